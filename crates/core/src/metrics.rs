@@ -1,0 +1,117 @@
+//! The figures of one iteration, as `metrics.json` holds them. No times: see [`crate::event`].
+
+use serde::{Deserialize, Serialize};
+
+/// A share of right answers with its 95% Wilson score interval, all in 0..=1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    /// Right answers.
+    pub correct: u64,
+    /// Problems.
+    pub total: u64,
+    /// `correct / total`.
+    pub mean: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+impl Accuracy {
+    /// Counts into a share with its Wilson interval (Wilson 1927); of no problems, the mean is 0 and the interval 0..1.
+    pub fn new(correct: u64, total: u64) -> Self {
+        if total == 0 {
+            return Accuracy { correct, total, mean: 0.0, low: 0.0, high: 1.0 };
+        }
+        let (n, z) = (total as f64, 1.959_963_984_540_054);
+        let mean = correct as f64 / n;
+        let centre = (mean + z * z / (2.0 * n)) / (1.0 + z * z / n);
+        let half = z / (1.0 + z * z / n) * (mean * (1.0 - mean) / n + z * z / (4.0 * n * n)).sqrt();
+        Accuracy { correct, total, mean, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
+    }
+}
+
+/// Accuracy in one class of problems.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassAccuracy {
+    /// The class, such as `3 digits`.
+    pub class: String,
+    /// Accuracy in it.
+    pub accuracy: Accuracy,
+}
+
+/// How the attempts of one mode ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptCounts {
+    /// Attempts made.
+    pub attempts: u64,
+    /// With the right answer.
+    pub correct: u64,
+    /// With another answer.
+    pub wrong: u64,
+    /// With no readable answer.
+    pub unparsed: u64,
+    /// Cut off by the token limit.
+    pub truncated: u64,
+    /// Right answers whose rationale equals the reference; `None` where the task has no reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faithful: Option<u64>,
+    /// Tokens generated.
+    pub tokens: u64,
+}
+
+/// What selection kept and dropped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelectionCounts {
+    /// Kept, found without the hint.
+    pub kept_unhinted: u64,
+    /// Kept, found with the hint.
+    pub kept_hinted: u64,
+    /// Dropped because the same prompt and completion was kept already.
+    pub dropped_duplicate: u64,
+    /// Dropped because the rationale shows that the answer was given.
+    pub dropped_leaked_hint: u64,
+    /// Dropped because the problem has its share of examples already.
+    pub dropped_over_limit: u64,
+}
+
+/// What fine-tuning did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TrainingMetrics {
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Tokens that went through the model.
+    pub tokens: u64,
+    /// Tokens that carried loss.
+    pub target_tokens: u64,
+    /// Mean loss per target token over the last tenth of the steps (natural logarithm).
+    pub final_loss: f64,
+}
+
+/// Everything counted in one iteration of one method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IterationMetrics {
+    /// The outer iteration, 0 for the base.
+    pub iteration: u32,
+    /// The SHA-256 of the weights that were evaluated.
+    pub checkpoint: String,
+    /// Problems attempted (0 where nothing was sampled).
+    pub problems: u64,
+    /// Attempts without the hint.
+    pub unhinted: AttemptCounts,
+    /// Attempts with the hint.
+    pub hinted: AttemptCounts,
+    /// Selection, where there was one.
+    pub selection: SelectionCounts,
+    /// Fine-tuning, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingMetrics>,
+    /// Which split was evaluated.
+    pub split: crate::task::Split,
+    /// Accuracy over all evaluated problems.
+    pub accuracy: Accuracy,
+    /// Accuracy class by class, in the order of display.
+    pub by_class: Vec<ClassAccuracy>,
+    /// Tokens generated while evaluating.
+    pub evaluation_tokens: u64,
+}

@@ -1,0 +1,150 @@
+//! The nouns of self-taught reasoning, as plain data.
+//!
+//! A [`Problem`] is put to a policy in a [`Mode`]; what comes back is an [`Attempt`]; a task's verdict on it makes a [`GradedAttempt`];
+//! what is worth learning from becomes an [`Example`].
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A name for a problem that never changes, such as `arithmetic/train/12+34`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProblemId(pub String);
+
+impl fmt::Display for ProblemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A question whose final answer is known. No rationale is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The stable name.
+    pub id: ProblemId,
+    /// The group in which accuracy is reported, such as `3 digits`.
+    pub class: String,
+    /// The question as the task's prompt shows it.
+    pub question: String,
+    /// The known final answer.
+    pub answer: String,
+}
+
+/// Whether the prompt of an attempt held the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The question alone.
+    Unhinted,
+    /// Rationalization: the question with its answer as a hint.
+    Hinted,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mode::Unhinted => "unhinted",
+            Mode::Hinted => "hinted",
+        })
+    }
+}
+
+/// Why a completion ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended it, or a stop string did.
+    Stop,
+    /// The limit of new tokens ended it.
+    Length,
+}
+
+/// What a task says of a completion. Never a boolean: the ways of failing call for different remedies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The final answer equals the known one.
+    Correct,
+    /// There is a final answer, and it is another one.
+    Wrong {
+        /// The answer that was given, as the task reads it.
+        predicted: String,
+    },
+    /// No final answer could be read.
+    Unparsed,
+    /// The completion ran into the token limit before it gave a final answer.
+    Truncated,
+}
+
+impl Verdict {
+    /// Whether the final answer was right.
+    pub fn is_correct(&self) -> bool {
+        matches!(self, Verdict::Correct)
+    }
+
+    /// The name that every output of starloop uses.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Correct => "correct",
+            Verdict::Wrong { .. } => "wrong",
+            Verdict::Unparsed => "unparsed",
+            Verdict::Truncated => "truncated",
+        }
+    }
+}
+
+/// One completion of one problem's prompt, with what is needed to make it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The problem.
+    pub problem: ProblemId,
+    /// The problem's class.
+    pub class: String,
+    /// Whether the prompt held the answer.
+    pub mode: Mode,
+    /// Which of the samples for this prompt, from 0.
+    pub sample: u32,
+    /// The seed of this completion's own random generator.
+    pub seed: u64,
+    /// The SHA-256 of the weights that produced it, in hexadecimal.
+    pub checkpoint: String,
+    /// The SHA-256 of the whole prompt, in hexadecimal.
+    pub prompt_sha256: String,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Tokens of the completion, the end token included.
+    pub completion_tokens: usize,
+    /// The generated text, without end token or stop string.
+    pub completion: String,
+    /// Why it ended.
+    pub finish: FinishReason,
+    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1).
+    pub logprob: f64,
+}
+
+/// An attempt and what the task said of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GradedAttempt {
+    /// What was generated.
+    #[serde(flatten)]
+    pub attempt: Attempt,
+    /// The task's verdict on the final answer.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Whether the rationale equals the task's reference rationale; `None` where the task has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faithful: Option<bool>,
+}
+
+/// A prompt and the completion to learn. The prompt never holds a hint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// The problem that it came from.
+    pub problem: ProblemId,
+    /// How the completion was found.
+    pub mode: Mode,
+    /// What the model is shown; not trained on.
+    pub prompt: String,
+    /// What the model learns to write, the end token understood.
+    pub completion: String,
+}
