@@ -1,5 +1,7 @@
 //! A task: where problems come from, how they are put, and when an answer is right.
 
+pub mod arithmetic;
+
 use crate::types::{FinishReason, Mode, Problem, Verdict};
 
 /// Which problems: those that are learned from, those that choose settings, those that give the final figure.
@@ -57,6 +59,11 @@ pub trait Task: Send + Sync {
 
     /// The completion that gives the answer alone, for direct fine-tuning.
     fn direct_completion(&self, problem: &Problem) -> String;
+
+    /// The accuracy of guessing, in 0..=1; a base model that is no better cannot bootstrap.
+    fn chance(&self) -> f64 {
+        0.0
+    }
 
     /// Whether a completion shows that it was given the answer, so that it must not be learned from.
     fn leaks_hint(&self, completion: &str) -> bool;

@@ -1,0 +1,185 @@
+//! Reading the final answer of a completion.
+//!
+//! The rules, in order:
+//! 1. A model that goes on with a problem of its own is not held to it: the text ends before the first `Input:`.
+//! 2. The answer is looked for after the first `</scratch>`. Where no scratchpad was opened or closed, the text is a direct answer and is
+//!    read from its beginning. A scratchpad that was opened and never closed holds no answer.
+//! 3. The answer is the first line there that is not blank. It must consist of digits, with or without blanks between them; leading zeros do
+//!    not count. What follows on later lines is ignored: as in the paper, only the answer is checked.
+//! 4. A completion that the token limit ended has given its answer only if the line was ended; otherwise more digits may have been to come,
+//!    and it is truncated.
+
+use super::scratchpad::{CLOSE, INPUT, OPEN, TARGET};
+use crate::types::{FinishReason, Verdict};
+
+/// Compares the final answer of `completion` with the known one. Both may have blanks between their digits. A wrong answer is reported as the
+/// scratchpad would write it: `8 8 3`.
+pub(super) fn verify(answer: &str, completion: &str, finish: FinishReason) -> Verdict {
+    let no_answer = match finish {
+        FinishReason::Stop => Verdict::Unparsed,
+        FinishReason::Length => Verdict::Truncated,
+    };
+    let (text, next_problem) = own_text(completion);
+    let Some(region) = answer_region(text) else { return no_answer };
+    let region = region.trim_start();
+    let line = region.lines().next().unwrap_or("");
+    let line_ended = next_problem || region.len() > line.len();
+    if finish == FinishReason::Length && !line_ended {
+        return Verdict::Truncated;
+    }
+    match number(line) {
+        None => Verdict::Unparsed,
+        Some(predicted) if number(answer).as_ref() == Some(&predicted) => Verdict::Correct,
+        Some(predicted) => {
+            let digits: Vec<String> = predicted.chars().map(String::from).collect();
+            Verdict::Wrong { predicted: digits.join(" ") }
+        }
+    }
+}
+
+/// Whether a completion made WITH the hint shows it: it repeats a `Target:` line, or it answers without any working, in which case the answer
+/// can only be the hint. (Of completions made without the hint, the second tells nothing; do not ask.)
+pub(super) fn leaks_hint(completion: &str) -> bool {
+    let (text, _) = own_text(completion);
+    let has_working = text.split_once(CLOSE).is_some_and(|(scratch, _)| scratch.lines().any(|line| line.contains("C:")));
+    text.contains(TARGET) || !has_working
+}
+
+/// The part before the model begins a problem of its own, and whether it does.
+fn own_text(completion: &str) -> (&str, bool) {
+    match completion.split_once(INPUT) {
+        Some((own, _)) => (own, true),
+        None => (completion, false),
+    }
+}
+
+/// Where the answer has to stand; `None` inside an open scratchpad.
+fn answer_region(text: &str) -> Option<&str> {
+    match text.split_once(CLOSE) {
+        Some((_, after)) => Some(after),
+        None if text.contains(OPEN) => None,
+        None => Some(text),
+    }
+}
+
+/// A line of digits and blanks as a number without leading zeros.
+fn number(line: &str) -> Option<String> {
+    let digits: String = line.chars().filter(|c| !c.is_whitespace()).collect();
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value = digits.trim_start_matches('0');
+    Some(if value.is_empty() { "0".to_owned() } else { value.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use FinishReason::{Length, Stop};
+
+    const PAD: &str = "<scratch>\n6 2 4 + 2 5 9 , C: 0\n2 + 5 , 3 C: 1\n6 + 2 , 8 3 C: 0\n, 8 8 3 C: 0\n0 8 8 3\n</scratch>";
+
+    /// One row of a verdict table; `*` stands for a whole scratchpad, `wrong:` precedes what was read.
+    #[track_caller]
+    fn check(answer: &str, completion: &str, finish: FinishReason, expected: &str) {
+        let verdict = verify(answer, &completion.replace('*', PAD), finish);
+        let shown = match &verdict {
+            Verdict::Wrong { predicted } => format!("wrong: {predicted}"),
+            other => other.name().to_owned(),
+        };
+        assert_eq!(shown, expected, "{completion:?} ended by {finish:?}");
+    }
+
+    #[test]
+    fn answers_after_a_scratchpad() {
+        check("8 8 3", "*\n8 8 3", Stop, "correct");
+        check("883", "*\n8 8 3", Stop, "correct");
+        check("8 8 3", "*\n883", Stop, "correct");
+        check("8 8 3", "*\n8 8 3\n", Stop, "correct");
+        check("8 8 3", "* 8 8 3", Stop, "correct");
+        check("8 8 3", "*\n\n  8  8 3  ", Stop, "correct");
+        check("8 8 3", "*\r\n8 8 3\r\n", Stop, "correct");
+        check("8 8 3", "*\n8 8 4", Stop, "wrong: 8 8 4");
+        check("8 8 4", "*\n8 8 3", Stop, "wrong: 8 8 3");
+        // Only the answer is checked, never the working.
+        check("5", "<scratch>\n</scratch>\n5", Stop, "correct");
+        check("5", "2 + 3 , C: 0\n</scratch>\n5", Stop, "correct");
+    }
+
+    #[test]
+    fn lengths_and_leading_zeros() {
+        check("8 8 3", "*\n0 8 8 3", Stop, "correct");
+        check("8 8 3", "*\n0 0 0 8 8 3", Stop, "correct");
+        check("0 8 8 3", "*\n8 8 3", Stop, "correct");
+        check("0", "*\n0 0", Stop, "correct");
+        check("0", "*\n0", Stop, "correct");
+        check("8 8 3", "*\n0", Stop, "wrong: 0");
+        check("8 8 3", "*\n8 8 3 0", Stop, "wrong: 8 8 3 0");
+        check("8 8 3", "*\n8 8", Stop, "wrong: 8 8");
+        check("8 8 3", "*\n8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3", Stop, "wrong: 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3");
+    }
+
+    #[test]
+    fn text_around_the_answer() {
+        check("8 8 3", "*\n8 8 3\nInput:\n1 + 1\nTarget:\n2", Stop, "correct");
+        check("8 8 3", "*\n8 8 3 Input:", Stop, "correct");
+        check("8 8 3", "*\n8 8 3\nand so on", Stop, "correct");
+        check("8 8 3", "*\n8 8 3\n9 9 9", Stop, "correct");
+        check("8 8 3", "*\n8 8 3\n<scratch>\n", Stop, "correct");
+        check("8 8 3", "*\n8 8 3 .", Stop, "unparsed");
+        check("8 8 3", "*\nthe answer is 8 8 3", Stop, "unparsed");
+        check("8 8 3", "*\n+ 8 8 3", Stop, "unparsed");
+        check("8 8 3", "*\n- 8 8 3", Stop, "unparsed");
+        check("8 8 3", "*\n8 8 , 3", Stop, "unparsed");
+        check("8 8 3", "*\n\u{0668} 8 3", Stop, "unparsed");
+        check("8 8 3", "*\n<scratch>\n8 8 3", Stop, "unparsed");
+    }
+
+    #[test]
+    fn nothing_to_read() {
+        check("8 8 3", "", Stop, "unparsed");
+        check("8 8 3", "\n \n", Stop, "unparsed");
+        check("8 8 3", "*", Stop, "unparsed");
+        check("8 8 3", "*\n", Stop, "unparsed");
+        check("8 8 3", "<scratch>\n6 2 4 + 2 5 9 , C: 0\n8 8 3", Stop, "unparsed");
+        check("8 8 3", "6 2 4 + 2 5 9 , C: 0\n8 8 3", Stop, "unparsed");
+        check("8 8 3", "Input:\n8 8 3", Stop, "unparsed");
+        check("not a number", "*\n8 8 3", Stop, "wrong: 8 8 3");
+        check("", "*\n8 8 3", Stop, "wrong: 8 8 3");
+    }
+
+    #[test]
+    fn cut_off_by_the_token_limit() {
+        check("8 8 3", "", Length, "truncated");
+        check("8 8 3", "<scratch>\n6 2 4 + 2 5 9 , C: 0\n2 +", Length, "truncated");
+        check("8 8 3", "*", Length, "truncated");
+        check("8 8 3", "*\n8 8", Length, "truncated");
+        // The answer may have been meant to go on.
+        check("8 8 3", "*\n8 8 3", Length, "truncated");
+        check("8 8 3", "*\n8 8 3\n", Length, "correct");
+        check("8 8 3", "*\n8 8 3\nInput:\n1", Length, "correct");
+        check("8 8 3", "*\n8 8 4\nInput:\n1", Length, "wrong: 8 8 4");
+        check("8 8 3", "*\n+\nInput:", Length, "unparsed");
+    }
+
+    #[test]
+    fn direct_answers() {
+        check("8 8 3", "8 8 3", Stop, "correct");
+        check("8 8 3", "0 8 8 3", Stop, "correct");
+        check("8 8 3", "8 8 3\nInput:", Stop, "correct");
+        check("8 8 3", "8 8 4", Stop, "wrong: 8 8 4");
+        check("8 8 3", "8 8 3", Length, "truncated");
+        check("8 8 3", "8 8 3\n8", Length, "correct");
+    }
+
+    #[test]
+    fn leaked_hints() {
+        let leaks = |text: &str| leaks_hint(&text.replace('*', PAD));
+        assert!(!leaks("*\n8 8 3"));
+        assert!(!leaks("*\n8 8 3\nInput:\n1 + 1\nTarget: 2"), "another problem's hint is not this one's");
+        assert!(leaks("Target: 0 8 8 3\n*\n8 8 3"));
+        assert!(leaks("<scratch>\n6 2 4 + 2 5 9 , C: 0\nTarget: 0 8 8 3\n</scratch>\n8 8 3"));
+        assert!(leaks("8 8 3"), "the hint copied");
+        assert!(leaks("<scratch>\n0 8 8 3\n</scratch>\n8 8 3"), "the hint copied into the scratchpad");
+    }
+}
