@@ -1,1 +1,17 @@
+//! A language model on a processor: a Hugging Face directory becomes tokens, logits and gradients. Knows no problems and no answers.
 
+pub mod arch;
+pub mod checkpoint;
+pub mod decoder;
+pub mod engine;
+pub mod error;
+pub mod kernels;
+pub mod model;
+pub mod tokenizer;
+pub mod train;
+
+pub use checkpoint::Checkpoint;
+pub use decoder::Decoder;
+pub use error::{Error, Result};
+pub use model::LanguageModel;
+pub use tokenizer::Tokenizer;

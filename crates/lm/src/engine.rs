@@ -1,0 +1,187 @@
+//! Sampling: many requests at once, each with its own random generator, over a shared key-value cache.
+//!
+//! Continuous batching: finished sequences leave and waiting ones enter at every step. Prompts that begin alike share the pages of
+//! what they have in common, so a few-shot prefix is computed once. The scheduler (`scheduler`, `pages`) knows token ids and page
+//! numbers and holds no tensors; the sampler sees one row of logits. A request's completion is the same whatever else is in the batch.
+
+mod pages;
+mod sampler;
+mod scheduler;
+mod stop;
+
+pub use sampler::Sampling;
+
+use crate::decoder::KeyValueCache;
+use crate::error::{Error, Result};
+use crate::kernels::PAGE;
+use crate::model::LanguageModel;
+use pages::PagePool;
+use rayon::prelude::*;
+use sampler::Sampler;
+use scheduler::Scheduler;
+
+/// A prompt and how to continue it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The prompt's tokens; at least one.
+    pub prompt: Vec<u32>,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// The most tokens to generate, the end token included.
+    pub max_new_tokens: usize,
+    /// Seed of this request's own generator.
+    pub seed: u64,
+    /// Strings that end the completion, besides the model's end tokens.
+    pub stop_strings: Vec<String>,
+}
+
+/// Why a completion ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// An end token or a stop string.
+    Stop,
+    /// The limit of new tokens.
+    Length,
+}
+
+/// What a request became.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Completion {
+    /// Generated tokens, the end token included.
+    pub tokens: Vec<u32>,
+    /// The log-probability of each under the model (natural logarithm, temperature 1, nothing cut off).
+    pub logprobs: Vec<f32>,
+    /// The text, without end token and without stop string.
+    pub text: String,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Bounds on the work of one step and on memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineLimits {
+    /// Sequences at once.
+    pub sequences: usize,
+    /// Rows (tokens) in one step; longer prompts are computed over several steps.
+    pub step_rows: usize,
+    /// Bytes of the key-value cache.
+    pub cache_bytes: usize,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 29 }
+    }
+}
+
+/// How far sampling has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SamplingProgress {
+    /// Requests that are finished.
+    pub finished: usize,
+    /// Tokens generated.
+    pub tokens: usize,
+}
+
+/// A sequence's own state: what it was asked and what it has generated.
+struct Generation<'a> {
+    request: &'a Request,
+    sampler: Sampler,
+    tokens: Vec<u32>,
+    logprobs: Vec<f32>,
+}
+
+/// Completes every request, in the order given.
+pub fn sample(
+    model: &LanguageModel,
+    requests: &[Request],
+    limits: &EngineLimits,
+    progress: &mut dyn FnMut(SamplingProgress),
+) -> Result<Vec<Completion>> {
+    let pages = check(model, requests, limits)?;
+    let mut cache = KeyValueCache::new(&model.decoder, pages);
+    let mut scheduler = Scheduler::new(requests.iter().map(|r| (r.prompt.as_slice(), r.max_new_tokens)), PagePool::new(pages), limits);
+    let start = |request| Generation { request, sampler: Sampler::new(request), tokens: Vec::new(), logprobs: Vec::new() };
+    let mut generations: Vec<Generation<'_>> = requests.iter().map(start).collect();
+    let mut completions: Vec<Option<Completion>> = requests.iter().map(|_| None).collect();
+    let mut logits = Vec::new();
+    let mut state = SamplingProgress { finished: 0, tokens: 0 };
+    while let Some(step) = scheduler.plan() {
+        model.decoder.step(&step.rows, &mut cache, &mut logits);
+        for (index, finish) in extend(model, &step.sampled, &logits, &mut generations)? {
+            match finish {
+                None => scheduler.extend(index, generations[index].tokens[generations[index].tokens.len() - 1]),
+                Some(finish) => {
+                    scheduler.finish(index);
+                    completions[index] = Some(complete(model, &mut generations[index], finish)?);
+                    state.finished += 1;
+                }
+            }
+        }
+        state.tokens += step.sampled.len();
+        progress(state);
+    }
+    Ok(completions.into_iter().flatten().collect())
+}
+
+/// Draws the next token of each sampled sequence, and says which of them end.
+fn extend(
+    model: &LanguageModel,
+    sampled: &[usize],
+    logits: &[f32],
+    generations: &mut [Generation<'_>],
+) -> Result<Vec<(usize, Option<Finish>)>> {
+    // The scheduler admits requests in order, so `sampled` ascends.
+    let taken: Vec<_> = generations.iter_mut().enumerate().filter(|(index, _)| sampled.binary_search(index).is_ok()).collect();
+    let rows = logits.par_chunks_exact(model.spec().vocabulary);
+    taken
+        .into_par_iter()
+        .zip(rows)
+        .map(|((index, generation), row)| {
+            let tokens = generation.request.prompt.len() + generation.tokens.len();
+            let (token, logprob) = generation.sampler.draw(row).ok_or(Error::NonFiniteLogit { request: index, tokens })?;
+            generation.tokens.push(token);
+            generation.logprobs.push(logprob);
+            Ok((index, finished(model, generation)?))
+        })
+        .collect()
+}
+
+fn finished(model: &LanguageModel, generation: &Generation<'_>) -> Result<Option<Finish>> {
+    let Generation { request, tokens, .. } = generation;
+    let ended = tokens.last().is_some_and(|token| model.tokenizer().end_tokens().contains(token));
+    if ended || stop::reached(model.tokenizer(), &request.prompt, tokens, &request.stop_strings)? {
+        return Ok(Some(Finish::Stop));
+    }
+    Ok((tokens.len() >= request.max_new_tokens).then_some(Finish::Length))
+}
+
+fn complete(model: &LanguageModel, generation: &mut Generation<'_>, finish: Finish) -> Result<Completion> {
+    let tokens = std::mem::take(&mut generation.tokens);
+    let shown = match tokens.split_last() {
+        Some((last, before)) if model.tokenizer().end_tokens().contains(last) => before,
+        _ => &tokens,
+    };
+    let text = model.tokenizer().decode_after(&generation.request.prompt, shown)?;
+    let text = stop::cut(&text, &generation.request.stop_strings).to_owned();
+    Ok(Completion { tokens, logprobs: std::mem::take(&mut generation.logprobs), text, finish })
+}
+
+/// Refuses what cannot be served, and says how many pages the cache gets.
+fn check(model: &LanguageModel, requests: &[Request], limits: &EngineLimits) -> Result<usize> {
+    let affordable = limits.cache_bytes / model.decoder.page_bytes();
+    let mut largest = 1;
+    for (index, request) in requests.iter().enumerate() {
+        let (prompt_tokens, new_tokens) = (request.prompt.len(), request.max_new_tokens);
+        if prompt_tokens == 0 {
+            return Err(Error::EmptyPrompt { request: index });
+        }
+        for (what, limit) in [("the model's context", model.spec().context), ("the key-value cache", affordable * PAGE)] {
+            if prompt_tokens + new_tokens > limit {
+                return Err(Error::PromptTooLong { request: index, prompt_tokens, new_tokens, what, limit });
+            }
+        }
+        largest = largest.max((prompt_tokens + new_tokens).div_ceil(PAGE));
+    }
+    Ok(affordable.min(largest * limits.sequences.min(requests.len()).max(1)))
+}

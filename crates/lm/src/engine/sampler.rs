@@ -1,0 +1,142 @@
+//! From one row of logits to a token: greedy, temperature, top-k, top-p.
+
+use super::Request;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// How tokens are chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// Divides the logits; 0 takes the likeliest token.
+    pub temperature: f32,
+    /// Only so many likeliest tokens are drawn from; 0 for all.
+    pub top_k: usize,
+    /// Only the likeliest tokens that together reach this probability are drawn from (Holtzman et al. 2020); 1 for all.
+    pub top_p: f32,
+}
+
+impl Sampling {
+    /// The likeliest token, always.
+    pub const GREEDY: Sampling = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0 };
+}
+
+/// One sequence's chooser with its own random generator.
+#[derive(Debug, Clone)]
+pub(super) struct Sampler {
+    sampling: Sampling,
+    generator: ChaCha8Rng,
+}
+
+impl Sampler {
+    pub(super) fn new(request: &Request) -> Self {
+        Sampler { sampling: request.sampling, generator: ChaCha8Rng::seed_from_u64(request.seed) }
+    }
+
+    /// A token and its log-probability under the unmodified distribution; `None` if a logit is not a number.
+    pub(super) fn draw(&mut self, logits: &[f32]) -> Option<(u32, f32)> {
+        let (best, largest) = argmax(logits)?;
+        let total: f64 = logits.iter().map(|x| f64::from(libm::expf(x - largest))).sum();
+        let token = if self.sampling.temperature <= 0.0 { best } else { self.choose(logits, largest) };
+        let logprob = f64::from(logits[token] - largest) - libm::log(total);
+        logprob.is_finite().then_some((token as u32, logprob as f32))
+    }
+
+    /// A token at the temperature, from what top-k and top-p leave.
+    fn choose(&mut self, logits: &[f32], largest: f32) -> usize {
+        let weight = |x: &f32| f64::from(libm::expf((x - largest) / self.sampling.temperature));
+        let mut weights: Vec<(usize, f64)> = logits.iter().map(weight).enumerate().collect();
+        let Sampling { top_k, top_p, .. } = self.sampling;
+        if top_k > 0 || top_p < 1.0 {
+            weights.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        }
+        if top_k > 0 {
+            weights.truncate(top_k);
+        }
+        if top_p < 1.0 {
+            let enough = f64::from(top_p) * weights.iter().map(|(_, w)| w).sum::<f64>();
+            let mut reached = 0.0;
+            let last = weights.iter().position(|(_, weight)| {
+                reached += weight;
+                reached >= enough
+            });
+            weights.truncate(last.unwrap_or(weights.len() - 1) + 1);
+        }
+        let mut left = self.generator.random::<f64>() * weights.iter().map(|(_, w)| w).sum::<f64>();
+        for (token, weight) in &weights {
+            left -= weight;
+            if left < 0.0 {
+                return *token;
+            }
+        }
+        weights[weights.len() - 1].0
+    }
+}
+
+/// The first largest logit; `None` if any is not a number.
+fn argmax(logits: &[f32]) -> Option<(usize, f32)> {
+    let mut best = (0, *logits.first()?);
+    for (token, x) in logits.iter().enumerate() {
+        if x.is_nan() {
+            return None;
+        }
+        if *x > best.1 {
+            best = (token, *x);
+        }
+    }
+    best.1.is_finite().then_some(best)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)]
+mod tests {
+    use super::*;
+
+    fn sampler(sampling: Sampling) -> Sampler {
+        Sampler { sampling, generator: ChaCha8Rng::seed_from_u64(7) }
+    }
+
+    fn shares(sampling: Sampling, logits: &[f32]) -> Vec<f64> {
+        let mut sampler = sampler(sampling);
+        let mut counts = vec![0.0; logits.len()];
+        for _ in 0..20_000 {
+            counts[sampler.draw(logits).unwrap().0 as usize] += 1.0 / 20_000.0;
+        }
+        counts
+    }
+
+    #[test]
+    fn greedy_takes_the_first_of_the_likeliest() {
+        assert_eq!(sampler(Sampling::GREEDY).draw(&[0.0, 2.0, 2.0, 1.0]).unwrap().0, 1);
+    }
+
+    #[test]
+    fn log_probabilities_are_those_of_the_whole_distribution() {
+        let (_, logprob) = sampler(Sampling { temperature: 0.1, top_k: 1, top_p: 0.1 }).draw(&[1.0, 1.0]).unwrap();
+        assert!((f64::from(logprob) + std::f64::consts::LN_2).abs() < 1e-6);
+    }
+
+    #[test]
+    fn temperature_draws_from_the_softmax() {
+        let logits = [0.0, 1.0, 2.0];
+        let got = shares(Sampling { temperature: 2.0, top_k: 0, top_p: 1.0 }, &logits);
+        let weights: Vec<f64> = logits.iter().map(|x| f64::from(x / 2.0).exp()).collect();
+        for (share, weight) in got.iter().zip(&weights) {
+            assert!((share - weight / weights.iter().sum::<f64>()).abs() < 0.015);
+        }
+    }
+
+    #[test]
+    fn top_k_and_top_p_cut_the_tail() {
+        let logits = [3.0, 2.0, 1.0, 0.0];
+        assert_eq!(shares(Sampling { temperature: 1.0, top_k: 2, top_p: 1.0 }, &logits)[2..], [0.0, 0.0]);
+        // Probabilities 0.644, 0.237, 0.087, 0.032: two tokens reach 0.8, one does not.
+        let nucleus = shares(Sampling { temperature: 1.0, top_k: 0, top_p: 0.8 }, &logits);
+        assert!(nucleus[1] > 0.2 && nucleus[2] == 0.0);
+        assert_eq!(shares(Sampling { temperature: 1.0, top_k: 0, top_p: 0.6 }, &logits)[0].round(), 1.0);
+    }
+
+    #[test]
+    fn a_logit_that_is_not_a_number_is_reported() {
+        assert!(sampler(Sampling::GREEDY).draw(&[0.0, f32::NAN]).is_none());
+    }
+}

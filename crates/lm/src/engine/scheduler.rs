@@ -1,0 +1,175 @@
+//! Which tokens run in which step. Knows ids and pages, no tensors, no text.
+
+use super::EngineLimits;
+use super::pages::PagePool;
+use crate::decoder::StepRows;
+use std::collections::VecDeque;
+
+/// A sequence that has its pages.
+#[derive(Debug)]
+struct Running {
+    request: usize,
+    tokens: Vec<u32>,
+    /// Positions whose keys and values are in the cache, or shared with a sequence before this one.
+    computed: usize,
+    pages: Vec<u32>,
+}
+
+/// One step: rows for the decoder, and the requests whose next token its logits give, in the order of those logits.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    pub(super) rows: StepRows,
+    pub(super) sampled: Vec<usize>,
+}
+
+/// Admits requests in order as pages come free, and fills each step up to its limit.
+#[derive(Debug)]
+pub(super) struct Scheduler {
+    waiting: VecDeque<(usize, Vec<u32>, usize)>,
+    /// In order of admission: a sequence stands after those whose pages it shares.
+    running: Vec<Running>,
+    pool: PagePool,
+    limits: EngineLimits,
+}
+
+impl Scheduler {
+    /// Requests as prompt and most new tokens. Each must fit the pool alone.
+    pub(super) fn new<'a>(requests: impl Iterator<Item = (&'a [u32], usize)>, pool: PagePool, limits: &EngineLimits) -> Self {
+        let waiting = requests.enumerate().map(|(index, (prompt, new))| (index, prompt.to_vec(), prompt.len() + new)).collect();
+        Scheduler { waiting, running: Vec::new(), pool, limits: *limits }
+    }
+
+    /// The next step, or `None` when every request is finished.
+    ///
+    /// Rows are handed out in order of admission, whole remaining prompts first come first served. So a sequence that shares pages
+    /// gets rows only in a step in which those pages are filled, or later.
+    pub(super) fn plan(&mut self) -> Option<Step> {
+        self.admit();
+        let mut step = Step::default();
+        let mut room = self.limits.step_rows.max(1);
+        for sequence in &mut self.running {
+            if room == 0 {
+                break;
+            }
+            let count = room.min(sequence.tokens.len() - sequence.computed);
+            room -= count;
+            sequence.push_rows(count, &mut step);
+        }
+        (!step.rows.tokens.is_empty()).then_some(step)
+    }
+
+    fn admit(&mut self) {
+        while self.running.len() < self.limits.sequences.max(1) {
+            let Some((request, prompt, total)) = self.waiting.pop_front() else { return };
+            match self.pool.allocate(&prompt, total) {
+                Some((pages, computed)) => self.running.push(Running { request, tokens: prompt, computed, pages }),
+                None => {
+                    self.waiting.push_front((request, prompt, total));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Appends a sampled token.
+    pub(super) fn extend(&mut self, request: usize, token: u32) {
+        if let Some(sequence) = self.running.iter_mut().find(|sequence| sequence.request == request) {
+            sequence.tokens.push(token);
+        }
+    }
+
+    /// Lets a finished sequence go.
+    pub(super) fn finish(&mut self, request: usize) {
+        if let Some(at) = self.running.iter().position(|sequence| sequence.request == request) {
+            let sequence = self.running.remove(at);
+            self.pool.release(&sequence.pages);
+        }
+    }
+}
+
+impl Running {
+    fn push_rows(&mut self, count: usize, step: &mut Step) {
+        let paged = &mut step.rows.paged;
+        let table = paged.pages.len() as u32;
+        paged.pages.push(self.pages.clone());
+        for position in self.computed..self.computed + count {
+            step.rows.tokens.push(self.tokens[position]);
+            paged.positions.push(position as u32);
+            paged.tables.push(table);
+        }
+        self.computed += count;
+        if self.computed == self.tokens.len() {
+            step.rows.sampled.push(step.rows.tokens.len() as u32 - 1);
+            step.sampled.push(self.request);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::kernels::PAGE;
+    use std::collections::{BTreeMap, HashMap};
+
+    /// Runs random requests to their end and checks every step against what must always hold.
+    fn run(seed: u64, limits: EngineLimits, pages: usize) {
+        let mut state = seed;
+        let mut below = |n: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % n
+        };
+        let prefix: Vec<u32> = (0..40).collect();
+        let requests: Vec<(Vec<u32>, usize)> = (0..30)
+            .map(|i| {
+                let kept = below(41) as usize;
+                let own = 1 + below(20) as u32;
+                ([&prefix[..kept], &(0..own).map(|j| 1000 + i * 100 + j).collect::<Vec<_>>()].concat(), 1 + below(30) as usize)
+            })
+            .collect();
+        let mut scheduler = Scheduler::new(requests.iter().map(|(p, n)| (p.as_slice(), *n)), PagePool::new(pages), &limits);
+        let mut generated: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut contents: HashMap<(u32, usize), (usize, u32)> = HashMap::new();
+        let mut finished = 0;
+        while let Some(step) = scheduler.plan() {
+            let rows = &step.rows;
+            assert!(rows.tokens.len() <= limits.step_rows && rows.paged.pages.len() <= limits.sequences);
+            // All rows store before any attends: record, then check what each row would see.
+            for (row, position) in rows.paged.positions.iter().enumerate() {
+                let position = *position as usize;
+                let page = rows.paged.pages[rows.paged.tables[row] as usize][position / PAGE];
+                contents.insert((page, position % PAGE), (position, rows.tokens[row]));
+            }
+            for &row in &rows.sampled {
+                let table = &rows.paged.pages[rows.paged.tables[row as usize] as usize];
+                let index = step.sampled[rows.sampled.iter().position(|r| *r == row).unwrap()];
+                let sequence = scheduler.running.iter().find(|s| s.request == index).unwrap();
+                for (position, token) in sequence.tokens.iter().enumerate() {
+                    assert_eq!(contents[&(table[position / PAGE], position % PAGE)], (position, *token));
+                }
+            }
+            for index in step.sampled {
+                let count = generated.entry(index).or_default();
+                *count += 1;
+                if *count == requests[index].1 {
+                    scheduler.finish(index);
+                    finished += 1;
+                } else {
+                    scheduler.extend(index, 50_000 + (index * 100 + *count) as u32);
+                }
+            }
+        }
+        assert_eq!(finished, requests.len());
+        assert!(generated.iter().all(|(index, count)| *count == requests[*index].1));
+        assert_eq!(scheduler.pool.unused(), pages);
+    }
+
+    #[test]
+    fn every_request_is_served_and_sees_its_own_past() {
+        for seed in 0..40 {
+            run(seed, EngineLimits { sequences: 8, step_rows: 24, cache_bytes: 0 }, 40);
+            run(seed, EngineLimits { sequences: 30, step_rows: 1000, cache_bytes: 0 }, 500);
+            run(seed, EngineLimits { sequences: 3, step_rows: 7, cache_bytes: 0 }, 6);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The operations that a decoder is made of, behind one trait, so that another device is another implementation.
+//!
+//! All buffers hold dense row-major `f32` matrices; shapes are passed with each call. Operations are fused where memory traffic would
+//! dominate, and every forward operation that training needs has its backward beside it.
+//!
+//! **What an implementation promises:** the result for a row depends on that row (and, in attention, on the rows before it in the same
+//! document) alone, never on how many other rows are in the call or on the number of threads. Sampling rests on this: the same
+//! request gives the same tokens whatever else is in the batch.
+
+mod cpu;
+
+pub use cpu::Cpu;
+
+use std::fmt::Debug;
+
+/// A matrix product `out[m, n] (+)= a · b`, where `a` is `[m, k]` (stored `[k, m]` when `transpose_a`) and `b` is `[k, n]`
+/// (stored `[n, k]` when `transpose_b`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Product {
+    /// Rows of the result.
+    pub m: usize,
+    /// Columns of the result.
+    pub n: usize,
+    /// The summed dimension.
+    pub k: usize,
+    /// Whether `a` is stored transposed.
+    pub transpose_a: bool,
+    /// Whether `b` is stored transposed.
+    pub transpose_b: bool,
+    /// Whether the product is added to what `out` holds.
+    pub accumulate: bool,
+}
+
+impl Product {
+    /// `out = x · Wᵀ`: `rows` activations of width `input` through a weight stored `[output, input]`.
+    pub fn linear(rows: usize, input: usize, output: usize) -> Self {
+        Product { m: rows, n: output, k: input, transpose_a: false, transpose_b: true, accumulate: false }
+    }
+
+    /// `dx = dy · W`, the gradient of [`Product::linear`] with respect to its input.
+    pub fn input_gradient(rows: usize, input: usize, output: usize) -> Self {
+        Product { m: rows, n: input, k: output, transpose_a: false, transpose_b: false, accumulate: false }
+    }
+
+    /// `dW += dyᵀ · x`, the gradient of [`Product::linear`] with respect to its weight.
+    pub fn weight_gradient(rows: usize, input: usize, output: usize) -> Self {
+        Product { m: output, n: input, k: rows, transpose_a: true, transpose_b: false, accumulate: true }
+    }
+
+    /// The same product, added to the result.
+    pub fn accumulated(self) -> Self {
+        Product { accumulate: true, ..self }
+    }
+}
+
+/// How a fused `[tokens, (query + 2 * key_value) * dim]` projection is divided: queries first, then keys, then values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heads {
+    /// Query heads.
+    pub query: usize,
+    /// Key and value heads; divides `query`.
+    pub key_value: usize,
+    /// Width of one head.
+    pub dim: usize,
+}
+
+impl Heads {
+    /// Width of the fused projection.
+    pub fn fused_width(&self) -> usize {
+        (self.query + 2 * self.key_value) * self.dim
+    }
+
+    /// Width of the attention's output.
+    pub fn output_width(&self) -> usize {
+        self.query * self.dim
+    }
+
+    /// Query heads that share one key head.
+    pub fn group(&self) -> usize {
+        self.query / self.key_value
+    }
+
+    /// Column at which key head `head` begins.
+    pub fn key_column(&self, head: usize) -> usize {
+        (self.query + head) * self.dim
+    }
+
+    /// Column at which value head `head` begins.
+    pub fn value_column(&self, head: usize) -> usize {
+        (self.query + self.key_value + head) * self.dim
+    }
+
+    /// The factor on query-key products, `dim^-1/2`.
+    pub fn scale(&self) -> f32 {
+        1.0 / (self.dim as f32).sqrt()
+    }
+}
+
+/// Positions in one page of the key-value cache.
+pub const PAGE: usize = 16;
+
+/// For every row of a sampling step, where its sequence's keys and values lie.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PagedRows {
+    /// Position of each row in its sequence.
+    pub positions: Vec<u32>,
+    /// Which page table each row reads.
+    pub tables: Vec<u32>,
+    /// Page ids of each sequence, in order of position.
+    pub pages: Vec<Vec<u32>>,
+}
+
+/// One AdamW update's numbers (Loshchilov and Hutter 2019), the bias corrections already folded in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamWStep {
+    /// Factor on the gradient (clipping).
+    pub gradient_scale: f32,
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// `learning rate / (1 - beta1^t)`.
+    pub step_size: f32,
+    /// `1 / sqrt(1 - beta2^t)`.
+    pub second_moment_scale: f32,
+    /// Added to the denominator.
+    pub epsilon: f32,
+    /// `1 - learning rate * weight decay`.
+    pub decay: f32,
+}
+
+/// The operations of a decoder on one device.
+pub trait Kernels: Debug + Clone + Send + Sync + 'static {
+    /// Device memory of `f32`.
+    type Buffer: Debug + Send + Sync;
+
+    /// A buffer of `len` zeros.
+    fn zeros(&self, len: usize) -> Self::Buffer;
+    /// A buffer that takes over these values.
+    fn buffer(&self, values: Vec<f32>) -> Self::Buffer;
+    /// Values that a buffer can hold.
+    fn len(&self, buffer: &Self::Buffer) -> usize;
+    /// Copies to the start of the buffer.
+    fn upload(&self, host: &[f32], to: &mut Self::Buffer);
+    /// Copies the first `host.len()` values.
+    fn download(&self, from: &Self::Buffer, host: &mut [f32]);
+    /// Sets every value to zero.
+    fn clear(&self, buffer: &mut Self::Buffer);
+    /// Copies the first `len` values.
+    fn copy(&self, from: &Self::Buffer, to: &mut Self::Buffer, len: usize);
+
+    /// Matrix product; each element of the result is one chain of fused multiply-adds per 256 terms of `k`, in order.
+    fn matmul(&self, product: Product, a: &Self::Buffer, b: &Self::Buffer, out: &mut Self::Buffer);
+
+    /// `out[i] = table[ids[i]]`, rows of `width`.
+    fn embed(&self, table: &Self::Buffer, ids: &[u32], width: usize, out: &mut Self::Buffer);
+    /// `table_gradient[ids[i]] += gradient[i]`.
+    fn embed_backward(&self, gradient: &Self::Buffer, ids: &[u32], width: usize, table_gradient: &mut Self::Buffer);
+
+    /// `out[i] = x[rows[i]]`.
+    fn gather_rows(&self, x: &Self::Buffer, rows: &[u32], width: usize, out: &mut Self::Buffer);
+    /// `x[first..first + rows] = values[..rows]`, rows of `width`.
+    fn put_rows(&self, values: &Self::Buffer, first: usize, rows: usize, width: usize, x: &mut Self::Buffer);
+    /// `x[rows[i]] = values[i]`, all other rows of the first `total` zero. `rows` are distinct.
+    fn scatter_rows(&self, values: &Self::Buffer, rows: &[u32], width: usize, total: usize, x: &mut Self::Buffer);
+
+    /// Root-mean-square norm (Zhang and Sennrich 2019): `out = x * inverse_rms * weight`; `inverse_rms` is `[rows]`.
+    fn rms_norm(
+        &self,
+        x: &Self::Buffer,
+        weight: &Self::Buffer,
+        rows: usize,
+        epsilon: f32,
+        out: &mut Self::Buffer,
+        inverse_rms: &mut Self::Buffer,
+    );
+    /// Adds to `x_gradient` and `weight_gradient`.
+    #[expect(clippy::too_many_arguments, reason = "a fused backward reads what its forward read and saved")]
+    fn rms_norm_backward(
+        &self,
+        gradient: &Self::Buffer,
+        x: &Self::Buffer,
+        weight: &Self::Buffer,
+        inverse_rms: &Self::Buffer,
+        rows: usize,
+        x_gradient: &mut Self::Buffer,
+        weight_gradient: &mut Self::Buffer,
+    );
+
+    /// Rotary embedding in place (Su et al. 2021), halves paired as in llama, on the queries and keys of a fused projection.
+    /// `table` is `[positions, dim]`: cosines then sines. `inverse` rotates back, which is the gradient.
+    fn rotary(&self, fused: &mut Self::Buffer, heads: Heads, table: &Self::Buffer, positions: &[u32], inverse: bool);
+
+    /// Causal attention within each document. `offsets[d]..offsets[d + 1]` are the rows of document `d`; `out` is
+    /// `[tokens, query * dim]` and `log_sum_exp` `[tokens, query]`, kept for the backward pass.
+    fn attention(&self, fused: &Self::Buffer, heads: Heads, offsets: &[usize], out: &mut Self::Buffer, log_sum_exp: &mut Self::Buffer);
+    /// Sets `fused_gradient`.
+    #[expect(clippy::too_many_arguments, reason = "a fused backward reads what its forward read and saved")]
+    fn attention_backward(
+        &self,
+        gradient: &Self::Buffer,
+        out: &Self::Buffer,
+        fused: &Self::Buffer,
+        log_sum_exp: &Self::Buffer,
+        heads: Heads,
+        offsets: &[usize],
+        fused_gradient: &mut Self::Buffer,
+    );
+
+    /// Stores the keys and values of a step's rows in their pages. `keys` is `[pages, heads, dim, PAGE]`, `values`
+    /// `[pages, heads, PAGE, dim]`.
+    fn store_pages(&self, fused: &Self::Buffer, heads: Heads, rows: &PagedRows, keys: &mut Self::Buffer, values: &mut Self::Buffer);
+    /// Attention of each row over its sequence's pages, up to and with its own position.
+    fn paged_attention(
+        &self,
+        fused: &Self::Buffer,
+        heads: Heads,
+        rows: &PagedRows,
+        keys: &Self::Buffer,
+        values: &Self::Buffer,
+        out: &mut Self::Buffer,
+    );
+
+    /// `out = silu(gate) * up` for `gate_up` `[rows, 2 * width]`, gates first (Shazeer 2020).
+    fn gated_silu(&self, gate_up: &Self::Buffer, rows: usize, width: usize, out: &mut Self::Buffer);
+    /// Replaces `gate_up` by its gradient.
+    fn gated_silu_backward(&self, gradient: &Self::Buffer, rows: usize, width: usize, gate_up: &mut Self::Buffer);
+
+    /// Cross-entropy of each row of `logits` `[targets, classes]`, in nats; replaces the logits by `scale * (softmax - one-hot)`.
+    fn cross_entropy(&self, logits: &mut Self::Buffer, targets: &[u32], classes: usize, scale: f32) -> Vec<f32>;
+
+    /// The sum of squares.
+    fn squared_norm(&self, buffer: &Self::Buffer) -> f64;
+    /// One AdamW update of a parameter and its moments.
+    fn adamw(
+        &self,
+        step: AdamWStep,
+        gradient: &Self::Buffer,
+        parameter: &mut Self::Buffer,
+        first: &mut Self::Buffer,
+        second: &mut Self::Buffer,
+    );
+}

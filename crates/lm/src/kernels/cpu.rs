@@ -1,0 +1,145 @@
+//! The kernels on a processor: library matrix products and vectorised loops, on rayon's threads.
+
+mod attention;
+mod matmul;
+mod optimize;
+mod pages;
+mod rows;
+mod simd;
+
+use super::{AdamWStep, Heads, Kernels, PagedRows, Product};
+
+/// Kernels on this machine's processor. Threads are those of the current rayon pool.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cpu;
+
+impl Kernels for Cpu {
+    type Buffer = Vec<f32>;
+
+    fn zeros(&self, len: usize) -> Vec<f32> {
+        vec![0.0; len]
+    }
+
+    fn buffer(&self, values: Vec<f32>) -> Vec<f32> {
+        values
+    }
+
+    fn len(&self, buffer: &Vec<f32>) -> usize {
+        buffer.len()
+    }
+
+    fn upload(&self, host: &[f32], to: &mut Vec<f32>) {
+        to[..host.len()].copy_from_slice(host);
+    }
+
+    fn download(&self, from: &Vec<f32>, host: &mut [f32]) {
+        host.copy_from_slice(&from[..host.len()]);
+    }
+
+    fn clear(&self, buffer: &mut Vec<f32>) {
+        buffer.fill(0.0);
+    }
+
+    fn copy(&self, from: &Vec<f32>, to: &mut Vec<f32>, len: usize) {
+        to[..len].copy_from_slice(&from[..len]);
+    }
+
+    fn matmul(&self, product: Product, a: &Vec<f32>, b: &Vec<f32>, out: &mut Vec<f32>) {
+        matmul::matmul(product, a, b, out);
+    }
+
+    fn embed(&self, table: &Vec<f32>, ids: &[u32], width: usize, out: &mut Vec<f32>) {
+        rows::embed(table, ids, width, out);
+    }
+
+    fn embed_backward(&self, gradient: &Vec<f32>, ids: &[u32], width: usize, table_gradient: &mut Vec<f32>) {
+        rows::embed_backward(gradient, ids, width, table_gradient);
+    }
+
+    fn gather_rows(&self, x: &Vec<f32>, rows: &[u32], width: usize, out: &mut Vec<f32>) {
+        rows::embed(x, rows, width, out);
+    }
+
+    fn put_rows(&self, values: &Vec<f32>, first: usize, rows: usize, width: usize, x: &mut Vec<f32>) {
+        x[first * width..][..rows * width].copy_from_slice(&values[..rows * width]);
+    }
+
+    fn scatter_rows(&self, values: &Vec<f32>, rows: &[u32], width: usize, total: usize, x: &mut Vec<f32>) {
+        rows::scatter_rows(values, rows, width, total, x);
+    }
+
+    fn rms_norm(&self, x: &Vec<f32>, weight: &Vec<f32>, rows: usize, epsilon: f32, out: &mut Vec<f32>, inverse_rms: &mut Vec<f32>) {
+        let values = rows * weight.len();
+        rows::rms_norm(&x[..values], weight, epsilon, &mut out[..values], &mut inverse_rms[..rows]);
+    }
+
+    fn rms_norm_backward(
+        &self,
+        gradient: &Vec<f32>,
+        x: &Vec<f32>,
+        weight: &Vec<f32>,
+        inverse_rms: &Vec<f32>,
+        rows: usize,
+        x_gradient: &mut Vec<f32>,
+        weight_gradient: &mut Vec<f32>,
+    ) {
+        let values = rows * weight.len();
+        rows::rms_norm_backward(
+            &gradient[..values],
+            &x[..values],
+            weight,
+            &inverse_rms[..rows],
+            &mut x_gradient[..values],
+            weight_gradient,
+        );
+    }
+
+    fn rotary(&self, fused: &mut Vec<f32>, heads: Heads, table: &Vec<f32>, positions: &[u32], inverse: bool) {
+        rows::rotary(&mut fused[..positions.len() * heads.fused_width()], heads, table, positions, inverse);
+    }
+
+    fn attention(&self, fused: &Vec<f32>, heads: Heads, offsets: &[usize], out: &mut Vec<f32>, log_sum_exp: &mut Vec<f32>) {
+        attention::attention(fused, heads, offsets, out, log_sum_exp);
+    }
+
+    fn attention_backward(
+        &self,
+        gradient: &Vec<f32>,
+        out: &Vec<f32>,
+        fused: &Vec<f32>,
+        log_sum_exp: &Vec<f32>,
+        heads: Heads,
+        offsets: &[usize],
+        fused_gradient: &mut Vec<f32>,
+    ) {
+        attention::attention_backward(gradient, out, fused, log_sum_exp, heads, offsets, fused_gradient);
+    }
+
+    fn store_pages(&self, fused: &Vec<f32>, heads: Heads, rows: &PagedRows, keys: &mut Vec<f32>, values: &mut Vec<f32>) {
+        pages::store_pages(fused, heads, rows, keys, values);
+    }
+
+    fn paged_attention(&self, fused: &Vec<f32>, heads: Heads, rows: &PagedRows, keys: &Vec<f32>, values: &Vec<f32>, out: &mut Vec<f32>) {
+        pages::paged_attention(fused, heads, rows, keys, values, out);
+    }
+
+    fn gated_silu(&self, gate_up: &Vec<f32>, rows: usize, width: usize, out: &mut Vec<f32>) {
+        rows::gated_silu(&gate_up[..rows * 2 * width], width, &mut out[..rows * width]);
+    }
+
+    fn gated_silu_backward(&self, gradient: &Vec<f32>, rows: usize, width: usize, gate_up: &mut Vec<f32>) {
+        rows::gated_silu_backward(&gradient[..rows * width], width, &mut gate_up[..rows * 2 * width]);
+    }
+
+    fn cross_entropy(&self, logits: &mut Vec<f32>, targets: &[u32], classes: usize, scale: f32) -> Vec<f32> {
+        optimize::cross_entropy(logits, targets, classes, scale)
+    }
+
+    fn squared_norm(&self, buffer: &Vec<f32>) -> f64 {
+        optimize::squared_norm(buffer)
+    }
+
+    fn adamw(&self, step: AdamWStep, gradient: &Vec<f32>, parameter: &mut Vec<f32>, first: &mut Vec<f32>, second: &mut Vec<f32>) {
+        optimize::adamw(step, gradient, parameter, first, second);
+    }
+}

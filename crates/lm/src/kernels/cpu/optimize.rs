@@ -1,0 +1,65 @@
+//! The loss and the optimizer's arithmetic.
+
+use super::super::AdamWStep;
+use super::simd::{dot, exp, max, sum, vectorized};
+use rayon::prelude::*;
+
+/// Values that one task takes; a constant, because norms are added up task by task.
+const VALUES_PER_TASK: usize = 1 << 14;
+
+pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize, scale: f32) -> Vec<f32> {
+    let rows = logits[..targets.len() * classes].par_chunks_exact_mut(classes);
+    rows.zip(targets)
+        .map(|(row, target)| {
+            let target = *target as usize;
+            vectorized(
+                #[inline(always)]
+                || {
+                    let (largest, chosen) = (max(row), row[target]);
+                    for x in row.iter_mut() {
+                        *x = exp(*x - largest);
+                    }
+                    let total = sum(row);
+                    let factor = scale / total;
+                    for x in row.iter_mut() {
+                        *x *= factor;
+                    }
+                    row[target] -= scale;
+                    libm::logf(total) + largest - chosen
+                },
+            )
+        })
+        .collect()
+}
+
+pub(super) fn squared_norm(values: &[f32]) -> f64 {
+    let partials: Vec<f64> = values
+        .par_chunks(VALUES_PER_TASK)
+        .map(|x| {
+            f64::from(vectorized(
+                #[inline(always)]
+                || dot(x, x),
+            ))
+        })
+        .collect();
+    partials.iter().sum()
+}
+
+pub(super) fn adamw(step: AdamWStep, gradient: &[f32], parameter: &mut [f32], first: &mut [f32], second: &mut [f32]) {
+    let moments = first.par_chunks_mut(VALUES_PER_TASK).zip(second.par_chunks_mut(VALUES_PER_TASK));
+    let chunks = parameter.par_chunks_mut(VALUES_PER_TASK).zip(gradient.par_chunks(VALUES_PER_TASK)).zip(moments);
+    chunks.for_each(|((parameter, gradient), (first, second))| {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (((p, g), m), v) in parameter.iter_mut().zip(gradient).zip(first).zip(second) {
+                    let g = g * step.gradient_scale;
+                    *m = m.mul_add(step.beta1, (1.0 - step.beta1) * g);
+                    *v = v.mul_add(step.beta2, (1.0 - step.beta2) * g * g);
+                    let denominator = v.sqrt().mul_add(step.second_moment_scale, step.epsilon);
+                    *p = p.mul_add(step.decay, -step.step_size * *m / denominator);
+                }
+            },
+        );
+    });
+}

@@ -1,0 +1,116 @@
+//! Vectorised arithmetic that gives the same bits at every vector width.
+//!
+//! Loops run inside [`vectorized`], which compiles them for AVX-512, AVX2 with FMA, NEON and plain code and picks at run time. Sums run over
+//! a fixed number of lanes that are added in a fixed order, and `exp` is our own polynomial, so no result depends on the processor.
+
+/// Lanes of every sum, whatever the vector width.
+pub(super) const LANES: usize = 16;
+
+/// Runs `work` compiled for the best instruction set of this processor. What it calls must be `#[inline(always)]`.
+#[inline(always)]
+pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+/// The sum of the lanes, pairwise.
+#[inline(always)]
+fn fold(mut lanes: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// `sum(map(a[i], b[i]))` in a fixed order.
+#[inline(always)]
+fn reduce(a: &[f32], b: &[f32], map: impl Fn(f32, f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
+    for (x, y) in a_chunks.zip(b_chunks) {
+        for lane in 0..LANES {
+            lanes[lane] = map(x[lane], y[lane], lanes[lane]);
+        }
+    }
+    for (lane, (x, y)) in a_rest.iter().zip(b_rest).enumerate() {
+        lanes[lane] = map(*x, *y, lanes[lane]);
+    }
+    fold(lanes)
+}
+
+/// `sum(a[i] * b[i])`.
+#[inline(always)]
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    reduce(a, b, |x, y, sum| x.mul_add(y, sum))
+}
+
+/// `sum(a[i])`.
+#[inline(always)]
+pub(super) fn sum(a: &[f32]) -> f32 {
+    reduce(a, a, |x, _, sum| x + sum)
+}
+
+/// The largest value, or negative infinity of none.
+#[inline(always)]
+pub(super) fn max(a: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let chunks = a.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for x in chunks {
+        for lane in 0..LANES {
+            lanes[lane] = if x[lane] > lanes[lane] { x[lane] } else { lanes[lane] };
+        }
+    }
+    let mut largest = lanes[0];
+    for x in lanes.iter().chain(rest) {
+        largest = if *x > largest { *x } else { largest };
+    }
+    largest
+}
+
+/// `e^x` within 2 units in the last place (the Cephes polynomial); beyond ±87 it saturates near the smallest and largest normal values.
+#[inline(always)]
+pub(super) fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let x = x.clamp(-87.0, 88.0);
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
+    let mut p = 1.987_569_1e-4_f32;
+    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        p = p.mul_add(r, c);
+    }
+    let y = p.mul_add(r * r, r + 1.0);
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    y * f32::from_bits(exponent << 23)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_within_two_units_in_the_last_place() {
+        for step in -8_600..8_700 {
+            let x = step as f32 / 100.0;
+            let (got, exact) = (f64::from(exp(x)), f64::from(x).exp());
+            assert!((got - exact).abs() <= exact * 2.4e-7, "exp({x}) = {got}, not {exact}");
+        }
+    }
+
+    #[test]
+    fn sums_do_not_depend_on_the_instruction_set() {
+        let a: Vec<f32> = (0..1003).map(|i| (i as f32 * 0.37).sin()).collect();
+        let b: Vec<f32> = (0..1003).map(|i| (i as f32 * 0.11).cos()).collect();
+        assert_eq!(vectorized(|| dot(&a, &b)).to_bits(), dot(&a, &b).to_bits());
+        assert_eq!(vectorized(|| sum(&a)).to_bits(), sum(&a).to_bits());
+        let exps = vectorized(|| a.iter().map(|x| exp(*x)).collect::<Vec<_>>());
+        assert!(exps.iter().zip(&a).all(|(got, x)| got.to_bits() == exp(*x).to_bits()));
+    }
+}

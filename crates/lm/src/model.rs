@@ -1,0 +1,84 @@
+//! A checkpoint ready to be sampled, scored or trained.
+
+use crate::arch::DecoderSpec;
+use crate::checkpoint::{self, Checkpoint};
+use crate::decoder::{Decoder, Packed, TrainingMemory};
+use crate::error::{Error, Result};
+use crate::kernels::Cpu;
+use crate::tokenizer::Tokenizer;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A decoder on this machine's processor with its tokenizer.
+#[derive(Debug)]
+pub struct LanguageModel {
+    /// The decoder.
+    pub decoder: Decoder<Cpu>,
+    tokenizer: Tokenizer,
+    config: Value,
+    companions: BTreeMap<String, Vec<u8>>,
+}
+
+impl LanguageModel {
+    /// Reads a checkpoint directory.
+    pub fn load(dir: &Path) -> Result<Self> {
+        let tokenizer = Tokenizer::load(dir)?;
+        let Checkpoint { config, spec, companions, parameters } = Checkpoint::load(dir)?;
+        if tokenizer.vocabulary() > spec.vocabulary {
+            let problem =
+                format!("the model has {} rows, but tokenizer.json has ids up to {}", spec.vocabulary, tokenizer.vocabulary() - 1);
+            return Err(Error::ConfigKey { path: dir.join(checkpoint::CONFIG), key: "vocab_size".into(), problem });
+        }
+        Ok(LanguageModel { decoder: Decoder::new(Cpu, spec, parameters), tokenizer, config, companions })
+    }
+
+    /// Writes a checkpoint directory, whole or not at all, and returns the SHA-256 of its weights.
+    pub fn save(&self, dir: &Path) -> Result<String> {
+        let (config, companions) = (self.config.clone(), self.companions.clone());
+        Checkpoint { config, companions, spec: self.spec().clone(), parameters: self.decoder.download() }.save(dir)
+    }
+
+    /// What the decoder computes.
+    pub fn spec(&self) -> &DecoderSpec {
+        self.decoder.spec()
+    }
+
+    /// Text to ids and back.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The log-probability (natural logarithm) of each token given those before; the first has none.
+    pub fn score(&self, tokens: &[u32]) -> Result<Vec<Option<f32>>> {
+        if tokens.is_empty() {
+            return Ok(Vec::new());
+        }
+        if tokens.len() > self.spec().context {
+            return Err(Error::DocumentTooLong {
+                document: 0,
+                tokens: tokens.len(),
+                what: "the model's context",
+                limit: self.spec().context,
+            });
+        }
+        let packed = Packed {
+            tokens: tokens.to_vec(),
+            positions: (0..tokens.len() as u32).collect(),
+            offsets: vec![0, tokens.len()],
+            rows: (0..tokens.len() as u32 - 1).collect(),
+            targets: tokens[1..].to_vec(),
+        };
+        let losses = self.decoder.losses(&packed, &mut TrainingMemory::new(self.decoder.kernels()));
+        Ok(std::iter::once(None).chain(losses.into_iter().map(|loss| Some(-loss))).collect())
+    }
+}
+
+/// What a path to a checkpoint must be, said once for every command.
+pub fn require_checkpoint(dir: &Path) -> Result<PathBuf> {
+    if dir.join(checkpoint::CONFIG).exists() {
+        return Ok(dir.into());
+    }
+    let message = format!("{} is not a checkpoint directory: it has no config.json", dir.display());
+    Err(std::io::Error::new(std::io::ErrorKind::NotFound, message).into())
+}

@@ -1,0 +1,235 @@
+//! Training: packed documents, the loss over a whole batch, AdamW.
+//!
+//! Documents of a batch lie end to end without seeing each other. The loss is normalised by the target tokens of the whole batch,
+//! however it is cut into parts that fit in memory. Everything is a function of the starting weights, the documents and the
+//! settings: the same training gives the same bytes on any number of threads.
+
+mod packing;
+mod schedule;
+
+pub use packing::PackedEpochs;
+pub use schedule::{Decay, Schedule};
+
+use crate::checkpoint::{read_vectors, write_vectors};
+use crate::decoder::{Packed, TrainingMemory};
+use crate::error::{Error, Result};
+use crate::kernels::{AdamWStep, Cpu, Kernels};
+use crate::model::LanguageModel;
+use serde_json::{Map, json};
+use std::path::Path;
+
+/// Tokens, and which of them carry loss. The first token has nothing before it and never does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The tokens.
+    pub tokens: Vec<u32>,
+    /// For each token, whether the model learns to predict it.
+    pub target: Vec<bool>,
+}
+
+impl Document {
+    /// A document learned whole.
+    pub fn whole(tokens: Vec<u32>) -> Self {
+        let target = vec![true; tokens.len()];
+        Document { tokens, target }
+    }
+
+    /// A prompt that is only read and a completion that is learned.
+    pub fn completion(prompt: &[u32], completion: &[u32]) -> Self {
+        let target = (0..prompt.len() + completion.len()).map(|i| i >= prompt.len()).collect();
+        Document { tokens: [prompt, completion].concat(), target }
+    }
+
+    /// Tokens that carry loss.
+    pub fn target_count(&self) -> usize {
+        self.target.iter().skip(1).filter(|t| **t).count()
+    }
+}
+
+impl Packed {
+    /// Lays documents end to end.
+    pub fn new(documents: &[Document]) -> Self {
+        let mut packed = Packed { offsets: vec![0], ..Packed::default() };
+        for document in documents {
+            let start = packed.tokens.len() as u32;
+            for (i, token) in document.tokens.iter().enumerate() {
+                packed.tokens.push(*token);
+                packed.positions.push(i as u32);
+                if i > 0 && document.target[i] {
+                    packed.rows.push(start + i as u32 - 1);
+                    packed.targets.push(*token);
+                }
+            }
+            packed.offsets.push(packed.tokens.len());
+        }
+        packed
+    }
+}
+
+/// The numbers of a training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hyperparameters {
+    /// The learning rate over the steps.
+    pub schedule: Schedule,
+    /// Decay of AdamW's moments.
+    pub betas: (f32, f32),
+    /// Added to AdamW's denominator.
+    pub epsilon: f32,
+    /// Decoupled decay of weight matrices; norms are never decayed.
+    pub weight_decay: f32,
+    /// The gradient's norm is clipped to this; infinite for never.
+    pub max_grad_norm: f32,
+    /// Tokens that go through the model at once; larger batches are accumulated.
+    pub micro_batch_tokens: usize,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Mean cross-entropy per target token, in nats, before the update.
+    pub loss: f64,
+    /// The gradient's norm before clipping.
+    pub grad_norm: f64,
+    /// The learning rate of the update.
+    pub learning_rate: f64,
+    /// Tokens that went through the model.
+    pub tokens: usize,
+    /// Tokens that carried loss.
+    pub target_tokens: usize,
+}
+
+/// A model being trained, with its optimizer's state.
+#[derive(Debug)]
+pub struct TrainingSession {
+    model: LanguageModel,
+    hyperparameters: Hyperparameters,
+    gradients: Vec<Vec<f32>>,
+    first: Vec<Vec<f32>>,
+    second: Vec<Vec<f32>>,
+    memory: TrainingMemory<Cpu>,
+    steps_done: u64,
+}
+
+impl TrainingSession {
+    /// Starts with fresh moments.
+    pub fn new(model: LanguageModel, hyperparameters: Hyperparameters) -> Self {
+        let zeros = || model.decoder.zero_gradients();
+        let (gradients, first, second) = (zeros(), zeros(), zeros());
+        let memory = TrainingMemory::new(model.decoder.kernels());
+        TrainingSession { model, hyperparameters, gradients, first, second, memory, steps_done: 0 }
+    }
+
+    /// Updates done so far.
+    pub fn steps_done(&self) -> u64 {
+        self.steps_done
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> &LanguageModel {
+        &self.model
+    }
+
+    /// Ends the training.
+    pub fn into_model(self) -> LanguageModel {
+        self.model
+    }
+
+    /// One update on a batch of documents.
+    pub fn step(&mut self, documents: &[Document]) -> Result<StepReport> {
+        let step = self.steps_done + 1;
+        let target_tokens: usize = documents.iter().map(Document::target_count).sum();
+        if target_tokens == 0 {
+            return Err(Error::NothingToLearn);
+        }
+        let loss = self.accumulate(documents, 1.0 / target_tokens as f32)? / target_tokens as f64;
+        let grad_norm = self.gradients.iter().map(|g| Cpu.squared_norm(g)).sum::<f64>().sqrt();
+        for (what, value) in [("the loss", loss), ("the gradient norm", grad_norm)] {
+            if !value.is_finite() {
+                return Err(Error::Diverged { step, what, value });
+            }
+        }
+        let learning_rate = self.hyperparameters.schedule.learning_rate(step);
+        self.update(step, learning_rate, grad_norm);
+        self.steps_done = step;
+        Ok(StepReport { loss, grad_norm, learning_rate, tokens: documents.iter().map(|d| d.tokens.len()).sum(), target_tokens })
+    }
+
+    /// The summed loss of a batch, and its gradient times `scale` in `self.gradients`.
+    fn accumulate(&mut self, documents: &[Document], scale: f32) -> Result<f64> {
+        self.gradients.iter_mut().for_each(|g| g.fill(0.0));
+        let context = self.model.spec().context;
+        let mut total = 0.0;
+        let mut rest = documents;
+        while !rest.is_empty() {
+            let mut tokens = 0;
+            let fits = |document: &&Document| {
+                tokens += document.tokens.len();
+                tokens <= self.hyperparameters.micro_batch_tokens
+            };
+            let (part, after) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            if let Some(long) = part.iter().position(|d| d.tokens.len() > context) {
+                let document = documents.len() - rest.len() + long;
+                return Err(Error::DocumentTooLong {
+                    document,
+                    tokens: part[long].tokens.len(),
+                    what: "the model's context",
+                    limit: context,
+                });
+            }
+            let packed = Packed::new(part);
+            let losses = self.model.decoder.losses_and_gradients(&packed, scale, &mut self.memory, &mut self.gradients);
+            total += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+            rest = after;
+        }
+        Ok(total)
+    }
+
+    /// AdamW with the gradient clipped by its norm over all parameters.
+    fn update(&mut self, step: u64, learning_rate: f64, grad_norm: f64) {
+        let Hyperparameters { betas: (beta1, beta2), epsilon, weight_decay, max_grad_norm, .. } = self.hyperparameters;
+        let correction = |beta: f32| 1.0 - libm::pow(f64::from(beta), step as f64);
+        let base = AdamWStep {
+            gradient_scale: (f64::from(max_grad_norm) / (grad_norm + 1e-6)).min(1.0) as f32,
+            beta1,
+            beta2,
+            step_size: (learning_rate / correction(beta1)) as f32,
+            second_moment_scale: (1.0 / correction(beta2).sqrt()) as f32,
+            epsilon,
+            decay: 1.0,
+        };
+        let decayed = (1.0 - learning_rate * f64::from(weight_decay)) as f32;
+        let is_matrix: Vec<bool> = self.model.spec().parameters.iter().map(|p| p.tensors[0].shape.len() > 1).collect();
+        let moments = self.first.iter_mut().zip(&mut self.second);
+        let parameters = self.model.decoder.parameters_mut().iter_mut().zip(&self.gradients).zip(moments).zip(is_matrix);
+        for (((parameter, gradient), (first, second)), is_matrix) in parameters {
+            let decay = if is_matrix { decayed } else { 1.0 };
+            Cpu.adamw(AdamWStep { decay, ..base }, gradient, parameter, first, second);
+        }
+    }
+
+    /// Writes weights, moments and step count to one file, whole or not at all. `note` comes back from [`TrainingSession::load_state`].
+    pub fn save_state(&self, path: &Path, note: &Map<String, serde_json::Value>) -> Result<()> {
+        let mut vectors: Vec<(String, &[f32])> = Vec::new();
+        for (kind, all) in [("parameter", self.model.decoder.parameters()), ("first", &self.first), ("second", &self.second)] {
+            vectors.extend(all.iter().enumerate().map(|(i, values)| (format!("{kind}.{i}"), values.as_slice())));
+        }
+        let mut note = note.clone();
+        note.insert("steps_done".into(), json!(self.steps_done));
+        write_vectors(path, &vectors, &note)
+    }
+
+    /// Takes a training up where [`TrainingSession::save_state`] left it, and returns the note.
+    pub fn load_state(&mut self, path: &Path) -> Result<Map<String, serde_json::Value>> {
+        let (mut vectors, note) = read_vectors(path)?;
+        let error = |problem: String| Error::TrainingState { path: path.into(), problem };
+        let steps = note.get("steps_done").and_then(serde_json::Value::as_u64);
+        self.steps_done = steps.ok_or_else(|| error("it does not say how many steps were done".into()))?;
+        for (kind, all) in [("parameter", self.model.decoder.parameters_mut()), ("first", &mut self.first), ("second", &mut self.second)] {
+            for (i, values) in all.iter_mut().enumerate() {
+                let saved = vectors.remove(&format!("{kind}.{i}")).filter(|saved| saved.len() == values.len());
+                *values = saved.ok_or_else(|| error(format!("{kind} {i} is missing or belongs to another model")))?;
+            }
+        }
+        Ok(note)
+    }
+}

@@ -1,0 +1,115 @@
+//! Batches of packed rows from a set of documents, epoch after epoch.
+
+use super::Document;
+use crate::error::{Error, Result};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+/// An endless sequence of batches: in each epoch the documents are shuffled and laid into rows of at most `sequence_length` tokens, and each
+/// batch takes the next `batch_size` rows, across the border of epochs, so that no partial batch is dropped.
+#[derive(Debug, Clone)]
+pub struct PackedEpochs {
+    documents: Vec<Document>,
+    batch_size: usize,
+    sequence_length: usize,
+    seed: u64,
+    /// The epoch that `rows` belongs to, the rows of all epochs before it, and its rows as document indices.
+    epoch: u64,
+    rows_before: u64,
+    rows: Vec<Vec<usize>>,
+}
+
+impl PackedEpochs {
+    /// Documents that carry no loss, or longer than a row, are refused.
+    pub fn new(documents: Vec<Document>, batch_size: usize, sequence_length: usize, seed: u64) -> Result<Self> {
+        if documents.iter().all(|d| d.target_count() == 0) {
+            return Err(Error::NothingToLearn);
+        }
+        if let Some((document, long)) = documents.iter().enumerate().find(|(_, d)| d.tokens.len() > sequence_length) {
+            return Err(Error::DocumentTooLong { document, tokens: long.tokens.len(), what: "sequence_length", limit: sequence_length });
+        }
+        let mut epochs =
+            PackedEpochs { documents, batch_size: batch_size.max(1), sequence_length, seed, epoch: 0, rows_before: 0, rows: Vec::new() };
+        epochs.rows = epochs.pack(0);
+        Ok(epochs)
+    }
+
+    /// The documents of batch `step`, from 1. Deterministic; going back starts over from the first epoch.
+    pub fn batch(&mut self, step: u64) -> Vec<Document> {
+        let first = (step.max(1) - 1) * self.batch_size as u64;
+        (first..first + self.batch_size as u64).flat_map(|row| self.row(row)).collect()
+    }
+
+    fn row(&mut self, row: u64) -> Vec<Document> {
+        if row < self.rows_before {
+            (self.epoch, self.rows_before) = (0, 0);
+            self.rows = self.pack(0);
+        }
+        while row >= self.rows_before + self.rows.len() as u64 {
+            self.rows_before += self.rows.len() as u64;
+            self.epoch += 1;
+            self.rows = self.pack(self.epoch);
+        }
+        self.rows[(row - self.rows_before) as usize].iter().map(|i| self.documents[*i].clone()).collect()
+    }
+
+    /// The rows of an epoch: documents in shuffled order, each into the row that is being filled or else into a new one.
+    fn pack(&self, epoch: u64) -> Vec<Vec<usize>> {
+        let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
+        generator.set_stream(epoch);
+        let mut order: Vec<usize> = (0..self.documents.len()).collect();
+        order.shuffle(&mut generator);
+        let mut rows = vec![Vec::new()];
+        let mut used = 0;
+        for index in order {
+            let tokens = self.documents[index].tokens.len();
+            if used + tokens > self.sequence_length {
+                rows.push(Vec::new());
+                used = 0;
+            }
+            used += tokens;
+            rows.last_mut().expect("there is always a row").push(index);
+        }
+        rows
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn documents() -> Vec<Document> {
+        (1..=50u32).map(|i| Document::whole(vec![i; 2 + (i as usize * 7) % 9])).collect()
+    }
+
+    #[test]
+    fn every_epoch_holds_every_document_once_in_rows_that_fit() {
+        let mut epochs = PackedEpochs::new(documents(), 3, 24, 5).unwrap();
+        let rows = epochs.rows.len();
+        let seen: Vec<u32> = (0..rows as u64).flat_map(|row| epochs.row(row)).map(|d| d.tokens[0]).collect();
+        let mut sorted = seen.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (1..=50).collect::<Vec<_>>());
+        assert!((0..rows as u64).all(|row| epochs.row(row).iter().map(|d| d.tokens.len()).sum::<usize>() <= 24));
+        let next: Vec<u32> = (rows as u64..2 * rows as u64).flat_map(|row| epochs.row(row)).map(|d| d.tokens[0]).collect();
+        assert_ne!(seen, next);
+    }
+
+    #[test]
+    fn any_batch_can_be_had_again() {
+        let mut straight = PackedEpochs::new(documents(), 4, 24, 5).unwrap();
+        let batches: Vec<_> = (1..=40).map(|step| straight.batch(step)).collect();
+        let mut later = PackedEpochs::new(documents(), 4, 24, 5).unwrap();
+        assert_eq!(later.batch(33), batches[32]);
+        assert_eq!(later.batch(2), batches[1]);
+    }
+
+    #[test]
+    fn long_and_silent_documents_are_refused() {
+        assert!(matches!(PackedEpochs::new(documents(), 4, 5, 0), Err(Error::DocumentTooLong { limit: 5, .. })));
+        let silent = vec![Document { tokens: vec![1, 2], target: vec![true, false] }];
+        assert!(matches!(PackedEpochs::new(silent, 4, 5, 0), Err(Error::NothingToLearn)));
+    }
+}
