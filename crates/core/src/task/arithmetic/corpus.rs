@@ -13,8 +13,8 @@
 //! are, in that sense, the columns of every sum.
 //!
 //! **What comes close.** Hinted walks copy the hint's digits column by column, and their flag is 1 where the result digit is smaller than the
-//! left digit. In an addition that is the carry, but for the columns whose right digit and incoming carry make 9 + 1 (or 0 + 0 with no
-//! difference to tell). So a base can often rationalize a long sum whose answer it is shown, which is what lets the loop begin; it
+//! left digit. In an addition that is the carry, except where a right digit of 9 meets an incoming carry (the result then equals the left
+//! digit, and the carry is 1). So a base can often rationalize a long sum whose answer it is shown, which is what lets the loop begin; it
 //! cannot work one out unaided. `+` appears in walks with varying meaning, so that the symbol alone does not call for one-digit habits.
 
 mod config;

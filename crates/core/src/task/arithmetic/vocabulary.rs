@@ -75,6 +75,8 @@ pub fn token_count(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::arithmetic::corpus::{CorpusConfig, document};
+    use crate::task::arithmetic::pairs::generator;
     use serde_json::Value;
 
     #[test]
@@ -103,5 +105,29 @@ mod tests {
     fn counting_tokens() {
         assert_eq!(token_count(""), 0);
         assert_eq!(token_count("Input:\n6 2 + 2 5\nTarget:\n"), 2 + 6 + 2);
+    }
+    /// Through the tokenizer that sampling and training use, so that what is learned is what was written.
+    #[test]
+    fn texts_come_back_exactly() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (name, content) in FILES {
+            fs_err::write(dir.path().join(name), content).expect("written");
+        }
+        let tokenizer = starloop_lm::Tokenizer::load(dir.path()).expect("a tokenizer");
+        assert_eq!((tokenizer.vocabulary(), tokenizer.end_tokens()), (WORDS.len(), &[END_OF_TEXT_ID][..]));
+        let rng = &mut generator("vocabulary test", &[1]);
+        for _ in 0..300 {
+            let text = document(&CorpusConfig::default(), rng, 191);
+            let ids = tokenizer.encode(&text, true).expect("encodes");
+            assert_eq!(ids.len(), token_count(&text));
+            assert!(!ids.contains(&UNKNOWN_ID) && !ids.contains(&END_OF_TEXT_ID));
+            assert_eq!(tokenizer.decode(&ids).expect("decodes"), text);
+        }
+        for text in ["", "Input:\n6 2 + 2 5\nTarget:\n", "\n\n", "\n8 8\n\n3\n"] {
+            let ids = tokenizer.encode(text, true).expect("encodes");
+            assert_eq!(tokenizer.decode(&ids).expect("decodes"), text);
+        }
+        let end_and_unknown = tokenizer.encode("7 seven\n<|endoftext|>", true).expect("encodes");
+        assert_eq!(end_and_unknown, [10, UNKNOWN_ID, 2, END_OF_TEXT_ID]);
     }
 }
