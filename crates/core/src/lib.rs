@@ -3,7 +3,20 @@
 //!
 //! Data flows one way: config, task, problem, prompt, policy, attempt, verdict, training set, trainer, checkpoint, evaluation, report.
 
+pub mod base_model;
+pub mod config;
+pub mod error;
+pub mod eval;
 pub mod event;
+pub mod experiment;
+pub mod iterate;
+pub mod method;
 pub mod metrics;
+pub mod policy;
+pub mod prompt;
+pub mod run_dir;
+pub mod seed;
 pub mod task;
+pub mod trainer;
+pub mod training_set;
 pub mod types;

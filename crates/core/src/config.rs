@@ -1,0 +1,351 @@
+//! One TOML file is one experiment.
+//!
+//! A file or preset is read into a table, overrides (`--set a.b=c`) are written into it, and every section is then read strictly: an
+//! unknown key is an error that names its path and the nearest valid one. Values are checked once, here; the rest of the crate trusts them.
+//! The sections `sampling`, `training` and `evaluation` hold for all methods; a method's own sections of the same names override them key by
+//! key.
+
+use crate::error::{Error, Result};
+use crate::method::{self, Method};
+use crate::task::Split;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+mod check;
+mod presets;
+mod source;
+mod task;
+
+pub use presets::presets;
+pub use source::{Invalid, Section};
+pub use task::TaskConfig;
+
+use source::Source;
+
+/// An experiment: what is run, on what, and how.
+#[derive(Debug)]
+pub struct Config {
+    /// The name of the run; its directory is `runs/<name>` unless told otherwise.
+    pub name: String,
+    /// The seed that all others are made from.
+    pub seed: u64,
+    /// The methods to run, in order.
+    pub run: Vec<String>,
+    /// The pretrained model.
+    pub model: ModelConfig,
+    /// The problems.
+    pub task: TaskConfig,
+    /// Sampling, for all methods.
+    pub sampling: SamplingConfig,
+    /// Fine-tuning, for all methods.
+    pub training: TrainingConfig,
+    /// Measuring, for all methods.
+    pub evaluation: EvaluationConfig,
+    /// Every method of the file, whether it is run or not.
+    pub methods: BTreeMap<String, MethodConfig>,
+}
+
+/// `[model]`: the pretrained model that everything starts from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// `builtin:NAME` for a shipped model, or a checkpoint directory in the Hugging Face layout.
+    pub base: String,
+}
+
+/// `[sampling]`: how rationales are drawn while collecting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SamplingConfig {
+    /// Divides the logits; 0 takes the most likely token (the paper samples near greedily).
+    pub temperature: f64,
+    /// Only the `top_k` most likely tokens; 0 for all.
+    pub top_k: usize,
+    /// Only the most likely tokens whose probabilities add up to this; 1 for all.
+    pub top_p: f64,
+    /// Tokens after which a completion is cut off.
+    pub max_new_tokens: usize,
+    /// Samples for each problem (paper: 1).
+    pub samples_per_problem: u32,
+    /// Worked examples in front of a problem (paper: 10).
+    pub few_shot: usize,
+    /// The worked examples are shown in the first so many iterations; 0 for always (paper: dropped after iteration 1 for arithmetic).
+    pub few_shot_iterations: u32,
+}
+
+impl Default for SamplingConfig {
+    fn default() -> Self {
+        SamplingConfig {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            max_new_tokens: 256,
+            samples_per_problem: 1,
+            few_shot: 0,
+            few_shot_iterations: 0,
+        }
+    }
+}
+
+impl SamplingConfig {
+    /// Worked examples shown in `iteration` (from 1).
+    pub fn few_shot_in(&self, iteration: u32) -> usize {
+        if self.few_shot_iterations == 0 || iteration <= self.few_shot_iterations { self.few_shot } else { 0 }
+    }
+}
+
+/// How the learning rate runs after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Stays (the paper's).
+    Constant,
+    /// Falls on a straight line.
+    Linear,
+    /// Falls on half a cosine wave.
+    Cosine,
+}
+
+/// `[training]`: one fine-tuning, and how its length grows with the iterations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// Optimizer steps in iteration 1 (paper: 40; arithmetic with rationalization: 300).
+    pub steps: u64,
+    /// Factor on the steps from one iteration to the next (paper: 1.2).
+    pub step_growth: f64,
+    /// Steps added from one iteration to the next, instead of a factor (paper, arithmetic with rationalization: 20).
+    pub step_increment: u64,
+    /// No iteration has more steps than this (paper, GSM8K: 7912).
+    pub max_steps: Option<u64>,
+    /// Packed sequences in a step (paper: 8).
+    pub batch_size: usize,
+    /// Tokens in a packed sequence (paper: 1024).
+    pub sequence_length: usize,
+    /// Tokens that go through the model at once; what a step has more is accumulated. Changes memory and speed, and results only by rounding.
+    pub micro_batch_tokens: usize,
+    /// Peak learning rate of `AdamW` (paper: 1e-6, searched in 1e-7..1e-4).
+    pub learning_rate: f64,
+    /// Decay of the running means of gradient and squared gradient.
+    pub betas: [f64; 2],
+    /// Added to the root of the mean squared gradient.
+    pub epsilon: f64,
+    /// Decoupled weight decay (paper: 0).
+    pub weight_decay: f64,
+    /// The norm that gradients are clipped to (paper: 1).
+    pub max_grad_norm: f64,
+    /// Steps in which the learning rate rises from 0 (paper: 100).
+    pub warmup_steps: u64,
+    /// How it runs afterwards (paper: constant).
+    pub schedule: Schedule,
+    /// The share of all steps after which a linear or cosine schedule begins to fall.
+    pub decay_start: f64,
+    /// The share of the peak at which it ends.
+    pub final_fraction: f64,
+    /// Keep the worked examples in front of the training prompts (an ablation of the paper; the default trains on the bare prompt).
+    pub train_with_few_shot: bool,
+    /// Steps between two saved states from which an interrupted fine-tuning goes on; 0 for none.
+    pub checkpoint_every: u64,
+    /// Checkpoints that are kept of each method, counted from the last iteration; 0 for all.
+    pub keep_checkpoints: u32,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        TrainingConfig {
+            steps: 40,
+            step_growth: 1.0,
+            step_increment: 0,
+            max_steps: None,
+            batch_size: 8,
+            sequence_length: 1024,
+            micro_batch_tokens: 4096,
+            learning_rate: 1e-6,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            max_grad_norm: 1.0,
+            warmup_steps: 100,
+            schedule: Schedule::Constant,
+            decay_start: 0.0,
+            final_fraction: 0.0,
+            train_with_few_shot: false,
+            checkpoint_every: 0,
+            keep_checkpoints: 0,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// Optimizer steps in `iteration` (from 1): `steps * step_growth^(iteration-1) + step_increment * (iteration-1)`, rounded, at most
+    /// `max_steps` (paper, section 4.1 and appendix).
+    pub fn steps_in(&self, iteration: u32) -> u64 {
+        let earlier = iteration.saturating_sub(1);
+        let grown = self.steps as f64 * self.step_growth.powi(earlier as i32);
+        let steps = (grown.round() as u64).saturating_add(self.step_increment * u64::from(earlier));
+        self.max_steps.map_or(steps, |most| steps.min(most))
+    }
+}
+
+/// `[evaluation]`: how accuracy is measured. Always one greedy completion for each problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluationConfig {
+    /// Which held-out problems: `dev` for choices, `test` for the final figure.
+    pub split: Split,
+    /// Worked examples shown to a fine-tuned model. By default, as many as the next iteration's sampling shows. The base always gets
+    /// `sampling.few_shot`.
+    pub few_shot: Option<usize>,
+    /// Evaluate after every so many iterations, and after the last.
+    pub every: u32,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        EvaluationConfig { split: Split::Dev, few_shot: None, every: 1 }
+    }
+}
+
+/// `[methods.NAME]`: one method with its settings, the common sections merged with its own.
+#[derive(Debug)]
+pub struct MethodConfig {
+    /// The kind, as in the method registry.
+    pub kind: &'static str,
+    /// The method with its own keys.
+    pub method: Box<dyn Method>,
+    /// Sampling, as it holds for this method.
+    pub sampling: SamplingConfig,
+    /// Fine-tuning, as it holds for this method.
+    pub training: TrainingConfig,
+    /// Measuring, as it holds for this method.
+    pub evaluation: EvaluationConfig,
+    /// The method's table for the echo: all its own keys, and the overriding ones of the common sections.
+    echo: toml::Table,
+}
+
+/// The file as it stands, its sections still unread.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    name: String,
+    #[serde(default = "default_seed")]
+    seed: u64,
+    run: Vec<String>,
+    model: ModelConfig,
+    task: toml::Table,
+    #[serde(default)]
+    sampling: toml::Table,
+    #[serde(default)]
+    training: toml::Table,
+    #[serde(default)]
+    evaluation: toml::Table,
+    methods: BTreeMap<String, toml::Table>,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+impl Config {
+    /// Reads a preset by its name, or else a file by its path, with overrides of the form `a.b=c`.
+    ///
+    /// # Errors
+    /// Anything that is wrong with the config, named by file and key.
+    pub fn load(preset_or_path: &str, overrides: &[String]) -> Result<Config> {
+        if let Some((name, text)) = presets().iter().find(|(name, _)| *name == preset_or_path) {
+            return Config::parse(&format!("preset {name}"), text, overrides);
+        }
+        let path = Path::new(preset_or_path);
+        if !path.exists() && path.extension().is_none() && path.components().count() == 1 {
+            let presets: Vec<String> = presets().iter().map(|(name, _)| (*name).to_owned()).collect();
+            let nearest = source::nearest(preset_or_path, &presets);
+            return Err(Error::NoSuchConfig { name: preset_or_path.to_owned(), presets, nearest });
+        }
+        Config::parse(preset_or_path, &fs_err::read_to_string(path)?, overrides)
+    }
+
+    /// Reads a config's text; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Config> {
+        let (source, table) = Source::read(origin, text, overrides)?;
+        let raw: Raw = source.section("", table).read()?;
+        let mut methods = BTreeMap::new();
+        for (name, table) in raw.methods.clone() {
+            let config = read_method(&source, &name, table, &raw)?;
+            methods.insert(name, config);
+        }
+        let config = Config {
+            name: raw.name,
+            seed: raw.seed,
+            run: raw.run,
+            model: raw.model,
+            task: TaskConfig::read(source.section("task", raw.task))?,
+            sampling: source.section("sampling", raw.sampling).read()?,
+            training: source.section("training", raw.training).read()?,
+            evaluation: source.section("evaluation", raw.evaluation).read()?,
+            methods,
+        };
+        check::check(&config).map_err(|invalid| source.invalid(invalid))?;
+        Ok(config)
+    }
+
+    /// The methods to run, in order, with their names.
+    pub fn methods_to_run(&self) -> impl Iterator<Item = (&str, &MethodConfig)> {
+        self.run.iter().filter_map(|name| self.methods.get_key_value(name)).map(|(name, method)| (name.as_str(), method))
+    }
+
+    /// The whole config with its defaults, as TOML that reads back to the same.
+    pub fn to_toml(&self) -> String {
+        self.to_table().to_string()
+    }
+
+    /// The keys that differ from `other`, each with the value here and there.
+    pub fn changed_keys(&self, other: &Config) -> Vec<String> {
+        source::changed_keys(&self.to_table(), &other.to_table())
+    }
+
+    fn to_table(&self) -> toml::Table {
+        let mut table = toml::Table::new();
+        table.insert("name".into(), self.name.clone().into());
+        table.insert("seed".into(), toml::Value::Integer(self.seed as i64));
+        table.insert("run".into(), self.run.clone().into());
+        table.insert("model".into(), source::to_table(&self.model).into());
+        table.insert("task".into(), self.task.to_table().into());
+        table.insert("sampling".into(), source::to_table(&self.sampling).into());
+        table.insert("training".into(), source::to_table(&self.training).into());
+        table.insert("evaluation".into(), source::to_table(&self.evaluation).into());
+        let methods: toml::Table = self.methods.iter().map(|(name, method)| (name.clone(), method.echo.clone().into())).collect();
+        table.insert("methods".into(), methods.into());
+        table
+    }
+}
+
+fn read_method(source: &Source, name: &str, mut table: toml::Table, common: &Raw) -> Result<MethodConfig> {
+    let path = format!("methods.{name}");
+    let entry = source.kind(&path, &mut table, method::REGISTRY, |entry| entry.kind)?;
+    let mut overriding = toml::Table::new();
+    let mut merged = |section: &str, common: &toml::Table| {
+        let own = match table.remove(section) {
+            None => return Ok(source.section(section, common.clone())),
+            Some(toml::Value::Table(own)) => own,
+            Some(other) => {
+                let message = format!("expected a table, found {}", other.type_str());
+                return Err(source.invalid(Invalid { key: format!("{path}.{section}"), message }));
+            }
+        };
+        overriding.insert(section.to_owned(), own.clone().into());
+        let mut merged = common.clone();
+        merged.extend(own);
+        Ok(source.section(&format!("{path}.{section}"), merged))
+    };
+    let sampling = merged("sampling", &common.sampling)?.read()?;
+    let training = merged("training", &common.training)?.read()?;
+    let evaluation = merged("evaluation", &common.evaluation)?.read()?;
+    let (method, mut echo) = (entry.read)(source.section(&path, table))?;
+    echo.insert("kind".into(), entry.kind.into());
+    echo.extend(overriding);
+    Ok(MethodConfig { kind: entry.kind, method, sampling, training, evaluation, echo })
+}

@@ -1,0 +1,203 @@
+//! What can go wrong, with the file, key or problem that it went wrong with.
+
+use std::path::PathBuf;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a user did not want to happen, told so that it can be mended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read or written; the message names it.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A config file is not TOML; the message shows the line.
+    #[error("{origin}: not valid TOML\n{message}")]
+    ConfigSyntax {
+        /// The file or preset.
+        origin: String,
+        /// What the TOML parser says, with line and column.
+        message: String,
+    },
+    /// A config key that does not exist.
+    #[error("{origin}: unknown key `{key}`{}", suggest(.nearest.as_deref(), .valid))]
+    UnknownKey {
+        /// The file, preset or override.
+        origin: String,
+        /// The key with its path, such as `training.batch_sise`.
+        key: String,
+        /// The most similar valid key, with its path.
+        nearest: Option<String>,
+        /// The keys that are valid there.
+        valid: Vec<String>,
+    },
+    /// A config value of the wrong kind or out of range.
+    #[error("{origin}: `{key}`: {message}")]
+    ConfigValue {
+        /// The file, preset or override.
+        origin: String,
+        /// The key with its path.
+        key: String,
+        /// What was expected, and what was found.
+        message: String,
+    },
+    /// An override that is not `key=value`.
+    #[error("`--set {text}` is not of the form key=value, such as --set training.steps=100")]
+    Override {
+        /// What was given.
+        text: String,
+    },
+    /// Neither a preset nor a file.
+    #[error("{name:?} is neither a config file nor a preset; presets: {}{}", .presets.join(", "), did_you_mean(.nearest.as_deref()))]
+    NoSuchConfig {
+        /// What was asked for.
+        name: String,
+        /// The presets that there are.
+        presets: Vec<String>,
+        /// The most similar preset.
+        nearest: Option<String>,
+    },
+    /// A base model that does not exist.
+    #[error("`model.base = {base:?}`: {message}")]
+    BaseModel {
+        /// The config's value.
+        base: String,
+        /// What was looked for.
+        message: String,
+    },
+    /// The run directory holds a run, and resuming was not asked for.
+    #[error("{} already holds a run; take it up again with --resume, or choose another place with --run-dir", .path.display())]
+    RunExists {
+        /// The run directory.
+        path: PathBuf,
+    },
+    /// The directory holds something else.
+    #[error("{} is not empty and holds no run (no run.json); choose another place with --run-dir", .path.display())]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Another process works in the run directory.
+    #[error("{} is in use by another process (its lock file is held); wait for it, or choose another place with --run-dir", .path.display())]
+    RunInUse {
+        /// The run directory.
+        path: PathBuf,
+    },
+    /// The run was begun with another config.
+    #[error("{} was begun with another config; changed: {}; undo the change, or choose another place with --run-dir", .path.display(), .keys.join(", "))]
+    ConfigChanged {
+        /// The run directory.
+        path: PathBuf,
+        /// Each changed key, with the value then and now.
+        keys: Vec<String>,
+    },
+    /// The run directory was written by a version of starloop with another layout.
+    #[error("{}: format version {found}, but this starloop reads version {expected}", .path.display())]
+    FormatVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version in it.
+        found: u32,
+        /// The version that is understood.
+        expected: u32,
+    },
+    /// A file of a run does not hold what it should.
+    #[error("{}: {message}", .path.display())]
+    Corrupt {
+        /// The file, with the line where there is one.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// Selection kept nothing, so there is nothing to learn from.
+    #[error(
+        "{method}, iteration {iteration}: none of {attempts} attempts can be learned from, so there is nothing to train on. The model may be \
+         too weak for these problems: try easier problems, more worked examples (sampling.few_shot), several samples at a temperature \
+         (sampling.samples_per_problem, sampling.temperature), hints (methods.{method}.rationalize = true), or a stronger base model"
+    )]
+    NothingSolved {
+        /// The method.
+        method: String,
+        /// The outer iteration.
+        iteration: u32,
+        /// Attempts that were made.
+        attempts: u64,
+    },
+    /// A problem that measures accuracy was about to be trained on.
+    #[error("{method}, iteration {iteration}: problem {problem} is in the training problems and in the {split} problems")]
+    HeldOutProblem {
+        /// The method.
+        method: String,
+        /// The outer iteration.
+        iteration: u32,
+        /// The problem.
+        problem: String,
+        /// The split that it is held out in.
+        split: &'static str,
+    },
+    /// An attempt at a problem that the task did not pose.
+    #[error("an attempt names problem {problem}, which is not among the training problems of its iteration")]
+    UnknownProblem {
+        /// The problem.
+        problem: String,
+    },
+    /// A number that must be finite is not.
+    #[error("{what} is {value} ({place}); the run stops here, and what was finished before is kept")]
+    NotFinite {
+        /// What is not finite, such as `loss`.
+        what: &'static str,
+        /// The value.
+        value: f64,
+        /// Where, such as `star, iteration 2, step 14`.
+        place: String,
+    },
+    /// An example does not fit into the training sequence.
+    #[error("problem {problem}: {tokens} tokens, but training.sequence_length is {limit}; nothing is cut off silently, so raise the limit")]
+    ExampleTooLong {
+        /// The problem.
+        problem: String,
+        /// Tokens of prompt, completion and end token.
+        tokens: usize,
+        /// `training.sequence_length`.
+        limit: usize,
+    },
+    /// A policy returned another number of samples than it was asked for.
+    #[error("the policy was asked for {expected} samples and returned {got}")]
+    SampleCount {
+        /// Requests.
+        expected: usize,
+        /// Samples.
+        got: usize,
+    },
+    /// A policy cannot serve one of its requests.
+    #[error("{name}: {message}", name = .problem.clone().unwrap_or_else(|| format!("request {}", .request)))]
+    Request {
+        /// The request's place in the call, from 0.
+        request: usize,
+        /// The problem that was asked, where it is known.
+        problem: Option<String>,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The engine under a policy or trainer failed.
+    #[error("{context}: {message}")]
+    Engine {
+        /// What was being done.
+        context: String,
+        /// The engine's own error.
+        message: String,
+    },
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default()
+}
+
+fn suggest(nearest: Option<&str>, valid: &[String]) -> String {
+    match nearest {
+        Some(_) => did_you_mean(nearest),
+        None if valid.is_empty() => String::new(),
+        None => format!("; valid there: {}", valid.join(", ")),
+    }
+}

@@ -1,0 +1,73 @@
+//! A whole experiment: a config in, a filled run directory out.
+
+use crate::base_model;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::event::{Event, Observer};
+use crate::iterate::{Parts, run_methods};
+use crate::method::Estimate;
+use crate::policy::embedded::EmbeddedPolicy;
+use crate::run_dir::{Found, RunDir};
+use crate::task::Task;
+use crate::trainer::embedded::EmbeddedTrainer;
+use std::path::Path;
+use std::time::Instant;
+
+/// Runs `config` in the directory `root` with the embedded engine, or with `resume` takes up the run that is there.
+///
+/// # Errors
+/// Whatever stopped the run. What was finished before is kept, and `resume` goes on from it.
+pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
+    let task = task(config)?;
+    let (run_dir, found) = RunDir::open(root, config, resume)?;
+    let base = base_model::resolve(&config.model.base, &run_dir)?;
+    let (mut policy, mut trainer) = (EmbeddedPolicy::default(), EmbeddedTrainer::default());
+    let mut parts = Parts { task: task.as_ref(), base: &base, policy: &mut policy, trainer: &mut trainer };
+    run_in(config, &run_dir, found, &mut parts, observer)
+}
+
+/// Runs `config` in an open run directory with the given parts.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in(config: &Config, run_dir: &RunDir, found: Found, parts: &mut Parts<'_>, observer: &mut dyn Observer) -> Result<()> {
+    let began = Instant::now();
+    let mut log = run_dir.event_log()?;
+    let mut both = Both(observer, &mut log);
+    both.observe(&Event::RunStarted { run: config.name.clone(), resumed: found == Found::EarlierWork });
+    run_methods(config, run_dir, parts, &mut both)?;
+    run_dir.finish(config)?;
+    both.observe(&Event::RunFinished { seconds: began.elapsed().as_secs_f64() });
+    log.close()
+}
+
+/// The config's task, with the run's seed.
+///
+/// # Errors
+/// A value of `[task]` that cannot be.
+pub fn task(config: &Config) -> Result<Box<dyn Task>> {
+    config.task.build(config.seed).map_err(|error| Error::ConfigValue {
+        origin: config.name.clone(),
+        key: format!("task.{}", error.key),
+        message: error.reason,
+    })
+}
+
+/// What each method of the config will do, at most; for a look before the run.
+///
+/// # Errors
+/// As [`task`].
+pub fn estimate(config: &Config) -> Result<Vec<(String, Estimate)>> {
+    let task = task(config)?;
+    Ok(config.methods_to_run().map(|(name, method)| (name.to_owned(), method.method.estimate(method, task.as_ref()))).collect())
+}
+
+/// Tells two observers.
+struct Both<'a>(&'a mut dyn Observer, &'a mut dyn Observer);
+
+impl Observer for Both<'_> {
+    fn observe(&mut self, event: &Event) {
+        self.0.observe(event);
+        self.1.observe(event);
+    }
+}

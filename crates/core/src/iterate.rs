@@ -1,0 +1,401 @@
+//! The outer loop's stages, shared by all methods: collect, select, fine-tune, evaluate.
+//!
+//! Each stage first looks for its result in the run directory and does its work only where there is none. So an interrupted run goes on
+//! where it was, and since every stage depends on its inputs and seeds alone, to the same result.
+
+use crate::config::{Config, MethodConfig};
+use crate::error::{Error, Result};
+use crate::eval;
+use crate::event::{Event, Observer, Stage};
+use crate::metrics::{IterationMetrics, SelectionCounts, TrainingMetrics};
+use crate::policy::{Policy, SamplingParameters};
+use crate::run_dir::{IterationDir, RunDir};
+use crate::seed::stage_seed;
+use crate::task::{Split, Task};
+use crate::trainer::{FineTuning, Trainer};
+use crate::training_set::TrainingSet;
+use crate::types::{GradedAttempt, Mode, Problem};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+mod ask;
+
+use ask::Question;
+
+/// The parts that a run is made of.
+pub struct Parts<'a> {
+    /// The problems.
+    pub task: &'a dyn Task,
+    /// The base model's checkpoint directory.
+    pub base: &'a Path,
+    /// What samples.
+    pub policy: &'a mut dyn Policy,
+    /// What fine-tunes.
+    pub trainer: &'a mut dyn Trainer,
+}
+
+/// A model that the loop knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// The pretrained model.
+    Base,
+    /// What this iteration of the same method made.
+    Iteration(u32),
+}
+
+/// What an iteration is about to learn.
+#[derive(Debug)]
+pub struct Lesson {
+    /// The attempts that it comes from; empty where nothing was attempted.
+    pub attempts: Vec<GradedAttempt>,
+    /// What to learn.
+    pub training_set: TrainingSet,
+    /// What selection kept and dropped.
+    pub selection: SelectionCounts,
+    /// The model to fine-tune.
+    pub start: Start,
+}
+
+/// One arm of the experiment: a method at work in a run directory, with the parts of the run.
+pub struct Arm<'a> {
+    name: &'a str,
+    config: &'a MethodConfig,
+    seed: u64,
+    parts: Parts<'a>,
+    run_dir: &'a RunDir,
+    observer: &'a mut dyn Observer,
+    /// The checkpoint that the policy holds, with the SHA-256 of its weights. Loading waits until a sample is wanted.
+    loaded: Option<(PathBuf, String)>,
+    /// The base model's answers so far, so that methods which measure it alike share one measurement.
+    base_answers: Vec<(BaseMeasurement, Vec<GradedAttempt>)>,
+}
+
+/// All that the base model's answers depend on within one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct BaseMeasurement {
+    split: Split,
+    few_shot: usize,
+    max_new_tokens: usize,
+}
+
+/// Runs the config's methods one after another.
+pub(crate) fn run_methods(config: &Config, run_dir: &RunDir, parts: &mut Parts<'_>, observer: &mut dyn Observer) -> Result<()> {
+    let mut methods = config.methods_to_run();
+    let Some((name, method)) = methods.next() else { return Ok(()) };
+    let seed = config.seed;
+    // Borrowed anew, so that parts, observer and config need not live equally long.
+    let parts = Parts { task: parts.task, base: parts.base, policy: &mut *parts.policy, trainer: &mut *parts.trainer };
+    let mut arm = Arm { name, config: method, seed, parts, run_dir, observer, loaded: None, base_answers: Vec::new() };
+    method.method.run(&mut arm)?;
+    for (name, method) in methods {
+        (arm.name, arm.config) = (name, method);
+        method.method.run(&mut arm)?;
+    }
+    Ok(())
+}
+
+impl Arm<'_> {
+    /// The method's settings.
+    pub fn config(&self) -> &MethodConfig {
+        self.config
+    }
+
+    /// The task.
+    pub fn task(&self) -> &dyn Task {
+        self.parts.task
+    }
+
+    /// The problems that iteration `iteration` attempts. That none of them is held out is checked when something is learned.
+    pub fn training_problems(&self, iteration: u32) -> Vec<Problem> {
+        self.parts.task.training_problems(iteration)
+    }
+
+    /// Tells the user something that does not stop the run.
+    pub fn warn(&mut self, message: &str) {
+        self.observer.observe(&Event::Warning { message: format!("{}: {message}", self.name) });
+    }
+
+    /// Measures the base model with the worked examples of iteration 1 in its prompt, as iteration 0. Methods that measure alike share the
+    /// answers.
+    ///
+    /// # Errors
+    /// Those of the policy and of the run directory.
+    pub fn measure_base(&mut self) -> Result<IterationMetrics> {
+        let place = self.place(0);
+        let (split, few_shot) = (self.config.evaluation.split, self.config.sampling.few_shot);
+        let measurement = BaseMeasurement { split, few_shot, max_new_tokens: self.config.sampling.max_new_tokens };
+        let shared = self.base_answers.iter().find(|(known, _)| *known == measurement).map(|(_, answers)| answers.clone());
+        if let (None, Some(shared)) = (place.evaluation()?, &shared) {
+            place.write_evaluation(shared)?;
+        }
+        let answers = self.evaluate(0, Start::Base, few_shot)?;
+        let metrics = match place.metrics()? {
+            Some(metrics) => metrics,
+            None => self.write_metrics(0, None, None, &answers)?,
+        };
+        self.finished(&metrics);
+        if shared.is_none() {
+            self.warn_of_a_hopeless_base(&metrics);
+            self.base_answers.push((measurement, answers));
+        }
+        Ok(metrics)
+    }
+
+    /// Attempts `problems` with the model `model`, and once more with the answer as a hint where all attempts failed and `rationalize` is
+    /// true (paper, section 3.2). The attempts without hint come first.
+    ///
+    /// # Errors
+    /// Those of the policy and of the run directory.
+    pub fn collect(&mut self, iteration: u32, problems: &[Problem], model: Start, rationalize: bool) -> Result<Vec<GradedAttempt>> {
+        let place = self.place(iteration);
+        if let Some(attempts) = place.attempts()? {
+            for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
+                let counts = eval::count(&attempts, mode);
+                if mode == Mode::Unhinted || rationalize {
+                    self.reused(iteration, stage, counts.attempts, counts.tokens);
+                }
+            }
+            return Ok(attempts);
+        }
+        let sampling = &self.config.sampling;
+        let parameters = SamplingParameters {
+            temperature: sampling.temperature,
+            top_k: sampling.top_k,
+            top_p: sampling.top_p,
+            max_new_tokens: sampling.max_new_tokens,
+            stop_strings: self.parts.task.stop_strings(),
+        };
+        let mut question = Question {
+            stage: Stage::Sampling,
+            iteration,
+            mode: Mode::Unhinted,
+            few_shot: sampling.few_shot_in(iteration),
+            samples: sampling.samples_per_problem,
+            parameters,
+        };
+        let mut attempts = self.ask(&question, problems, model)?;
+        if rationalize {
+            let solved: HashSet<_> =
+                attempts.iter().filter(|graded| graded.verdict.is_correct()).map(|graded| &graded.attempt.problem).collect();
+            let failed: Vec<Problem> = problems.iter().filter(|problem| !solved.contains(&problem.id)).cloned().collect();
+            question.stage = Stage::Rationalizing;
+            question.mode = Mode::Hinted;
+            let hinted = self.ask(&question, &failed, model)?;
+            attempts.extend(hinted);
+        }
+        place.write_attempts(&attempts)?;
+        Ok(attempts)
+    }
+
+    /// The attempts of an earlier iteration of this method.
+    ///
+    /// # Errors
+    /// They are not there, or cannot be read.
+    pub fn earlier_attempts(&self, iteration: u32) -> Result<Vec<GradedAttempt>> {
+        let missing = || Error::Corrupt {
+            path: self.run_dir.root().to_owned(),
+            message: format!("{}: the attempts of iteration {iteration} are missing", self.name),
+        };
+        self.place(iteration).attempts()?.ok_or_else(missing)
+    }
+
+    /// One iteration: whatever `teach` selects is learned and the result measured. A finished iteration is read, not repeated. `last` says
+    /// that no other one follows, so that it is measured whatever `evaluation.every` says.
+    ///
+    /// # Errors
+    /// Those of `teach`, an empty training set, a held-out problem in it, and those of the trainer, the policy and the run directory.
+    pub fn iterate(&mut self, iteration: u32, last: bool, teach: impl FnOnce(&mut Self) -> Result<Lesson>) -> Result<IterationMetrics> {
+        let place = self.place(iteration);
+        let metrics = if let Some(metrics) = place.metrics()? {
+            place.discard_training_state()?;
+            metrics
+        } else {
+            let lesson = teach(self)?;
+            let training = self.finetune(iteration, &lesson)?;
+            let few_shot = self.config.evaluation.few_shot.unwrap_or_else(|| self.config.sampling.few_shot_in(iteration + 1));
+            let due = last || iteration.is_multiple_of(self.config.evaluation.every);
+            let answers = if due { self.evaluate(iteration, Start::Iteration(iteration), few_shot)? } else { Vec::new() };
+            self.write_metrics(iteration, Some(&lesson), Some(training), &answers)?
+        };
+        self.discard_old_checkpoints(iteration)?;
+        self.finished(&metrics);
+        Ok(metrics)
+    }
+
+    fn finetune(&mut self, iteration: u32, lesson: &Lesson) -> Result<TrainingMetrics> {
+        let examples = lesson.training_set.examples();
+        if examples.is_empty() {
+            let attempts = lesson.attempts.len() as u64;
+            return Err(Error::NothingSolved { method: self.name.to_owned(), iteration, attempts });
+        }
+        self.refuse_held_out(iteration, &lesson.training_set)?;
+        let place = self.place(iteration);
+        if place.examples()?.is_none() {
+            place.write_examples(examples)?;
+        }
+        if let Some(metrics) = place.training()? {
+            place.discard_training_state()?;
+            self.reused(iteration, Stage::FineTuning, metrics.steps, metrics.tokens);
+            return Ok(metrics);
+        }
+        let settings = &self.config.training;
+        let steps = settings.steps_in(iteration);
+        let start = self.checkpoint(lesson.start);
+        let began = self.started(iteration, Stage::FineTuning, steps);
+        let metrics = place.write_checkpoint(|output| {
+            let scratch = place.training_state();
+            let seed = stage_seed(self.seed, iteration, "training");
+            let job = FineTuning { start: &start, examples, settings, steps, seed, output, scratch: &scratch };
+            let observer = &mut *self.observer;
+            let metrics = self.parts.trainer.finetune(&job, &mut |progress| {
+                let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
+                observer.observe(&Event::StageProgress { done, tokens, loss });
+            })?;
+            let place = format!("{}, iteration {iteration}", self.name);
+            require_finite("the final loss", metrics.final_loss, || place)?;
+            Ok(metrics)
+        })?;
+        self.ended(iteration, Stage::FineTuning, metrics.tokens, began);
+        Ok(metrics)
+    }
+
+    /// Whatever the task promises: a problem that measures accuracy is not trained on.
+    fn refuse_held_out(&self, iteration: u32, training_set: &TrainingSet) -> Result<()> {
+        let task = self.parts.task;
+        let mut held_out = std::collections::HashMap::new();
+        for (split, name) in [(Split::Dev, "dev"), (Split::Test, "test")] {
+            for problem in task.evaluation_problems(split, iteration) {
+                held_out.insert(task.prompt(&problem, Mode::Unhinted), name);
+                held_out.insert(problem.id.0, name);
+            }
+        }
+        for example in training_set.examples() {
+            // A training prompt may start with worked examples, which the task keeps apart from held-out problems itself.
+            if let Some(split) = held_out.get(&example.problem.0).or_else(|| held_out.get(&example.prompt)) {
+                let problem = example.problem.to_string();
+                return Err(Error::HeldOutProblem { method: self.name.to_owned(), iteration, problem, split });
+            }
+        }
+        Ok(())
+    }
+
+    /// One greedy answer to every held-out problem of the configured split.
+    fn evaluate(&mut self, iteration: u32, model: Start, few_shot: usize) -> Result<Vec<GradedAttempt>> {
+        let place = self.place(iteration);
+        if let Some(answers) = place.evaluation()? {
+            let counts = eval::count(&answers, Mode::Unhinted);
+            self.reused(iteration, Stage::Evaluating, counts.attempts, counts.tokens);
+            return Ok(answers);
+        }
+        let problems = self.parts.task.evaluation_problems(self.config.evaluation.split, iteration);
+        let parameters = SamplingParameters {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            max_new_tokens: self.config.sampling.max_new_tokens,
+            stop_strings: self.parts.task.stop_strings(),
+        };
+        let question = Question { stage: Stage::Evaluating, iteration, mode: Mode::Unhinted, few_shot, samples: 1, parameters };
+        let answers = self.ask(&question, &problems, model)?;
+        place.write_evaluation(&answers)?;
+        Ok(answers)
+    }
+
+    fn write_metrics(
+        &mut self,
+        iteration: u32,
+        lesson: Option<&Lesson>,
+        training: Option<TrainingMetrics>,
+        answers: &[GradedAttempt],
+    ) -> Result<IterationMetrics> {
+        let attempts = lesson.map_or(&[][..], |lesson| &lesson.attempts);
+        let checkpoint = match answers.first() {
+            Some(answer) => answer.attempt.checkpoint.clone(),
+            None => self.load(if iteration == 0 { Start::Base } else { Start::Iteration(iteration) })?,
+        };
+        let problems: HashSet<_> = attempts.iter().map(|graded| &graded.attempt.problem).collect();
+        let metrics = IterationMetrics {
+            iteration,
+            checkpoint,
+            problems: problems.len() as u64,
+            unhinted: eval::count(attempts, Mode::Unhinted),
+            hinted: eval::count(attempts, Mode::Hinted),
+            selection: lesson.map(|lesson| lesson.selection).unwrap_or_default(),
+            training,
+            split: self.config.evaluation.split,
+            accuracy: eval::accuracy(answers),
+            by_class: eval::accuracy_by_class(&self.parts.task.classes(iteration), answers),
+            evaluation_tokens: eval::count(answers, Mode::Unhinted).tokens,
+        };
+        self.place(iteration).write_metrics(&metrics)?;
+        Ok(metrics)
+    }
+
+    fn discard_old_checkpoints(&self, iteration: u32) -> Result<()> {
+        let keep = self.config.training.keep_checkpoints;
+        if keep > 0 {
+            for old in 1..=iteration.saturating_sub(keep) {
+                self.place(old).discard_checkpoint()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self, iteration: u32) -> IterationDir {
+        self.run_dir.iteration(self.name, iteration)
+    }
+
+    fn checkpoint(&self, model: Start) -> PathBuf {
+        match model {
+            Start::Base => self.parts.base.to_owned(),
+            Start::Iteration(iteration) => self.place(iteration).checkpoint(),
+        }
+    }
+
+    /// A base that solves nothing, or no more than guessing does, cannot bootstrap (paper, section 5: GPT-2 failed even on arithmetic).
+    fn warn_of_a_hopeless_base(&mut self, metrics: &IterationMetrics) {
+        let (accuracy, chance) = (metrics.accuracy, self.parts.task.chance());
+        if accuracy.correct == 0 {
+            self.warn(&format!(
+                "the base model solves none of {} problems with worked examples in its prompt; there may be nothing to bootstrap from. Try \
+                 easier problems, more worked examples (sampling.few_shot) or a stronger base model",
+                accuracy.total
+            ));
+        } else if chance > 0.0 && accuracy.low <= chance {
+            self.warn(&format!(
+                "the base model's accuracy is {:.1}% [{:.1}, {:.1}], which is not above chance ({:.1}%); right answers may come with wrong \
+                 reasoning, and there may be nothing to bootstrap from",
+                100.0 * accuracy.mean,
+                100.0 * accuracy.low,
+                100.0 * accuracy.high,
+                100.0 * chance
+            ));
+        }
+    }
+
+    fn started(&mut self, iteration: u32, stage: Stage, total: u64) -> Instant {
+        self.observer.observe(&Event::StageStarted { method: self.name.to_owned(), iteration, stage, total });
+        Instant::now()
+    }
+
+    fn ended(&mut self, iteration: u32, stage: Stage, tokens: u64, began: Instant) {
+        let (method, seconds) = (self.name.to_owned(), began.elapsed().as_secs_f64());
+        self.observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false });
+    }
+
+    fn reused(&mut self, iteration: u32, stage: Stage, total: u64, tokens: u64) {
+        self.started(iteration, stage, total);
+        let method = self.name.to_owned();
+        self.observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds: 0.0, reused: true });
+    }
+
+    fn finished(&mut self, metrics: &IterationMetrics) {
+        let (method, metrics) = (self.name.to_owned(), Box::new(metrics.clone()));
+        self.observer.observe(&Event::IterationFinished { method, metrics });
+    }
+}
+
+fn require_finite(what: &'static str, value: f64, place: impl FnOnce() -> String) -> Result<()> {
+    if value.is_finite() { Ok(()) } else { Err(Error::NotFinite { what, value, place: place() }) }
+}

@@ -1,0 +1,100 @@
+//! Methods: what is done with a base model, a task and an engine. Each is one file here and one line in [`REGISTRY`].
+//!
+//! A method decides which problems are attempted and what is learned from; the stages themselves are [`crate::iterate`]'s and are shared.
+
+use crate::config::{Invalid, MethodConfig, Section};
+use crate::error::Result;
+use crate::iterate::Arm;
+use crate::task::Task;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+
+mod direct;
+mod few_shot;
+mod star;
+
+pub use direct::Direct;
+pub use few_shot::FewShot;
+pub use star::Star;
+
+/// A way to make use of a base model, with its settings.
+pub trait Method: Debug + Send + Sync {
+    /// Checks the settings against each other; the key of an error is relative to `[methods.NAME]`.
+    ///
+    /// # Errors
+    /// The first value that cannot be.
+    fn check(&self, config: &MethodConfig) -> Result<(), Invalid>;
+
+    /// What the method will do, at most.
+    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate;
+
+    /// Does it, stage by stage. Stages whose results are in the run directory are not done again.
+    ///
+    /// # Errors
+    /// Whatever stopped a stage.
+    fn run(&self, arm: &mut Arm<'_>) -> Result<()>;
+}
+
+/// What a method will do, at most; for `--dry-run`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Estimate {
+    /// Outer iterations.
+    pub iterations: u32,
+    /// Completions sampled while collecting, rationalizations included (as if every problem needed one).
+    pub attempts: u64,
+    /// Completions sampled while evaluating, the base's included.
+    pub evaluations: u64,
+    /// Tokens generated, as if every completion were as long as `sampling.max_new_tokens`.
+    pub sampled_tokens: u64,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Tokens that go through the model in training, as if every packed sequence were full.
+    pub trained_tokens: u64,
+}
+
+/// A kind of method that configs can name.
+pub struct Kind {
+    /// The value of `kind`.
+    pub kind: &'static str,
+    /// Reads the keys of `[methods.NAME]` that are the method's own. Returns the method, and its settings with their defaults.
+    pub read: Read,
+}
+
+/// Reads a method from its section.
+pub type Read = fn(Section<'_>) -> Result<(Box<dyn Method>, toml::Table)>;
+
+/// All kinds of methods.
+pub const REGISTRY: &[Kind] = &[
+    Kind { kind: "few_shot", read: read::<FewShot> },
+    Kind { kind: "direct", read: read::<Direct> },
+    Kind { kind: "star", read: read::<Star> },
+];
+
+fn read<M: Method + Serialize + DeserializeOwned + 'static>(section: Section<'_>) -> Result<(Box<dyn Method>, toml::Table)> {
+    let method: M = section.read()?;
+    // Settings are plain structs of numbers and booleans, which TOML can always hold.
+    let settings = toml::Table::try_from(&method).unwrap_or_default();
+    Ok((Box::new(method), settings))
+}
+
+/// What training and evaluating cost in a method that fine-tunes once in each of `iterations`.
+fn estimate_training(config: &MethodConfig, task: &dyn Task, iterations: u32) -> Estimate {
+    let mut estimate = Estimate { iterations, ..estimate_evaluation(config, task, 0) };
+    for iteration in 1..=iterations {
+        let steps = config.training.steps_in(iteration);
+        estimate.steps += steps;
+        estimate.trained_tokens += steps * (config.training.batch_size * config.training.sequence_length) as u64;
+        if iteration == iterations || iteration % config.evaluation.every == 0 {
+            let evaluated = estimate_evaluation(config, task, iteration);
+            estimate.evaluations += evaluated.evaluations;
+            estimate.sampled_tokens += evaluated.sampled_tokens;
+        }
+    }
+    estimate
+}
+
+fn estimate_evaluation(config: &MethodConfig, task: &dyn Task, iteration: u32) -> Estimate {
+    let evaluations = task.evaluation_problems(config.evaluation.split, iteration).len() as u64;
+    Estimate { evaluations, sampled_tokens: evaluations * config.sampling.max_new_tokens as u64, ..Estimate::default() }
+}

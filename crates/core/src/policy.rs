@@ -1,0 +1,71 @@
+//! What samples completions. Text in, text out: the loop knows neither tokens nor tensors.
+
+use crate::error::Result;
+use crate::types::FinishReason;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+pub mod embedded;
+
+/// One completion that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleRequest {
+    /// The whole prompt, worked examples included.
+    pub prompt: String,
+    /// The seed of this completion's own random generator.
+    pub seed: u64,
+}
+
+/// How completions are drawn; the same for all requests of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SamplingParameters {
+    /// Divides the logits; 0 takes the most likely token.
+    pub temperature: f64,
+    /// Only the `top_k` most likely tokens; 0 for all.
+    pub top_k: usize,
+    /// Only the most likely tokens whose probabilities add up to this; 1 for all.
+    pub top_p: f64,
+    /// Tokens after which a completion is cut off, the end token included.
+    pub max_new_tokens: usize,
+    /// Strings that end a completion besides the model's end token.
+    pub stop_strings: Vec<String>,
+}
+
+/// One completion that was drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The generated text, without end token or stop string.
+    pub text: String,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Tokens of the completion, the end token included.
+    pub completion_tokens: usize,
+    /// Why it ended.
+    pub finish: FinishReason,
+    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1).
+    pub logprob: f64,
+}
+
+/// How far a call of [`Policy::sample`] has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleProgress {
+    /// Completions finished.
+    pub finished: u64,
+    /// Tokens generated.
+    pub tokens: u64,
+}
+
+/// A model that completes prompts. Implementations: the embedded engine, and test doubles.
+pub trait Policy {
+    /// Makes `checkpoint` (a directory) the model that [`Policy::sample`] asks. Returns the SHA-256 of its weights, in hexadecimal.
+    fn load(&mut self, checkpoint: &Path) -> Result<String>;
+
+    /// Draws one sample for each request, in the order of the requests. A sample depends on its request, the parameters and the weights
+    /// alone, not on what else is asked for in the same call.
+    fn sample(
+        &mut self,
+        requests: &[SampleRequest],
+        parameters: &SamplingParameters,
+        progress: &mut dyn FnMut(SampleProgress),
+    ) -> Result<Vec<Sample>>;
+}

@@ -1,0 +1,89 @@
+//! The policy that samples in this process.
+
+use super::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
+use crate::error::{Error, Result};
+use crate::types::FinishReason;
+use starloop_lm::LanguageModel;
+use starloop_lm::checkpoint::weights_sha256;
+use starloop_lm::engine::{self, Completion, EngineLimits, Finish, Request, Sampling};
+use std::path::Path;
+
+/// Samples with `starloop-lm`.
+#[derive(Debug, Default)]
+pub struct EmbeddedPolicy {
+    model: Option<LanguageModel>,
+    limits: EngineLimits,
+}
+
+impl EmbeddedPolicy {
+    /// A policy whose engine keeps to these bounds; the samples do not depend on them.
+    pub fn new(limits: EngineLimits) -> Self {
+        EmbeddedPolicy { model: None, limits }
+    }
+}
+
+impl Policy for EmbeddedPolicy {
+    fn load(&mut self, checkpoint: &Path) -> Result<String> {
+        let failed = |error| engine_error("loading a checkpoint", &error);
+        // The old model goes first, so that there are never two in memory.
+        self.model = None;
+        self.model = Some(LanguageModel::load(checkpoint).map_err(failed)?);
+        weights_sha256(checkpoint).map_err(failed)
+    }
+
+    fn sample(
+        &mut self,
+        requests: &[SampleRequest],
+        parameters: &SamplingParameters,
+        progress: &mut dyn FnMut(SampleProgress),
+    ) -> Result<Vec<Sample>> {
+        let failed = |error| sampling_error(&error);
+        let model = self
+            .model
+            .as_ref()
+            .ok_or_else(|| Error::Engine { context: "sampling".to_owned(), message: "no checkpoint is loaded".to_owned() })?;
+        let sampling = Sampling { temperature: parameters.temperature as f32, top_k: parameters.top_k, top_p: parameters.top_p as f32 };
+        let encode = |request: &SampleRequest| {
+            Ok(Request {
+                prompt: model.tokenizer().encode(&request.prompt, true)?,
+                sampling,
+                max_new_tokens: parameters.max_new_tokens,
+                seed: request.seed,
+                stop_strings: parameters.stop_strings.clone(),
+            })
+        };
+        let requests = requests.iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
+        let completions = engine::sample(model, &requests, &self.limits, &mut |state| {
+            progress(SampleProgress { finished: state.finished as u64, tokens: state.tokens as u64 });
+        });
+        Ok(completions.map_err(failed)?.into_iter().zip(&requests).map(|(completion, request)| sample(completion, request)).collect())
+    }
+}
+
+fn sample(completion: Completion, request: &Request) -> Sample {
+    Sample {
+        prompt_tokens: request.prompt.len(),
+        completion_tokens: completion.tokens.len(),
+        finish: match completion.finish {
+            Finish::Stop => FinishReason::Stop,
+            Finish::Length => FinishReason::Length,
+        },
+        logprob: completion.logprobs.iter().map(|&logprob| f64::from(logprob)).sum(),
+        text: completion.text,
+    }
+}
+
+/// Keeps the number of the request, so that the caller can name the problem.
+fn sampling_error(error: &starloop_lm::Error) -> Error {
+    use starloop_lm::Error::{EmptyPrompt, NonFiniteLogit, PromptTooLong};
+    match *error {
+        PromptTooLong { request, .. } | EmptyPrompt { request } | NonFiniteLogit { request, .. } => {
+            Error::Request { request, problem: None, message: error.to_string() }
+        }
+        _ => engine_error("sampling", error),
+    }
+}
+
+fn engine_error(context: &str, error: &starloop_lm::Error) -> Error {
+    Error::Engine { context: context.to_owned(), message: error.to_string() }
+}

@@ -1,0 +1,324 @@
+//! The run directory: the only code that knows its file names.
+//!
+//! ```text
+//! runs/<name>/ run.json config.toml events.jsonl lock
+//!   METHOD/iter-000/ eval.jsonl metrics.json                                the base model, few-shot
+//!   METHOD/iter-001/ attempts.jsonl train.jsonl training.json checkpoint/ eval.jsonl metrics.json
+//! ```
+//! Everything is written under a temporary name, synced and renamed, so a final name means done. `metrics.json` comes last and means that the
+//! iteration is done. Only `events.jsonl` holds times; every other file is the same byte for byte whenever the run is repeated or resumed.
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::metrics::{IterationMetrics, TrainingMetrics};
+use crate::types::{Example, GradedAttempt};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+mod atomic;
+mod events;
+
+pub use atomic::create_directory;
+pub use events::EventLog;
+
+/// The version of the layout that this program reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+const RUN: &str = "run.json";
+const CONFIG: &str = "config.toml";
+const EVENTS: &str = "events.jsonl";
+const LOCK: &str = "lock";
+const BASE: &str = "base";
+const ATTEMPTS: &str = "attempts.jsonl";
+const TRAIN: &str = "train.jsonl";
+const TRAINING: &str = "training.json";
+const CHECKPOINT: &str = "checkpoint";
+const TRAINING_STATE: &str = "training-state";
+const EVALUATION: &str = "eval.jsonl";
+const METRICS: &str = "metrics.json";
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Begun and not finished; perhaps interrupted.
+    Running,
+    /// Every method is done.
+    Finished,
+}
+
+/// `run.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// The layout's version.
+    pub format_version: u32,
+    /// The run's name.
+    pub name: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// How far it has come.
+    pub status: RunStatus,
+}
+
+/// A run directory, held by this process for writing or opened for reading.
+#[derive(Debug)]
+pub struct RunDir {
+    root: PathBuf,
+    /// Held for as long as this value lives; the system lets go of it when the process dies.
+    _lock: Option<File>,
+}
+
+/// What is in a run directory that was taken for writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing; the run begins.
+    Nothing,
+    /// An earlier part of the same run.
+    EarlierWork,
+}
+
+impl RunDir {
+    /// Takes `root` for writing: begins a run there, or with `resume` takes up the one that is there. Resuming where nothing is begins.
+    ///
+    /// # Errors
+    /// The directory cannot be written, is in use, holds something else, holds a run and `resume` is false, or was begun with another
+    /// config.
+    pub fn open(root: &Path, config: &Config, resume: bool) -> Result<(RunDir, Found)> {
+        fs::create_dir_all(root)?;
+        refuse_strangers(root)?;
+        let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(root.join(LOCK))?.into_file();
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::RunInUse { path: root.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        let run = RunDir { root: root.to_owned(), _lock: Some(lock) };
+        let Some(info) = run.info()? else {
+            atomic::write(&run.root.join(CONFIG), config.to_toml().as_bytes())?;
+            run.write_info(config, RunStatus::Running)?;
+            return Ok((run, Found::Nothing));
+        };
+        if !resume {
+            return Err(Error::RunExists { path: root.to_owned() });
+        }
+        debug_assert_eq!(info.format_version, FORMAT_VERSION);
+        let keys = config.changed_keys(&run.config()?);
+        if keys.is_empty() { Ok((run, Found::EarlierWork)) } else { Err(Error::ConfigChanged { path: root.to_owned(), keys }) }
+    }
+
+    /// Opens a run for reading, whoever else works in it.
+    ///
+    /// # Errors
+    /// There is no run, or it has another layout.
+    pub fn open_read_only(root: &Path) -> Result<RunDir> {
+        let run = RunDir { root: root.to_owned(), _lock: None };
+        match run.info()? {
+            Some(_) => Ok(run),
+            None => Err(Error::Corrupt { path: root.join(RUN), message: "no such file, so this is no run directory".into() }),
+        }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `run.json`, or nothing where no run has begun.
+    pub fn info(&self) -> Result<Option<RunInfo>> {
+        let path = self.root.join(RUN);
+        let Some(info) = read_json::<RunInfo>(&path)? else { return Ok(None) };
+        if info.format_version != FORMAT_VERSION {
+            return Err(Error::FormatVersion { path, found: info.format_version, expected: FORMAT_VERSION });
+        }
+        Ok(Some(info))
+    }
+
+    /// The config that the run was begun with.
+    pub fn config(&self) -> Result<Config> {
+        let path = self.root.join(CONFIG);
+        Config::parse(&path.display().to_string(), &fs::read_to_string(&path)?, &[])
+    }
+
+    /// Marks the run as finished.
+    pub fn finish(&self, config: &Config) -> Result<()> {
+        self.write_info(config, RunStatus::Finished)
+    }
+
+    fn write_info(&self, config: &Config, status: RunStatus) -> Result<()> {
+        let info = RunInfo { format_version: FORMAT_VERSION, name: config.name.clone(), seed: config.seed, status };
+        write_json(&self.root.join(RUN), &info)
+    }
+
+    /// Opens `events.jsonl` for appending, after repairing a line that a crash cut off.
+    pub fn event_log(&self) -> Result<EventLog> {
+        EventLog::append_to(&self.root.join(EVENTS))
+    }
+
+    /// Every event of the run, repeated or resumed parts included. A last line that is cut off is left out.
+    pub fn events(&self) -> Result<Vec<crate::event::Event>> {
+        events::read(&self.root.join(EVENTS))
+    }
+
+    /// Where a shipped base model is unpacked.
+    pub fn base_model(&self) -> PathBuf {
+        self.root.join(BASE)
+    }
+
+    /// The place of one iteration of one method.
+    pub fn iteration(&self, method: &str, iteration: u32) -> IterationDir {
+        IterationDir { root: self.root.join(method).join(format!("iter-{iteration:03}")) }
+    }
+
+    /// The finished iterations of a method, in order.
+    pub fn metrics(&self, method: &str) -> Result<Vec<IterationMetrics>> {
+        let mut found = Vec::new();
+        let root = self.root.join(method);
+        if root.is_dir() {
+            for entry in fs::read_dir(&root)? {
+                found.extend(IterationDir { root: entry?.path() }.metrics()?);
+            }
+        }
+        found.sort_by_key(|metrics| metrics.iteration);
+        Ok(found)
+    }
+}
+
+/// A run that was killed before its `run.json` was there has left these at most; anything else is not ours to write into.
+fn refuse_strangers(root: &Path) -> Result<()> {
+    if root.join(RUN).exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(root)? {
+        let name = entry?.file_name();
+        if ![LOCK, CONFIG].iter().any(|own| name == *own) && !atomic::is_temporary(Path::new(&name)) {
+            return Err(Error::NotARun { path: root.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// The files of one iteration of one method. Reading gives nothing where a stage is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IterationDir {
+    root: PathBuf,
+}
+
+impl IterationDir {
+    /// All attempts, unhinted before hinted.
+    pub fn attempts(&self) -> Result<Option<Vec<GradedAttempt>>> {
+        read_lines(&self.root.join(ATTEMPTS))
+    }
+
+    /// Writes all attempts at once.
+    pub fn write_attempts(&self, attempts: &[GradedAttempt]) -> Result<()> {
+        write_lines(&self.root.join(ATTEMPTS), attempts)
+    }
+
+    /// What was trained on.
+    pub fn examples(&self) -> Result<Option<Vec<Example>>> {
+        read_lines(&self.root.join(TRAIN))
+    }
+
+    /// Writes what is trained on.
+    pub fn write_examples(&self, examples: &[Example]) -> Result<()> {
+        write_lines(&self.root.join(TRAIN), examples)
+    }
+
+    /// Where the checkpoint is, once it is there.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.root.join(CHECKPOINT)
+    }
+
+    /// Where a fine-tuning may keep state until it is done.
+    pub fn training_state(&self) -> PathBuf {
+        self.root.join(TRAINING_STATE)
+    }
+
+    /// What the fine-tuning counted, when its checkpoint is there.
+    pub fn training(&self) -> Result<Option<TrainingMetrics>> {
+        if self.checkpoint().is_dir() { read_json(&self.root.join(TRAINING)) } else { Ok(None) }
+    }
+
+    /// Lets `train` make a checkpoint directory, which is not there yet, and puts it in its place when it is whole.
+    pub fn write_checkpoint(&self, train: impl FnOnce(&Path) -> Result<TrainingMetrics>) -> Result<TrainingMetrics> {
+        let metrics = create_directory(&self.checkpoint(), |directory| {
+            let metrics = train(directory)?;
+            // Before the checkpoint's own rename, so that a checkpoint never stands without its figures.
+            write_json(&self.root.join(TRAINING), &metrics)?;
+            Ok::<_, Error>(metrics)
+        })?;
+        self.discard_training_state()?;
+        Ok(metrics)
+    }
+
+    /// Removes what a fine-tuning kept while it was not done.
+    pub fn discard_training_state(&self) -> Result<()> {
+        atomic::discard_partial(&self.checkpoint())?;
+        Ok(atomic::remove_directory(&self.training_state())?)
+    }
+
+    /// Removes the checkpoint, if there is one.
+    pub fn discard_checkpoint(&self) -> Result<()> {
+        Ok(atomic::remove_directory(&self.checkpoint())?)
+    }
+
+    /// The completions that measured accuracy.
+    pub fn evaluation(&self) -> Result<Option<Vec<GradedAttempt>>> {
+        read_lines(&self.root.join(EVALUATION))
+    }
+
+    /// Writes the completions that measured accuracy.
+    pub fn write_evaluation(&self, attempts: &[GradedAttempt]) -> Result<()> {
+        write_lines(&self.root.join(EVALUATION), attempts)
+    }
+
+    /// The figures of the iteration, when it is done.
+    pub fn metrics(&self) -> Result<Option<IterationMetrics>> {
+        read_json(&self.root.join(METRICS))
+    }
+
+    /// Writes the figures; the iteration is done then.
+    pub fn write_metrics(&self, metrics: &IterationMetrics) -> Result<()> {
+        write_json(&self.root.join(METRICS), metrics)
+    }
+}
+
+fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| corrupt(path, &error))?;
+    bytes.push(b'\n');
+    Ok(atomic::write(path, &bytes)?)
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    serde_json::from_slice(&fs::read(path)?).map(Some).map_err(|error| corrupt(path, &error))
+}
+
+fn write_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<()> {
+    let mut bytes = Vec::new();
+    for value in values {
+        serde_json::to_writer(&mut bytes, value).map_err(|error| corrupt(path, &error))?;
+        bytes.push(b'\n');
+    }
+    Ok(atomic::write(path, &bytes)?)
+}
+
+fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<Vec<T>>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path)?;
+    let parse = |(number, line)| {
+        serde_json::from_str(line)
+            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {}: {error}", number + 1) })
+    };
+    text.lines().enumerate().map(parse).collect::<Result<_>>().map(Some)
+}
+
+fn corrupt(path: &Path, error: &serde_json::Error) -> Error {
+    Error::Corrupt { path: path.to_owned(), message: error.to_string() }
+}

@@ -1,0 +1,90 @@
+//! `events.jsonl`: what happened, one event a line, as it happens.
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Observer};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Appends events to a file. Progress is left out. A failure to write is kept and told when the log is closed: it must not pass for an
+/// error of the stage that it happened in.
+#[derive(Debug)]
+pub struct EventLog {
+    path: PathBuf,
+    file: fs::File,
+    failure: Option<std::io::Error>,
+}
+
+/// The line of an event.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// Seconds since the Unix epoch.
+    time: f64,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+/// A line that is read back; the time is not needed.
+#[derive(Deserialize)]
+struct ReadLine {
+    #[serde(flatten)]
+    event: Event,
+}
+
+impl EventLog {
+    pub(super) fn append_to(path: &Path) -> Result<EventLog> {
+        let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+        if whole < bytes.len() {
+            file.set_len(whole as u64)?;
+            file.seek(SeekFrom::End(0))?;
+        }
+        Ok(EventLog { path: path.to_owned(), file, failure: None })
+    }
+
+    /// Syncs the file.
+    ///
+    /// # Errors
+    /// The first failure since the log was opened.
+    pub fn close(self) -> Result<()> {
+        match self.failure {
+            Some(error) => Err(error.into()),
+            None => Ok(self.file.sync_all()?),
+        }
+    }
+
+    fn append(&mut self, event: &Event) -> std::io::Result<()> {
+        let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64());
+        let mut line = serde_json::to_vec(&Line { time, event })?;
+        line.push(b'\n');
+        // One write for each line, so that a crash cuts off one line at most.
+        self.file.write_all(&line)
+    }
+}
+
+impl Observer for EventLog {
+    fn observe(&mut self, event: &Event) {
+        if matches!(event, Event::StageProgress { .. }) || self.failure.is_some() {
+            return;
+        }
+        if let Err(error) = self.append(event) {
+            self.failure = Some(std::io::Error::new(error.kind(), format!("{}: {error}", self.path.display())));
+        }
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<Event>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+    let parse = |(number, line): (usize, &str)| {
+        serde_json::from_str::<ReadLine>(line)
+            .map(|line| line.event)
+            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {}: {error}", number + 1) })
+    };
+    text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate().map(parse).collect()
+}

@@ -1,0 +1,46 @@
+//! What fine-tunes a checkpoint on examples. The loop hands over text and gets a directory back.
+
+use crate::config::TrainingConfig;
+use crate::error::Result;
+use crate::metrics::TrainingMetrics;
+use crate::types::Example;
+use std::path::Path;
+
+pub mod embedded;
+
+/// One fine-tuning, fully described.
+#[derive(Debug, Clone, Copy)]
+pub struct FineTuning<'a> {
+    /// The checkpoint to start from (a directory).
+    pub start: &'a Path,
+    /// What to learn; never empty.
+    pub examples: &'a [Example],
+    /// Optimizer, packing and schedule.
+    pub settings: &'a TrainingConfig,
+    /// Optimizer steps of this fine-tuning.
+    pub steps: u64,
+    /// The seed of the order of examples.
+    pub seed: u64,
+    /// Where the new checkpoint is written: a directory that is not there yet.
+    pub output: &'a Path,
+    /// A directory for state in the middle of the work; it outlives a crash and is removed after success. It may not exist yet.
+    pub scratch: &'a Path,
+}
+
+/// How far a fine-tuning has come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainingProgress {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Tokens that went through the model so far.
+    pub tokens: u64,
+    /// The loss of the latest step (natural logarithm, per target token).
+    pub loss: f64,
+}
+
+/// Fine-tunes. Implementations: the embedded trainer, and test doubles.
+pub trait Trainer {
+    /// Writes the fine-tuned checkpoint to `job.output`. The same job gives the same bytes, also when an earlier try was interrupted and
+    /// left its state in `job.scratch`.
+    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics>;
+}

@@ -1,0 +1,130 @@
+//! The trainer that works in this process.
+
+use super::{FineTuning, Trainer, TrainingProgress};
+use crate::config::{Schedule, TrainingConfig};
+use crate::error::{Error, Result};
+use crate::metrics::TrainingMetrics;
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use starloop_lm::LanguageModel;
+use starloop_lm::train::{self, Decay, Document, Hyperparameters, PackedEpochs, StepReport, TrainingSession};
+
+/// The saved state's file in the scratch directory.
+const STATE: &str = "state.safetensors";
+
+/// Fine-tunes with `starloop-lm`.
+#[derive(Debug, Default)]
+pub struct EmbeddedTrainer {}
+
+impl Trainer for EmbeddedTrainer {
+    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        let model = LanguageModel::load(job.start).map_err(|error| failed(&error))?;
+        let documents = documents(&model, job)?;
+        let settings = job.settings;
+        let mut epochs =
+            PackedEpochs::new(documents, settings.batch_size, settings.sequence_length, job.seed).map_err(|error| failed(&error))?;
+        let mut session = TrainingSession::new(model, hyperparameters(settings, job.steps));
+        let mut tally = resume(&mut session, job)?;
+        while session.steps_done() < job.steps {
+            let report = session.step(&epochs.batch(session.steps_done() + 1)).map_err(|error| failed(&error))?;
+            let step = session.steps_done();
+            tally.add(step, job.steps, &report);
+            progress(TrainingProgress { step, tokens: tally.tokens, loss: report.loss });
+            if step.is_multiple_of(settings.checkpoint_every) && step < job.steps {
+                fs::create_dir_all(job.scratch)?;
+                session.save_state(&job.scratch.join(STATE), &tally.to_note()).map_err(|error| failed(&error))?;
+            }
+        }
+        session.into_model().save(job.output).map_err(|error| failed(&error))?;
+        Ok(tally.metrics(job.steps))
+    }
+}
+
+/// What is counted over the steps, and saved with a training's state.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Tally {
+    tokens: u64,
+    target_tokens: u64,
+    /// Loss, summed over the target tokens of the last tenth of the steps, and those tokens.
+    late_loss: f64,
+    late_target_tokens: u64,
+}
+
+impl Tally {
+    /// Adds step `step` (from 1) of `steps`.
+    fn add(&mut self, step: u64, steps: u64, report: &StepReport) {
+        self.tokens += report.tokens as u64;
+        self.target_tokens += report.target_tokens as u64;
+        if step > steps - steps.div_ceil(10) {
+            self.late_loss += report.loss * report.target_tokens as f64;
+            self.late_target_tokens += report.target_tokens as u64;
+        }
+    }
+
+    fn metrics(&self, steps: u64) -> TrainingMetrics {
+        let final_loss = self.late_loss / self.late_target_tokens as f64;
+        TrainingMetrics { steps, tokens: self.tokens, target_tokens: self.target_tokens, final_loss }
+    }
+
+    fn to_note(self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(note)) => note,
+            _ => Map::new(),
+        }
+    }
+}
+
+/// Takes up a training that was interrupted, if there is one.
+fn resume(session: &mut TrainingSession, job: &FineTuning<'_>) -> Result<Tally> {
+    let state = job.scratch.join(STATE);
+    if !state.exists() {
+        return Ok(Tally::default());
+    }
+    let note = session.load_state(&state).map_err(|error| failed(&error))?;
+    serde_json::from_value(Value::Object(note)).map_err(|error| Error::Corrupt { path: state, message: error.to_string() })
+}
+
+/// Prompt, completion and end token; loss on completion and end token, by token position (not after a separator, which completions may hold).
+fn documents(model: &LanguageModel, job: &FineTuning<'_>) -> Result<Vec<Document>> {
+    let tokenizer = model.tokenizer();
+    let limit = job.settings.sequence_length;
+    let document = |example: &crate::types::Example| {
+        let encode = |text: &str, add_special| tokenizer.encode(text, add_special).map_err(|error| failed(&error));
+        let prompt = encode(&example.prompt, true)?;
+        let mut completion = encode(&example.completion, false)?;
+        completion.extend(tokenizer.end_tokens().first());
+        let tokens = prompt.len() + completion.len();
+        if tokens > limit {
+            return Err(Error::ExampleTooLong { problem: example.problem.to_string(), tokens, limit });
+        }
+        Ok(Document::completion(&prompt, &completion))
+    };
+    job.examples.iter().map(document).collect()
+}
+
+fn hyperparameters(settings: &TrainingConfig, steps: u64) -> Hyperparameters {
+    Hyperparameters {
+        schedule: train::Schedule {
+            learning_rate: settings.learning_rate,
+            warmup_steps: settings.warmup_steps,
+            steps,
+            decay: match settings.schedule {
+                Schedule::Constant => Decay::Constant,
+                Schedule::Linear => Decay::Linear,
+                Schedule::Cosine => Decay::Cosine,
+            },
+            decay_start: settings.decay_start,
+            final_share: settings.final_fraction,
+        },
+        betas: (settings.betas[0] as f32, settings.betas[1] as f32),
+        epsilon: settings.epsilon as f32,
+        weight_decay: settings.weight_decay as f32,
+        max_grad_norm: settings.max_grad_norm as f32,
+        micro_batch_tokens: settings.micro_batch_tokens,
+    }
+}
+
+fn failed(error: &starloop_lm::Error) -> Error {
+    Error::Engine { context: "fine-tuning".to_owned(), message: error.to_string() }
+}

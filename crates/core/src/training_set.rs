@@ -1,0 +1,100 @@
+//! Selection: what is worth learning from.
+//!
+//! [`TrainingSet`] has a private field, and the constructors here write every prompt themselves, from the problem and in
+//! [`Mode::Unhinted`]. So no hint can reach a training prompt, whatever the attempts were asked with.
+
+use crate::error::{Error, Result};
+use crate::metrics::SelectionCounts;
+use crate::prompt;
+use crate::task::Task;
+use crate::types::{Example, GradedAttempt, Mode, Problem, ProblemId};
+use std::collections::{HashMap, HashSet};
+
+/// The examples of one fine-tuning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainingSet {
+    examples: Vec<Example>,
+}
+
+/// What selection may keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SelectionRules {
+    /// Examples of one problem; 0 for no limit.
+    pub max_per_problem: u32,
+    /// Worked examples in front of each training prompt. 0, except in the paper's ablation that keeps the few-shot prefix (appendix).
+    pub few_shot: usize,
+}
+
+/// The problems of one iteration and the attempts at them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Round {
+    /// The problems, all of the training split.
+    pub problems: Vec<Problem>,
+    /// The attempts, unhinted before hinted, so that an unaided rationale goes before a rationalization.
+    pub attempts: Vec<GradedAttempt>,
+}
+
+impl TrainingSet {
+    /// Keeps the attempts with the right answer, in their order: no leaked hint, no duplicate, no more than the limit of each problem.
+    ///
+    /// # Errors
+    /// [`Error::UnknownProblem`] when an attempt's problem is not among its round's problems.
+    pub fn select(task: &dyn Task, rounds: &[Round], rules: SelectionRules) -> Result<(TrainingSet, SelectionCounts)> {
+        let mut counts = SelectionCounts::default();
+        let mut examples = Vec::new();
+        let mut seen = HashSet::new();
+        let mut kept_of: HashMap<&ProblemId, u32> = HashMap::new();
+        for round in rounds {
+            let problems: HashMap<_, _> = round.problems.iter().map(|problem| (&problem.id, problem)).collect();
+            for GradedAttempt { attempt, verdict, .. } in &round.attempts {
+                let problem =
+                    problems.get(&attempt.problem).ok_or_else(|| Error::UnknownProblem { problem: attempt.problem.to_string() })?;
+                if !verdict.is_correct() {
+                    continue;
+                }
+                if attempt.mode == Mode::Hinted && task.leaks_hint(&attempt.completion) {
+                    counts.dropped_leaked_hint += 1;
+                    continue;
+                }
+                if !seen.insert((&attempt.problem, attempt.completion.as_str())) {
+                    counts.dropped_duplicate += 1;
+                    continue;
+                }
+                let kept = kept_of.entry(&problem.id).or_default();
+                if rules.max_per_problem > 0 && *kept >= rules.max_per_problem {
+                    counts.dropped_over_limit += 1;
+                    continue;
+                }
+                *kept += 1;
+                match attempt.mode {
+                    Mode::Unhinted => counts.kept_unhinted += 1,
+                    Mode::Hinted => counts.kept_hinted += 1,
+                }
+                examples.push(example(task, problem, attempt.mode, attempt.completion.clone(), rules.few_shot));
+            }
+        }
+        Ok((TrainingSet { examples }, counts))
+    }
+
+    /// The known answers alone, for direct fine-tuning: one example of each distinct problem.
+    pub fn of_known_answers(task: &dyn Task, problems: &[Problem]) -> TrainingSet {
+        let mut seen = HashSet::new();
+        let examples = problems
+            .iter()
+            .filter(|problem| seen.insert(&problem.id))
+            .map(|problem| example(task, problem, Mode::Unhinted, task.direct_completion(problem), 0))
+            .collect();
+        TrainingSet { examples }
+    }
+
+    /// The examples, in the order of the attempts.
+    pub fn examples(&self) -> &[Example] {
+        &self.examples
+    }
+}
+
+/// The only place where an [`Example`] is made: its prompt is always the unhinted one.
+fn example(task: &dyn Task, problem: &Problem, found_in: Mode, completion: String, few_shot: usize) -> Example {
+    let prompt = prompt::assemble(task, problem, Mode::Unhinted, few_shot);
+    Example { problem: problem.id.clone(), mode: found_in, prompt, completion }
+}
