@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod decoder;
 pub mod engine;
 pub mod error;
+pub mod initialize;
 pub mod kernels;
 pub mod model;
 pub mod tokenizer;

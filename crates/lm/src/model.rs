@@ -8,7 +8,7 @@ use crate::kernels::Cpu;
 use crate::tokenizer::Tokenizer;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A decoder on this machine's processor with its tokenizer.
 #[derive(Debug)]
@@ -35,8 +35,13 @@ impl LanguageModel {
 
     /// Writes a checkpoint directory, whole or not at all, and returns the SHA-256 of its weights.
     pub fn save(&self, dir: &Path) -> Result<String> {
+        self.to_checkpoint().save(dir)
+    }
+
+    /// Its parts, as they would be written.
+    pub fn to_checkpoint(&self) -> Checkpoint {
         let (config, companions) = (self.config.clone(), self.companions.clone());
-        Checkpoint { config, companions, spec: self.spec().clone(), parameters: self.decoder.download() }.save(dir)
+        Checkpoint { config, companions, spec: self.spec().clone(), parameters: self.decoder.download() }
     }
 
     /// What the decoder computes.
@@ -72,13 +77,4 @@ impl LanguageModel {
         let losses = self.decoder.losses(&packed, &mut TrainingMemory::new(self.decoder.kernels()));
         Ok(std::iter::once(None).chain(losses.into_iter().map(|loss| Some(-loss))).collect())
     }
-}
-
-/// What a path to a checkpoint must be, said once for every command.
-pub fn require_checkpoint(dir: &Path) -> Result<PathBuf> {
-    if dir.join(checkpoint::CONFIG).exists() {
-        return Ok(dir.into());
-    }
-    let message = format!("{} is not a checkpoint directory: it has no config.json", dir.display());
-    Err(std::io::Error::new(std::io::ErrorKind::NotFound, message).into())
 }

@@ -129,6 +129,11 @@ impl TrainingSession {
         &self.model
     }
 
+    /// The model, to be changed from outside.
+    pub fn model_mut(&mut self) -> &mut LanguageModel {
+        &mut self.model
+    }
+
     /// Ends the training.
     pub fn into_model(self) -> LanguageModel {
         self.model

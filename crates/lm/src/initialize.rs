@@ -1,0 +1,68 @@
+//! A model with random weights, to be trained from scratch.
+
+use crate::arch::{DecoderSpec, index};
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How random weights are scaled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Initialization {
+    /// Standard deviation of the embedding.
+    pub embedding_std: f32,
+    /// Weights of a linear layer have the standard deviation `linear_gain / sqrt(inputs)`; those that write to the residual stream are
+    /// divided by `sqrt(2 * layers)` as well (Radford et al. 2019).
+    pub linear_gain: f32,
+}
+
+/// A checkpoint with random weights for a config.json; `companions` are its tokenizer's files. The same seed gives the same bytes.
+pub fn initialize(config: Value, companions: BTreeMap<String, Vec<u8>>, scale: Initialization, seed: u64) -> Result<Checkpoint> {
+    let spec = DecoderSpec::from_config(&config, Path::new("config.json"))?;
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    let parameters = (0..spec.parameters.len()).map(|at| values(&spec, at, scale, &mut generator)).collect();
+    Ok(Checkpoint { config, spec, companions, parameters })
+}
+
+fn values(spec: &DecoderSpec, at: usize, scale: Initialization, generator: &mut ChaCha8Rng) -> Vec<f32> {
+    let parameter = &spec.parameters[at];
+    if parameter.tensors[0].shape.len() == 1 {
+        return vec![1.0; parameter.len()];
+    }
+    let in_layer = (1..spec.final_norm()).contains(&at).then(|| (at - 1) % index::LAYER);
+    let depth = if matches!(in_layer, Some(index::OUTPUT | index::DOWN)) { (2.0 * spec.layers as f32).sqrt() } else { 1.0 };
+    let std = if at == index::EMBEDDING { scale.embedding_std } else { scale.linear_gain / (parameter.columns as f32).sqrt() / depth };
+    (0..parameter.len()).map(|_| std * normal(generator)).collect()
+}
+
+/// A standard normal number (Box and Muller 1958), the same on every platform.
+fn normal(generator: &mut ChaCha8Rng) -> f32 {
+    let (u, v): (f64, f64) = (1.0 - generator.random::<f64>(), generator.random());
+    (libm::sqrt(-2.0 * libm::log(u)) * libm::cos(std::f64::consts::TAU * v)) as f32
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_have_the_asked_scale_and_repeat() {
+        let config = serde_json::json!({
+            "model_type": "llama", "vocab_size": 200, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "intermediate_size": 100, "max_position_embeddings": 32, "tie_word_embeddings": true,
+        });
+        let make = |seed| initialize(config.clone(), BTreeMap::new(), Initialization { embedding_std: 0.1, linear_gain: 0.7 }, seed).unwrap();
+        let model = make(1);
+        let std = |at: usize| (model.parameters[at].iter().map(|x| x * x).sum::<f32>() / model.parameters[at].len() as f32).sqrt();
+        assert!((std(index::EMBEDDING) - 0.1).abs() < 0.005);
+        assert!((std(index::layer(0, index::QKV)) - 0.7 / 8.0).abs() < 0.005);
+        assert!((std(index::layer(1, index::DOWN)) - 0.7 / 10.0 / 2.0).abs() < 0.005);
+        assert!(model.parameters[model.spec.final_norm()].iter().all(|w| w.to_bits() == 1.0f32.to_bits()));
+        assert_eq!(model.parameters, make(1).parameters);
+        assert_ne!(model.parameters, make(2).parameters);
+    }
+}

@@ -1,0 +1,124 @@
+//! Checkpoint directories: what is written is what was read, and damage is named.
+
+use crate::fixture;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use starloop_lm::LanguageModel;
+use starloop_lm::checkpoint::{Checkpoint, weights_sha256};
+use std::path::Path;
+
+/// The message of loading a fixture after `damage`.
+fn damaged(damage: impl Fn(&Path)) -> String {
+    let copy = fixture::copy("llama-tiny");
+    damage(copy.path());
+    LanguageModel::load(copy.path()).unwrap_err().to_string()
+}
+
+fn edit_config(dir: &Path, from: &str, to: &str) {
+    let path = dir.join("config.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "the config has no {from}");
+    std::fs::write(path, text.replace(from, to)).unwrap();
+}
+
+/// Rewrites the weights, each tensor as the closure wants it: name, shape and values, or nothing.
+fn edit_weights(dir: &Path, edit: impl Fn(&str, Vec<usize>, Vec<f32>) -> Option<(String, Vec<usize>, Vec<f32>)>) {
+    let path = dir.join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let floats = |data: &[u8]| data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let edited: Vec<_> = file.tensors().into_iter().filter_map(|(name, view)| edit(&name, view.shape().to_vec(), floats(view.data()))).collect();
+    let raw: Vec<(String, Vec<usize>, Vec<u8>)> =
+        edited.into_iter().map(|(name, shape, values)| (name, shape, values.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
+    let views = raw.iter().map(|(name, shape, data)| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
+    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+#[test]
+fn a_written_checkpoint_is_read_back_bit_for_bit() {
+    for name in fixture::FIXTURES {
+        let out = tempfile::tempdir().unwrap();
+        let dir = out.path().join("deep/copy");
+        let hash = fixture::model(name).save(&dir).unwrap();
+        assert_eq!(hash, weights_sha256(&dir).unwrap());
+        let (before, after) = (Checkpoint::load(&fixture::dir(name)).unwrap(), Checkpoint::load(&dir).unwrap());
+        assert_eq!((before.spec, before.parameters, before.companions), (after.spec, after.parameters, after.companions));
+        assert!(fixture::model(name).save(&dir).unwrap_err().to_string().contains("exists already"));
+        assert_eq!(std::fs::read_dir(dir.parent().unwrap()).unwrap().count(), 1, "nothing unfinished is left");
+    }
+}
+
+#[test]
+fn half_precision_weights_are_read() {
+    let copy = fixture::copy("llama-tiny");
+    let path = copy.path().join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let raw: Vec<(String, Vec<usize>, Vec<u8>)> = file
+        .tensors()
+        .into_iter()
+        .map(|(name, view)| {
+            let halves = view.data().as_chunks::<4>().0.iter().flat_map(|b| half::bf16::from_f32(f32::from_le_bytes(*b)).to_le_bytes());
+            (name, view.shape().to_vec(), halves.collect())
+        })
+        .collect();
+    let views = raw.iter().map(|(name, shape, data)| (name, TensorView::new(Dtype::BF16, shape.clone(), data).unwrap()));
+    std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    let (exact, rounded) = (Checkpoint::load(&fixture::dir("llama-tiny")).unwrap(), Checkpoint::load(copy.path()).unwrap());
+    for (a, b) in exact.parameters.iter().flatten().zip(rounded.parameters.iter().flatten()) {
+        assert!((a - b).abs() <= a.abs() / 128.0);
+    }
+}
+
+#[test]
+fn damaged_weights_are_named() {
+    let keep = |name: &str, shape, values| Some((name.to_owned(), shape, values));
+    let message = damaged(|dir| edit_weights(dir, |name, s, v| if name == "model.norm.weight" { None } else { keep(name, s, v) }));
+    assert!(message.contains("model.safetensors: tensor \"model.norm.weight\" is missing (expected shape [32])"), "{message}");
+    let message = damaged(|dir| edit_weights(dir, |name, s, v| if name == "model.norm.weight" { keep("model.norm.wight", s, v) } else { keep(name, s, v) }));
+    assert!(message.contains("is missing"), "{message}");
+    let message = damaged(|dir| {
+        edit_weights(dir, |name, shape, mut values| {
+            if name.ends_with("0.self_attn.q_proj.weight") {
+                values.truncate(values.len() / 2);
+                return keep(name, vec![shape[0] / 2, shape[1]], values);
+            }
+            keep(name, shape, values)
+        });
+    });
+    assert!(message.contains("q_proj.weight\" has shape [16, 32], expected [32, 32] by config.json"), "{message}");
+    let message = damaged(|dir| {
+        edit_weights(dir, |name, shape, mut values| {
+            values[3] = if name == "model.norm.weight" { f32::NAN } else { values[3] };
+            keep(name, shape, values)
+        });
+    });
+    assert!(message.contains("tensor \"model.norm.weight\" holds NaN at index 3"), "{message}");
+    let message = damaged(|dir| {
+        let path = dir.join("model.safetensors");
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(path, &bytes[..bytes.len() - 100]).unwrap();
+    });
+    assert!(message.contains("not a complete safetensors file"), "{message}");
+    let message = damaged(|dir| edit_config(dir, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1"));
+    assert!(message.contains("tensor \"model.layers.1.") && message.contains("is not part of this model"), "{message}");
+}
+
+#[test]
+fn unsupported_configs_name_the_key() {
+    for (from, to, expected) in [
+        ("\"model_type\": \"llama\"", "\"model_type\": \"mamba\"", "model_type \"mamba\" is not supported; supported are llama"),
+        ("\"attention_bias\": false", "\"attention_bias\": true", "key \"attention_bias\": true is not supported; only false is"),
+        ("\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "key \"hidden_act\": \"gelu\" is not supported; only \"silu\" is"),
+        ("\"use_cache\": true", "\"rope_scaling\": {\"type\": \"yarn\"}", "key \"rope_scaling\": rope_type \"yarn\" is not supported"),
+        ("\"hidden_size\": 32", "\"hidden_size\": \"32\"", "key \"hidden_size\": expected a positive whole number, found \"32\""),
+        ("\"hidden_size\": 32,", "", "key \"hidden_size\": is missing"),
+    ] {
+        let message = damaged(|dir| edit_config(dir, from, to));
+        assert!(message.contains(expected) && message.contains("config.json"), "{message}");
+    }
+    let message = damaged(|dir| std::fs::write(dir.join("config.json"), "{\"model_type\": \n llama}").unwrap());
+    assert!(message.contains("config.json") && message.contains("line 2"), "{message}");
+    let message = damaged(|dir| std::fs::remove_file(dir.join("tokenizer.json")).unwrap());
+    assert!(message.contains("tokenizer.json"), "{message}");
+}

@@ -1,0 +1,127 @@
+//! Sampling against transformers, against the trainer's forward pass and against itself in other company.
+
+use crate::fixture::{self, FIXTURES};
+use starloop_lm::LanguageModel;
+use starloop_lm::engine::{Completion, EngineLimits, Finish, Request, Sampling, sample};
+
+const SMALL: EngineLimits = EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 24 };
+
+fn run(model: &LanguageModel, requests: &[Request], limits: EngineLimits) -> Vec<Completion> {
+    sample(model, requests, &limits, &mut |_| {}).unwrap()
+}
+
+fn request(prompt: Vec<u32>, max_new_tokens: usize, temperature: f32, seed: u64) -> Request {
+    let sampling = Sampling { temperature, top_k: 0, top_p: 1.0 };
+    Request { prompt, sampling, max_new_tokens, seed, stop_strings: Vec::new() }
+}
+
+/// Prompts of ragged lengths, many of them with a long common beginning.
+fn ragged() -> Vec<Request> {
+    let token = |i: usize| (2 + (i * 37 + 11) % 61) as u32;
+    let prefix: Vec<u32> = (0..45).map(token).collect();
+    (0..24)
+        .map(|i| {
+            let own: Vec<u32> = (0..1 + i % 7).map(|j| token(100 + 13 * i + j)).collect();
+            let prompt = if i % 3 == 0 { own } else { [&prefix[..45 - (i % 4) * 9], &own].concat() };
+            request(prompt, 3 + (i * 5) % 20, if i % 2 == 0 { 0.0 } else { 0.9 }, i as u64)
+        })
+        .collect()
+}
+
+#[test]
+fn greedy_continuations_equal_transformers_token_for_token() {
+    for name in FIXTURES {
+        let (_dir, model) = fixture::endless(name);
+        let reference = fixture::reference(name);
+        let prompts: Vec<Vec<u32>> = fixture::documents(&reference)
+            .iter()
+            .zip(&reference["prompt_lengths"])
+            .map(|(document, length)| document.tokens[..*length as usize].to_vec())
+            .collect();
+        let requests: Vec<Request> = prompts.into_iter().map(|prompt| request(prompt, 24, 0.0, 0)).collect();
+        let tokens: Vec<f32> = run(&model, &requests, SMALL).iter().flat_map(|c| c.tokens.iter().map(|t| *t as f32)).collect();
+        assert_eq!(tokens, reference["greedy"], "{name}");
+    }
+}
+
+#[test]
+fn a_completion_does_not_depend_on_its_company() {
+    let model = fixture::model("llama-tiny");
+    let requests = ragged();
+    let together = run(&model, &requests, SMALL);
+    let one_by_one: Vec<Completion> = requests.iter().flat_map(|r| run(&model, std::slice::from_ref(r), SMALL)).collect();
+    assert_eq!(together, one_by_one);
+    for (sequences, step_rows) in [(3, 5), (7, 64), (24, 17)] {
+        let limits = EngineLimits { sequences, step_rows, ..SMALL };
+        assert_eq!(together, run(&model, &requests, limits), "{sequences} sequences, {step_rows} rows a step");
+    }
+    // A cache of few pages: prefixes are evicted and computed again.
+    let limits = EngineLimits { cache_bytes: 12 * model.decoder.page_bytes(), ..SMALL };
+    assert_eq!(together, run(&model, &requests, limits));
+    let mut reversed: Vec<Request> = requests;
+    reversed.reverse();
+    let mut back = run(&model, &reversed, SMALL);
+    back.reverse();
+    assert_eq!(together, back);
+}
+
+#[test]
+fn a_completion_does_not_depend_on_the_number_of_threads() {
+    let model = fixture::model("llama-untied");
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| run(&model, &ragged(), SMALL))
+    };
+    assert_eq!(on(1), on(5));
+}
+
+#[test]
+fn log_probabilities_equal_the_trainers_forward_pass() {
+    for name in FIXTURES {
+        let model = fixture::model(name);
+        for (request, completion) in ragged().iter().zip(run(&model, &ragged(), SMALL)) {
+            let scored = model.score(&[request.prompt.as_slice(), &completion.tokens].concat()).unwrap();
+            for (sampled, trained) in completion.logprobs.iter().zip(&scored[request.prompt.len()..]) {
+                assert!((sampled - trained.unwrap()).abs() < 2e-5, "{name}: {sampled} while sampling, {trained:?} while training");
+            }
+        }
+    }
+}
+
+#[test]
+fn seeds_choose_the_sample_and_nothing_else() {
+    let model = fixture::model("llama-tiny");
+    let prompt = vec![5, 9, 14];
+    let samples = run(&model, &(0..20).map(|seed| request(prompt.clone(), 8, 1.0, seed)).collect::<Vec<_>>(), SMALL);
+    assert!(samples.iter().any(|s| s.tokens != samples[0].tokens));
+    assert_eq!(samples[7], run(&model, &[request(prompt, 8, 1.0, 7)], SMALL)[0]);
+}
+
+#[test]
+fn end_tokens_and_stop_strings_end_a_completion() {
+    let (_dir, model) = fixture::endless("llama-tiny");
+    let whole = &run(&model, &[request(vec![5, 9, 14], 20, 0.0, 0)], SMALL)[0];
+    assert_eq!((whole.finish, whole.tokens.len()), (Finish::Length, 20));
+    let word = model.tokenizer().decode(&whole.tokens[4..5]).unwrap();
+    let stopped = &run(&model, &[Request { stop_strings: vec![word.clone()], ..request(vec![5, 9, 14], 20, 0.0, 0) }], SMALL)[0];
+    assert_eq!(stopped.finish, Finish::Stop);
+    assert!(stopped.tokens.len() <= 5 && !stopped.text.contains(&word));
+
+    let copy = fixture::copy("llama-tiny");
+    std::fs::write(copy.path().join("generation_config.json"), format!(r#"{{"eos_token_id": [63, {}]}}"#, whole.tokens[2])).unwrap();
+    let model = LanguageModel::load(copy.path()).unwrap();
+    let ended = &run(&model, &[request(vec![5, 9, 14], 20, 0.0, 0)], SMALL)[0];
+    assert_eq!(ended.finish, Finish::Stop);
+    assert_eq!(ended.tokens.last(), Some(&whole.tokens[2]));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let model = fixture::model("llama-tiny");
+    let refuse = |request, limits| sample(&model, &[request], &limits, &mut |_| {}).unwrap_err().to_string();
+    let message = refuse(request(vec![1; 100], 1000, 0.0, 0), SMALL);
+    assert!(message.contains("100 prompt tokens") && message.contains("the model's context of"), "{message}");
+    let message = refuse(request(vec![1; 40], 40, 0.0, 0), EngineLimits { cache_bytes: 2 * model.decoder.page_bytes(), ..SMALL });
+    assert!(message.contains("the key-value cache of 32 tokens"), "{message}");
+    assert!(refuse(request(vec![], 4, 0.0, 0), SMALL).contains("the prompt is empty"));
+}

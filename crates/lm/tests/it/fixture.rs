@@ -1,0 +1,63 @@
+//! The committed checkpoints and what PyTorch computed from them.
+
+use safetensors::{Dtype, SafeTensors};
+use starloop_lm::train::Document;
+use starloop_lm::LanguageModel;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub const FIXTURES: [&str; 2] = ["llama-tiny", "llama-untied"];
+
+pub fn dir(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name)
+}
+
+pub fn model(name: &str) -> LanguageModel {
+    LanguageModel::load(&dir(name)).unwrap()
+}
+
+/// Every reference tensor as f32.
+pub fn reference(name: &str) -> BTreeMap<String, Vec<f32>> {
+    let bytes = std::fs::read(dir(name).join("reference.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let values = |view: &safetensors::tensor::TensorView<'_>| -> Vec<f32> {
+        match view.dtype() {
+            Dtype::F32 => view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            Dtype::I64 => view.data().as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect(),
+            Dtype::U8 => view.data().iter().map(|b| f32::from(*b)).collect(),
+            other => panic!("no reference tensor has type {other:?}"),
+        }
+    };
+    file.tensors().into_iter().map(|(name, view)| (name, values(&view))).collect()
+}
+
+/// The reference's documents.
+pub fn documents(reference: &BTreeMap<String, Vec<f32>>) -> Vec<Document> {
+    let (ids, mask) = (&reference["input_ids"], &reference["loss_mask"]);
+    reference["offsets"]
+        .windows(2)
+        .map(|w| (w[0] as usize, w[1] as usize))
+        .map(|(from, to)| Document {
+            tokens: ids[from..to].iter().map(|id| *id as u32).collect(),
+            target: mask[from..to].iter().map(|m| *m > 0.0).collect(),
+        })
+        .collect()
+}
+
+/// A copy of a fixture that a test may damage.
+pub fn copy(name: &str) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(dir(name)).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+/// A copy whose end token is none of the vocabulary, so that nothing ends early.
+pub fn endless(name: &str) -> (tempfile::TempDir, LanguageModel) {
+    let copy = copy(name);
+    std::fs::write(copy.path().join("generation_config.json"), r#"{"eos_token_id": 4000000}"#).unwrap();
+    let model = LanguageModel::load(copy.path()).unwrap();
+    (copy, model)
+}

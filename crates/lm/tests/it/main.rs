@@ -1,0 +1,8 @@
+//! One binary of integration tests: the model against PyTorch's figures, the engine against the trainer, files against damage.
+#![allow(clippy::unwrap_used, clippy::float_cmp, missing_docs)]
+
+mod checkpoints;
+mod engine;
+mod fixture;
+mod golden;
+mod training;
