@@ -50,7 +50,7 @@ mod tests {
     fn seeds_never_change() {
         let id = ProblemId("arithmetic/train/12+34".into());
         // Written down once: a change here changes every run that was ever made.
-        assert_eq!(sample_seed(1, 1, Mode::Unhinted, &id, 0), 0);
+        assert_eq!(sample_seed(1, 1, Mode::Unhinted, &id, 0), 13_504_066_678_054_140_183);
     }
 
     #[test]

@@ -1,0 +1,127 @@
+//! Configs that are right, and what is said of those that are not.
+
+use crate::doubles::CONFIG;
+use starloop_core::config::{Config, presets};
+use starloop_core::experiment::estimate;
+
+fn parse(text: &str, overrides: &[&str]) -> Result<Config, String> {
+    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+    Config::parse("my.toml", text, &overrides).map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_shipped_config_parses_and_its_echo_reads_back_to_the_same() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let mut files = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        files += 1;
+        assert!(presets().iter().any(|(preset, _)| *preset == name), "{name} is no preset");
+        let config = Config::load(&name, &[]).unwrap();
+        assert_eq!(config.name, name);
+        let again = Config::parse("echo", &config.to_toml(), &[]).unwrap();
+        assert_eq!(config.changed_keys(&again), [""; 0]);
+        assert_eq!(config.to_toml(), again.to_toml());
+        assert!(estimate(&config).unwrap().iter().all(|(_, estimate)| estimate.evaluations > 0));
+    }
+    assert_eq!(files, presets().len());
+}
+
+#[test]
+fn unknown_keys_are_named_with_their_path_and_the_nearest() {
+    for (from, to, expected) in [
+        ("seed = 7", "sede = 7", "my.toml: unknown key `sede`; did you mean `seed`?"),
+        ("steps = 10", "stepps = 10", "my.toml: unknown key `training.stepps`; did you mean `training.steps`?"),
+        ("iterations = 3", "iteration = 3", "my.toml: unknown key `methods.star.iteration`; did you mean `methods.star.iterations`?"),
+        ("base =", "bass =", "my.toml: unknown key `model.bass`; did you mean `model.base`?"),
+        ("[sampling]", "digitz = [1, 2]\n[sampling]", "my.toml: unknown key `task.digitz`; did you mean `task.digits`?"),
+        (
+            "[sampling]",
+            "extension = { from_iteratoin = 2 }\n[sampling]",
+            "my.toml: unknown key `task.extension.from_iteratoin`; did you mean `task.extension.from_iteration`?",
+        ),
+        (
+            "iterations = 3",
+            "training.learning_rat = 1.0",
+            "my.toml: unknown key `methods.star.training.learning_rat`; did you mean `methods.star.training.learning_rate`?",
+        ),
+    ] {
+        assert!(CONFIG.contains(from));
+        assert_eq!(parse(&CONFIG.replacen(from, to, 1), &[]).err().unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_key_like_no_other_gets_the_list() {
+    let error = parse(&CONFIG.replacen("base =", "zzz =", 1), &[]).err().unwrap();
+    assert_eq!(error, "my.toml: unknown key `model.zzz`; valid there: base");
+}
+
+#[test]
+fn wrong_values_are_named() {
+    for (override_, expected) in [
+        ("training.steps=0", "--set training.steps: `training.steps`: must be at least 1"),
+        ("training.steps=many", "--set training.steps: `training.steps`: invalid type: string \"many\", expected u64"),
+        ("sampling.top_p=1.5", "--set sampling.top_p: `sampling.top_p`: must be in 0..1, 0 excluded, found 1.5"),
+        (
+            "sampling.samples_per_problem=4",
+            "--set sampling.samples_per_problem: `sampling.samples_per_problem`: 4 greedy samples of one problem are all the same; set sampling.temperature above 0",
+        ),
+        (
+            "evaluation.split=train",
+            "--set evaluation.split: `evaluation.split`: accuracy is measured on held-out problems: \"dev\" or \"test\"",
+        ),
+        (
+            "methods.star.kind=stra",
+            "--set methods.star.kind: `methods.star.kind`: there is no kind \"stra\"; one of: few_shot, direct, star; did you mean \"star\"?",
+        ),
+        ("run=['x']", "--set run: `run`: there is no [methods.x]; there are: direct, few_shot, star, without"),
+        ("training.batch=3", "--set training.batch: unknown key `training.batch`; did you mean `training.batch_size`?"),
+        ("seed.x=3", "my.toml: `seed`: is no table, so `x` cannot be set in it"),
+    ] {
+        assert_eq!(parse(CONFIG, &[override_]).err().unwrap(), expected);
+    }
+    assert!(parse(CONFIG, &["nonsense"]).err().unwrap().contains("key=value"));
+}
+
+#[test]
+fn choosing_on_the_test_split_is_refused() {
+    let error = parse(CONFIG, &["evaluation.split=test", "methods.star.patience=1"]).err().unwrap();
+    assert!(error.contains("methods.star.patience") && error.contains("test split"), "{error}");
+}
+
+#[test]
+fn syntax_errors_keep_their_line() {
+    let error = parse("name = \"x\"\nseed = = 1\n", &[]).err().unwrap();
+    assert!(error.contains("my.toml") && error.contains("line 2"), "{error}");
+}
+
+#[test]
+fn missing_configs_are_told_with_the_presets() {
+    let error = Config::load("arithmatic", &[]).err().unwrap().to_string();
+    assert!(error.contains("did you mean `arithmetic`?"), "{error}");
+    let error = Config::load("missing/file.toml", &[]).err().unwrap().to_string();
+    assert!(error.contains("missing/file.toml"), "{error}");
+}
+
+#[test]
+fn overrides_reach_every_section_and_methods_win_over_the_common_one() {
+    let config = parse(CONFIG, &["training.learning_rate=0.5", "methods.direct.training.steps=99", "name=other name"]).unwrap();
+    assert_eq!(config.name, "other name");
+    let rates: Vec<f64> = config.methods.values().map(|method| method.training.learning_rate).collect();
+    assert!(rates.iter().all(|&rate| (rate - 0.5).abs() < 1e-12));
+    assert_eq!((config.methods["direct"].training.steps, config.methods["star"].training.steps), (99, 10));
+}
+
+#[test]
+fn steps_grow_as_in_the_paper() {
+    let config = parse(CONFIG, &["training.steps=40", "training.max_steps=7912"]).unwrap();
+    let steps: Vec<u64> = [1, 2, 3, 30, 31].map(|iteration| config.training.steps_in(iteration)).into();
+    assert_eq!(steps, [40, 48, 58, 7912, 7912]);
+    let config = parse(CONFIG, &["training.steps=300", "training.step_growth=1.0", "training.step_increment=20"]).unwrap();
+    assert_eq!([1, 2, 16].map(|iteration| config.training.steps_in(iteration)), [300, 320, 600]);
+}

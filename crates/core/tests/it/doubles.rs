@@ -1,0 +1,312 @@
+//! A task, a policy and a trainer that are small enough to be known by heart.
+//!
+//! A problem is a number, its level the hundreds. A model is a file that holds the highest level that it solves. Unhinted, it solves up to
+//! that level, and hinted one more. Trained on examples of a level, it solves that level.
+
+use starloop_core::config::Config;
+use starloop_core::error::{Error, Result};
+use starloop_core::event::{Event, Observer};
+use starloop_core::experiment::run_in;
+use starloop_core::iterate::Parts;
+use starloop_core::metrics::TrainingMetrics;
+use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
+use starloop_core::run_dir::RunDir;
+use starloop_core::task::{Split, Task, WorkedExample};
+use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
+use starloop_core::types::{FinishReason, Mode, Problem, ProblemId, Verdict};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub const LEVELS: u32 = 4;
+
+pub struct Numbers {
+    /// Puts a held-out problem among the training problems.
+    pub careless: bool,
+}
+
+fn problem(split: &str, number: u32) -> Problem {
+    Problem {
+        id: ProblemId(format!("numbers/{split}/{number}")),
+        class: format!("level {}", number / 100),
+        question: number.to_string(),
+        answer: (number * 7).to_string(),
+    }
+}
+
+impl Task for Numbers {
+    fn name(&self) -> &'static str {
+        "numbers"
+    }
+
+    fn classes(&self, _: u32) -> Vec<String> {
+        (0..LEVELS).map(|level| format!("level {level}")).collect()
+    }
+
+    fn training_problems(&self, iteration: u32) -> Vec<Problem> {
+        let numbers = (0..LEVELS).flat_map(|level| (0..20).map(move |i| 100 * level + (i * 3 + iteration) % 80));
+        let careless = self.careless.then(|| problem("train", 85));
+        numbers.map(|number| problem("train", number)).chain(careless).collect()
+    }
+
+    fn evaluation_problems(&self, split: Split, _: u32) -> Vec<Problem> {
+        let (name, first) = if split == Split::Dev { ("dev", 80) } else { ("test", 90) };
+        (0..LEVELS).flat_map(|level| (first..first + 10).map(move |i| problem(name, 100 * level + i))).collect()
+    }
+
+    fn prompt(&self, problem: &Problem, mode: Mode) -> String {
+        match mode {
+            Mode::Unhinted => format!("Q: {}\nA:", problem.question),
+            Mode::Hinted => format!("Q: {} (HINT {})\nA:", problem.question, problem.answer),
+        }
+    }
+
+    fn worked_examples(&self, _: &Problem, mode: Mode, count: usize) -> Vec<WorkedExample> {
+        let example = |number| {
+            let solved = problem("train", number);
+            WorkedExample { prompt: self.prompt(&solved, mode), completion: rationale(&solved.question) }
+        };
+        (1..=count as u32).map(example).collect()
+    }
+
+    fn separator(&self) -> &'static str {
+        "\n\n"
+    }
+
+    fn stop_strings(&self) -> Vec<String> {
+        vec!["\n\n".into()]
+    }
+
+    fn verify(&self, answer: &str, completion: &str, finish: FinishReason) -> Verdict {
+        match completion.rsplit_once("so ") {
+            Some((_, predicted)) if predicted == answer => Verdict::Correct,
+            Some((_, predicted)) => Verdict::Wrong { predicted: predicted.into() },
+            None if finish == FinishReason::Length => Verdict::Truncated,
+            None => Verdict::Unparsed,
+        }
+    }
+
+    fn reference(&self, problem: &Problem) -> Option<String> {
+        Some(rationale(&problem.question))
+    }
+
+    fn direct_completion(&self, problem: &Problem) -> String {
+        format!("so {}", problem.answer)
+    }
+
+    fn leaks_hint(&self, completion: &str) -> bool {
+        completion.contains("as the hint says")
+    }
+}
+
+fn rationale(question: &str) -> String {
+    let number: u32 = question.parse().unwrap();
+    format!("seven times {number}, so {}", number * 7)
+}
+
+/// Fails at the call with this number, counted over policy and trainer.
+#[derive(Default)]
+pub struct Fault {
+    calls: Cell<usize>,
+    at: Option<usize>,
+}
+
+impl Fault {
+    pub fn at(call: usize) -> Self {
+        Fault { calls: Cell::new(0), at: Some(call) }
+    }
+
+    /// Whether the fault is still to come.
+    pub fn is_ahead(&self) -> bool {
+        self.at.is_some_and(|at| self.calls.get() <= at)
+    }
+
+    fn call(&self) -> Result<()> {
+        let call = self.calls.replace(self.calls.get() + 1);
+        if Some(call) == self.at { Err(Error::Engine { context: "test".into(), message: "injected".into() }) } else { Ok(()) }
+    }
+}
+
+#[derive(Default)]
+pub struct ToyPolicy<'a> {
+    pub skill: Option<u32>,
+    pub fault: Option<&'a Fault>,
+    /// Every prompt that it was ever given.
+    pub prompts: RefCell<Vec<String>>,
+}
+
+impl Policy for ToyPolicy<'_> {
+    fn load(&mut self, checkpoint: &Path) -> Result<String> {
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let skill = std::fs::read_to_string(checkpoint.join("skill"))?;
+        self.skill = Some(skill.parse().unwrap());
+        Ok(format!("sha-of-{skill}"))
+    }
+
+    fn sample(
+        &mut self,
+        requests: &[SampleRequest],
+        _: &SamplingParameters,
+        progress: &mut dyn FnMut(SampleProgress),
+    ) -> Result<Vec<Sample>> {
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let skill = self.skill.unwrap();
+        self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
+        progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        Ok(requests.iter().map(|request| complete(request, skill)).collect())
+    }
+}
+
+fn complete(request: &SampleRequest, skill: u32) -> Sample {
+    let asked = request.prompt.rsplit("Q: ").next().unwrap();
+    let number: u32 = asked.split([' ', '\n']).next().unwrap().parse().unwrap();
+    let hinted = asked.contains("HINT");
+    let solves = number / 100 <= skill + u32::from(hinted);
+    let text = match (solves, hinted, number % 5) {
+        (true, true, 0) => format!("as the hint says, so {}", number * 7),
+        (true, ..) => rationale(&number.to_string()),
+        (false, _, 0) => "no idea".into(),
+        (false, ..) => "a guess, so 1".into(),
+    };
+    // A float with all its digits, to be had back from JSON exactly.
+    let logprob = -(request.seed as f64) / 3e19;
+    Sample { text, prompt_tokens: request.prompt.len(), completion_tokens: 5, finish: FinishReason::Stop, logprob }
+}
+
+#[derive(Default)]
+pub struct ToyTrainer<'a> {
+    pub fault: Option<&'a Fault>,
+    pub diverges: bool,
+}
+
+impl Trainer for ToyTrainer<'_> {
+    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        let start: u32 = std::fs::read_to_string(job.start.join("skill"))?.parse().unwrap();
+        std::fs::create_dir_all(job.scratch)?;
+        std::fs::write(job.scratch.join("state"), "half way")?;
+        // What a trainer leaves beside its output when it dies must not stay.
+        std::fs::write(job.output.with_file_name("stray"), "")?;
+        std::fs::create_dir(job.output)?;
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let level = |prompt: &str| prompt.rsplit("Q: ").next().unwrap().split('\n').next().unwrap().parse::<u32>().unwrap() / 100;
+        let learned = job.examples.iter().map(|example| level(&example.prompt)).max().unwrap();
+        std::fs::write(job.output.join("skill"), start.max(learned).to_string())?;
+        let loss = if self.diverges { f64::NAN } else { 1.0 / (3.0 * job.seed as f64) };
+        progress(TrainingProgress { step: job.steps, tokens: 100, loss });
+        Ok(TrainingMetrics { steps: job.steps, tokens: 100, target_tokens: 50, final_loss: loss })
+    }
+}
+
+/// Remembers what it saw, and dies at the event with a given number.
+#[derive(Default)]
+pub struct Watcher {
+    pub events: Vec<Event>,
+    pub dies_at: Option<usize>,
+}
+
+impl Observer for Watcher {
+    fn observe(&mut self, event: &Event) {
+        assert!(Some(self.events.len()) != self.dies_at, "injected death");
+        self.events.push(event.clone());
+    }
+}
+
+impl Watcher {
+    pub fn warnings(&self) -> Vec<&str> {
+        self.events.iter().filter_map(|event| if let Event::Warning { message } = event { Some(message.as_str()) } else { None }).collect()
+    }
+}
+
+pub const CONFIG: &str = r#"
+name = "toy"
+seed = 7
+run = ["few_shot", "direct", "star"]
+[model]
+base = "unused"
+[task]
+kind = "arithmetic"
+[sampling]
+few_shot = 2
+few_shot_iterations = 1
+[training]
+steps = 10
+step_growth = 1.2
+[methods.few_shot]
+kind = "few_shot"
+[methods.direct]
+kind = "direct"
+problems_of_iterations = 2
+[methods.star]
+kind = "star"
+iterations = 3
+[methods.without]
+kind = "star"
+iterations = 2
+rationalize = false
+"#;
+
+pub fn config(overrides: &[&str]) -> Config {
+    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+    Config::parse("toy.toml", CONFIG, &overrides).unwrap()
+}
+
+/// A base model of a skill, and a place for runs.
+pub struct Bench {
+    pub place: tempfile::TempDir,
+    pub task: Numbers,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join("base")).unwrap();
+        std::fs::write(place.path().join("base/skill"), "0").unwrap();
+        Bench { place, task: Numbers { careless: false } }
+    }
+
+    pub fn run(&self, name: &str, config: &Config, resume: bool) -> Result<Watcher> {
+        let mut watcher = Watcher::default();
+        self.run_with(name, config, resume, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)?;
+        Ok(watcher)
+    }
+
+    pub fn run_with(
+        &self,
+        name: &str,
+        config: &Config,
+        resume: bool,
+        policy: &mut ToyPolicy<'_>,
+        trainer: &mut ToyTrainer<'_>,
+        watcher: &mut Watcher,
+    ) -> Result<()> {
+        let (run_dir, found) = RunDir::open(&self.place.path().join(name), config, resume)?;
+        let base = self.place.path().join("base");
+        let mut parts = Parts { task: &self.task, base: &base, policy, trainer };
+        run_in(config, &run_dir, found, &mut parts, watcher)
+    }
+
+    pub fn open(&self, name: &str) -> RunDir {
+        RunDir::open_read_only(&self.place.path().join(name)).unwrap()
+    }
+
+    /// Every file of a run with its bytes, and every directory, except what holds times.
+    pub fn snapshot(&self, name: &str) -> BTreeMap<String, Option<String>> {
+        let mut files = BTreeMap::new();
+        walk(&self.place.path().join(name), "", &mut files);
+        files.remove("events.jsonl");
+        files
+    }
+}
+
+fn walk(directory: &Path, prefix: &str, files: &mut BTreeMap<String, Option<String>>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
+        if path.is_dir() {
+            walk(&path, &format!("{name}/"), files);
+            files.insert(name, None);
+        } else {
+            files.insert(name, Some(std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The embedded policy and trainer on a tiny random checkpoint.
+
+use starloop_core::config::TrainingConfig;
+use starloop_core::error::Error;
+use starloop_core::policy::embedded::EmbeddedPolicy;
+use starloop_core::policy::{Policy, SampleRequest, SamplingParameters};
+use starloop_core::trainer::embedded::EmbeddedTrainer;
+use starloop_core::trainer::{FineTuning, Trainer};
+use starloop_core::types::{Example, Mode, ProblemId};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/llama-tiny")
+}
+
+fn examples() -> Vec<Example> {
+    let example = |i: u32| Example {
+        problem: ProblemId(format!("sum/{i}")),
+        mode: Mode::Unhinted,
+        prompt: format!("{i} + {i}"),
+        completion: (2 * i).to_string(),
+    };
+    (1..=4).map(example).collect()
+}
+
+fn settings() -> TrainingConfig {
+    TrainingConfig { batch_size: 2, sequence_length: 24, learning_rate: 1e-3, warmup_steps: 2, checkpoint_every: 3, ..Default::default() }
+}
+
+fn job<'a>(place: &'a Places, examples: &'a [Example], settings: &'a TrainingConfig) -> FineTuning<'a> {
+    FineTuning { start: &place.start, examples, settings, steps: 10, seed: 5, output: &place.output, scratch: &place.scratch }
+}
+
+struct Places {
+    start: PathBuf,
+    output: PathBuf,
+    scratch: PathBuf,
+}
+
+impl Places {
+    fn new(root: &Path, name: &str) -> Self {
+        Places { start: fixture(), output: root.join(name), scratch: root.join(format!("{name}-scratch")) }
+    }
+}
+
+#[test]
+fn an_interrupted_fine_tuning_ends_in_the_same_weights() {
+    let root = tempfile::tempdir().unwrap();
+    let (examples, settings) = (examples(), settings());
+    let whole = Places::new(root.path(), "whole");
+    let metrics = EmbeddedTrainer::default().finetune(&job(&whole, &examples, &settings), &mut |_| {}).unwrap();
+    assert_eq!(metrics.steps, 10);
+    assert!(metrics.final_loss.is_finite());
+
+    let cut = Places::new(root.path(), "cut");
+    let cut_job = job(&cut, &examples, &settings);
+    let died = catch_unwind(AssertUnwindSafe(|| {
+        EmbeddedTrainer::default().finetune(&cut_job, &mut |progress| assert!(progress.step < 8, "injected death"))
+    }));
+    assert!(died.is_err());
+    let mut first_step = None;
+    let again = EmbeddedTrainer::default().finetune(&cut_job, &mut |progress| {
+        first_step.get_or_insert(progress.step);
+    });
+    assert_eq!((first_step, again.unwrap()), (Some(7), metrics));
+    let weights = |place: &Places| std::fs::read(place.output.join("model.safetensors")).unwrap();
+    assert!(weights(&cut) == weights(&whole));
+    assert!(weights(&cut) != std::fs::read(fixture().join("model.safetensors")).unwrap());
+}
+
+#[test]
+fn an_example_that_does_not_fit_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut examples, settings) = (examples(), settings());
+    examples[2].completion = "1 ".repeat(40);
+    let place = Places::new(root.path(), "out");
+    let error = EmbeddedTrainer::default().finetune(&job(&place, &examples, &settings), &mut |_| {}).err().unwrap();
+    assert!(matches!(&error, Error::ExampleTooLong { problem, limit: 24, .. } if problem == "sum/3"), "{error}");
+}
+
+#[test]
+fn sampling_is_counted_and_repeats() {
+    let mut policy = EmbeddedPolicy::default();
+    let sha256 = policy.load(&fixture()).unwrap();
+    assert_eq!(sha256.len(), 64);
+    let requests: Vec<_> = (1..=5).map(|seed| SampleRequest { prompt: "1 + 2".into(), seed }).collect();
+    let parameters = SamplingParameters { temperature: 1.0, top_k: 0, top_p: 1.0, max_new_tokens: 6, stop_strings: Vec::new() };
+    let mut finished = 0;
+    let samples = policy.sample(&requests, &parameters, &mut |progress| finished = progress.finished).unwrap();
+    assert_eq!(finished, 5);
+    assert!(samples.iter().all(|sample| (1..=6).contains(&sample.completion_tokens) && sample.logprob < 0.0));
+    assert_eq!(policy.sample(&requests[3..], &parameters, &mut |_| {}).unwrap(), samples[3..]);
+}
+
+#[test]
+fn a_prompt_that_does_not_fit_is_named_by_its_request() {
+    let mut policy = EmbeddedPolicy::default();
+    policy.load(&fixture()).unwrap();
+    let parameters = SamplingParameters { temperature: 0.0, top_k: 0, top_p: 1.0, max_new_tokens: 6, stop_strings: Vec::new() };
+    let requests = ["1", &"1 + ".repeat(2000)].map(|prompt| SampleRequest { prompt: prompt.into(), seed: 1 });
+    let error = policy.sample(&requests, &parameters, &mut |_| {}).err().unwrap();
+    assert!(matches!(error, Error::Request { request: 1, .. }), "{error}");
+}

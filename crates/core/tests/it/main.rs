@@ -1,0 +1,9 @@
+//! The loop from the outside: one binary, so that it links once.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod config;
+mod doubles;
+mod embedded;
+mod resume;
+mod run;
+mod selection;

@@ -1,0 +1,200 @@
+//! Whatever stops a run, resuming leads to the same bytes.
+
+use crate::doubles::{Bench, Fault, ToyPolicy, ToyTrainer, Watcher, config};
+use starloop_core::error::Error;
+use starloop_core::run_dir::RunDir;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+#[test]
+fn a_failure_at_any_call_of_policy_or_trainer() {
+    let bench = Bench::new();
+    let config = config(&["training.keep_checkpoints=1"]);
+    bench.run("whole", &config, false).unwrap();
+    let whole = bench.snapshot("whole");
+    let mut stopped = 0;
+    for call in 0.. {
+        let name = format!("call-{call}");
+        let fault = Fault::at(call);
+        let mut policy = ToyPolicy { fault: Some(&fault), ..ToyPolicy::default() };
+        let mut trainer = ToyTrainer { fault: Some(&fault), ..ToyTrainer::default() };
+        let result = bench.run_with(&name, &config, false, &mut policy, &mut trainer, &mut Watcher::default());
+        if fault.is_ahead() {
+            break;
+        }
+        assert!(result.is_err());
+        stopped += 1;
+        bench.run(&name, &config, true).unwrap();
+        assert_eq!(bench.snapshot(&name), whole, "stopped at call {call}");
+    }
+    assert!(stopped > 15, "{stopped}");
+}
+
+#[test]
+fn a_death_at_any_event() {
+    let bench = Bench::new();
+    let config = config(&["methods.star.iterations=2"]);
+    let events = bench.run("whole", &config, false).unwrap().events.len();
+    let whole = bench.snapshot("whole");
+    for event in 0..events {
+        let name = format!("event-{event}");
+        let mut watcher = Watcher { dies_at: Some(event), ..Watcher::default() };
+        let died = catch_unwind(AssertUnwindSafe(|| {
+            bench.run_with(&name, &config, false, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)
+        }));
+        assert!(died.is_err());
+        bench.run(&name, &config, true).unwrap();
+        assert_eq!(bench.snapshot(&name), whole, "died at event {event}");
+    }
+}
+
+/// The files and directories of a run in the order in which they get their final names.
+fn in_order_of_writing() -> Vec<String> {
+    let mut order: Vec<String> = ["lock", "config.toml", "run.json"].map(str::to_owned).into();
+    for (method, iterations) in [("few_shot", 0), ("direct", 1), ("star", 2)] {
+        for iteration in 0..=iterations {
+            let files: &[&str] = match (method, iteration) {
+                (_, 0) => &["eval.jsonl", "metrics.json"],
+                ("direct", _) => &["train.jsonl", "training.json", "checkpoint", "eval.jsonl", "metrics.json"],
+                _ => &["attempts.jsonl", "train.jsonl", "training.json", "checkpoint", "eval.jsonl", "metrics.json"],
+            };
+            order.extend(files.iter().map(|file| format!("{method}/iter-{iteration:03}/{file}")));
+        }
+    }
+    order
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    if from.is_dir() {
+        std::fs::create_dir(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        std::fs::copy(from, to).unwrap();
+    }
+}
+
+#[test]
+fn a_death_between_any_two_renames_with_the_next_file_half_written() {
+    let bench = Bench::new();
+    let config = config(&["methods.star.iterations=2"]);
+    bench.run("whole", &config, false).unwrap();
+    let whole = bench.snapshot("whole");
+    let order = in_order_of_writing();
+    let written = whole
+        .iter()
+        .filter(|(name, _)| !name.contains("/checkpoint/"))
+        .filter(|(name, content)| content.is_some() || name.ends_with("checkpoint"));
+    assert_eq!(written.count(), order.len(), "the list above is complete");
+    for count in 0..order.len() {
+        let (from, to) = (bench.place.path().join("whole"), bench.place.path().join(format!("cut-{count}")));
+        std::fs::create_dir(&to).unwrap();
+        for name in &order[..count] {
+            copy(&from.join(name), &to.join(name));
+        }
+        if count > 2 {
+            let running = whole["run.json"].clone().unwrap().replace("finished", "running");
+            std::fs::write(to.join("run.json"), running).unwrap();
+        }
+        let partial = to.join(format!("{}.partial", order[count]));
+        std::fs::create_dir_all(partial.parent().unwrap()).unwrap();
+        if order[count].ends_with("checkpoint") {
+            std::fs::create_dir_all(partial.join("unfinished")).unwrap();
+            std::fs::write(partial.join("unfinished/skill"), "9").unwrap();
+        } else if order[count] != "lock" {
+            std::fs::write(&partial, "{\"torn").unwrap();
+        }
+        bench.run(&format!("cut-{count}"), &config, true).unwrap();
+        assert_eq!(bench.snapshot(&format!("cut-{count}")), whole, "cut before {}", order[count]);
+    }
+}
+
+#[test]
+fn a_finished_run_is_read_and_not_repeated() {
+    let bench = Bench::new();
+    bench.run("toy", &config(&[]), false).unwrap();
+    let whole = bench.snapshot("toy");
+    let mut policy = ToyPolicy::default();
+    bench.run_with("toy", &config(&[]), true, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
+    assert!(policy.prompts.borrow().is_empty());
+    assert_eq!(bench.snapshot("toy"), whole);
+}
+
+#[test]
+fn an_existing_run_is_not_touched_unless_asked() {
+    let bench = Bench::new();
+    bench.run("toy", &config(&[]), false).unwrap();
+    let error = bench.run("toy", &config(&[]), false).err().unwrap();
+    assert!(matches!(error, Error::RunExists { .. }) && error.to_string().contains("--resume"), "{error}");
+}
+
+#[test]
+fn a_changed_config_is_told_by_its_keys() {
+    let bench = Bench::new();
+    bench.run("toy", &config(&[]), false).unwrap();
+    let changed = config(&["training.steps=11", "methods.star.rationalize=false"]);
+    let error = bench.run("toy", &changed, true).err().unwrap();
+    let Error::ConfigChanged { keys, .. } = &error else { panic!("{error}") };
+    assert_eq!(keys, &["methods.star.rationalize (true -> false)", "training.steps (10 -> 11)"]);
+}
+
+#[test]
+fn a_run_in_use_is_refused_and_free_again_afterwards() {
+    let bench = Bench::new();
+    let root = bench.place.path().join("toy");
+    let (held, _) = RunDir::open(&root, &config(&[]), false).unwrap();
+    let error = RunDir::open(&root, &config(&[]), true).err().unwrap();
+    assert!(matches!(error, Error::RunInUse { .. }), "{error}");
+    assert!(RunDir::open_read_only(&root).is_ok());
+    drop(held);
+    assert!(RunDir::open(&root, &config(&[]), true).is_ok());
+}
+
+#[test]
+fn a_directory_of_someone_else_is_left_alone() {
+    let bench = Bench::new();
+    let root = bench.place.path().join("thesis");
+    std::fs::create_dir(&root).unwrap();
+    std::fs::write(root.join("thesis.tex"), "").unwrap();
+    assert!(matches!(RunDir::open(&root, &config(&[]), true).err().unwrap(), Error::NotARun { .. }));
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let bench = Bench::new();
+    let file = bench.place.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = RunDir::open(&file.join("run"), &config(&[]), false).err().unwrap();
+    assert!(error.to_string().contains("file/run"), "{error}");
+}
+
+#[test]
+fn a_torn_last_event_is_dropped() {
+    let bench = Bench::new();
+    bench.run("toy", &config(&[]), false).unwrap();
+    let path = bench.place.path().join("toy/events.jsonl");
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    let whole = bench.open("toy").events().unwrap();
+    text.push_str("{\"time\":1.5,\"event\":\"warn");
+    std::fs::write(&path, text).unwrap();
+    assert_eq!(bench.open("toy").events().unwrap(), whole);
+    bench.run("toy", &config(&[]), true).unwrap();
+    let after = bench.open("toy").events().unwrap();
+    assert_eq!(after[..whole.len()], whole);
+    assert!(after.len() > whole.len());
+}
+
+#[test]
+fn a_damaged_line_is_told_with_its_number() {
+    let bench = Bench::new();
+    bench.run("toy", &config(&[]), false).unwrap();
+    let path = bench.place.path().join("toy/star/iter-001/attempts.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("\"problem\"", "problem", 1)).unwrap();
+    let error = bench.open("toy").iteration("star", 1).attempts().err().unwrap().to_string();
+    assert!(error.contains("attempts.jsonl") && error.contains("line 1"), "{error}");
+}

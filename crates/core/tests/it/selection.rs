@@ -1,0 +1,63 @@
+//! What selection keeps and drops, attempt by attempt.
+
+use crate::doubles::Numbers;
+use starloop_core::error::Error;
+use starloop_core::task::{Split, Task};
+use starloop_core::training_set::{Round, SelectionRules, TrainingSet};
+use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, Problem, Verdict};
+
+const TASK: Numbers = Numbers { careless: false };
+
+fn attempt(problem: &Problem, mode: Mode, completion: &str, verdict: Verdict) -> GradedAttempt {
+    let attempt = Attempt {
+        problem: problem.id.clone(),
+        class: problem.class.clone(),
+        mode,
+        sample: 0,
+        seed: 0,
+        checkpoint: String::new(),
+        prompt_sha256: String::new(),
+        prompt_tokens: 1,
+        completion_tokens: 1,
+        completion: completion.into(),
+        finish: FinishReason::Stop,
+        logprob: -1.0,
+    };
+    GradedAttempt { attempt, verdict, faithful: None }
+}
+
+#[test]
+fn right_answers_once_each_without_leaks_up_to_the_limit() {
+    let problems = TASK.training_problems(1);
+    let (one, two) = (&problems[0], &problems[1]);
+    let attempts = vec![
+        attempt(one, Mode::Unhinted, "a", Verdict::Correct),
+        attempt(one, Mode::Unhinted, "a", Verdict::Correct),
+        attempt(one, Mode::Unhinted, "b", Verdict::Wrong { predicted: "1".into() }),
+        attempt(one, Mode::Unhinted, "c", Verdict::Unparsed),
+        attempt(one, Mode::Unhinted, "d", Verdict::Truncated),
+        attempt(one, Mode::Unhinted, "e", Verdict::Correct),
+        attempt(one, Mode::Unhinted, "f", Verdict::Correct),
+        // The same text for another problem is no duplicate.
+        attempt(two, Mode::Hinted, "a", Verdict::Correct),
+        attempt(two, Mode::Hinted, "as the hint says", Verdict::Correct),
+        // Unaided, the same words are no leak: there was no hint.
+        attempt(two, Mode::Unhinted, "as the hint says", Verdict::Correct),
+    ];
+    let rules = SelectionRules { max_per_problem: 2, few_shot: 0 };
+    let (set, counts) = TrainingSet::select(&TASK, &[Round { problems: problems.clone(), attempts }], rules).unwrap();
+    let kept: Vec<_> = set.examples().iter().map(|example| (example.problem.clone(), example.completion.as_str())).collect();
+    assert_eq!(kept, [(one.id.clone(), "a"), (one.id.clone(), "e"), (two.id.clone(), "a"), (two.id.clone(), "as the hint says")]);
+    assert_eq!((counts.kept_unhinted, counts.kept_hinted), (3, 1));
+    assert_eq!((counts.dropped_duplicate, counts.dropped_leaked_hint, counts.dropped_over_limit), (1, 1, 1));
+    assert!(set.examples().iter().all(|example| !example.prompt.contains("HINT")));
+}
+
+#[test]
+fn an_attempt_at_a_strange_problem_is_refused() {
+    let problems = TASK.training_problems(1);
+    let stranger = &TASK.evaluation_problems(Split::Test, 1)[0];
+    let attempts = vec![attempt(stranger, Mode::Unhinted, "a", Verdict::Correct)];
+    let error = TrainingSet::select(&TASK, &[Round { problems, attempts }], SelectionRules::default()).err().unwrap();
+    assert!(matches!(&error, Error::UnknownProblem { problem } if *problem == stranger.id.0), "{error}");
+}
