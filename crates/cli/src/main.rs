@@ -1,1 +1,83 @@
-fn main() {}
+//! `starloop`: teach a language model to reason from its own right answers.
+
+mod commands;
+mod console;
+mod progress;
+
+use clap::{Parser, Subcommand};
+use commands::{bench, eval, pretrain, report, run, sample, score, train, verify};
+use std::process::ExitCode;
+
+/// Teach a language model to reason from its own right answers (STaR, Zelikman et al. 2022).
+///
+/// Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = EXAMPLES)]
+struct Arguments {
+    /// Worker threads; all cores if not given. Results do not depend on it
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    /// Show only warnings and errors on standard error
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  starloop run arithmetic                      the paper's arithmetic experiment, from the shipped base to table and plot
+  starloop run arithmetic --dry-run            what it would do, and an estimate of tokens and time
+  starloop report runs/arithmetic              its table and plot again, from files alone
+  starloop sample --model DIR --prompt TEXT    a completion of any supported checkpoint";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an experiment: sample, verify, rationalize, fine-tune, evaluate, repeat
+    Run(run::Arguments),
+    /// Show the table and the plot of finished or running experiments
+    Report(report::Arguments),
+    /// Train a base model from scratch by a recipe
+    Pretrain(pretrain::Arguments),
+    /// Complete a prompt
+    Sample(sample::Arguments),
+    /// Print the log-probability of each token of a text
+    Score(score::Arguments),
+    /// Fine-tune a checkpoint on prompt and completion pairs
+    Train(train::Arguments),
+    /// Measure a checkpoint's accuracy on a task
+    Eval(eval::Arguments),
+    /// Grade completions against known answers
+    Verify(verify::Arguments),
+    /// Measure training and sampling speed on a random model
+    #[command(hide = true)]
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    console::start(arguments.quiet);
+    let outcome = threads(arguments.threads).and_then(|()| match &arguments.command {
+        Command::Run(a) => run::run(a, arguments.quiet),
+        Command::Report(a) => report::run(a),
+        Command::Pretrain(a) => pretrain::run(a, arguments.quiet),
+        Command::Sample(a) => sample::run(a),
+        Command::Score(a) => score::run(a),
+        Command::Train(a) => train::run(a, arguments.quiet),
+        Command::Eval(a) => eval::run(a, arguments.quiet),
+        Command::Verify(a) => verify::run(a),
+        Command::Bench(a) => bench::run(a),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => console::fail(&error),
+    }
+}
+
+/// Sets the number of worker threads of everything that follows.
+fn threads(count: Option<usize>) -> anyhow::Result<()> {
+    if let Some(count) = count {
+        rayon::ThreadPoolBuilder::new().num_threads(count).build_global()?;
+    }
+    Ok(())
+}

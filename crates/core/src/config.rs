@@ -14,10 +14,12 @@ use std::path::Path;
 
 mod check;
 mod presets;
+mod pretrain;
 mod source;
 mod task;
 
 pub use presets::presets;
+pub use pretrain::PretrainConfig;
 pub use source::{Invalid, Section};
 pub use task::TaskConfig;
 

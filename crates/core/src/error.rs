@@ -194,6 +194,24 @@ fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default()
 }
 
+impl Error {
+    /// Whether the user asked for something that cannot be, as opposed to something that failed on the way.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Error::ConfigSyntax { .. }
+                | Error::UnknownKey { .. }
+                | Error::ConfigValue { .. }
+                | Error::Override { .. }
+                | Error::NoSuchConfig { .. }
+                | Error::BaseModel { .. }
+                | Error::RunExists { .. }
+                | Error::NotARun { .. }
+                | Error::ConfigChanged { .. }
+        )
+    }
+}
+
 fn suggest(nearest: Option<&str>, valid: &[String]) -> String {
     match nearest {
         Some(_) => did_you_mean(nearest),

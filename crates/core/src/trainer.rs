@@ -8,6 +8,8 @@ use std::path::Path;
 
 pub mod embedded;
 
+pub(crate) use embedded::hyperparameters;
+
 /// One fine-tuning, fully described.
 #[derive(Debug, Clone, Copy)]
 pub struct FineTuning<'a> {

@@ -23,8 +23,17 @@ pub struct LanguageModel {
 impl LanguageModel {
     /// Reads a checkpoint directory.
     pub fn load(dir: &Path) -> Result<Self> {
-        let tokenizer = Tokenizer::load(dir)?;
-        let Checkpoint { config, spec, companions, parameters } = Checkpoint::load(dir)?;
+        Self::assemble(Tokenizer::load(dir)?, Checkpoint::load(dir)?, dir)
+    }
+
+    /// A model of parts in memory; the tokenizer is among the companions.
+    pub fn from_checkpoint(checkpoint: Checkpoint) -> Result<Self> {
+        let tokenizer = Tokenizer::from_files(&checkpoint.companions, &checkpoint.config)?;
+        Self::assemble(tokenizer, checkpoint, Path::new(""))
+    }
+
+    fn assemble(tokenizer: Tokenizer, checkpoint: Checkpoint, dir: &Path) -> Result<Self> {
+        let Checkpoint { config, spec, companions, parameters } = checkpoint;
         if tokenizer.vocabulary() > spec.vocabulary {
             let problem =
                 format!("the model has {} rows, but tokenizer.json has ids up to {}", spec.vocabulary, tokenizer.vocabulary() - 1);

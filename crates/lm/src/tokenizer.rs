@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A checkpoint's tokenizer and end tokens.
@@ -15,17 +16,33 @@ pub struct Tokenizer {
 impl Tokenizer {
     /// Reads tokenizer.json, and the end tokens from generation_config.json or else config.json.
     pub fn load(dir: &Path) -> Result<Self> {
-        let path = dir.join("tokenizer.json");
-        let text = fs_err::read_to_string(&path)?;
-        let inner = text.parse().map_err(|e: tokenizers::Error| Error::Tokenizer { path: path.clone(), message: e.to_string() })?;
-        let end_tokens = match end_tokens(&dir.join("generation_config.json"))? {
-            ends if ends.is_empty() => end_tokens(&dir.join("config.json"))?,
-            ends => ends,
+        let read = |name: &str| -> Result<Option<Vec<u8>>> {
+            let path = dir.join(name);
+            if path.exists() { Ok(Some(fs_err::read(path)?)) } else { Ok(None) }
         };
+        let tokenizer = fs_err::read(dir.join("tokenizer.json"))?;
+        Self::new(dir, &tokenizer, read("generation_config.json")?.as_deref(), read("config.json")?.as_deref())
+    }
+
+    /// The same from files in memory.
+    pub fn from_files(files: &BTreeMap<String, Vec<u8>>, config: &Value) -> Result<Self> {
+        let tokenizer = files.get("tokenizer.json").map_or(&[][..], Vec::as_slice);
+        let generation = files.get("generation_config.json").map(Vec::as_slice);
+        Self::new(Path::new(""), tokenizer, generation, Some(config.to_string().as_bytes()))
+    }
+
+    fn new(dir: &Path, tokenizer: &[u8], generation: Option<&[u8]>, config: Option<&[u8]>) -> Result<Self> {
+        let path = dir.join("tokenizer.json");
+        let error = |message: String| Error::Tokenizer { path: path.clone(), message };
+        let inner = tokenizers::Tokenizer::from_bytes(tokenizer).map_err(|e| error(e.to_string()))?;
+        let mut end_tokens = Vec::new();
+        for (name, bytes) in [("generation_config.json", generation), ("config.json", config)] {
+            if end_tokens.is_empty() {
+                end_tokens = parse_end_tokens(&dir.join(name), bytes)?;
+            }
+        }
         if end_tokens.is_empty() {
-            let message =
-                "no eos_token_id in generation_config.json or config.json; a model that cannot end its answer cannot be sampled".into();
-            return Err(Error::Tokenizer { path: dir.into(), message });
+            return Err(error("no eos_token_id in generation_config.json or config.json; a model that cannot end its answer cannot be sampled".into()));
         }
         Ok(Tokenizer { inner, path, end_tokens })
     }
@@ -69,11 +86,9 @@ impl Tokenizer {
 }
 
 /// `eos_token_id`, a number or a list; none when the file or the key is not there.
-fn end_tokens(path: &Path) -> Result<Vec<u32>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let config: Value = serde_json::from_str(&fs_err::read_to_string(path)?).map_err(|source| Error::Json { path: path.into(), source })?;
+fn parse_end_tokens(path: &Path, bytes: Option<&[u8]>) -> Result<Vec<u32>> {
+    let Some(bytes) = bytes else { return Ok(Vec::new()) };
+    let config: Value = serde_json::from_slice(bytes).map_err(|source| Error::Json { path: path.into(), source })?;
     let id = |value: &Value| value.as_u64().map(|id| id as u32);
     Ok(match &config["eos_token_id"] {
         Value::Array(ids) => ids.iter().filter_map(id).collect(),

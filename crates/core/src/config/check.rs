@@ -60,7 +60,7 @@ fn sampling(path: &str, config: &SamplingConfig) -> Checked {
     })
 }
 
-fn training(path: &str, config: &TrainingConfig) -> Checked {
+pub(super) fn training(path: &str, config: &TrainingConfig) -> Checked {
     let positive =
         |key: &str, value: f64| require(value.is_finite() && value > 0.0, path, key, || format!("must be a number above 0, found {value}"));
     let share = |key: &str, value: f64| require((0.0..=1.0).contains(&value), path, key, || format!("must be in 0..1, found {value}"));

@@ -103,7 +103,8 @@ fn documents(model: &LanguageModel, job: &FineTuning<'_>) -> Result<Vec<Document
     job.examples.iter().map(document).collect()
 }
 
-fn hyperparameters(settings: &TrainingConfig, steps: u64) -> Hyperparameters {
+/// The engine's numbers for a training of `steps` steps.
+pub(crate) fn hyperparameters(settings: &TrainingConfig, steps: u64) -> Hyperparameters {
     Hyperparameters {
         schedule: train::Schedule {
             learning_rate: settings.learning_rate,

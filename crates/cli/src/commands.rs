@@ -1,0 +1,11 @@
+//! The commands, one file each: arguments in, library calls, data out.
+
+pub mod bench;
+pub mod eval;
+pub mod pretrain;
+pub mod report;
+pub mod run;
+pub mod sample;
+pub mod score;
+pub mod train;
+pub mod verify;

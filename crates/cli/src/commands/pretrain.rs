@@ -1,0 +1,52 @@
+//! `starloop pretrain`: a base model from scratch.
+
+use crate::console;
+use crate::progress::Console;
+use anyhow::Result;
+use starloop_core::config::PretrainConfig;
+use starloop_core::pretrain::pretrain;
+use std::path::{Path, PathBuf};
+
+/// Train a base model from scratch by a recipe. A model that the same recipe made is kept.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  starloop pretrain arithmetic                          the shipped base again, into bases/arithmetic-<recipe>
+  starloop pretrain arithmetic --seed 2 --out bases/two another seed
+  starloop run arithmetic --set model.base=bases/two    the experiment from it")]
+pub struct Arguments {
+    /// A shipped recipe's name or a TOML file
+    recipe: String,
+    /// Where the checkpoint goes [default: bases/NAME-RECIPE_HASH]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seed of weights and documents, in place of the recipe's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Change a key of the recipe, such as training.steps=100
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print the recipe with all its values and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the log as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+    let mut set = arguments.set.clone();
+    set.extend(arguments.seed.map(|seed| format!("seed={seed}")));
+    let config = PretrainConfig::load(&arguments.recipe, &set)?;
+    if arguments.dry_run {
+        return console::print(config.to_toml().trim_end());
+    }
+    let default = || Path::new("bases").join(format!("{}-{}", config.name, &config.sha256()[..12]));
+    let out = arguments.out.clone().unwrap_or_else(default);
+    let log = pretrain(&config, &out, &mut Console::new(quiet))?;
+    if arguments.json {
+        return console::print_json(&log);
+    }
+    let loss = log.curve.last().map_or_else(String::new, |(_, loss)| format!(", loss {loss:.4}"));
+    console::print(&format!("{}: {} parameters, {} tokens{loss}, weights {}", out.display(), log.parameters, log.tokens, log.weights_sha256))
+}

@@ -1,0 +1,52 @@
+//! `starloop run`: an experiment from config to table and plot.
+
+use crate::console;
+use crate::progress::Console;
+use anyhow::Result;
+use starloop_core::config::Config;
+use starloop_core::experiment;
+use std::path::{Path, PathBuf};
+
+/// Run an experiment: sample rationales, keep those that reach the known answer, rationalize the failures, fine-tune the base, evaluate, repeat.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  starloop run arithmetic                                      few-shot base, direct fine-tuning, STaR; table and plot at the end
+  starloop run arithmetic --resume                             go on after an interruption, to the same bytes
+  starloop run arithmetic-no-rationalization                   the paper's ablation
+  starloop run arithmetic --set methods.star.iterations=2 --seed 7 --run-dir runs/short
+  starloop run my-experiment.toml --dry-run                    the resolved config and an estimate of tokens and time")]
+pub struct Arguments {
+    /// A preset's name or a TOML file
+    config: String,
+    /// Where the run is kept [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+    /// Go on with the run that is there
+    #[arg(long)]
+    resume: bool,
+    /// Seed of the whole run, in place of the config's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Change a key of the config, such as training.steps=100
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print the resolved config and an estimate of tokens and time, and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the results as JSON instead of table and plot
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+    let mut set = arguments.set.clone();
+    set.extend(arguments.seed.map(|seed| format!("seed={seed}")));
+    let config = Config::load(&arguments.config, &set)?;
+    if arguments.dry_run {
+        return console::print(config.to_toml().trim_end());
+    }
+    let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
+    experiment::run(&config, &run_dir, arguments.resume, &mut Console::new(quiet))?;
+    Ok(())
+}

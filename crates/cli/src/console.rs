@@ -1,0 +1,46 @@
+//! What the user sees that is not data: messages, errors, interruption.
+
+use starloop_core::error::Error;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// The exit code of an interrupted program.
+const INTERRUPTED: i32 = 130;
+
+/// Sends messages to standard error and makes Ctrl-C say what is kept.
+pub fn start(quiet: bool) {
+    let level = if quiet { "error" } else { "warn" };
+    let filter = EnvFilter::try_from_env("STARLOOP_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().with_target(false).init();
+    // Every file appears whole or not at all, so stopping at any moment loses only the work since the last one.
+    let handler = ctrlc::set_handler(|| {
+        eprintln!("\nstopped; what was finished is kept, and the same command with --resume goes on from there");
+        std::process::exit(INTERRUPTED);
+    });
+    if let Err(error) = handler {
+        tracing::warn!("Ctrl-C will stop the program without a message: {error}");
+    }
+}
+
+/// Prints an error with its causes on one line, and says how to exit: 2 for wrong usage or config, 1 for failures.
+pub fn fail(error: &anyhow::Error) -> ExitCode {
+    if error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {error:#}");
+    ExitCode::from(if error.downcast_ref::<Error>().is_some_and(Error::is_usage) { 2 } else { 1 })
+}
+
+/// Prints a line of data.
+pub fn print(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(line.as_bytes())?;
+    out.write_all(b"\n")?;
+    Ok(out.flush()?)
+}
+
+/// Prints a value as one line of JSON.
+pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string(value)?)
+}
