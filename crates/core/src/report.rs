@@ -1,0 +1,339 @@
+//! What a run found, from its directory alone: JSON, tables, a chart for the terminal and the figure as SVG.
+//!
+//! Nothing in the loop calls this module; it reads finished files, so a report can be made while a run goes on, on another machine, and
+//! of several runs side by side. Every share is in 0..=1 here and in the JSON, and in percent wherever it is shown.
+
+mod chart;
+mod kind;
+mod plot;
+mod read;
+mod table;
+
+use crate::error::Result;
+use crate::metrics::{Accuracy, ClassAccuracy, IterationMetrics};
+use crate::task::Split;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::path::PathBuf;
+
+pub use kind::{Kind, PaperFigure, paper_figure};
+
+/// Some runs, as their directories tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The runs, in the order in which they were asked for.
+    pub runs: Vec<RunReport>,
+    /// What a reader should know before trusting the figures.
+    pub warnings: Vec<String>,
+}
+
+/// One run directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunReport {
+    /// The directory's name; its whole path where two runs of a report share a name.
+    pub name: String,
+    /// The task that the config names, where it names one.
+    pub task: Option<String>,
+    /// The methods, in the order in which they were run.
+    pub methods: Vec<MethodReport>,
+}
+
+/// One method of a run. It has at least one iteration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MethodReport {
+    /// The method's name in the config.
+    pub name: String,
+    /// What the method did, as its figures show.
+    pub kind: Kind,
+    /// The finished iterations, in order.
+    pub iterations: Vec<IterationReport>,
+}
+
+/// One finished iteration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IterationReport {
+    /// Everything that was counted.
+    pub metrics: IterationMetrics,
+    /// Wall-clock seconds of its stages; `None` where `events.jsonl` has none of them.
+    pub seconds: Option<f64>,
+}
+
+/// One iteration of one method, as the JSON form shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResultRow {
+    /// The run's name.
+    pub run: String,
+    /// The method's name in the config.
+    pub method: String,
+    /// What the method did.
+    pub kind: Kind,
+    /// The outer iteration, 0 for the base.
+    pub iteration: u32,
+    /// Which problems accuracy was measured on.
+    pub split: Split,
+    /// Share of right answers, 0..=1; `null` where this iteration was not evaluated.
+    pub accuracy: Option<f64>,
+    /// The 95% Wilson interval of `accuracy`.
+    pub interval: Option<[f64; 2]>,
+    /// Share of right answers class by class, in the order of display.
+    pub by_class: ByClass<f64>,
+    /// The 95% Wilson intervals of `by_class`.
+    pub interval_by_class: ByClass<[f64; 2]>,
+    /// Problems that accuracy was measured on.
+    pub evaluated: u64,
+    /// Training problems attempted.
+    pub problems: u64,
+    /// Tokens generated for training, with and without the hint.
+    pub sampled_tokens: u64,
+    /// Tokens that went through the model in fine-tuning.
+    pub trained_tokens: u64,
+    /// Tokens generated while evaluating.
+    pub evaluation_tokens: u64,
+    /// Wall-clock seconds of all stages; `null` where they are not known.
+    pub seconds: Option<f64>,
+    /// Share of the right answers without the hint whose rationale equals the reference; `null` where there is no reference or none right.
+    pub faithful_unhinted: Option<f64>,
+    /// The same for right answers with the hint.
+    pub faithful_hinted: Option<f64>,
+    /// Examples kept for training.
+    pub kept: u64,
+    /// Those of them that were found without the hint.
+    pub kept_unhinted: u64,
+    /// Those of them that were found with the hint.
+    pub kept_hinted: u64,
+    /// Right answers that selection dropped.
+    pub dropped: u64,
+    /// Optimizer steps of fine-tuning; `null` where there was none.
+    pub steps: Option<u64>,
+    /// Mean loss per target token at the end of fine-tuning (natural logarithm); `null` where there was none.
+    pub loss: Option<f64>,
+    /// The SHA-256 of the weights that were evaluated.
+    pub checkpoint: String,
+}
+
+/// A whole method: the accuracy of its last evaluation and what all its iterations took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MethodSummary {
+    /// The run's name.
+    pub run: String,
+    /// The method's name in the config.
+    pub method: String,
+    /// What the method did.
+    pub kind: Kind,
+    /// The last iteration that was evaluated.
+    pub iteration: u32,
+    /// Share of right answers after it, 0..=1; `null` where none was evaluated.
+    pub accuracy: Option<f64>,
+    /// The 95% Wilson interval of `accuracy`.
+    pub interval: Option<[f64; 2]>,
+    /// Share of right answers class by class.
+    pub by_class: ByClass<f64>,
+    /// Training problems attempted, over all iterations.
+    pub problems: u64,
+    /// Tokens generated for training, over all iterations.
+    pub sampled_tokens: u64,
+    /// Tokens trained on, over all iterations.
+    pub trained_tokens: u64,
+    /// Wall-clock seconds over all iterations whose time is known; `null` where none is.
+    pub seconds: Option<f64>,
+    /// What the paper reports for the same task and kind of method, in percent.
+    pub paper: Option<PaperFigure>,
+}
+
+/// A value per class, in the order of display: a JSON object that keeps this order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ByClass<T>(pub Vec<(String, T)>);
+
+impl<T: Serialize> Serialize for ByClass<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (class, value) in &self.0 {
+            map.serialize_entry(class, value)?;
+        }
+        map.end()
+    }
+}
+
+impl Report {
+    /// Reads run directories, whoever else works in them. An unfinished iteration and a torn last event are left out.
+    ///
+    /// # Errors
+    /// A directory that is no run, a run without a finished iteration, a damaged file; each names the path.
+    pub fn read(paths: &[PathBuf]) -> Result<Report> {
+        read::report(paths)
+    }
+
+    /// Every iteration of every method of every run.
+    pub fn results(&self) -> Vec<ResultRow> {
+        let mut rows = Vec::new();
+        for (run, method) in self.methods() {
+            rows.extend(method.iterations.iter().map(|iteration| row(run, method, iteration)));
+        }
+        rows
+    }
+
+    /// Every method of every run, by its last iteration.
+    pub fn summaries(&self) -> Vec<MethodSummary> {
+        self.methods().map(|(run, method)| summary(run, method)).collect()
+    }
+
+    /// `{"results": [one object per iteration], "methods": [one object per method], "warnings": [text]}`, indented.
+    pub fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            results: Vec<ResultRow>,
+            methods: Vec<MethodSummary>,
+            warnings: &'a [String],
+        }
+        let json = Json { results: self.results(), methods: self.summaries(), warnings: &self.warnings };
+        serde_json::to_string_pretty(&json).expect("numbers and strings alone always serialize")
+    }
+
+    /// The result at a glance, for the terminal: one table per run, a column per method, with the paper's figures beside.
+    pub fn summary_tables(&self) -> String {
+        table::summaries(self)
+    }
+
+    /// What happened in each iteration, for the terminal: two tables per method that trained, what came out and what went in.
+    pub fn iteration_tables(&self) -> String {
+        table::iterations(self)
+    }
+
+    /// Accuracy per class over iterations, for a terminal of `width` columns; empty where no method was evaluated twice.
+    pub fn chart(&self, width: usize) -> String {
+        chart::draw(self, width)
+    }
+
+    /// Accuracy per class over iterations as an SVG document, one panel per method (the paper's figure 4); `None` where no method was
+    /// evaluated twice.
+    pub fn svg(&self) -> Result<Option<String>> {
+        plot::draw(self)
+    }
+
+    fn methods(&self) -> impl Iterator<Item = (&RunReport, &MethodReport)> {
+        self.runs.iter().flat_map(|run| run.methods.iter().map(move |method| (run, method)))
+    }
+
+    /// The methods worth a curve: those evaluated twice or more, and of these, where there are any, the ones that bootstrap.
+    fn panels(&self) -> Vec<Panel<'_>> {
+        let curves: Vec<_> = self.methods().filter(|(_, method)| method.evaluated().count() > 1).collect();
+        let bootstraps = curves.iter().any(|(_, method)| method.kind.bootstraps());
+        let chosen: Vec<_> = curves.into_iter().filter(|(_, method)| method.kind.bootstraps() || !bootstraps).collect();
+        let several_runs = self.runs.len() > 1;
+        let title = |run: &RunReport, method: &MethodReport| {
+            let twin = |other: &&(&RunReport, &MethodReport)| other.0.name == run.name && other.1.kind == method.kind;
+            let run_name = if several_runs { format!("{}: ", run.name) } else { String::new() };
+            let method_name = if chosen.iter().filter(twin).count() > 1 { format!(" ({})", method.name) } else { String::new() };
+            format!("{run_name}{}{method_name}", method.kind.title())
+        };
+        chosen.iter().map(|&(run, method)| Panel { title: title(run, method), method }).collect()
+    }
+}
+
+/// One method's curves and what to call them.
+struct Panel<'a> {
+    title: String,
+    method: &'a MethodReport,
+}
+
+impl MethodReport {
+    /// The last iteration that was evaluated; where none was, the last.
+    pub fn last_evaluated(&self) -> &IterationReport {
+        self.evaluated().last().or(self.iterations.last()).expect("a method that was read has an iteration")
+    }
+
+    /// The iterations whose accuracy was measured.
+    fn evaluated(&self) -> impl Iterator<Item = &IterationReport> {
+        self.iterations.iter().filter(|iteration| iteration.metrics.accuracy.total > 0)
+    }
+
+    /// The classes of all iterations, in the order of display. Later iterations may bring more (the digit extension).
+    fn classes(&self) -> Vec<&str> {
+        let mut classes: Vec<&str> = Vec::new();
+        for ClassAccuracy { class, .. } in self.iterations.iter().flat_map(|iteration| &iteration.metrics.by_class) {
+            if !classes.contains(&class.as_str()) {
+                classes.push(class);
+            }
+        }
+        classes
+    }
+
+    fn total(&self, count: impl Fn(&IterationMetrics) -> u64) -> u64 {
+        self.iterations.iter().map(|iteration| count(&iteration.metrics)).sum()
+    }
+}
+
+fn row(run: &RunReport, method: &MethodReport, iteration: &IterationReport) -> ResultRow {
+    let metrics = &iteration.metrics;
+    let selection = &metrics.selection;
+    ResultRow {
+        run: run.name.clone(),
+        method: method.name.clone(),
+        kind: method.kind,
+        iteration: metrics.iteration,
+        split: metrics.split,
+        accuracy: measured(&metrics.accuracy).map(|accuracy| accuracy.mean),
+        interval: measured(&metrics.accuracy).map(|accuracy| [accuracy.low, accuracy.high]),
+        by_class: by_class(metrics, |accuracy| accuracy.mean),
+        interval_by_class: by_class(metrics, |accuracy| [accuracy.low, accuracy.high]),
+        evaluated: metrics.accuracy.total,
+        problems: metrics.problems,
+        sampled_tokens: sampled_tokens(metrics),
+        trained_tokens: trained_tokens(metrics),
+        evaluation_tokens: metrics.evaluation_tokens,
+        seconds: iteration.seconds,
+        faithful_unhinted: share(metrics.unhinted.faithful, metrics.unhinted.correct),
+        faithful_hinted: share(metrics.hinted.faithful, metrics.hinted.correct),
+        kept: selection.kept_unhinted + selection.kept_hinted,
+        kept_unhinted: selection.kept_unhinted,
+        kept_hinted: selection.kept_hinted,
+        dropped: selection.dropped_duplicate + selection.dropped_leaked_hint + selection.dropped_over_limit,
+        steps: metrics.training.map(|training| training.steps),
+        loss: metrics.training.map(|training| training.final_loss),
+        checkpoint: metrics.checkpoint.clone(),
+    }
+}
+
+fn summary(run: &RunReport, method: &MethodReport) -> MethodSummary {
+    let last = &method.last_evaluated().metrics;
+    MethodSummary {
+        run: run.name.clone(),
+        method: method.name.clone(),
+        kind: method.kind,
+        iteration: last.iteration,
+        accuracy: measured(&last.accuracy).map(|accuracy| accuracy.mean),
+        interval: measured(&last.accuracy).map(|accuracy| [accuracy.low, accuracy.high]),
+        by_class: by_class(last, |accuracy| accuracy.mean),
+        problems: method.total(|metrics| metrics.problems),
+        sampled_tokens: method.total(sampled_tokens),
+        trained_tokens: method.total(trained_tokens),
+        seconds: method.iterations.iter().filter_map(|iteration| iteration.seconds).reduce(|a, b| a + b),
+        paper: run.task.as_deref().and_then(|task| paper_figure(task, method.kind)),
+    }
+}
+
+/// An accuracy of no problems says nothing.
+fn measured(accuracy: &Accuracy) -> Option<&Accuracy> {
+    (accuracy.total > 0).then_some(accuracy)
+}
+
+fn by_class<T>(metrics: &IterationMetrics, value: impl Fn(&Accuracy) -> T) -> ByClass<T> {
+    let measured = metrics.by_class.iter().filter(|entry| entry.accuracy.total > 0);
+    ByClass(measured.map(|entry| (entry.class.clone(), value(&entry.accuracy))).collect())
+}
+
+fn sampled_tokens(metrics: &IterationMetrics) -> u64 {
+    metrics.unhinted.tokens + metrics.hinted.tokens
+}
+
+fn trained_tokens(metrics: &IterationMetrics) -> u64 {
+    metrics.training.map_or(0, |training| training.tokens)
+}
+
+/// `part / whole`; `None` of nothing.
+fn share(part: Option<u64>, whole: u64) -> Option<f64> {
+    part.filter(|_| whole > 0).map(|part| part as f64 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests;

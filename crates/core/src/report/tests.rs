@@ -1,0 +1,303 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::config::Config;
+use crate::event::{Event, Observer, Stage};
+use crate::metrics::{AttemptCounts, SelectionCounts, TrainingMetrics};
+use crate::run_dir::RunDir;
+use std::io::Write;
+use std::path::Path;
+
+const CONFIG: &str = r#"
+    name = "tiny"
+    run = ["few_shot", "star"]
+    [model]
+    base = "somewhere"
+    [task]
+    kind = "arithmetic"
+    [methods.few_shot]
+    kind = "few_shot"
+    [methods.star]
+    kind = "star"
+    iterations = 2
+"#;
+
+/// Accuracy after an iteration: right answers of 100, class by class.
+fn metrics(iteration: u32, right: &[u64]) -> IterationMetrics {
+    let by_class = right.iter().enumerate().map(|(n, &right)| ClassAccuracy {
+        class: format!("{} digit{}", n + 1, if n == 0 { "" } else { "s" }),
+        accuracy: Accuracy::new(right, 100),
+    });
+    IterationMetrics {
+        iteration,
+        checkpoint: format!("{iteration:064}"),
+        problems: 0,
+        unhinted: AttemptCounts::default(),
+        hinted: AttemptCounts::default(),
+        selection: SelectionCounts::default(),
+        training: None,
+        split: Split::Test,
+        accuracy: Accuracy::new(right.iter().sum(), 100 * right.len() as u64),
+        by_class: by_class.collect(),
+        evaluation_tokens: 9_000,
+    }
+}
+
+/// An iteration of self-taught reasoning with rationalization, of 2,000 problems.
+fn bootstrapped(iteration: u32, right: &[u64], unhinted: u64, hinted: u64) -> IterationMetrics {
+    IterationMetrics {
+        problems: 2_000,
+        unhinted: AttemptCounts {
+            attempts: 2_000,
+            correct: unhinted,
+            wrong: 2_000 - unhinted,
+            faithful: Some(unhinted - unhinted / 20),
+            tokens: 123_456,
+            ..AttemptCounts::default()
+        },
+        hinted: AttemptCounts {
+            attempts: 2_000 - unhinted,
+            correct: hinted,
+            wrong: 2_000 - unhinted - hinted,
+            faithful: Some(hinted / 2),
+            tokens: 100_000,
+            ..AttemptCounts::default()
+        },
+        selection: SelectionCounts { kept_unhinted: unhinted - 3, kept_hinted: hinted, dropped_duplicate: 3, ..SelectionCounts::default() },
+        training: Some(TrainingMetrics { steps: 80, tokens: 1_500_000, target_tokens: 900_000, final_loss: 0.0123 }),
+        ..metrics(iteration, right)
+    }
+}
+
+/// Writes a run as the loop would: metrics and the events of one stage for each iteration.
+fn write_run(root: &Path, methods: &[(&str, Vec<IterationMetrics>)]) {
+    let config = Config::parse("test", CONFIG, &[]).unwrap();
+    let (run, _) = RunDir::open(root, &config, false).unwrap();
+    let mut log = run.event_log().unwrap();
+    for (method, iterations) in methods {
+        for metrics in iterations {
+            let (method, iteration) = ((*method).to_owned(), metrics.iteration);
+            run.iteration(&method, iteration).write_metrics(metrics).unwrap();
+            for (stage, seconds, reused) in
+                [(Stage::FineTuning, 60.0, false), (Stage::Evaluating, 5.5, false), (Stage::Sampling, 7.0, true)]
+            {
+                log.observe(&Event::StageFinished { method: method.clone(), iteration, stage, tokens: 1, seconds, reused });
+            }
+        }
+    }
+    run.finish(&config).unwrap();
+    log.close().unwrap();
+}
+
+fn two_methods(root: &Path) {
+    let base = vec![100, 96, 0];
+    let star = vec![metrics(0, &base), bootstrapped(1, &[100, 99, 95], 800, 600), bootstrapped(2, &[100, 100, 99], 1_900, 50)];
+    write_run(root, &[("few_shot", vec![metrics(0, &base)]), ("star", star)]);
+}
+
+fn read(root: &Path) -> Report {
+    Report::read(&[root.to_owned()]).unwrap()
+}
+
+#[test]
+fn json_has_the_promised_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(&directory.path().join("first"));
+    let json: serde_json::Value = serde_json::from_str(&read(&directory.path().join("first")).json()).unwrap();
+    let results = json["results"].as_array().unwrap();
+    assert_eq!(results.len(), 4);
+    let last = &results[3];
+    for key in ["method", "iteration", "accuracy", "interval", "by_class", "problems", "sampled_tokens", "trained_tokens", "seconds"] {
+        assert!(!last[key].is_null(), "{key} is missing");
+    }
+    assert_eq!((&last["run"], &last["method"], &last["iteration"]), (&"first".into(), &"star".into(), &2.into()));
+    assert_eq!(last["kind"], "star_rationalized");
+    assert!((last["accuracy"].as_f64().unwrap() - 299.0 / 300.0).abs() < 1e-12);
+    assert!(last["interval"][0].as_f64() < last["accuracy"].as_f64() && last["accuracy"].as_f64() < last["interval"][1].as_f64());
+    assert_eq!(last["by_class"], serde_json::json!({"1 digit": 1.0, "2 digits": 1.0, "3 digits": 0.99}));
+    assert_eq!(last["sampled_tokens"], 223_456);
+    assert_eq!(last["seconds"], 65.5, "stages that were found, not done, took no time");
+    assert_eq!((last["faithful_unhinted"].as_f64(), last["faithful_hinted"].as_f64()), (Some(0.95), Some(0.5)));
+    assert_eq!((&last["kept"], &last["dropped"]), (&1_947.into(), &3.into()));
+    assert_eq!(json["methods"][1]["trained_tokens"], 3_000_000, "totals over the iterations");
+    assert_eq!(json["methods"][1]["paper"]["percent"], 89.5);
+}
+
+#[test]
+fn classes_keep_their_order_in_json() {
+    let metrics = metrics(0, &[1; 10]);
+    let text = serde_json::to_string(&by_class(&metrics, |_| 0)).unwrap();
+    assert!(text.find("2 digits") < text.find("10 digits"), "{text}");
+}
+
+#[test]
+fn summary_tables() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(directory.path());
+    insta::assert_snapshot!(read(directory.path()).summary_tables(), @r"
+                          few-shot                  STaR
+                              base  with rationalization
+                          few_shot                  star
+    ────────────────────────────────────────────────────
+    accuracy, %               65.3                  99.7
+      95% interval      59.8..70.5            98.1..99.9
+      paper (GPT-J 6B)           -                  89.5
+    1 digit, %               100.0                 100.0
+    2 digits, %               96.0                 100.0
+    3 digits, %                0.0                  99.0
+    after iteration              0                     2
+    problems attempted           -                 4,000
+    tokens sampled               -                446.9k
+    tokens trained               -                 3.00M
+    time                1 min 06 s            3 min 17 s
+
+    The paper: STaR with rationalization 89.5 (16 iterations).
+    ");
+}
+
+#[test]
+fn iteration_tables() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(directory.path());
+    insta::assert_snapshot!(read(directory.path()).iteration_tables(), @r"
+    star (STaR with rationalization)
+    iteration  accuracy, %         95%      1       2       3
+                              interval  digit  digits  digits
+    ─────────────────────────────────────────────────────────
+            0         65.3  59.8..70.5  100.0    96.0     0.0
+            1         98.0  95.7..99.1  100.0    99.0    95.0
+            2         99.7  98.1..99.9  100.0   100.0    99.0
+
+    iteration  problems   right,  right,   kept  faithful %,  faithful %,   tokens  steps   tokens    loss        time
+                         unaided  hinted             unaided       hinted  sampled         trained
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+            0         -        -       -      -            -            -        -      -        -       -  1 min 06 s
+            1     2,000      800     600  1,397         95.0         50.0   223.5k     80    1.50M  0.0123  1 min 06 s
+            2     2,000    1,900      50  1,947         95.0         50.0   223.5k     80    1.50M  0.0123  1 min 06 s
+    ");
+}
+
+#[test]
+fn chart() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(directory.path());
+    insta::assert_snapshot!(read(directory.path()).chart(80), @r"
+    STaR with rationalization
+    100% ┤ 1       1       12
+         │ 2       23      3
+         │
+         │
+         │
+     50% ┤
+         │
+         │
+         │
+         │
+      0% ┤ 3
+         └────────────────────────
+           0       1       2  iteration
+           1 = 1 digit, 2 = 2 digits, 3 = 3 digits
+    ");
+}
+
+#[test]
+fn a_narrow_chart_leaves_iterations_out_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let iterations = (0..30).map(|n| bootstrapped(n, &[100, 3 * u64::from(n)], 10, 10)).collect();
+    write_run(directory.path(), &[("star", iterations)]);
+    let chart = read(directory.path()).chart(60);
+    assert!(chart.lines().all(|line| line.chars().count() <= 72), "{chart}");
+    assert!(chart.contains("one iteration in 3 shown"), "{chart}");
+    assert!(chart.contains("29"), "the last iteration is always shown:\n{chart}");
+}
+
+#[test]
+fn svg_is_well_formed_and_has_a_curve_for_each_class() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(directory.path());
+    let svg = read(directory.path()).svg().unwrap().unwrap();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let curves = document.descendants().filter(|node| node.has_tag_name("polyline") && node.attribute("stroke-width") == Some("2"));
+    assert_eq!(curves.count(), 3);
+    let texts: Vec<&str> = document.descendants().filter(|node| node.has_tag_name("text")).filter_map(|node| node.text()).collect();
+    for expected in ["iteration", "accuracy (%)", "1 digit", "3 digits", "99.0%"] {
+        assert!(texts.iter().any(|text| text.trim() == expected), "no {expected:?} in {texts:?}");
+    }
+}
+
+#[test]
+fn names_cannot_break_the_svg() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut star = vec![metrics(0, &[1, 2]), bootstrapped(1, &[3, 4], 10, 10)];
+    for metrics in &mut star {
+        metrics.by_class[0].class = "<script>\u{1}&\"'".into();
+    }
+    write_run(directory.path(), &[("star", star)]);
+    roxmltree::Document::parse(&read(directory.path()).svg().unwrap().unwrap()).unwrap();
+}
+
+#[test]
+fn a_single_iteration_has_no_curves() {
+    let directory = tempfile::tempdir().unwrap();
+    write_run(directory.path(), &[("few_shot", vec![metrics(0, &[50])])]);
+    let report = read(directory.path());
+    assert_eq!((report.svg().unwrap(), report.chart(80)), (None, String::new()));
+}
+
+#[test]
+fn an_iteration_that_was_not_evaluated_has_no_accuracy() {
+    let directory = tempfile::tempdir().unwrap();
+    let skipped = IterationMetrics { accuracy: Accuracy::new(0, 0), by_class: Vec::new(), ..bootstrapped(2, &[], 10, 10) };
+    write_run(directory.path(), &[("star", vec![metrics(0, &[5]), bootstrapped(1, &[50], 10, 10), skipped])]);
+    let report = read(directory.path());
+    assert_eq!((report.results()[2].accuracy, report.results()[2].interval), (None, None));
+    assert_eq!((report.summaries()[0].iteration, report.summaries()[0].accuracy), (1, Some(0.5)));
+    assert!(report.chart(80).contains("0       1  iteration"), "{}", report.chart(80));
+}
+
+#[test]
+fn a_torn_event_and_a_missing_event_file_are_no_errors() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(directory.path());
+    let events = directory.path().join("events.jsonl");
+    std::fs::OpenOptions::new().append(true).open(&events).unwrap().write_all(b"{\"event\":\"stage_fin").unwrap();
+    assert_eq!(read(directory.path()).results()[3].seconds, Some(65.5));
+    std::fs::remove_file(events).unwrap();
+    let report = read(directory.path());
+    assert_eq!(report.results()[3].seconds, None);
+    assert!(report.warnings[0].contains("times"), "{:?}", report.warnings);
+}
+
+#[test]
+fn errors_name_what_is_missing_or_broken() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = |root: &Path| Report::read(&[root.to_owned()]).unwrap_err().to_string();
+    let message = error(&directory.path().join("nowhere"));
+    assert!(message.contains("nowhere") && message.contains("no run directory"), "{message}");
+    write_run(directory.path(), &[]);
+    let message = error(directory.path());
+    assert!(message.contains("no finished iteration"), "{message}");
+    two_methods(&directory.path().join("broken"));
+    std::fs::write(directory.path().join("broken/star/iter-001/metrics.json"), "{").unwrap();
+    let message = error(&directory.path().join("broken"));
+    assert!(message.contains("iter-001") && message.contains("metrics.json"), "{message}");
+}
+
+#[test]
+fn several_runs_are_told_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = ["a/run", "b/run", "c"].map(|name| directory.path().join(name));
+    for path in &paths {
+        two_methods(path);
+    }
+    let report = Report::read(&paths).unwrap();
+    let names: Vec<&str> = report.runs.iter().map(|run| run.name.as_str()).collect();
+    assert_eq!(names, [paths[0].to_str().unwrap(), paths[1].to_str().unwrap(), "c"]);
+    assert!(report.summary_tables().contains("\nc\n"), "{}", report.summary_tables());
+    assert!(report.svg().unwrap().unwrap().contains("c: STaR with rationalization"));
+}
+
+#[test]
+fn percent_does_not_round_to_perfection() {
+    assert_eq!([0.0, 0.0001, 0.5, 0.9999, 1.0].map(table::percent), ["0.0", "0.1", "50.0", "99.9", "100.0"]);
+}
