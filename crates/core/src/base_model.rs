@@ -15,26 +15,52 @@ struct Builtin {
 /// The shipped models, made by `starloop pretrain` from the recipe of the same name.
 const BUILTINS: &[Builtin] = &[];
 
-/// The checkpoint directory that `model.base` means. A shipped model is unpacked into the run directory, so that the run is whole without
-/// the program.
-///
-/// # Errors
-/// There is no such model or directory, or it cannot be unpacked.
-pub fn resolve(base: &str, run_dir: &RunDir) -> Result<PathBuf> {
-    let missing = |message: String| Error::BaseModel { base: base.to_owned(), message };
-    let Some(name) = base.strip_prefix("builtin:") else {
-        let path = Path::new(base);
-        return if path.is_dir() { Ok(path.to_owned()) } else { Err(missing("no such directory".to_owned())) };
-    };
-    let Some(builtin) = BUILTINS.iter().find(|builtin| builtin.name == name) else {
-        let names: Vec<_> = BUILTINS.iter().map(|builtin| builtin.name).collect();
-        return Err(missing(format!("no such shipped model; there are: {}", names.join(", "))));
-    };
-    let directory = run_dir.base_model();
-    if !directory.is_dir() {
-        unpack(builtin.files, &directory)?;
+/// The model that `model.base` means.
+pub struct BaseModel(Place);
+
+enum Place {
+    Directory(PathBuf),
+    Builtin(&'static Builtin),
+}
+
+impl BaseModel {
+    /// Looks the model up, before anything is begun.
+    ///
+    /// # Errors
+    /// There is no such model or directory.
+    pub fn find(base: &str) -> Result<BaseModel> {
+        let missing = |message: String| Error::BaseModel { base: base.to_owned(), message };
+        let Some(name) = base.strip_prefix("builtin:") else {
+            let path = Path::new(base);
+            return if path.is_dir() {
+                Ok(BaseModel(Place::Directory(path.to_owned())))
+            } else {
+                Err(missing("no such directory".to_owned()))
+            };
+        };
+        let names = || BUILTINS.iter().map(|builtin| builtin.name).collect::<Vec<_>>().join(", ");
+        let found = BUILTINS.iter().find(|builtin| builtin.name == name);
+        found
+            .map(|builtin| BaseModel(Place::Builtin(builtin)))
+            .ok_or_else(|| missing(format!("no such shipped model; there are: {}", names())))
     }
-    Ok(directory)
+
+    /// Its checkpoint directory. A shipped model is unpacked into the run directory, so that the run is whole without the program.
+    ///
+    /// # Errors
+    /// It cannot be unpacked.
+    pub fn directory(&self, run_dir: &RunDir) -> Result<PathBuf> {
+        match &self.0 {
+            Place::Directory(path) => Ok(path.clone()),
+            Place::Builtin(builtin) => {
+                let directory = run_dir.base_model();
+                if !directory.is_dir() {
+                    unpack(builtin.files, &directory)?;
+                }
+                Ok(directory)
+            }
+        }
+    }
 }
 
 fn unpack(files: &[(&str, &[u8])], directory: &Path) -> Result<()> {

@@ -1,6 +1,6 @@
 //! A whole experiment: a config in, a filled run directory out.
 
-use crate::base_model;
+use crate::base_model::BaseModel;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
@@ -19,8 +19,9 @@ use std::time::Instant;
 /// Whatever stopped the run. What was finished before is kept, and `resume` goes on from it.
 pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
     let task = task(config)?;
+    let base = BaseModel::find(&config.model.base)?;
     let (run_dir, found) = RunDir::open(root, config, resume)?;
-    let base = base_model::resolve(&config.model.base, &run_dir)?;
+    let base = base.directory(&run_dir)?;
     let (mut policy, mut trainer) = (EmbeddedPolicy::default(), EmbeddedTrainer::default());
     let mut parts = Parts { task: task.as_ref(), base: &base, policy: &mut policy, trainer: &mut trainer };
     run_in(config, &run_dir, found, &mut parts, observer)

@@ -1,6 +1,6 @@
 //! What a run does.
 
-use crate::doubles::{Bench, ToyPolicy, ToyTrainer, Watcher, config};
+use crate::doubles::{Bench, Hopeless, ToyPolicy, ToyTrainer, Watcher, config};
 use starloop_core::error::Error;
 use starloop_core::event::Event;
 use starloop_core::run_dir::RunStatus;
@@ -114,26 +114,8 @@ fn two_methods_that_ask_alike_get_the_same_answers() {
 #[test]
 fn nothing_solved_is_an_error_that_says_what_to_try() {
     let bench = Bench::new();
-    std::fs::write(bench.place.path().join("base/skill"), "0").unwrap();
     let config = config(&["run=['without']"]);
     let mut watcher = Watcher::default();
-    // A policy that ends everything with a wrong answer.
-    struct Hopeless;
-    impl starloop_core::policy::Policy for Hopeless {
-        fn load(&mut self, _: &std::path::Path) -> starloop_core::error::Result<String> {
-            Ok("sha".into())
-        }
-        fn sample(
-            &mut self,
-            requests: &[starloop_core::policy::SampleRequest],
-            _: &starloop_core::policy::SamplingParameters,
-            _: &mut dyn FnMut(starloop_core::policy::SampleProgress),
-        ) -> starloop_core::error::Result<Vec<starloop_core::policy::Sample>> {
-            let finish = starloop_core::types::FinishReason::Length;
-            let sample = starloop_core::policy::Sample { text: "hm".into(), prompt_tokens: 1, completion_tokens: 1, finish, logprob: -1.0 };
-            Ok(vec![sample; requests.len()])
-        }
-    }
     let (run_dir, found) = starloop_core::run_dir::RunDir::open(&bench.place.path().join("toy"), &config, false).unwrap();
     let mut parts = starloop_core::iterate::Parts {
         task: &bench.task,
