@@ -249,6 +249,19 @@ fn default_seed() -> u64 {
     1
 }
 
+impl TrainingConfig {
+    /// The defaults with overrides of the form `steps=100`, for a training outside of an experiment.
+    ///
+    /// # Errors
+    /// An override of an unknown key, or a value that cannot be.
+    pub fn from_overrides(overrides: &[String]) -> Result<Self> {
+        let (source, table) = Source::read("the command line", "", overrides)?;
+        let config = source.section("", table).read()?;
+        check::training("training", &config).map_err(|invalid| source.invalid(invalid))?;
+        Ok(config)
+    }
+}
+
 impl Config {
     /// Reads a preset by its name, or else a file by its path, with overrides of the form `a.b=c`.
     ///

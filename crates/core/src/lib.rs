@@ -9,6 +9,7 @@ pub mod error;
 pub mod eval;
 pub mod event;
 pub mod experiment;
+pub mod finetune;
 pub mod iterate;
 pub mod method;
 pub mod metrics;

@@ -1,4 +1,93 @@
+//! `starloop eval`: a checkpoint's accuracy on a task.
+
+use crate::console;
+use crate::progress::Console;
 use anyhow::Result;
+use starloop_core::config::Config;
+use starloop_core::event::{Event, Observer};
+use starloop_core::experiment;
+use starloop_core::metrics::IterationMetrics;
+use std::path::PathBuf;
+
+/// Measure a checkpoint's accuracy on a task's held-out problems.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
-pub fn run(_arguments: &Arguments, _quiet: bool) -> Result<()> { Ok(()) }
+#[command(after_help = "\
+Examples:
+  starloop eval --model runs/arithmetic/star/iter-003/checkpoint --task arithmetic
+  starloop eval --model builtin:arithmetic --task arithmetic --few-shot 3 --split dev --json
+  starloop eval --model DIR --task arithmetic --set task.digits=[6,10] --max-new-tokens 256 --answers answers.jsonl")]
+pub struct Arguments {
+    /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
+    #[arg(long, value_name = "DIR")]
+    model: String,
+    /// The task
+    #[arg(long, value_name = "NAME")]
+    task: String,
+    /// Which held-out problems: dev for choices, test for final figures
+    #[arg(long, default_value = "dev", value_parser = ["dev", "test"])]
+    split: String,
+    /// Worked examples in the prompt
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    few_shot: usize,
+    /// Tokens after which an answer is cut off
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    max_new_tokens: usize,
+    /// Change a key of the config, such as task.digits=[1,3]
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Also write every answer with its verdict to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows progress and keeps the figures.
+struct Collect {
+    console: Console,
+    metrics: Option<IterationMetrics>,
+}
+
+impl Observer for Collect {
+    fn observe(&mut self, event: &Event) {
+        match event {
+            Event::IterationFinished { metrics, .. } => self.metrics = Some(metrics.as_ref().clone()),
+            Event::RunStarted { .. } | Event::RunFinished { .. } => {}
+            other => self.console.observe(other),
+        }
+    }
+}
+
+pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+    let set = [
+        format!("model.base={}", toml_text(&arguments.model)),
+        format!("task.kind={}", toml_text(&arguments.task)),
+        format!("evaluation.split={}", toml_text(&arguments.split)),
+        format!("sampling.few_shot={}", arguments.few_shot),
+        format!("sampling.max_new_tokens={}", arguments.max_new_tokens),
+    ];
+    let set: Vec<String> = set.into_iter().chain(arguments.set.iter().cloned()).collect();
+    // Measuring a checkpoint is an experiment of one method that trains nothing.
+    let config = Config::parse("starloop eval", "name = \"eval\"\nrun = [\"eval\"]\n[methods.eval]\nkind = \"few_shot\"", &set)?;
+    let directory = tempfile::tempdir()?;
+    let mut collect = Collect { console: Console::new(quiet), metrics: None };
+    experiment::run(&config, &directory.path().join("eval"), false, &mut collect)?;
+    if let Some(answers) = &arguments.answers {
+        fs_err::copy(directory.path().join("eval/eval/iter-000/eval.jsonl"), answers)?;
+    }
+    let Some(metrics) = collect.metrics else { return Ok(()) };
+    if arguments.json {
+        return console::print_json(&metrics);
+    }
+    let line = |name: &str, a: &starloop_core::metrics::Accuracy| {
+        console::print(&format!("{name:<12} {:>5.1}%  ({:.1}-{:.1})  {} of {}", 100.0 * a.mean, 100.0 * a.low, 100.0 * a.high, a.correct, a.total))
+    };
+    metrics.by_class.iter().try_for_each(|class| line(&class.class, &class.accuracy))?;
+    line("all", &metrics.accuracy)
+}
+
+/// A text as TOML writes it.
+fn toml_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

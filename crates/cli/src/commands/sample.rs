@@ -1,4 +1,118 @@
-use anyhow::Result;
+//! `starloop sample`: complete a prompt.
+
+use crate::console;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use starloop_lm::LanguageModel;
+use starloop_lm::engine::{Completion, EngineLimits, Finish, Request, Sampling, sample};
+use std::path::PathBuf;
+
+/// Complete a prompt with a checkpoint. The same seed gives the same completion, whatever -n is.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
-pub fn run(_arguments: &Arguments) -> Result<()> { Ok(()) }
+#[command(after_help = "\
+Examples:
+  starloop sample --model runs/arithmetic/star/iter-003/checkpoint --prompt $'Input:\\n6 2 4 + 2 5 9\\nTarget:\\n'
+  starloop sample --model DIR --prompt 'Q: How many legs have two cats?' --stop 'Q:' --max-new-tokens 64
+  starloop sample --model DIR --prompt-file question.txt -n 8 --temperature 0.7 --json")]
+pub struct Arguments {
+    /// A checkpoint directory in the Hugging Face layout
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// The text to continue
+    #[arg(long, value_name = "TEXT", required_unless_present = "prompt_file")]
+    prompt: Option<String>,
+    /// A file that holds the text to continue
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    prompt_file: Option<PathBuf>,
+    /// The most tokens to generate, the end token included
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = positive)]
+    max_new_tokens: usize,
+    /// Divides the logits; 0 takes the likeliest token
+    #[arg(long, default_value_t = 0.0, value_parser = temperature)]
+    temperature: f32,
+    /// Draw from so many likeliest tokens only; 0 for all
+    #[arg(long, default_value_t = 0)]
+    top_k: usize,
+    /// Draw from the likeliest tokens that together reach this probability
+    #[arg(long, default_value_t = 1.0, value_parser = share)]
+    top_p: f32,
+    /// Seed of the first completion; each further one has the next
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Completions
+    #[arg(short, value_name = "N", default_value_t = 1, value_parser = positive)]
+    n: usize,
+    /// A string that ends the completion; may be given several times
+    #[arg(long, value_name = "STR")]
+    stop: Vec<String>,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a whole number of at least 1".into())
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|t: &f32| t.is_finite() && *t >= 0.0).ok_or_else(|| "expected a number of at least 0".into())
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|p| *p > 0.0 && *p <= 1.0).ok_or_else(|| "expected a number above 0 and at most 1".into())
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    prompt: &'a str,
+    prompt_token_ids: &'a [u32],
+    completions: Vec<OutputCompletion<'a>>,
+}
+
+#[derive(Serialize)]
+struct OutputCompletion<'a> {
+    text: &'a str,
+    token_ids: &'a [u32],
+    logprobs: &'a [f32],
+    finish_reason: &'static str,
+    seed: u64,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let prompt = match (&arguments.prompt, &arguments.prompt_file) {
+        (Some(prompt), _) => prompt.clone(),
+        (None, Some(file)) => fs_err::read_to_string(file)?,
+        (None, None) => String::new(),
+    };
+    let model = LanguageModel::load(&arguments.model).context("cannot load the model")?;
+    let tokens = model.tokenizer().encode(&prompt, true)?;
+    let Arguments { temperature, top_k, top_p, .. } = *arguments;
+    let request = |seed| Request {
+        prompt: tokens.clone(),
+        sampling: Sampling { temperature, top_k, top_p },
+        max_new_tokens: arguments.max_new_tokens,
+        seed,
+        stop_strings: arguments.stop.clone(),
+    };
+    let seeds: Vec<u64> = (0..arguments.n as u64).map(|i| arguments.seed.wrapping_add(i)).collect();
+    let requests: Vec<Request> = seeds.iter().map(|seed| request(*seed)).collect();
+    let completions = sample(&model, &requests, &EngineLimits::default(), &mut |_| {})?;
+    if arguments.json {
+        let completions = completions.iter().zip(seeds).map(|(completion, seed)| describe(completion, seed)).collect();
+        return console::print_json(&Output { prompt: &prompt, prompt_token_ids: &tokens, completions });
+    }
+    completions.iter().try_for_each(|completion| console::print(&completion.text))
+}
+
+fn describe(completion: &Completion, seed: u64) -> OutputCompletion<'_> {
+    OutputCompletion {
+        text: &completion.text,
+        token_ids: &completion.tokens,
+        logprobs: &completion.logprobs,
+        finish_reason: match completion.finish {
+            Finish::Stop => "stop",
+            Finish::Length => "length",
+        },
+        seed,
+    }
+}

@@ -1,4 +1,54 @@
-use anyhow::Result;
+//! `starloop score`: the log-probability of each token of a text.
+
+use crate::console;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use starloop_lm::LanguageModel;
+use std::path::PathBuf;
+
+/// Print the log-probability (natural logarithm) of each token of a text given those before it.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
-pub fn run(_arguments: &Arguments) -> Result<()> { Ok(()) }
+#[command(after_help = "\
+Examples:
+  starloop score --model DIR --text 'The sky is blue.'
+  starloop score --model DIR --text-file answer.txt --json")]
+pub struct Arguments {
+    /// A checkpoint directory in the Hugging Face layout
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// The text
+    #[arg(long, value_name = "TEXT", required_unless_present = "text_file")]
+    text: Option<String>,
+    /// A file that holds the text
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    text_file: Option<PathBuf>,
+    /// Print one line of JSON: {"token_ids": [...], "logprobs": [null, ...]}
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Output {
+    token_ids: Vec<u32>,
+    logprobs: Vec<Option<f32>>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let text = match (&arguments.text, &arguments.text_file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(file)) => fs_err::read_to_string(file)?,
+        (None, None) => String::new(),
+    };
+    let model = LanguageModel::load(&arguments.model).context("cannot load the model")?;
+    let token_ids = model.tokenizer().encode(&text, true)?;
+    let logprobs = model.score(&token_ids)?;
+    if arguments.json {
+        return console::print_json(&Output { token_ids, logprobs });
+    }
+    for (id, logprob) in token_ids.iter().zip(&logprobs) {
+        let logprob = logprob.map_or_else(|| "-".into(), |logprob| format!("{logprob:.4}"));
+        console::print(&format!("{id:>8} {logprob:>10}  {:?}", model.tokenizer().decode(&[*id])?))?;
+    }
+    let total: f64 = logprobs.iter().flatten().map(|logprob| f64::from(*logprob)).sum();
+    console::print(&format!("   total {total:>10.4}"))
+}

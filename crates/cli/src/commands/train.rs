@@ -1,4 +1,65 @@
+//! `starloop train`: plain supervised fine-tuning.
+
+use crate::console;
+use crate::progress::Console;
 use anyhow::Result;
+use starloop_core::config::TrainingConfig;
+use starloop_core::finetune::finetune;
+use std::path::PathBuf;
+
+/// Fine-tune a checkpoint on JSON lines of prompt and completion. Loss falls on the completion and its end token only.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
-pub fn run(_arguments: &Arguments, _quiet: bool) -> Result<()> { Ok(()) }
+#[command(after_help = "\
+Examples:
+  starloop train --model DIR --data pairs.jsonl --out tuned
+  starloop train --model DIR --data pairs.jsonl --out tuned --steps 200 --learning-rate 1e-4 --batch-size 8 --sequence-length 1024
+  starloop train --model DIR --data pairs.jsonl --out tuned --set schedule=cosine --set weight_decay=0.1 --json
+
+Each line of the data: {\"prompt\": \"...\", \"completion\": \"...\"}. A training that was interrupted goes on when the command is repeated.")]
+pub struct Arguments {
+    /// The checkpoint directory to start from
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// JSON lines of prompt and completion
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// The checkpoint directory to write; must not exist
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Optimizer steps
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Peak learning rate
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Packed sequences in a step
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Tokens in a packed sequence
+    #[arg(long, value_name = "N")]
+    sequence_length: Option<usize>,
+    /// Seed of the order of examples
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Change any key of a config's [training] section, such as warmup_steps=10
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+    let mut set = arguments.set.clone();
+    set.extend(arguments.steps.map(|n| format!("steps={n}")));
+    set.extend(arguments.learning_rate.map(|rate| format!("learning_rate={rate:?}")));
+    set.extend(arguments.batch_size.map(|n| format!("batch_size={n}")));
+    set.extend(arguments.sequence_length.map(|n| format!("sequence_length={n}")));
+    let settings = TrainingConfig::from_overrides(&set)?;
+    let metrics = finetune(&arguments.model, &arguments.data, &arguments.out, &settings, arguments.seed, &mut Console::new(quiet))?;
+    if arguments.json {
+        return console::print_json(&metrics);
+    }
+    let out = arguments.out.display();
+    console::print(&format!("{out}: {} steps, {} tokens, loss {:.4} per target token", metrics.steps, metrics.tokens, metrics.final_loss))
+}

@@ -1,6 +1,6 @@
 //! `[task]`: which problems. The key `kind` says which task reads the other keys.
 
-use super::source::{Section, to_table};
+use super::source::{Section, Source, to_table};
 use crate::error::Result;
 use crate::task::Task;
 use crate::task::arithmetic::{ArithmeticConfig, ArithmeticTask, ConfigError};
@@ -21,6 +21,16 @@ impl TaskConfig {
             "arithmetic" => Ok(TaskConfig::Arithmetic(section.read()?)),
             other => unreachable!("{other} is in KINDS and has no reader"),
         }
+    }
+
+    /// A task by the name of its kind, with its defaults.
+    ///
+    /// # Errors
+    /// There is no such kind.
+    pub fn named(kind: &str) -> Result<TaskConfig> {
+        let (source, mut table) = Source::read("--task", "", &[])?;
+        table.insert("kind".into(), kind.into());
+        TaskConfig::read(source.section("task", table))
     }
 
     /// The task of a run with this seed.
