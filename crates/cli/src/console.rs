@@ -44,3 +44,8 @@ pub fn print(line: &str) -> anyhow::Result<()> {
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string(value)?)
 }
+
+/// Columns of the terminal that standard output goes to, within what a chart can use.
+pub fn width() -> usize {
+    usize::from(::console::Term::stdout().size().1).clamp(60, 140)
+}

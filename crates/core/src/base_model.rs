@@ -50,14 +50,21 @@ impl BaseModel {
     /// # Errors
     /// It cannot be unpacked.
     pub fn directory(&self, run_dir: &RunDir) -> Result<PathBuf> {
+        self.unpacked(&run_dir.base_model())
+    }
+
+    /// Its checkpoint directory: its own, or `place`, into which a shipped model is unpacked unless it is there already.
+    ///
+    /// # Errors
+    /// It cannot be unpacked.
+    pub fn unpacked(&self, place: &Path) -> Result<PathBuf> {
         match &self.0 {
             Place::Directory(path) => Ok(path.clone()),
             Place::Builtin(builtin) => {
-                let directory = run_dir.base_model();
-                if !directory.is_dir() {
-                    unpack(builtin.files, &directory)?;
+                if !place.is_dir() {
+                    unpack(builtin.files, place)?;
                 }
-                Ok(directory)
+                Ok(place.to_owned())
             }
         }
     }

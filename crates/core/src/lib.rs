@@ -6,6 +6,7 @@
 pub mod base_model;
 pub mod config;
 pub mod error;
+pub mod estimate;
 pub mod eval;
 pub mod event;
 pub mod experiment;

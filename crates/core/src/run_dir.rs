@@ -37,6 +37,7 @@ const TRAINING: &str = "training.json";
 const CHECKPOINT: &str = "checkpoint";
 const TRAINING_STATE: &str = "training-state";
 const EVALUATION: &str = "eval.jsonl";
+const PLOT: &str = "accuracy.svg";
 const METRICS: &str = "metrics.json";
 
 /// How far a run has come.
@@ -106,6 +107,11 @@ impl RunDir {
         debug_assert_eq!(info.format_version, FORMAT_VERSION);
         let keys = config.changed_keys(&run.config()?);
         if keys.is_empty() { Ok((run, Found::EarlierWork)) } else { Err(Error::ConfigChanged { path: root.to_owned(), keys }) }
+    }
+
+    /// Where the plot of the run in `root` is put.
+    pub fn plot(root: &Path) -> PathBuf {
+        root.join(PLOT)
     }
 
     /// Opens a run for reading, whoever else works in it.

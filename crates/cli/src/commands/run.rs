@@ -1,10 +1,13 @@
 //! `starloop run`: an experiment from config to table and plot.
 
+use crate::commands::report;
 use crate::console;
 use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::Config;
-use starloop_core::experiment;
+use starloop_core::report::Report;
+use starloop_core::run_dir::RunDir;
+use starloop_core::{estimate, experiment};
 use std::path::{Path, PathBuf};
 
 /// Run an experiment: sample rationales, keep those that reach the known answer, rationalize the failures, fine-tune the base, evaluate, repeat.
@@ -44,9 +47,30 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     set.extend(arguments.seed.map(|seed| format!("seed={seed}")));
     let config = Config::load(&arguments.config, &set)?;
     if arguments.dry_run {
-        return console::print(config.to_toml().trim_end());
+        return preview(&config, arguments.json);
     }
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
     experiment::run(&config, &run_dir, arguments.resume, &mut Console::new(quiet))?;
-    Ok(())
+    let report = Report::read(std::slice::from_ref(&run_dir))?;
+    report::write_plot(&report, &RunDir::plot(&run_dir))?;
+    if arguments.json { console::print(&report.json()) } else { report::show(&report, false) }
+}
+
+/// Prints the resolved config, and what the run would cost.
+fn preview(config: &Config, json: bool) -> Result<()> {
+    let cost = estimate::cost(config)?;
+    if json {
+        return console::print_json(&serde_json::json!({ "config": config.to_toml(), "cost": cost }));
+    }
+    console::print(&config.to_toml())?;
+    console::print("# Estimate, at most: every problem rationalized, every packed sequence full, speed measured just now.")?;
+    for m in &cost.methods {
+        console::print(&format!(
+            "# {:<20} {:>3} iterations {:>8} completions {:>10} tokens sampled {:>10} tokens trained {:>7.0} s",
+            m.method, m.iterations, m.completions, m.sampled_tokens, m.trained_tokens, m.seconds
+        ))?;
+    }
+    let total: f64 = cost.methods.iter().map(|m| m.seconds).sum();
+    let (sampling, training) = (cost.sampled_tokens_per_second, cost.trained_tokens_per_second);
+    console::print(&format!("# {total:.0} s in all, at {sampling:.0} tokens/s sampled and {training:.0} tokens/s trained"))
 }
