@@ -13,7 +13,17 @@ struct Builtin {
 }
 
 /// The shipped models, made by `starloop pretrain` from the recipe of the same name.
-const BUILTINS: &[Builtin] = &[];
+const BUILTINS: &[Builtin] = &[Builtin {
+    name: "arithmetic",
+    files: &[
+        ("config.json", include_bytes!("../../../models/arithmetic/config.json")),
+        ("generation_config.json", include_bytes!("../../../models/arithmetic/generation_config.json")),
+        ("model.safetensors", include_bytes!("../../../models/arithmetic/model.safetensors")),
+        ("pretrain.json", include_bytes!("../../../models/arithmetic/pretrain.json")),
+        ("tokenizer.json", include_bytes!("../../../models/arithmetic/tokenizer.json")),
+        ("tokenizer_config.json", include_bytes!("../../../models/arithmetic/tokenizer_config.json")),
+    ],
+}];
 
 /// The model that `model.base` means.
 pub struct BaseModel(Place);
