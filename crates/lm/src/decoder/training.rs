@@ -71,14 +71,17 @@ struct LossMemory<K: Kernels> {
     inverse_rms: K::Buffer,
     d_normed: K::Buffer,
     d_x: K::Buffer,
+    /// Part of the logits with the rows that they come from and the gradient that goes back.
     logits: K::Buffer,
+    part: K::Buffer,
+    d_part: K::Buffer,
 }
 
 impl<K: Kernels> TrainingMemory<K> {
     /// Empty buffers, which grow with their first use.
     pub fn new(kernels: &K) -> Self {
         let empty = || kernels.zeros(0);
-        let loss = LossMemory { x: empty(), normed: empty(), inverse_rms: empty(), d_normed: empty(), d_x: empty(), logits: empty() };
+        let loss = LossMemory { x: empty(), normed: empty(), inverse_rms: empty(), d_normed: empty(), d_x: empty(), logits: empty(), part: empty(), d_part: empty() };
         TrainingMemory {
             layers: Vec::new(),
             last: empty(),
@@ -182,13 +185,13 @@ impl<K: Kernels> Decoder<K> {
         let part = (LOGITS / spec.vocabulary).clamp(128, 2048).min(batch.rows.len().max(1));
         let TrainingMemory { loss, d_stream, .. } = memory;
         ensure(kernels, &mut loss.logits, part * spec.vocabulary);
-        let mut part_normed = kernels.zeros(part * spec.hidden);
-        let mut part_gradient = kernels.zeros(part * spec.hidden);
+        ensure(kernels, &mut loss.part, part * spec.hidden);
+        ensure(kernels, &mut loss.d_part, part * spec.hidden);
         let mut losses = Vec::with_capacity(batch.rows.len());
         let order: Vec<u32> = (0..batch.rows.len() as u32).collect();
         for (targets, rows) in batch.targets.chunks(part).zip(order.chunks(part)) {
-            kernels.gather_rows(&loss.normed, rows, spec.hidden, &mut part_normed);
-            self.logits(rows.len(), &part_normed, &mut loss.logits);
+            kernels.gather_rows(&loss.normed, rows, spec.hidden, &mut loss.part);
+            self.logits(rows.len(), &loss.part, &mut loss.logits);
             let scale = gradients.as_ref().map_or(0.0, |(scale, _)| *scale);
             losses.extend(kernels.cross_entropy(&mut loss.logits, targets, spec.vocabulary, scale));
             if let Some((_, gradients)) = &mut gradients {
@@ -197,15 +200,15 @@ impl<K: Kernels> Decoder<K> {
                     Product::input_gradient(rows.len(), input, output),
                     &loss.logits,
                     &self.parameters[spec.head()],
-                    &mut part_gradient,
+                    &mut loss.d_part,
                 );
                 kernels.matmul(
                     Product::weight_gradient(rows.len(), input, output),
                     &loss.logits,
-                    &part_normed,
+                    &loss.part,
                     &mut gradients[spec.head()],
                 );
-                kernels.put_rows(&part_gradient, rows[0] as usize, rows.len(), spec.hidden, &mut loss.d_normed);
+                kernels.put_rows(&loss.d_part, rows[0] as usize, rows.len(), spec.hidden, &mut loss.d_normed);
             }
         }
         if let Some((_, gradients)) = gradients {
@@ -239,10 +242,10 @@ impl<K: Kernels> Decoder<K> {
         let TrainingMemory { layers, d_stream, normed, d_normed, inverse_rms, inner, d_inner, .. } = memory;
         let m = &mut layers[layer];
         kernels.gated_silu(&m.gate_up, tokens, spec.intermediate, inner);
-        self.linear_backward(layer, DOWN, tokens, inner, d_stream, Some(d_inner), gradients);
+        self.linear_backward(layer, DOWN, tokens, inner, d_stream, d_inner, gradients);
         kernels.gated_silu_backward(d_inner, tokens, spec.intermediate, &mut m.gate_up);
         kernels.rms_norm(&m.middle, self.parameter(layer, MLP_NORM), tokens, spec.norm_epsilon, normed, inverse_rms);
-        self.linear_backward(layer, GATE_UP, tokens, normed, &m.gate_up, Some(d_normed), gradients);
+        self.linear_backward(layer, GATE_UP, tokens, normed, &m.gate_up, d_normed, gradients);
         let norm = index::layer(layer, MLP_NORM);
         kernels.rms_norm_backward(d_normed, &m.middle, &self.parameters[norm], &m.mlp_inverse_rms, tokens, d_stream, &mut gradients[norm]);
     }
@@ -251,11 +254,11 @@ impl<K: Kernels> Decoder<K> {
         let (kernels, spec, tokens) = (&self.kernels, &self.spec, batch.tokens.len());
         let TrainingMemory { layers, d_stream, normed, d_normed, inverse_rms, d_attended, d_fused, .. } = memory;
         let m = &mut layers[layer];
-        self.linear_backward(layer, OUTPUT, tokens, &m.attended, d_stream, Some(d_attended), gradients);
+        self.linear_backward(layer, OUTPUT, tokens, &m.attended, d_stream, d_attended, gradients);
         kernels.attention_backward(d_attended, &m.attended, &m.fused, &m.log_sum_exp, spec.heads, &batch.offsets, d_fused);
         kernels.rotary(d_fused, spec.heads, &self.rotary, &batch.positions, true);
         kernels.rms_norm(&m.stream, self.parameter(layer, ATTENTION_NORM), tokens, spec.norm_epsilon, normed, inverse_rms);
-        self.linear_backward(layer, QKV, tokens, normed, d_fused, Some(d_normed), gradients);
+        self.linear_backward(layer, QKV, tokens, normed, d_fused, d_normed, gradients);
         let norm = index::layer(layer, ATTENTION_NORM);
         kernels.rms_norm_backward(
             d_normed,
@@ -277,15 +280,13 @@ impl<K: Kernels> Decoder<K> {
         rows: usize,
         x: &K::Buffer,
         d_out: &K::Buffer,
-        d_x: Option<&mut K::Buffer>,
+        d_x: &mut K::Buffer,
         gradients: &mut [K::Buffer],
     ) {
         let at = index::layer(layer, part);
         let spec = &self.spec.parameters[at];
         self.kernels.matmul(Product::weight_gradient(rows, spec.columns, spec.rows), d_out, x, &mut gradients[at]);
-        if let Some(d_x) = d_x {
-            self.kernels.matmul(Product::input_gradient(rows, spec.columns, spec.rows), d_out, &self.parameters[at], d_x);
-        }
+        self.kernels.matmul(Product::input_gradient(rows, spec.columns, spec.rows), d_out, &self.parameters[at], d_x);
     }
 
     fn reserve(&self, tokens: usize, memory: &mut TrainingMemory<K>) {
