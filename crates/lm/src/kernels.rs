@@ -46,11 +46,6 @@ impl Product {
     pub fn weight_gradient(rows: usize, input: usize, output: usize) -> Self {
         Product { m: output, n: input, k: rows, transpose_a: true, transpose_b: false, accumulate: true }
     }
-
-    /// The same product, added to the result.
-    pub fn accumulated(self) -> Self {
-        Product { accumulate: true, ..self }
-    }
 }
 
 /// How a fused `[tokens, (query + 2 * key_value) * dim]` projection is divided: queries first, then keys, then values.

@@ -1,5 +1,7 @@
 //! The kernels on a processor: library matrix products and vectorised loops, on rayon's threads.
 
+#![expect(clippy::inline_always, reason = "what is not inlined into `simd::vectorized` is compiled without its instruction set")]
+
 mod attention;
 mod matmul;
 mod optimize;

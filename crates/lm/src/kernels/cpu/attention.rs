@@ -85,7 +85,7 @@ fn forward_task(fused: &[f32], heads: Heads, task: Task, out: Shared, log_sum_ex
             let v = input.view(fused.as_ptr(), 0, values);
             // SAFETY: this task alone writes its rows of its heads' columns.
             unsafe {
-                product_on_this_thread(rows, heads.dim, seen, p, v, out.add(output.offset(first, query * heads.dim)), output.width, false)
+                product_on_this_thread(rows, heads.dim, seen, p, v, out.add(output.offset(first, query * heads.dim)), output.width, false);
             };
         }
     }

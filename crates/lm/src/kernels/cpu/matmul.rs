@@ -70,6 +70,7 @@ impl Shared {
 ///
 /// # Safety
 /// The views and `out` cover the shapes, and nothing else touches `out` meanwhile.
+#[expect(clippy::too_many_arguments, reason = "the arguments of a matrix product in every library")]
 pub(super) unsafe fn product_on_this_thread(
     m: usize,
     n: usize,

@@ -57,40 +57,43 @@ pub(super) fn rms_norm_backward(
     weight_gradient: &mut [f32],
 ) {
     let width = weight.len();
-    let task = |(((gradient, x), inverse_rms), x_gradient): (((&[f32], &[f32]), &[f32]), &mut [f32])| {
-        let mut partial = vec![0.0f32; width];
-        let mut weighted = vec![0.0f32; width];
-        vectorized(
-            #[inline(always)]
-            || {
-                let rows = gradient.chunks_exact(width).zip(x.chunks_exact(width)).zip(inverse_rms).zip(x_gradient.chunks_exact_mut(width));
-                for (((g, x), inverse), dx) in rows {
-                    for (((sum, g), x), (scaled, w)) in partial.iter_mut().zip(g).zip(x).zip(weighted.iter_mut().zip(weight)) {
-                        *sum = (g * *inverse).mul_add(*x, *sum);
-                        *scaled = g * w;
-                    }
-                    let projection = dot(&weighted, x) / width as f32 * inverse * inverse * inverse;
-                    for ((dx, scaled), x) in dx.iter_mut().zip(&weighted).zip(x) {
-                        *dx += scaled.mul_add(*inverse, -projection * x);
-                    }
-                }
-            },
-        );
-        partial
-    };
     let block = ROWS_PER_TASK * width;
     let partials: Vec<Vec<f32>> = gradient
         .par_chunks(block)
         .zip(x.par_chunks(block))
         .zip(inverse_rms.par_chunks(ROWS_PER_TASK))
         .zip(x_gradient.par_chunks_mut(block))
-        .map(task)
+        .map(|(((gradient, x), inverse_rms), x_gradient)| rms_norm_backward_part(gradient, x, weight, inverse_rms, x_gradient))
         .collect();
     for partial in partials {
         for (sum, value) in weight_gradient.iter_mut().zip(partial) {
             *sum += value;
         }
     }
+}
+
+/// Adds to the gradient of some rows, and returns their part of the weight's.
+fn rms_norm_backward_part(gradient: &[f32], x: &[f32], weight: &[f32], inverse_rms: &[f32], x_gradient: &mut [f32]) -> Vec<f32> {
+    let width = weight.len();
+    let mut partial = vec![0.0f32; width];
+    let mut weighted = vec![0.0f32; width];
+    vectorized(
+        #[inline(always)]
+        || {
+            let rows = gradient.chunks_exact(width).zip(x.chunks_exact(width)).zip(inverse_rms).zip(x_gradient.chunks_exact_mut(width));
+            for (((g, x), inverse), dx) in rows {
+                for (((sum, g), x), (scaled, w)) in partial.iter_mut().zip(g).zip(x).zip(weighted.iter_mut().zip(weight)) {
+                    *sum = (g * *inverse).mul_add(*x, *sum);
+                    *scaled = g * w;
+                }
+                let projection = dot(&weighted, x) / width as f32 * inverse * inverse * inverse;
+                for ((dx, scaled), x) in dx.iter_mut().zip(&weighted).zip(x) {
+                    *dx += scaled.mul_add(*inverse, -projection * x);
+                }
+            }
+        },
+    );
+    partial
 }
 
 pub(super) fn rotary(fused: &mut [f32], heads: Heads, table: &[f32], positions: &[u32], inverse: bool) {

@@ -45,7 +45,7 @@ fn reduce(a: &[f32], b: &[f32], map: impl Fn(f32, f32, f32) -> f32) -> f32 {
 /// `sum(a[i] * b[i])`.
 #[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    reduce(a, b, |x, y, sum| x.mul_add(y, sum))
+    reduce(a, b, f32::mul_add)
 }
 
 /// `sum(a[i])`.
