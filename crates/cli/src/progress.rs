@@ -76,7 +76,11 @@ fn iteration_line(method: &str, m: &IterationMetrics) -> String {
     if m.problems > 0 {
         let (kept, rationalized) = (m.selection.kept_unhinted, m.selection.kept_hinted);
         let failed = m.problems.saturating_sub(kept + rationalized);
-        parts.push(format!("{} problems, kept {kept}{} + {rationalized} rationalized, {failed} dropped", m.problems, faithful(&m.unhinted)));
+        parts.push(format!(
+            "{} problems, kept {kept}{} + {rationalized} rationalized, {failed} dropped",
+            m.problems,
+            faithful(&m.unhinted)
+        ));
     }
     if let Some(training) = &m.training {
         parts.push(format!("{} steps to loss {:.4}", training.steps, training.final_loss));

@@ -87,7 +87,8 @@ fn typical_length(config: &Config, task: &dyn Task, problems: &[Problem], model:
 fn sampling_speed(config: &Config, task: &dyn Task, problems: &[Problem], base: &Path) -> Result<f64> {
     let mut policy = EmbeddedPolicy::default();
     policy.load(base)?;
-    let request = |problem: &Problem| SampleRequest { prompt: prompt::assemble(task, problem, Mode::Unhinted, config.sampling.few_shot), seed: 0 };
+    let request =
+        |problem: &Problem| SampleRequest { prompt: prompt::assemble(task, problem, Mode::Unhinted, config.sampling.few_shot), seed: 0 };
     let requests: Vec<_> = problems.iter().map(request).collect();
     let parameters = SamplingParameters {
         temperature: config.sampling.temperature,

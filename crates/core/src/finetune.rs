@@ -40,7 +40,14 @@ pub fn read_pairs(path: &Path) -> Result<Vec<Example>> {
 ///
 /// # Errors
 /// The data is not as it should be, `output` exists, or training fails.
-pub fn finetune(model: &Path, data: &Path, output: &Path, settings: &TrainingConfig, seed: u64, observer: &mut dyn Observer) -> Result<TrainingMetrics> {
+pub fn finetune(
+    model: &Path,
+    data: &Path,
+    output: &Path,
+    settings: &TrainingConfig,
+    seed: u64,
+    observer: &mut dyn Observer,
+) -> Result<TrainingMetrics> {
     let examples = read_pairs(data)?;
     if output.exists() {
         return Err(Error::Corrupt { path: output.to_owned(), message: "exists already; choose another --out or remove it".into() });

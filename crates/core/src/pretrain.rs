@@ -239,5 +239,8 @@ pub fn verify_weights(weights: &[u8], log: &PretrainLog) -> Result<()> {
     if found == log.weights_sha256 {
         return Ok(());
     }
-    Err(Error::Engine { context: "checking a base model".into(), message: format!("weights have SHA-256 {found}, the log says {}", log.weights_sha256) })
+    Err(Error::Engine {
+        context: "checking a base model".into(),
+        message: format!("weights have SHA-256 {found}, the log says {}", log.weights_sha256),
+    })
 }

@@ -55,7 +55,8 @@ mod tests {
             "model_type": "llama", "vocab_size": 200, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
             "intermediate_size": 100, "max_position_embeddings": 32, "tie_word_embeddings": true,
         });
-        let make = |seed| initialize(config.clone(), BTreeMap::new(), Initialization { embedding_std: 0.1, linear_gain: 0.7 }, seed).unwrap();
+        let make =
+            |seed| initialize(config.clone(), BTreeMap::new(), Initialization { embedding_std: 0.1, linear_gain: 0.7 }, seed).unwrap();
         let model = make(1);
         let std = |at: usize| (model.parameters[at].iter().map(|x| x * x).sum::<f32>() / model.parameters[at].len() as f32).sqrt();
         assert!((std(index::EMBEDDING) - 0.1).abs() < 0.005);

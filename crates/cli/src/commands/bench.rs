@@ -99,7 +99,8 @@ fn tokens(count: usize, salt: usize, size: &Size) -> Vec<u32> {
 }
 
 fn train(model: LanguageModel, size: &Size, steps: usize) -> Result<Vec<f64>> {
-    let schedule = Schedule { learning_rate: 1e-4, warmup_steps: 0, steps: 1000, decay: Decay::Constant, decay_start: 0.0, final_share: 1.0 };
+    let schedule =
+        Schedule { learning_rate: 1e-4, warmup_steps: 0, steps: 1000, decay: Decay::Constant, decay_start: 0.0, final_share: 1.0 };
     let hyperparameters = Hyperparameters {
         schedule,
         betas: (0.9, 0.95),

@@ -81,7 +81,14 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
         return console::print_json(&metrics);
     }
     let line = |name: &str, a: &starloop_core::metrics::Accuracy| {
-        console::print(&format!("{name:<12} {:>5.1}%  ({:.1}-{:.1})  {} of {}", 100.0 * a.mean, 100.0 * a.low, 100.0 * a.high, a.correct, a.total))
+        console::print(&format!(
+            "{name:<12} {:>5.1}%  ({:.1}-{:.1})  {} of {}",
+            100.0 * a.mean,
+            100.0 * a.low,
+            100.0 * a.high,
+            a.correct,
+            a.total
+        ))
     };
     metrics.by_class.iter().try_for_each(|class| line(&class.class, &class.accuracy))?;
     line("all", &metrics.accuracy)

@@ -48,5 +48,11 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
         return console::print_json(&log);
     }
     let loss = log.curve.last().map_or_else(String::new, |(_, loss)| format!(", loss {loss:.4}"));
-    console::print(&format!("{}: {} parameters, {} tokens{loss}, weights {}", out.display(), log.parameters, log.tokens, log.weights_sha256))
+    console::print(&format!(
+        "{}: {} parameters, {} tokens{loss}, weights {}",
+        out.display(),
+        log.parameters,
+        log.tokens,
+        log.weights_sha256
+    ))
 }

@@ -77,7 +77,8 @@ impl PretrainConfig {
     fn check(&self) -> Result<(), Invalid> {
         check::training("training", &self.training)?;
         let tokens = self.training.sequence_length;
-        let of_corpus = |error: crate::task::arithmetic::ConfigError| Invalid { key: format!("corpus.{}", error.key), message: error.reason };
+        let of_corpus =
+            |error: crate::task::arithmetic::ConfigError| Invalid { key: format!("corpus.{}", error.key), message: error.reason };
         self.corpus.check(tokens - 1).map_err(of_corpus)?;
         if tokens > self.model.max_position_embeddings {
             let message = format!("{tokens} is more than model.max_position_embeddings");
