@@ -1,7 +1,8 @@
 //! Model families: one file each, which maps config.json to the decoder's specification and names its tensors.
 //!
-//! To add a family, write `arch/NAME.rs` with a function from [`ConfigReader`] to [`DecoderSpec`] and add it to [`FAMILIES`]. No arithmetic
-//! here: what a family needs beyond the decoder's switches becomes a switch of [`DecoderSpec`].
+//! To add a family, write `arch/NAME.rs` with a function from [`ConfigReader`] to [`DecoderSpec`] and add it to `FAMILIES`. No arithmetic
+//! here: what a family needs beyond what the decoder does becomes a field of [`DecoderSpec`]. Every key of config.json is either read, or
+//! refused with a value that would change the logits, or known to say nothing about them, or warned of; none is passed over in silence.
 
 mod llama;
 
@@ -113,7 +114,7 @@ impl ParameterSpec {
     }
 }
 
-/// Where each parameter stands in [`DecoderSpec::parameters`]: the embedding, then [`LAYER`] per layer, then the final norm, then the
+/// Where each parameter stands in [`DecoderSpec::parameters`]: the embedding, then [`index::LAYER`] per layer, then the final norm, then the
 /// output head unless it is tied to the embedding.
 pub mod index {
     /// Token embedding, `[vocabulary, hidden]`.
@@ -171,15 +172,6 @@ impl DecoderSpec {
     /// Number of weights.
     pub fn parameter_count(&self) -> usize {
         self.parameters.iter().map(ParameterSpec::len).sum()
-    }
-
-    /// Floating-point operations of one forward pass per token, attention over `context` positions included; a training step costs three
-    /// times as much.
-    pub fn forward_flops(&self, context: usize) -> f64 {
-        let matrices: usize = self.parameters.iter().filter(|p| p.rows > 1).map(ParameterSpec::len).sum();
-        let lookup = if self.tied() { 0 } else { self.parameters[index::EMBEDDING].len() };
-        let attention = 2 * context * self.layers * self.heads.output_width();
-        2.0 * (matrices - lookup + attention) as f64
     }
 }
 

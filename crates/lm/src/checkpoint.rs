@@ -1,6 +1,8 @@
 //! Hugging Face checkpoint directories, in and out.
 //!
-//! A missing, extra, misshapen or damaged tensor is an error. A directory appears whole or not at all.
+//! A missing, extra, misshapen or damaged tensor is an error. A directory appears whole or not at all. Weights are read from F32, F16 and
+//! BF16 and always written as F32, in which they are computed and trained; what else a directory holds of [`Checkpoint::companions`] is
+//! carried along byte for byte, so that `transformers` opens what was written.
 
 use crate::arch::{DecoderSpec, ParameterSpec};
 use crate::error::{Error, Result};
@@ -74,7 +76,7 @@ impl Checkpoint {
 
 /// The SHA-256 of bytes, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The SHA-256 of a checkpoint's weights file: what identifies it in attempts and metrics.
@@ -185,8 +187,11 @@ pub fn write_vectors(path: &Path, vectors: &[(String, &[f32])], note: &Map<Strin
     Ok(())
 }
 
+/// Vectors by name, and the note that was saved with them.
+pub type NamedVectors = (BTreeMap<String, Vec<f32>>, Map<String, Value>);
+
 /// Reads what [`write_vectors`] wrote.
-pub fn read_vectors(path: &Path) -> Result<(BTreeMap<String, Vec<f32>>, Map<String, Value>)> {
+pub fn read_vectors(path: &Path) -> Result<NamedVectors> {
     let bytes = fs_err::read(path)?;
     let wrap = |source| Error::Safetensors { path: path.into(), source };
     let file = SafeTensors::deserialize(&bytes).map_err(wrap)?;

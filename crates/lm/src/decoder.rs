@@ -55,13 +55,6 @@ impl<K: Kernels> Decoder<K> {
         self.parameters.iter().map(|buffer| downloaded(&self.kernels, buffer)).collect()
     }
 
-    /// Replaces the parameters.
-    pub fn upload(&mut self, parameters: &[Vec<f32>]) {
-        for (buffer, values) in self.parameters.iter_mut().zip(parameters) {
-            self.kernels.upload(values, buffer);
-        }
-    }
-
     fn parameter(&self, layer: usize, part: usize) -> &K::Buffer {
         &self.parameters[index::layer(layer, part)]
     }

@@ -1,4 +1,8 @@
 //! A language model on a processor: a Hugging Face directory becomes tokens, logits and gradients. Knows no problems and no answers.
+//!
+//! To read it in order: [`checkpoint`] and [`arch`] (what a model is), [`decoder`] on [`kernels`] (what it computes), [`engine`] (sampling)
+//! and [`train`]. Everything computes in `f32` with one numeric definition, so that a result depends neither on what else is in a batch
+//! nor on the number of threads.
 
 pub mod arch;
 pub mod checkpoint;

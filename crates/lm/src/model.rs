@@ -63,7 +63,7 @@ impl LanguageModel {
         &self.tokenizer
     }
 
-    /// The log-probability (natural logarithm) of each token given those before; the first has none.
+    /// The log-probability (natural logarithm) of each token given those before; the first has none. The forward pass is training's.
     pub fn score(&self, tokens: &[u32]) -> Result<Vec<Option<f32>>> {
         if tokens.is_empty() {
             return Ok(Vec::new());

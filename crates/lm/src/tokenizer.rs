@@ -14,7 +14,7 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads tokenizer.json, and the end tokens from generation_config.json or else config.json.
+    /// Reads `tokenizer.json`, and the end tokens from `generation_config.json` or else `config.json`.
     pub fn load(dir: &Path) -> Result<Self> {
         let read = |name: &str| -> Result<Option<Vec<u8>>> {
             let path = dir.join(name);
@@ -42,7 +42,9 @@ impl Tokenizer {
             }
         }
         if end_tokens.is_empty() {
-            return Err(error("no eos_token_id in generation_config.json or config.json; a model that cannot end its answer cannot be sampled".into()));
+            return Err(error(
+                "no eos_token_id in generation_config.json or config.json; a model that cannot end its answer cannot be sampled".into(),
+            ));
         }
         Ok(Tokenizer { inner, path, end_tokens })
     }

@@ -129,17 +129,13 @@ impl TrainingSession {
         &self.model
     }
 
-    /// The model, to be changed from outside.
-    pub fn model_mut(&mut self) -> &mut LanguageModel {
-        &mut self.model
-    }
-
     /// Ends the training.
     pub fn into_model(self) -> LanguageModel {
         self.model
     }
 
-    /// One update on a batch of documents.
+    /// One update on a batch of documents. A step that fails changes no weight: [`Error::NothingToLearn`], [`Error::DocumentTooLong`], or
+    /// [`Error::Diverged`] when the loss or the gradient is no number.
     pub fn step(&mut self, documents: &[Document]) -> Result<StepReport> {
         let step = self.steps_done + 1;
         let target_tokens: usize = documents.iter().map(Document::target_count).sum();

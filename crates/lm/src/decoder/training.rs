@@ -81,7 +81,16 @@ impl<K: Kernels> TrainingMemory<K> {
     /// Empty buffers, which grow with their first use.
     pub fn new(kernels: &K) -> Self {
         let empty = || kernels.zeros(0);
-        let loss = LossMemory { x: empty(), normed: empty(), inverse_rms: empty(), d_normed: empty(), d_x: empty(), logits: empty(), part: empty(), d_part: empty() };
+        let loss = LossMemory {
+            x: empty(),
+            normed: empty(),
+            inverse_rms: empty(),
+            d_normed: empty(),
+            d_x: empty(),
+            logits: empty(),
+            part: empty(),
+            d_part: empty(),
+        };
         TrainingMemory {
             layers: Vec::new(),
             last: empty(),
@@ -202,12 +211,7 @@ impl<K: Kernels> Decoder<K> {
                     &self.parameters[spec.head()],
                     &mut loss.d_part,
                 );
-                kernels.matmul(
-                    Product::weight_gradient(rows.len(), input, output),
-                    &loss.logits,
-                    &loss.part,
-                    &mut gradients[spec.head()],
-                );
+                kernels.matmul(Product::weight_gradient(rows.len(), input, output), &loss.logits, &loss.part, &mut gradients[spec.head()]);
                 kernels.put_rows(&loss.d_part, rows[0] as usize, rows.len(), spec.hidden, &mut loss.d_normed);
             }
         }

@@ -61,13 +61,11 @@ impl Scheduler {
     fn admit(&mut self) {
         while self.running.len() < self.limits.sequences.max(1) {
             let Some((request, prompt, total)) = self.waiting.pop_front() else { return };
-            match self.pool.allocate(&prompt, total) {
-                Some((pages, computed)) => self.running.push(Running { request, tokens: prompt, computed, pages }),
-                None => {
-                    self.waiting.push_front((request, prompt, total));
-                    return;
-                }
-            }
+            let Some((pages, computed)) = self.pool.allocate(&prompt, total) else {
+                self.waiting.push_front((request, prompt, total));
+                return;
+            };
+            self.running.push(Running { request, tokens: prompt, computed, pages });
         }
     }
 

@@ -27,7 +27,8 @@ fn edit_weights(dir: &Path, edit: impl Fn(&str, Vec<usize>, Vec<f32>) -> Option<
     let bytes = std::fs::read(&path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let floats = |data: &[u8]| data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-    let edited: Vec<_> = file.tensors().into_iter().filter_map(|(name, view)| edit(&name, view.shape().to_vec(), floats(view.data()))).collect();
+    let edited: Vec<_> =
+        file.tensors().into_iter().filter_map(|(name, view)| edit(&name, view.shape().to_vec(), floats(view.data()))).collect();
     let raw: Vec<(String, Vec<usize>, Vec<u8>)> =
         edited.into_iter().map(|(name, shape, values)| (name, shape, values.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
     let views = raw.iter().map(|(name, shape, data)| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
@@ -75,7 +76,9 @@ fn damaged_weights_are_named() {
     let keep = |name: &str, shape, values| Some((name.to_owned(), shape, values));
     let message = damaged(|dir| edit_weights(dir, |name, s, v| if name == "model.norm.weight" { None } else { keep(name, s, v) }));
     assert!(message.contains("model.safetensors: tensor \"model.norm.weight\" is missing (expected shape [32])"), "{message}");
-    let message = damaged(|dir| edit_weights(dir, |name, s, v| if name == "model.norm.weight" { keep("model.norm.wight", s, v) } else { keep(name, s, v) }));
+    let message = damaged(|dir| {
+        edit_weights(dir, |name, s, v| if name == "model.norm.weight" { keep("model.norm.wight", s, v) } else { keep(name, s, v) });
+    });
     assert!(message.contains("is missing"), "{message}");
     let message = damaged(|dir| {
         edit_weights(dir, |name, shape, mut values| {

@@ -21,7 +21,7 @@ fn ragged() -> Vec<Request> {
     let prefix: Vec<u32> = (0..45).map(token).collect();
     (0..24)
         .map(|i| {
-            let own: Vec<u32> = (0..1 + i % 7).map(|j| token(100 + 13 * i + j)).collect();
+            let own: Vec<u32> = (0..=i % 7).map(|j| token(100 + 13 * i + j)).collect();
             let prompt = if i % 3 == 0 { own } else { [&prefix[..45 - (i % 4) * 9], &own].concat() };
             request(prompt, 3 + (i * 5) % 20, if i % 2 == 0 { 0.0 } else { 0.9 }, i as u64)
         })

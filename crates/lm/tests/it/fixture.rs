@@ -1,8 +1,8 @@
 //! The committed checkpoints and what PyTorch computed from them.
 
 use safetensors::{Dtype, SafeTensors};
-use starloop_lm::train::Document;
 use starloop_lm::LanguageModel;
+use starloop_lm::train::Document;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -91,13 +91,16 @@ fn ten_adamw_steps_equal_pytorch() {
     for name in FIXTURES {
         let reference = fixture::reference(name);
         let documents = fixture::documents(&reference);
-        let schedule = Schedule { learning_rate: 1e-2, warmup_steps: 0, steps: 10, decay: Decay::Constant, decay_start: 0.0, final_share: 1.0 };
+        let schedule =
+            Schedule { learning_rate: 1e-2, warmup_steps: 0, steps: 10, decay: Decay::Constant, decay_start: 0.0, final_share: 1.0 };
         let hyperparameters =
             Hyperparameters { schedule, betas: (0.9, 0.95), epsilon: 1e-8, weight_decay: 0.1, max_grad_norm: 1.0, micro_batch_tokens: 20 };
         let mut session = TrainingSession::new(fixture::model(name), hyperparameters);
-        for step in 0..10 {
+        let (losses, norms) = (&reference["adamw.losses"], &reference["adamw.grad_norms"]);
+        assert_eq!(losses.len(), 10);
+        for (step, (loss, norm)) in losses.iter().zip(norms).enumerate() {
             let report = session.step(&documents).unwrap();
-            let (loss, norm) = (f64::from(reference["adamw.losses"][step]), f64::from(reference["adamw.grad_norms"][step]));
+            let (loss, norm) = (f64::from(*loss), f64::from(*norm));
             assert!((report.loss - loss).abs() < 2e-5, "{name} step {step}: loss {} not {loss}", report.loss);
             assert!((report.grad_norm - norm).abs() < 1e-4 * (1.0 + norm), "{name} step {step}: norm {} not {norm}", report.grad_norm);
         }

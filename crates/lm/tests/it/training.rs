@@ -26,7 +26,8 @@ fn packed_documents_have_the_losses_that_they_have_alone() {
     let model = fixture::model("llama-tiny");
     let mut memory = TrainingMemory::new(&Cpu);
     let packed = model.decoder.losses(&Packed::new(&documents()), &mut memory);
-    let alone: Vec<f32> = documents().iter().flat_map(|d| model.decoder.losses(&Packed::new(std::slice::from_ref(d)), &mut memory)).collect();
+    let alone: Vec<f32> =
+        documents().iter().flat_map(|d| model.decoder.losses(&Packed::new(std::slice::from_ref(d)), &mut memory)).collect();
     assert_eq!(packed, alone);
 }
 
@@ -47,7 +48,9 @@ fn a_training_is_the_same_on_any_number_of_threads() {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
             let mut session = TrainingSession::new(fixture::model("llama-untied"), hyperparameters());
             let mut batches = PackedEpochs::new(documents(), 4, 100, 3).unwrap();
-            (1..=6).for_each(|step| drop(session.step(&batches.batch(step)).unwrap()));
+            for step in 1..=6 {
+                session.step(&batches.batch(step)).unwrap();
+            }
             session.into_model().decoder.download()
         })
     };
@@ -79,8 +82,9 @@ fn a_saved_training_goes_on_bit_for_bit() {
 
 #[test]
 fn divergence_and_silence_are_errors() {
-    let mut session = TrainingSession::new(fixture::model("llama-tiny"), hyperparameters());
-    session.model_mut().decoder.parameters_mut()[0].fill(f32::NAN);
+    let mut diverged = fixture::model("llama-tiny");
+    diverged.decoder.parameters_mut()[0].fill(f32::NAN);
+    let mut session = TrainingSession::new(diverged, hyperparameters());
     assert!(session.step(&documents()).unwrap_err().to_string().contains("training diverged at step 1: the loss is NaN"));
     let mut session = TrainingSession::new(fixture::model("llama-tiny"), hyperparameters());
     let silent = Document { tokens: vec![1, 2, 3], target: vec![true, false, false] };
