@@ -1,6 +1,6 @@
 //! Progress bars and one line per iteration, drawn from events.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use starloop_core::event::{Event, Observer, Stage};
 use starloop_core::metrics::{AttemptCounts, IterationMetrics};
 use std::time::Instant;
@@ -24,7 +24,7 @@ impl Console {
         if self.quiet {
             return;
         }
-        let template = format!("{{prefix:32}} {{bar:24}} {{pos:>6}}/{{len}} {unit}  {{msg}}  {{eta}} left");
+        let template = format!("{{prefix:32}} {{bar:24}} {{pos:>6}}/{{len}} {unit}  {{msg}}");
         let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
         self.bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style).with_prefix(label.to_owned());
     }
@@ -33,7 +33,9 @@ impl Console {
         let rate = tokens as f64 / self.stage_began.elapsed().as_secs_f64().max(1e-3);
         let loss = loss.map_or_else(String::new, |loss| format!("  loss {loss:.4}"));
         self.bar.set_position(done);
-        self.bar.set_message(format!("{rate:.0} tokens/s{loss}"));
+        // Before the first problem is finished there is nothing to go by.
+        let left = if done == 0 { String::new() } else { format!("  {:#} left", HumanDuration(self.bar.eta())) };
+        self.bar.set_message(format!("{rate:.0} tokens/s{loss}{left}"));
     }
 
     fn line(&self, text: &str) {
