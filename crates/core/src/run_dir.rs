@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! runs/<name>/ run.json config.toml events.jsonl lock
+//!   base/                                                                   a shipped base model, unpacked
+//!   accuracy.svg                                                            the plot
 //!   METHOD/iter-000/ eval.jsonl metrics.json                                the base model, few-shot
 //!   METHOD/iter-001/ attempts.jsonl train.jsonl training.json checkpoint/ eval.jsonl metrics.json
 //! ```
-//! Everything is written under a temporary name, synced and renamed, so a final name means done. `metrics.json` comes last and means that the
+//! Everything but `events.jsonl` is written under a temporary name (`*.partial`), synced and renamed, so a final name means done. While a
+//! fine-tuning is under way, `training-state/` holds what it can be taken up from. `metrics.json` comes last and means that the
 //! iteration is done. Only `events.jsonl` holds times; every other file is the same byte for byte whenever the run is repeated or resumed.
 
 use crate::config::Config;
