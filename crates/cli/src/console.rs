@@ -1,5 +1,6 @@
 //! What the user sees that is not data: messages, errors, interruption.
 
+use anyhow::Context;
 use starloop_core::error::Error;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ pub fn start(quiet: bool) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().with_target(false).init();
     // Every file appears whole or not at all, so stopping at any moment loses only the work since the last one.
     let handler = ctrlc::set_handler(|| {
-        eprintln!("\nstopped; what was finished is kept, and the same command with --resume goes on from there");
+        eprintln!("\nstopped; what was finished is kept, and a run goes on from there with --resume");
         std::process::exit(INTERRUPTED);
     });
     if let Err(error) = handler {
@@ -35,9 +36,8 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
 /// Prints a line of data.
 pub fn print(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(line.as_bytes())?;
-    out.write_all(b"\n")?;
-    Ok(out.flush()?)
+    let written = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    written.context("cannot write to standard output")
 }
 
 /// Prints a value as one line of JSON.

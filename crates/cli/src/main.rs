@@ -6,6 +6,7 @@ mod progress;
 
 use clap::{Parser, Subcommand};
 use commands::{bench, eval, pretrain, report, run, sample, score, train, verify};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 /// Teach a language model to reason from its own right answers (STaR, Zelikman et al. 2022).
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 struct Arguments {
     /// Worker threads; all cores if not given. Results do not depend on it
     #[arg(long, global = true, value_name = "N")]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
     /// Show only warnings and errors on standard error
     #[arg(long, short, global = true)]
     quiet: bool,
@@ -75,9 +76,9 @@ fn main() -> ExitCode {
 }
 
 /// Sets the number of worker threads of everything that follows.
-fn threads(count: Option<usize>) -> anyhow::Result<()> {
+fn threads(count: Option<NonZeroUsize>) -> anyhow::Result<()> {
     if let Some(count) = count {
-        rayon::ThreadPoolBuilder::new().num_threads(count).build_global()?;
+        rayon::ThreadPoolBuilder::new().num_threads(count.get()).build_global()?;
     }
     Ok(())
 }

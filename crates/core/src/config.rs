@@ -287,6 +287,10 @@ impl Config {
     pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Config> {
         let (source, table) = Source::read(origin, text, overrides)?;
         let raw: Raw = source.section("", table).read()?;
+        // Before the methods, which are read with the common sections merged in: an error there must not blame a method.
+        let sampling = source.section("sampling", raw.sampling.clone()).read()?;
+        let training = source.section("training", raw.training.clone()).read()?;
+        let evaluation = source.section("evaluation", raw.evaluation.clone()).read()?;
         let mut methods = BTreeMap::new();
         for (name, table) in raw.methods.clone() {
             let config = read_method(&source, &name, table, &raw)?;
@@ -298,9 +302,9 @@ impl Config {
             run: raw.run,
             model: raw.model,
             task: TaskConfig::read(source.section("task", raw.task))?,
-            sampling: source.section("sampling", raw.sampling).read()?,
-            training: source.section("training", raw.training).read()?,
-            evaluation: source.section("evaluation", raw.evaluation).read()?,
+            sampling,
+            training,
+            evaluation,
             methods,
         };
         check::check(&config).map_err(|invalid| source.invalid(invalid))?;

@@ -5,12 +5,14 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::TrainingMetrics;
 use crate::run_dir::create_directory;
+use crate::seed::sha256_hex;
 use crate::trainer::embedded::EmbeddedTrainer;
 use crate::trainer::{FineTuning, Trainer};
 use crate::types::{Example, Mode, ProblemId};
 use fs_err as fs;
 use serde::Deserialize;
-use std::path::Path;
+use starloop_lm::checkpoint::weights_sha256;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// One line of the file. Other keys are allowed: a run's `train.jsonl` has some.
@@ -36,7 +38,7 @@ pub fn read_pairs(path: &Path) -> Result<Vec<Example>> {
 }
 
 /// Fine-tunes the checkpoint `model` on the pairs in `data` into `output`, which must not exist. An interrupted training of the same output
-/// is taken up.
+/// is taken up if it was saved (`checkpoint_every`), with the same model, data, settings and seed.
 ///
 /// # Errors
 /// The data is not as it should be, `output` exists, or training fails.
@@ -52,7 +54,8 @@ pub fn finetune(
     if output.exists() {
         return Err(Error::Corrupt { path: output.to_owned(), message: "exists already; choose another --out or remove it".into() });
     }
-    let scratch = output.with_extension("training-state");
+    let states = states(output);
+    let scratch = states.join(fingerprint(model, data, settings, seed)?);
     let method = "train".to_owned();
     observer.observe(&Event::StageStarted { method: method.clone(), iteration: 0, stage: Stage::FineTuning, total: settings.steps });
     let began = Instant::now();
@@ -63,10 +66,27 @@ pub fn finetune(
             observer.observe(&Event::StageProgress { done, tokens, loss });
         })
     })?;
-    if scratch.exists() {
-        fs::remove_dir_all(&scratch)?;
+    if states.exists() {
+        fs::remove_dir_all(&states)?;
     }
     let (tokens, seconds) = (metrics.tokens, began.elapsed().as_secs_f64());
     observer.observe(&Event::StageFinished { method, iteration: 0, stage: Stage::FineTuning, tokens, seconds, reused: false });
     Ok(metrics)
+}
+
+/// Where states are saved until the training is done: beside the output, under its whole name, so that `tuned-1.5` and `tuned-1.6` do not
+/// meet.
+fn states(output: &Path) -> PathBuf {
+    let mut name = output.file_name().unwrap_or_default().to_owned();
+    name.push(".training-state");
+    output.with_file_name(name)
+}
+
+/// What identifies a training, so that the state of another one is not taken up.
+fn fingerprint(model: &Path, data: &Path, settings: &TrainingConfig, seed: u64) -> Result<String> {
+    let weights = weights_sha256(model).map_err(|error| Error::Engine { context: "fine-tuning".to_owned(), message: error.to_string() })?;
+    let data = sha256_hex(&fs::read_to_string(data)?);
+    let mut fingerprint = sha256_hex(&format!("{weights} {data} {settings:?} {seed}"));
+    fingerprint.truncate(12);
+    Ok(fingerprint)
 }

@@ -111,7 +111,7 @@ fn train(model: LanguageModel, size: &Size, steps: usize) -> Result<Vec<f64>> {
     };
     let mut session = TrainingSession::new(model, hyperparameters);
     let documents: Vec<Document> = (0..size.batch).map(|row| Document::whole(tokens(size.length, row, size))).collect();
-    measure(steps, size.batch * size.length, || Ok(drop(session.step(&documents)?)))
+    measure(steps, size.batch * size.length, || Ok(session.step(&documents).map(|_| ())?))
 }
 
 fn decode(model: &LanguageModel, size: &Size, rounds: usize) -> Result<Vec<f64>> {
@@ -124,7 +124,7 @@ fn decode(model: &LanguageModel, size: &Size, rounds: usize) -> Result<Vec<f64>>
     };
     let requests: Vec<Request> = (0..size.sequences).map(request).collect();
     let limits = EngineLimits { cache_bytes: 2 << 30, ..EngineLimits::default() };
-    measure(rounds, size.sequences * NEW, || Ok(drop(sample(model, &requests, &limits, &mut |_| {})?)))
+    measure(rounds, size.sequences * NEW, || Ok(sample(model, &requests, &limits, &mut |_| {}).map(|_| ())?))
 }
 
 /// Tokens per second of each call after the first.

@@ -22,7 +22,7 @@ pub struct Arguments {
     /// A file that holds the text
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     text_file: Option<PathBuf>,
-    /// Print one line of JSON: {"token_ids": [...], "logprobs": [null, ...]}
+    /// Print one line of JSON: `{"token_ids": [...], "logprobs": [null, ...]}`
     #[arg(long)]
     json: bool,
 }

@@ -15,7 +15,8 @@ Examples:
   starloop train --model DIR --data pairs.jsonl --out tuned --steps 200 --learning-rate 1e-4 --batch-size 8 --sequence-length 1024
   starloop train --model DIR --data pairs.jsonl --out tuned --set schedule=cosine --set weight_decay=0.1 --json
 
-Each line of the data: {\"prompt\": \"...\", \"completion\": \"...\"}. A training that was interrupted goes on when the command is repeated.")]
+Each line of the data: {\"prompt\": \"...\", \"completion\": \"...\"}. Saved states (--set checkpoint_every=100)
+let a training that was interrupted go on when the same command is repeated.")]
 pub struct Arguments {
     /// The checkpoint directory to start from
     #[arg(long, value_name = "DIR")]
@@ -41,7 +42,7 @@ pub struct Arguments {
     /// Seed of the order of examples
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Change any key of a config's [training] section, such as warmup_steps=10
+    /// Change any key of a config's `[training]` section, such as `warmup_steps=10`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Print what was done as JSON

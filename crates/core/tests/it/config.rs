@@ -80,6 +80,7 @@ fn wrong_values_are_named() {
             "--set methods.star.kind: `methods.star.kind`: there is no kind \"stra\"; one of: few_shot, direct, star; did you mean \"star\"?",
         ),
         ("run=['x']", "--set run: `run`: there is no [methods.x]; there are: direct, few_shot, star, without"),
+        ("sampling.topp=1", "--set sampling.topp: unknown key `sampling.topp`; did you mean `sampling.top_p`?"),
         ("training.batch=3", "--set training.batch: unknown key `training.batch`; did you mean `training.batch_size`?"),
         ("seed.x=3", "my.toml: `seed`: is no table, so `x` cannot be set in it"),
     ] {

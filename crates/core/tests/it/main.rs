@@ -7,3 +7,4 @@ mod embedded;
 mod resume;
 mod run;
 mod selection;
+mod shipped;

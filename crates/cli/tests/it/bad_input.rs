@@ -1,0 +1,100 @@
+//! What cannot be: one error that names the file or key and says what to do, the right exit code, and nothing lost.
+
+use crate::program::{SMALL_PRETRAINING, SMALL_RUN, repository, small_run, snapshot, starloop, text};
+
+#[test]
+fn configs_that_cannot_be_are_exit_code_2() {
+    let place = tempfile::tempdir().unwrap();
+    let broken = place.path().join("broken.toml");
+    std::fs::write(&broken, "name = \"x\"\nseed = = 1\n").unwrap();
+    let cases: &[(&str, &[&str])] = &[
+        ("run smoke --set training.stepz=3", &["--set training.stepz: unknown key `training.stepz`", "`training.steps`"]),
+        ("run smoke --set methods.star.iteration=3", &["`methods.star.iteration`", "`methods.star.iterations`"]),
+        ("run smoke --set training.steps=0", &["--set training.steps", "at least 1"]),
+        ("run smoke --set training.steps", &["key=value"]),
+        ("run smoke --set task.digits=[3,1]", &["task.digits"]),
+        ("run smoke --set model.base=/nowhere", &["model.base", "/nowhere", "no such directory"]),
+        ("run smoke --set model.base=builtin:x", &["model.base", "arithmetic"]),
+        ("run smok", &["did you mean `smoke`?"]),
+        ("pretrain arithmetik", &["did you mean `arithmetic`?"]),
+        ("pretrain arithmetic --set training.step=3", &["`training.step`", "`training.steps`"]),
+        ("eval --model builtin:arithmetic --task arithmetik", &["task.kind", "did you mean \"arithmetic\"?"]),
+        ("verify --task arithmetik", &["task.kind", "did you mean \"arithmetic\"?"]),
+        ("train --model x --data y --out z --set step=1", &["`step`", "`steps`"]),
+    ];
+    for (line, said) in cases {
+        starloop(line, &[]).failed(2, said);
+    }
+    starloop("run", &[text(&broken)]).failed(2, &[text(&broken), "line 2"]);
+    starloop("pretrain", &[text(&broken)]).failed(2, &[text(&broken), "line 2"]);
+}
+
+#[test]
+fn files_that_are_not_there_are_named() {
+    for line in [
+        "run nowhere/x.toml",
+        "pretrain nowhere/x.toml",
+        "report nowhere/x",
+        "train --model x --data nowhere/x --out z",
+        "score --model nowhere/x --text a",
+    ] {
+        starloop(line, &[]).failed(1, &["nowhere/x"]);
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let under_a_file = file.path().join("deep/run");
+    starloop(SMALL_RUN, &["--run-dir", text(&under_a_file)]).failed(1, &[text(&under_a_file)]);
+    starloop(SMALL_PRETRAINING, &["--out", text(&under_a_file)]).failed(1, &[text(file.path())]);
+    starloop("report", &[text(small_run()), "--svg", text(&under_a_file)]).failed(1, &[text(&under_a_file)]);
+}
+
+#[test]
+fn a_run_that_is_there_is_left_as_it_is() {
+    let before = snapshot(small_run());
+    let place = ["--run-dir", text(small_run())];
+    starloop(SMALL_RUN, &place).failed(2, &[text(small_run()), "--resume", "--run-dir"]);
+    let changed = ["--resume", "--seed", "8", "--set", "methods.star.rationalize=false"];
+    let keys = ["another config", "methods.star.rationalize (true -> false)", "seed (1 -> 8)"];
+    starloop(SMALL_RUN, &[&place[..], &changed].concat()).failed(2, &keys);
+    assert!(snapshot(small_run()) == before);
+    let strange = tempfile::tempdir().unwrap();
+    std::fs::write(strange.path().join("thesis.tex"), "").unwrap();
+    starloop(SMALL_RUN, &["--run-dir", text(strange.path())]).failed(2, &[text(strange.path()), "holds no run"]);
+    assert_eq!(std::fs::read_dir(strange.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_base_that_solves_nothing_is_told_with_what_to_try() {
+    let place = tempfile::tempdir().unwrap();
+    let (base, run) = (place.path().join("base"), place.path().join("run"));
+    starloop(SMALL_PRETRAINING, &["--out", text(&base), "--set", "training.steps=1"]).done();
+    let set = [format!("model.base={}", text(&base)), "run=[\"star\"]".to_owned()];
+    let arguments = ["--set", &set[0], "--set", &set[1], "--run-dir", text(&run)];
+    let said =
+        ["star, iteration 1: none of 96 attempts", "sampling.few_shot", "stronger base model", "warning: star: the base model solves none"];
+    // The warning is shown however quiet the program is.
+    starloop(SMALL_RUN, &arguments).failed(1, &said);
+    assert!(run.join("star/iter-001/attempts.jsonl").exists(), "what was done is kept");
+    starloop(SMALL_RUN, &[&arguments[..], &["--resume"]].concat()).failed(1, &said[..3]);
+}
+
+#[test]
+fn training_data_that_cannot_be_read_is_named_with_its_line() {
+    let place = tempfile::tempdir().unwrap();
+    let (model, data, out) = (repository("fixtures/llama-tiny"), place.path().join("pairs.jsonl"), place.path().join("out"));
+    let pair = r#"{"prompt": "a", "completion": "b"}"#;
+    for (content, said) in [
+        (format!("{pair}\n\n{{\"prompt\": \"a\"}}\n"), "line 3: missing field `completion`"),
+        (format!("{pair}\n{{\"prompt"), "line 2"),
+        (String::new(), "holds no example"),
+        (format!("{{\"prompt\": \"a\", \"completion\": \"{}\"}}", "b ".repeat(40)), ":1: 42 tokens, but training.sequence_length is 32"),
+    ] {
+        std::fs::write(&data, content).unwrap();
+        let arguments = ["--model", text(&model), "--data", text(&data), "--out", text(&out)];
+        starloop("train --quiet --steps 2 --sequence-length 32", &arguments).failed(1, &[text(&data), said]);
+        assert!(!out.exists());
+    }
+}

@@ -1,0 +1,220 @@
+//! Each command by itself, and the figures that it prints.
+
+use crate::program::{base, lines, numbers, repository, small_run, starloop, starloop_reading, text};
+use serde_json::{Value, json};
+use starloop_core::config::Config;
+use std::path::Path;
+
+const SUM: &str = "Input:\n6 2 4 + 2 5 9\nTarget:\n";
+
+#[test]
+fn every_command_shows_examples() {
+    for command in ["", "run", "report", "pretrain", "sample", "score", "train", "eval", "verify", "bench"] {
+        let help = starloop(&format!("{command} --help"), &[]).done();
+        assert!(help.contains("Examples:\n") && help.contains("  starloop "), "{command}: {help}");
+    }
+    assert_eq!(starloop("--version", &[]).done(), concat!("starloop ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for (line, said) in [
+        ("", "Usage:"),
+        ("rum", "unrecognized subcommand"),
+        ("run", "<CONFIG>"),
+        ("run smoke --resum", "--resume"),
+        ("--threads 0 run smoke --dry-run", "--threads"),
+        ("sample --model x", "--prompt"),
+        ("sample --model x --prompt y --prompt-file z", "cannot be used with"),
+        ("sample --model x --prompt y -n 0", "at least 1"),
+        ("sample --model x --prompt y --top-p 0", "above 0"),
+        ("sample --model x --prompt y --temperature=-1", "at least 0"),
+        ("eval --model x --task arithmetic --split train", "[possible values: dev, test]"),
+    ] {
+        let outcome = starloop(line, &[]);
+        assert_eq!(outcome.code, Some(2), "{line}");
+        assert!(outcome.err.contains(said), "{line}: {}", outcome.err);
+    }
+}
+
+/// The completions of [`SUM`] by the shipped base, as JSON.
+fn samples(options: &str) -> Vec<Value> {
+    let output = starloop(&format!("sample {options} --json"), &["--model", text(&base()), "--prompt", SUM]).json();
+    assert_eq!(output["prompt"], SUM);
+    output["completions"].as_array().unwrap().clone()
+}
+
+#[test]
+fn samples_depend_on_their_seed_alone() {
+    let four = samples("-n 4 --seed 5 --temperature 3 --max-new-tokens 40");
+    assert_eq!(four.iter().map(|sample| sample["seed"].as_u64().unwrap()).collect::<Vec<_>>(), [5, 6, 7, 8]);
+    assert!(four[1..].iter().all(|sample| sample["token_ids"] != four[0]["token_ids"]));
+    assert_eq!(samples("--seed 7 --temperature 3 --max-new-tokens 40"), four[2..3]);
+    for one_choice in ["--top-k 1", "--top-p 0.000001"] {
+        let drawn = samples(&format!("{one_choice} --temperature 3 --max-new-tokens 40"));
+        assert_eq!(drawn[0]["token_ids"], samples("--max-new-tokens 40")[0]["token_ids"], "{one_choice}");
+    }
+}
+
+#[test]
+fn a_sample_ends_at_a_stop_string_or_at_the_limit() {
+    let whole = samples("--max-new-tokens 40").remove(0);
+    assert_eq!(whole["finish_reason"], "length");
+    assert_eq!(whole["token_ids"].as_array().unwrap().len(), 40);
+    let stopped = samples("--max-new-tokens 40 --stop C:").remove(0);
+    assert_eq!(stopped["finish_reason"], "stop");
+    let (whole, stopped) = (whole["text"].as_str().unwrap(), stopped["text"].as_str().unwrap());
+    assert_eq!(stopped, whole.split_once("C:").unwrap().0);
+    let prompt = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&prompt, SUM).unwrap();
+    let plain = starloop("sample --max-new-tokens 40", &["--model", text(&base()), "--prompt-file", text(prompt.path())]).done();
+    assert_eq!(plain, format!("{whole}\n"));
+}
+
+#[test]
+fn score_gives_a_greedy_sample_the_log_probability_that_sample_reports() {
+    let sample = samples("--max-new-tokens 40").remove(0);
+    let whole = format!("{SUM}{}", sample["text"].as_str().unwrap());
+    let score = starloop("score --json", &["--model", text(&base()), "--text", &whole]).json();
+    assert_eq!(score.as_object().unwrap().keys().collect::<Vec<_>>(), ["logprobs", "token_ids"]);
+    let (ids, logprobs) = (score["token_ids"].as_array().unwrap(), score["logprobs"].as_array().unwrap());
+    assert!(logprobs[0].is_null() && logprobs.len() == ids.len());
+    let sampled = numbers(&sample["logprobs"]);
+    let scored = numbers(&json!(logprobs[ids.len() - sampled.len()..]));
+    assert_eq!(json!(ids[ids.len() - sampled.len()..]), sample["token_ids"]);
+    assert!((scored.iter().sum::<f64>() - sampled.iter().sum::<f64>()).abs() < 1e-4, "{scored:?} {sampled:?}");
+    let plain = starloop("score", &["--model", text(&base()), "--text", &whole]).done();
+    assert_eq!(plain.lines().count(), ids.len() + 1, "a line for each token and the total");
+}
+
+#[test]
+fn verify_tells_the_four_verdicts() {
+    let input = r#"
+        {"completion": "8 8 3", "answer": "8 8 3"}
+        {"completion": "<scratch>\n, 8 8 3 C: 0\n0 8 8 3\n</scratch>\n0 8 8 3", "answer": "8 8 3"}
+        {"completion": "8 8 4", "answer": "8 8 3", "finish": "stop"}
+        {"completion": "<scratch>\n8 8 3", "answer": "8 8 3"}
+        {"completion": "<scratch>\n8 8 3", "answer": "8 8 3", "finish": "length"}"#;
+    let graded = starloop_reading(input, "verify --task arithmetic --json").done();
+    let expected = [
+        r#"{"verdict":"correct","predicted":"8 8 3"}"#,
+        r#"{"verdict":"correct","predicted":"8 8 3"}"#,
+        r#"{"verdict":"wrong","predicted":"8 8 4"}"#,
+        r#"{"verdict":"unparsed","predicted":null}"#,
+        r#"{"verdict":"truncated","predicted":null}"#,
+    ];
+    assert_eq!(graded.lines().collect::<Vec<_>>(), expected);
+    let counts = starloop_reading(input, "verify --task arithmetic").done();
+    assert_eq!(counts.split_whitespace().collect::<Vec<_>>().join(" "), "correct 2 wrong 1 unparsed 1 truncated 1");
+}
+
+#[test]
+fn verify_names_the_line_that_it_cannot_read() {
+    for (line, said) in
+        [("{\"completion\": 1", "expected a string"), ("{\"completion\": \"1\", \"anwser\": \"1\"}", "unknown field `anwser`")]
+    {
+        let outcome = starloop_reading(&format!("{{\"completion\": \"1\", \"answer\": \"1\"}}\n{line}"), "verify --task arithmetic");
+        outcome.failed(1, &["standard input, line 2", said]);
+    }
+}
+
+#[test]
+fn train_lowers_the_loss_and_writes_a_checkpoint_that_samples() {
+    let place = tempfile::tempdir().unwrap();
+    let pair = |digit: &str| json!({"prompt": "a b", "completion": digit.repeat(4), "other keys": "are allowed"}).to_string() + "\n";
+    let pairs: String = ["7", "8", "9"].into_iter().map(pair).collect();
+    let data = place.path().join("pairs.jsonl");
+    std::fs::write(&data, pairs).unwrap();
+    let model = repository("fixtures/llama-tiny");
+    let loss_after = |steps: &str| {
+        let out = place.path().join(format!("tuned.{steps}"));
+        let arguments = ["--model", text(&model), "--data", text(&data), "--out", text(&out), "--steps", steps];
+        let settings = "train --quiet --json --learning-rate 1e-2 --batch-size 2 --sequence-length 32 --set warmup_steps=1";
+        let metrics = starloop(settings, &arguments).json();
+        assert_eq!(metrics["steps"], steps.parse::<u64>().unwrap());
+        starloop("sample --max-new-tokens 3 --prompt a", &["--model", text(&out)]).done();
+        starloop(settings, &arguments).failed(1, &[text(&out), "exists already"]);
+        metrics["final_loss"].as_f64().unwrap()
+    };
+    let (first, later) = (loss_after("1"), loss_after("30"));
+    assert!(later < first / 2.0, "{first} -> {later}");
+}
+
+#[test]
+fn eval_measures_the_base_as_the_loop_does() {
+    let place = tempfile::tempdir().unwrap();
+    let answers = place.path().join("answers.jsonl");
+    let line = "eval --quiet --task arithmetic --few-shot 3 --max-new-tokens 96 --set task.digits=[2,3] --set task.evaluation_per_class=5";
+    let of_base = ["--model", "builtin:arithmetic", "--answers", text(&answers), "--json"];
+    let metrics = starloop(line, &of_base).json();
+    assert!(std::fs::read(&answers).unwrap() == std::fs::read(small_run().join("star/iter-000/eval.jsonl")).unwrap());
+    let by_loop: Value = serde_json::from_slice(&std::fs::read(small_run().join("star/iter-000/metrics.json")).unwrap()).unwrap();
+    assert_eq!(metrics, by_loop);
+    let plain = starloop(line, &["--model", text(&base())]).done();
+    assert_eq!(plain.lines().count(), 3, "a line for each digit count and one for all: {plain}");
+}
+
+type IsRight = fn(&Value) -> bool;
+
+/// What a report says of each iteration of each method, by name and kind of value.
+const REPORTED: &[(&str, IsRight)] = &[
+    ("method", Value::is_string),
+    ("iteration", Value::is_u64),
+    ("accuracy", Value::is_f64),
+    ("interval", Value::is_array),
+    ("by_class", Value::is_object),
+    ("problems", Value::is_u64),
+    ("sampled_tokens", Value::is_u64),
+    ("trained_tokens", Value::is_u64),
+    ("seconds", |value| value.is_f64() || value.is_null()),
+];
+
+#[test]
+fn a_report_is_made_from_files_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let svg = place.path().join("figure.svg");
+    let report = starloop("report --json", &[text(small_run()), "--svg", text(&svg)]).json();
+    let rows = report["results"].as_array().unwrap();
+    let expected = [("few_shot", 0), ("direct", 0), ("direct", 1), ("star", 0), ("star", 1), ("star", 2)];
+    assert_eq!(rows.iter().map(|row| (row["method"].as_str().unwrap(), row["iteration"].as_u64().unwrap())).collect::<Vec<_>>(), expected);
+    for row in rows {
+        for (key, is_right) in REPORTED {
+            assert!(row.get(key).is_some_and(is_right), "{key} in {row}");
+        }
+        assert_eq!(row["by_class"].as_object().unwrap().keys().collect::<Vec<_>>(), ["2 digits", "3 digits"]);
+    }
+    assert!(std::fs::read(svg).unwrap() == std::fs::read(small_run().join("accuracy.svg")).unwrap());
+    let plain = starloop("report --iterations", &[text(small_run())]).done();
+    assert!(plain.contains("STaR") && plain.contains("paper"), "{plain}");
+}
+
+#[test]
+fn a_dry_run_prints_a_config_that_reads_back_and_an_estimate() {
+    let place = tempfile::tempdir().unwrap();
+    let line = "run smoke --dry-run --seed 9 --set task.problems_per_iteration=20 --set methods.star.iterations=7";
+    let run = place.path().join("run");
+    let printed = starloop(line, &["--run-dir", text(&run)]).done();
+    let config = Config::parse("printed", &printed, &[]).unwrap();
+    assert_eq!((config.seed, config.name.as_str()), (9, "smoke"));
+    assert!(config.to_toml().contains("iterations = 7") && printed.starts_with(config.to_toml().trim_end()));
+    assert!(printed.contains("# star                   7 iterations"), "{printed}");
+    assert!(!run.exists(), "nothing is written");
+    let estimate = starloop(line, &["--json"]).json();
+    assert_eq!(estimate["config"], config.to_toml());
+    assert_eq!(estimate["cost"]["methods"][2]["iterations"], 7);
+}
+
+#[test]
+fn a_seed_decides_a_run_and_is_kept_in_its_config() {
+    let place = tempfile::tempdir().unwrap();
+    let answers = |name: &str, seed: &str| {
+        let run = place.path().join(name);
+        let less = "run smoke --quiet --set task.evaluation_per_class=3 --set sampling.few_shot=1";
+        starloop(less, &["--set", "run=[\"few_shot\"]", "--seed", seed, "--run-dir", text(&run)]).done();
+        assert!(std::fs::read_to_string(run.join("config.toml")).unwrap().contains(&format!("seed = {seed}\n")));
+        lines(&run.join(Path::new("few_shot/iter-000/eval.jsonl")))
+    };
+    let (one, again, two) = (answers("one", "4"), answers("again", "4"), answers("two", "5"));
+    assert_eq!(one, again);
+    assert_ne!(one, two);
+}

@@ -1,0 +1,11 @@
+//! The program from the outside: real commands on the real engine, in one binary.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod bad_input;
+mod commands;
+mod damage;
+#[cfg(unix)]
+mod interrupted;
+mod pretraining;
+mod program;
+mod smoke;
