@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A stretch of work with a beginning and an end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Attempts without the answer.

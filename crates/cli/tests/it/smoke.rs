@@ -18,6 +18,7 @@ fn accuracy_rises_in_two_iterations() {
     assert_eq!(of_star.iter().map(|row| row["iteration"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1, 2]);
     assert!(accuracy[1] > accuracy[0] + 0.1 && accuracy[2] > accuracy[0] + 0.2, "{accuracy:?}");
     assert!(of_star[1]["kept_hinted"].as_u64() > Some(0), "rationalization was at work");
+    assert_eq!(report["warnings"], serde_json::json!([]));
     assert!(std::fs::read_to_string(run.join("accuracy.svg")).unwrap().starts_with("<svg"));
     let again = starloop("report --json", &[text(&run)]).json();
     assert_eq!(again, report, "the report reads the same from the files");

@@ -4,11 +4,12 @@ use super::{IterationReport, Kind, MethodReport, Report, RunReport};
 use crate::error::{Error, Result};
 use crate::event::{Event, Stage};
 use crate::run_dir::{RunDir, RunStatus};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Wall-clock seconds of every stage that was done, not found; by method, iteration and stage.
-type Seconds = HashMap<(String, u32, Stage), f64>;
+/// Wall-clock seconds of every stage that was done, not found; by method, iteration and stage. In order, so that sums come out
+/// the same to the last bit.
+type Seconds = BTreeMap<(String, u32, Stage), f64>;
 
 pub(super) fn report(paths: &[PathBuf]) -> Result<Report> {
     let mut report = Report { runs: Vec::new(), warnings: Vec::new() };
