@@ -148,17 +148,23 @@ impl Arm<'_> {
         Ok(metrics)
     }
 
-    /// Attempts `problems` with the model `model`, and once more with the answer as a hint where all attempts failed and `rationalize` is
-    /// true (paper, section 3.2). The attempts without hint come first.
+    /// Attempts `problems` with the model `model`, and where all attempts failed once more with the answer as a hint, with the model
+    /// `rationalizer` if there is one (paper, section 3.2). The attempts without hint come first.
     ///
     /// # Errors
     /// Those of the policy and of the run directory.
-    pub fn collect(&mut self, iteration: u32, problems: &[Problem], model: Start, rationalize: bool) -> Result<Vec<GradedAttempt>> {
+    pub fn collect(
+        &mut self,
+        iteration: u32,
+        problems: &[Problem],
+        model: Start,
+        rationalizer: Option<Start>,
+    ) -> Result<Vec<GradedAttempt>> {
         let place = self.place(iteration);
         if let Some(attempts) = place.attempts()? {
             for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
                 let counts = eval::count(&attempts, mode);
-                if mode == Mode::Unhinted || rationalize {
+                if mode == Mode::Unhinted || rationalizer.is_some() {
                     self.reused(iteration, stage, counts.attempts, counts.tokens);
                 }
             }
@@ -181,13 +187,17 @@ impl Arm<'_> {
             parameters,
         };
         let mut attempts = self.ask(&question, problems, model)?;
-        if rationalize {
+        if let Some(rationalizer) = rationalizer {
             let solved: HashSet<_> =
                 attempts.iter().filter(|graded| graded.verdict.is_correct()).map(|graded| &graded.attempt.problem).collect();
             let failed: Vec<Problem> = problems.iter().filter(|problem| !solved.contains(&problem.id)).cloned().collect();
             question.stage = Stage::Rationalizing;
             question.mode = Mode::Hinted;
-            let hinted = self.ask(&question, &failed, model)?;
+            if rationalizer == Start::Base {
+                // Whatever the iteration: the base knows the task from its prompt alone.
+                question.few_shot = self.config.sampling.few_shot;
+            }
+            let hinted = self.ask(&question, &failed, rationalizer)?;
             attempts.extend(hinted);
         }
         place.write_attempts(&attempts)?;

@@ -43,7 +43,10 @@ pub struct ModelShape {
 }
 
 /// The shipped recipes, whose files are in `configs/pretrain/`.
-const RECIPES: &[(&str, &str)] = &[("arithmetic", include_str!("../../../../configs/pretrain/arithmetic.toml"))];
+const RECIPES: &[(&str, &str)] = &[
+    ("arithmetic", include_str!("../../../../configs/pretrain/arithmetic.toml")),
+    ("arithmetic-one-digit", include_str!("../../../../configs/pretrain/arithmetic-one-digit.toml")),
+];
 
 impl PretrainConfig {
     /// Reads a shipped recipe by its name, or else a file by its path, with overrides of the form `a.b=c`.

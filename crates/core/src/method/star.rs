@@ -16,6 +16,8 @@ pub struct Star {
     pub iterations: u32,
     /// Ask again, with the answer as a hint, where every unaided attempt failed.
     pub rationalize: bool,
+    /// Which model is shown the hint. The paper's is the one that failed; the base model has never been taught to do without hints.
+    pub rationalizer: Rationalizer,
     /// Fine-tune the base model each time (the paper's choice); otherwise go on from the latest model.
     pub reset_to_base: bool,
     /// Train on what was kept in all iterations so far; otherwise on this iteration's alone (the paper's choice).
@@ -26,9 +28,19 @@ pub struct Star {
     pub max_per_problem: u32,
 }
 
+/// A model that rationalizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rationalizer {
+    /// The model whose attempts failed (the paper's choice).
+    Current,
+    /// The base model, with worked examples in its prompt.
+    Base,
+}
+
 impl Default for Star {
     fn default() -> Self {
-        Star { iterations: 1, rationalize: true, reset_to_base: true, accumulate: false, patience: 0, max_per_problem: 0 }
+        Star { iterations: 1, rationalize: true, rationalizer: Rationalizer::Current, reset_to_base: true, accumulate: false, patience: 0, max_per_problem: 0 }
     }
 }
 
@@ -82,7 +94,11 @@ impl Star {
     fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson> {
         let current = if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) };
         let problems = arm.training_problems(iteration);
-        let attempts = arm.collect(iteration, &problems, current, self.rationalize)?;
+        let rationalizer = match self.rationalizer {
+            Rationalizer::Current => current,
+            Rationalizer::Base => Start::Base,
+        };
+        let attempts = arm.collect(iteration, &problems, current, self.rationalize.then_some(rationalizer))?;
         let few_shot = if arm.config().training.train_with_few_shot { arm.config().sampling.few_shot } else { 0 };
         let rules = SelectionRules { max_per_problem: self.max_per_problem, few_shot };
         let mut rounds = vec![Round { problems, attempts }];
