@@ -69,6 +69,10 @@ impl PretrainLog {
 /// `output` holds something else, or training fails.
 pub fn pretrain(config: &PretrainConfig, output: &Path, observer: &mut dyn Observer) -> Result<PretrainLog> {
     if output.exists() {
+        if !output.join(LOG).exists() {
+            let message = format!("exists and holds no base model (no {LOG}); choose another --out");
+            return Err(Error::Corrupt { path: output.to_owned(), message });
+        }
         let log = PretrainLog::read(output)?;
         if log.recipe_sha256 == config.sha256() {
             return Ok(log);
