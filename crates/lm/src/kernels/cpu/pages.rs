@@ -1,13 +1,19 @@
 //! Attention of single rows over a paged key-value cache.
 //!
 //! Keys of a page lie as `[dim, PAGE]`, so that the scores of [`PAGE`] positions grow together without a sum across lanes; values as
-//! `[PAGE, dim]`, for the same reason on the way out. Each row walks its positions in order, so its result is the same however prompts
+//! `[PAGE, dim]`, for the same reason on the way out. Each row adds its positions in an order of their own, so its result is the same however prompts
 //! were cut into steps, whoever else is in the batch and whether its pages are shared.
 
 use super::super::{Heads, PAGE, PagedRows};
 use super::attention::softmax;
 use super::simd::vectorized;
 use rayon::prelude::*;
+
+/// Pages whose scores are computed together.
+const BLOCK: usize = 4;
+/// Columns of the values that are summed together, and the independent sums of each.
+const COLUMNS: usize = 8;
+const SUMS: usize = 8;
 
 pub(super) fn store_pages(fused: &[f32], heads: Heads, rows: &PagedRows, keys: &mut [f32], values: &mut [f32]) {
     let page_size = heads.key_value * heads.dim * PAGE;
@@ -54,39 +60,80 @@ impl HeadCache<'_> {
         &cache[(self.pages[index] as usize * self.heads.key_value + self.head) * size..][..size]
     }
 
-    /// Query-key products for every position of the pages that `scores` covers.
+    /// Query-key products for every position of the pages that `scores` covers, [`BLOCK`] pages at a time: their sums do not wait for each
+    /// other, as those of one page do.
     fn scores(&self, query: &[f32], keys: &[f32], scores: &mut [f32]) {
         vectorized(
             #[inline(always)]
             || {
-                for (index, scores) in scores.chunks_exact_mut(PAGE).enumerate() {
-                    let mut lanes = [0.0f32; PAGE];
-                    for (q, keys) in query.iter().zip(self.page(index, keys).chunks_exact(PAGE)) {
-                        for lane in 0..PAGE {
-                            lanes[lane] = q.mul_add(keys[lane], lanes[lane]);
-                        }
-                    }
-                    scores.copy_from_slice(&lanes);
+                let (blocks, rest) = scores.as_chunks_mut::<{ BLOCK * PAGE }>();
+                let whole = blocks.len() * BLOCK;
+                for (block, scores) in blocks.iter_mut().enumerate() {
+                    self.page_scores::<BLOCK>(block * BLOCK, query, keys, scores);
+                }
+                for (index, scores) in rest.chunks_exact_mut(PAGE).enumerate() {
+                    self.page_scores::<1>(whole + index, query, keys, scores);
                 }
             },
         );
     }
 
-    /// `out = sum(weights[i] * value[i])`, in order of position.
+    #[inline(always)]
+    fn page_scores<const N: usize>(&self, first: usize, query: &[f32], keys: &[f32], scores: &mut [f32]) {
+        let pages: [&[f32]; N] = std::array::from_fn(|i| self.page(first + i, keys));
+        let mut sums = [[0.0f32; PAGE]; N];
+        for (d, q) in query.iter().enumerate() {
+            for (page, sums) in pages.iter().zip(&mut sums) {
+                let keys = &page[d * PAGE..][..PAGE];
+                for lane in 0..PAGE {
+                    sums[lane] = q.mul_add(keys[lane], sums[lane]);
+                }
+            }
+        }
+        for (scores, sums) in scores.chunks_exact_mut(PAGE).zip(sums) {
+            scores.copy_from_slice(&sums);
+        }
+    }
+
+    /// `out = sum(weights[i] * value[i])`: position `i` is added to sum `i % SUMS`, and these are added in order.
     fn weighted_values(&self, weights: &[f32], values: &[f32], out: &mut [f32]) {
-        out.fill(0.0);
         vectorized(
             #[inline(always)]
             || {
-                for (index, weights) in weights.chunks(PAGE).enumerate() {
-                    let page = self.page(index, values);
-                    for (weight, value) in weights.iter().zip(page.chunks_exact(self.heads.dim)) {
-                        for (out, v) in out.iter_mut().zip(value) {
-                            *out = weight.mul_add(*v, *out);
-                        }
+                for (column, out) in out.chunks_mut(COLUMNS).enumerate() {
+                    // The usual width as a constant, so that the sums stay in registers.
+                    match out.len() {
+                        COLUMNS => self.weighted_columns(weights, values, column * COLUMNS, COLUMNS, out),
+                        width => self.weighted_columns(weights, values, column * COLUMNS, width, out),
                     }
                 }
             },
         );
+    }
+
+    #[inline(always)]
+    fn weighted_columns(&self, weights: &[f32], values: &[f32], column: usize, width: usize, out: &mut [f32]) {
+        let mut sums = [[0.0f32; COLUMNS]; SUMS];
+        let add = |sums: &mut [f32; COLUMNS], weight: f32, value: &[f32]| {
+            for lane in 0..width {
+                sums[lane] = weight.mul_add(value[lane], sums[lane]);
+            }
+        };
+        for (index, weights) in weights.chunks(PAGE).enumerate() {
+            let page = self.page(index, values);
+            let value = |slot: usize| &page[slot * self.heads.dim + column..][..width];
+            let (groups, rest) = weights.as_chunks::<SUMS>();
+            for (group, weights) in groups.iter().enumerate() {
+                for i in 0..SUMS {
+                    add(&mut sums[i], weights[i], value(group * SUMS + i));
+                }
+            }
+            for (i, weight) in rest.iter().enumerate() {
+                add(&mut sums[i], *weight, value(groups.len() * SUMS + i));
+            }
+        }
+        for (lane, out) in out.iter_mut().enumerate() {
+            *out = sums.iter().map(|sum| sum[lane]).sum();
+        }
     }
 }
