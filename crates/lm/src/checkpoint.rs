@@ -177,7 +177,7 @@ fn serialize(
 }
 
 /// Writes named vectors as one safetensors file, whole or not at all: the form of a saved training state.
-pub fn write_vectors(path: &Path, vectors: &[(String, &[f32])], note: &Map<String, Value>) -> Result<()> {
+pub fn write_vectors(path: &Path, vectors: &[(String, Vec<f32>)], note: &Map<String, Value>) -> Result<()> {
     let tensors: Vec<_> = vectors.iter().map(|(name, values)| (name.clone(), vec![values.len()], little_endian(values))).collect();
     let metadata = [("state".to_owned(), Value::Object(note.clone()).to_string())].into();
     let bytes = serialize(&tensors, Some(metadata)).map_err(|source| Error::Safetensors { path: path.into(), source })?;

@@ -13,7 +13,7 @@ pub use sampler::Sampling;
 
 use crate::decoder::KeyValueCache;
 use crate::error::{Error, Result};
-use crate::kernels::PAGE;
+use crate::kernels::{Kernels, PAGE};
 use crate::model::LanguageModel;
 use pages::PagePool;
 use rayon::prelude::*;
@@ -93,7 +93,7 @@ struct Generation<'a> {
 
 /// Completes every request, in the order given.
 pub fn sample(
-    model: &LanguageModel,
+    model: &LanguageModel<impl Kernels>,
     requests: &[Request],
     limits: &EngineLimits,
     progress: &mut dyn FnMut(SamplingProgress),
@@ -126,7 +126,7 @@ pub fn sample(
 
 /// Draws the next token of each sampled sequence, and says which of them end.
 fn extend(
-    model: &LanguageModel,
+    model: &LanguageModel<impl Kernels>,
     sampled: &[usize],
     logits: &[f32],
     generations: &mut [Generation<'_>],
@@ -147,7 +147,7 @@ fn extend(
         .collect()
 }
 
-fn finished(model: &LanguageModel, generation: &Generation<'_>) -> Result<Option<Finish>> {
+fn finished(model: &LanguageModel<impl Kernels>, generation: &Generation<'_>) -> Result<Option<Finish>> {
     let Generation { request, tokens, .. } = generation;
     let ended = tokens.last().is_some_and(|token| model.tokenizer().end_tokens().contains(token));
     if ended || stop::reached(model.tokenizer(), &request.prompt, tokens, &request.stop_strings)? {
@@ -156,7 +156,7 @@ fn finished(model: &LanguageModel, generation: &Generation<'_>) -> Result<Option
     Ok((tokens.len() >= request.max_new_tokens).then_some(Finish::Length))
 }
 
-fn complete(model: &LanguageModel, generation: &mut Generation<'_>, finish: Finish) -> Result<Completion> {
+fn complete(model: &LanguageModel<impl Kernels>, generation: &mut Generation<'_>, finish: Finish) -> Result<Completion> {
     let tokens = std::mem::take(&mut generation.tokens);
     let shown = match tokens.split_last() {
         Some((last, before)) if model.tokenizer().end_tokens().contains(last) => before,
@@ -168,7 +168,7 @@ fn complete(model: &LanguageModel, generation: &mut Generation<'_>, finish: Fini
 }
 
 /// Refuses what cannot be served, and says how many pages the cache gets.
-fn check(model: &LanguageModel, requests: &[Request], limits: &EngineLimits) -> Result<usize> {
+fn check(model: &LanguageModel<impl Kernels>, requests: &[Request], limits: &EngineLimits) -> Result<usize> {
     let affordable = limits.cache_bytes / model.decoder.page_bytes();
     let mut largest = 1;
     for (index, request) in requests.iter().enumerate() {

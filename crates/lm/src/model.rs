@@ -4,17 +4,17 @@ use crate::arch::DecoderSpec;
 use crate::checkpoint::{self, Checkpoint};
 use crate::decoder::{Decoder, Packed, TrainingMemory};
 use crate::error::{Error, Result};
-use crate::kernels::Cpu;
+use crate::kernels::{Cpu, Kernels};
 use crate::tokenizer::Tokenizer;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A decoder on this machine's processor with its tokenizer.
+/// A decoder on a device, this machine's processor unless said otherwise, with its tokenizer.
 #[derive(Debug)]
-pub struct LanguageModel {
+pub struct LanguageModel<K: Kernels = Cpu> {
     /// The decoder.
-    pub decoder: Decoder<Cpu>,
+    pub decoder: Decoder<K>,
     tokenizer: Tokenizer,
     config: Value,
     companions: BTreeMap<String, Vec<u8>>,
@@ -23,23 +23,30 @@ pub struct LanguageModel {
 impl LanguageModel {
     /// Reads a checkpoint directory.
     pub fn load(dir: &Path) -> Result<Self> {
-        Self::assemble(Tokenizer::load(dir)?, Checkpoint::load(dir)?, dir)
+        Self::assemble(Cpu, Tokenizer::load(dir)?, Checkpoint::load(dir)?, dir)
     }
 
     /// A model of parts in memory; the tokenizer is among the companions.
     pub fn from_checkpoint(checkpoint: Checkpoint) -> Result<Self> {
         let tokenizer = Tokenizer::from_files(&checkpoint.companions, &checkpoint.config)?;
-        Self::assemble(tokenizer, checkpoint, Path::new(""))
+        Self::assemble(Cpu, tokenizer, checkpoint, Path::new(""))
+    }
+}
+
+impl<K: Kernels> LanguageModel<K> {
+    /// Reads a checkpoint directory onto a device.
+    pub fn load_on(kernels: K, dir: &Path) -> Result<Self> {
+        Self::assemble(kernels, Tokenizer::load(dir)?, Checkpoint::load(dir)?, dir)
     }
 
-    fn assemble(tokenizer: Tokenizer, checkpoint: Checkpoint, dir: &Path) -> Result<Self> {
+    fn assemble(kernels: K, tokenizer: Tokenizer, checkpoint: Checkpoint, dir: &Path) -> Result<Self> {
         let Checkpoint { config, spec, companions, parameters } = checkpoint;
         if tokenizer.vocabulary() > spec.vocabulary {
             let problem =
                 format!("the model has {} rows, but tokenizer.json has ids up to {}", spec.vocabulary, tokenizer.vocabulary() - 1);
             return Err(Error::ConfigKey { path: dir.join(checkpoint::CONFIG), key: "vocab_size".into(), problem });
         }
-        Ok(LanguageModel { decoder: Decoder::new(Cpu, spec, parameters), tokenizer, config, companions })
+        Ok(LanguageModel { decoder: Decoder::new(kernels, spec, parameters), tokenizer, config, companions })
     }
 
     /// Writes a checkpoint directory, whole or not at all, and returns the SHA-256 of its weights.

@@ -11,7 +11,7 @@ pub use packing::PackedEpochs;
 pub use schedule::{Decay, Schedule};
 
 use crate::checkpoint::{read_vectors, write_vectors};
-use crate::decoder::{Packed, TrainingMemory};
+use crate::decoder::{Packed, TrainingMemory, downloaded};
 use crate::error::{Error, Result};
 use crate::kernels::{AdamWStep, Cpu, Kernels};
 use crate::model::LanguageModel;
@@ -100,19 +100,19 @@ pub struct StepReport {
 
 /// A model being trained, with its optimizer's state.
 #[derive(Debug)]
-pub struct TrainingSession {
-    model: LanguageModel,
+pub struct TrainingSession<K: Kernels = Cpu> {
+    model: LanguageModel<K>,
     hyperparameters: Hyperparameters,
-    gradients: Vec<Vec<f32>>,
-    first: Vec<Vec<f32>>,
-    second: Vec<Vec<f32>>,
-    memory: TrainingMemory<Cpu>,
+    gradients: Vec<K::Buffer>,
+    first: Vec<K::Buffer>,
+    second: Vec<K::Buffer>,
+    memory: TrainingMemory<K>,
     steps_done: u64,
 }
 
-impl TrainingSession {
+impl<K: Kernels> TrainingSession<K> {
     /// Starts with fresh moments.
-    pub fn new(model: LanguageModel, hyperparameters: Hyperparameters) -> Self {
+    pub fn new(model: LanguageModel<K>, hyperparameters: Hyperparameters) -> Self {
         let zeros = || model.decoder.zero_gradients();
         let (gradients, first, second) = (zeros(), zeros(), zeros());
         let memory = TrainingMemory::new(model.decoder.kernels());
@@ -125,12 +125,12 @@ impl TrainingSession {
     }
 
     /// The model as it is now.
-    pub fn model(&self) -> &LanguageModel {
+    pub fn model(&self) -> &LanguageModel<K> {
         &self.model
     }
 
     /// Ends the training.
-    pub fn into_model(self) -> LanguageModel {
+    pub fn into_model(self) -> LanguageModel<K> {
         self.model
     }
 
@@ -143,7 +143,8 @@ impl TrainingSession {
             return Err(Error::NothingToLearn);
         }
         let loss = self.accumulate(documents, 1.0 / target_tokens as f32)? / target_tokens as f64;
-        let grad_norm = self.gradients.iter().map(|g| Cpu.squared_norm(g)).sum::<f64>().sqrt();
+        let kernels = self.model.decoder.kernels();
+        let grad_norm = self.gradients.iter().map(|g| kernels.squared_norm(g)).sum::<f64>().sqrt();
         for (what, value) in [("the loss", loss), ("the gradient norm", grad_norm)] {
             if !value.is_finite() {
                 return Err(Error::Diverged { step, what, value });
@@ -157,7 +158,7 @@ impl TrainingSession {
 
     /// The summed loss of a batch, and its gradient times `scale` in `self.gradients`.
     fn accumulate(&mut self, documents: &[Document], scale: f32) -> Result<f64> {
-        self.gradients.iter_mut().for_each(|g| g.fill(0.0));
+        self.gradients.iter_mut().for_each(|g| self.model.decoder.kernels().clear(g));
         let context = self.model.spec().context;
         let mut total = 0.0;
         let mut rest = documents;
@@ -201,18 +202,20 @@ impl TrainingSession {
         let decayed = (1.0 - learning_rate * f64::from(weight_decay)) as f32;
         let is_matrix: Vec<bool> = self.model.spec().parameters.iter().map(|p| p.tensors[0].shape.len() > 1).collect();
         let moments = self.first.iter_mut().zip(&mut self.second);
+        let kernels = self.model.decoder.kernels().clone();
         let parameters = self.model.decoder.parameters_mut().iter_mut().zip(&self.gradients).zip(moments).zip(is_matrix);
         for (((parameter, gradient), (first, second)), is_matrix) in parameters {
             let decay = if is_matrix { decayed } else { 1.0 };
-            Cpu.adamw(AdamWStep { decay, ..base }, gradient, parameter, first, second);
+            kernels.adamw(AdamWStep { decay, ..base }, gradient, parameter, first, second);
         }
     }
 
     /// Writes weights, moments and step count to one file, whole or not at all. `note` comes back from [`TrainingSession::load_state`].
     pub fn save_state(&self, path: &Path, note: &Map<String, serde_json::Value>) -> Result<()> {
-        let mut vectors: Vec<(String, &[f32])> = Vec::new();
+        let kernels = self.model.decoder.kernels();
+        let mut vectors = Vec::new();
         for (kind, all) in [("parameter", self.model.decoder.parameters()), ("first", &self.first), ("second", &self.second)] {
-            vectors.extend(all.iter().enumerate().map(|(i, values)| (format!("{kind}.{i}"), values.as_slice())));
+            vectors.extend(all.iter().enumerate().map(|(i, buffer)| (format!("{kind}.{i}"), downloaded(kernels, buffer))));
         }
         let mut note = note.clone();
         note.insert("steps_done".into(), json!(self.steps_done));
@@ -225,10 +228,11 @@ impl TrainingSession {
         let error = |problem: String| Error::TrainingState { path: path.into(), problem };
         let steps = note.get("steps_done").and_then(serde_json::Value::as_u64);
         self.steps_done = steps.ok_or_else(|| error("it does not say how many steps were done".into()))?;
+        let kernels = self.model.decoder.kernels().clone();
         for (kind, all) in [("parameter", self.model.decoder.parameters_mut()), ("first", &mut self.first), ("second", &mut self.second)] {
-            for (i, values) in all.iter_mut().enumerate() {
-                let saved = vectors.remove(&format!("{kind}.{i}")).filter(|saved| saved.len() == values.len());
-                *values = saved.ok_or_else(|| error(format!("{kind} {i} is missing or belongs to another model")))?;
+            for (i, buffer) in all.iter_mut().enumerate() {
+                let saved = vectors.remove(&format!("{kind}.{i}")).filter(|saved| saved.len() == kernels.len(buffer));
+                kernels.upload(&saved.ok_or_else(|| error(format!("{kind} {i} is missing or belongs to another model")))?, buffer);
             }
         }
         Ok(note)
