@@ -40,7 +40,15 @@ pub enum Rationalizer {
 
 impl Default for Star {
     fn default() -> Self {
-        Star { iterations: 1, rationalize: true, rationalizer: Rationalizer::Current, reset_to_base: true, accumulate: false, patience: 0, max_per_problem: 0 }
+        Star {
+            iterations: 1,
+            rationalize: true,
+            rationalizer: Rationalizer::Current,
+            reset_to_base: true,
+            accumulate: false,
+            patience: 0,
+            max_per_problem: 0,
+        }
     }
 }
 
