@@ -2,6 +2,7 @@
 
 mod commands;
 mod console;
+mod model;
 mod progress;
 
 use clap::{Parser, Subcommand};

@@ -12,18 +12,24 @@ struct Builtin {
     files: &'static [(&'static str, &'static [u8])],
 }
 
+macro_rules! builtin {
+    ($name:literal) => {
+        Builtin {
+            name: $name,
+            files: &[
+                ("config.json", include_bytes!(concat!("../../../models/", $name, "/config.json"))),
+                ("generation_config.json", include_bytes!(concat!("../../../models/", $name, "/generation_config.json"))),
+                ("model.safetensors", include_bytes!(concat!("../../../models/", $name, "/model.safetensors"))),
+                ("pretrain.json", include_bytes!(concat!("../../../models/", $name, "/pretrain.json"))),
+                ("tokenizer.json", include_bytes!(concat!("../../../models/", $name, "/tokenizer.json"))),
+                ("tokenizer_config.json", include_bytes!(concat!("../../../models/", $name, "/tokenizer_config.json"))),
+            ],
+        }
+    };
+}
+
 /// The shipped models, made by `starloop pretrain` from the recipe of the same name.
-const BUILTINS: &[Builtin] = &[Builtin {
-    name: "arithmetic",
-    files: &[
-        ("config.json", include_bytes!("../../../models/arithmetic/config.json")),
-        ("generation_config.json", include_bytes!("../../../models/arithmetic/generation_config.json")),
-        ("model.safetensors", include_bytes!("../../../models/arithmetic/model.safetensors")),
-        ("pretrain.json", include_bytes!("../../../models/arithmetic/pretrain.json")),
-        ("tokenizer.json", include_bytes!("../../../models/arithmetic/tokenizer.json")),
-        ("tokenizer_config.json", include_bytes!("../../../models/arithmetic/tokenizer_config.json")),
-    ],
-}];
+const BUILTINS: &[Builtin] = &[builtin!("arithmetic"), builtin!("arithmetic-long")];
 
 /// The model that `model.base` means.
 pub struct BaseModel(Place);

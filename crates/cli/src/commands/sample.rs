@@ -1,9 +1,9 @@
 //! `starloop sample`: complete a prompt.
 
 use crate::console;
-use anyhow::{Context, Result};
+use crate::model::Model;
+use anyhow::Result;
 use serde::Serialize;
-use starloop_lm::LanguageModel;
 use starloop_lm::engine::{Completion, EngineLimits, Finish, Request, Sampling, sample};
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  starloop sample --model runs/arithmetic/star/iter-003/checkpoint --prompt $'Input:\\n6 2 4 + 2 5 9\\nTarget:\\n'
+  starloop sample --model builtin:arithmetic --prompt $'Input:\\n6 2 4 + 2 5 9\\nTarget:\\n'
   starloop sample --model DIR --prompt 'Q: How many legs have two cats?' --stop 'Q:' --max-new-tokens 64
   starloop sample --model DIR --prompt-file question.txt -n 8 --temperature 0.7 --json")]
 pub struct Arguments {
-    /// A checkpoint directory in the Hugging Face layout
+    /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
     #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    model: String,
     /// The text to continue
     #[arg(long, value_name = "TEXT", required_unless_present = "prompt_file")]
     prompt: Option<String>,
@@ -84,7 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (None, Some(file)) => fs_err::read_to_string(file)?,
         (None, None) => String::new(),
     };
-    let model = LanguageModel::load(&arguments.model).context("cannot load the model")?;
+    let model = Model::find(&arguments.model)?.load()?;
     let tokens = model.tokenizer().encode(&prompt, true)?;
     let Arguments { temperature, top_k, top_p, .. } = *arguments;
     let request = |seed| Request {

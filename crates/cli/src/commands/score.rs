@@ -1,9 +1,9 @@
 //! `starloop score`: the log-probability of each token of a text.
 
 use crate::console;
-use anyhow::{Context, Result};
+use crate::model::Model;
+use anyhow::Result;
 use serde::Serialize;
-use starloop_lm::LanguageModel;
 use std::path::PathBuf;
 
 /// Print the log-probability (natural logarithm) of each token of a text given those before it.
@@ -13,9 +13,9 @@ Examples:
   starloop score --model DIR --text 'The sky is blue.'
   starloop score --model DIR --text-file answer.txt --json")]
 pub struct Arguments {
-    /// A checkpoint directory in the Hugging Face layout
+    /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
     #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    model: String,
     /// The text
     #[arg(long, value_name = "TEXT", required_unless_present = "text_file")]
     text: Option<String>,
@@ -39,7 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (None, Some(file)) => fs_err::read_to_string(file)?,
         (None, None) => String::new(),
     };
-    let model = LanguageModel::load(&arguments.model).context("cannot load the model")?;
+    let model = Model::find(&arguments.model)?.load()?;
     let token_ids = model.tokenizer().encode(&text, true)?;
     let logprobs = model.score(&token_ids)?;
     if arguments.json {

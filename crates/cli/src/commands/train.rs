@@ -1,6 +1,7 @@
 //! `starloop train`: plain supervised fine-tuning.
 
 use crate::console;
+use crate::model::Model;
 use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::TrainingConfig;
@@ -18,9 +19,9 @@ Examples:
 Each line of the data: {\"prompt\": \"...\", \"completion\": \"...\"}. Saved states (--set checkpoint_every=100)
 let a training that was interrupted go on when the same command is repeated.")]
 pub struct Arguments {
-    /// The checkpoint directory to start from
+    /// The checkpoint directory to start from, or builtin:NAME
     #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    model: String,
     /// JSON lines of prompt and completion
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
@@ -57,7 +58,8 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     set.extend(arguments.batch_size.map(|n| format!("batch_size={n}")));
     set.extend(arguments.sequence_length.map(|n| format!("sequence_length={n}")));
     let settings = TrainingConfig::from_overrides(&set)?;
-    let metrics = finetune(&arguments.model, &arguments.data, &arguments.out, &settings, arguments.seed, &mut Console::new(quiet))?;
+    let model = Model::find(&arguments.model)?;
+    let metrics = finetune(model.directory(), &arguments.data, &arguments.out, &settings, arguments.seed, &mut Console::new(quiet))?;
     if arguments.json {
         return console::print_json(&metrics);
     }

@@ -1,0 +1,37 @@
+//! The `--model` of a command: a checkpoint directory, or a model that comes with the program.
+
+use anyhow::{Context, Result};
+use starloop_core::base_model::BaseModel;
+use starloop_lm::LanguageModel;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A checkpoint directory that is there for as long as this value lives.
+#[derive(Debug)]
+pub struct Model {
+    directory: PathBuf,
+    /// Where a shipped model was unpacked.
+    _unpacked: Option<TempDir>,
+}
+
+impl Model {
+    /// Finds a directory, or unpacks `builtin:NAME`.
+    pub fn find(model: &str) -> Result<Self> {
+        if !model.starts_with("builtin:") {
+            return Ok(Model { directory: model.into(), _unpacked: None });
+        }
+        let place = tempfile::tempdir()?;
+        let directory = BaseModel::find(model)?.unpacked(&place.path().join("model"))?;
+        Ok(Model { directory, _unpacked: Some(place) })
+    }
+
+    /// The checkpoint directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Reads the checkpoint.
+    pub fn load(&self) -> Result<LanguageModel> {
+        LanguageModel::load(&self.directory).context("cannot load the model")
+    }
+}
