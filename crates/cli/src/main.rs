@@ -3,6 +3,7 @@
 mod commands;
 mod console;
 mod model;
+mod overrides;
 mod progress;
 
 use clap::{Parser, Subcommand};

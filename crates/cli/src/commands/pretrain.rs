@@ -1,6 +1,7 @@
 //! `starloop pretrain`: a base model from scratch.
 
 use crate::console;
+use crate::overrides::Overrides;
 use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::PretrainConfig;
@@ -20,12 +21,8 @@ pub struct Arguments {
     /// Where the checkpoint goes [default: bases/NAME-RECIPE_HASH]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Seed of weights and documents, in place of the recipe's
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Change a key of the recipe, such as training.steps=100
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    overrides: Overrides,
     /// Print the recipe with all its values and stop
     #[arg(long)]
     dry_run: bool,
@@ -35,9 +32,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
-    let mut set = arguments.set.clone();
-    set.extend(arguments.seed.map(|seed| format!("seed={seed}")));
-    let config = PretrainConfig::load(&arguments.recipe, &set)?;
+    let config = PretrainConfig::load(&arguments.recipe, &arguments.overrides.list())?;
     if arguments.dry_run {
         return console::print(config.to_toml().trim_end());
     }

@@ -2,6 +2,7 @@
 
 use crate::commands::report;
 use crate::console;
+use crate::overrides::Overrides;
 use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::Config;
@@ -28,12 +29,8 @@ pub struct Arguments {
     /// Go on with the run that is there
     #[arg(long)]
     resume: bool,
-    /// Seed of the whole run, in place of the config's
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Change a key of the config, such as training.steps=100
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    overrides: Overrides,
     /// Print the resolved config and an estimate of tokens and time, and stop
     #[arg(long)]
     dry_run: bool,
@@ -43,9 +40,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
-    let mut set = arguments.set.clone();
-    set.extend(arguments.seed.map(|seed| format!("seed={seed}")));
-    let config = Config::load(&arguments.config, &set)?;
+    let config = Config::load(&arguments.config, &arguments.overrides.list())?;
     if arguments.dry_run {
         return preview(&config, arguments.json);
     }
