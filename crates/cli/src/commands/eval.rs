@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Tokens after which an answer is cut off
     #[arg(long, value_name = "N", default_value_t = 256)]
     max_new_tokens: usize,
-    /// Change a key of the config, such as task.evaluation_per_class=50
+    /// Change a key of the config, such as `task.evaluation_per_class=50`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Also write every answer with its verdict to this file, as JSON lines
