@@ -8,6 +8,7 @@ mod optimize;
 mod pages;
 mod rows;
 mod simd;
+mod thin;
 
 use super::{AdamWStep, Heads, Kernels, PagedRows, Product};
 
