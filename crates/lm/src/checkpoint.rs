@@ -121,7 +121,9 @@ fn read_weights(path: &Path, parameters: &[ParameterSpec]) -> Result<Vec<Vec<f32
                 let (expected, got) = (tensor.shape.clone(), view.shape().to_vec());
                 return Err(Error::TensorShape { path: path.into(), name: tensor.name.clone(), expected, got });
             }
-            append_values(path, &tensor.name, &view, &mut values)?;
+            let mut stored = Vec::with_capacity(tensor.len());
+            append_values(path, &tensor.name, &view, &mut stored)?;
+            values.extend(tensor.layout.decoder_order(&tensor.shape, stored));
         }
         all.push(values);
     }
@@ -154,8 +156,9 @@ fn weight_bytes(specs: &[ParameterSpec], parameters: &[Vec<f32>], path: &Path) -
     for (spec, values) in specs.iter().zip(parameters) {
         let mut rest = values.as_slice();
         for tensor in &spec.tensors {
-            let (part, after) = rest.split_at(tensor.shape.iter().product());
-            tensors.push((tensor.name.clone(), tensor.shape.clone(), little_endian(part)));
+            let (rows, after) = rest.split_at(tensor.len());
+            let stored = tensor.layout.checkpoint_order(&tensor.shape, rows);
+            tensors.push((tensor.name.clone(), tensor.shape.clone(), little_endian(&stored)));
             rest = after;
         }
     }
