@@ -81,7 +81,7 @@ pub struct DecoderSpec {
     pub attention_softcap: Option<f32>,
     /// The feed-forward's activation.
     pub activation: Activation,
-    /// Whether the feed-forward reads the stream that attention reads (gptj, gpt_neox), rather than what attention made of it.
+    /// Whether the feed-forward reads the stream that attention reads (GPT-J, GPT-NeoX), rather than what attention made of it.
     pub parallel_residual: bool,
     /// The layers, from the embedding up.
     pub layers: Vec<LayerSpec>,

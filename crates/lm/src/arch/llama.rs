@@ -1,4 +1,4 @@
-//! Llama (Touvron et al. 2023; Llama 3.x, SmolLM2 and many more): the shape that the others are told apart from.
+//! Llama (Touvron et al. 2023; Llama 3.x, `SmolLM2` and many more): the shape that the others are told apart from.
 
 use super::llama_like::LlamaLike;
 use super::{ConfigReader, DecoderSpec};

@@ -9,6 +9,7 @@ use serde_json::json;
 
 /// A decoder with root-mean-square norms, rotary positions, grouped-query attention and a gated feed-forward, under llama's tensor names.
 /// A family reads it, sets what differs, and builds.
+#[expect(clippy::struct_excessive_bools, reason = "switches of config.json")]
 pub(super) struct LlamaLike {
     pub vocabulary: usize,
     pub hidden: usize,

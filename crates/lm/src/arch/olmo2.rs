@@ -1,4 +1,4 @@
-//! OLMo 2 (Walsh et al. 2025): norms after attention and feed-forward, and over all query and key heads together.
+//! `OLMo` 2 (Walsh et al. 2025): norms after attention and feed-forward, and over all query and key heads together.
 
 use super::llama_like::{LlamaLike, NormPlacement, QueryKeyNorms};
 use super::{ConfigReader, DecoderSpec};

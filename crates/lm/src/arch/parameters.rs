@@ -160,7 +160,7 @@ impl Layout {
         Layout::Rows((0..heads * dim).map(|row| (row / dim * dim + in_head(row % dim)) as u32).collect())
     }
 
-    /// Rows stored head by head, each with its query, key and value (gpt_neox), as the decoder has them: all queries, all keys, all values.
+    /// Rows stored head by head, each with its query, key and value (GPT-NeoX), as the decoder has them: all queries, all keys, all values.
     pub fn by_head(heads: usize, dim: usize) -> Self {
         let row = |part: usize, head: usize, d: usize| ((head * 3 + part) * dim + d) as u32;
         Layout::Rows((0..3).flat_map(|part| (0..heads).flat_map(move |head| (0..dim).map(move |d| row(part, head, d)))).collect())

@@ -99,9 +99,9 @@ impl ConfigReader {
             "default" => Ok((plain, context)),
             "linear" => Ok((linear(plain, given.number(self, "factor")?), context)),
             "llama3" => Ok((llama3(self, &given, plain, original)?, context)),
-            "yarn" => Ok((yarn(&given, f64::from(theta), plain, original, context), context)),
+            "yarn" => Ok((yarn(&given, f64::from(theta), &plain, original, context), context)),
             // "su" is what the first versions of phi3 called it.
-            "longrope" | "su" => Ok((longrope(self, &given, plain, original, context)?, context.min(original as usize))),
+            "longrope" | "su" => Ok((longrope(self, &given, &plain, original, context)?, context.min(original as usize))),
             other => {
                 Err(self
                     .error(given.key, format!("rope_type \"{other}\" is not supported; default, linear, llama3, longrope and yarn are")))
@@ -160,7 +160,7 @@ fn llama3(config: &ConfigReader, given: &Scaling, mut rotary: Rotary, original: 
 }
 
 /// Yarn (Peng et al. 2023): frequencies blended by how often they turn within the original context, attention sharpened.
-fn yarn(given: &Scaling, theta: f64, rotary: Rotary, original: f64, context: usize) -> Rotary {
+fn yarn(given: &Scaling, theta: f64, rotary: &Rotary, original: f64, context: usize) -> Rotary {
     let dim = rotary.dim() as f64;
     let factor = given.optional("factor").unwrap_or(context as f64 / original);
     let turns = |rotations: f64| dim * (original / (rotations * TAU)).ln() / (2.0 * theta.ln());
@@ -189,7 +189,7 @@ fn yarn(given: &Scaling, theta: f64, rotary: Rotary, original: f64, context: usi
 
 /// Longrope (Ding et al. 2024) within the original context, where its short factors hold. Longer sequences would turn every earlier key
 /// anew, so the context ends there.
-fn longrope(config: &ConfigReader, given: &Scaling, rotary: Rotary, original: f64, context: usize) -> Result<Rotary> {
+fn longrope(config: &ConfigReader, given: &Scaling, rotary: &Rotary, original: f64, context: usize) -> Result<Rotary> {
     let short = given.values.get("short_factor").and_then(Value::as_array);
     let short: Option<Vec<f32>> = short.map(|list| list.iter().filter_map(|x| x.as_f64().map(|x| x as f32)).collect());
     let Some(short) = short.filter(|short| short.len() == rotary.frequencies.len()) else {

@@ -1,4 +1,4 @@
-//! SmolLM3 (Bakouch et al. 2025): llama with every fourth layer without positions.
+//! `SmolLM3` (Bakouch et al. 2025): llama with every fourth layer without positions.
 
 use super::llama_like::LlamaLike;
 use super::rotary::RotaryKeys;

@@ -41,7 +41,9 @@ pub(super) fn rms_norm_backward(
         .zip(x_gradient.par_chunks_mut(block))
         .map(|(((gradient, x), inverse_rms), x_gradient)| rms_norm_backward_part(gradient, x, weight, inverse_rms, x_gradient))
         .collect();
-    partials.iter().for_each(|partial| add(partial, weight_gradient));
+    for partial in partials {
+        add(&partial, weight_gradient);
+    }
 }
 
 /// Adds to the gradient of some rows, and returns their part of the weight's.
@@ -164,7 +166,9 @@ pub(super) fn layer_norm_backward(
         .zip(x_gradient.par_chunks_mut(block))
         .map(|(((gradient, x), statistics), x_gradient)| layer_norm_backward_part(gradient, x, weight, statistics, x_gradient))
         .collect();
-    partials.iter().for_each(|partial| add(partial, weight_gradient));
+    for partial in partials {
+        add(&partial, weight_gradient);
+    }
 }
 
 /// Adds to the gradient of some rows, and returns their part of the weight's.

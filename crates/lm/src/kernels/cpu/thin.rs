@@ -57,10 +57,10 @@ impl Tile {
         let at = |column: usize, row: usize| row * stride + column;
         let mut sums = [[0.0f32; LANES]; COLUMNS];
         if accumulate {
-            for column in 0..columns {
-                for row in 0..self.rows {
+            for (column, sums) in sums[..columns].iter_mut().enumerate() {
+                for (row, sum) in sums[..self.rows].iter_mut().enumerate() {
                     // SAFETY: the caller's promise.
-                    sums[column][row] = unsafe { *out.add(at(column, row)) };
+                    *sum = unsafe { *out.add(at(column, row)) };
                 }
             }
         }
@@ -80,10 +80,10 @@ impl Tile {
                 },
             );
         }
-        for column in 0..columns {
-            for row in 0..self.rows {
+        for (column, sums) in sums[..columns].iter().enumerate() {
+            for (row, sum) in sums[..self.rows].iter().enumerate() {
                 // SAFETY: the caller's promise.
-                unsafe { *out.add(at(column, row)) = sums[column][row] };
+                unsafe { *out.add(at(column, row)) = *sum };
             }
         }
     }
@@ -92,7 +92,6 @@ impl Tile {
 /// Adds one chain of fused multiply-adds over `lanes` for each of `N` weight rows, which are `k` apart. Plain loops: a closure in here
 /// would be compiled without the instruction set.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "indices keep the sums in registers")]
 fn chains<const N: usize>(lanes: &[[f32; LANES]], weight: &[f32], k: usize, fresh: bool, sums: &mut [[f32; LANES]]) {
     let depth = lanes.len();
     let mut rows: [&[f32]; N] = [&[]; N];
