@@ -5,4 +5,5 @@ mod checkpoints;
 mod engine;
 mod fixture;
 mod golden;
+mod torch;
 mod training;
