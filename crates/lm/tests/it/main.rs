@@ -5,5 +5,6 @@ mod checkpoints;
 mod engine;
 mod fixture;
 mod golden;
+mod tokenizers;
 mod torch;
 mod training;
