@@ -112,6 +112,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A chat template is broken, or refuses a conversation.
+    #[error("{path}: {message}")]
+    ChatTemplate {
+        /// The file that holds the template.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// A prompt and its new tokens do not fit the model.
     #[error(
         "request {request}: {prompt_tokens} prompt tokens and up to {new_tokens} new ones exceed {what} of {limit} tokens; shorten the prompt, show fewer examples or lower max_new_tokens"
