@@ -1,22 +1,39 @@
 //! Hugging Face checkpoint directories, in and out.
 //!
-//! A missing, extra, misshapen or damaged tensor is an error. A directory appears whole or not at all. Weights are read from F32, F16 and
-//! BF16 and always written as F32, in which they are computed and trained; what else a directory holds of [`Checkpoint::companions`] is
-//! carried along byte for byte, so that `transformers` opens what was written.
+//! A missing, extra, misshapen or damaged tensor is an error. A directory appears whole or not at all. Weights are read from safetensors or
+//! from PyTorch's own files, one or several, in F32, F16 or BF16, and always written as safetensors in F32, in which they are computed and
+//! trained; what else a directory holds of [`Checkpoint::companions`] is carried along byte for byte, so that `transformers` opens what
+//! was written.
 
-use crate::arch::{DecoderSpec, ParameterSpec};
+mod index;
+mod pickle;
+mod safetensors_file;
+mod source;
+mod torch;
+mod vectors;
+mod write;
+
+pub use vectors::{NamedVectors, read_vectors, write_vectors};
+
+use crate::arch::{DecoderSpec, ParameterSpec, TensorSpec};
 use crate::error::{Error, Result};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use source::{StoredTensor, TensorSource};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::Path;
 
-/// The weights' file in a checkpoint directory.
+/// The weights' file in a checkpoint directory, if it is one file.
 pub const WEIGHTS: &str = "model.safetensors";
 /// The model's description in a checkpoint directory.
 pub const CONFIG: &str = "config.json";
+/// Weights of more bytes are written in several files, none larger; the size that Hugging Face's hub and older file systems take.
+pub const SHARD_BYTES: usize = 5_000_000_000;
+/// How the names of tensors end that are tables and no parameters: causal masks of GPT-2, GPT-J and GPT-NeoX, rotary frequencies.
+const BUFFERS: [&str; 5] = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
+/// How the output head's name ends.
+const HEADS: [&str; 2] = ["lm_head.weight", "embed_out.weight"];
 /// What is copied from one checkpoint to those fine-tuned from it.
 const COMPANIONS: &[&str] =
     &["tokenizer.json", "tokenizer_config.json", "generation_config.json", "special_tokens_map.json", "chat_template.jinja"];
@@ -39,7 +56,7 @@ impl Checkpoint {
     pub fn load(dir: &Path) -> Result<Self> {
         let config = read_config(dir)?;
         let spec = DecoderSpec::from_config(&config, &dir.join(CONFIG))?;
-        let parameters = read_weights(&dir.join(WEIGHTS), &spec.parameters)?;
+        let parameters = read_weights(&TensorSource::open(dir)?, &spec)?;
         let mut companions = BTreeMap::new();
         for name in COMPANIONS {
             let path = dir.join(name);
@@ -52,6 +69,11 @@ impl Checkpoint {
 
     /// Writes a directory that was not there before, and returns the SHA-256 of its weights.
     pub fn save(&self, dir: &Path) -> Result<String> {
+        self.save_in_shards(dir, SHARD_BYTES)
+    }
+
+    /// The same with another limit than [`SHARD_BYTES`].
+    pub fn save_in_shards(&self, dir: &Path, shard_bytes: usize) -> Result<String> {
         if dir.exists() {
             let message = format!("{} exists already; choose another name or remove it", dir.display());
             return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
@@ -66,22 +88,38 @@ impl Checkpoint {
         set_dtype(&mut config);
         let config = serde_json::to_vec_pretty(&config).map_err(|source| Error::Json { path: dir.join(CONFIG), source })?;
         write_synced(&unfinished.path().join(CONFIG), &config)?;
-        let weights = weight_bytes(&self.spec.parameters, &self.parameters, &dir.join(WEIGHTS))?;
-        write_synced(&unfinished.path().join(WEIGHTS), &weights)?;
+        write::write_weights(unfinished.path(), &self.spec.parameters, &self.parameters, shard_bytes)?;
+        let hash = weights_sha256(unfinished.path())?;
         fs_err::rename(unfinished.keep(), dir)?;
         fs_err::File::open(parent)?.sync_all()?;
-        Ok(sha256(&weights))
+        Ok(hash)
     }
 }
 
 /// The SHA-256 of bytes, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    hexadecimal(&Sha256::digest(bytes))
 }
 
-/// The SHA-256 of a checkpoint's weights file: what identifies it in attempts and metrics.
+/// The SHA-256 of a checkpoint's weights, in hexadecimal: what identifies it in attempts and metrics. Of several files, in the order of
+/// their names, as of one.
 pub fn weights_sha256(dir: &Path) -> Result<String> {
-    Ok(sha256(&fs_err::read(dir.join(WEIGHTS))?))
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    for path in source::weights_files(dir)? {
+        let mut file = fs_err::File::open(path)?;
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                bytes => hash.update(&buffer[..bytes]),
+            }
+        }
+    }
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn read_config(dir: &Path) -> Result<Value> {
@@ -106,106 +144,51 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn read_weights(path: &Path, parameters: &[ParameterSpec]) -> Result<Vec<Vec<f32>>> {
-    let bytes = fs_err::read(path)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|source| Error::Safetensors { path: path.into(), source })?;
-    let mut unread: std::collections::BTreeSet<&str> = file.names().into_iter().collect();
-    let mut all = Vec::with_capacity(parameters.len());
-    for parameter in parameters {
+/// The parameters in the decoder's layout.
+fn read_weights(source: &TensorSource, spec: &DecoderSpec) -> Result<Vec<Vec<f32>>> {
+    let mut unread = source.names().collect::<BTreeSet<_>>();
+    let mut all = Vec::with_capacity(spec.parameters.len());
+    for parameter in &spec.parameters {
         let mut values = Vec::with_capacity(parameter.len());
         for tensor in &parameter.tensors {
             unread.remove(tensor.name.as_str());
-            let missing = || Error::MissingTensor { path: path.into(), name: tensor.name.clone(), expected: tensor.shape.clone() };
-            let view = file.tensor(&tensor.name).map_err(|_| missing())?;
-            if view.shape() != tensor.shape {
-                let (expected, got) = (tensor.shape.clone(), view.shape().to_vec());
-                return Err(Error::TensorShape { path: path.into(), name: tensor.name.clone(), expected, got });
-            }
             let mut stored = Vec::with_capacity(tensor.len());
-            append_values(path, &tensor.name, &view, &mut stored)?;
+            read_tensor(source, tensor)?.append_to(&mut stored, source.path(&tensor.name), &tensor.name)?;
             values.extend(tensor.layout.decoder_order(&tensor.shape, stored));
         }
         all.push(values);
     }
-    // Old exports of llama carry these tables, which the config determines.
-    unread.retain(|name| !name.ends_with("rotary_emb.inv_freq"));
-    match unread.first() {
-        Some(name) => Err(Error::ExtraTensor { path: path.into(), name: (*name).into() }),
-        None => Ok(all),
-    }
-}
-
-fn append_values(path: &Path, name: &str, view: &TensorView<'_>, values: &mut Vec<f32>) -> Result<()> {
-    let start = values.len();
-    let pairs = || view.data().as_chunks::<2>().0.iter();
-    match view.dtype() {
-        Dtype::F32 => values.extend(view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))),
-        Dtype::F16 => values.extend(pairs().map(|b| half::f16::from_le_bytes(*b).to_f32())),
-        Dtype::BF16 => values.extend(pairs().map(|b| half::bf16::from_le_bytes(*b).to_f32())),
-        other => return Err(Error::TensorType { path: path.into(), name: name.into(), got: format!("{other:?}") }),
-    }
-    match values[start..].iter().position(|x| !x.is_finite()) {
-        Some(index) => Err(Error::NonFiniteWeight { path: path.into(), name: name.into(), index, value: values[start + index] }),
-        None => Ok(()),
-    }
-}
-
-/// A safetensors file of f32 tensors under the checkpoint's names.
-fn weight_bytes(specs: &[ParameterSpec], parameters: &[Vec<f32>], path: &Path) -> Result<Vec<u8>> {
-    let mut tensors = Vec::new();
-    for (spec, values) in specs.iter().zip(parameters) {
-        let mut rest = values.as_slice();
-        for tensor in &spec.tensors {
-            let (rows, after) = rest.split_at(tensor.len());
-            let stored = tensor.layout.checkpoint_order(&tensor.shape, rows);
-            tensors.push((tensor.name.clone(), tensor.shape.clone(), little_endian(&stored)));
-            rest = after;
+    unread.retain(|name| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
+    for name in unread {
+        if !is_copy_of_the_embedding(source, spec, name)? {
+            return Err(Error::ExtraTensor { path: source.path(name).into(), name: name.into() });
         }
     }
-    let metadata = [("format".to_owned(), "pt".to_owned())].into();
-    serialize(&tensors, Some(metadata)).map_err(|source| Error::Safetensors { path: path.into(), source })
+    Ok(all)
 }
 
-fn little_endian(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|x| x.to_le_bytes()).collect()
-}
-
-fn serialize(
-    tensors: &[(String, Vec<usize>, Vec<u8>)],
-    metadata: Option<std::collections::HashMap<String, String>>,
-) -> Result<Vec<u8>, safetensors::SafeTensorError> {
-    let views: Result<Vec<_>, safetensors::SafeTensorError> =
-        tensors.iter().map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))).collect();
-    safetensors::serialize(views?, metadata)
-}
-
-/// Writes named vectors as one safetensors file, whole or not at all: the form of a saved training state.
-pub fn write_vectors(path: &Path, vectors: &[(String, Vec<f32>)], note: &Map<String, Value>) -> Result<()> {
-    let tensors: Vec<_> = vectors.iter().map(|(name, values)| (name.clone(), vec![values.len()], little_endian(values))).collect();
-    let metadata = [("state".to_owned(), Value::Object(note.clone()).to_string())].into();
-    let bytes = serialize(&tensors, Some(metadata)).map_err(|source| Error::Safetensors { path: path.into(), source })?;
-    let unfinished: PathBuf = path.with_extension("tmp");
-    write_synced(&unfinished, &bytes)?;
-    fs_err::rename(&unfinished, path)?;
-    Ok(())
-}
-
-/// Vectors by name, and the note that was saved with them.
-pub type NamedVectors = (BTreeMap<String, Vec<f32>>, Map<String, Value>);
-
-/// Reads what [`write_vectors`] wrote.
-pub fn read_vectors(path: &Path) -> Result<NamedVectors> {
-    let bytes = fs_err::read(path)?;
-    let wrap = |source| Error::Safetensors { path: path.into(), source };
-    let file = SafeTensors::deserialize(&bytes).map_err(wrap)?;
-    let mut vectors = BTreeMap::new();
-    for (name, view) in file.tensors() {
-        let mut values = Vec::new();
-        append_values(path, &name, &view, &mut values)?;
-        vectors.insert(name, values);
+/// A tensor that must be there, in the shape that the config gives.
+fn read_tensor(source: &TensorSource, tensor: &TensorSpec) -> Result<StoredTensor> {
+    let (path, name, expected) = (source.path(&tensor.name).to_owned(), tensor.name.clone(), tensor.shape.clone());
+    match source.read(&tensor.name)? {
+        None => Err(Error::MissingTensor { path, name, expected }),
+        Some(found) if found.shape != expected => Err(Error::TensorShape { path, name, expected, got: found.shape }),
+        Some(found) => Ok(found),
     }
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(wrap)?;
-    let note = header.metadata().as_ref().and_then(|m| m.get("state")).map_or("{}", String::as_str);
-    let note = serde_json::from_str(note).map_err(|source| Error::Json { path: path.into(), source })?;
-    Ok((vectors, note))
+}
+
+/// Whether a tensor is the output head of a model that has none of its own: PyTorch's format writes a tied head out like any other tensor.
+fn is_copy_of_the_embedding(source: &TensorSource, spec: &DecoderSpec, name: &str) -> Result<bool> {
+    if !spec.tied() || !HEADS.iter().any(|head| name.ends_with(head)) {
+        return Ok(false);
+    }
+    let embedding = read_tensor(source, &spec.parameters[spec.embedding].tensors[0])?;
+    Ok(source.read(name)?.is_some_and(|head| head == embedding))
+}
+
+/// The elements of tensor `at` of a parameter, as the checkpoint has them.
+fn file_values(parameter: &ParameterSpec, values: &[f32], at: usize) -> Vec<f32> {
+    let begin = parameter.tensors[..at].iter().map(TensorSpec::len).sum::<usize>();
+    let tensor = &parameter.tensors[at];
+    tensor.layout.checkpoint_order(&tensor.shape, &values[begin..begin + tensor.len()])
 }

@@ -44,6 +44,14 @@ pub enum Error {
         /// What the reader says.
         source: safetensors::SafeTensorError,
     },
+    /// The weights' files are not what they should be, or not all there.
+    #[error("{path}: {problem}")]
+    Weights {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// A tensor that the config calls for is not there.
     #[error("{path}: tensor \"{name}\" is missing (expected shape {expected:?})")]
     MissingTensor {
@@ -100,6 +108,14 @@ pub enum Error {
     #[error("{path}: {message}")]
     Tokenizer {
         /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A chat template is broken, or refuses a conversation.
+    #[error("{path}: {message}")]
+    ChatTemplate {
+        /// The file that holds the template.
         path: PathBuf,
         /// What is wrong.
         message: String,

@@ -5,6 +5,7 @@
 //! nor on the number of threads.
 
 pub mod arch;
+pub mod chat;
 pub mod checkpoint;
 pub mod decoder;
 pub mod engine;

@@ -1,8 +1,9 @@
-//! Text to token ids and back: the only caller of the `tokenizers` crate.
+//! Text to token ids and back: the only caller of the `tokenizers` crate. Ids and texts are those of `transformers`, with one difference:
+//! the beginning token is never put before a text that begins with it already, as a rendered chat does.
 
 use crate::error::{Error, Result};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// A checkpoint's tokenizer and end tokens.
@@ -10,49 +11,63 @@ use std::path::{Path, PathBuf};
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     path: PathBuf,
+    /// The token that is put before every text.
+    begin_token: Option<u32>,
     end_tokens: Vec<u32>,
+    /// The tokens that decoding leaves out.
+    special: HashSet<u32>,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, and the end tokens from `generation_config.json` or else `config.json`.
+    /// Reads `tokenizer.json`, and the end tokens from `generation_config.json`, or else `config.json`, or else `tokenizer_config.json`.
     pub fn load(dir: &Path) -> Result<Self> {
-        let read = |name: &str| -> Result<Option<Vec<u8>>> {
+        let mut files = BTreeMap::from([("tokenizer.json".to_owned(), fs_err::read(dir.join("tokenizer.json"))?)]);
+        for name in ["generation_config.json", "config.json", "tokenizer_config.json"] {
             let path = dir.join(name);
-            if path.exists() { Ok(Some(fs_err::read(path)?)) } else { Ok(None) }
-        };
-        let tokenizer = fs_err::read(dir.join("tokenizer.json"))?;
-        Self::new(dir, &tokenizer, read("generation_config.json")?.as_deref(), read("config.json")?.as_deref())
+            if path.exists() {
+                files.insert(name.into(), fs_err::read(path)?);
+            }
+        }
+        Self::new(dir, &files)
     }
 
     /// The same from files in memory.
     pub fn from_files(files: &BTreeMap<String, Vec<u8>>, config: &Value) -> Result<Self> {
-        let tokenizer = files.get("tokenizer.json").map_or(&[][..], Vec::as_slice);
-        let generation = files.get("generation_config.json").map(Vec::as_slice);
-        Self::new(Path::new(""), tokenizer, generation, Some(config.to_string().as_bytes()))
+        let mut files = files.clone();
+        files.insert("config.json".into(), config.to_string().into_bytes());
+        Self::new(Path::new(""), &files)
     }
 
-    fn new(dir: &Path, tokenizer: &[u8], generation: Option<&[u8]>, config: Option<&[u8]>) -> Result<Self> {
+    fn new(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Self> {
         let path = dir.join("tokenizer.json");
         let error = |message: String| Error::Tokenizer { path: path.clone(), message };
-        let inner = tokenizers::Tokenizer::from_bytes(tokenizer).map_err(|e| error(e.to_string()))?;
-        let mut end_tokens = Vec::new();
-        for (name, bytes) in [("generation_config.json", generation), ("config.json", config)] {
-            if end_tokens.is_empty() {
-                end_tokens = parse_end_tokens(&dir.join(name), bytes)?;
-            }
-        }
+        let bytes = files.get("tokenizer.json").map_or(&[][..], Vec::as_slice);
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| error(e.to_string()))?;
+        // What a file says about these is left from the program that wrote it; nothing is to be cut off or filled up here.
+        inner.with_padding(None).with_truncation(None).map_err(|e| error(e.to_string()))?;
+        let end_tokens = end_tokens(dir, files, &inner)?;
         if end_tokens.is_empty() {
             return Err(error(
-                "no eos_token_id in generation_config.json or config.json; a model that cannot end its answer cannot be sampled".into(),
+                "no eos_token_id in generation_config.json or config.json and no eos_token in tokenizer_config.json; a model that cannot \
+                 end its answer cannot be sampled"
+                    .into(),
             ));
         }
-        Ok(Tokenizer { inner, path, end_tokens })
+        let first = |add_special| {
+            let encoding = inner.encode_fast("a", add_special).map_err(|e| error(e.to_string()))?;
+            Ok::<_, Error>(encoding.get_ids().first().copied())
+        };
+        let begin_token = first(true)?.filter(|begin| !matches!(first(false), Ok(Some(plain)) if plain == *begin));
+        let special = inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
+        Ok(Tokenizer { inner, path, begin_token, end_tokens, special })
     }
 
-    /// Ids of a text; `add_special` adds the beginning token, once, where the tokenizer has one.
+    /// Ids of a text. `add_special` adds the beginning token where the tokenizer has one, unless the text begins with it.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, add_special).map_err(|e| self.error(&e))?;
-        Ok(encoding.get_ids().to_vec())
+        let ids = encoding.get_ids();
+        let twice = add_special && self.begin_token.is_some_and(|begin| ids.starts_with(&[begin, begin]));
+        Ok(ids[usize::from(twice)..].to_vec())
     }
 
     /// The text of ids, special tokens left out.
@@ -62,13 +77,26 @@ impl Tokenizer {
 
     /// The text that `ids` add after `context`. Decoding them alone could lose the blank or newline between the two.
     pub fn decode_after(&self, context: &[u32], ids: &[u32]) -> Result<String> {
-        const CONTEXT: usize = 4;
-        let tail = &context[context.len().saturating_sub(CONTEXT)..];
-        let before = self.decode(tail)?;
-        let whole = self.decode(&[tail, ids].concat())?;
+        let tail = self.tail(context)?;
+        let before = self.decode(&tail)?;
+        let whole = self.decode(&[&tail, ids].concat())?;
         match whole.strip_prefix(&before) {
             Some(added) => Ok(added.into()),
             None => self.decode(ids),
+        }
+    }
+
+    /// The last few tokens that have a text: from the beginning of a character on, because some decoders spoil all of a run of bytes that
+    /// begins inside one.
+    fn tail(&self, context: &[u32]) -> Result<Vec<u32>> {
+        let visible = context.iter().copied().filter(|id| !self.special.contains(id)).collect::<Vec<_>>();
+        let mut length = 4;
+        loop {
+            let tail = &visible[visible.len().saturating_sub(length)..];
+            if tail.len() == visible.len() || !self.decode(tail)?.contains(char::REPLACEMENT_CHARACTER) {
+                return Ok(tail.to_vec());
+            }
+            length *= 4;
         }
     }
 
@@ -87,13 +115,31 @@ impl Tokenizer {
     }
 }
 
-/// `eos_token_id`, a number or a list; none when the file or the key is not there.
-fn parse_end_tokens(path: &Path, bytes: Option<&[u8]>) -> Result<Vec<u32>> {
-    let Some(bytes) = bytes else { return Ok(Vec::new()) };
-    let config: Value = serde_json::from_slice(bytes).map_err(|source| Error::Json { path: path.into(), source })?;
+/// The end tokens of the first file that has some.
+fn end_tokens(dir: &Path, files: &BTreeMap<String, Vec<u8>>, tokenizer: &tokenizers::Tokenizer) -> Result<Vec<u32>> {
+    for name in ["generation_config.json", "config.json", "tokenizer_config.json"] {
+        let Some(bytes) = files.get(name) else { continue };
+        let config: Value = serde_json::from_slice(bytes).map_err(|source| Error::Json { path: dir.join(name), source })?;
+        let found = if name == "tokenizer_config.json" { named_end_token(&config, tokenizer) } else { end_token_ids(&config) };
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// `eos_token_id`: a number or a list.
+fn end_token_ids(config: &Value) -> Vec<u32> {
     let id = |value: &Value| value.as_u64().map(|id| id as u32);
-    Ok(match &config["eos_token_id"] {
+    match &config["eos_token_id"] {
         Value::Array(ids) => ids.iter().filter_map(id).collect(),
         one => id(one).into_iter().collect(),
-    })
+    }
+}
+
+/// `eos_token`: a text, or an object that holds one.
+fn named_end_token(config: &Value, tokenizer: &tokenizers::Tokenizer) -> Vec<u32> {
+    let token = &config["eos_token"];
+    let text = token.as_str().or_else(|| token["content"].as_str());
+    text.and_then(|text| tokenizer.token_to_id(text)).into_iter().collect()
 }

@@ -50,6 +50,53 @@ fn a_written_checkpoint_is_read_back_bit_for_bit() {
 }
 
 #[test]
+fn large_weights_are_written_in_shards() {
+    let checkpoint = Checkpoint::load(&fixture::dir("llama-tiny")).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path().join("shards");
+    let hash = checkpoint.save_in_shards(&dir, 20_000).unwrap();
+    let index: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("model.safetensors.index.json")).unwrap()).unwrap();
+    let elements: usize = checkpoint.parameters.iter().map(Vec::len).sum();
+    assert_eq!(index["metadata"]["total_size"], 4 * elements);
+    let mut shards: Vec<&str> = index["weight_map"].as_object().unwrap().values().map(|shard| shard.as_str().unwrap()).collect();
+    shards.sort_unstable();
+    shards.dedup();
+    assert!(shards.len() > 2 && shards[0] == format!("model-00001-of-{:05}.safetensors", shards.len()), "{shards:?}");
+    for shard in &shards {
+        let bytes = std::fs::read(dir.join(shard)).unwrap();
+        let elements: usize = SafeTensors::deserialize(&bytes).unwrap().tensors().iter().map(|(_, view)| view.data().len()).sum();
+        assert!((1..=20_000).contains(&elements), "{shard} holds {elements} bytes");
+    }
+    assert!(!dir.join("model.safetensors").exists());
+    assert_eq!(Checkpoint::load(&dir).unwrap().parameters, checkpoint.parameters);
+    assert_eq!(hash, weights_sha256(&dir).unwrap());
+    std::fs::remove_file(dir.join(shards[1])).unwrap();
+    let message = Checkpoint::load(&dir).unwrap_err().to_string();
+    assert!(message.contains("shards are not there: model-00002-of-"), "{message}");
+}
+
+#[test]
+fn a_second_head_of_a_tied_model_must_be_the_embedding() {
+    for (change, accepted) in [(0.0, true), (0.5, false)] {
+        let copy = fixture::copy("llama-tiny");
+        let path = copy.path().join("model.safetensors");
+        let bytes = std::fs::read(&path).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let embedding = file.tensor("model.embed_tokens.weight").unwrap();
+        let mut head = embedding.data().to_vec();
+        let first = f32::from_le_bytes(*head.first_chunk().unwrap());
+        head[..4].copy_from_slice(&(first + change).to_le_bytes());
+        let head = TensorView::new(Dtype::F32, embedding.shape().to_vec(), &head).unwrap();
+        let tensors = file.tensors().into_iter().chain([("lm_head.weight".to_owned(), head)]);
+        std::fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+        match Checkpoint::load(copy.path()) {
+            Ok(_) => assert!(accepted),
+            Err(error) => assert!(!accepted && error.to_string().contains("tensor \"lm_head.weight\" is not part of this model")),
+        }
+    }
+}
+
+#[test]
 fn half_precision_weights_are_read() {
     let copy = fixture::copy("llama-tiny");
     let path = copy.path().join("model.safetensors");

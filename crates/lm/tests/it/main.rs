@@ -1,8 +1,11 @@
 //! One binary of integration tests: the model against PyTorch's figures, the engine against the trainer, files against damage.
 #![allow(clippy::unwrap_used, clippy::float_cmp, missing_docs)]
 
+mod chat;
 mod checkpoints;
 mod engine;
 mod fixture;
 mod golden;
+mod tokenizers;
+mod torch;
 mod training;

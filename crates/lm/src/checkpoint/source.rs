@@ -1,0 +1,141 @@
+//! Tensors by name, wherever they are stored: in one file or in shards with an index, as safetensors or in PyTorch's own format.
+//!
+//! Each tensor is read by itself with a plain read, so that loading needs one tensor beyond the model's own memory. A memory map would save
+//! that copy, but a file that is cut off while it is mapped ends the process without a word, and mapping is `unsafe`, which this crate
+//! keeps to its kernels.
+
+use super::index::ShardIndex;
+use super::safetensors_file::SafetensorsFile;
+use super::torch::TorchFile;
+use crate::error::{Error, Result};
+use safetensors::Dtype;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What the weights of a directory may be called, the better choice first: a single file, or the index of shards.
+const NAMES: [(&str, &str); 2] = [(super::WEIGHTS, "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")];
+
+/// A tensor as it is stored: little-endian elements, the last index running fastest.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct StoredTensor {
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl StoredTensor {
+    /// Appends the elements as f32; `path` and `name` are for messages.
+    pub(super) fn append_to(&self, values: &mut Vec<f32>, path: &Path, name: &str) -> Result<()> {
+        let start = values.len();
+        let pairs = || self.bytes.as_chunks::<2>().0.iter();
+        match self.dtype {
+            Dtype::F32 => values.extend(self.bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))),
+            Dtype::F16 => values.extend(pairs().map(|b| half::f16::from_le_bytes(*b).to_f32())),
+            Dtype::BF16 => values.extend(pairs().map(|b| half::bf16::from_le_bytes(*b).to_f32())),
+            other => return Err(Error::TensorType { path: path.into(), name: name.into(), got: format!("{other:?}") }),
+        }
+        match values[start..].iter().position(|x| !x.is_finite()) {
+            Some(index) => Err(Error::NonFiniteWeight { path: path.into(), name: name.into(), index, value: values[start + index] }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The tensors of a checkpoint directory.
+#[derive(Debug)]
+pub(super) struct TensorSource {
+    /// The single file, or the index.
+    path: PathBuf,
+    files: Vec<TensorFile>,
+    /// The file of each tensor.
+    place: BTreeMap<String, usize>,
+}
+
+#[derive(Debug)]
+enum TensorFile {
+    Safetensors(SafetensorsFile),
+    Torch(TorchFile),
+}
+
+impl TensorSource {
+    /// Opens the weights' files and reads what they hold.
+    pub(super) fn open(dir: &Path) -> Result<Self> {
+        let (path, index) = find(dir)?;
+        let Some(index) = index else {
+            let file = TensorFile::open(&path)?;
+            let place = file.names().into_iter().map(|name| (name, 0)).collect();
+            return Ok(TensorSource { path, files: vec![file], place });
+        };
+        let (mut files, mut place) = (Vec::new(), BTreeMap::new());
+        for shard in index.shards() {
+            let file = TensorFile::open(&dir.join(shard))?;
+            index.check(shard, &file.names())?;
+            place.extend(file.names().into_iter().map(|name| (name, files.len())));
+            files.push(file);
+        }
+        Ok(TensorSource { path, files, place })
+    }
+
+    /// The file that is to hold a tensor, for messages: the index if none does.
+    pub(super) fn path(&self, name: &str) -> &Path {
+        self.place.get(name).map_or(&self.path, |file| self.files[*file].path())
+    }
+
+    /// Every tensor's name, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.place.keys().map(String::as_str)
+    }
+
+    /// Reads one tensor, if there is one of that name.
+    pub(super) fn read(&self, name: &str) -> Result<Option<StoredTensor>> {
+        let Some(file) = self.place.get(name) else { return Ok(None) };
+        match &self.files[*file] {
+            TensorFile::Safetensors(file) => file.read(name),
+            TensorFile::Torch(file) => file.read(name),
+        }
+    }
+}
+
+/// The files of a directory's weights, in the order of their names.
+pub(super) fn weights_files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let (path, index) = find(dir)?;
+    Ok(index.map_or_else(|| vec![path], |index| index.shards().iter().map(|shard| dir.join(shard)).collect()))
+}
+
+/// The single file of a directory's weights, or the index of its shards.
+fn find(dir: &Path) -> Result<(PathBuf, Option<ShardIndex>)> {
+    for (single, index) in NAMES.map(|(single, index)| (dir.join(single), dir.join(index))) {
+        match (single.exists(), index.exists()) {
+            (true, true) => {
+                let problem = format!("there is also {}; remove the one that does not belong to this model", index.display());
+                return Err(Error::Weights { path: single, problem });
+            }
+            (true, false) => return Ok((single, None)),
+            (false, true) => return Ok((index.clone(), Some(ShardIndex::read(&index)?))),
+            (false, false) => {}
+        }
+    }
+    let names = NAMES.map(|(single, index)| format!("{single}, {index}")).join(", ");
+    Err(Error::Weights { path: dir.into(), problem: format!("holds no weights; expected one of {names}") })
+}
+
+impl TensorFile {
+    fn open(path: &Path) -> Result<Self> {
+        let torch = path.extension().is_some_and(|extension| extension == "bin");
+        Ok(if torch { TensorFile::Torch(TorchFile::open(path)?) } else { TensorFile::Safetensors(SafetensorsFile::open(path)?) })
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            TensorFile::Safetensors(file) => file.path(),
+            TensorFile::Torch(file) => file.path(),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        match self {
+            TensorFile::Safetensors(file) => file.names(),
+            TensorFile::Torch(file) => file.names(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Every kind of tokenizer against the ids and texts of `transformers`.
+
+use crate::fixture;
+use serde_json::Value;
+use starloop_lm::Tokenizer;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const KINDS: [&str; 8] = ["gpt2", "gpt-neox", "llama3", "qwen", "llama2", "mistral", "gemma", "unigram"];
+
+/// The kinds that put a token before a text.
+const BEGIN: [(&str, &str); 4] = [("llama3", "<|begin_of_text|>"), ("llama2", "<s>"), ("mistral", "<s>"), ("gemma", "<bos>")];
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn texts() -> Vec<String> {
+    serde_json::from_value(json(&fixture::dir("tokenizers/texts.json"))).unwrap()
+}
+
+fn tokenizer(kind: &str) -> Tokenizer {
+    Tokenizer::load(&fixture::dir("tokenizers").join(kind)).unwrap()
+}
+
+fn ids(list: &Value) -> Vec<u32> {
+    list.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+#[test]
+fn ids_and_texts_are_those_of_transformers() {
+    let texts = texts();
+    for kind in KINDS {
+        let tokenizer = tokenizer(kind);
+        let expected = json(&fixture::dir("tokenizers").join(kind).join("expected.json"));
+        assert_eq!(expected["ids"].as_array().unwrap().len(), texts.len());
+        for (at, text) in texts.iter().enumerate() {
+            let plain = ids(&expected["ids"][at]);
+            assert_eq!(tokenizer.encode(text, false).unwrap(), plain, "{kind}: {text:?}");
+            assert_eq!(tokenizer.decode(&plain).unwrap(), expected["decoded"][at].as_str().unwrap_or(text), "{kind}: {text:?}");
+            let mut special = ids(&expected["special"][at]);
+            // The one difference that is meant.
+            if BEGIN.iter().any(|(with, begin)| *with == kind && text.starts_with(begin)) {
+                special.remove(0);
+            }
+            assert_eq!(tokenizer.encode(text, true).unwrap(), special, "{kind}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn the_beginning_token_is_put_there_once() {
+    for (kind, begin) in BEGIN {
+        let tokenizer = tokenizer(kind);
+        let with_its_text = tokenizer.encode(&format!("{begin}hello"), true).unwrap();
+        let begin_id = tokenizer.encode(begin, false).unwrap();
+        assert_eq!(begin_id.len(), 1, "{kind}");
+        assert_eq!(with_its_text.iter().filter(|id| **id == begin_id[0]).count(), 1, "{kind}");
+        assert_eq!(tokenizer.encode("", true).unwrap(), begin_id);
+        assert_eq!(tokenizer.encode(begin, true).unwrap(), begin_id);
+    }
+    // A tokenizer that only puts a token behind every text has no beginning token to take away.
+    let end_twice = tokenizer("unigram").encode("</s></s>", true).unwrap();
+    assert_eq!(end_twice, [2, 2, 2]);
+}
+
+#[test]
+fn text_that_is_decoded_in_parts_is_whole() {
+    for kind in KINDS {
+        let tokenizer = tokenizer(kind);
+        for text in texts() {
+            let ids = tokenizer.encode(&text, true).unwrap();
+            let whole = tokenizer.decode(&ids).unwrap();
+            for cut in 0..=ids.len() {
+                let (before, after) = ids.split_at(cut);
+                let begun = tokenizer.decode(before).unwrap();
+                // Where the cut falls into a character, the part before it is no beginning of the text.
+                if whole.starts_with(&begun) {
+                    assert_eq!(begun + &tokenizer.decode_after(before, after).unwrap(), whole, "{kind}: {text:?} cut at {cut}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn end_tokens_come_from_the_first_file_that_has_them() {
+    let place = tempfile::tempdir().unwrap();
+    let source = fixture::dir("tokenizers/mistral");
+    std::fs::copy(source.join("tokenizer.json"), place.path().join("tokenizer.json")).unwrap();
+    let load = || Tokenizer::load(place.path()).map(|tokenizer| tokenizer.end_tokens().to_vec());
+    assert!(load().unwrap_err().to_string().contains("no eos_token_id"));
+    let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
+    write("tokenizer_config.json", r#"{"eos_token": "</s>"}"#);
+    assert_eq!(load().unwrap(), [2]);
+    write("tokenizer_config.json", r#"{"eos_token": {"__type": "AddedToken", "content": "[INST]"}}"#);
+    assert_eq!(load().unwrap(), [3]);
+    write("config.json", r#"{"eos_token_id": 7}"#);
+    assert_eq!(load().unwrap(), [7]);
+    write("generation_config.json", r#"{"eos_token_id": [8, 9]}"#);
+    assert_eq!(load().unwrap(), [8, 9]);
+    write("generation_config.json", r#"{"eos_token_id": null}"#);
+    assert_eq!(load().unwrap(), [7]);
+    write("config.json", "{");
+    assert!(load().unwrap_err().to_string().contains("config.json"));
+}
+
+#[test]
+fn nothing_is_cut_off_or_filled_up() {
+    let mut json = json(&fixture::dir("tokenizers/gpt2/tokenizer.json"));
+    json["truncation"] = serde_json::json!({"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0});
+    json["padding"] = serde_json::json!({
+        "strategy": {"Fixed": 50}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "!",
+    });
+    let files = BTreeMap::from([("tokenizer.json".to_owned(), json.to_string().into_bytes())]);
+    let tokenizer = Tokenizer::from_files(&files, &serde_json::json!({"eos_token_id": 0})).unwrap();
+    let text = "The cat sat on the mat.";
+    assert_eq!(tokenizer.encode(text, true).unwrap(), self::tokenizer("gpt2").encode(text, true).unwrap());
+}
