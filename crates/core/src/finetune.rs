@@ -51,14 +51,10 @@ pub fn finetune(
     observer: &mut dyn Observer,
 ) -> Result<TrainingMetrics> {
     let examples = read_pairs(data)?;
-    let refuse_existing = || match output.exists() {
-        true => Err(Error::Corrupt { path: output.to_owned(), message: "exists already; choose another --out or remove it".into() }),
-        false => Ok(()),
-    };
-    refuse_existing()?;
+    refuse_existing(output)?;
     let workplace = Workplace::take(output, &fingerprint(model, data, settings, seed)?)?;
     // Another process may have made it until it let go of the workplace.
-    refuse_existing()?;
+    refuse_existing(output)?;
     let method = "train".to_owned();
     observer.observe(&Event::StageStarted { method: method.clone(), iteration: 0, stage: Stage::FineTuning, total: settings.steps });
     let began = Instant::now();
@@ -74,6 +70,13 @@ pub fn finetune(
     let (tokens, seconds) = (metrics.tokens, began.elapsed().as_secs_f64());
     observer.observe(&Event::StageFinished { method, iteration: 0, stage: Stage::FineTuning, tokens, seconds, reused: false });
     Ok(metrics)
+}
+
+fn refuse_existing(output: &Path) -> Result<()> {
+    if output.exists() {
+        return Err(Error::Corrupt { path: output.to_owned(), message: "exists already; choose another --out or remove it".into() });
+    }
+    Ok(())
 }
 
 /// What identifies a training, so that the state of another one is not taken up.

@@ -52,8 +52,8 @@ A: {{{{ answer }}}}"""
             warmup_steps = 5
             checkpoint_every = 10
             "#,
-            corpus.path("sums.jsonl"),
-            corpus.path("notes.txt")
+            text(&corpus.path("sums.jsonl")),
+            text(&corpus.path("notes.txt"))
         );
         fs::write(corpus.path("recipe.toml"), recipe).unwrap();
         corpus
@@ -144,7 +144,7 @@ fn bad_text_is_told_with_file_and_line() {
         (b" \n", "document = \"paragraph\"", "holds no document"),
     ] {
         fs::write(&broken, content).unwrap();
-        let files = format!("corpus.files=[{{ path = {broken:?}, {file} }}]");
+        let files = format!("corpus.files=[{{ path = {:?}, {file} }}]", text(&broken));
         corpus.pretrain(&corpus.path("out"), &["--set", &files]).failed(1, &[text(&broken), said]);
     }
     corpus.pretrain(&corpus.path("out"), &["--set", "corpus.files=[{ path = 'nowhere.txt' }]"]).failed(1, &["nowhere.txt"]);

@@ -51,7 +51,7 @@ impl Text {
 
 fn documents(file: &TextFile, bytes: Vec<u8>) -> Result<Vec<String>, String> {
     let content = String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|&byte| byte == b'\n').count();
         format!("line {line} is not UTF-8; convert the file")
     })?;
     let documents = match (&file.template, file.document) {
@@ -97,8 +97,8 @@ fn paragraphs(content: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn read(file: TextFile, content: &[u8]) -> Result<Vec<String>, String> {
-        documents(&file, content.to_vec())
+    fn read(file: &TextFile, content: &[u8]) -> Result<Vec<String>, String> {
+        documents(file, content.to_vec())
     }
 
     fn plain(document: DocumentUnit) -> TextFile {
@@ -112,17 +112,17 @@ mod tests {
     #[test]
     fn a_document_is_a_paragraph_or_the_file() {
         let content = b"\n one\ntwo\r\n \n\n\nthree\n";
-        assert_eq!(read(plain(DocumentUnit::Paragraph), content), Ok(vec![" one\ntwo".to_owned(), "three".to_owned()]));
-        assert_eq!(read(plain(DocumentUnit::File), b"one\n\ntwo\n"), Ok(vec!["one\n\ntwo\n".to_owned()]));
+        assert_eq!(read(&plain(DocumentUnit::Paragraph), content), Ok(vec![" one\ntwo".to_owned(), "three".to_owned()]));
+        assert_eq!(read(&plain(DocumentUnit::File), b"one\n\ntwo\n"), Ok(vec!["one\n\ntwo\n".to_owned()]));
     }
 
     #[test]
     fn rows_become_documents_of_one_row_two_rows_and_so_on() {
-        let content: String = (1..=8).map(|n| format!("{{\"q\": {n}, \"other\": null}}\n\n")).collect();
-        let lengths = |most| read(lines(most), content.as_bytes()).map(|all| all.iter().map(|d| d.matches("Q: ").count()).collect());
+        let content = (1..=8).map(|n| format!("{{\"q\": {n}, \"other\": null}}")).collect::<Vec<_>>().join("\n\n");
+        let lengths = |most| read(&lines(most), content.as_bytes()).map(|all| all.iter().map(|d| d.matches("Q: ").count()).collect());
         assert_eq!(lengths(1), Ok(vec![1; 8]));
         assert_eq!(lengths(3), Ok(vec![1, 2, 3, 1, 1]));
-        assert_eq!(read(lines(2), content.as_bytes()).map(|all| all[1].clone()), Ok("Q: 2\n\nQ: 3".to_owned()));
+        assert_eq!(read(&lines(2), content.as_bytes()).map(|all| all[1].clone()), Ok("Q: 2\n\nQ: 3".to_owned()));
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
             (plain(DocumentUnit::File), b"\n", "holds no document"),
             (plain(DocumentUnit::File), b"fine\nna\xEFve\n", "line 2 is not UTF-8"),
         ] {
-            let error = read(file, content).err().unwrap_or_default();
+            let error = read(&file, content).err().unwrap_or_default();
             assert!(error.contains(said), "no {said:?} in {error:?}");
         }
     }
