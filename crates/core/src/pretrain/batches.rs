@@ -36,6 +36,7 @@ pub struct TextLog {
 }
 
 impl Batches {
+    /// The batches of the arithmetic corpus.
     pub fn draw(corpus: &CorpusConfig, config: &PretrainConfig) -> Self {
         let TrainingConfig { batch_size, sequence_length, .. } = config.training;
         Batches::Drawn { corpus: corpus.clone(), batch_size, sequence_length, seed: config.seed }

@@ -58,11 +58,14 @@ impl Recipe {
 
     /// The tokenizer's files of the checkpoint, by name.
     pub(super) fn tokenizer_files(&self) -> Result<BTreeMap<String, Vec<u8>>> {
-        match (&self.reading, &self.config.tokenizer) {
-            (Reading::Text(text), Some(tokenizer)) => {
+        match &self.reading {
+            Reading::Arithmetic(_) => {
+                Ok(vocabulary::FILES.iter().map(|(name, content)| ((*name).to_owned(), content.as_bytes().to_vec())).collect())
+            }
+            Reading::Text(text) => {
+                let tokenizer = self.config.tokenizer.as_ref().expect("a recipe with a text and no tokenizer is refused when it is read");
                 byte_pair::train(&text.documents, tokenizer.vocabulary).map_err(|error| failed(&error))
             }
-            _ => Ok(vocabulary::FILES.iter().map(|(name, content)| ((*name).to_owned(), content.as_bytes().to_vec())).collect()),
         }
     }
 
