@@ -129,6 +129,12 @@ pub struct TrainingConfig {
     pub sequence_length: usize,
     /// Tokens that go through the model at once; what a step has more is accumulated. Changes memory and speed, and results only by rounding.
     pub micro_batch_tokens: usize,
+    /// Compute activations again on the way back instead of keeping them: less memory, a third more work, the same results.
+    #[serde(skip_serializing_if = "is_off")]
+    pub recompute_activations: bool,
+    /// `[training.lora]`: train low-rank adapters and freeze the model, which then stays in 16 bits where it is stored so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
     /// Peak learning rate of `AdamW` (paper: 1e-6, searched in 1e-7..1e-4).
     pub learning_rate: f64,
     /// Decay of the running means of gradient and squared gradient.
@@ -165,6 +171,8 @@ impl Default for TrainingConfig {
             batch_size: 8,
             sequence_length: 1024,
             micro_batch_tokens: 4096,
+            recompute_activations: false,
+            lora: None,
             learning_rate: 1e-6,
             betas: [0.9, 0.999],
             epsilon: 1e-8,
@@ -178,6 +186,32 @@ impl Default for TrainingConfig {
             checkpoint_every: 0,
             keep_checkpoints: 0,
         }
+    }
+}
+
+// Keys of which older recipes know nothing are written only where they say something, so that a recipe's hash stays.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_off(switch: &bool) -> bool {
+    !switch
+}
+
+/// `[training.lora]`: low-rank adapters (Hu et al. 2022), under the names of PEFT.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoraConfig {
+    /// The rank of what is added to a weight.
+    pub rank: usize,
+    /// What is added is scaled by `alpha / rank`.
+    pub alpha: f64,
+    /// The share of an adapter's inputs that is dropped in training.
+    pub dropout: f64,
+    /// Names of modules, such as `q_proj`, or `all-linear`.
+    pub target_modules: Vec<String>,
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        LoraConfig { rank: 16, alpha: 32.0, dropout: 0.0, target_modules: vec!["all-linear".to_owned()] }
     }
 }
 

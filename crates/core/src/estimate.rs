@@ -60,7 +60,7 @@ pub fn cost(config: &Config) -> Result<Cost> {
     let base = BaseModel::find(&config.model.base)?.unpacked(&scratch.path().join("base"))?;
     let task = experiment::task(config)?;
     let problems: Vec<Problem> = task.training_problems(1).into_iter().take(PROBLEMS).collect();
-    let model = LanguageModel::load(&base).map_err(|error| failed(&error))?;
+    let model = LanguageModel::load_to_train(&base).map_err(|error| failed(&error))?;
     let tokens_per_completion = typical_length(config, task.as_ref(), &problems, &model)?;
     let sampled_tokens_per_second = sampling_speed(config, task.as_ref(), &problems, &base)?;
     let trained_tokens_per_second = training_speed(config, model)?;

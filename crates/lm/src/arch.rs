@@ -28,6 +28,7 @@ pub use rotary::Rotary;
 
 use crate::error::{Error, Result};
 use crate::kernels::{Activation, Attention, Heads};
+use crate::lora::Adapters;
 use serde_json::Value;
 use std::path::Path;
 
@@ -91,6 +92,8 @@ pub struct DecoderSpec {
     pub head: Linear,
     /// Bound of the logits, `cap * tanh(logit / cap)` (gemma2).
     pub logit_softcap: Option<f32>,
+    /// Low-rank adapters beside frozen weights, if any.
+    pub adapters: Option<Adapters>,
     /// Every parameter, in the order in which random weights are drawn and gradients' norms are added.
     pub parameters: Vec<ParameterSpec>,
 }
@@ -180,6 +183,11 @@ impl DecoderSpec {
     /// Number of weights.
     pub fn parameter_count(&self) -> usize {
         self.parameters.iter().map(ParameterSpec::len).sum()
+    }
+
+    /// Whether training changes a parameter: all of them, or with adapters these alone.
+    pub fn is_trained(&self, parameter: usize) -> bool {
+        self.adapters.as_ref().is_none_or(|adapters| parameter >= adapters.first)
     }
 
     /// What attention computes in a layer.

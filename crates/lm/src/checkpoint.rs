@@ -1,8 +1,8 @@
 //! Hugging Face checkpoint directories, in and out.
 //!
 //! A missing, extra, misshapen or damaged tensor is an error. A directory appears whole or not at all. Weights are read from safetensors or
-//! from PyTorch's own files, one or several, in F32, F16 or BF16, and always written as safetensors in F32, in which they are computed and
-//! trained; what else a directory holds of [`Checkpoint::companions`] is carried along byte for byte, so that `transformers` opens what
+//! from PyTorch's own files, one or several, in F32, F16 or BF16, stay in 16 bits until they are trained, and are written as safetensors in
+//! the type that they have; what else a directory holds of [`Checkpoint::companions`] is carried along byte for byte, so that `transformers` opens what
 //! was written.
 
 mod index;
@@ -14,9 +14,12 @@ mod vectors;
 mod write;
 
 pub use vectors::{NamedVectors, read_vectors, write_vectors};
+pub(crate) use write::write_parameters;
 
 use crate::arch::{DecoderSpec, ParameterSpec, TensorSpec};
 use crate::error::{Error, Result};
+use crate::lora::ADAPTER_WEIGHTS;
+use crate::weights::{HalfKind, Halves, Values};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use source::{StoredTensor, TensorSource};
@@ -48,7 +51,7 @@ pub struct Checkpoint {
     /// Tokenizer and generation settings, by file name.
     pub companions: BTreeMap<String, Vec<u8>>,
     /// One `[rows, columns]` matrix per [`DecoderSpec::parameters`].
-    pub parameters: Vec<Vec<f32>>,
+    pub parameters: Vec<Values>,
 }
 
 impl Checkpoint {
@@ -67,6 +70,21 @@ impl Checkpoint {
         Ok(Checkpoint { config, spec, companions, parameters })
     }
 
+    /// The same with every weight in `f32`, as training needs them.
+    #[must_use]
+    pub fn widened(mut self) -> Self {
+        self.parameters = self.parameters.into_iter().map(|values| Values::Full(values.into_full())).collect();
+        self
+    }
+
+    /// The same with every matrix in 16 bits, rounded to the nearest.
+    #[must_use]
+    pub fn halved(mut self, kind: HalfKind) -> Self {
+        let halved = |(spec, values): (&ParameterSpec, Values)| if spec.is_matrix() { values.into_half(kind) } else { values };
+        self.parameters = self.spec.parameters.iter().zip(self.parameters).map(halved).collect();
+        self
+    }
+
     /// Writes a directory that was not there before, and returns the SHA-256 of its weights.
     pub fn save(&self, dir: &Path) -> Result<String> {
         self.save_in_shards(dir, SHARD_BYTES)
@@ -74,26 +92,33 @@ impl Checkpoint {
 
     /// The same with another limit than [`SHARD_BYTES`].
     pub fn save_in_shards(&self, dir: &Path, shard_bytes: usize) -> Result<String> {
-        if dir.exists() {
-            let message = format!("{} exists already; choose another name or remove it", dir.display());
-            return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
-        }
-        let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs_err::create_dir_all(parent)?;
-        let unfinished = tempfile::Builder::new().prefix(".checkpoint-").suffix(".tmp").tempdir_in(parent)?;
-        for (name, bytes) in &self.companions {
-            write_synced(&unfinished.path().join(name), bytes)?;
-        }
         let mut config = self.config.clone();
-        set_dtype(&mut config);
+        set_dtype(&mut config, &self.parameters);
         let config = serde_json::to_vec_pretty(&config).map_err(|source| Error::Json { path: dir.join(CONFIG), source })?;
-        write_synced(&unfinished.path().join(CONFIG), &config)?;
-        write::write_weights(unfinished.path(), &self.spec.parameters, &self.parameters, shard_bytes)?;
-        let hash = weights_sha256(unfinished.path())?;
-        fs_err::rename(unfinished.keep(), dir)?;
-        fs_err::File::open(parent)?.sync_all()?;
-        Ok(hash)
+        create_whole(dir, |unfinished| {
+            for (name, bytes) in &self.companions {
+                write_synced(&unfinished.join(name), bytes)?;
+            }
+            write_synced(&unfinished.join(CONFIG), &config)?;
+            write::write_weights(unfinished, &self.spec.parameters, &self.parameters, shard_bytes)?;
+            weights_sha256(unfinished)
+        })
     }
+}
+
+/// Makes a directory that was not there before, whole or not at all; `fill` writes its files.
+pub(crate) fn create_whole<T>(dir: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    if dir.exists() {
+        let message = format!("{} exists already; choose another name or remove it", dir.display());
+        return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
+    }
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs_err::create_dir_all(parent)?;
+    let unfinished = tempfile::Builder::new().prefix(".checkpoint-").suffix(".tmp").tempdir_in(parent)?;
+    let made = fill(unfinished.path())?;
+    fs_err::rename(unfinished.keep(), dir)?;
+    fs_err::File::open(parent)?.sync_all()?;
+    Ok(made)
 }
 
 /// The SHA-256 of bytes, in hexadecimal.
@@ -102,11 +127,12 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 /// The SHA-256 of a checkpoint's weights, in hexadecimal: what identifies it in attempts and metrics. Of several files, in the order of
-/// their names, as of one.
+/// their names, as of one; of an adapter, its own, which name their base by its hash.
 pub fn weights_sha256(dir: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
-    for path in source::weights_files(dir)? {
+    let files = if crate::lora::is_adapter(dir) { vec![dir.join(ADAPTER_WEIGHTS)] } else { source::weights_files(dir)? };
+    for path in files {
         let mut file = fs_err::File::open(path)?;
         loop {
             match file.read(&mut buffer)? {
@@ -128,15 +154,18 @@ fn read_config(dir: &Path) -> Result<Value> {
     serde_json::from_str(&text).map_err(|source| Error::Json { path, source })
 }
 
-/// The weights are written as f32, whatever they were read as.
-fn set_dtype(config: &mut Value) {
+/// Says in which type the weights are written.
+fn set_dtype(config: &mut Value, parameters: &[Values]) {
+    let halves: Vec<HalfKind> =
+        parameters.iter().filter_map(|values| if let Values::Half(h) = values { Some(h.kind) } else { None }).collect();
+    let name = halves.first().map_or("float32", |kind| kind.name());
     if let Value::Object(keys) = config {
         let key = if keys.contains_key("torch_dtype") { "torch_dtype" } else { "dtype" };
-        keys.insert(key.into(), json!("float32"));
+        keys.insert(key.into(), json!(name));
     }
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     use std::io::Write;
     let mut file = fs_err::File::create(path)?;
     file.write_all(bytes)?;
@@ -144,20 +173,13 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The parameters in the decoder's layout.
-fn read_weights(source: &TensorSource, spec: &DecoderSpec) -> Result<Vec<Vec<f32>>> {
+/// The parameters in the decoder's layout, as they are stored.
+fn read_weights(source: &TensorSource, spec: &DecoderSpec) -> Result<Vec<Values>> {
     let mut unread = source.names().collect::<BTreeSet<_>>();
-    let mut all = Vec::with_capacity(spec.parameters.len());
-    for parameter in &spec.parameters {
-        let mut values = Vec::with_capacity(parameter.len());
-        for tensor in &parameter.tensors {
-            unread.remove(tensor.name.as_str());
-            let mut stored = Vec::with_capacity(tensor.len());
-            read_tensor(source, tensor)?.append_to(&mut stored, source.path(&tensor.name), &tensor.name)?;
-            values.extend(tensor.layout.decoder_order(&tensor.shape, stored));
-        }
-        all.push(values);
+    for tensor in spec.parameters.iter().flat_map(|parameter| &parameter.tensors) {
+        unread.remove(tensor.name.as_str());
     }
+    let all = spec.parameters.iter().map(|parameter| read_parameter(source, parameter)).collect::<Result<Vec<_>>>()?;
     unread.retain(|name| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
     for name in unread {
         if !is_copy_of_the_embedding(source, spec, name)? {
@@ -165,6 +187,30 @@ fn read_weights(source: &TensorSource, spec: &DecoderSpec) -> Result<Vec<Vec<f32
         }
     }
     Ok(all)
+}
+
+/// One parameter: a matrix whose tensors are all of one 16-bit type stays so, everything else is widened.
+fn read_parameter(source: &TensorSource, parameter: &ParameterSpec) -> Result<Values> {
+    let mut stored = parameter.tensors.iter().map(|tensor| read_tensor(source, tensor)).collect::<Result<Vec<_>>>()?;
+    let kinds: BTreeSet<_> = stored.iter().map(StoredTensor::half_kind).collect();
+    let kind = if parameter.is_matrix() && kinds.len() == 1 { kinds.into_iter().next().flatten() } else { None };
+    let tensors = parameter.tensors.iter().zip(stored.drain(..));
+    if let Some(kind) = kind {
+        let mut bits = Vec::with_capacity(parameter.len());
+        for (tensor, stored) in tensors {
+            let part = stored.half_bits(kind, source.path(&tensor.name), &tensor.name)?;
+            bits.extend(tensor.layout.decoder_order(&tensor.shape, part));
+        }
+        return Ok(Values::Half(Halves { kind, bits }));
+    }
+    let mut values = Vec::with_capacity(parameter.len());
+    for (tensor, stored) in tensors {
+        let mut part = Vec::with_capacity(tensor.len());
+        stored.append_to(&mut part, source.path(&tensor.name), &tensor.name)?;
+        let offset = tensor.layout.offset();
+        values.extend(tensor.layout.decoder_order(&tensor.shape, part).into_iter().map(|x| x + offset));
+    }
+    Ok(Values::Full(values))
 }
 
 /// A tensor that must be there, in the shape that the config gives.
@@ -186,9 +232,17 @@ fn is_copy_of_the_embedding(source: &TensorSource, spec: &DecoderSpec, name: &st
     Ok(source.read(name)?.is_some_and(|head| head == embedding))
 }
 
-/// The elements of tensor `at` of a parameter, as the checkpoint has them.
-fn file_values(parameter: &ParameterSpec, values: &[f32], at: usize) -> Vec<f32> {
-    let begin = parameter.tensors[..at].iter().map(TensorSpec::len).sum::<usize>();
-    let tensor = &parameter.tensors[at];
-    tensor.layout.checkpoint_order(&tensor.shape, &values[begin..begin + tensor.len()])
+/// Reads the parameters of one file that holds nothing else.
+pub(crate) fn read_parameters(path: &Path, parameters: &[ParameterSpec]) -> Result<Vec<Values>> {
+    let source = TensorSource::of_file(path)?;
+    let known: BTreeSet<&str> = parameters.iter().flat_map(|p| &p.tensors).map(|tensor| tensor.name.as_str()).collect();
+    if let Some(name) = source.names().find(|name| !known.contains(name)) {
+        return Err(Error::ExtraTensor { path: path.into(), name: name.into() });
+    }
+    parameters.iter().map(|parameter| read_parameter(&source, parameter)).collect()
+}
+
+/// A note in the header of a safetensors file.
+pub(crate) fn note(path: &Path, key: &str) -> Result<Option<String>> {
+    Ok(safetensors_file::SafetensorsFile::open(path)?.note(key).map(str::to_owned))
 }

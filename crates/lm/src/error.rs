@@ -154,6 +154,26 @@ pub enum Error {
         /// How many fit.
         limit: usize,
     },
+    /// No module has one of the names that adapters are asked for.
+    #[error("no module is called {targets}; the layers have {}, or ask for \"all-linear\"", modules.join(", "))]
+    NoSuchModule {
+        /// The names.
+        targets: String,
+        /// Those of a layer.
+        modules: Vec<String>,
+    },
+    /// An adapter was trained on another base.
+    #[error("{adapter}: was trained on weights with SHA-256 {expected}, but {base} has {found}; give it its own base")]
+    AnotherBase {
+        /// The adapter's directory.
+        adapter: PathBuf,
+        /// The base that was found.
+        base: PathBuf,
+        /// The hash of the base that it was trained on.
+        expected: String,
+        /// The hash of the base that was found.
+        found: String,
+    },
     /// Nothing to train on.
     #[error("no token of the training data carries loss; there is nothing to learn from")]
     NothingToLearn,

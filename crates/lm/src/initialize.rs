@@ -3,6 +3,7 @@
 use crate::arch::{DecoderSpec, Role};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
+use crate::weights::Values;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -23,7 +24,7 @@ pub struct Initialization {
 pub fn initialize(config: Value, companions: BTreeMap<String, Vec<u8>>, scale: Initialization, seed: u64) -> Result<Checkpoint> {
     let spec = DecoderSpec::from_config(&config, Path::new("config.json"))?;
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    let parameters = (0..spec.parameters.len()).map(|at| values(&spec, at, scale, &mut generator)).collect();
+    let parameters = (0..spec.parameters.len()).map(|at| Values::Full(values(&spec, at, scale, &mut generator))).collect();
     Ok(Checkpoint { config, spec, companions, parameters })
 }
 
@@ -34,7 +35,7 @@ fn values(spec: &DecoderSpec, at: usize, scale: Initialization, generator: &mut 
         Role::Norm => return vec![1.0; parameter.len()],
         Role::Bias => return vec![0.0; parameter.len()],
         Role::Embedding => scale.embedding_std,
-        Role::Linear => linear,
+        Role::Linear | Role::Adapter => linear,
         Role::Residual => linear / (2.0 * spec.layers.len() as f32).sqrt(),
     };
     (0..parameter.len()).map(|_| std * normal(generator)).collect()
@@ -60,11 +61,12 @@ mod tests {
         let make =
             |seed| initialize(config.clone(), BTreeMap::new(), Initialization { embedding_std: 0.1, linear_gain: 0.7 }, seed).unwrap();
         let model = make(1);
-        let std = |at: usize| (model.parameters[at].iter().map(|x| x * x).sum::<f32>() / model.parameters[at].len() as f32).sqrt();
+        let values = |at: usize| model.parameters[at].clone().into_full();
+        let std = |at: usize| (values(at).iter().map(|x| x * x).sum::<f32>() / values(at).len() as f32).sqrt();
         assert!((std(model.spec.embedding) - 0.1).abs() < 0.005);
         assert!((std(model.spec.layers[0].qkv.weight) - 0.7 / 8.0).abs() < 0.005);
         assert!((std(model.spec.layers[1].down.weight) - 0.7 / 10.0 / 2.0).abs() < 0.005);
-        assert!(model.parameters[model.spec.final_norm.weight].iter().all(|w| w.to_bits() == 1.0f32.to_bits()));
+        assert!(values(model.spec.final_norm.weight).iter().all(|w| w.to_bits() == 1.0f32.to_bits()));
         assert_eq!(model.parameters, make(1).parameters);
         assert_ne!(model.parameters, make(2).parameters);
     }

@@ -11,6 +11,7 @@ mod cpu;
 
 pub use cpu::Cpu;
 
+use crate::weights::Halves;
 use std::fmt::Debug;
 
 /// A matrix product `out[m, n] (+)= a · b`, where `a` is `[m, k]` (stored `[k, m]` when `transpose_a`) and `b` is `[k, n]`
@@ -174,11 +175,17 @@ pub struct AdamWStep {
 pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     /// Device memory of `f32`.
     type Buffer: Debug + Send + Sync;
+    /// Device memory of a weight that is kept in 16 bits.
+    type Halves: Debug + Send + Sync;
 
     /// A buffer of `len` zeros.
     fn zeros(&self, len: usize) -> Self::Buffer;
     /// A buffer that takes over these values.
     fn buffer(&self, values: Vec<f32>) -> Self::Buffer;
+    /// A weight of 16 bits that takes over these values.
+    fn halves(&self, values: Halves) -> Self::Halves;
+    /// Copies a weight of 16 bits back.
+    fn download_halves(&self, from: &Self::Halves) -> Halves;
     /// Values that a buffer can hold.
     fn len(&self, buffer: &Self::Buffer) -> usize;
     /// Copies to the start of the buffer.
@@ -192,9 +199,13 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
 
     /// Matrix product; each element of the result is one chain of fused multiply-adds per 256 terms of `k`, in order.
     fn matmul(&self, product: Product, a: &Self::Buffer, b: &Self::Buffer, out: &mut Self::Buffer);
+    /// The same with a weight of 16 bits, widened to `f32`: the same bits as [`Kernels::matmul`] with the widened weight.
+    fn matmul_halves(&self, product: Product, a: &Self::Buffer, b: &Self::Halves, out: &mut Self::Buffer);
 
     /// `out[i] = table[ids[i]]`, rows of `width`.
     fn embed(&self, table: &Self::Buffer, ids: &[u32], width: usize, out: &mut Self::Buffer);
+    /// The same from a table of 16 bits.
+    fn embed_halves(&self, table: &Self::Halves, ids: &[u32], width: usize, out: &mut Self::Buffer);
     /// `out[i] += table[ids[i]]`, rows of `width`.
     fn embed_add(&self, table: &Self::Buffer, ids: &[u32], width: usize, out: &mut Self::Buffer);
     /// `table_gradient[ids[i]] += gradient[i]`.
@@ -211,6 +222,13 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     fn scale(&self, factor: f32, len: usize, x: &mut Self::Buffer);
     /// `x[i] += values[i]` for the first `len` values.
     fn add(&self, values: &Self::Buffer, len: usize, x: &mut Self::Buffer);
+    /// Adds `values` `[rows, width]` to some columns of `x`.
+    fn add_columns(&self, columns: Columns, width: usize, rows: usize, values: &Self::Buffer, x: &mut Self::Buffer);
+    /// Copies some columns of `x` to `values` `[rows, width]`.
+    fn take_columns(&self, columns: Columns, width: usize, rows: usize, x: &Self::Buffer, values: &mut Self::Buffer);
+    /// `out[i]` is zero with probability `rate` and `x[i] / (1 - rate)` otherwise, for the first `len` values; what is dropped is a function
+    /// of seed and place (Srivastava et al. 2014).
+    fn dropout(&self, rate: f32, seed: u64, len: usize, x: &Self::Buffer, out: &mut Self::Buffer);
     /// Adds a vector, such as a bias, to each of `rows` rows.
     fn add_to_rows(&self, vector: &Self::Buffer, rows: usize, x: &mut Self::Buffer);
     /// Adds the sum of `rows` rows to a vector: the gradient of [`Kernels::add_to_rows`].

@@ -12,9 +12,11 @@ pub mod engine;
 pub mod error;
 pub mod initialize;
 pub mod kernels;
+pub mod lora;
 pub mod model;
 pub mod tokenizer;
 pub mod train;
+pub mod weights;
 
 pub use checkpoint::Checkpoint;
 pub use decoder::Decoder;

@@ -5,7 +5,9 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::decoder::{Decoder, Packed, TrainingMemory};
 use crate::error::{Error, Result};
 use crate::kernels::{Cpu, Kernels};
+use crate::lora::is_adapter;
 use crate::tokenizer::Tokenizer;
+use crate::weights::Values;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,9 +23,16 @@ pub struct LanguageModel<K: Kernels = Cpu> {
 }
 
 impl LanguageModel {
-    /// Reads a checkpoint directory.
+    /// Reads a checkpoint directory, or an adapter's with its base. Weights stay as they are stored: to sample and to score, or to be frozen.
     pub fn load(dir: &Path) -> Result<Self> {
-        Self::assemble(Cpu, Tokenizer::load(dir)?, Checkpoint::load(dir)?, dir)
+        if is_adapter(dir) { Self::load_adapter(dir) } else { Self::load_on(Cpu, dir) }
+    }
+
+    /// Reads it to train it whole: every weight in `f32`, adapters merged.
+    pub fn load_to_train(dir: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::load_merged(dir)?.widened();
+        let tokenizer = Tokenizer::from_files(&checkpoint.companions, &checkpoint.config)?;
+        Self::assemble(Cpu, tokenizer, checkpoint, dir)
     }
 
     /// A model of parts in memory; the tokenizer is among the companions.
@@ -37,6 +46,17 @@ impl<K: Kernels> LanguageModel<K> {
     /// Reads a checkpoint directory onto a device.
     pub fn load_on(kernels: K, dir: &Path) -> Result<Self> {
         Self::assemble(kernels, Tokenizer::load(dir)?, Checkpoint::load(dir)?, dir)
+    }
+
+    /// The same model with further parameters, which `spec` describes.
+    pub(crate) fn extended(self, spec: DecoderSpec, further: Vec<Values>) -> Self {
+        LanguageModel { decoder: self.decoder.extended(spec, further), ..self }
+    }
+
+    /// A model of another specification and other values with the same tokenizer.
+    pub(crate) fn rebuilt(self, spec: DecoderSpec, values: Vec<Values>) -> Self {
+        let kernels = self.decoder.kernels().clone();
+        LanguageModel { decoder: Decoder::new(kernels, spec, values), ..self }
     }
 
     fn assemble(kernels: K, tokenizer: Tokenizer, checkpoint: Checkpoint, dir: &Path) -> Result<Self> {

@@ -82,6 +82,10 @@ pub struct Hyperparameters {
     pub max_grad_norm: f32,
     /// Tokens that go through the model at once; larger batches are accumulated.
     pub micro_batch_tokens: usize,
+    /// Whether activations are computed again on the way back: less memory, a third more work, the same bits.
+    pub recompute_activations: bool,
+    /// Seed of what is dropped of the inputs of adapters.
+    pub dropout_seed: u64,
 }
 
 /// What a step did.
@@ -114,9 +118,11 @@ pub struct TrainingSession<K: Kernels = Cpu> {
 impl<K: Kernels> TrainingSession<K> {
     /// Starts with fresh moments.
     pub fn new(model: LanguageModel<K>, hyperparameters: Hyperparameters) -> Self {
-        let zeros = || model.decoder.zero_gradients();
-        let (gradients, first, second) = (zeros(), zeros(), zeros());
-        let memory = TrainingMemory::new(model.decoder.kernels());
+        let kernels = model.decoder.kernels();
+        let moments = || model.decoder.trained().map(|(_, parameter)| kernels.zeros(kernels.len(parameter))).collect();
+        let (gradients, first, second) = (model.decoder.zero_gradients(), moments(), moments());
+        let memory = TrainingMemory::new(kernels);
+        let memory = if hyperparameters.recompute_activations { memory.with_recomputation() } else { memory };
         TrainingSession { model, hyperparameters, gradients, first, second, memory, steps_done: 0 }
     }
 
@@ -145,7 +151,8 @@ impl<K: Kernels> TrainingSession<K> {
         }
         let loss = self.accumulate(documents, 1.0 / target_tokens as f32)? / target_tokens as f64;
         let kernels = self.model.decoder.kernels();
-        let grad_norm = self.gradients.iter().map(|g| kernels.squared_norm(g)).sum::<f64>().sqrt();
+        let trained = self.model.decoder.trained().map(|(at, _)| &self.gradients[at]);
+        let grad_norm = trained.map(|gradient| kernels.squared_norm(gradient)).sum::<f64>().sqrt();
         for (what, value) in [("the loss", loss), ("the gradient norm", grad_norm)] {
             if !value.is_finite() {
                 return Err(Error::Diverged { step, what, value });
@@ -180,11 +187,19 @@ impl<K: Kernels> TrainingSession<K> {
                 });
             }
             let packed = Packed::new(part);
+            // A seed for each part of each step; what is dropped is then a function of both and of the place.
+            self.memory.set_dropout(Some(self.dropout_seed(documents.len() - rest.len())));
             let losses = self.model.decoder.losses_and_gradients(&packed, scale, &mut self.memory, &mut self.gradients);
             total += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
             rest = after;
         }
         Ok(total)
+    }
+
+    /// The seed of what is dropped in the part of this step's batch that begins with document `first`.
+    fn dropout_seed(&self, first: usize) -> u64 {
+        let part = (self.steps_done << 20) + first as u64;
+        self.hyperparameters.dropout_seed ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     /// AdamW with the gradient clipped by its norm over all parameters.
@@ -201,13 +216,12 @@ impl<K: Kernels> TrainingSession<K> {
             decay: 1.0,
         };
         let decayed = (1.0 - learning_rate * f64::from(weight_decay)) as f32;
-        let is_matrix: Vec<bool> = self.model.spec().parameters.iter().map(ParameterSpec::is_matrix).collect();
+        let matrices: Vec<bool> = self.model.spec().parameters.iter().map(ParameterSpec::is_matrix).collect();
         let moments = self.first.iter_mut().zip(&mut self.second);
         let kernels = self.model.decoder.kernels().clone();
-        let parameters = self.model.decoder.parameters_mut().iter_mut().zip(&self.gradients).zip(moments).zip(is_matrix);
-        for (((parameter, gradient), (first, second)), is_matrix) in parameters {
-            let decay = if is_matrix { decayed } else { 1.0 };
-            kernels.adamw(AdamWStep { decay, ..base }, gradient, parameter, first, second);
+        for ((at, parameter), (first, second)) in self.model.decoder.trained_mut().zip(moments) {
+            let decay = if matrices[at] { decayed } else { 1.0 };
+            kernels.adamw(AdamWStep { decay, ..base }, &self.gradients[at], parameter, first, second);
         }
     }
 
@@ -215,7 +229,8 @@ impl<K: Kernels> TrainingSession<K> {
     pub fn save_state(&self, path: &Path, note: &Map<String, serde_json::Value>) -> Result<()> {
         let kernels = self.model.decoder.kernels();
         let mut vectors = Vec::new();
-        for (kind, all) in [("parameter", self.model.decoder.parameters()), ("first", &self.first), ("second", &self.second)] {
+        let trained: Vec<_> = self.model.decoder.trained().map(|(_, parameter)| parameter).collect();
+        for (kind, all) in [("parameter", trained), ("first", self.first.iter().collect()), ("second", self.second.iter().collect())] {
             vectors.extend(all.iter().enumerate().map(|(i, buffer)| (format!("{kind}.{i}"), downloaded(kernels, buffer))));
         }
         let mut note = note.clone();
@@ -230,8 +245,11 @@ impl<K: Kernels> TrainingSession<K> {
         let steps = note.get("steps_done").and_then(serde_json::Value::as_u64);
         self.steps_done = steps.ok_or_else(|| error("it does not say how many steps were done".into()))?;
         let kernels = self.model.decoder.kernels().clone();
-        for (kind, all) in [("parameter", self.model.decoder.parameters_mut()), ("first", &mut self.first), ("second", &mut self.second)] {
-            for (i, buffer) in all.iter_mut().enumerate() {
+        let trained: Vec<_> = self.model.decoder.trained_mut().map(|(_, parameter)| parameter).collect();
+        for (kind, all) in
+            [("parameter", trained), ("first", self.first.iter_mut().collect()), ("second", self.second.iter_mut().collect())]
+        {
+            for (i, buffer) in all.into_iter().enumerate() {
                 let saved = vectors.remove(&format!("{kind}.{i}")).filter(|saved| saved.len() == kernels.len(buffer));
                 kernels.upload(&saved.ok_or_else(|| error(format!("{kind} {i} is missing or belongs to another model")))?, buffer);
             }

@@ -108,6 +108,8 @@ fn train(model: LanguageModel, size: &Size, steps: usize) -> Result<Vec<f64>> {
         weight_decay: 0.1,
         max_grad_norm: 1.0,
         micro_batch_tokens: size.batch * size.length,
+        recompute_activations: false,
+        dropout_seed: 0,
     };
     let mut session = TrainingSession::new(model, hyperparameters);
     let documents: Vec<Document> = (0..size.batch).map(|row| Document::whole(tokens(size.length, row, size))).collect();

@@ -87,6 +87,13 @@ pub(super) fn training(path: &str, config: &TrainingConfig) -> Checked {
     require(!grows_by_factor || config.step_increment == 0, path, "step_increment", || {
         format!("steps grow by a factor ({path}.step_growth) or by an increment, not by both")
     })?;
+    if let Some(lora) = &config.lora {
+        let path = &format!("{path}.lora");
+        require(lora.rank > 0, path, "rank", || "must be at least 1".to_owned())?;
+        require(lora.alpha.is_finite() && lora.alpha > 0.0, path, "alpha", || format!("must be a number above 0, found {}", lora.alpha))?;
+        require((0.0..1.0).contains(&lora.dropout), path, "dropout", || format!("must be in 0..1, 1 excluded, found {}", lora.dropout))?;
+        require(!lora.target_modules.is_empty(), path, "target_modules", || "names no module".to_owned())?;
+    }
     require(config.batch_size > 0, path, "batch_size", || "must be at least 1".to_owned())?;
     require(config.micro_batch_tokens > 0, path, "micro_batch_tokens", || "must be at least 1".to_owned())?;
     require(config.sequence_length > 1, path, "sequence_length", || "must be at least 2".to_owned())

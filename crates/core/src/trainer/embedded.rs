@@ -8,6 +8,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use starloop_lm::LanguageModel;
+use starloop_lm::lora::{self, Lora};
 use starloop_lm::train::{self, Decay, Document, Hyperparameters, PackedEpochs, StepReport, TrainingSession};
 
 /// The saved state's file in the scratch directory.
@@ -19,12 +20,12 @@ pub struct EmbeddedTrainer {}
 
 impl Trainer for EmbeddedTrainer {
     fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
-        let model = LanguageModel::load(job.start).map_err(|error| failed(&error))?;
+        let model = load(job).map_err(|error| failed(&error))?;
         let documents = documents(&model, job)?;
         let settings = job.settings;
         let mut epochs =
             PackedEpochs::new(documents, settings.batch_size, settings.sequence_length, job.seed).map_err(|error| failed(&error))?;
-        let mut session = TrainingSession::new(model, hyperparameters(settings, job.steps));
+        let mut session = TrainingSession::new(model, Hyperparameters { dropout_seed: job.seed, ..hyperparameters(settings, job.steps) });
         let mut tally = resume(&mut session, job)?;
         while session.steps_done() < job.steps {
             let report = session.step(&epochs.batch(session.steps_done() + 1)).map_err(|error| failed(&error))?;
@@ -36,9 +37,30 @@ impl Trainer for EmbeddedTrainer {
                 session.save_state(&job.scratch.join(STATE), &tally.to_note()).map_err(|error| failed(&error))?;
             }
         }
-        session.into_model().save(job.output).map_err(|error| failed(&error))?;
+        save(&session.into_model(), job).map_err(|error| failed(&error))?;
         Ok(tally.metrics(job.steps))
     }
+}
+
+/// The model to train: whole, or frozen with adapters, those that it has already or fresh ones.
+fn load(job: &FineTuning<'_>) -> starloop_lm::Result<LanguageModel> {
+    let Some(lora) = &job.settings.lora else { return LanguageModel::load_to_train(job.start) };
+    let model = LanguageModel::load(job.start)?;
+    if model.spec().adapters.is_some() {
+        return Ok(model);
+    }
+    let lora =
+        Lora { rank: lora.rank, alpha: lora.alpha as f32, dropout: lora.dropout as f32, target_modules: lora.target_modules.clone() };
+    model.with_fresh_adapters(&lora, job.seed)
+}
+
+/// Writes a checkpoint, or an adapter for the base that it was trained on.
+fn save(model: &LanguageModel, job: &FineTuning<'_>) -> starloop_lm::Result<()> {
+    if model.spec().adapters.is_none() {
+        return model.save(job.output).map(drop);
+    }
+    let base = if lora::is_adapter(job.start) { lora::base_of(job.start)? } else { job.start.to_owned() };
+    model.save_adapter(job.output, &base).map(drop)
 }
 
 /// What is counted over the steps, and saved with a training's state.
@@ -123,6 +145,8 @@ pub(crate) fn hyperparameters(settings: &TrainingConfig, steps: u64) -> Hyperpar
         weight_decay: settings.weight_decay as f32,
         max_grad_norm: settings.max_grad_norm as f32,
         micro_batch_tokens: settings.micro_batch_tokens,
+        recompute_activations: settings.recompute_activations,
+        dropout_seed: 0,
     }
 }
 

@@ -64,6 +64,7 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
         final_norm: parameters.layer_norm("transformer.ln_f", hidden),
         head: Linear { weight: embedding, bias: None },
         logit_softcap: None,
+        adapters: None,
         parameters: parameters.into_vec(),
     })
 }

@@ -72,6 +72,7 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
         final_norm,
         head,
         logit_softcap: None,
+        adapters: None,
         parameters: parameters.into_vec(),
     })
 }

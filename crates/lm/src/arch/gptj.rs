@@ -66,6 +66,7 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
         final_norm: parameters.layer_norm("transformer.ln_f", hidden),
         head: parameters.linear(Role::Linear, &[("lm_head".into(), vocabulary)], hidden, true),
         logit_softcap: None,
+        adapters: None,
         parameters: parameters.into_vec(),
     })
 }

@@ -160,6 +160,7 @@ impl LlamaLike {
             final_norm,
             head,
             logit_softcap: self.logit_softcap,
+            adapters: None,
             parameters: parameters.into_vec(),
         }
     }

@@ -28,6 +28,8 @@ pub enum Role {
     Norm,
     /// A bias.
     Bias,
+    /// Half of a low-rank adapter.
+    Adapter,
 }
 
 /// One tensor of the checkpoint.
@@ -101,7 +103,12 @@ impl ParameterSpec {
 
     /// Whether it is a matrix, which decays, and no vector, which does not.
     pub fn is_matrix(&self) -> bool {
-        matches!(self.role, Role::Embedding | Role::Linear | Role::Residual)
+        !matches!(self.role, Role::Norm | Role::Bias)
+    }
+
+    /// Whether the checkpoint stores it by input.
+    pub fn is_transposed(&self) -> bool {
+        self.tensors.iter().any(|tensor| tensor.layout == Layout::Transposed)
     }
 }
 
@@ -118,34 +125,37 @@ impl TensorSpec {
 }
 
 impl Layout {
-    /// The decoder's rows of a tensor's values; `shape` is the tensor's.
-    pub fn decoder_order(&self, shape: &[usize], values: Vec<f32>) -> Vec<f32> {
+    /// The decoder's order of a tensor's elements; `shape` is the tensor's.
+    pub fn decoder_order<T: Copy>(&self, shape: &[usize], elements: Vec<T>) -> Vec<T> {
         match self {
-            Layout::Same => values,
-            Layout::Transposed => transposed(&values, shape[0], shape[1]),
-            Layout::LessOne => values.into_iter().map(|w| w + 1.0).collect(),
+            Layout::Same | Layout::LessOne => elements,
+            Layout::Transposed => transposed(&elements, shape[0], shape[1]),
             Layout::Rows(order) => {
-                let width = values.len() / order.len();
-                order.iter().flat_map(|row| &values[*row as usize * width..][..width]).copied().collect()
+                let width = elements.len() / order.len();
+                order.iter().flat_map(|row| &elements[*row as usize * width..][..width]).copied().collect()
             }
         }
     }
 
-    /// The tensor's values of the decoder's rows: undoes [`Layout::decoder_order`].
-    pub fn checkpoint_order(&self, shape: &[usize], rows: &[f32]) -> Vec<f32> {
+    /// The tensor's order of the decoder's elements: undoes [`Layout::decoder_order`].
+    pub fn checkpoint_order<T: Copy>(&self, shape: &[usize], elements: &[T]) -> Vec<T> {
         match self {
-            Layout::Same => rows.to_vec(),
-            Layout::Transposed => transposed(rows, shape[1], shape[0]),
-            Layout::LessOne => rows.iter().map(|w| w - 1.0).collect(),
+            Layout::Same | Layout::LessOne => elements.to_vec(),
+            Layout::Transposed => transposed(elements, shape[1], shape[0]),
             Layout::Rows(order) => {
-                let width = rows.len() / order.len();
-                let mut values = vec![0.0; rows.len()];
-                for (row, values_at) in rows.chunks_exact(width).zip(order) {
-                    values[*values_at as usize * width..][..width].copy_from_slice(row);
+                let width = elements.len() / order.len();
+                let mut stored = elements.to_vec();
+                for (row, place) in elements.chunks_exact(width).zip(order) {
+                    stored[*place as usize * width..][..width].copy_from_slice(row);
                 }
-                values
+                stored
             }
         }
+    }
+
+    /// What the decoder's values have more than the checkpoint's.
+    pub fn offset(&self) -> f32 {
+        if *self == Layout::LessOne { 1.0 } else { 0.0 }
     }
 
     /// Rows of `heads` heads of width `dim` whose first `rotated` rows turn in pairs of neighbours (gptj), as the decoder turns them: all
@@ -167,7 +177,7 @@ impl Layout {
     }
 }
 
-fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+fn transposed<T: Copy>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
     (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
 }
 

@@ -8,6 +8,7 @@ use super::index::ShardIndex;
 use super::safetensors_file::SafetensorsFile;
 use super::torch::TorchFile;
 use crate::error::{Error, Result};
+use crate::weights::HalfKind;
 use safetensors::Dtype;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,27 @@ pub(super) struct StoredTensor {
 }
 
 impl StoredTensor {
+    /// What its bits mean, if it has 16 of them for each element.
+    pub(super) fn half_kind(&self) -> Option<HalfKind> {
+        match self.dtype {
+            Dtype::BF16 => Some(HalfKind::Bf16),
+            Dtype::F16 => Some(HalfKind::F16),
+            _ => None,
+        }
+    }
+
+    /// The bits of 16-bit elements; `path` and `name` are for messages.
+    pub(super) fn half_bits(&self, kind: HalfKind, path: &Path, name: &str) -> Result<Vec<u16>> {
+        let bits: Vec<u16> = self.bytes.as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b)).collect();
+        match bits.iter().position(|bits| !kind.number(*bits).is_finite()) {
+            Some(index) => {
+                let value = kind.number(bits[index]);
+                Err(Error::NonFiniteWeight { path: path.into(), name: name.into(), index, value })
+            }
+            None => Ok(bits),
+        }
+    }
+
     /// Appends the elements as f32; `path` and `name` are for messages.
     pub(super) fn append_to(&self, values: &mut Vec<f32>, path: &Path, name: &str) -> Result<()> {
         let start = values.len();
@@ -74,6 +96,13 @@ impl TensorSource {
             files.push(file);
         }
         Ok(TensorSource { path, files, place })
+    }
+
+    /// Opens one safetensors file.
+    pub(super) fn of_file(path: &Path) -> Result<Self> {
+        let file = TensorFile::Safetensors(SafetensorsFile::open(path)?);
+        let place = file.names().into_iter().map(|name| (name, 0)).collect();
+        Ok(TensorSource { path: path.into(), files: vec![file], place })
     }
 
     /// The file that is to hold a tensor, for messages: the index if none does.

@@ -1,9 +1,10 @@
 //! Weights on their way out: one safetensors file, or above a limit shards with an index, as `transformers` writes them.
 
+use super::WEIGHTS;
 use super::index::ShardIndex;
-use super::{WEIGHTS, file_values};
-use crate::arch::ParameterSpec;
+use crate::arch::{ParameterSpec, TensorSpec};
 use crate::error::{Error, Result};
+use crate::weights::{HalfKind, Halves, Values};
 use safetensors::tensor::View;
 use safetensors::{Dtype, SafeTensorError};
 use std::borrow::Cow;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Writes and syncs the weights into a directory: no file has more than `limit` bytes of elements, unless a single tensor has.
-pub(super) fn write_weights(dir: &Path, parameters: &[ParameterSpec], values: &[Vec<f32>], limit: usize) -> Result<()> {
+pub(super) fn write_weights(dir: &Path, parameters: &[ParameterSpec], values: &[Values], limit: usize) -> Result<()> {
     let tensors = parameters.iter().zip(values).flat_map(|(parameter, values)| tensors_of(parameter, values)).collect::<Vec<_>>();
     let total = tensors.iter().map(OutgoingTensor::data_len).sum::<usize>();
     let shards = shards(tensors, limit);
@@ -31,31 +32,47 @@ pub(super) fn write_weights(dir: &Path, parameters: &[ParameterSpec], values: &[
     super::write_synced(&path, &index.map_err(|source| Error::Json { path: path.clone(), source })?)
 }
 
+/// Writes and syncs parameters as one file with a note.
+pub(crate) fn write_parameters(path: &Path, parameters: &[ParameterSpec], values: &[Values], note: (&str, String)) -> Result<()> {
+    let tensors = parameters.iter().zip(values).flat_map(|(parameter, values)| tensors_of(parameter, values));
+    write_file(path, named(tensors.collect()), note)
+}
+
 /// A tensor that becomes bytes when its turn comes, so that writing needs one tensor beyond the model's own memory.
 struct OutgoingTensor<'a> {
     name: &'a str,
-    shape: &'a [usize],
-    parameter: &'a ParameterSpec,
-    /// The parameter's elements, and which of its tensors this is.
-    values: &'a [f32],
-    at: usize,
+    tensor: &'a TensorSpec,
+    /// The parameter's values, and where the tensor's begin among them.
+    values: &'a Values,
+    begin: usize,
 }
 
 impl View for OutgoingTensor<'_> {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        match self.values {
+            Values::Full(_) => Dtype::F32,
+            Values::Half(Halves { kind: HalfKind::Bf16, .. }) => Dtype::BF16,
+            Values::Half(Halves { kind: HalfKind::F16, .. }) => Dtype::F16,
+        }
     }
 
     fn shape(&self) -> &[usize] {
-        self.shape
+        &self.tensor.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(little_endian(&file_values(self.parameter, self.values, self.at)))
+        let (layout, shape, part) = (&self.tensor.layout, &self.tensor.shape, self.begin..self.begin + self.tensor.len());
+        Cow::Owned(match self.values {
+            Values::Full(values) => {
+                let stored = layout.checkpoint_order(shape, &values[part]);
+                stored.iter().flat_map(|x| (x - layout.offset()).to_le_bytes()).collect()
+            }
+            Values::Half(halves) => layout.checkpoint_order(shape, &halves.bits[part]).iter().flat_map(|bits| bits.to_le_bytes()).collect(),
+        })
     }
 
     fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * size_of::<f32>()
+        self.tensor.len() * self.values.width()
     }
 }
 
@@ -64,9 +81,12 @@ pub(super) fn little_endian(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-fn tensors_of<'a>(parameter: &'a ParameterSpec, values: &'a [f32]) -> impl Iterator<Item = OutgoingTensor<'a>> {
-    let tensors = parameter.tensors.iter().enumerate();
-    tensors.map(move |(at, tensor)| OutgoingTensor { name: &tensor.name, shape: &tensor.shape, parameter, values, at })
+fn tensors_of<'a>(parameter: &'a ParameterSpec, values: &'a Values) -> impl Iterator<Item = OutgoingTensor<'a>> {
+    parameter.tensors.iter().scan(0, move |begin, tensor| {
+        let outgoing = OutgoingTensor { name: &tensor.name, tensor, values, begin: *begin };
+        *begin += tensor.len();
+        Some(outgoing)
+    })
 }
 
 /// Cuts the tensors, in their order, before each that would exceed the limit.

@@ -18,12 +18,19 @@ impl<K: Kernels> Decoder<K> {
         }
         let (kernels, spec) = (&self.kernels, &self.spec);
         if let Some(table) = spec.positions {
-            kernels.embed_backward(&memory.d_stream, &batch.positions, spec.hidden, &mut gradients[table]);
+            self.embed_backward(table, &batch.positions, memory, gradients);
         }
         if spec.embedding_scale.to_bits() != 1.0f32.to_bits() {
             kernels.scale(spec.embedding_scale, batch.tokens.len() * spec.hidden, &mut memory.d_stream);
         }
-        kernels.embed_backward(&memory.d_stream, &batch.tokens, spec.hidden, &mut gradients[spec.embedding]);
+        self.embed_backward(spec.embedding, &batch.tokens, memory, gradients);
+    }
+
+    /// Adds the gradient of a table's rows, if it is trained.
+    fn embed_backward(&self, table: usize, ids: &[u32], memory: &TrainingMemory<K>, gradients: &mut [K::Buffer]) {
+        if self.spec.is_trained(table) {
+            self.kernels.embed_backward(&memory.d_stream, ids, self.spec.hidden, &mut gradients[table]);
+        }
     }
 
     /// Turns the gradient of the stream after layer `layer` into that of the stream before it.
@@ -43,12 +50,12 @@ impl<K: Kernels> Decoder<K> {
         let state = if states.len() == 1 { &mut states[0] } else { &mut states[layer] };
         kernels.activate(spec.activation, &state.up, rows, spec.intermediate, &mut scratch.inner);
         let d_output = self.block_gradient(l.mlp_post_norm, rows, &state.mlp_output, d_stream, &mut d.block, gradients);
-        self.linear_backward(l.down, rows, &scratch.inner, d_output, &mut d.inner, gradients);
+        self.linear_backward(l.down, rows, &scratch.inner, d_output, &mut d.inner, gradients, scratch.dropout);
         kernels.activate_backward(spec.activation, &d.inner, rows, spec.intermediate, &mut state.up);
 
         let stream = if spec.parallel_residual { &streams[layer] } else { &state.middle };
         let input = self.block_input(l.mlp_norm, rows, stream, &mut scratch.normed, &mut d.statistics);
-        self.linear_backward(l.up, rows, input, &state.up, &mut d.normed, gradients);
+        self.linear_backward(l.up, rows, input, &state.up, &mut d.normed, gradients, scratch.dropout);
         let target = if spec.parallel_residual {
             kernels.clear(&mut d.block);
             &mut d.block
@@ -64,7 +71,7 @@ impl<K: Kernels> Decoder<K> {
         let state = if states.len() == 1 { &mut states[0] } else { &mut states[layer] };
         let Gradients { normed, block, attended, fused, statistics, .. } = d;
         let d_output = self.block_gradient(l.attention_post_norm, rows, &state.attention_output, d_stream, block, gradients);
-        self.linear_backward(l.output, rows, &state.attended, d_output, attended, gradients);
+        self.linear_backward(l.output, rows, &state.attended, d_output, attended, gradients, scratch.dropout);
         let attention = spec.attention(layer);
         kernels.attention_backward(attended, &state.attended, &state.fused, &state.log_sum_exp, attention, &batch.offsets, fused);
         self.turn(layer, &batch.positions, fused, true);
@@ -72,13 +79,13 @@ impl<K: Kernels> Decoder<K> {
             let (queries, keys) = self.query_key_columns(layer);
             for (columns, weight, inverse_rms) in [(queries, norm.query, &state.query_statistics), (keys, norm.key, &state.key_statistics)]
             {
-                let parameter = &self.parameters[weight];
+                let parameter = self.full(weight);
                 let weight_gradient = &mut gradients[weight];
                 kernels.rms_norm_columns_backward(columns, &state.projected, parameter, inverse_rms, rows, fused, weight_gradient);
             }
         }
         let input = self.block_input(l.attention_norm, rows, &streams[layer], &mut scratch.normed, statistics);
-        self.linear_backward(l.qkv, rows, input, fused, normed, gradients);
+        self.linear_backward(l.qkv, rows, input, fused, normed, gradients, scratch.dropout);
         self.input_gradient(l.attention_norm, rows, normed, &streams[layer], &state.attention_statistics, d_stream, gradients);
     }
 
@@ -128,7 +135,7 @@ impl<K: Kernels> Decoder<K> {
         d_x: &mut K::Buffer,
         gradients: &mut [K::Buffer],
     ) {
-        let weight = &self.parameters[norm.weight];
+        let weight = self.full(norm.weight);
         if let Some(bias) = norm.bias {
             self.kernels.sum_rows(gradient, rows, &mut gradients[bias]);
             self.kernels.layer_norm_backward(gradient, x, weight, statistics, rows, d_x, &mut gradients[norm.weight]);

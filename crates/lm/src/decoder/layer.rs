@@ -1,5 +1,6 @@
 //! The forward pass of one layer, shared by training, recomputation and sampling. They differ in how rows attend and in what they keep.
 
+use super::adapters::Dropout;
 use super::{Decoder, ensure};
 use crate::arch::{Linear, Norm};
 use crate::kernels::{Attention, Columns, Kernels};
@@ -42,6 +43,8 @@ pub(super) struct Scratch<K: Kernels> {
     pub normed: K::Buffer,
     /// The feed-forward's inner activation, `[tokens, intermediate]`.
     pub inner: K::Buffer,
+    /// What is dropped of the adapters' inputs.
+    pub dropout: Dropout,
 }
 
 impl<K: Kernels> LayerState<K> {
@@ -97,7 +100,7 @@ impl<K: Kernels> LayerState<K> {
 impl<K: Kernels> Scratch<K> {
     /// Empty buffers.
     pub fn new(kernels: &K) -> Self {
-        Scratch { normed: kernels.zeros(0), inner: kernels.zeros(0) }
+        Scratch { normed: kernels.zeros(0), inner: kernels.zeros(0), dropout: None }
     }
 
     /// Makes room for `tokens` rows.
@@ -125,20 +128,20 @@ impl<K: Kernels> Decoder<K> {
         let l = &spec.layers[layer];
 
         let input = self.block_input(l.attention_norm, rows, stream, &mut scratch.normed, &mut state.attention_statistics);
-        self.linear(l.qkv, rows, input, &mut state.fused, false);
+        self.linear(l.qkv, rows, input, &mut state.fused, false, scratch.dropout);
         self.norm_queries_and_keys(layer, rows, state);
         self.turn(layer, positions, &mut state.fused, false);
         attend(spec.attention(layer), state);
         kernels.copy(stream, &mut state.middle, rows * spec.hidden);
         let LayerState { attended, attention_output, middle, .. } = state;
-        self.add_block(l.output, l.attention_post_norm, rows, attended, attention_output, &mut scratch.normed, middle);
+        self.add_block(l.output, l.attention_post_norm, rows, attended, attention_output, &mut scratch.normed, middle, scratch.dropout);
 
         let mlp_input = if spec.parallel_residual { stream } else { &state.middle };
         let input = self.block_input(l.mlp_norm, rows, mlp_input, &mut scratch.normed, &mut state.mlp_statistics);
-        self.linear(l.up, rows, input, &mut state.up, false);
+        self.linear(l.up, rows, input, &mut state.up, false, scratch.dropout);
         kernels.activate(spec.activation, &state.up, rows, spec.intermediate, &mut scratch.inner);
         kernels.copy(&state.middle, next, rows * spec.hidden);
-        self.add_block(l.down, l.mlp_post_norm, rows, &scratch.inner, &mut state.mlp_output, &mut scratch.normed, next);
+        self.add_block(l.down, l.mlp_post_norm, rows, &scratch.inner, &mut state.mlp_output, &mut scratch.normed, next, scratch.dropout);
     }
 
     /// What a block reads: the normed stream, or the stream itself where no norm stands before the block.
@@ -166,9 +169,10 @@ impl<K: Kernels> Decoder<K> {
         output: &mut PostNormed<K>,
         normed: &mut K::Buffer,
         stream: &mut K::Buffer,
+        dropout: Dropout,
     ) {
-        let Some(norm) = post_norm else { return self.linear(linear, rows, x, stream, true) };
-        self.linear(linear, rows, x, &mut output.raw, false);
+        let Some(norm) = post_norm else { return self.linear(linear, rows, x, stream, true, dropout) };
+        self.linear(linear, rows, x, &mut output.raw, false, dropout);
         self.norm(norm, rows, &output.raw, normed, &mut output.statistics);
         self.kernels.add(normed, rows * self.spec.hidden, stream);
     }
@@ -182,7 +186,7 @@ impl<K: Kernels> Decoder<K> {
         for (columns, weight, statistics) in
             [(queries, norm.query, &mut state.query_statistics), (keys, norm.key, &mut state.key_statistics)]
         {
-            kernels.rms_norm_columns(columns, &self.parameters[weight], rows, spec.norm_epsilon, &mut state.fused, statistics);
+            kernels.rms_norm_columns(columns, self.full(weight), rows, spec.norm_epsilon, &mut state.fused, statistics);
         }
     }
 

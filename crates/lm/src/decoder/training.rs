@@ -1,7 +1,9 @@
 //! Forward over packed documents, and the loss.
 
+use super::adapters::Dropout;
 use super::layer::{LayerState, Scratch};
 use super::{Decoder, downloaded, ensure};
+use crate::arch::ParameterSpec;
 use crate::kernels::{Kernels, Product};
 
 /// Logits that are held at once; the loss runs over its rows in parts of about this size.
@@ -93,6 +95,11 @@ impl<K: Kernels> TrainingMemory<K> {
         self
     }
 
+    /// Drops some of the adapters' inputs in what follows, by this seed, or nothing.
+    pub fn set_dropout(&mut self, seed: Option<u64>) {
+        self.scratch.dropout = seed;
+    }
+
     fn reserve(&mut self, decoder: &Decoder<K>, tokens: usize) {
         let (kernels, spec) = (&decoder.kernels, &decoder.spec);
         let layers = spec.layers.len();
@@ -120,9 +127,10 @@ impl<K: Kernels> TrainingMemory<K> {
 }
 
 impl<K: Kernels> Decoder<K> {
-    /// Zeros in the shape of the parameters.
+    /// Zeros in the shape of the parameters; frozen matrices, which get no gradient, have none.
     pub fn zero_gradients(&self) -> Vec<K::Buffer> {
-        self.spec.parameters.iter().map(|p| self.kernels.zeros(p.len())).collect()
+        let len = |(at, p): (usize, &ParameterSpec)| if self.spec.is_trained(at) || !p.is_matrix() { p.len() } else { 0 };
+        self.spec.parameters.iter().enumerate().map(|p| self.kernels.zeros(len(p))).collect()
     }
 
     /// Cross-entropy of every target of `batch`, in nats.
@@ -205,7 +213,7 @@ impl<K: Kernels> Decoder<K> {
             let scale = gradients.as_ref().map_or(0.0, |(scale, _)| *scale);
             losses.extend(kernels.cross_entropy(&mut loss.logits, targets, spec.vocabulary, spec.logit_softcap, scale));
             if let Some((_, gradients)) = &mut gradients {
-                self.linear_backward(spec.head, rows.len(), &loss.part, &loss.logits, &mut loss.d_part, gradients);
+                self.linear_backward(spec.head, rows.len(), &loss.part, &loss.logits, &mut loss.d_part, gradients, None);
                 kernels.put_rows(&loss.d_part, rows[0] as usize, rows.len(), spec.hidden, &mut loss.d_normed);
             }
         }
@@ -217,7 +225,8 @@ impl<K: Kernels> Decoder<K> {
         losses
     }
 
-    /// Gradients of [`Decoder::linear`]: adds those of weight and bias, sets the input's.
+    /// Gradients of [`Decoder::linear`]: adds those of what is trained of it, sets the input's.
+    #[expect(clippy::too_many_arguments, reason = "a layer, its input and output, and where their gradients go")]
     pub(super) fn linear_backward(
         &self,
         linear: crate::arch::Linear,
@@ -226,13 +235,17 @@ impl<K: Kernels> Decoder<K> {
         d_out: &K::Buffer,
         d_x: &mut K::Buffer,
         gradients: &mut [K::Buffer],
+        dropout: Dropout,
     ) {
         let spec = &self.spec.parameters[linear.weight];
         let (inputs, outputs) = (spec.columns, spec.rows);
-        if let Some(bias) = linear.bias {
-            self.kernels.sum_rows(d_out, rows, &mut gradients[bias]);
+        if self.spec.is_trained(linear.weight) {
+            if let Some(bias) = linear.bias {
+                self.kernels.sum_rows(d_out, rows, &mut gradients[bias]);
+            }
+            self.kernels.matmul(Product::weight_gradient(rows, inputs, outputs), d_out, x, &mut gradients[linear.weight]);
         }
-        self.kernels.matmul(Product::weight_gradient(rows, inputs, outputs), d_out, x, &mut gradients[linear.weight]);
-        self.kernels.matmul(Product::input_gradient(rows, inputs, outputs), d_out, &self.parameters[linear.weight], d_x);
+        self.multiply(Product::input_gradient(rows, inputs, outputs), d_out, linear.weight, d_x);
+        self.adapters_backward(linear.weight, rows, x, d_out, d_x, gradients, dropout);
     }
 }

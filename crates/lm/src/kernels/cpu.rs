@@ -4,6 +4,7 @@
 
 mod activation;
 mod attention;
+mod halves;
 mod matmul;
 mod norms;
 mod optimize;
@@ -13,6 +14,7 @@ mod simd;
 mod thin;
 
 use super::{Activation, AdamWStep, Attention, Columns, Heads, Kernels, PagedRows, Product};
+use crate::weights::Halves;
 
 /// Kernels on this machine's processor. Threads are those of the current rayon pool.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,6 +22,7 @@ pub struct Cpu;
 
 impl Kernels for Cpu {
     type Buffer = Vec<f32>;
+    type Halves = Halves;
 
     fn zeros(&self, len: usize) -> Vec<f32> {
         vec![0.0; len]
@@ -27,6 +30,14 @@ impl Kernels for Cpu {
 
     fn buffer(&self, values: Vec<f32>) -> Vec<f32> {
         values
+    }
+
+    fn halves(&self, values: Halves) -> Halves {
+        values
+    }
+
+    fn download_halves(&self, from: &Halves) -> Halves {
+        from.clone()
     }
 
     fn len(&self, buffer: &Vec<f32>) -> usize {
@@ -51,6 +62,14 @@ impl Kernels for Cpu {
 
     fn matmul(&self, product: Product, a: &Vec<f32>, b: &Vec<f32>, out: &mut Vec<f32>) {
         matmul::matmul(product, a, b, out);
+    }
+
+    fn matmul_halves(&self, product: Product, a: &Vec<f32>, b: &Halves, out: &mut Vec<f32>) {
+        halves::matmul(product, a, b, out);
+    }
+
+    fn embed_halves(&self, table: &Halves, ids: &[u32], width: usize, out: &mut Vec<f32>) {
+        halves::embed(table, ids, width, out);
     }
 
     fn embed(&self, table: &Vec<f32>, ids: &[u32], width: usize, out: &mut Vec<f32>) {
@@ -83,6 +102,22 @@ impl Kernels for Cpu {
 
     fn add(&self, values: &Vec<f32>, len: usize, x: &mut Vec<f32>) {
         rows::add(&values[..len], &mut x[..len]);
+    }
+
+    fn add_columns(&self, columns: Columns, width: usize, rows: usize, values: &Vec<f32>, x: &mut Vec<f32>) {
+        for (x, values) in x.chunks_exact_mut(columns.row).zip(values.chunks_exact(width)).take(rows) {
+            rows::add(values, &mut x[columns.start..][..width]);
+        }
+    }
+
+    fn take_columns(&self, columns: Columns, width: usize, rows: usize, x: &Vec<f32>, values: &mut Vec<f32>) {
+        for (x, values) in x.chunks_exact(columns.row).zip(values.chunks_exact_mut(width)).take(rows) {
+            values.copy_from_slice(&x[columns.start..][..width]);
+        }
+    }
+
+    fn dropout(&self, rate: f32, seed: u64, len: usize, x: &Vec<f32>, out: &mut Vec<f32>) {
+        rows::dropout(rate, seed, &x[..len], &mut out[..len]);
     }
 
     fn add_to_rows(&self, vector: &Vec<f32>, rows: usize, x: &mut Vec<f32>) {

@@ -1,9 +1,10 @@
 //! Logits, loss, every gradient and ten AdamW steps, against PyTorch and by finite differences.
 
 use crate::fixture::{self, FIXTURES, TRAINED};
-use starloop_lm::arch::Layout;
+use crate::training::moved_along;
 use starloop_lm::decoder::{Packed, TrainingMemory};
 use starloop_lm::train::{Decay, Document, Hyperparameters, Schedule, TrainingSession};
+use starloop_lm::weights::Values;
 use starloop_lm::{Decoder, LanguageModel, kernels::Cpu};
 
 fn worst(got: &[f32], expected: &[f32]) -> f32 {
@@ -20,22 +21,22 @@ fn every_row(documents: &[Document]) -> Packed {
 }
 
 /// Splits the decoder's parameters into the checkpoint's tensors.
-fn by_name(model: &LanguageModel, parameters: &[Vec<f32>], of_gradients: bool) -> Vec<(String, Vec<f32>)> {
+fn by_name(model: &LanguageModel, parameters: &[Vec<f32>]) -> Vec<(String, Vec<f32>)> {
     let mut all = Vec::new();
     for (spec, values) in model.spec().parameters.iter().zip(parameters) {
         let mut rest = values.as_slice();
         for tensor in &spec.tensors {
             let (rows, after) = rest.split_at(tensor.len());
-            let stored = match tensor.layout {
-                // The gradient of a weight is that of the weight less one.
-                Layout::LessOne if of_gradients => rows.to_vec(),
-                _ => tensor.layout.checkpoint_order(&tensor.shape, rows),
-            };
-            all.push((tensor.name.clone(), stored));
+            all.push((tensor.name.clone(), tensor.layout.checkpoint_order(&tensor.shape, rows)));
             rest = after;
         }
     }
     all
+}
+
+/// The model's parameters in full.
+fn full(model: &LanguageModel) -> Vec<Vec<f32>> {
+    model.decoder.download().into_iter().map(Values::into_full).collect()
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn the_loss_and_every_gradient_equal_pytorch() {
         let losses = model.decoder.losses_and_gradients(&packed, scale, &mut TrainingMemory::new(&Cpu), &mut gradients);
         let loss = losses.iter().sum::<f32>() * scale;
         assert!((loss - reference["loss"][0]).abs() < 1e-5, "{name}: loss {loss}, not {}", reference["loss"][0]);
-        for (tensor, gradient) in by_name(&model, &gradients, true) {
+        for (tensor, gradient) in by_name(&model, &gradients) {
             let Some(expected) = reference.get(&format!("grad.{tensor}")) else { panic!("{name}: no gradient of {tensor}") };
             let largest = expected.iter().fold(0.0f32, |m, x| m.max(x.abs()));
             let error = worst(&gradient, expected);
@@ -81,7 +82,7 @@ fn every_gradient_agrees_with_finite_differences() {
             let slope: f64 = gradients[index].iter().map(|g| f64::from(g.abs())).sum();
             let mut along = |step: f32| -> f64 {
                 let mut parameters = model.decoder.download();
-                parameters[index].iter_mut().zip(&gradients[index]).for_each(|(p, g)| *p += step * g.signum());
+                moved_along(&mut parameters[index], &gradients[index], step);
                 let moved = Decoder::new(Cpu, model.spec().clone(), parameters);
                 moved.losses(&packed, &mut memory).iter().map(|loss| f64::from(*loss)).sum()
             };
@@ -99,8 +100,16 @@ fn ten_adamw_steps_equal_pytorch() {
         let documents = fixture::documents(&reference);
         let schedule =
             Schedule { learning_rate: 1e-2, warmup_steps: 0, steps: 10, decay: Decay::Constant, decay_start: 0.0, final_share: 1.0 };
-        let hyperparameters =
-            Hyperparameters { schedule, betas: (0.9, 0.95), epsilon: 1e-8, weight_decay: 0.1, max_grad_norm: 1.0, micro_batch_tokens: 20 };
+        let hyperparameters = Hyperparameters {
+            schedule,
+            betas: (0.9, 0.95),
+            epsilon: 1e-8,
+            weight_decay: 0.1,
+            max_grad_norm: 1.0,
+            micro_batch_tokens: 20,
+            recompute_activations: false,
+            dropout_seed: 0,
+        };
         let mut session = TrainingSession::new(fixture::model(name), hyperparameters);
         let (losses, norms) = (&reference["adamw.losses"], &reference["adamw.grad_norms"]);
         assert_eq!(losses.len(), 10);
@@ -111,7 +120,7 @@ fn ten_adamw_steps_equal_pytorch() {
             assert!((report.grad_norm - norm).abs() < 1e-4 * (1.0 + norm), "{name} step {step}: norm {} not {norm}", report.grad_norm);
         }
         let model = session.into_model();
-        for (tensor, values) in by_name(&model, &model.decoder.download(), false) {
+        for (tensor, values) in by_name(&model, &full(&model)) {
             let error = worst(&values, &reference[&format!("adamw.after.{tensor}")]);
             assert!(error < 1e-4, "{name}: {tensor} differs by {error} after ten steps");
         }

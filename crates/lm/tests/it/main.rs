@@ -1,6 +1,7 @@
 //! One binary of integration tests: the model against PyTorch's figures, the engine against the trainer, files against damage.
 #![allow(clippy::unwrap_used, clippy::float_cmp, missing_docs)]
 
+mod adapters;
 mod chat;
 mod checkpoints;
 mod engine;

@@ -5,10 +5,26 @@ use starloop_lm::Decoder;
 use starloop_lm::decoder::{Packed, TrainingMemory};
 use starloop_lm::kernels::Cpu;
 use starloop_lm::train::{Decay, Document, Hyperparameters, PackedEpochs, Schedule, TrainingSession};
+use starloop_lm::weights::Values;
 
 fn hyperparameters() -> Hyperparameters {
     let schedule = Schedule { learning_rate: 3e-3, warmup_steps: 2, steps: 12, decay: Decay::Cosine, decay_start: 0.5, final_share: 0.1 };
-    Hyperparameters { schedule, betas: (0.9, 0.98), epsilon: 1e-8, weight_decay: 0.0, max_grad_norm: 1.0, micro_batch_tokens: 64 }
+    Hyperparameters {
+        schedule,
+        betas: (0.9, 0.98),
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+        max_grad_norm: 1.0,
+        micro_batch_tokens: 64,
+        recompute_activations: false,
+        dropout_seed: 0,
+    }
+}
+
+/// Moves a parameter by `step` in each element, along its gradient's sign.
+pub fn moved_along(parameter: &mut Values, gradient: &[f32], step: f32) {
+    let Values::Full(values) = parameter else { panic!("only full parameters are moved") };
+    values.iter_mut().zip(gradient).for_each(|(p, g)| *p += step * g.signum());
 }
 
 /// Documents of every length up to 90, longer than an attention tile.
@@ -74,7 +90,7 @@ fn a_window_slides_over_documents_longer_than_a_tile() {
         let slope: f64 = gradient.iter().map(|g| f64::from(g.abs())).sum();
         let along = |step: f32| -> f64 {
             let mut parameters = model.decoder.download();
-            parameters[index].iter_mut().zip(gradient).for_each(|(p, g)| *p += step * g.signum());
+            moved_along(&mut parameters[index], gradient, step);
             let moved = Decoder::new(Cpu, model.spec().clone(), parameters);
             moved.losses(&packed, &mut TrainingMemory::new(&Cpu)).iter().map(|loss| f64::from(*loss)).sum()
         };
@@ -135,7 +151,7 @@ fn a_saved_training_goes_on_bit_for_bit() {
 #[test]
 fn divergence_and_silence_are_errors() {
     let mut diverged = fixture::model("llama-tiny");
-    diverged.decoder.parameters_mut()[0].fill(f32::NAN);
+    diverged.decoder.trained_mut().next().unwrap().1.fill(f32::NAN);
     let mut session = TrainingSession::new(diverged, hyperparameters());
     assert!(session.step(&documents()).unwrap_err().to_string().contains("training diverged at step 1: the loss is NaN"));
     let mut session = TrainingSession::new(fixture::model("llama-tiny"), hyperparameters());

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 /// Terms in one chain of fused multiply-adds; `matrixmultiply`'s own constant.
 pub(super) const DEPTH: usize = 256;
 /// Rows and columns from which `gemm` takes its general path.
-const WIDE: usize = 32;
+pub(super) const WIDE: usize = 32;
 /// Multiply-adds below which a product stays on one thread.
 const SERIAL: usize = 1 << 18;
 

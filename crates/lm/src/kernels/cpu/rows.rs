@@ -46,6 +46,27 @@ pub(super) fn scale(factor: f32, x: &mut [f32]) {
     }
 }
 
+/// What is dropped is a function of the seed and the place alone, so that the way back drops the same without a mask.
+pub(super) fn dropout(rate: f32, seed: u64, x: &[f32], out: &mut [f32]) {
+    const PART: usize = 1 << 14;
+    let kept = 1.0 / (1.0 - rate);
+    let limit = (f64::from(rate) * u64::MAX as f64) as u64;
+    x.par_chunks(PART).zip(out.par_chunks_mut(PART)).enumerate().for_each(|(part, (x, out))| {
+        for (i, (x, out)) in x.iter().zip(out).enumerate() {
+            let dropped = mixed(seed.wrapping_add((part * PART + i) as u64)) < limit;
+            *out = if dropped { 0.0 } else { x * kept };
+        }
+    });
+}
+
+/// The finalizer of SplitMix64 (Steele et al. 2014).
+fn mixed(state: u64) -> u64 {
+    let z = state.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 pub(super) fn add_to_rows(vector: &[f32], x: &mut [f32]) {
     x.par_chunks_mut(ROWS_PER_TASK * vector.len()).for_each(|rows| {
         for row in rows.chunks_exact_mut(vector.len()) {

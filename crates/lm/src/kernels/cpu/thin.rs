@@ -6,19 +6,32 @@
 use super::matmul::{DEPTH, Shared};
 use super::simd::{LANES, vectorized};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Weight rows that stream past side by side: as many independent sums as the registers of AVX2 hold.
 const COLUMNS: usize = 6;
 /// Output columns of one task.
 const COLUMNS_PER_TASK: usize = 16 * COLUMNS;
 
+/// A weight that is read a few rows at a time.
+pub(super) trait WeightRows: Sync {
+    /// Rows of width `k`: where they lie, or widened into the block.
+    fn rows<'a>(&'a self, rows: Range<usize>, k: usize, block: &'a mut Vec<f32>) -> &'a [f32];
+}
+
+impl WeightRows for [f32] {
+    fn rows<'a>(&'a self, rows: Range<usize>, k: usize, _: &'a mut Vec<f32>) -> &'a [f32] {
+        &self[rows.start * k..rows.end * k]
+    }
+}
+
 /// `out[m, n] (+)= x[m, k] · weight[n, k]ᵀ`.
-pub(super) fn thin_product(m: usize, n: usize, k: usize, x: &[f32], weight: &[f32], out: &mut [f32], accumulate: bool) {
+pub(super) fn thin_product<W: WeightRows + ?Sized>(m: usize, n: usize, k: usize, x: &[f32], weight: &W, out: &mut [f32], accumulate: bool) {
     let tiles: Vec<Tile> = (0..m).step_by(LANES).map(|first| Tile::new(first, &x[first * k..m * k], k)).collect();
-    let (weight, out) = (&weight[..n * k], Shared(out[..m * n].as_mut_ptr()));
-    weight.par_chunks(COLUMNS_PER_TASK * k).enumerate().for_each(|(task, weight)| {
-        for (group, weight) in weight.chunks(COLUMNS * k).enumerate() {
-            let column = task * COLUMNS_PER_TASK + group * COLUMNS;
+    let out = Shared(out[..m * n].as_mut_ptr());
+    (0..n.div_ceil(COLUMNS_PER_TASK)).into_par_iter().for_each_init(Vec::new, |block, task| {
+        for column in (task * COLUMNS_PER_TASK..n.min((task + 1) * COLUMNS_PER_TASK)).step_by(COLUMNS) {
+            let weight = weight.rows(column..n.min(column + COLUMNS), k, block);
             for tile in &tiles {
                 // SAFETY: a task writes its own columns alone, and they lie within the slice taken above.
                 unsafe { tile.product(k, weight, out.add(tile.first * n + column), n, accumulate) };

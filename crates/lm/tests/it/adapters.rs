@@ -1,0 +1,187 @@
+//! Low-rank adapters: against PEFT, there and back, and beside frozen weights of 16 bits.
+
+use crate::fixture;
+use safetensors::{Dtype, SafeTensors};
+use starloop_lm::LanguageModel;
+use starloop_lm::checkpoint::Checkpoint;
+use starloop_lm::decoder::{Packed, TrainingMemory};
+use starloop_lm::engine::{EngineLimits, Request, Sampling, sample};
+use starloop_lm::kernels::Cpu;
+use starloop_lm::lora::Lora;
+use starloop_lm::train::{Decay, Hyperparameters, Schedule, TrainingSession};
+use starloop_lm::weights::{HalfKind, Values};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The adapters that PEFT wrote, each with its base.
+const ADAPTERS: [(&str, &str); 4] = [("llama", "llama-tiny"), ("gptj", "gptj"), ("gpt2", "gpt2"), ("gpt-neox", "gpt-neox")];
+
+fn lora(rank: usize, dropout: f32, modules: &[&str]) -> Lora {
+    Lora { rank, alpha: 8.0, dropout, target_modules: modules.iter().map(|name| (*name).to_owned()).collect() }
+}
+
+fn hyperparameters() -> Hyperparameters {
+    let schedule = Schedule { learning_rate: 2e-2, warmup_steps: 0, steps: 30, decay: Decay::Constant, decay_start: 0.0, final_share: 1.0 };
+    Hyperparameters {
+        schedule,
+        betas: (0.9, 0.98),
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+        max_grad_norm: 1.0,
+        micro_batch_tokens: 40,
+        recompute_activations: true,
+        dropout_seed: 5,
+    }
+}
+
+fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let floats = |data: &[u8]| data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    file.tensors().into_iter().filter(|(_, view)| view.dtype() == Dtype::F32).map(|(name, view)| (name, floats(view.data()))).collect()
+}
+
+fn worst(got: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(got.len(), expected.len());
+    got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn logits_and_gradients_equal_pefts() {
+    for (name, base) in ADAPTERS {
+        let dir = fixture::dir("adapters").join(name);
+        let (model, expected) = (LanguageModel::load(&dir).unwrap(), tensors(&dir.join("reference.safetensors")));
+        let documents = fixture::documents(&fixture::reference(base));
+        let mut memory = TrainingMemory::new(&Cpu);
+        let mut every_row = Packed::new(&documents);
+        every_row.rows = (0..every_row.tokens.len() as u32).collect();
+        every_row.targets = vec![0; every_row.tokens.len()];
+        let error = worst(&model.decoder.target_logits(&every_row, &mut memory), &expected["logits"]);
+        assert!(error < 5e-5, "{name}: logits differ by {error}");
+
+        let packed = Packed::new(&documents);
+        let mut gradients = model.decoder.zero_gradients();
+        model.decoder.losses_and_gradients(&packed, 1.0 / packed.targets.len() as f32, &mut memory, &mut gradients);
+        let first = model.spec().adapters.as_ref().unwrap().first;
+        for (parameter, gradient) in model.spec().parameters.iter().zip(&gradients).skip(first) {
+            let tensor = &parameter.tensors[0];
+            let expected = &expected[&format!("grad.{}", tensor.name)];
+            let gradient = tensor.layout.checkpoint_order(&tensor.shape, gradient);
+            let largest = expected.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            let error = worst(&gradient, expected);
+            assert!(error < 1e-6 + 1e-4 * largest, "{name}: gradient of {} differs by {error} of {largest}", tensor.name);
+        }
+    }
+}
+
+#[test]
+fn an_adapter_that_is_written_is_the_one_that_was_read() {
+    for (name, base) in ADAPTERS {
+        let dir = fixture::dir("adapters").join(name);
+        let out = tempfile::tempdir().unwrap();
+        let copy = out.path().join("adapter");
+        LanguageModel::load(&dir).unwrap().save_adapter(&copy, &fixture::dir(base)).unwrap();
+        assert_eq!(tensors(&copy.join("adapter_model.safetensors")), tensors(&dir.join("adapter_model.safetensors")), "{name}");
+        LanguageModel::load(&copy).unwrap();
+    }
+}
+
+#[test]
+fn merging_changes_where_the_weights_are_and_not_what_they_compute() {
+    for (name, base) in ADAPTERS {
+        let adapted = LanguageModel::load(&fixture::dir("adapters").join(name)).unwrap();
+        let tokens: Vec<u32> = fixture::documents(&fixture::reference(base))[2].tokens.clone();
+        let before = adapted.score(&tokens).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let dir = out.path().join("merged");
+        adapted.merged().save(&dir).unwrap();
+        let after = LanguageModel::load(&dir).unwrap().score(&tokens).unwrap();
+        for (a, b) in before.iter().flatten().zip(after.iter().flatten()) {
+            assert!((a - b).abs() < 1e-4, "{name}: {a} with the adapter, {b} merged");
+        }
+    }
+}
+
+#[test]
+fn only_the_adapters_learn_beside_weights_of_16_bits() {
+    let out = tempfile::tempdir().unwrap();
+    let base = out.path().join("base");
+    Checkpoint::load(&fixture::dir("llama-untied")).unwrap().halved(HalfKind::Bf16).save(&base).unwrap();
+    let model = LanguageModel::load(&base).unwrap().with_fresh_adapters(&lora(4, 0.1, &["all-linear"]), 3).unwrap();
+    let frozen = model.decoder.download();
+    assert!(frozen.iter().any(|values| matches!(values, Values::Half(_))));
+    let documents = fixture::documents(&fixture::reference("llama-untied"));
+    let mut session = TrainingSession::new(model, hyperparameters());
+    let losses: Vec<f64> = (0..30).map(|_| session.step(&documents).unwrap().loss).collect();
+    assert!(losses[29] < 0.6 * losses[0], "{losses:?}");
+
+    let model = session.into_model();
+    let first = model.spec().adapters.as_ref().unwrap().first;
+    assert_eq!(model.decoder.download()[..first], frozen[..first], "the base is as it was");
+    let adapter = out.path().join("adapter");
+    model.save_adapter(&adapter, &base).unwrap();
+    let tokens = documents[2].tokens.clone();
+    assert_eq!(LanguageModel::load(&adapter).unwrap().score(&tokens).unwrap(), model.score(&tokens).unwrap());
+
+    // Sampling computes what training does, here too.
+    let sampling = Sampling { temperature: 0.8, top_k: 0, top_p: 1.0 };
+    let request = Request { prompt: tokens[..5].to_vec(), sampling, max_new_tokens: 12, seed: 1, stop_strings: Vec::new() };
+    let limits = EngineLimits { cache_bytes: 1 << 22, ..EngineLimits::default() };
+    let completion = sample(&model, &[request], &limits, &mut |_| {}).unwrap().remove(0);
+    let scored = model.score(&[&tokens[..5], &completion.tokens].concat()).unwrap();
+    for (sampled, trained) in completion.logprobs.iter().zip(&scored[5..]) {
+        assert!((sampled - trained.unwrap()).abs() < 2e-5);
+    }
+}
+
+#[test]
+fn a_training_of_adapters_is_taken_up_where_it_was_saved() {
+    let documents = fixture::documents(&fixture::reference("llama-tiny"));
+    let start = || {
+        let model = fixture::model("llama-tiny").with_fresh_adapters(&lora(2, 0.2, &["q_proj", "up_proj"]), 3).unwrap();
+        TrainingSession::new(model, hyperparameters())
+    };
+    let mut whole = start();
+    let out = tempfile::tempdir().unwrap();
+    let state = out.path().join("state.safetensors");
+    for step in 0..6 {
+        whole.step(&documents).unwrap();
+        if step == 2 {
+            whole.save_state(&state, &serde_json::Map::new()).unwrap();
+        }
+    }
+    let mut resumed = start();
+    resumed.load_state(&state).unwrap();
+    for _ in 3..6 {
+        resumed.step(&documents).unwrap();
+    }
+    assert_eq!(whole.into_model().decoder.download(), resumed.into_model().decoder.download());
+}
+
+#[test]
+fn what_cannot_be_is_named() {
+    let refused = fixture::model("llama-tiny").with_fresh_adapters(&lora(2, 0.0, &["q_pro"]), 0).unwrap_err().to_string();
+    assert!(refused.contains("no module is called q_pro; the layers have q_proj, k_proj,"), "{refused}");
+
+    let out = tempfile::tempdir().unwrap();
+    let adapter = out.path().join("adapter");
+    let base = fixture::copy("llama-tiny");
+    let model = LanguageModel::load(base.path()).unwrap().with_fresh_adapters(&lora(2, 0.0, &["q_proj"]), 0).unwrap();
+    model.save_adapter(&adapter, base.path()).unwrap();
+    let weights = base.path().join("model.safetensors");
+    let other = Checkpoint::load(base.path()).unwrap().halved(HalfKind::F16);
+    let elsewhere = out.path().join("other");
+    other.save(&elsewhere).unwrap();
+    std::fs::copy(elsewhere.join("model.safetensors"), &weights).unwrap();
+    let refused = LanguageModel::load(&adapter).unwrap_err().to_string();
+    assert!(refused.contains("was trained on weights with SHA-256"), "{refused}");
+
+    let config = adapter.join("adapter_config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("\"bias\": \"none\"", "\"bias\": \"all\"")).unwrap();
+    let refused = LanguageModel::load(&adapter).unwrap_err().to_string();
+    assert!(refused.contains("key \"bias\": \"all\" is not supported; only \"none\" is"), "{refused}");
+    std::fs::write(&config, text.replace(&base.path().display().to_string(), "/nowhere")).unwrap();
+    let refused = LanguageModel::load(&adapter).unwrap_err().to_string();
+    assert!(refused.contains("/nowhere is no directory here"), "{refused}");
+}
