@@ -35,8 +35,8 @@ pub const SHARD_BYTES: usize = 5_000_000_000;
 const BUFFERS: [&str; 5] = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
 /// How the output head's name ends.
 const HEADS: [&str; 2] = ["lm_head.weight", "embed_out.weight"];
-/// What is copied from one checkpoint to those fine-tuned from it.
-const COMPANIONS: &[&str] =
+/// What goes with the weights: it is copied from one checkpoint to those fine-tuned from it.
+pub const COMPANIONS: &[&str] =
     &["tokenizer.json", "tokenizer_config.json", "generation_config.json", "special_tokens_map.json", "chat_template.jinja"];
 
 /// A checkpoint's parts in memory: what it is, what goes with it, and its weights in the decoder's layout.
