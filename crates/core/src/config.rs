@@ -13,11 +13,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 mod check;
+mod corpus;
 mod presets;
 mod pretrain;
 mod source;
 mod task;
 
+pub use corpus::{Corpus, DocumentUnit, TextCorpus, TextFile, TextKind, TokenizerConfig, TokenizerKind};
 pub use presets::presets;
 pub use pretrain::PretrainConfig;
 pub use source::{Invalid, Section};

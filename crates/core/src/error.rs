@@ -84,6 +84,14 @@ pub enum Error {
         /// The run directory.
         path: PathBuf,
     },
+    /// Another process makes the same output.
+    #[error("{} is being made by another process (the lock in {} is held); wait for it, or choose another --out", .path.display(), .states.display())]
+    OutputInUse {
+        /// The output.
+        path: PathBuf,
+        /// Where the other process keeps its state.
+        states: PathBuf,
+    },
     /// The run was begun with another config.
     #[error("{} was begun with another config; changed: {}; undo the change, or choose another place with --run-dir", .path.display(), .keys.join(", "))]
     ConfigChanged {

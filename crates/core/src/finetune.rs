@@ -7,12 +7,12 @@ use crate::metrics::TrainingMetrics;
 use crate::run_dir::create_directory;
 use crate::seed::sha256_hex;
 use crate::trainer::embedded::EmbeddedTrainer;
-use crate::trainer::{FineTuning, Trainer};
+use crate::trainer::{FineTuning, Trainer, Workplace};
 use crate::types::{Example, Mode, ProblemId};
 use fs_err as fs;
 use serde::Deserialize;
 use starloop_lm::checkpoint::weights_sha256;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// One line of the file. Other keys are allowed: a run's `train.jsonl` has some.
@@ -41,7 +41,7 @@ pub fn read_pairs(path: &Path) -> Result<Vec<Example>> {
 /// is taken up if it was saved (`checkpoint_every`), with the same model, data, settings and seed.
 ///
 /// # Errors
-/// The data is not as it should be, `output` exists, or training fails.
+/// The data is not as it should be, `output` exists or is being made by another process, or training fails.
 pub fn finetune(
     model: &Path,
     data: &Path,
@@ -51,35 +51,32 @@ pub fn finetune(
     observer: &mut dyn Observer,
 ) -> Result<TrainingMetrics> {
     let examples = read_pairs(data)?;
-    if output.exists() {
-        return Err(Error::Corrupt { path: output.to_owned(), message: "exists already; choose another --out or remove it".into() });
-    }
-    let states = states(output);
-    let scratch = states.join(fingerprint(model, data, settings, seed)?);
+    refuse_existing(output)?;
+    let workplace = Workplace::take(output, &fingerprint(model, data, settings, seed)?)?;
+    // Another process may have made it until it let go of the workplace.
+    refuse_existing(output)?;
     let method = "train".to_owned();
     observer.observe(&Event::StageStarted { method: method.clone(), iteration: 0, stage: Stage::FineTuning, total: settings.steps });
     let began = Instant::now();
     let metrics = create_directory(output, |output| {
-        let job = FineTuning { start: model, examples: &examples, settings, steps: settings.steps, seed, output, scratch: &scratch };
+        let job =
+            FineTuning { start: model, examples: &examples, settings, steps: settings.steps, seed, output, scratch: &workplace.scratch };
         EmbeddedTrainer::default().finetune(&job, &mut |progress| {
             let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
             observer.observe(&Event::StageProgress { done, tokens, loss });
         })
     })?;
-    if states.exists() {
-        fs::remove_dir_all(&states)?;
-    }
+    workplace.clear()?;
     let (tokens, seconds) = (metrics.tokens, began.elapsed().as_secs_f64());
     observer.observe(&Event::StageFinished { method, iteration: 0, stage: Stage::FineTuning, tokens, seconds, reused: false });
     Ok(metrics)
 }
 
-/// Where states are saved until the training is done: beside the output, under its whole name, so that `tuned-1.5` and `tuned-1.6` do not
-/// meet.
-fn states(output: &Path) -> PathBuf {
-    let mut name = output.file_name().unwrap_or_default().to_owned();
-    name.push(".training-state");
-    output.with_file_name(name)
+fn refuse_existing(output: &Path) -> Result<()> {
+    if output.exists() {
+        return Err(Error::Corrupt { path: output.to_owned(), message: "exists already; choose another --out or remove it".into() });
+    }
+    Ok(())
 }
 
 /// What identifies a training, so that the state of another one is not taken up.

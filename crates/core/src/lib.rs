@@ -22,6 +22,7 @@ pub mod report;
 pub mod run_dir;
 pub mod seed;
 pub mod task;
+pub mod template;
 pub mod trainer;
 pub mod training_set;
 pub mod types;

@@ -1,26 +1,33 @@
-//! Training a base model from scratch: the stand-in for the paper's pretrained GPT-J on a machine that has none.
+//! Training a base model from scratch: a stand-in for the paper's pretrained GPT-J on a machine that has none.
 //!
-//! The corpus is drawn as it is trained on, batch after batch from the recipe's seed, so that a recipe decides every bit of the
-//! checkpoint. Beside the weights stands `pretrain.json`, which says which recipe made them and how to check that.
+//! The arithmetic corpus is drawn as it is trained on, batch after batch from the recipe's seed; a text is read from files, its tokenizer is
+//! made from it, and its documents are packed epoch after epoch. Either way recipe and files decide every bit of the checkpoint. Beside the
+//! weights stands `pretrain.json`, which says what made them and how to check that.
 
 use crate::config::PretrainConfig;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer, Stage};
 use crate::run_dir::create_directory;
-use crate::task::arithmetic::corpus::{document, token_count};
-use crate::task::arithmetic::vocabulary;
-use crate::trainer::hyperparameters;
+use crate::trainer::{Workplace, hyperparameters};
 use fs_err as fs;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
-use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::sha256;
 use starloop_lm::initialize::{Initialization, initialize};
-use starloop_lm::train::{Document, TrainingSession};
+use starloop_lm::train::TrainingSession;
+use starloop_lm::{LanguageModel, Tokenizer};
 use std::path::Path;
 use std::time::Instant;
+
+mod batches;
+mod recipe;
+mod text;
+
+pub use batches::TextLog;
+pub use recipe::Recipe;
+pub use text::ReadFile;
+
+use batches::Batches;
 
 /// The log beside the weights.
 pub const LOG: &str = "pretrain.json";
@@ -28,8 +35,8 @@ pub const LOG: &str = "pretrain.json";
 pub const REPLAYED_STEPS: usize = 5;
 /// Steps between two entries of the loss curve.
 const CURVE_EVERY: u64 = 50;
-/// A row is full when less than this is left: the shortest examples have about this many tokens.
-const SHORTEST_DOCUMENT: usize = 24;
+/// The saved state's file.
+const STATE: &str = "state.safetensors";
 
 /// What made a base model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +49,9 @@ pub struct PretrainLog {
     pub weights_sha256: String,
     /// Weights of the model.
     pub parameters: usize,
+    /// What there was to read, where it was read from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextLog>,
     /// Tokens that were trained on.
     pub tokens: u64,
     /// The exact losses of the first steps (natural logarithm, per token).
@@ -66,68 +76,106 @@ impl PretrainLog {
 /// interrupted training is taken up where it was last saved.
 ///
 /// # Errors
-/// `output` holds something else, or training fails.
-pub fn pretrain(config: &PretrainConfig, output: &Path, observer: &mut dyn Observer) -> Result<PretrainLog> {
-    if output.exists() {
-        if !output.join(LOG).exists() {
-            let message = format!("exists and holds no base model (no {LOG}); choose another --out");
-            return Err(Error::Corrupt { path: output.to_owned(), message });
-        }
-        let log = PretrainLog::read(output)?;
-        if log.recipe_sha256 == config.sha256() {
-            return Ok(log);
-        }
-        let message = format!("holds a model of another recipe ({}); choose another --out", log.recipe.name);
-        return Err(Error::Corrupt { path: output.to_owned(), message });
+/// `output` holds something else or is being made by another process, or training fails.
+pub fn pretrain(recipe: &Recipe, output: &Path, observer: &mut dyn Observer) -> Result<PretrainLog> {
+    if let Some(log) = finished(recipe, output)? {
+        return Ok(log);
     }
-    let parent = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)?;
-    let state = parent.join(format!("{}-{}.state", config.name, &config.sha256()[..12]));
-    let mut run = Pretraining::start(config)?;
+    let workplace = Workplace::take(output, &recipe.sha256()[..12])?;
+    // Another process may have made it until it let go of the workplace.
+    if let Some(log) = finished(recipe, output)? {
+        workplace.clear()?;
+        return Ok(log);
+    }
+    let PretrainConfig { name, training, .. } = &recipe.config;
+    let mut run = Pretraining::start(recipe)?;
+    run.warnings().into_iter().for_each(|message| observer.observe(&Event::Warning { message }));
+    let state = workplace.scratch.join(STATE);
     if state.exists() {
         run.resume(&state)?;
     }
     let started = Instant::now();
-    let named = |stage| Event::StageStarted { method: config.name.clone(), iteration: 0, stage, total: config.training.steps };
-    observer.observe(&named(Stage::Pretraining));
-    while run.session.steps_done() < config.training.steps {
-        let (step, loss) = run.step(config)?;
+    observer.observe(&Event::StageStarted { method: name.clone(), iteration: 0, stage: Stage::Pretraining, total: training.steps });
+    while run.session.steps_done() < training.steps {
+        let (step, loss) = run.step()?;
         observer.observe(&Event::StageProgress { done: step, tokens: run.log.tokens, loss: Some(loss) });
-        if step.is_multiple_of(config.training.checkpoint_every) && step < config.training.steps {
+        if step.is_multiple_of(training.checkpoint_every) && step < training.steps {
+            fs::create_dir_all(&workplace.scratch)?;
             run.session.save_state(&state, &note(&run.log)).map_err(|error| failed(&error))?;
         }
     }
-    let log = run.finish(config, output)?;
-    if state.exists() {
-        fs::remove_file(&state)?;
-    }
-    let (method, seconds) = (config.name.clone(), started.elapsed().as_secs_f64());
+    let log = run.finish(output)?;
+    workplace.clear()?;
+    let (method, seconds) = (name.clone(), started.elapsed().as_secs_f64());
     observer.observe(&Event::StageFinished { method, iteration: 0, stage: Stage::Pretraining, tokens: log.tokens, seconds, reused: false });
     Ok(log)
+}
+
+/// The log of the recipe's model in `output`, or nothing where there is nothing.
+fn finished(recipe: &Recipe, output: &Path) -> Result<Option<PretrainLog>> {
+    let refuse = |message: String| Err(Error::Corrupt { path: output.to_owned(), message: format!("{message}; choose another --out") });
+    if !output.exists() {
+        return Ok(None);
+    }
+    if !output.join(LOG).exists() {
+        return refuse(format!("exists and holds no base model (no {LOG})"));
+    }
+    let log = PretrainLog::read(output)?;
+    if log.recipe_sha256 == recipe.sha256() {
+        return Ok(Some(log));
+    }
+    let (Some(then), true) = (&log.text, log.recipe == recipe.config) else {
+        return refuse(format!("holds a model of another recipe ({})", log.recipe.name));
+    };
+    let changed = recipe.files().iter().zip(&then.files).filter(|(now, then)| now.sha256 != then.sha256);
+    let changed: Vec<String> = changed.map(|(now, _)| now.path.display().to_string()).collect();
+    refuse(format!("holds a model of this recipe, but {} has changed since", changed.join(", ")))
 }
 
 /// A training from scratch under way.
 struct Pretraining {
     session: TrainingSession,
+    batches: Batches,
     log: PretrainLog,
 }
 
 impl Pretraining {
-    fn start(config: &PretrainConfig) -> Result<Self> {
-        let companions = vocabulary::FILES.iter().map(|(name, content)| ((*name).to_owned(), content.as_bytes().to_vec())).collect();
+    fn start(recipe: &Recipe) -> Result<Self> {
+        let config = &recipe.config;
+        let companions = recipe.tokenizer_files()?;
+        let tokenizer = Tokenizer::from_files(&companions, &serde_json::Value::Null).map_err(|error| failed(&error))?;
+        let (batches, text) = recipe.batches(&tokenizer)?;
         let scale = Initialization { embedding_std: config.model.embedding_std as f32, linear_gain: config.model.linear_gain as f32 };
-        let fresh = initialize(model_config(config), companions, scale, config.seed).map_err(|error| failed(&error))?;
+        let fresh = initialize(model_config(config, &tokenizer), companions, scale, config.seed).map_err(|error| failed(&error))?;
         let model = LanguageModel::from_checkpoint(fresh).map_err(|error| failed(&error))?;
         let log = PretrainLog {
             recipe: config.clone(),
-            recipe_sha256: config.sha256(),
+            recipe_sha256: recipe.sha256().to_owned(),
             weights_sha256: String::new(),
             parameters: model.spec().parameter_count(),
+            text,
             tokens: 0,
             first_losses: Vec::new(),
             curve: Vec::new(),
         };
-        Ok(Pretraining { session: TrainingSession::new(model, hyperparameters(&config.training, config.training.steps)), log })
+        Ok(Pretraining { session: TrainingSession::new(model, hyperparameters(&config.training, config.training.steps)), batches, log })
+    }
+
+    /// What the recipe asks for and the text does not give.
+    fn warnings(&self) -> Vec<String> {
+        let PretrainLog { recipe, text: Some(text), .. } = &self.log else { return Vec::new() };
+        let mut warnings = Vec::new();
+        if text.documents_cut > 0 {
+            let (all, longest) = (text.files.iter().map(|file| file.documents).sum::<usize>(), recipe.training.sequence_length);
+            let cut = text.documents_cut;
+            warnings
+                .push(format!("{cut} of {all} documents are longer than training.sequence_length = {longest} and are learned in pieces"));
+        }
+        let found = self.session.model().tokenizer().vocabulary();
+        if let Some(wanted) = recipe.tokenizer.as_ref().map(|tokenizer| tokenizer.vocabulary).filter(|wanted| *wanted > found) {
+            warnings.push(format!("the text gives {found} tokens, fewer than tokenizer.vocabulary = {wanted}; the model has {found}"));
+        }
+        warnings
     }
 
     fn resume(&mut self, state: &Path) -> Result<()> {
@@ -138,8 +186,8 @@ impl Pretraining {
     }
 
     /// One step; returns its number and loss.
-    fn step(&mut self, config: &PretrainConfig) -> Result<(u64, f64)> {
-        let batch = batch(config, self.session.model(), self.session.steps_done() + 1)?;
+    fn step(&mut self) -> Result<(u64, f64)> {
+        let batch = self.batches.batch(self.session.steps_done() + 1, self.session.model().tokenizer())?;
         let report = self.session.step(&batch).map_err(|error| failed(&error))?;
         let step = self.session.steps_done();
         self.log.tokens += report.tokens as u64;
@@ -152,13 +200,13 @@ impl Pretraining {
         Ok((step, report.loss))
     }
 
-    fn finish(mut self, config: &PretrainConfig, output: &Path) -> Result<PretrainLog> {
+    fn finish(mut self, output: &Path) -> Result<PretrainLog> {
         create_directory(output, |directory| {
             let model = self.session.into_model();
             self.log.weights_sha256 = model.save(directory).map_err(|error| failed(&error))?;
             let text = serde_json::to_string_pretty(&self.log).map_err(std::io::Error::from)?;
             fs::write(directory.join(LOG), text)?;
-            fs::write(directory.join("recipe.toml"), config.to_toml())?;
+            fs::write(directory.join("recipe.toml"), self.log.recipe.to_toml())?;
             Ok::<_, Error>(())
         })?;
         Ok(self.log)
@@ -169,47 +217,22 @@ impl Pretraining {
 ///
 /// # Errors
 /// As [`pretrain`].
-pub fn replay(config: &PretrainConfig, steps: usize) -> Result<Vec<f64>> {
-    let mut run = Pretraining::start(config)?;
-    (0..steps).map(|_| Ok(run.step(config)?.1)).collect()
+pub fn replay(recipe: &Recipe, steps: usize) -> Result<Vec<f64>> {
+    let mut run = Pretraining::start(recipe)?;
+    (0..steps).map(|_| Ok(run.step()?.1)).collect()
 }
 
 fn note(log: &PretrainLog) -> Map<String, serde_json::Value> {
     Map::from_iter([("log".to_owned(), json!(log))])
 }
 
-/// The documents of step `step`: rows filled with documents of the corpus, each with its end token, learned whole.
-fn batch(config: &PretrainConfig, model: &LanguageModel, step: u64) -> Result<Vec<Document>> {
-    let mut generator = ChaCha8Rng::seed_from_u64(config.seed);
-    generator.set_stream(step);
-    let mut texts = Vec::new();
-    for _ in 0..config.training.batch_size {
-        let mut room = config.training.sequence_length;
-        while room > SHORTEST_DOCUMENT {
-            let text = document(&config.corpus, &mut generator, room - 1);
-            let tokens = token_count(&text) + 1;
-            if tokens > room {
-                break;
-            }
-            room -= tokens;
-            texts.push(text);
-        }
-    }
-    let tokenizer = model.tokenizer();
-    let tokenized = |text: &String| {
-        let mut tokens = tokenizer.encode(text, true).map_err(|error| failed(&error))?;
-        tokens.extend(tokenizer.end_tokens().first());
-        Ok(Document::whole(tokens))
-    };
-    texts.iter().map(tokenized).collect()
-}
-
-fn model_config(config: &PretrainConfig) -> serde_json::Value {
+fn model_config(config: &PretrainConfig, tokenizer: &Tokenizer) -> serde_json::Value {
     let shape = &config.model;
+    let end_of_text = tokenizer.end_tokens()[0];
     json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
-        "vocab_size": vocabulary::WORDS.len(),
+        "vocab_size": tokenizer.vocabulary(),
         "hidden_size": shape.hidden_size,
         "num_hidden_layers": shape.num_hidden_layers,
         "num_attention_heads": shape.num_attention_heads,
@@ -224,8 +247,8 @@ fn model_config(config: &PretrainConfig) -> serde_json::Value {
         "mlp_bias": false,
         "tie_word_embeddings": true,
         "bos_token_id": null,
-        "eos_token_id": vocabulary::END_OF_TEXT_ID,
-        "pad_token_id": vocabulary::END_OF_TEXT_ID,
+        "eos_token_id": end_of_text,
+        "pad_token_id": end_of_text,
         "torch_dtype": "float32",
     })
 }

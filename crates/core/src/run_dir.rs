@@ -17,14 +17,16 @@ use crate::metrics::{IterationMetrics, TrainingMetrics};
 use crate::types::{Example, GradedAttempt};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 mod atomic;
 mod events;
+mod lock;
 
 pub use atomic::create_directory;
 pub use events::EventLog;
+pub(crate) use lock::try_lock;
 
 /// The version of the layout that this program reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -92,12 +94,7 @@ impl RunDir {
     pub fn open(root: &Path, config: &Config, resume: bool) -> Result<(RunDir, Found)> {
         fs::create_dir_all(root)?;
         refuse_strangers(root)?;
-        let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(root.join(LOCK))?.into_file();
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::RunInUse { path: root.to_owned() }),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
+        let lock = try_lock(&root.join(LOCK))?.ok_or_else(|| Error::RunInUse { path: root.to_owned() })?;
         let run = RunDir { root: root.to_owned(), _lock: Some(lock) };
         let Some(info) = run.info()? else {
             atomic::write(&run.root.join(CONFIG), config.to_toml().as_bytes())?;

@@ -7,8 +7,10 @@ use crate::types::Example;
 use std::path::Path;
 
 pub mod embedded;
+mod workplace;
 
 pub(crate) use embedded::hyperparameters;
+pub(crate) use workplace::Workplace;
 
 /// One fine-tuning, fully described.
 #[derive(Debug, Clone, Copy)]

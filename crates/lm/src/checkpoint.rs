@@ -15,12 +15,11 @@ mod write;
 
 pub use vectors::{NamedVectors, read_vectors, write_vectors};
 
-use crate::arch::{DecoderSpec, ParameterSpec, TensorSpec, index as parameter};
+use crate::arch::{DecoderSpec, ParameterSpec, TensorSpec};
 use crate::error::{Error, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use source::{StoredTensor, TensorSource};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
@@ -153,7 +152,9 @@ fn read_weights(source: &TensorSource, spec: &DecoderSpec) -> Result<Vec<Vec<f32
         let mut values = Vec::with_capacity(parameter.len());
         for tensor in &parameter.tensors {
             unread.remove(tensor.name.as_str());
-            read_tensor(source, tensor)?.append_to(&mut values, source.path(&tensor.name), &tensor.name)?;
+            let mut stored = Vec::with_capacity(tensor.len());
+            read_tensor(source, tensor)?.append_to(&mut stored, source.path(&tensor.name), &tensor.name)?;
+            values.extend(tensor.layout.decoder_order(&tensor.shape, stored));
         }
         all.push(values);
     }
@@ -181,13 +182,13 @@ fn is_copy_of_the_embedding(source: &TensorSource, spec: &DecoderSpec, name: &st
     if !spec.tied() || !HEADS.iter().any(|head| name.ends_with(head)) {
         return Ok(false);
     }
-    let embedding = read_tensor(source, &spec.parameters[parameter::EMBEDDING].tensors[0])?;
+    let embedding = read_tensor(source, &spec.parameters[spec.embedding].tensors[0])?;
     Ok(source.read(name)?.is_some_and(|head| head == embedding))
 }
 
 /// The elements of tensor `at` of a parameter, as the checkpoint has them.
-fn file_values<'a>(parameter: &ParameterSpec, values: &'a [f32], at: usize) -> Cow<'a, [f32]> {
-    let length = |tensor: &TensorSpec| tensor.shape.iter().product::<usize>();
-    let begin = parameter.tensors[..at].iter().map(length).sum::<usize>();
-    Cow::Borrowed(&values[begin..begin + length(&parameter.tensors[at])])
+fn file_values(parameter: &ParameterSpec, values: &[f32], at: usize) -> Vec<f32> {
+    let begin = parameter.tensors[..at].iter().map(TensorSpec::len).sum::<usize>();
+    let tensor = &parameter.tensors[at];
+    tensor.layout.checkpoint_order(&tensor.shape, &values[begin..begin + tensor.len()])
 }

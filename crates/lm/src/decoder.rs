@@ -1,15 +1,17 @@
 //! The one decoder: a specification and parameters; forward and backward written out once, on the kernels of one device.
 //!
-//! `training` runs packed documents and returns losses and gradients; `sampling` runs the rows of a sampling step over a paged
-//! key-value cache. Both call the same kernels in the same order.
+//! `layer` is the forward pass of one layer, which training, recomputation and sampling share; `training` runs packed documents and returns
+//! losses and gradients, its way back is in `backward`; `sampling` runs the rows of a sampling step over a paged key-value cache.
 
+mod backward;
+mod layer;
 mod sampling;
 mod training;
 
 pub use sampling::{KeyValueCache, StepRows};
 pub use training::{Packed, TrainingMemory};
 
-use crate::arch::{DecoderSpec, index};
+use crate::arch::{DecoderSpec, Linear, Norm, NormKind};
 use crate::kernels::{Kernels, Product};
 
 /// A decoder on a device.
@@ -18,15 +20,15 @@ pub struct Decoder<K: Kernels> {
     kernels: K,
     spec: DecoderSpec,
     parameters: Vec<K::Buffer>,
-    /// Cosines and sines, `[context, dim]`.
-    rotary: K::Buffer,
+    /// Cosines and sines of each rotary embedding, `[context, turned]`.
+    rotary: Vec<K::Buffer>,
 }
 
 impl<K: Kernels> Decoder<K> {
     /// Puts parameters, one `[rows, columns]` matrix per [`DecoderSpec::parameters`], on a device.
     pub fn new(kernels: K, spec: DecoderSpec, parameters: Vec<Vec<f32>>) -> Self {
         let parameters = parameters.into_iter().map(|values| kernels.buffer(values)).collect();
-        let rotary = kernels.buffer(rotary_table(&spec));
+        let rotary = spec.rotary.iter().map(|rotary| kernels.buffer(rotary.table(spec.context))).collect();
         Decoder { kernels, spec, parameters, rotary }
     }
 
@@ -55,21 +57,48 @@ impl<K: Kernels> Decoder<K> {
         self.parameters.iter().map(|buffer| downloaded(&self.kernels, buffer)).collect()
     }
 
-    fn parameter(&self, layer: usize, part: usize) -> &K::Buffer {
-        &self.parameters[index::layer(layer, part)]
+    /// The residual stream before the first layer, `[tokens, hidden]`.
+    fn embed(&self, tokens: &[u32], positions: &[u32], stream: &mut K::Buffer) {
+        let (kernels, spec) = (&self.kernels, &self.spec);
+        kernels.embed(&self.parameters[spec.embedding], tokens, spec.hidden, stream);
+        if spec.embedding_scale.to_bits() != 1.0f32.to_bits() {
+            kernels.scale(spec.embedding_scale, tokens.len() * spec.hidden, stream);
+        }
+        if let Some(table) = spec.positions {
+            kernels.embed_add(&self.parameters[table], positions, spec.hidden, stream);
+        }
     }
 
-    /// `out = x · Wᵀ` with weight `part` of `layer`.
-    fn linear(&self, layer: usize, part: usize, rows: usize, x: &K::Buffer, out: &mut K::Buffer, accumulate: bool) {
-        let spec = &self.spec.parameters[index::layer(layer, part)];
+    /// `out = x · Wᵀ + b`, or with `accumulate` added to what `out` holds.
+    fn linear(&self, linear: Linear, rows: usize, x: &K::Buffer, out: &mut K::Buffer, accumulate: bool) {
+        let spec = &self.spec.parameters[linear.weight];
         let product = Product { accumulate, ..Product::linear(rows, spec.columns, spec.rows) };
-        self.kernels.matmul(product, x, self.parameter(layer, part), out);
+        self.kernels.matmul(product, x, &self.parameters[linear.weight], out);
+        if let Some(bias) = linear.bias {
+            self.kernels.add_to_rows(&self.parameters[bias], rows, out);
+        }
     }
 
-    /// `logits[rows, vocabulary]` of normed rows.
+    /// The norm of `rows` rows of the stream; `statistics` holds what its backward pass needs.
+    fn norm(&self, norm: Norm, rows: usize, x: &K::Buffer, out: &mut K::Buffer, statistics: &mut K::Buffer) {
+        let (weight, epsilon) = (&self.parameters[norm.weight], self.spec.norm_epsilon);
+        match norm.bias {
+            Some(bias) => self.kernels.layer_norm(x, weight, &self.parameters[bias], rows, epsilon, out, statistics),
+            None => self.kernels.rms_norm(x, weight, rows, epsilon, out, statistics),
+        }
+    }
+
+    /// Values that a norm's statistics have for each row.
+    fn statistics_width(&self) -> usize {
+        match self.spec.norm {
+            NormKind::Rms => 1,
+            NormKind::Layer => 2,
+        }
+    }
+
+    /// `logits[rows, vocabulary]` of normed rows, not yet bounded by the soft cap.
     fn logits(&self, rows: usize, normed: &K::Buffer, out: &mut K::Buffer) {
-        let product = Product::linear(rows, self.spec.hidden, self.spec.vocabulary);
-        self.kernels.matmul(product, normed, &self.parameters[self.spec.head()], out);
+        self.linear(self.spec.head, rows, normed, out, false);
     }
 }
 
@@ -85,19 +114,4 @@ fn ensure<K: Kernels>(kernels: &K, buffer: &mut K::Buffer, len: usize) {
     if kernels.len(buffer) < len {
         *buffer = kernels.zeros(len);
     }
-}
-
-/// Cosines and sines of every position, `[context, dim]` (Su et al. 2021). Angles are rounded to f32 as the reference implementations do;
-/// `libm` gives the same bits on every platform.
-fn rotary_table(spec: &DecoderSpec) -> Vec<f32> {
-    let half = spec.heads.dim / 2;
-    let frequency = |i: usize| 1.0 / libm::powf(spec.rope_theta, (2 * i) as f32 / spec.heads.dim as f32);
-    let frequencies: Vec<f32> = (0..half).map(frequency).collect();
-    let mut table = Vec::with_capacity(spec.context * spec.heads.dim);
-    for position in 0..spec.context {
-        let angle = |f: &f32| f64::from(position as f32 * f);
-        table.extend(frequencies.iter().map(|f| libm::cos(angle(f)) as f32));
-        table.extend(frequencies.iter().map(|f| libm::sin(angle(f)) as f32));
-    }
-    table
 }

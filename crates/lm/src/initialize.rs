@@ -1,6 +1,6 @@
 //! A model with random weights, to be trained from scratch.
 
-use crate::arch::{DecoderSpec, index};
+use crate::arch::{DecoderSpec, Role};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use rand::{RngExt, SeedableRng};
@@ -29,12 +29,14 @@ pub fn initialize(config: Value, companions: BTreeMap<String, Vec<u8>>, scale: I
 
 fn values(spec: &DecoderSpec, at: usize, scale: Initialization, generator: &mut ChaCha8Rng) -> Vec<f32> {
     let parameter = &spec.parameters[at];
-    if parameter.tensors[0].shape.len() == 1 {
-        return vec![1.0; parameter.len()];
-    }
-    let in_layer = (1..spec.final_norm()).contains(&at).then(|| (at - 1) % index::LAYER);
-    let depth = if matches!(in_layer, Some(index::OUTPUT | index::DOWN)) { (2.0 * spec.layers as f32).sqrt() } else { 1.0 };
-    let std = if at == index::EMBEDDING { scale.embedding_std } else { scale.linear_gain / (parameter.columns as f32).sqrt() / depth };
+    let linear = scale.linear_gain / (parameter.columns as f32).sqrt();
+    let std = match parameter.role {
+        Role::Norm => return vec![1.0; parameter.len()],
+        Role::Bias => return vec![0.0; parameter.len()],
+        Role::Embedding => scale.embedding_std,
+        Role::Linear => linear,
+        Role::Residual => linear / (2.0 * spec.layers.len() as f32).sqrt(),
+    };
     (0..parameter.len()).map(|_| std * normal(generator)).collect()
 }
 
@@ -59,10 +61,10 @@ mod tests {
             |seed| initialize(config.clone(), BTreeMap::new(), Initialization { embedding_std: 0.1, linear_gain: 0.7 }, seed).unwrap();
         let model = make(1);
         let std = |at: usize| (model.parameters[at].iter().map(|x| x * x).sum::<f32>() / model.parameters[at].len() as f32).sqrt();
-        assert!((std(index::EMBEDDING) - 0.1).abs() < 0.005);
-        assert!((std(index::layer(0, index::QKV)) - 0.7 / 8.0).abs() < 0.005);
-        assert!((std(index::layer(1, index::DOWN)) - 0.7 / 10.0 / 2.0).abs() < 0.005);
-        assert!(model.parameters[model.spec.final_norm()].iter().all(|w| w.to_bits() == 1.0f32.to_bits()));
+        assert!((std(model.spec.embedding) - 0.1).abs() < 0.005);
+        assert!((std(model.spec.layers[0].qkv.weight) - 0.7 / 8.0).abs() < 0.005);
+        assert!((std(model.spec.layers[1].down.weight) - 0.7 / 10.0 / 2.0).abs() < 0.005);
+        assert!(model.parameters[model.spec.final_norm.weight].iter().all(|w| w.to_bits() == 1.0f32.to_bits()));
         assert_eq!(model.parameters, make(1).parameters);
         assert_ne!(model.parameters, make(2).parameters);
     }

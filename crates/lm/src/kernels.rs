@@ -84,11 +84,57 @@ impl Heads {
     pub fn value_column(&self, head: usize) -> usize {
         (self.query + self.key_value + head) * self.dim
     }
+}
 
-    /// The factor on query-key products, `dim^-1/2`.
-    pub fn scale(&self) -> f32 {
-        1.0 / (self.dim as f32).sqrt()
+/// What attention computes in one layer: `softmax(bounded(scale * q · k)) · v` over the positions that a query sees.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attention {
+    /// How the fused projection is divided.
+    pub heads: Heads,
+    /// The factor on query-key products.
+    pub scale: f32,
+    /// The bound of scores, `cap * tanh(score / cap)`.
+    pub softcap: Option<f32>,
+    /// Positions that a query sees, its own included; all up to its own where there is none.
+    pub window: Option<usize>,
+}
+
+impl Attention {
+    /// The first position that the query at `position` sees.
+    pub fn first_seen(&self, position: usize) -> usize {
+        self.window.map_or(0, |window| (position + 1).saturating_sub(window))
     }
+}
+
+/// Columns of a buffer's rows, in `groups` of the same width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Columns {
+    /// Width of a row of the buffer.
+    pub row: usize,
+    /// The first column.
+    pub start: usize,
+    /// Groups, each as wide as the weight that it meets.
+    pub groups: usize,
+}
+
+/// A feed-forward's activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Activation {
+    /// The function.
+    pub function: ActivationFunction,
+    /// Whether its result is a gate: `f(gate) * up` rather than `f(up)` (Shazeer 2020).
+    pub gated: bool,
+}
+
+/// An activation's function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActivationFunction {
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// `x * Φ(x)` with the normal distribution Φ (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// The same with Φ approximated by a hyperbolic tangent.
+    GeluTanh,
 }
 
 /// Positions in one page of the key-value cache.
@@ -149,6 +195,8 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
 
     /// `out[i] = table[ids[i]]`, rows of `width`.
     fn embed(&self, table: &Self::Buffer, ids: &[u32], width: usize, out: &mut Self::Buffer);
+    /// `out[i] += table[ids[i]]`, rows of `width`.
+    fn embed_add(&self, table: &Self::Buffer, ids: &[u32], width: usize, out: &mut Self::Buffer);
     /// `table_gradient[ids[i]] += gradient[i]`.
     fn embed_backward(&self, gradient: &Self::Buffer, ids: &[u32], width: usize, table_gradient: &mut Self::Buffer);
 
@@ -158,6 +206,17 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     fn put_rows(&self, values: &Self::Buffer, first: usize, rows: usize, width: usize, x: &mut Self::Buffer);
     /// `x[rows[i]] = values[i]`, all other rows of the first `total` zero. `rows` are distinct.
     fn scatter_rows(&self, values: &Self::Buffer, rows: &[u32], width: usize, total: usize, x: &mut Self::Buffer);
+
+    /// `x[i] *= factor` for the first `len` values.
+    fn scale(&self, factor: f32, len: usize, x: &mut Self::Buffer);
+    /// `x[i] += values[i]` for the first `len` values.
+    fn add(&self, values: &Self::Buffer, len: usize, x: &mut Self::Buffer);
+    /// Adds a vector, such as a bias, to each of `rows` rows.
+    fn add_to_rows(&self, vector: &Self::Buffer, rows: usize, x: &mut Self::Buffer);
+    /// Adds the sum of `rows` rows to a vector: the gradient of [`Kernels::add_to_rows`].
+    fn sum_rows(&self, x: &Self::Buffer, rows: usize, vector: &mut Self::Buffer);
+    /// `x[i] = cap * tanh(x[i] / cap)` for the first `len` values.
+    fn soft_cap(&self, cap: f32, len: usize, x: &mut Self::Buffer);
 
     /// Root-mean-square norm (Zhang and Sennrich 2019): `out = x * inverse_rms * weight`; `inverse_rms` is `[rows]`.
     fn rms_norm(
@@ -182,13 +241,70 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
         weight_gradient: &mut Self::Buffer,
     );
 
-    /// Rotary embedding in place (Su et al. 2021), halves paired as in llama, on the queries and keys of a fused projection.
-    /// `table` is `[positions, dim]`: cosines then sines. `inverse` rotates back, which is the gradient.
-    fn rotary(&self, fused: &mut Self::Buffer, heads: Heads, table: &Self::Buffer, positions: &[u32], inverse: bool);
+    /// [`Kernels::rms_norm`] in place on each group of some columns; `inverse_rms` is `[rows, groups]`.
+    fn rms_norm_columns(
+        &self,
+        columns: Columns,
+        weight: &Self::Buffer,
+        rows: usize,
+        epsilon: f32,
+        x: &mut Self::Buffer,
+        inverse_rms: &mut Self::Buffer,
+    );
+    /// Replaces those columns of `gradient` by the gradient of what was normed, `x`, and adds to `weight_gradient`.
+    #[expect(clippy::too_many_arguments, reason = "a fused backward reads what its forward read and saved")]
+    fn rms_norm_columns_backward(
+        &self,
+        columns: Columns,
+        x: &Self::Buffer,
+        weight: &Self::Buffer,
+        inverse_rms: &Self::Buffer,
+        rows: usize,
+        gradient: &mut Self::Buffer,
+        weight_gradient: &mut Self::Buffer,
+    );
+
+    /// Layer norm (Ba et al. 2016): `out = (x - mean) * inverse_std * weight + bias`; `statistics` is `[rows, 2]`, mean and inverse
+    /// standard deviation.
+    #[expect(clippy::too_many_arguments, reason = "what a norm reads, and what its backward pass needs")]
+    fn layer_norm(
+        &self,
+        x: &Self::Buffer,
+        weight: &Self::Buffer,
+        bias: &Self::Buffer,
+        rows: usize,
+        epsilon: f32,
+        out: &mut Self::Buffer,
+        statistics: &mut Self::Buffer,
+    );
+    /// Adds to `x_gradient` and `weight_gradient`; the bias's gradient is [`Kernels::sum_rows`] of `gradient`.
+    #[expect(clippy::too_many_arguments, reason = "a fused backward reads what its forward read and saved")]
+    fn layer_norm_backward(
+        &self,
+        gradient: &Self::Buffer,
+        x: &Self::Buffer,
+        weight: &Self::Buffer,
+        statistics: &Self::Buffer,
+        rows: usize,
+        x_gradient: &mut Self::Buffer,
+        weight_gradient: &mut Self::Buffer,
+    );
+
+    /// Rotary embedding in place (Su et al. 2021) on the queries and keys of a fused projection: the first `turned` coordinates of each head,
+    /// first halves paired with second halves. `table` is `[positions, turned]`: cosines then sines. `inverse` turns back, which
+    /// is the gradient.
+    fn rotary(&self, fused: &mut Self::Buffer, heads: Heads, turned: usize, table: &Self::Buffer, positions: &[u32], inverse: bool);
 
     /// Causal attention within each document. `offsets[d]..offsets[d + 1]` are the rows of document `d`; `out` is
     /// `[tokens, query * dim]` and `log_sum_exp` `[tokens, query]`, kept for the backward pass.
-    fn attention(&self, fused: &Self::Buffer, heads: Heads, offsets: &[usize], out: &mut Self::Buffer, log_sum_exp: &mut Self::Buffer);
+    fn attention(
+        &self,
+        fused: &Self::Buffer,
+        attention: Attention,
+        offsets: &[usize],
+        out: &mut Self::Buffer,
+        log_sum_exp: &mut Self::Buffer,
+    );
     /// Sets `fused_gradient`.
     #[expect(clippy::too_many_arguments, reason = "a fused backward reads what its forward read and saved")]
     fn attention_backward(
@@ -197,7 +313,7 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
         out: &Self::Buffer,
         fused: &Self::Buffer,
         log_sum_exp: &Self::Buffer,
-        heads: Heads,
+        attention: Attention,
         offsets: &[usize],
         fused_gradient: &mut Self::Buffer,
     );
@@ -209,20 +325,21 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     fn paged_attention(
         &self,
         fused: &Self::Buffer,
-        heads: Heads,
+        attention: Attention,
         rows: &PagedRows,
         keys: &Self::Buffer,
         values: &Self::Buffer,
         out: &mut Self::Buffer,
     );
 
-    /// `out = silu(gate) * up` for `gate_up` `[rows, 2 * width]`, gates first (Shazeer 2020).
-    fn gated_silu(&self, gate_up: &Self::Buffer, rows: usize, width: usize, out: &mut Self::Buffer);
-    /// Replaces `gate_up` by its gradient.
-    fn gated_silu_backward(&self, gradient: &Self::Buffer, rows: usize, width: usize, gate_up: &mut Self::Buffer);
+    /// `out = f(up)`, or `f(gate) * up` for `x` `[rows, 2 * width]`, gates first.
+    fn activate(&self, activation: Activation, x: &Self::Buffer, rows: usize, width: usize, out: &mut Self::Buffer);
+    /// Replaces `x` by its gradient.
+    fn activate_backward(&self, activation: Activation, gradient: &Self::Buffer, rows: usize, width: usize, x: &mut Self::Buffer);
 
-    /// Cross-entropy of each row of `logits` `[targets, classes]`, in nats; replaces the logits by `scale * (softmax - one-hot)`.
-    fn cross_entropy(&self, logits: &mut Self::Buffer, targets: &[u32], classes: usize, scale: f32) -> Vec<f32>;
+    /// Cross-entropy of each row of `logits` `[targets, classes]`, in nats; replaces the logits by `scale` times their gradient. With a
+    /// `softcap`, that of the bounded logits.
+    fn cross_entropy(&self, logits: &mut Self::Buffer, targets: &[u32], classes: usize, softcap: Option<f32>, scale: f32) -> Vec<f32>;
 
     /// The sum of squares.
     fn squared_norm(&self, buffer: &Self::Buffer) -> f64;

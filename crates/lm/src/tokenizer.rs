@@ -6,6 +6,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+pub mod byte_pair;
+
 /// A checkpoint's tokenizer and end tokens.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {

@@ -10,6 +10,7 @@ mod schedule;
 pub use packing::PackedEpochs;
 pub use schedule::{Decay, Schedule};
 
+use crate::arch::ParameterSpec;
 use crate::checkpoint::{read_vectors, write_vectors};
 use crate::decoder::{Packed, TrainingMemory, downloaded};
 use crate::error::{Error, Result};
@@ -200,7 +201,7 @@ impl<K: Kernels> TrainingSession<K> {
             decay: 1.0,
         };
         let decayed = (1.0 - learning_rate * f64::from(weight_decay)) as f32;
-        let is_matrix: Vec<bool> = self.model.spec().parameters.iter().map(|p| p.tensors[0].shape.len() > 1).collect();
+        let is_matrix: Vec<bool> = self.model.spec().parameters.iter().map(ParameterSpec::is_matrix).collect();
         let moments = self.first.iter_mut().zip(&mut self.second);
         let kernels = self.model.decoder.kernels().clone();
         let parameters = self.model.decoder.parameters_mut().iter_mut().zip(&self.gradients).zip(moments).zip(is_matrix);

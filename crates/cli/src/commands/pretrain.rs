@@ -5,7 +5,7 @@ use crate::overrides::Overrides;
 use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::PretrainConfig;
-use starloop_core::pretrain::pretrain;
+use starloop_core::pretrain::{Recipe, pretrain};
 use std::path::{Path, PathBuf};
 
 /// Train a base model from scratch by a recipe. A model that the same recipe made is kept.
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 Examples:
   starloop pretrain arithmetic                          the shipped base again, into bases/arithmetic-<recipe>
   starloop pretrain arithmetic --seed 2 --out bases/two another seed
+  starloop pretrain words                               a small model of words, from two data sets in data/
   starloop run arithmetic --set model.base=bases/two    the experiment from it")]
 pub struct Arguments {
     /// A shipped recipe's name or a TOML file
@@ -36,9 +37,10 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     if arguments.dry_run {
         return console::print(config.to_toml().trim_end());
     }
-    let default = || Path::new("bases").join(format!("{}-{}", config.name, &config.sha256()[..12]));
+    let recipe = Recipe::read(config)?;
+    let default = || Path::new("bases").join(format!("{}-{}", recipe.config.name, &recipe.sha256()[..12]));
     let out = arguments.out.clone().unwrap_or_else(default);
-    let log = pretrain(&config, &out, &mut Console::new(quiet))?;
+    let log = pretrain(&recipe, &out, &mut Console::new(quiet))?;
     if arguments.json {
         return console::print_json(&log);
     }

@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 Examples:
   starloop run arithmetic                                      few-shot base, direct fine-tuning, STaR; table and plot at the end
   starloop run arithmetic --resume                             go on after an interruption, to the same bytes
-  starloop run arithmetic-no-rationalization                   the paper's ablation
   starloop run arithmetic --set methods.star.iterations=2 --seed 7 --run-dir runs/short
   starloop run my-experiment.toml --dry-run                    the resolved config and an estimate of tokens and time")]
 pub struct Arguments {

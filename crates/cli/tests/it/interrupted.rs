@@ -1,6 +1,8 @@
 //! Whatever ends the program, taking the work up again leads to the same bytes.
 
-use crate::program::{Outcome, SMALL_PRETRAINING, SMALL_RUN, assert_same, base, command, small_run, starloop, start, text, wait_until};
+use crate::program::{
+    Outcome, SMALL_PRETRAINING, SMALL_RUN, assert_same, base, command, small_run, starloop, start, state_of, text, wait_until,
+};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -122,11 +124,8 @@ fn a_pretraining_that_is_killed_ends_in_the_same_weights() {
     let (whole, cut) = (place.path().join("whole"), place.path().join("cut/base"));
     let pretrain = |out| [out, "--set", "training.steps=300"];
     let mut child = start(SMALL_PRETRAINING, &[&["--out"], &pretrain(text(&cut))[..]].concat());
-    let has_saved = || {
-        let states = std::fs::read_dir(cut.parent().unwrap()).into_iter().flatten().flatten();
-        states.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "state"))
-    };
-    wait_until(&mut child, "a saved state", has_saved);
+    wait_until(&mut child, "a saved state", || state_of(&cut).is_some());
+    starloop(SMALL_PRETRAINING, &[&["--out"], &pretrain(text(&cut))[..]].concat()).failed(1, &[text(&cut), "another process", "--out"]);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!cut.exists(), "a checkpoint appears whole or not at all");
@@ -158,11 +157,4 @@ fn a_training_that_is_killed_ends_in_the_same_weights() {
     }
     assert_same(&cut, &whole);
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 2, "no state is left");
-}
-
-/// The state that an interrupted `train` has saved beside its output.
-fn state_of(out: &Path) -> Option<std::path::PathBuf> {
-    let directory = format!("{}.training-state", text(out));
-    let saved = std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path().join("state.safetensors"));
-    saved.into_iter().find(|state| state.exists())
 }

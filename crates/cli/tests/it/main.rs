@@ -7,5 +7,6 @@ mod damage;
 #[cfg(unix)]
 mod interrupted;
 mod pretraining;
+mod pretraining_text;
 mod program;
 mod smoke;

@@ -90,6 +90,13 @@ pub fn wait_until(child: &mut Child, what: &str, reached: impl Fn() -> bool) {
     }
 }
 
+/// The state that an interrupted `train` or `pretrain` has saved beside its output.
+pub fn state_of(out: &Path) -> Option<PathBuf> {
+    let directory = format!("{}.training-state", text(out));
+    let saved = std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path().join("state.safetensors"));
+    saved.into_iter().find(|state| state.exists())
+}
+
 /// A path as an argument.
 pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()

@@ -4,7 +4,6 @@
 pub fn presets() -> &'static [(&'static str, &'static str)] {
     &[
         ("arithmetic", include_str!("../../../../configs/arithmetic.toml")),
-        ("arithmetic-no-rationalization", include_str!("../../../../configs/arithmetic-no-rationalization.toml")),
         ("arithmetic-extension", include_str!("../../../../configs/arithmetic-extension.toml")),
         ("smoke", include_str!("../../../../configs/smoke.toml")),
     ]

@@ -1,14 +1,12 @@
 //! One TOML is one recipe of a base model that is trained from scratch.
 
 use super::source::{self, Source};
-use super::{Invalid, TrainingConfig, check};
+use super::{Corpus, Invalid, TokenizerConfig, TrainingConfig, check};
 use crate::error::{Error, Result};
-use crate::seed::sha256_hex;
-use crate::task::arithmetic::corpus::CorpusConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// A recipe: the model's shape, the corpus, the training, a seed.
+/// A recipe: the model's shape, its tokens, the corpus, the training, a seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainConfig {
@@ -18,10 +16,25 @@ pub struct PretrainConfig {
     pub seed: u64,
     /// The model's shape.
     pub model: ModelShape,
-    /// The synthetic corpus of the arithmetic experiment.
-    pub corpus: CorpusConfig,
+    /// How the tokens are made; none where the corpus brings them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerConfig>,
+    /// What the model reads.
+    pub corpus: Corpus,
     /// The training; `step_growth`, `step_increment` and `max_steps` have no use here.
     pub training: TrainingConfig,
+}
+
+/// The file as it stands, its corpus still unread.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    name: String,
+    seed: u64,
+    model: ModelShape,
+    tokenizer: Option<TokenizerConfig>,
+    corpus: toml::Table,
+    training: TrainingConfig,
 }
 
 /// `[model]`: a llama with tied embeddings, under the names of config.json.
@@ -47,6 +60,7 @@ const RECIPES: &[(&str, &str)] = &[
     ("arithmetic", include_str!("../../../../configs/pretrain/arithmetic.toml")),
     ("arithmetic-long", include_str!("../../../../configs/pretrain/arithmetic-long.toml")),
     ("arithmetic-one-digit", include_str!("../../../../configs/pretrain/arithmetic-one-digit.toml")),
+    ("words", include_str!("../../../../configs/pretrain/words.toml")),
 ];
 
 impl PretrainConfig {
@@ -73,17 +87,18 @@ impl PretrainConfig {
     /// As [`PretrainConfig::load`].
     pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Self> {
         let (source, table) = Source::read(origin, text, overrides)?;
-        let config: Self = source.section("", table).read()?;
+        let Raw { name, seed, model, tokenizer, mut corpus, training } = source.section("", table).read()?;
+        corpus.entry("kind").or_insert_with(|| "arithmetic".into());
+        let corpus = Corpus::read(source.section("corpus", corpus))?;
+        let config = PretrainConfig { name, seed, model, tokenizer, corpus, training };
         config.check().map_err(|invalid| source.invalid(invalid))?;
         Ok(config)
     }
 
     fn check(&self) -> Result<(), Invalid> {
         check::training("training", &self.training)?;
+        self.corpus.check(self.tokenizer.as_ref(), &self.training)?;
         let tokens = self.training.sequence_length;
-        let of_corpus =
-            |error: crate::task::arithmetic::ConfigError| Invalid { key: format!("corpus.{}", error.key), message: error.reason };
-        self.corpus.check(tokens - 1).map_err(of_corpus)?;
         if tokens > self.model.max_position_embeddings {
             let message = format!("{tokens} is more than model.max_position_embeddings");
             return Err(Invalid { key: "training.sequence_length".into(), message });
@@ -94,10 +109,5 @@ impl PretrainConfig {
     /// The recipe with all its defaults, as TOML.
     pub fn to_toml(&self) -> String {
         source::to_table(self).to_string()
-    }
-
-    /// What identifies the recipe: the SHA-256 of [`PretrainConfig::to_toml`].
-    pub fn sha256(&self) -> String {
-        sha256_hex(&self.to_toml())
     }
 }

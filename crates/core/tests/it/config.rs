@@ -1,7 +1,7 @@
 //! Configs that are right, and what is said of those that are not.
 
 use crate::doubles::CONFIG;
-use starloop_core::config::{Config, presets};
+use starloop_core::config::{Config, PretrainConfig, presets};
 use starloop_core::experiment::estimate;
 
 fn parse(text: &str, overrides: &[&str]) -> Result<Config, String> {
@@ -29,6 +29,19 @@ fn every_shipped_config_parses_and_its_echo_reads_back_to_the_same() {
         assert!(estimate(&config).unwrap().iter().all(|(_, estimate)| estimate.evaluations > 0));
     }
     assert_eq!(files, presets().len());
+}
+
+#[test]
+fn every_shipped_recipe_parses_and_its_echo_reads_back_to_the_same() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/pretrain");
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let name = entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
+        let recipe = PretrainConfig::load(&name, &[]).unwrap();
+        assert_eq!(recipe.name, name);
+        assert_eq!(PretrainConfig::parse("echo", &recipe.to_toml(), &[]).unwrap(), recipe);
+        let log = serde_json::to_string(&recipe).unwrap();
+        assert_eq!(serde_json::from_str::<PretrainConfig>(&log).unwrap(), recipe);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The base models that come with the program are what their recipes make.
 
 use starloop_core::config::PretrainConfig;
-use starloop_core::pretrain::{PretrainLog, REPLAYED_STEPS, replay, verify_weights};
+use starloop_core::pretrain::{PretrainLog, REPLAYED_STEPS, Recipe, replay, verify_weights};
 use std::path::PathBuf;
 
 const SHIPPED: [&str; 2] = ["arithmetic", "arithmetic-long"];
@@ -27,10 +27,10 @@ fn the_weights_are_those_of_the_log() {
 fn the_recipe_of_the_log_is_the_shipped_one() {
     for name in SHIPPED {
         let log = PretrainLog::read(&directory(name)).unwrap();
-        let recipe = PretrainConfig::load(name, &[]).unwrap();
-        assert_eq!(log.recipe, recipe);
+        let recipe = Recipe::read(PretrainConfig::load(name, &[]).unwrap()).unwrap();
+        assert_eq!(log.recipe, recipe.config);
         assert_eq!(log.recipe_sha256, recipe.sha256());
-        assert_eq!(std::fs::read_to_string(directory(name).join("recipe.toml")).unwrap(), recipe.to_toml());
+        assert_eq!(std::fs::read_to_string(directory(name).join("recipe.toml")).unwrap(), recipe.config.to_toml());
     }
 }
 
@@ -38,6 +38,6 @@ fn the_recipe_of_the_log_is_the_shipped_one() {
 fn the_first_steps_replay_bit_for_bit() {
     for name in SHIPPED {
         let log = PretrainLog::read(&directory(name)).unwrap();
-        assert_eq!(replay(&log.recipe, REPLAYED_STEPS).unwrap(), log.first_losses, "{name}");
+        assert_eq!(replay(&Recipe::read(log.recipe).unwrap(), REPLAYED_STEPS).unwrap(), log.first_losses, "{name}");
     }
 }

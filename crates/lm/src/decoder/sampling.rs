@@ -1,7 +1,7 @@
 //! Forward over the rows of a sampling step, with a paged key-value cache.
 
+use super::layer::{LayerState, Scratch};
 use super::{Decoder, ensure};
-use crate::arch::index::{ATTENTION_NORM, DOWN, EMBEDDING, GATE_UP, MLP_NORM, OUTPUT, QKV};
 use crate::kernels::{Kernels, PAGE, PagedRows};
 
 /// The rows of one step: tokens, where they stand, and which of them need logits.
@@ -19,13 +19,11 @@ pub struct StepRows {
 #[derive(Debug)]
 pub struct KeyValueCache<K: Kernels> {
     layers: Vec<(K::Buffer, K::Buffer)>,
+    /// The residual stream, and the one that a layer writes.
     stream: K::Buffer,
-    normed: K::Buffer,
-    inverse_rms: K::Buffer,
-    fused: K::Buffer,
-    attended: K::Buffer,
-    gate_up: K::Buffer,
-    inner: K::Buffer,
+    next: K::Buffer,
+    state: LayerState<K>,
+    scratch: Scratch<K>,
     logits: K::Buffer,
 }
 
@@ -34,17 +32,13 @@ impl<K: Kernels> KeyValueCache<K> {
     pub fn new(decoder: &Decoder<K>, pages: usize) -> Self {
         let kernels = &decoder.kernels;
         let size = pages * page_values(decoder);
-        let layers = (0..decoder.spec.layers).map(|_| (kernels.zeros(size), kernels.zeros(size))).collect();
         let empty = || kernels.zeros(0);
         KeyValueCache {
-            layers,
+            layers: decoder.spec.layers.iter().map(|_| (kernels.zeros(size), kernels.zeros(size))).collect(),
             stream: empty(),
-            normed: empty(),
-            inverse_rms: empty(),
-            fused: empty(),
-            attended: empty(),
-            gate_up: empty(),
-            inner: empty(),
+            next: empty(),
+            state: LayerState::new(kernels),
+            scratch: Scratch::new(kernels),
             logits: empty(),
         }
     }
@@ -58,7 +52,7 @@ fn page_values<K: Kernels>(decoder: &Decoder<K>) -> usize {
 impl<K: Kernels> Decoder<K> {
     /// Bytes of one page, keys and values of all layers.
     pub fn page_bytes(&self) -> usize {
-        2 * self.spec.layers * page_values(self) * size_of::<f32>()
+        2 * self.spec.layers.len() * page_values(self) * size_of::<f32>()
     }
 
     /// Runs the rows of a step and returns the logits of the sampled ones, `[sampled, vocabulary]`.
@@ -67,47 +61,37 @@ impl<K: Kernels> Decoder<K> {
     /// sequence fills in this very step.
     pub fn step(&self, rows: &StepRows, cache: &mut KeyValueCache<K>, logits: &mut Vec<f32>) {
         let (kernels, spec, count) = (&self.kernels, &self.spec, rows.tokens.len());
-        for (buffer, width) in [
-            (&mut cache.stream, spec.hidden),
-            (&mut cache.normed, spec.hidden),
-            (&mut cache.inverse_rms, 1),
-            (&mut cache.fused, spec.heads.fused_width()),
-            (&mut cache.attended, spec.heads.output_width()),
-            (&mut cache.gate_up, 2 * spec.intermediate),
-            (&mut cache.inner, spec.intermediate),
-        ] {
-            ensure(kernels, buffer, count * width);
+        let KeyValueCache { layers, stream, next, state, scratch, .. } = cache;
+        for buffer in [&mut *stream, &mut *next] {
+            ensure(kernels, buffer, count * spec.hidden);
         }
-        let KeyValueCache { layers, stream, normed, inverse_rms, fused, attended, gate_up, inner, .. } = cache;
-        kernels.embed(&self.parameters[EMBEDDING], &rows.tokens, spec.hidden, stream);
+        state.reserve(self, count);
+        scratch.reserve(self, count);
+        self.embed(&rows.tokens, &rows.paged.positions, stream);
         for (layer, (keys, values)) in layers.iter_mut().enumerate() {
-            kernels.rms_norm(stream, self.parameter(layer, ATTENTION_NORM), count, spec.norm_epsilon, normed, inverse_rms);
-            self.linear(layer, QKV, count, normed, fused, false);
-            kernels.rotary(fused, spec.heads, &self.rotary, &rows.paged.positions, false);
-            kernels.store_pages(fused, spec.heads, &rows.paged, keys, values);
-            kernels.paged_attention(fused, spec.heads, &rows.paged, keys, values, attended);
-            self.linear(layer, OUTPUT, count, attended, stream, true);
-            kernels.rms_norm(stream, self.parameter(layer, MLP_NORM), count, spec.norm_epsilon, normed, inverse_rms);
-            self.linear(layer, GATE_UP, count, normed, gate_up, false);
-            kernels.gated_silu(gate_up, count, spec.intermediate, inner);
-            self.linear(layer, DOWN, count, inner, stream, true);
+            self.forward_layer(layer, &rows.paged.positions, stream, next, state, scratch, |attention, state| {
+                kernels.store_pages(&state.fused, attention.heads, &rows.paged, keys, values);
+                kernels.paged_attention(&state.fused, attention, &rows.paged, keys, values, &mut state.attended);
+            });
+            std::mem::swap(stream, next);
         }
         self.sampled_logits(&rows.sampled, cache, logits);
     }
 
     fn sampled_logits(&self, sampled: &[u32], cache: &mut KeyValueCache<K>, logits: &mut Vec<f32>) {
-        let (kernels, spec) = (&self.kernels, &self.spec);
-        logits.resize(sampled.len() * spec.vocabulary, 0.0);
+        let (kernels, spec, count) = (&self.kernels, &self.spec, sampled.len());
+        logits.resize(count * spec.vocabulary, 0.0);
         if sampled.is_empty() {
             return;
         }
-        ensure(kernels, &mut cache.logits, sampled.len() * spec.vocabulary);
-        // The fused projection is free by now; it holds the rows that are sampled.
-        let KeyValueCache { stream, normed, inverse_rms, fused, logits: buffer, .. } = cache;
-        ensure(kernels, fused, sampled.len() * spec.hidden);
-        kernels.gather_rows(stream, sampled, spec.hidden, fused);
-        kernels.rms_norm(fused, &self.parameters[spec.final_norm()], sampled.len(), spec.norm_epsilon, normed, inverse_rms);
-        self.logits(sampled.len(), normed, buffer);
+        let KeyValueCache { stream, next, state, scratch, logits: buffer, .. } = cache;
+        ensure(kernels, buffer, count * spec.vocabulary);
+        kernels.gather_rows(stream, sampled, spec.hidden, next);
+        self.norm(spec.final_norm, count, next, &mut scratch.normed, &mut state.attention_statistics);
+        self.logits(count, &scratch.normed, buffer);
+        if let Some(cap) = spec.logit_softcap {
+            kernels.soft_cap(cap, count * spec.vocabulary, buffer);
+        }
         kernels.download(buffer, logits);
     }
 }

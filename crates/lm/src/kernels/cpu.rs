@@ -2,14 +2,17 @@
 
 #![expect(clippy::inline_always, reason = "what is not inlined into `simd::vectorized` is compiled without its instruction set")]
 
+mod activation;
 mod attention;
 mod matmul;
+mod norms;
 mod optimize;
 mod pages;
 mod rows;
 mod simd;
+mod thin;
 
-use super::{AdamWStep, Heads, Kernels, PagedRows, Product};
+use super::{Activation, AdamWStep, Attention, Columns, Heads, Kernels, PagedRows, Product};
 
 /// Kernels on this machine's processor. Threads are those of the current rayon pool.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,6 +57,10 @@ impl Kernels for Cpu {
         rows::embed(table, ids, width, out);
     }
 
+    fn embed_add(&self, table: &Vec<f32>, ids: &[u32], width: usize, out: &mut Vec<f32>) {
+        rows::embed_add(table, ids, width, out);
+    }
+
     fn embed_backward(&self, gradient: &Vec<f32>, ids: &[u32], width: usize, table_gradient: &mut Vec<f32>) {
         rows::embed_backward(gradient, ids, width, table_gradient);
     }
@@ -70,9 +77,29 @@ impl Kernels for Cpu {
         rows::scatter_rows(values, rows, width, total, x);
     }
 
+    fn scale(&self, factor: f32, len: usize, x: &mut Vec<f32>) {
+        rows::scale(factor, &mut x[..len]);
+    }
+
+    fn add(&self, values: &Vec<f32>, len: usize, x: &mut Vec<f32>) {
+        rows::add(&values[..len], &mut x[..len]);
+    }
+
+    fn add_to_rows(&self, vector: &Vec<f32>, rows: usize, x: &mut Vec<f32>) {
+        rows::add_to_rows(vector, &mut x[..rows * vector.len()]);
+    }
+
+    fn sum_rows(&self, x: &Vec<f32>, rows: usize, vector: &mut Vec<f32>) {
+        rows::sum_rows(&x[..rows * vector.len()], vector);
+    }
+
+    fn soft_cap(&self, cap: f32, len: usize, x: &mut Vec<f32>) {
+        rows::soft_cap(cap, &mut x[..len]);
+    }
+
     fn rms_norm(&self, x: &Vec<f32>, weight: &Vec<f32>, rows: usize, epsilon: f32, out: &mut Vec<f32>, inverse_rms: &mut Vec<f32>) {
         let values = rows * weight.len();
-        rows::rms_norm(&x[..values], weight, epsilon, &mut out[..values], &mut inverse_rms[..rows]);
+        norms::rms_norm(&x[..values], weight, epsilon, &mut out[..values], &mut inverse_rms[..rows]);
     }
 
     fn rms_norm_backward(
@@ -86,7 +113,7 @@ impl Kernels for Cpu {
         weight_gradient: &mut Vec<f32>,
     ) {
         let values = rows * weight.len();
-        rows::rms_norm_backward(
+        norms::rms_norm_backward(
             &gradient[..values],
             &x[..values],
             weight,
@@ -96,12 +123,68 @@ impl Kernels for Cpu {
         );
     }
 
-    fn rotary(&self, fused: &mut Vec<f32>, heads: Heads, table: &Vec<f32>, positions: &[u32], inverse: bool) {
-        rows::rotary(&mut fused[..positions.len() * heads.fused_width()], heads, table, positions, inverse);
+    fn rms_norm_columns(
+        &self,
+        columns: Columns,
+        weight: &Vec<f32>,
+        rows: usize,
+        epsilon: f32,
+        x: &mut Vec<f32>,
+        inverse_rms: &mut Vec<f32>,
+    ) {
+        norms::rms_norm_columns(columns, weight, epsilon, &mut x[..rows * columns.row], &mut inverse_rms[..rows * columns.groups]);
     }
 
-    fn attention(&self, fused: &Vec<f32>, heads: Heads, offsets: &[usize], out: &mut Vec<f32>, log_sum_exp: &mut Vec<f32>) {
-        attention::attention(fused, heads, offsets, out, log_sum_exp);
+    fn rms_norm_columns_backward(
+        &self,
+        columns: Columns,
+        x: &Vec<f32>,
+        weight: &Vec<f32>,
+        inverse_rms: &Vec<f32>,
+        rows: usize,
+        gradient: &mut Vec<f32>,
+        weight_gradient: &mut Vec<f32>,
+    ) {
+        let values = rows * columns.row;
+        let inverse_rms = &inverse_rms[..rows * columns.groups];
+        norms::rms_norm_columns_backward(columns, &x[..values], weight, inverse_rms, &mut gradient[..values], weight_gradient);
+    }
+
+    fn layer_norm(
+        &self,
+        x: &Vec<f32>,
+        weight: &Vec<f32>,
+        bias: &Vec<f32>,
+        rows: usize,
+        epsilon: f32,
+        out: &mut Vec<f32>,
+        statistics: &mut Vec<f32>,
+    ) {
+        let values = rows * weight.len();
+        norms::layer_norm(&x[..values], weight, bias, epsilon, &mut out[..values], &mut statistics[..2 * rows]);
+    }
+
+    fn layer_norm_backward(
+        &self,
+        gradient: &Vec<f32>,
+        x: &Vec<f32>,
+        weight: &Vec<f32>,
+        statistics: &Vec<f32>,
+        rows: usize,
+        x_gradient: &mut Vec<f32>,
+        weight_gradient: &mut Vec<f32>,
+    ) {
+        let values = rows * weight.len();
+        let statistics = &statistics[..2 * rows];
+        norms::layer_norm_backward(&gradient[..values], &x[..values], weight, statistics, &mut x_gradient[..values], weight_gradient);
+    }
+
+    fn rotary(&self, fused: &mut Vec<f32>, heads: Heads, turned: usize, table: &Vec<f32>, positions: &[u32], inverse: bool) {
+        rows::rotary(&mut fused[..positions.len() * heads.fused_width()], heads, turned, table, positions, inverse);
+    }
+
+    fn attention(&self, fused: &Vec<f32>, attention: Attention, offsets: &[usize], out: &mut Vec<f32>, log_sum_exp: &mut Vec<f32>) {
+        attention::attention(fused, attention, offsets, out, log_sum_exp);
     }
 
     fn attention_backward(
@@ -110,31 +193,41 @@ impl Kernels for Cpu {
         out: &Vec<f32>,
         fused: &Vec<f32>,
         log_sum_exp: &Vec<f32>,
-        heads: Heads,
+        attention: Attention,
         offsets: &[usize],
         fused_gradient: &mut Vec<f32>,
     ) {
-        attention::attention_backward(gradient, out, fused, log_sum_exp, heads, offsets, fused_gradient);
+        attention::attention_backward(gradient, out, fused, log_sum_exp, attention, offsets, fused_gradient);
     }
 
     fn store_pages(&self, fused: &Vec<f32>, heads: Heads, rows: &PagedRows, keys: &mut Vec<f32>, values: &mut Vec<f32>) {
         pages::store_pages(fused, heads, rows, keys, values);
     }
 
-    fn paged_attention(&self, fused: &Vec<f32>, heads: Heads, rows: &PagedRows, keys: &Vec<f32>, values: &Vec<f32>, out: &mut Vec<f32>) {
-        pages::paged_attention(fused, heads, rows, keys, values, out);
+    fn paged_attention(
+        &self,
+        fused: &Vec<f32>,
+        attention: Attention,
+        rows: &PagedRows,
+        keys: &Vec<f32>,
+        values: &Vec<f32>,
+        out: &mut Vec<f32>,
+    ) {
+        pages::paged_attention(fused, attention, rows, keys, values, out);
     }
 
-    fn gated_silu(&self, gate_up: &Vec<f32>, rows: usize, width: usize, out: &mut Vec<f32>) {
-        rows::gated_silu(&gate_up[..rows * 2 * width], width, &mut out[..rows * width]);
+    fn activate(&self, activation: Activation, x: &Vec<f32>, rows: usize, width: usize, out: &mut Vec<f32>) {
+        let input = if activation.gated { 2 * width } else { width };
+        activation::activate(activation, &x[..rows * input], width, &mut out[..rows * width]);
     }
 
-    fn gated_silu_backward(&self, gradient: &Vec<f32>, rows: usize, width: usize, gate_up: &mut Vec<f32>) {
-        rows::gated_silu_backward(&gradient[..rows * width], width, &mut gate_up[..rows * 2 * width]);
+    fn activate_backward(&self, activation: Activation, gradient: &Vec<f32>, rows: usize, width: usize, x: &mut Vec<f32>) {
+        let input = if activation.gated { 2 * width } else { width };
+        activation::activate_backward(activation, &gradient[..rows * width], width, &mut x[..rows * input]);
     }
 
-    fn cross_entropy(&self, logits: &mut Vec<f32>, targets: &[u32], classes: usize, scale: f32) -> Vec<f32> {
-        optimize::cross_entropy(logits, targets, classes, scale)
+    fn cross_entropy(&self, logits: &mut Vec<f32>, targets: &[u32], classes: usize, softcap: Option<f32>, scale: f32) -> Vec<f32> {
+        optimize::cross_entropy(logits, targets, classes, softcap, scale)
     }
 
     fn squared_norm(&self, buffer: &Vec<f32>) -> f64 {

@@ -157,10 +157,19 @@ fn damaged_weights_are_named() {
 #[test]
 fn unsupported_configs_name_the_key() {
     for (from, to, expected) in [
-        ("\"model_type\": \"llama\"", "\"model_type\": \"mamba\"", "model_type \"mamba\" is not supported; supported are llama"),
-        ("\"attention_bias\": false", "\"attention_bias\": true", "key \"attention_bias\": true is not supported; only false is"),
+        (
+            "\"model_type\": \"llama\"",
+            "\"model_type\": \"mamba\"",
+            "model_type \"mamba\" is not supported; supported are gemma2, gemma3_text,",
+        ),
+        ("\"attention_bias\": false", "\"attention_bias\": 1", "key \"attention_bias\": expected true or false, found 1"),
         ("\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "key \"hidden_act\": \"gelu\" is not supported; only \"silu\" is"),
-        ("\"use_cache\": true", "\"rope_scaling\": {\"type\": \"yarn\"}", "key \"rope_scaling\": rope_type \"yarn\" is not supported"),
+        ("\"use_cache\": true", "\"rope_scaling\": {\"type\": \"ntk\"}", "key \"rope_scaling\": rope_type \"ntk\" is not supported"),
+        (
+            "\"use_cache\": true",
+            "\"rope_scaling\": {\"type\": \"linear\"}",
+            "key \"rope_scaling\": rope_type \"linear\" needs the number \"factor\"",
+        ),
         ("\"hidden_size\": 32", "\"hidden_size\": \"32\"", "key \"hidden_size\": expected a positive whole number, found \"32\""),
         ("\"hidden_size\": 32,", "", "key \"hidden_size\": is missing"),
     ] {

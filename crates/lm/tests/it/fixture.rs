@@ -6,7 +6,27 @@ use starloop_lm::train::Document;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub const FIXTURES: [&str; 2] = ["llama-tiny", "llama-untied"];
+/// Every family, with every switch that it has.
+pub const FIXTURES: [&str; 15] = [
+    "llama-tiny",
+    "llama-untied",
+    "llama-scaled",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gptj",
+    "gpt-neox",
+    "gpt-neox-sequential",
+    "gpt2",
+    "olmo2",
+    "smollm3",
+    "gemma2",
+    "gemma3",
+    "phi3",
+];
+
+/// Those with ten AdamW steps.
+pub const TRAINED: [&str; 2] = ["llama-tiny", "llama-untied"];
 
 pub fn dir(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name)

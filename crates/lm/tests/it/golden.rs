@@ -1,6 +1,7 @@
 //! Logits, loss, every gradient and ten AdamW steps, against PyTorch and by finite differences.
 
-use crate::fixture::{self, FIXTURES};
+use crate::fixture::{self, FIXTURES, TRAINED};
+use starloop_lm::arch::Layout;
 use starloop_lm::decoder::{Packed, TrainingMemory};
 use starloop_lm::train::{Decay, Document, Hyperparameters, Schedule, TrainingSession};
 use starloop_lm::{Decoder, LanguageModel, kernels::Cpu};
@@ -19,13 +20,18 @@ fn every_row(documents: &[Document]) -> Packed {
 }
 
 /// Splits the decoder's parameters into the checkpoint's tensors.
-fn by_name(model: &LanguageModel, parameters: &[Vec<f32>]) -> Vec<(String, Vec<f32>)> {
+fn by_name(model: &LanguageModel, parameters: &[Vec<f32>], of_gradients: bool) -> Vec<(String, Vec<f32>)> {
     let mut all = Vec::new();
     for (spec, values) in model.spec().parameters.iter().zip(parameters) {
         let mut rest = values.as_slice();
         for tensor in &spec.tensors {
-            let (part, after) = rest.split_at(tensor.shape.iter().product());
-            all.push((tensor.name.clone(), part.to_vec()));
+            let (rows, after) = rest.split_at(tensor.len());
+            let stored = match tensor.layout {
+                // The gradient of a weight is that of the weight less one.
+                Layout::LessOne if of_gradients => rows.to_vec(),
+                _ => tensor.layout.checkpoint_order(&tensor.shape, rows),
+            };
+            all.push((tensor.name.clone(), stored));
             rest = after;
         }
     }
@@ -53,8 +59,8 @@ fn the_loss_and_every_gradient_equal_pytorch() {
         let losses = model.decoder.losses_and_gradients(&packed, scale, &mut TrainingMemory::new(&Cpu), &mut gradients);
         let loss = losses.iter().sum::<f32>() * scale;
         assert!((loss - reference["loss"][0]).abs() < 1e-5, "{name}: loss {loss}, not {}", reference["loss"][0]);
-        for (tensor, gradient) in by_name(&model, &gradients) {
-            let expected = &reference[&format!("grad.{tensor}")];
+        for (tensor, gradient) in by_name(&model, &gradients, true) {
+            let Some(expected) = reference.get(&format!("grad.{tensor}")) else { panic!("{name}: no gradient of {tensor}") };
             let largest = expected.iter().fold(0.0f32, |m, x| m.max(x.abs()));
             let error = worst(&gradient, expected);
             assert!(error < 1e-6 + 1e-4 * largest, "{name}: gradient of {tensor} differs by {error} of {largest}");
@@ -81,14 +87,14 @@ fn every_gradient_agrees_with_finite_differences() {
             };
             let step = 2e-4;
             let measured = (8.0 * (along(step) - along(-step)) - (along(2.0 * step) - along(-2.0 * step))) / (12.0 * f64::from(step));
-            assert!((measured - slope).abs() < 5e-3 * slope + 1e-2, "{name}: parameter {index} has slope {slope}, measured {measured}");
+            assert!((measured - slope).abs() < 5e-3 * slope + 2e-2, "{name}: parameter {index} has slope {slope}, measured {measured}");
         }
     }
 }
 
 #[test]
 fn ten_adamw_steps_equal_pytorch() {
-    for name in FIXTURES {
+    for name in TRAINED {
         let reference = fixture::reference(name);
         let documents = fixture::documents(&reference);
         let schedule =
@@ -105,7 +111,7 @@ fn ten_adamw_steps_equal_pytorch() {
             assert!((report.grad_norm - norm).abs() < 1e-4 * (1.0 + norm), "{name} step {step}: norm {} not {norm}", report.grad_norm);
         }
         let model = session.into_model();
-        for (tensor, values) in by_name(&model, &model.decoder.download()) {
+        for (tensor, values) in by_name(&model, &model.decoder.download(), false) {
             let error = worst(&values, &reference[&format!("adamw.after.{tensor}")]);
             assert!(error < 1e-4, "{name}: {tensor} differs by {error} after ten steps");
         }

@@ -1,6 +1,7 @@
 //! Training: packing changes nothing, states come back, threads do not matter.
 
-use crate::fixture;
+use crate::fixture::{self, FIXTURES};
+use starloop_lm::Decoder;
 use starloop_lm::decoder::{Packed, TrainingMemory};
 use starloop_lm::kernels::Cpu;
 use starloop_lm::train::{Decay, Document, Hyperparameters, PackedEpochs, Schedule, TrainingSession};
@@ -23,12 +24,63 @@ fn documents() -> Vec<Document> {
 
 #[test]
 fn packed_documents_have_the_losses_that_they_have_alone() {
-    let model = fixture::model("llama-tiny");
-    let mut memory = TrainingMemory::new(&Cpu);
-    let packed = model.decoder.losses(&Packed::new(&documents()), &mut memory);
-    let alone: Vec<f32> =
-        documents().iter().flat_map(|d| model.decoder.losses(&Packed::new(std::slice::from_ref(d)), &mut memory)).collect();
-    assert_eq!(packed, alone);
+    for name in ["llama-tiny", "mistral", "gpt2", "gemma2"] {
+        let model = fixture::model(name);
+        let mut memory = TrainingMemory::new(&Cpu);
+        let packed = model.decoder.losses(&Packed::new(&documents()), &mut memory);
+        let alone: Vec<f32> =
+            documents().iter().flat_map(|d| model.decoder.losses(&Packed::new(std::slice::from_ref(d)), &mut memory)).collect();
+        assert_eq!(packed, alone, "{name}");
+    }
+}
+
+#[test]
+fn recomputation_changes_no_bit() {
+    for name in FIXTURES {
+        let model = fixture::model(name);
+        let packed = Packed::new(&documents().into_iter().filter(|document| document.tokens.len() < 60).collect::<Vec<_>>());
+        let run = |mut memory: TrainingMemory<Cpu>| {
+            let mut gradients = model.decoder.zero_gradients();
+            let losses = model.decoder.losses_and_gradients(&packed, 0.1, &mut memory, &mut gradients);
+            (losses, gradients)
+        };
+        let (kept, again) = (run(TrainingMemory::new(&Cpu)), run(TrainingMemory::new(&Cpu).with_recomputation()));
+        assert_eq!(kept, again, "{name}");
+    }
+}
+
+#[test]
+fn a_window_slides_over_documents_longer_than_a_tile() {
+    let model = fixture::model("mistral");
+    let window = model.spec().layers[0].window.unwrap();
+    let document: Vec<u32> = (0..100).map(|i| (1 + (i * 17 + i * i) % 60) as u32).collect();
+    let losses = |document: &[u32]| {
+        let packed = Packed::new(&[Document::whole(document.to_vec())]);
+        model.decoder.losses(&packed, &mut TrainingMemory::new(&Cpu))
+    };
+    // Through two layers a token sees as far as twice the window; what lies before that is of no consequence, what lies within is.
+    let reach = 2 * (window - 1) + 1;
+    let mut changed = document.clone();
+    changed[10] = 61;
+    let (before, after) = (losses(&document), losses(&changed));
+    let differs: Vec<usize> = (0..before.len()).filter(|i| before[*i].to_bits() != after[*i].to_bits()).collect();
+    assert!(differs.first() == Some(&9) && *differs.last().unwrap() == 10 + reach - 1, "{differs:?}");
+
+    // The gradient along its own sign, where rows of the second tile see only keys of their window.
+    let packed = Packed::new(&[Document::whole(document)]);
+    let mut gradients = model.decoder.zero_gradients();
+    model.decoder.losses_and_gradients(&packed, 1.0, &mut TrainingMemory::new(&Cpu), &mut gradients);
+    for (index, gradient) in gradients.iter().enumerate() {
+        let slope: f64 = gradient.iter().map(|g| f64::from(g.abs())).sum();
+        let along = |step: f32| -> f64 {
+            let mut parameters = model.decoder.download();
+            parameters[index].iter_mut().zip(gradient).for_each(|(p, g)| *p += step * g.signum());
+            let moved = Decoder::new(Cpu, model.spec().clone(), parameters);
+            moved.losses(&packed, &mut TrainingMemory::new(&Cpu)).iter().map(|loss| f64::from(*loss)).sum()
+        };
+        let measured = (8.0 * (along(2e-4) - along(-2e-4)) - (along(4e-4) - along(-4e-4))) / (12.0 * 2e-4);
+        assert!((measured - slope).abs() < 5e-3 * slope + 5e-2, "parameter {index} has slope {slope}, measured {measured}");
+    }
 }
 
 #[test]

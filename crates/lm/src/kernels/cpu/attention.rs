@@ -4,11 +4,12 @@
 //! memory grows with the longest document and not with its square (the idea of FlashAttention, Dao et al. 2022, at the size of a
 //! processor's cache); the backward pass makes them again from the saved log-sum-exp.
 
-use super::super::Heads;
+use super::super::{Attention, Heads};
 use super::matmul::{Shared, View, product_on_this_thread};
 use super::rows::shared;
-use super::simd::{dot, exp, max, sum, vectorized};
+use super::simd::{dot, exp, max, sum, tanh, vectorized};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Query rows whose scores are held at once.
 const TILE: usize = 64;
@@ -26,11 +27,25 @@ fn tasks(offsets: &[usize], heads: Heads) -> Vec<Task> {
     documents.flat_map(|w| (0..heads.key_value).map(move |key_head| Task { start: w[0], length: w[1] - w[0], key_head })).collect()
 }
 
-/// Tiles of a document: first row, rows, and the keys that the last row sees.
-fn tiles(length: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+/// Some query rows of a document, and the keys that any of them sees.
+struct Tile {
+    first: usize,
+    rows: usize,
+    keys: Range<usize>,
+}
+
+impl Tile {
+    /// The keys that a row of the tile sees, counted from the tile's first key.
+    fn visible(&self, attention: Attention, row: usize) -> Range<usize> {
+        let position = self.first + row;
+        attention.first_seen(position) - self.keys.start..position + 1 - self.keys.start
+    }
+}
+
+fn tiles(length: usize, attention: Attention) -> impl Iterator<Item = Tile> {
     (0..length).step_by(TILE).map(move |first| {
         let rows = TILE.min(length - first);
-        (first, rows, first + rows)
+        Tile { first, rows, keys: attention.first_seen(first)..first + rows }
     })
 }
 
@@ -51,8 +66,9 @@ impl Columns {
     }
 }
 
-pub(super) fn attention(fused: &[f32], heads: Heads, offsets: &[usize], out: &mut [f32], log_sum_exp: &mut [f32]) {
+pub(super) fn attention(fused: &[f32], attention: Attention, offsets: &[usize], out: &mut [f32], log_sum_exp: &mut [f32]) {
     let tokens = offsets.last().copied().unwrap_or(0);
+    let heads = attention.heads;
     assert!(
         fused.len() >= tokens * heads.fused_width()
             && out.len() >= tokens * heads.output_width()
@@ -61,28 +77,29 @@ pub(super) fn attention(fused: &[f32], heads: Heads, offsets: &[usize], out: &mu
     let (out, log_sum_exp) = (shared(out), shared(log_sum_exp));
     tasks(offsets, heads)
         .into_par_iter()
-        .for_each_init(Vec::new, |scores, task| forward_task(fused, heads, task, out, log_sum_exp, scores));
+        .for_each_init(Vec::new, |scores, task| forward_task(fused, attention, task, out, log_sum_exp, scores));
 }
 
-fn forward_task(fused: &[f32], heads: Heads, task: Task, out: Shared, log_sum_exp: Shared, scores: &mut Vec<f32>) {
+fn forward_task(fused: &[f32], attention: Attention, task: Task, out: Shared, log_sum_exp: Shared, scores: &mut Vec<f32>) {
+    let heads = attention.heads;
     let input = Columns { start: task.start, width: heads.fused_width() };
     let output = Columns { start: task.start, width: heads.output_width() };
     let (keys, values) = (heads.key_column(task.key_head), heads.value_column(task.key_head));
     scores.resize(TILE * task.length, 0.0);
     for query in (0..heads.group()).map(|i| task.key_head * heads.group() + i) {
-        for (first, rows, seen) in tiles(task.length) {
+        for tile in tiles(task.length, attention) {
+            let (first, rows, seen) = (tile.first, tile.rows, tile.keys.len());
             let q = input.view(fused.as_ptr(), first, query * heads.dim);
-            let k = input.view(fused.as_ptr(), 0, keys).transposed();
+            let k = input.view(fused.as_ptr(), tile.keys.start, keys).transposed();
             // SAFETY: scores hold TILE rows of at most `length`; the task alone writes them.
             unsafe { product_on_this_thread(rows, seen, heads.dim, q, k, scores.as_mut_ptr(), seen, false) };
             for (row, scores) in scores[..rows * seen].chunks_exact_mut(seen).enumerate() {
-                let visible = first + row + 1;
-                let log = softmax(scores, visible, heads.scale());
+                let log = softmax(scores, tile.visible(attention, row), attention);
                 // SAFETY: this task alone writes its rows of its heads.
                 unsafe { *log_sum_exp.add((task.start + first + row) * heads.query + query) = log };
             }
             let p = View::rows(scores.as_ptr(), seen);
-            let v = input.view(fused.as_ptr(), 0, values);
+            let v = input.view(fused.as_ptr(), tile.keys.start, values);
             // SAFETY: this task alone writes its rows of its heads' columns.
             unsafe {
                 product_on_this_thread(rows, heads.dim, seen, p, v, out.add(output.offset(first, query * heads.dim)), output.width, false);
@@ -91,13 +108,15 @@ fn forward_task(fused: &[f32], heads: Heads, task: Task, out: Shared, log_sum_ex
     }
 }
 
-/// Softmax of the first `visible` scores times `scale`; the rest become zero. Returns the log-sum-exp.
-pub(super) fn softmax(scores: &mut [f32], visible: usize, scale: f32) -> f32 {
-    let (seen, hidden) = scores.split_at_mut(visible);
-    hidden.fill(0.0);
+/// Softmax of the visible scores, scaled and bounded; the rest become zero. Returns the log-sum-exp.
+pub(super) fn softmax(scores: &mut [f32], visible: Range<usize>, attention: Attention) -> f32 {
+    scores[..visible.start].fill(0.0);
+    scores[visible.end..].fill(0.0);
+    let seen = &mut scores[visible];
     vectorized(
         #[inline(always)]
         || {
+            let scale = bound(seen, attention);
             let largest = max(seen);
             for score in seen.iter_mut() {
                 *score = exp((*score - largest) * scale);
@@ -110,6 +129,17 @@ pub(super) fn softmax(scores: &mut [f32], visible: usize, scale: f32) -> f32 {
             largest * scale + libm::logf(total)
         },
     )
+}
+
+/// Bounds the scores where there is a cap. Returns the factor that they still need.
+#[inline(always)]
+fn bound(scores: &mut [f32], attention: Attention) -> f32 {
+    let Some(cap) = attention.softcap else { return attention.scale };
+    let factor = attention.scale / cap;
+    for score in scores.iter_mut() {
+        *score = cap * tanh(*score * factor);
+    }
+    1.0
 }
 
 /// What the backward pass reads.
@@ -126,10 +156,11 @@ pub(super) fn attention_backward(
     out: &[f32],
     fused: &[f32],
     log_sum_exp: &[f32],
-    heads: Heads,
+    attention: Attention,
     offsets: &[usize],
     fused_gradient: &mut [f32],
 ) {
+    let heads = attention.heads;
     let tokens = offsets.last().copied().unwrap_or(0);
     assert!(fused.len() >= tokens * heads.fused_width() && fused_gradient.len() >= tokens * heads.fused_width());
     assert!(gradient.len() >= tokens * heads.output_width() && out.len() >= tokens * heads.output_width());
@@ -138,10 +169,11 @@ pub(super) fn attention_backward(
     let saved = Saved { gradient, out, fused, log_sum_exp };
     tasks(offsets, heads)
         .into_par_iter()
-        .for_each_init(Default::default, |scratch, task| backward_task(saved, heads, task, target, scratch));
+        .for_each_init(Default::default, |scratch, task| backward_task(saved, attention, task, target, scratch));
 }
 
-fn backward_task(saved: Saved<'_>, heads: Heads, task: Task, target: Shared, scratch: &mut (Vec<f32>, Vec<f32>)) {
+fn backward_task(saved: Saved<'_>, attention: Attention, task: Task, target: Shared, scratch: &mut (Vec<f32>, Vec<f32>)) {
+    let heads = attention.heads;
     let input = Columns { start: task.start, width: heads.fused_width() };
     let output = Columns { start: task.start, width: heads.output_width() };
     let (keys, values) = (heads.key_column(task.key_head), heads.value_column(task.key_head));
@@ -150,10 +182,11 @@ fn backward_task(saved: Saved<'_>, heads: Heads, task: Task, target: Shared, scr
     dp.resize(TILE * task.length, 0.0);
     for query in (0..heads.group()).map(|i| task.key_head * heads.group() + i) {
         let column = query * heads.dim;
-        for (first, rows, seen) in tiles(task.length) {
+        for tile in tiles(task.length, attention) {
+            let (first, rows, seen, low) = (tile.first, tile.rows, tile.keys.len(), tile.keys.start);
             let q = input.view(saved.fused.as_ptr(), first, column);
-            let k = input.view(saved.fused.as_ptr(), 0, keys);
-            let v = input.view(saved.fused.as_ptr(), 0, values);
+            let k = input.view(saved.fused.as_ptr(), low, keys);
+            let v = input.view(saved.fused.as_ptr(), low, values);
             let d_out = output.view(saved.gradient.as_ptr(), first, column);
             // SAFETY: the scratch holds TILE rows of at most `length`; the views lie in the asserted buffers.
             unsafe {
@@ -164,20 +197,25 @@ fn backward_task(saved: Saved<'_>, heads: Heads, task: Task, target: Shared, scr
                 let token = task.start + first + row;
                 let at = output.offset(first + row, column);
                 let (d_out, out) = (&saved.gradient[at..at + heads.dim], &saved.out[at..at + heads.dim]);
-                score_gradient(p, dp, first + row + 1, heads.scale(), saved.log_sum_exp[token * heads.query + query], d_out, out);
+                let log_sum_exp = saved.log_sum_exp[token * heads.query + query];
+                let mean = vectorized(
+                    #[inline(always)]
+                    || dot(d_out, out),
+                );
+                score_gradient(p, dp, tile.visible(attention, row), attention, log_sum_exp, mean);
             }
             let (p, ds) = (View::rows(p.as_ptr(), seen), View::rows(dp.as_ptr(), seen));
             // SAFETY: this task alone writes these rows of its query heads and of its key head.
             unsafe {
                 product_on_this_thread(rows, heads.dim, seen, ds, k, target.add(input.offset(first, column)), input.width, false);
-                product_on_this_thread(seen, heads.dim, rows, ds.transposed(), q, target.add(input.offset(0, keys)), input.width, true);
+                product_on_this_thread(seen, heads.dim, rows, ds.transposed(), q, target.add(input.offset(low, keys)), input.width, true);
                 product_on_this_thread(
                     seen,
                     heads.dim,
                     rows,
                     p.transposed(),
                     d_out,
-                    target.add(input.offset(0, values)),
+                    target.add(input.offset(low, values)),
                     input.width,
                     true,
                 );
@@ -187,16 +225,28 @@ fn backward_task(saved: Saved<'_>, heads: Heads, task: Task, target: Shared, scr
 }
 
 /// Turns a row of scores into probabilities and a row of probability gradients into score gradients, zero where nothing is visible.
-fn score_gradient(p: &mut [f32], dp: &mut [f32], visible: usize, scale: f32, log_sum_exp: f32, d_out: &[f32], out: &[f32]) {
-    p[visible..].fill(0.0);
-    dp[visible..].fill(0.0);
+/// `mean` is the gradient's mean under the probabilities.
+fn score_gradient(p: &mut [f32], dp: &mut [f32], visible: Range<usize>, attention: Attention, log_sum_exp: f32, mean: f32) {
+    for row in [&mut *p, &mut *dp] {
+        row[..visible.start].fill(0.0);
+        row[visible.end..].fill(0.0);
+    }
+    let (p, dp) = (&mut p[visible.clone()], &mut dp[visible]);
+    let Attention { scale, softcap, .. } = attention;
     vectorized(
         #[inline(always)]
         || {
-            let mean = dot(d_out, out);
-            for (p, dp) in p[..visible].iter_mut().zip(&mut dp[..visible]) {
-                *p = exp(p.mul_add(scale, -log_sum_exp));
-                *dp = *p * (*dp - mean) * scale;
+            if let Some(cap) = softcap {
+                for (p, dp) in p.iter_mut().zip(dp) {
+                    let t = tanh(*p * (scale / cap));
+                    *p = exp(cap.mul_add(t, -log_sum_exp));
+                    *dp = *p * (*dp - mean) * scale * (1.0 - t * t);
+                }
+            } else {
+                for (p, dp) in p.iter_mut().zip(dp) {
+                    *p = exp(p.mul_add(scale, -log_sum_exp));
+                    *dp = *p * (*dp - mean) * scale;
+                }
             }
         },
     );

@@ -6,13 +6,15 @@
 //!
 //! `gemm` is the fastest on large shapes with AVX-512 but switches to other summation orders for thin ones and picks its depth from the cache
 //! sizes; so it is called in slices of [`DEPTH`] and only when both sides are at least [`WIDE`]. `matrixmultiply` has a fixed depth of
-//! 256 and no special cases, and is the faster one on small shapes.
+//! 256 and no special cases, and is the faster one on small shapes. Both copy their operands into blocks; where few rows meet a weight,
+//! [`super::thin`] reads it as it lies.
 
 use super::super::Product;
+use super::thin;
 use rayon::prelude::*;
 
 /// Terms in one chain of fused multiply-adds; `matrixmultiply`'s own constant.
-const DEPTH: usize = 256;
+pub(super) const DEPTH: usize = 256;
 /// Rows and columns from which `gemm` takes its general path.
 const WIDE: usize = 32;
 /// Multiply-adds below which a product stays on one thread.
@@ -130,6 +132,10 @@ pub(super) fn matmul(product: Product, a: &[f32], b: &[f32], out: &mut [f32]) {
         b.len(),
         out.len()
     );
+    if m < WIDE && transpose_b && !transpose_a {
+        thin::thin_product(m, n, k, a, b, out, accumulate);
+        return;
+    }
     let a = if transpose_a { View::rows(a.as_ptr(), m).transposed() } else { View::rows(a.as_ptr(), k) };
     let b = if transpose_b { View::rows(b.as_ptr(), k).transposed() } else { View::rows(b.as_ptr(), n) };
     let out = Shared(out.as_mut_ptr());
@@ -195,6 +201,8 @@ mod tests {
             (1, 7, 5),
             (1, 300, 96),
             (3, 1, 100),
+            (16, 203, 600),
+            (17, 100, 256),
             (31, 33, 97),
             (32, 32, 64),
             (64, 96, 300),

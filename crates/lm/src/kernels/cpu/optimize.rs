@@ -1,13 +1,17 @@
 //! The loss and the optimizer's arithmetic.
 
 use super::super::AdamWStep;
+use super::rows::soft_cap;
 use super::simd::{dot, exp, max, sum, vectorized};
 use rayon::prelude::*;
 
 /// Values that one task takes; a constant, because norms are added up task by task.
 const VALUES_PER_TASK: usize = 1 << 14;
 
-pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize, scale: f32) -> Vec<f32> {
+pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize, softcap: Option<f32>, scale: f32) -> Vec<f32> {
+    if let Some(cap) = softcap {
+        return capped_cross_entropy(logits, targets, classes, cap, scale);
+    }
     let rows = logits[..targets.len() * classes].par_chunks_exact_mut(classes);
     rows.zip(targets)
         .map(|(row, target)| {
@@ -30,6 +34,16 @@ pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize,
             )
         })
         .collect()
+}
+
+/// The same of `cap * tanh(logits / cap)`.
+fn capped_cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize, cap: f32, scale: f32) -> Vec<f32> {
+    let logits = &mut logits[..targets.len() * classes];
+    soft_cap(cap, logits);
+    let slopes: Vec<f32> = logits.par_iter().map(|bounded| 1.0 - (bounded / cap) * (bounded / cap)).collect();
+    let losses = cross_entropy(logits, targets, classes, None, scale);
+    logits.par_iter_mut().zip(slopes).for_each(|(gradient, slope)| *gradient *= slope);
+    losses
 }
 
 pub(super) fn squared_norm(values: &[f32]) -> f64 {

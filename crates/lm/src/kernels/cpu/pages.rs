@@ -4,7 +4,7 @@
 //! `[PAGE, dim]`, for the same reason on the way out. Each row adds its positions in an order of their own, so its result is the same however prompts
 //! were cut into steps, whoever else is in the batch and whether its pages are shared.
 
-use super::super::{Heads, PAGE, PagedRows};
+use super::super::{Attention, Heads, PAGE, PagedRows};
 use super::attention::softmax;
 use super::simd::vectorized;
 use rayon::prelude::*;
@@ -31,18 +31,22 @@ pub(super) fn store_pages(fused: &[f32], heads: Heads, rows: &PagedRows, keys: &
     }
 }
 
-pub(super) fn paged_attention(fused: &[f32], heads: Heads, rows: &PagedRows, keys: &[f32], values: &[f32], out: &mut [f32]) {
+pub(super) fn paged_attention(fused: &[f32], attention: Attention, rows: &PagedRows, keys: &[f32], values: &[f32], out: &mut [f32]) {
+    let heads = attention.heads;
     let out = &mut out[..rows.positions.len() * heads.output_width()];
     out.par_chunks_mut(heads.output_width()).enumerate().for_each_init(Vec::new, |scores, (row, out)| {
         let query = &fused[row * heads.fused_width()..][..heads.output_width()];
-        let pages = &rows.pages[rows.tables[row] as usize];
-        let visible = rows.positions[row] as usize + 1;
-        scores.resize(visible.next_multiple_of(PAGE), 0.0);
+        let position = rows.positions[row] as usize;
+        // Pages that lie before the window are not looked at.
+        let first_page = attention.first_seen(position) / PAGE;
+        let pages = &rows.pages[rows.tables[row] as usize][first_page..];
+        let visible = attention.first_seen(position) - first_page * PAGE..position + 1 - first_page * PAGE;
+        scores.resize(visible.end.next_multiple_of(PAGE), 0.0);
         for (head, (query, out)) in query.chunks_exact(heads.dim).zip(out.chunks_exact_mut(heads.dim)).enumerate() {
             let cache = HeadCache { heads, head: head / heads.group(), pages };
             cache.scores(query, keys, scores);
-            softmax(scores, visible, heads.scale());
-            cache.weighted_values(&scores[..visible], values, out);
+            softmax(scores, visible.clone(), attention);
+            cache.weighted_values(&scores[..visible.end], values, out);
         }
     });
 }

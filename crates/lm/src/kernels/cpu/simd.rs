@@ -54,6 +54,12 @@ pub(super) fn sum(a: &[f32]) -> f32 {
     reduce(a, a, |x, _, sum| x + sum)
 }
 
+/// `sum((a[i] - mean)^2)`.
+#[inline(always)]
+pub(super) fn centred_squares(a: &[f32], mean: f32) -> f32 {
+    reduce(a, a, |x, _, sum| (x - mean).mul_add(x - mean, sum))
+}
+
 /// The largest value, or negative infinity of none.
 #[inline(always)]
 pub(super) fn max(a: &[f32]) -> f32 {
@@ -91,6 +97,29 @@ pub(super) fn exp(x: f32) -> f32 {
     y * f32::from_bits(exponent << 23)
 }
 
+/// The hyperbolic tangent, with a relative error of at most 5e-7.
+#[inline(always)]
+pub(super) fn tanh(x: f32) -> f32 {
+    // Near zero the quotient would cancel; the Taylor series does not.
+    let square = x * x;
+    let mut series = -8.863_235e-3_f32;
+    for c in [2.186_948_8e-2, -5.396_825_4e-2, 0.133_333_34, -0.333_333_34, 1.0] {
+        series = series.mul_add(square, c);
+    }
+    if x.abs() < 0.3 { series * x } else { 1.0 - 2.0 / (exp(2.0 * x) + 1.0) }
+}
+
+/// The error function within 2e-7 (Abramowitz and Stegun 1964, 7.1.26).
+#[inline(always)]
+pub(super) fn erf(x: f32) -> f32 {
+    let t = 1.0 / 0.327_591_1f32.mul_add(x.abs(), 1.0);
+    let mut p = 1.061_405_4_f32;
+    for c in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6, 0.0] {
+        p = p.mul_add(t, c);
+    }
+    (1.0 - p * exp(-x * x)).copysign(x)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +130,17 @@ mod tests {
             let x = step as f32 / 100.0;
             let (got, exact) = (f64::from(exp(x)), f64::from(x).exp());
             assert!((got - exact).abs() <= exact * 2.4e-7, "exp({x}) = {got}, not {exact}");
+        }
+    }
+
+    #[test]
+    fn tanh_and_erf_are_near_the_exact_values() {
+        for step in -1_000..1_000 {
+            let x = step as f32 / 100.0;
+            let (got, exact) = (f64::from(tanh(x)), f64::from(x).tanh());
+            assert!((got - exact).abs() <= exact.abs() * 5e-7, "tanh({x}) = {got}, not {exact}");
+            let (got, exact) = (f64::from(erf(x)), libm::erf(f64::from(x)));
+            assert!((got - exact).abs() <= 3e-7, "erf({x}) = {got}, not {exact}");
         }
     }
 

@@ -1,0 +1,79 @@
+//! A recipe with everything that it names, read.
+
+use super::batches::{Batches, TextLog};
+use super::failed;
+use super::text::{ReadFile, Text};
+use crate::config::{Corpus, PretrainConfig};
+use crate::error::Result;
+use crate::seed::sha256_hex;
+use crate::task::arithmetic::corpus::CorpusConfig;
+use crate::task::arithmetic::vocabulary;
+use starloop_lm::Tokenizer;
+use starloop_lm::tokenizer::byte_pair;
+use std::collections::BTreeMap;
+
+/// A recipe and the text of its files: together they decide every bit of the model.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// The recipe as it is written.
+    pub config: PretrainConfig,
+    reading: Reading,
+    sha256: String,
+}
+
+/// What the model reads.
+#[derive(Debug, Clone)]
+enum Reading {
+    Arithmetic(CorpusConfig),
+    Text(Text),
+}
+
+impl Recipe {
+    /// Reads the corpus's files, if it has some.
+    ///
+    /// # Errors
+    /// One of them is not as it should be.
+    pub fn read(config: PretrainConfig) -> Result<Self> {
+        let reading = match &config.corpus {
+            Corpus::Arithmetic(corpus) => Reading::Arithmetic(corpus.clone()),
+            Corpus::Text(corpus) => Reading::Text(Text::read(corpus)?),
+        };
+        let mut recipe = Recipe { config, reading, sha256: String::new() };
+        recipe.sha256 = sha256_hex(&recipe.files().iter().fold(recipe.config.to_toml(), |all, file| all + "\n" + &file.sha256));
+        Ok(recipe)
+    }
+
+    /// What identifies it: the SHA-256 of [`PretrainConfig::to_toml`] and, where files are read, of their contents' SHA-256, line by line.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The files that were read.
+    pub(super) fn files(&self) -> &[ReadFile] {
+        match &self.reading {
+            Reading::Arithmetic(_) => &[],
+            Reading::Text(text) => &text.files,
+        }
+    }
+
+    /// The tokenizer's files of the checkpoint, by name.
+    pub(super) fn tokenizer_files(&self) -> Result<BTreeMap<String, Vec<u8>>> {
+        match &self.reading {
+            Reading::Arithmetic(_) => {
+                Ok(vocabulary::FILES.iter().map(|(name, content)| ((*name).to_owned(), content.as_bytes().to_vec())).collect())
+            }
+            Reading::Text(text) => {
+                let tokenizer = self.config.tokenizer.as_ref().expect("a recipe with a text and no tokenizer is refused when it is read");
+                byte_pair::train(&text.documents, tokenizer.vocabulary).map_err(|error| failed(&error))
+            }
+        }
+    }
+
+    /// What each step learns, and for the log what there was to read.
+    pub(super) fn batches(&self, tokenizer: &Tokenizer) -> Result<(Batches, Option<TextLog>)> {
+        match &self.reading {
+            Reading::Arithmetic(corpus) => Ok((Batches::draw(corpus, &self.config), None)),
+            Reading::Text(text) => Batches::pack(text, &self.config, tokenizer).map(|(batches, log)| (batches, Some(log))),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Text from a row of data: a Jinja template over the row's columns.
+//!
+//! Strict: a column that the row has not is an error that names it, for an empty place in a text would go unseen.
+
+use minijinja::value::Serde;
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use serde_json::{Map, Value};
+
+/// What the engine calls the one template that it holds.
+const NAME: &str = "template";
+
+/// A template that has been read and can be filled in.
+#[derive(Debug, Clone)]
+pub struct Template {
+    environment: Environment<'static>,
+}
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// Its syntax is wrong; the text says where.
+    pub fn parse(source: &str) -> Result<Self, String> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| told(&error))?;
+        Ok(Template { environment })
+    }
+
+    /// The text that it gives for a row.
+    ///
+    /// # Errors
+    /// The row has not what the template asks for; the text names the missing columns and those that are there.
+    pub fn render(&self, row: &Map<String, Value>) -> Result<String, String> {
+        let template = self.environment.get_template(NAME).expect("it was added when it was parsed");
+        template.render(Serde(row)).map_err(|error| {
+            let mut missing: Vec<String> =
+                template.undeclared_variables(false).into_iter().filter(|name| !row.contains_key(name)).collect();
+            if error.kind() != ErrorKind::UndefinedError || missing.is_empty() {
+                return told(&error);
+            }
+            missing.sort();
+            let there: Vec<&str> = row.keys().map(String::as_str).collect();
+            format!("the template asks for `{}`, but the row's columns are: {}", missing.join("`, `"), there.join(", "))
+        })
+    }
+}
+
+fn told(error: &minijinja::Error) -> String {
+    let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    error.line().map_or_else(|| what.clone(), |line| format!("{what} (line {line} of the template)"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn render(template: &str, row: &Value) -> Result<String, String> {
+        Template::parse(template)?.render(row.as_object().unwrap())
+    }
+
+    #[test]
+    fn columns_are_filled_in_whatever_they_hold() {
+        let row = json!({"q": "2 < 3 & \"so\"?", "n": 3, "options": [{"label": "A", "text": "yes"}], "none": null});
+        for (template, text) in [
+            ("Q: {{ q }}\nA: {{ n }}", "Q: 2 < 3 & \"so\"?\nA: 3"),
+            ("{% for o in options %}({{ o.label | lower }}) {{ o.text }}{% endfor %}", "(a) yes"),
+            ("{% if other is defined %}{{ other }}{% else %}-{% endif %}", "-"),
+        ] {
+            assert_eq!(render(template, &row).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let row = json!({"question": "?", "answer": {"text": "!"}});
+        for (template, said) in [
+            ("{{ qestion }}", "the template asks for `qestion`, but the row's columns are: answer, question"),
+            ("{{ answer.txt }}", "undefined value (line 1 of the template)"),
+            ("\n{{ question", "(line 2 of the template)"),
+        ] {
+            let error = render(template, &row).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

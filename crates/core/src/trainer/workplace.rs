@@ -1,0 +1,40 @@
+//! Where a training outside of a run keeps its state until its output is there.
+//!
+//! It stands beside the output, under the output's whole name, so that `tuned-1.5` and `tuned-1.6` do not meet. One process works in it: a
+//! lock keeps a second one out, which would otherwise write the same state and take the output's place.
+
+use crate::error::{Error, Result};
+use crate::run_dir::try_lock;
+use fs_err as fs;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// The place of one training, held by this process.
+#[derive(Debug)]
+pub(crate) struct Workplace {
+    root: PathBuf,
+    /// For this training's state, which another training of the same output must not take up. Not there before something is saved.
+    pub scratch: PathBuf,
+    _lock: File,
+}
+
+impl Workplace {
+    /// Takes the place beside `output`; `fingerprint` identifies the training.
+    ///
+    /// # Errors
+    /// It cannot be written, or another process is at it.
+    pub fn take(output: &Path, fingerprint: &str) -> Result<Self> {
+        let mut name = output.file_name().unwrap_or_default().to_owned();
+        name.push(".training-state");
+        let root = output.with_file_name(name);
+        fs::create_dir_all(&root)?;
+        let in_use = || Error::OutputInUse { path: output.to_owned(), states: root.clone() };
+        let lock = try_lock(&root.join("lock"))?.ok_or_else(in_use)?;
+        Ok(Workplace { scratch: root.join(fingerprint), root, _lock: lock })
+    }
+
+    /// Clears it away, states of other trainings of the same output included.
+    pub fn clear(self) -> Result<()> {
+        Ok(fs::remove_dir_all(&self.root)?)
+    }
+}

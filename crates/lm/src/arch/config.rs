@@ -1,0 +1,155 @@
+//! A config.json that knows which of its keys were read.
+
+use crate::error::{Error, Result};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// Keys that say nothing about the computation of logits.
+const IRRELEVANT: &[&str] = &[
+    "_name_or_path",
+    "architectures",
+    "attention_dropout",
+    "attn_pdrop",
+    "auto_map",
+    "bos_token_id",
+    "cache_implementation",
+    "chunk_size_feed_forward",
+    "classifier_dropout",
+    "dtype",
+    "embd_pdrop",
+    "eos_token_id",
+    "gradient_checkpointing",
+    "hidden_dropout",
+    "id2label",
+    "initializer_range",
+    "is_encoder_decoder",
+    "label2id",
+    "model_type",
+    "output_attentions",
+    "output_hidden_states",
+    "pad_token_id",
+    "pretraining_tp",
+    "problem_type",
+    "resid_pdrop",
+    "return_dict",
+    "summary_activation",
+    "summary_first_dropout",
+    "summary_proj_to_labels",
+    "summary_type",
+    "summary_use_proj",
+    "task_specific_params",
+    "tokenizer_class",
+    "torch_dtype",
+    "transformers_version",
+    "use_cache",
+];
+
+/// A config.json that knows which of its keys were read.
+#[derive(Debug)]
+pub struct ConfigReader {
+    path: PathBuf,
+    keys: Map<String, Value>,
+    read: Vec<String>,
+}
+
+impl ConfigReader {
+    /// The config at `path`, which errors name.
+    pub fn new(config: &Value, path: &Path) -> Result<Self> {
+        let Value::Object(keys) = config else {
+            return Err(Error::ConfigKey { path: path.into(), key: "(whole file)".into(), problem: "expected a JSON object".into() });
+        };
+        Ok(ConfigReader { path: path.into(), keys: keys.clone(), read: Vec::new() })
+    }
+
+    /// An error about a key.
+    pub fn error(&self, key: &str, problem: impl Into<String>) -> Error {
+        Error::ConfigKey { path: self.path.clone(), key: key.into(), problem: problem.into() }
+    }
+
+    /// The value of a key; `null` counts as absent.
+    pub fn get(&mut self, key: &str) -> Option<Value> {
+        self.read.push(key.into());
+        self.keys.get(key).filter(|value| !value.is_null()).cloned()
+    }
+
+    /// Takes note of keys that are of no consequence here.
+    pub fn ignore(&mut self, keys: &[&str]) {
+        self.read.extend(keys.iter().map(|key| (*key).to_owned()));
+    }
+
+    fn missing(&self, key: &str) -> Error {
+        self.error(key, "is missing")
+    }
+
+    /// A text, if there.
+    pub fn optional_text(&mut self, key: &str) -> Result<Option<String>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        value.as_str().map(|text| Some(text.into())).ok_or_else(|| self.error(key, format!("expected a text, found {value}")))
+    }
+
+    /// A required text.
+    pub fn text(&mut self, key: &str) -> Result<String> {
+        self.optional_text(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// A positive whole number, if there.
+    pub fn optional_size(&mut self, key: &str) -> Result<Option<usize>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let size = value.as_u64().filter(|n| *n > 0);
+        size.map(|n| Some(n as usize)).ok_or_else(|| self.error(key, format!("expected a positive whole number, found {value}")))
+    }
+
+    /// A required positive whole number.
+    pub fn size(&mut self, key: &str) -> Result<usize> {
+        self.optional_size(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// A number, if there.
+    pub fn optional_number(&mut self, key: &str) -> Result<Option<f32>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        value.as_f64().map(|x| Some(x as f32)).ok_or_else(|| self.error(key, format!("expected a number, found {value}")))
+    }
+
+    /// A number, or `default`.
+    pub fn number(&mut self, key: &str, default: f32) -> Result<f32> {
+        Ok(self.optional_number(key)?.unwrap_or(default))
+    }
+
+    /// A switch, or `default`.
+    pub fn switch(&mut self, key: &str, default: bool) -> Result<bool> {
+        let Some(value) = self.get(key) else { return Ok(default) };
+        value.as_bool().ok_or_else(|| self.error(key, format!("expected true or false, found {value}")))
+    }
+
+    /// Refuses every value of a key but those listed (absence is fine).
+    pub fn only(&mut self, key: &str, supported: &[Value]) -> Result<()> {
+        match self.get(key) {
+            Some(value) if !supported.contains(&value) => {
+                let list = supported.iter().map(Value::to_string).collect::<Vec<_>>().join(" or ");
+                Err(self.error(key, format!("{value} is not supported; only {list} is")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// For each layer whether it is of the kind `chosen` rather than `other`, if `layer_types` is there.
+    pub fn layer_types(&mut self, layers: usize, chosen: &str, other: &str) -> Result<Option<Vec<bool>>> {
+        const KEY: &str = "layer_types";
+        let Some(value) = self.get(KEY) else { return Ok(None) };
+        let kinds = value.as_array().filter(|kinds| kinds.len() == layers);
+        let kinds = kinds.ok_or_else(|| self.error(KEY, format!("expected a list of {layers} layer types, one for each layer")))?;
+        let known = |kind: &Value| match kind.as_str() {
+            Some(kind) if kind == chosen => Ok(true),
+            Some(kind) if kind == other => Ok(false),
+            _ => Err(self.error(KEY, format!("{kind} is not supported; only \"{chosen}\" and \"{other}\" are"))),
+        };
+        kinds.iter().map(known).collect::<Result<Vec<_>>>().map(Some)
+    }
+
+    /// Warns of keys that were neither read nor are known to be of no consequence.
+    pub fn warn_of_unread(&self) {
+        for key in self.keys.keys().filter(|key| !self.read.contains(key) && !IRRELEVANT.contains(&key.as_str())) {
+            tracing::warn!("{}: key \"{key}\" is not known for this family and was not used", self.path.display());
+        }
+    }
+}

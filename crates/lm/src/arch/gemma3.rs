@@ -1,0 +1,31 @@
+//! Gemma 3, text (Kamath et al. 2025): Gemma 2 with norms on each query and key head and two rotary bases, one for the layers with a sliding
+//! window and one for every sixth, which sees all.
+
+use super::gemma2::read_gemma;
+use super::llama_like::{LlamaLike, QueryKeyNorms};
+use super::rotary::{RotaryKeys, SHARE};
+use super::{ConfigReader, DecoderSpec};
+use crate::error::Result;
+
+const GLOBAL: RotaryKeys =
+    RotaryKeys { layers: Some("full_attention"), theta: "rope_theta", default_theta: 1_000_000.0, share: SHARE, scaled: true };
+const LOCAL: RotaryKeys =
+    RotaryKeys { layers: Some("sliding_attention"), theta: "rope_local_base_freq", default_theta: 10_000.0, share: SHARE, scaled: false };
+
+pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
+    let mut family = LlamaLike::read_with(config, GLOBAL)?;
+    read_gemma(&mut family, config)?;
+    family.query_key_norm = QueryKeyNorms::EachHead;
+    let (local, _) = config.rotary(LOCAL, family.heads.dim, family.context)?;
+    family.rotary.push(local);
+    let window = config.optional_size("sliding_window")?;
+    let pattern = match config.optional_size("sliding_window_pattern")? {
+        Some(pattern) => pattern,
+        None => config.optional_size("_sliding_window_pattern")?.unwrap_or(6),
+    };
+    let sliding = config.layer_types(family.layers, "sliding_attention", "full_attention")?;
+    let sliding = sliding.unwrap_or_else(|| (0..family.layers).map(|layer| (layer + 1) % pattern != 0).collect());
+    family.layer_rotary = sliding.iter().map(|sliding| Some(usize::from(*sliding))).collect();
+    family.windows = sliding.into_iter().map(|sliding| window.filter(|_| sliding)).collect();
+    Ok(family.build())
+}

@@ -1,0 +1,14 @@
+//! `OLMo` 2 (Walsh et al. 2025): norms after attention and feed-forward, and over all query and key heads together.
+
+use super::llama_like::{LlamaLike, NormPlacement, QueryKeyNorms};
+use super::{ConfigReader, DecoderSpec};
+use crate::error::Result;
+
+pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
+    LlamaLike::silu_only(config)?;
+    let mut family = LlamaLike::read(config)?;
+    family.read_attention_bias(config)?;
+    family.norms = NormPlacement::After;
+    family.query_key_norm = QueryKeyNorms::AllHeads;
+    Ok(family.build())
+}

@@ -1,0 +1,206 @@
+//! Rotary positions: frequencies from config.json, with the scalings that stretch a context.
+//!
+//! Angles are rounded to `f32` as the reference implementations do; `libm` gives the same bits on every platform.
+
+use super::ConfigReader;
+use crate::error::{Error, Result};
+use serde_json::{Map, Value};
+use std::f64::consts::TAU;
+
+/// The frequencies of one rotary embedding (Su et al. 2021).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rotary {
+    /// One for each pair of coordinates, in radians per position; twice as many coordinates of each head turn, the rest stay.
+    pub frequencies: Vec<f32>,
+    /// Factor on cosines and sines (yarn, longrope); 1 elsewhere.
+    pub factor: f32,
+}
+
+impl Rotary {
+    /// Coordinates of a head that turn.
+    pub fn dim(&self) -> usize {
+        2 * self.frequencies.len()
+    }
+
+    /// Cosines, then sines, of every position: `[context, dim]`.
+    pub fn table(&self, context: usize) -> Vec<f32> {
+        let mut table = Vec::with_capacity(context * self.dim());
+        for position in 0..context {
+            let angle = |f: &f32| f64::from(position as f32 * f);
+            table.extend(self.frequencies.iter().map(|f| libm::cos(angle(f)) as f32 * self.factor));
+            table.extend(self.frequencies.iter().map(|f| libm::sin(angle(f)) as f32 * self.factor));
+        }
+        table
+    }
+
+    /// Frequencies `theta^(-2i/dim)`.
+    pub(super) fn unscaled(theta: f32, dim: usize) -> Self {
+        let frequency = |i: usize| 1.0 / libm::powf(theta, (2 * i) as f32 / dim as f32);
+        Rotary { frequencies: (0..dim / 2).map(frequency).collect(), factor: 1.0 }
+    }
+}
+
+/// Where the rotary keys of a config are, and what they are by default.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RotaryKeys {
+    /// The part of `rope_parameters` that holds for some layers only (gemma3).
+    pub layers: Option<&'static str>,
+    /// The old key of the base.
+    pub theta: &'static str,
+    /// The base where the config gives none.
+    pub default_theta: f32,
+    /// The old key of the share of each head that turns, and its default.
+    pub share: (&'static str, f32),
+    /// Whether `rope_scaling` is meant for these layers.
+    pub scaled: bool,
+}
+
+/// The usual key of the share of each head that turns: all of it.
+pub(super) const SHARE: (&str, f32) = ("partial_rotary_factor", 1.0);
+
+impl Default for RotaryKeys {
+    fn default() -> Self {
+        RotaryKeys { layers: None, theta: "rope_theta", default_theta: 10_000.0, share: SHARE, scaled: true }
+    }
+}
+
+impl ConfigReader {
+    /// Rotary frequencies for heads of width `dim` and at most `context` positions, from `rope_parameters` (new) or `rope_theta` and
+    /// `rope_scaling` (old). Also returns the context that they hold for, which `longrope` limits.
+    pub(super) fn rotary(&mut self, keys: RotaryKeys, dim: usize, context: usize) -> Result<(Rotary, usize)> {
+        let mut theta = self.number(keys.theta, keys.default_theta)?;
+        let mut share = self.number(keys.share.0, keys.share.1)?;
+        let mut given = Scaling { key: "rope_parameters", values: Map::new() };
+        for key in ["rope_scaling", "rope_parameters"] {
+            let Some(value) = self.get(key) else { continue };
+            let value = match keys.layers {
+                Some(layers) if value.get(layers).is_some() => value[layers].clone(),
+                _ => value,
+            };
+            let Value::Object(values) = value else { return Err(self.error(key, "expected an object")) };
+            theta = values.get("rope_theta").and_then(Value::as_f64).map_or(theta, |given| given as f32);
+            share = values.get("partial_rotary_factor").and_then(Value::as_f64).map_or(share, |given| given as f32);
+            if keys.scaled || key == "rope_parameters" {
+                given = Scaling { key, values };
+            }
+        }
+        let turned = (dim as f32 * share) as usize;
+        if turned == 0 || !turned.is_multiple_of(2) {
+            return Err(
+                self.error("head_dim", format!("{turned} of {dim} coordinates of a head would turn; an even, positive number has to"))
+            );
+        }
+        let original = match self.get("original_max_position_embeddings").and_then(|value| value.as_f64()) {
+            Some(original) => original,
+            None => given.optional("original_max_position_embeddings").unwrap_or(context as f64),
+        };
+        let plain = Rotary::unscaled(theta, turned);
+        match given.kind() {
+            "default" => Ok((plain, context)),
+            "linear" => Ok((linear(plain, given.number(self, "factor")?), context)),
+            "llama3" => Ok((llama3(self, &given, plain, original)?, context)),
+            "yarn" => Ok((yarn(&given, f64::from(theta), &plain, original, context), context)),
+            // "su" is what the first versions of phi3 called it.
+            "longrope" | "su" => Ok((longrope(self, &given, &plain, original, context)?, context.min(original as usize))),
+            other => {
+                Err(self
+                    .error(given.key, format!("rope_type \"{other}\" is not supported; default, linear, llama3, longrope and yarn are")))
+            }
+        }
+    }
+}
+
+/// The object that holds a scaling's numbers.
+struct Scaling {
+    key: &'static str,
+    values: Map<String, Value>,
+}
+
+impl Scaling {
+    fn kind(&self) -> &str {
+        self.values.get("rope_type").or_else(|| self.values.get("type")).and_then(Value::as_str).unwrap_or("default")
+    }
+
+    fn optional(&self, name: &str) -> Option<f64> {
+        self.values.get(name).and_then(Value::as_f64)
+    }
+
+    fn missing(&self, config: &ConfigReader, name: &str) -> Error {
+        config.error(self.key, format!("rope_type \"{}\" needs the number \"{name}\"", self.kind()))
+    }
+
+    fn number(&self, config: &ConfigReader, name: &str) -> Result<f64> {
+        self.optional(name).ok_or_else(|| self.missing(config, name))
+    }
+}
+
+/// Positions shrunk by a factor (Chen et al. 2023).
+fn linear(mut rotary: Rotary, factor: f64) -> Rotary {
+    for frequency in &mut rotary.frequencies {
+        *frequency /= factor as f32;
+    }
+    rotary
+}
+
+/// Long waves shrunk by a factor, short ones kept, those between blended (Llama 3.1).
+fn llama3(config: &ConfigReader, given: &Scaling, mut rotary: Rotary, original: f64) -> Result<Rotary> {
+    let factor = given.number(config, "factor")? as f32;
+    let (low, high) = (given.number(config, "low_freq_factor")? as f32, given.number(config, "high_freq_factor")? as f32);
+    let original = original as f32;
+    for frequency in &mut rotary.frequencies {
+        let wave = TAU as f32 / *frequency;
+        if wave > original / low {
+            *frequency /= factor;
+        } else if wave >= original / high {
+            let smooth = (original / wave - low) / (high - low);
+            *frequency = (1.0 - smooth) * *frequency / factor + smooth * *frequency;
+        }
+    }
+    Ok(rotary)
+}
+
+/// Yarn (Peng et al. 2023): frequencies blended by how often they turn within the original context, attention sharpened.
+fn yarn(given: &Scaling, theta: f64, rotary: &Rotary, original: f64, context: usize) -> Rotary {
+    let dim = rotary.dim() as f64;
+    let factor = given.optional("factor").unwrap_or(context as f64 / original);
+    let turns = |rotations: f64| dim * (original / (rotations * TAU)).ln() / (2.0 * theta.ln());
+    let nonzero = |name: &str, default: f64| given.optional(name).filter(|x| *x != 0.0).unwrap_or(default);
+    let (mut low, mut high) = (turns(nonzero("beta_fast", 32.0)), turns(nonzero("beta_slow", 1.0)));
+    if given.values.get("truncate").and_then(Value::as_bool).unwrap_or(true) {
+        (low, high) = (low.floor(), high.ceil());
+    }
+    let (low, mut high) = (low.max(0.0), high.min(dim - 1.0));
+    if (high - low).abs() < f64::EPSILON {
+        high += 0.001;
+    }
+    let blend = |(i, frequency): (usize, &f32)| {
+        let kept = 1.0 - ((i as f64 - low) / (high - low)).clamp(0.0, 1.0) as f32;
+        frequency / factor as f32 * (1.0 - kept) + frequency * kept
+    };
+    let sharpness = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
+    let attention = given.optional("attention_factor").unwrap_or_else(|| {
+        match (given.optional("mscale").filter(|x| *x != 0.0), given.optional("mscale_all_dim").filter(|x| *x != 0.0)) {
+            (Some(one), Some(all)) => sharpness(one) / sharpness(all),
+            _ => sharpness(1.0),
+        }
+    });
+    Rotary { frequencies: rotary.frequencies.iter().enumerate().map(blend).collect(), factor: attention as f32 }
+}
+
+/// Longrope (Ding et al. 2024) within the original context, where its short factors hold. Longer sequences would turn every earlier key
+/// anew, so the context ends there.
+fn longrope(config: &ConfigReader, given: &Scaling, rotary: &Rotary, original: f64, context: usize) -> Result<Rotary> {
+    let short = given.values.get("short_factor").and_then(Value::as_array);
+    let short: Option<Vec<f32>> = short.map(|list| list.iter().filter_map(|x| x.as_f64().map(|x| x as f32)).collect());
+    let Some(short) = short.filter(|short| short.len() == rotary.frequencies.len()) else {
+        return Err(config.error(given.key, format!("short_factor has to list {} numbers", rotary.frequencies.len())));
+    };
+    if context as f64 > original {
+        tracing::warn!("longrope: sequences are limited to the original context of {original} tokens, not {context}");
+    }
+    let factor = given.optional("factor").unwrap_or(context as f64 / original);
+    let attention =
+        given.optional("attention_factor").unwrap_or(if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original.ln()).sqrt() });
+    let frequencies = rotary.frequencies.iter().zip(short).map(|(frequency, short)| frequency / short).collect();
+    Ok(Rotary { frequencies, factor: attention as f32 })
+}
