@@ -56,7 +56,9 @@ impl Checkpoint {
     pub fn load(dir: &Path) -> Result<Self> {
         let config = read_config(dir)?;
         let spec = DecoderSpec::from_config(&config, &dir.join(CONFIG))?;
-        let parameters = read_weights(&TensorSource::open(dir)?, &spec)?;
+        let mut source = TensorSource::open(dir)?;
+        source.complete_names(base_prefix(&spec));
+        let parameters = read_weights(&source, &spec)?;
         let mut companions = BTreeMap::new();
         for name in COMPANIONS {
             let path = dir.join(name);
@@ -142,6 +144,12 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     Ok(())
+}
+
+/// What the names of all tensors begin with but the output head's: `transformer.` of `transformer.wte.weight`.
+fn base_prefix(spec: &DecoderSpec) -> &str {
+    let embedding = &spec.parameters[spec.embedding].tensors[0].name;
+    embedding.find('.').map_or("", |dot| &embedding[..=dot])
 }
 
 /// The parameters in the decoder's layout.
