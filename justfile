@@ -29,3 +29,6 @@ bench venv="venv":
 # The committed PyTorch fixtures again
 fixtures venv="venv":
     {{venv}}/bin/python fixtures/make_fixtures.py
+    {{venv}}/bin/python fixtures/make_torch_files.py
+    {{venv}}/bin/python fixtures/make_tokenizers.py
+    {{venv}}/bin/python fixtures/make_chat_renderings.py

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod eval;
+pub mod get;
 pub mod pretrain;
 pub mod report;
 pub mod run;

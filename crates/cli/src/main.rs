@@ -7,7 +7,7 @@ mod overrides;
 mod progress;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, eval, pretrain, report, run, sample, score, train, verify};
+use commands::{bench, eval, get, pretrain, report, run, sample, score, train, verify};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -40,6 +40,8 @@ enum Command {
     Run(run::Arguments),
     /// Show the table and the plot of finished or running experiments
     Report(report::Arguments),
+    /// Fetch a model or a data set
+    Get(get::Arguments),
     /// Train a base model from scratch by a recipe
     Pretrain(pretrain::Arguments),
     /// Complete a prompt
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
     let outcome = threads(arguments.threads).and_then(|()| match &arguments.command {
         Command::Run(a) => run::run(a, arguments.quiet),
         Command::Report(a) => report::run(a),
+        Command::Get(a) => get::run(a, arguments.quiet),
         Command::Pretrain(a) => pretrain::run(a, arguments.quiet),
         Command::Sample(a) => sample::run(a),
         Command::Score(a) => score::run(a),

@@ -188,6 +188,14 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// A file that could not be fetched, or is not what it should be.
+    #[error("{what}: {problem}")]
+    Fetch {
+        /// Its address, file or model.
+        what: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// The engine under a policy or trainer failed.
     #[error("{context}: {message}")]
     Engine {

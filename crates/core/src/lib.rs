@@ -10,6 +10,7 @@ pub mod estimate;
 pub mod eval;
 pub mod event;
 pub mod experiment;
+pub mod fetch;
 pub mod finetune;
 pub mod iterate;
 pub mod method;

@@ -78,7 +78,7 @@ mod tests {
         let row = json!({"question": "?", "answer": {"text": "!"}});
         for (template, said) in [
             ("{{ qestion }}", "the template asks for `qestion`, but the row's columns are: answer, question"),
-            ("{{ answer.txt }}", "undefined value (line 1 of the template)"),
+            ("{{ answer.txt }}", "`answer.txt` is undefined (line 1 of the template)"),
             ("\n{{ question", "(line 2 of the template)"),
         ] {
             let error = render(template, &row).unwrap_err();

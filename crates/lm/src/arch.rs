@@ -1,7 +1,7 @@
 //! Model families: one file each, which maps config.json to the decoder's specification and names its tensors.
 //!
 //! To add a family, write `arch/NAME.rs` with a function from [`ConfigReader`] to [`DecoderSpec`] and add it to `FAMILIES`; if it is a
-//! llama with other switches, [`llama_like`] does most of it. No arithmetic here: what a family needs beyond what the decoder does becomes
+//! llama with other switches, `llama_like` does most of it. No arithmetic here: what a family needs beyond what the decoder does becomes
 //! a field of [`DecoderSpec`]. Every key of config.json is either read, or refused with a value that would change the logits, or known to
 //! say nothing about them, or warned of; none is passed over in silence.
 

@@ -37,8 +37,8 @@ pub const SHARD_BYTES: usize = 5_000_000_000;
 const BUFFERS: [&str; 5] = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
 /// How the output head's name ends.
 const HEADS: [&str; 2] = ["lm_head.weight", "embed_out.weight"];
-/// What is copied from one checkpoint to those fine-tuned from it.
-const COMPANIONS: &[&str] =
+/// What goes with the weights: it is copied from one checkpoint to those fine-tuned from it.
+pub const COMPANIONS: &[&str] =
     &["tokenizer.json", "tokenizer_config.json", "generation_config.json", "special_tokens_map.json", "chat_template.jinja"];
 
 /// A checkpoint's parts in memory: what it is, what goes with it, and its weights in the decoder's layout.
@@ -59,7 +59,9 @@ impl Checkpoint {
     pub fn load(dir: &Path) -> Result<Self> {
         let config = read_config(dir)?;
         let spec = DecoderSpec::from_config(&config, &dir.join(CONFIG))?;
-        let parameters = read_weights(&TensorSource::open(dir)?, &spec)?;
+        let mut source = TensorSource::open(dir)?;
+        source.complete_names(base_prefix(&spec));
+        let parameters = read_weights(&source, &spec)?;
         let mut companions = BTreeMap::new();
         for name in COMPANIONS {
             let path = dir.join(name);
@@ -171,6 +173,12 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     Ok(())
+}
+
+/// What the names of all tensors begin with but the output head's: `transformer.` of `transformer.wte.weight`.
+fn base_prefix(spec: &DecoderSpec) -> &str {
+    let embedding = &spec.parameters[spec.embedding].tensors[0].name;
+    embedding.find('.').map_or("", |dot| &embedding[..=dot])
 }
 
 /// The parameters in the decoder's layout, as they are stored.

@@ -47,6 +47,7 @@ impl Tokenizer {
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| error(e.to_string()))?;
         // What a file says about these is left from the program that wrote it; nothing is to be cut off or filled up here.
         inner.with_padding(None).with_truncation(None).map_err(|e| error(e.to_string()))?;
+        add_listed_tokens(dir, files, &mut inner)?;
         let end_tokens = end_tokens(dir, files, &inner)?;
         if end_tokens.is_empty() {
             return Err(error(
@@ -115,6 +116,31 @@ impl Tokenizer {
     fn error(&self, error: &tokenizers::Error) -> Error {
         Error::Tokenizer { path: self.path.clone(), message: error.to_string() }
     }
+}
+
+/// Adds the tokens that only `tokenizer_config.json` lists, in the order of their ids, as `transformers` does.
+fn add_listed_tokens(dir: &Path, files: &BTreeMap<String, Vec<u8>>, tokenizer: &mut tokenizers::Tokenizer) -> Result<()> {
+    let path = dir.join("tokenizer_config.json");
+    let Some(bytes) = files.get("tokenizer_config.json") else { return Ok(()) };
+    let config: Value = serde_json::from_slice(bytes).map_err(|source| Error::Json { path: path.clone(), source })?;
+    let error = |message: String| Error::Tokenizer { path: path.clone(), message };
+    let mut listed = BTreeMap::new();
+    for (id, token) in config["added_tokens_decoder"].as_object().into_iter().flatten() {
+        let wrong = |problem: &dyn std::fmt::Display| error(format!("key \"added_tokens_decoder\": token {id}: {problem}"));
+        let token: tokenizers::AddedToken = serde_json::from_value(token.clone()).map_err(|e| wrong(&e))?;
+        listed.insert(id.parse::<u32>().map_err(|e| wrong(&e))?, token);
+    }
+    for (id, token) in listed {
+        let content = token.content.clone();
+        if tokenizer.token_to_id(&content).is_some() {
+            continue;
+        }
+        tokenizer.add_tokens([token]).map_err(|e| error(e.to_string()))?;
+        if tokenizer.token_to_id(&content) != Some(id) {
+            return Err(error(format!("token {content:?} has id {id} here, but tokenizer.json has no tokens up to there")));
+        }
+    }
+    Ok(())
 }
 
 /// The end tokens of the first file that has some.

@@ -1,6 +1,6 @@
 //! What cannot be: one error that names the file or key and says what to do, the right exit code, and nothing lost.
 
-use crate::program::{SMALL_PRETRAINING, SMALL_RUN, repository, small_run, snapshot, starloop, text};
+use crate::program::{Outcome, SMALL_PRETRAINING, SMALL_RUN, command, repository, small_run, snapshot, starloop, text};
 
 #[test]
 fn configs_that_cannot_be_are_exit_code_2() {
@@ -97,4 +97,23 @@ fn training_data_that_cannot_be_read_is_named_with_its_line() {
         starloop("train --quiet --steps 2 --sequence-length 32", &arguments).failed(1, &[text(&data), said]);
         assert!(!out.exists());
     }
+}
+
+#[test]
+fn what_cannot_be_fetched_says_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    let fetch = |line, variables: [(&str, &str); 2]| -> Outcome {
+        let arguments = ["--quiet", "--out", text(&out)];
+        command(line, &arguments).envs(variables).env("HF_HOME", place.path()).output().unwrap().into()
+    };
+    let nobody = "http://127.0.0.1:1";
+    let token = ("HF_TOKEN", "hf_secret");
+    let online = fetch("get model org/tiny", [token, ("HF_ENDPOINT", nobody)]);
+    online.failed(1, &["http://127.0.0.1:1/api/models/org/tiny", "cannot be reached", "HF_HUB_OFFLINE=1"]);
+    assert!(!online.err.contains("hf_secret"));
+    fetch("get model org/tiny", [token, ("HF_HUB_OFFLINE", "1")]).failed(1, &["org/tiny: HF_HUB_OFFLINE is set", text(place.path())]);
+    fetch("get data gsm8k", [token, ("STARLOOP_DATA_URL", nobody)])
+        .failed(1, &["/gsm8k/train.jsonl", "without a network, put train.jsonl"]);
+    assert!(!out.exists());
 }

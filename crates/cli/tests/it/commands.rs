@@ -9,7 +9,7 @@ const SUM: &str = "Input:\n6 2 4 + 2 5 9\nTarget:\n";
 
 #[test]
 fn every_command_shows_examples() {
-    for command in ["", "run", "report", "pretrain", "sample", "score", "train", "eval", "verify", "bench"] {
+    for command in ["", "run", "report", "get", "pretrain", "sample", "score", "train", "eval", "verify", "bench"] {
         let help = starloop(&format!("{command} --help"), &[]).done();
         assert!(help.contains("Examples:\n") && help.contains("  starloop "), "{command}: {help}");
     }
@@ -29,6 +29,11 @@ fn wrong_usage_is_exit_code_2() {
         ("sample --model x --prompt y -n 0", "at least 1"),
         ("sample --model x --prompt y --top-p 0", "above 0"),
         ("sample --model x --prompt y --temperature=-1", "at least 0"),
+        ("get", "Commands:"),
+        ("get data mnist", "[possible values: gsm8k, commonsense_qa]"),
+        ("get model ../x", "expected ORG/NAME"),
+        ("get model a/b/c", "expected ORG/NAME"),
+        ("get model a/b --revision ../c", "expected a branch, tag or commit"),
         ("eval --model x --task arithmetic --split train", "[possible values: dev, test]"),
     ] {
         let outcome = starloop(line, &[]);

@@ -4,7 +4,9 @@
 mod config;
 mod doubles;
 mod embedded;
+mod fetch;
 mod resume;
 mod run;
 mod selection;
+mod server;
 mod shipped;

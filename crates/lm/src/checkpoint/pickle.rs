@@ -381,3 +381,30 @@ impl Machine<'_> {
 fn empty_stack() -> String {
     "a value is used that was never made".into()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::io::{Cursor, Read};
+
+    #[test]
+    fn no_damage_to_a_pickle_ends_the_process() {
+        let archive = include_bytes!("../../../../fixtures/torch/plain.bin");
+        let mut pickle = Vec::new();
+        zip::ZipArchive::new(Cursor::new(archive)).unwrap().by_name("plain/data.pkl").unwrap().read_to_end(&mut pickle).unwrap();
+        let whole = tensors(&pickle).unwrap();
+        assert_eq!(whole.len(), 15);
+        let mut refused = 0;
+        for at in 0..pickle.len() {
+            assert!(tensors(&pickle[..at]).is_err(), "cut off after {at} bytes");
+            for flip in [0x01, 0x04, 0x20, 0x80, 0xff] {
+                let mut damaged = pickle.clone();
+                damaged[at] ^= flip;
+                refused += usize::from(tensors(&damaged).is_err());
+            }
+        }
+        // Names, sizes and what is not looked at may change without a contradiction; opcodes and references may not.
+        assert!(refused > pickle.len(), "{refused} of {}", 5 * pickle.len());
+    }
+}

@@ -69,8 +69,8 @@ pub(super) struct TensorSource {
     /// The single file, or the index.
     path: PathBuf,
     files: Vec<TensorFile>,
-    /// The file of each tensor.
-    place: BTreeMap<String, usize>,
+    /// The file of each tensor, and its name there.
+    place: BTreeMap<String, (usize, String)>,
 }
 
 #[derive(Debug)]
@@ -84,30 +84,36 @@ impl TensorSource {
     pub(super) fn open(dir: &Path) -> Result<Self> {
         let (path, index) = find(dir)?;
         let Some(index) = index else {
-            let file = TensorFile::open(&path)?;
-            let place = file.names().into_iter().map(|name| (name, 0)).collect();
-            return Ok(TensorSource { path, files: vec![file], place });
+            return Self::of_file(&path);
         };
         let (mut files, mut place) = (Vec::new(), BTreeMap::new());
         for shard in index.shards() {
             let file = TensorFile::open(&dir.join(shard))?;
             index.check(shard, &file.names())?;
-            place.extend(file.names().into_iter().map(|name| (name, files.len())));
+            place.extend(file.names().into_iter().map(|name| (name.clone(), (files.len(), name))));
             files.push(file);
         }
         Ok(TensorSource { path, files, place })
     }
 
-    /// Opens one safetensors file.
+    /// Opens a single file.
     pub(super) fn of_file(path: &Path) -> Result<Self> {
-        let file = TensorFile::Safetensors(SafetensorsFile::open(path)?);
-        let place = file.names().into_iter().map(|name| (name, 0)).collect();
+        let file = TensorFile::open(path)?;
+        let place = file.names().into_iter().map(|name| (name.clone(), (0, name))).collect();
         Ok(TensorSource { path: path.into(), files: vec![file], place })
+    }
+
+    /// Puts `prefix` before all names if it is before none. The files of a model that was saved without its output head, as GPT-2's were,
+    /// leave it out (`base_model_prefix` in `transformers`).
+    pub(super) fn complete_names(&mut self, prefix: &str) {
+        if !self.place.keys().any(|name| name.starts_with(prefix)) {
+            self.place = std::mem::take(&mut self.place).into_iter().map(|(name, place)| (format!("{prefix}{name}"), place)).collect();
+        }
     }
 
     /// The file that is to hold a tensor, for messages: the index if none does.
     pub(super) fn path(&self, name: &str) -> &Path {
-        self.place.get(name).map_or(&self.path, |file| self.files[*file].path())
+        self.place.get(name).map_or(&self.path, |(file, _)| self.files[*file].path())
     }
 
     /// Every tensor's name, in order.
@@ -117,7 +123,7 @@ impl TensorSource {
 
     /// Reads one tensor, if there is one of that name.
     pub(super) fn read(&self, name: &str) -> Result<Option<StoredTensor>> {
-        let Some(file) = self.place.get(name) else { return Ok(None) };
+        let Some((file, name)) = self.place.get(name) else { return Ok(None) };
         match &self.files[*file] {
             TensorFile::Safetensors(file) => file.read(name),
             TensorFile::Torch(file) => file.read(name),

@@ -39,8 +39,9 @@ impl TorchFile {
         let pickle = pickle.map(Cow::into_owned).ok_or_else(|| wrong("holds no data.pkl, so torch.save did not write it".into()))?;
         let folder = pickle.strip_suffix("data.pkl").unwrap_or_default().to_owned();
 
-        let order = entry(&mut archive, &format!("{folder}byteorder"), MAX_PICKLE).unwrap_or_else(|_| b"little".to_vec());
-        if order != b"little" {
+        let order = format!("{folder}byteorder");
+        // Before PyTorch 2.1 the order went without saying.
+        if archive.index_for_name(&order).is_some() && entry(&mut archive, &order, MAX_PICKLE).map_err(wrong)? != b"little" {
             return Err(wrong("written on a big-endian machine; save it as safetensors there, which has one byte order".into()));
         }
         let pickle = entry(&mut archive, &pickle, MAX_PICKLE).map_err(wrong)?;
@@ -93,8 +94,11 @@ fn entry(archive: &mut ZipArchive<fs_err::File>, name: &str, limit: u64) -> Resu
     if entry.size() > limit {
         return Err(format!("{name} has {} bytes, expected at most {limit}", entry.size()));
     }
-    let mut bytes = Vec::with_capacity(entry.size() as usize);
-    entry.read_to_end(&mut bytes).map_err(|e| format!("{name}: {e}; copy or download the file again"))?;
+    let damaged = |e: std::io::Error| format!("{name}: {e}; copy or download the file again");
+    let mut bytes = Vec::new();
+    // The size is what the archive says; memory that is not there is an error like any other.
+    bytes.try_reserve_exact(entry.size() as usize).map_err(|e| damaged(e.into()))?;
+    entry.read_to_end(&mut bytes).map_err(damaged)?;
     Ok(bytes)
 }
 

@@ -98,6 +98,17 @@ fn a_second_head_of_a_tied_model_must_be_the_embedding() {
 }
 
 #[test]
+fn names_without_the_models_own_are_read() {
+    let copy = fixture::copy("gpt2");
+    edit_weights(copy.path(), |name, shape, values| Some((name.strip_prefix("transformer.").unwrap().to_owned(), shape, values)));
+    let (expected, got) = (Checkpoint::load(&fixture::dir("gpt2")).unwrap(), Checkpoint::load(copy.path()).unwrap());
+    assert_eq!(got.parameters, expected.parameters);
+    edit_weights(copy.path(), |name, shape, values| (name != "ln_f.bias").then(|| (name.to_owned(), shape, values)));
+    let message = Checkpoint::load(copy.path()).unwrap_err().to_string();
+    assert!(message.contains("tensor \"transformer.ln_f.bias\" is missing"), "{message}");
+}
+
+#[test]
 fn half_precision_weights_are_read() {
     let copy = fixture::copy("llama-tiny");
     let path = copy.path().join("model.safetensors");

@@ -106,6 +106,31 @@ fn end_tokens_come_from_the_first_file_that_has_them() {
 }
 
 #[test]
+fn tokens_that_only_the_config_lists_are_added() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture::dir("tokenizers/qwen/tokenizer.json"), place.path().join("tokenizer.json")).unwrap();
+    let load = |id: u32| {
+        let token = |content: &str, special: bool| {
+            serde_json::json!({
+                "content": content, "special": special, "lstrip": false, "rstrip": false, "normalized": !special, "single_word": false,
+            })
+        };
+        let listed =
+            serde_json::json!({"378": token("<|im_end|>", true), "380": token("plain", false), id.to_string(): token("<|tool|>", true)});
+        let config = serde_json::json!({"eos_token": "<|im_end|>", "added_tokens_decoder": listed});
+        std::fs::write(place.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+        Tokenizer::load(place.path())
+    };
+    // As transformers has it.
+    let tokenizer = load(379).unwrap();
+    assert_eq!(tokenizer.encode("a<|tool|>plain b<|im_end|>", true).unwrap(), [64, 379, 380, 316, 378]);
+    assert_eq!(tokenizer.decode(&[64, 379, 380]).unwrap(), "aplain");
+    assert_eq!(tokenizer.vocabulary(), 381);
+    let message = load(900).unwrap_err().to_string();
+    assert!(message.contains("tokenizer_config.json: token \"plain\" has id 380 here"), "{message}");
+}
+
+#[test]
 fn nothing_is_cut_off_or_filled_up() {
     let mut json = json(&fixture::dir("tokenizers/gpt2/tokenizer.json"));
     json["truncation"] = serde_json::json!({"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0});

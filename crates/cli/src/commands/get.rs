@@ -1,0 +1,123 @@
+//! `starloop get`: models and data from the network.
+
+use crate::console;
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use starloop_core::fetch::Progress;
+use starloop_core::fetch::dataset::{ADDRESS_VARIABLE, DATASETS, Dataset};
+use starloop_core::fetch::hub::Hub;
+use std::path::{Path, PathBuf};
+
+/// Fetch a model or a data set. An interrupted command goes on where it was when it is given again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  starloop get model ORG/NAME                           config, tokenizer and weights from the Hugging Face hub
+  starloop get model ORG/NAME --revision v1 --out DIR   a tag, branch or commit, to another place
+  starloop get data gsm8k                               the authors' files, into data/gsm8k
+
+HF_TOKEN opens gated models. HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE work as in the hub's own programs.
+STARLOOP_DATA_URL is a mirror of the data: ADDRESS/NAME/FILE.")]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// A checkpoint of the Hugging Face hub
+    Model {
+        /// Its name on the hub
+        #[arg(value_name = "ORG/NAME", value_parser = model_name)]
+        name: String,
+        /// A branch, tag or commit
+        #[arg(long, default_value = "main", value_parser = revision)]
+        revision: String,
+        /// Where it goes [default: bases/NAME]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Print what was fetched as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The files of a task, as their authors published them
+    Data {
+        /// The task
+        #[arg(value_parser = PossibleValuesParser::new(DATASETS.iter().map(|dataset| dataset.name)))]
+        name: String,
+        /// Where they go [default: data/NAME]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Print what was fetched as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+    match &arguments.what {
+        What::Model { name, revision, out, json } => {
+            let out = out.clone().unwrap_or_else(|| Path::new("bases").join(name.rsplit('/').next().unwrap_or(name)));
+            let hub = Hub::from_environment(variable);
+            let model = hub.fetch_model(name, revision, &out, &mut bar(quiet))?;
+            if *json {
+                return console::print_json(&json!({"directory": out, "commit": model.commit, "files": model.files}));
+            }
+            console::print(&format!("{}: {} files of commit {}", out.display(), model.files.len(), model.commit))
+        }
+        What::Data { name, out, json } => {
+            let out = out.clone().unwrap_or_else(|| Path::new("data").join(name));
+            let dataset = Dataset::find(name).expect("the arguments allow known names only");
+            dataset.fetch(&out, variable(ADDRESS_VARIABLE).as_deref(), &mut bar(quiet))?;
+            let files = dataset.file_names().collect::<Vec<_>>();
+            if *json {
+                return console::print_json(&json!({"directory": out, "files": files}));
+            }
+            console::print(&format!("{}: {}", out.display(), files.join(", ")))
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Draws a bar per file.
+fn bar(quiet: bool) -> impl FnMut(Progress<'_>) {
+    let template = "{prefix:40} {bar:24} {bytes:>10}/{total_bytes}  {bytes_per_sec}  {eta} left";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
+    let (mut bar, mut shown) = (ProgressBar::hidden(), String::new());
+    move |progress| {
+        if quiet {
+            return;
+        }
+        if shown != progress.file {
+            progress.file.clone_into(&mut shown);
+            let target = ProgressDrawTarget::stderr();
+            bar = ProgressBar::with_draw_target(Some(progress.size), target).with_style(style.clone()).with_prefix(shown.clone());
+        }
+        bar.set_position(progress.done);
+        if progress.done == progress.size {
+            bar.finish();
+        }
+    }
+}
+
+/// `ORG/NAME`, or the bare `NAME` of the hub's first models.
+fn model_name(text: &str) -> Result<String, String> {
+    let plain = |part: &str| {
+        !part.is_empty() && !part.starts_with('.') && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    match text.split('/').collect::<Vec<_>>().as_slice() {
+        parts @ ([_] | [_, _]) if parts.iter().all(|part| plain(part)) => Ok(text.to_owned()),
+        _ => Err("expected ORG/NAME as on the hub, of letters, digits, '-', '_' and '.'".into()),
+    }
+}
+
+fn revision(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    let safe = !text.is_empty() && text.chars().all(plain) && !text.split('/').any(|part| part.is_empty() || part.starts_with('.'));
+    if safe { Ok(text.to_owned()) } else { Err("expected a branch, tag or commit".into()) }
+}

@@ -1,0 +1,222 @@
+//! Models of the Hugging Face hub, or of a server that speaks its language.
+//!
+//! A name and a revision are first resolved to a commit, and every file is that commit's. What the hub's own programs have on this machine
+//! already is copied from their cache, which is only read.
+
+use super::digest::Digest;
+use super::http::{Http, Trouble};
+use super::{OnProgress, PartialDirectory, Progress, RemoteFile};
+use crate::error::{Error, Result};
+use fs_err as fs;
+use serde::Deserialize;
+use starloop_lm::checkpoint::{COMPANIONS, CONFIG, WEIGHTS};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+const ENDPOINT: &str = "https://huggingface.co";
+
+/// The most bytes of a list of files.
+const MAX_LIST: u64 = 64 << 20;
+
+/// Where models come from, as the hub's environment variables say.
+#[derive(Debug)]
+pub struct Hub {
+    /// `HF_ENDPOINT`, or the hub.
+    endpoint: String,
+    http: Http,
+    /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or in `huggingface` among the user's caches; nothing if there is no home.
+    cache: Option<PathBuf>,
+    /// `HF_HUB_OFFLINE`: the cache alone.
+    offline: bool,
+}
+
+/// A model that was fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchedModel {
+    /// The commit of its files.
+    pub commit: String,
+    /// Their names.
+    pub files: Vec<String>,
+}
+
+/// The hub's answer about a revision; keys that are not needed are left out.
+#[derive(Debug, Deserialize)]
+struct Revision {
+    sha: String,
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sibling {
+    rfilename: String,
+    size: Option<u64>,
+    blob_id: Option<String>,
+    lfs: Option<LargeFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LargeFile {
+    sha256: String,
+    size: u64,
+}
+
+impl Hub {
+    /// The hub by the variables of an environment: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let given = |name| variable(name).filter(|value| !value.trim().is_empty());
+        let user_caches = || given("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(Path::new(&given("HOME")?).join(".cache")));
+        let home = given("HF_HOME").map(PathBuf::from).or_else(|| Some(user_caches()?.join("huggingface")));
+        let saved_token = || std::fs::read_to_string(home.as_ref()?.join("token")).ok();
+        let token = given("HF_TOKEN").or_else(saved_token).map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+        let endpoint = given("HF_ENDPOINT").map_or_else(|| ENDPOINT.to_owned(), |url| url.trim_end_matches('/').to_owned());
+        let cache = given("HF_HUB_CACHE").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join("hub")));
+        let offline = given("HF_HUB_OFFLINE").is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()));
+        Hub { http: Http::new(&endpoint, token), endpoint, cache, offline }
+    }
+
+    /// Fetches a model's config, tokenizer and weights into a directory that is not there yet.
+    ///
+    /// # Errors
+    /// The directory exists; the hub has no such model or does not give it; the model has no weights or tokenizer of a readable kind; the
+    /// network or the disk.
+    pub fn fetch_model(&self, name: &str, revision: &str, directory: &Path, report: &mut OnProgress<'_>) -> Result<FetchedModel> {
+        if directory.exists() {
+            let problem = "exists already; remove it, or choose another place with --out".into();
+            return Err(Error::Fetch { what: directory.display().to_string(), problem });
+        }
+        if self.offline { self.copy_cached(name, revision, directory, report) } else { self.download(name, revision, directory, report) }
+    }
+
+    fn download(&self, name: &str, revision: &str, directory: &Path, report: &mut OnProgress<'_>) -> Result<FetchedModel> {
+        let (commit, files) = self.list(name, revision)?;
+        let snapshot = self.cache_of(name).map(|cache| cache.join("snapshots").join(&commit));
+        let partial = PartialDirectory::begin(directory)?;
+        let mut fetch = |file: &str| -> Result<()> {
+            let file = files.get(file).ok_or_else(|| missing(name, file, "is in the index of its shards, but not among its files"))?;
+            match snapshot.as_ref().map(|snapshot| snapshot.join(&file.name)) {
+                Some(cached) if cached.exists() && file.digest.matches(&cached)? => {
+                    partial.copy(&file.name, &cached, &file.digest)?;
+                    report(Progress { file: &file.name, done: file.size, size: file.size });
+                    Ok(())
+                }
+                _ => partial.fetch(&self.http, file, report),
+            }
+        };
+        let mut names = companions(name, &files.keys().map(String::as_str).collect())?;
+        names.iter().try_for_each(|file| fetch(file))?;
+        if let Some(index) = names.iter().find(|file| file.ends_with(".index.json")) {
+            let shards = shards(&partial.path(index))?;
+            shards.iter().try_for_each(|file| fetch(file))?;
+            names.extend(shards);
+        }
+        partial.finish(&names)?;
+        Ok(FetchedModel { commit, files: names })
+    }
+
+    /// The commit of a revision, and the files at its root.
+    fn list(&self, name: &str, revision: &str) -> Result<(String, BTreeMap<String, RemoteFile>)> {
+        let url = format!("{}/api/models/{name}/revision/{}?blobs=true", self.endpoint, revision.replace('/', "%2F"));
+        let wrong = |problem: String| Error::Fetch { what: url.clone(), problem };
+        let answer = self.http.get(&url, 0).map_err(|trouble| match trouble {
+            Trouble::Lasting(problem) => wrong(problem),
+            Trouble::Passing(problem) => wrong(format!(
+                "{problem}; without a network, copy the model's directory to this machine by hand, or set HF_HUB_OFFLINE=1 to use the cache"
+            )),
+        })?;
+        let mut text = Vec::new();
+        answer.body.take(MAX_LIST).read_to_end(&mut text).map_err(|error| wrong(format!("the connection was lost ({error})")))?;
+        let found: Revision = serde_json::from_slice(&text).map_err(|error| wrong(format!("not the hub's list of files: {error}")))?;
+        let mut files = BTreeMap::new();
+        for sibling in found.siblings.into_iter().filter(|sibling| !sibling.rfilename.contains(['/', '\\'])) {
+            let hash = sibling.lfs.as_ref().map(|large| large.sha256.clone()).or(sibling.blob_id);
+            let size = sibling.lfs.as_ref().map(|large| large.size).or(sibling.size);
+            let name_of_file = sibling.rfilename;
+            let (Some(digest), Some(size)) = (hash.and_then(|hash| Digest::from_hexadecimal(&hash)), size) else {
+                return Err(wrong(format!("the list gives no size or hash of {name_of_file}")));
+            };
+            let url = format!("{}/{name}/resolve/{}/{name_of_file}", self.endpoint, found.sha);
+            files.insert(name_of_file.clone(), RemoteFile { name: name_of_file, url, size, digest });
+        }
+        Ok((found.sha, files))
+    }
+
+    /// The place of a model in the cache, which has it as `models--ORG--NAME/{refs,snapshots,blobs}`.
+    fn cache_of(&self, name: &str) -> Option<PathBuf> {
+        Some(self.cache.as_ref()?.join(format!("models--{}", name.replace('/', "--"))))
+    }
+
+    fn copy_cached(&self, name: &str, revision: &str, directory: &Path, report: &mut OnProgress<'_>) -> Result<FetchedModel> {
+        let cache = self.cache_of(name).unwrap_or_default();
+        let reference = std::fs::read_to_string(cache.join("refs").join(revision)).ok();
+        let commit = reference.map_or_else(|| revision.to_owned(), |commit| commit.trim().to_owned());
+        let snapshot = cache.join("snapshots").join(&commit);
+        if !snapshot.exists() {
+            let problem = format!(
+                "HF_HUB_OFFLINE is set, and {} does not hold revision {revision}; unset it, or copy the model's directory to this machine by hand",
+                cache.display()
+            );
+            return Err(Error::Fetch { what: name.into(), problem });
+        }
+        let entries = fs::read_dir(&snapshot)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let entries = entries.collect::<std::io::Result<Vec<_>>>()?;
+        let mut names = companions(name, &entries.iter().map(String::as_str).collect())?;
+        if let Some(index) = names.iter().find(|file| file.ends_with(".index.json")) {
+            names.extend(shards(&snapshot.join(index))?);
+        }
+        let partial = PartialDirectory::begin(directory)?;
+        for file in &names {
+            let cached = snapshot.join(file);
+            let size = fs::metadata(&cached)?.len();
+            partial.copy(file, &cached, &cached_digest(&cached)?)?;
+            report(Progress { file, done: size, size });
+        }
+        partial.finish(&names)?;
+        Ok(FetchedModel { commit, files: names })
+    }
+}
+
+/// The hash of a cached file: a snapshot's entries are links to files that are named by theirs.
+fn cached_digest(path: &Path) -> Result<Digest> {
+    let blob = fs::canonicalize(path)?;
+    let name = blob.file_name().unwrap_or_default().to_string_lossy();
+    let unknown = || Error::Fetch { what: path.display().to_string(), problem: "the cache does not say what it must hash to".into() };
+    Digest::from_hexadecimal(&name).ok_or_else(unknown)
+}
+
+/// The files to take first: config, tokenizer, and the weights or the index of their shards.
+fn companions(model: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
+    if !there.contains(CONFIG) {
+        return Err(missing(model, CONFIG, "is not among its files; is it a model of transformers?"));
+    }
+    if !there.contains("tokenizer.json") {
+        let problem = "is not among its files; transformers writes it from other kinds of tokenizers: \
+                       AutoTokenizer.from_pretrained(NAME).save_pretrained(DIR)";
+        return Err(missing(model, "tokenizer.json", problem));
+    }
+    let index = format!("{WEIGHTS}.index.json");
+    let weights = [WEIGHTS, &index, "pytorch_model.bin", "pytorch_model.bin.index.json"].into_iter().find(|name| there.contains(name));
+    let weights =
+        weights.ok_or_else(|| missing(model, WEIGHTS, "is not among its files, nor is pytorch_model.bin or an index of shards"))?;
+    let small = std::iter::once(CONFIG).chain(COMPANIONS.iter().copied()).filter(|name| there.contains(name));
+    Ok(small.chain([weights]).map(str::to_owned).collect())
+}
+
+fn missing(model: &str, file: &str, problem: &str) -> Error {
+    Error::Fetch { what: format!("{model}: {file}"), problem: problem.into() }
+}
+
+/// The shards of an index, in order.
+fn shards(index: &Path) -> Result<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let wrong = |problem: String| Error::Fetch { what: index.display().to_string(), problem };
+    let index: Index = serde_json::from_slice(&fs::read(index)?).map_err(|error| wrong(error.to_string()))?;
+    match index.weight_map.values().find(|shard| shard.contains(['/', '\\'])) {
+        Some(shard) => Err(wrong(format!("names {shard}, which is not beside it"))),
+        None => Ok(index.weight_map.into_values().collect()),
+    }
+}

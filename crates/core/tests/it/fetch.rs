@@ -1,0 +1,425 @@
+//! Models and data over the network: whole or not at all, resumed, checked, and the token for the hub alone.
+
+use crate::server::{Reply, Request, Server};
+use serde_json::{Value, json};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use starloop_core::fetch::Progress;
+use starloop_core::fetch::dataset::{DATASETS, Dataset, PublishedFile};
+use starloop_core::fetch::hub::{FetchedModel, Hub};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tempfile::TempDir;
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const TOKEN: &str = "hf_secret";
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn git_blob(bytes: &[u8]) -> String {
+    hexadecimal(&Sha1::new().chain_update(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize())
+}
+
+/// The files of a model; weights are the hub's large files.
+#[derive(Clone)]
+struct Model(BTreeMap<String, Vec<u8>>);
+
+impl Model {
+    fn new(names: &[&str]) -> Self {
+        Model(names.iter().map(|name| ((*name).to_owned(), name.repeat(1000).into_bytes())).collect())
+    }
+
+    /// One safetensors file and all that is beside it.
+    fn usual() -> Self {
+        Model::new(&["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "README.md", "onnx/model.onnx"])
+    }
+
+    fn set(mut self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        self.0.insert(name.into(), bytes.into());
+        self
+    }
+
+    fn list(&self) -> Value {
+        let entry = |(name, bytes): (&String, &Vec<u8>)| {
+            let large = Path::new(name).extension().is_some_and(|kind| kind == "safetensors" || kind == "bin");
+            let large = large.then(|| json!({"sha256": sha256(bytes), "size": bytes.len(), "pointerSize": 134}));
+            let pointer = if large.is_some() { git_blob(b"a pointer") } else { git_blob(bytes) };
+            json!({"rfilename": name, "size": bytes.len(), "blobId": pointer, "lfs": large})
+        };
+        json!({"sha": COMMIT, "siblings": self.0.iter().map(entry).collect::<Vec<_>>(), "tags": ["more", "keys"]})
+    }
+
+    /// As the hub answers.
+    fn answer(&self, request: &Request) -> Reply {
+        if request.path == "/api/models/org/tiny/revision/main?blobs=true" {
+            return Reply::file(request, self.list().to_string().as_bytes());
+        }
+        let name = request.path.strip_prefix(&format!("/org/tiny/resolve/{COMMIT}/"));
+        name.and_then(|name| self.0.get(name)).map_or(Reply::status(404), |bytes| Reply::file(request, bytes))
+    }
+
+    fn serve(self) -> Server {
+        Server::start(move |request| self.answer(request))
+    }
+}
+
+fn hub(server: &Server, more: &[(&str, &str)]) -> Hub {
+    let all: BTreeMap<String, String> =
+        more.iter().chain(&[("HF_ENDPOINT", server.address.as_str())]).map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    Hub::from_environment(|name| all.get(name).cloned())
+}
+
+fn fetch(hub: &Hub, out: &Path) -> starloop_core::error::Result<FetchedModel> {
+    hub.fetch_model("org/tiny", "main", out, &mut |_| {})
+}
+
+/// The message of a fetching that left nothing under the final name.
+fn refused(hub: &Hub, place: &TempDir) -> String {
+    let out = place.path().join("tiny");
+    let message = fetch(hub, &out).unwrap_err().to_string();
+    assert!(!out.exists());
+    message
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn asked_for<'a>(seen: &'a [Request], name: &str) -> Vec<&'a Request> {
+    seen.iter().filter(|request| request.path.ends_with(name)).collect()
+}
+
+#[test]
+fn a_model_comes_with_what_it_needs_and_nothing_else() {
+    let (model, place) = (Model::usual(), tempfile::tempdir().unwrap());
+    let server = model.clone().serve();
+    let out = place.path().join("deep/tiny");
+    let mut last = BTreeMap::new();
+    let fetched = hub(&server, &[])
+        .fetch_model("org/tiny", "main", &out, &mut |Progress { file, done, size }| {
+            last.insert(file.to_owned(), (done, size));
+        })
+        .unwrap();
+    let expected = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
+    assert_eq!(fetched.commit, COMMIT);
+    assert_eq!(names(&out), expected);
+    for name in expected {
+        assert_eq!(std::fs::read(out.join(name)).unwrap(), model.0[name]);
+        assert_eq!(last[name], (model.0[name].len() as u64, model.0[name].len() as u64));
+    }
+    assert_eq!(names(out.parent().unwrap()), ["tiny"], "nothing unfinished is left");
+    assert!(server.seen().iter().all(|request| !request.headers.contains_key("authorization")));
+    assert!(fetch(&hub(&server, &[]), &out).unwrap_err().to_string().contains("exists already"));
+}
+
+#[test]
+fn shards_follow_from_their_index_and_safetensors_are_preferred() {
+    let index = |kind: &str| json!({"weight_map": {"a": format!("two.{kind}"), "b": format!("one.{kind}"), "c": format!("one.{kind}")}});
+    let base = Model::new(&["config.json", "tokenizer.json"]);
+    let safetensors = base
+        .clone()
+        .set("model.safetensors.index.json", index("safetensors").to_string())
+        .set("one.safetensors", "1")
+        .set("two.safetensors", "2")
+        .set("three.safetensors", "3");
+    let torch = base.clone().set("pytorch_model.bin.index.json", index("bin").to_string()).set("one.bin", "1").set("two.bin", "2");
+    for (model, expected) in [
+        (safetensors.clone(), &["model.safetensors.index.json", "one.safetensors", "two.safetensors"][..]),
+        (safetensors.set("pytorch_model.bin", "4"), &["model.safetensors.index.json", "one.safetensors", "two.safetensors"]),
+        (torch.clone(), &["one.bin", "pytorch_model.bin.index.json", "two.bin"]),
+        (torch.clone().set("model.safetensors", "5"), &["model.safetensors"]),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let out = place.path().join("tiny");
+        fetch(&hub(&model.serve(), &[]), &out).unwrap();
+        let got: Vec<_> = names(&out).into_iter().filter(|name| name != "config.json" && name != "tokenizer.json").collect();
+        assert_eq!(got, expected);
+    }
+    let place = tempfile::tempdir().unwrap();
+    for (shard, said) in [("../../etc/passwd", "names ../../etc/passwd"), ("four.bin", "org/tiny: four.bin: is in the index")] {
+        let map = json!({"weight_map": {"a": shard}}).to_string();
+        let message = refused(&hub(&base.clone().set("pytorch_model.bin.index.json", map).serve(), &[]), &place);
+        assert!(message.contains(said), "{message}");
+    }
+}
+
+#[test]
+fn the_token_goes_to_the_hub_and_to_no_other_server() {
+    let model = Model::usual();
+    let elsewhere = {
+        let model = model.clone();
+        Server::start(move |request| Reply::file(request, &model.0[request.path.trim_start_matches("/storage/")]))
+    };
+    let storage = elsewhere.address.clone();
+    let server = Server::start(move |request| {
+        if request.path.ends_with("/model.safetensors") {
+            return Reply::redirect(format!("{storage}/storage/model.safetensors"));
+        }
+        // A renamed model: the hub redirects to itself.
+        match request.path.strip_prefix("/api/models/org/tiny/") {
+            Some(rest) => Reply::redirect(format!("/moved/{rest}")),
+            None => match request.path.strip_prefix("/moved/") {
+                Some(rest) => model.answer(&Request { path: format!("/api/models/org/tiny/{rest}"), ..request.clone() }),
+                None => model.answer(request),
+            },
+        }
+    });
+    let place = tempfile::tempdir().unwrap();
+    fetch(&hub(&server, &[("HF_TOKEN", TOKEN)]), &place.path().join("tiny")).unwrap();
+    assert!(server.seen().len() > 4);
+    assert!(server.seen().iter().all(|request| request.headers["authorization"] == format!("Bearer {TOKEN}")));
+    assert_eq!(elsewhere.seen().len(), 1);
+    assert!(elsewhere.seen().iter().all(|request| !request.headers.contains_key("authorization")));
+}
+
+#[test]
+fn a_token_that_was_saved_is_used_and_never_shown() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("token"), format!("{TOKEN}\n")).unwrap();
+    let server = Model::usual().serve();
+    let hub = hub(&server, &[("HF_HOME", home.path().to_str().unwrap())]);
+    fetch(&hub, &home.path().join("tiny")).unwrap();
+    assert!(server.seen().iter().all(|request| request.headers["authorization"] == format!("Bearer {TOKEN}")));
+    assert!(!format!("{hub:?}").contains(TOKEN));
+}
+
+#[test]
+fn servers_that_refuse_are_explained() {
+    for (status, token, said) in [
+        (401, false, "set HF_TOKEN to a token of yours"),
+        (403, false, "if the model is gated accept its terms on its page"),
+        (403, true, "HTTP 403: the token (HF_TOKEN) does not open this"),
+        (404, false, "HTTP 404: there is no such file, model or revision"),
+        (418, false, "HTTP 418"),
+    ] {
+        let server = Server::start(move |_| Reply::status(status));
+        let variables: &[_] = if token { &[("HF_TOKEN", TOKEN)] } else { &[] };
+        let message = refused(&hub(&server, variables), &tempfile::tempdir().unwrap());
+        assert!(message.contains(said) && message.starts_with(&server.address), "{message}");
+        assert!(!message.contains(TOKEN), "{message}");
+        assert_eq!(server.seen().len(), 1, "it is not asked again");
+    }
+    let round = Server::start(|request| Reply::redirect(request.path.clone()));
+    assert!(refused(&hub(&round, &[]), &tempfile::tempdir().unwrap()).contains("redirects"));
+    let strange = Server::start(|request| Reply::file(request, b"<html>"));
+    assert!(refused(&hub(&strange, &[]), &tempfile::tempdir().unwrap()).contains("not the hub's list of files"));
+}
+
+#[test]
+fn a_model_of_another_kind_is_refused_before_its_weights() {
+    for (left_out, said) in [
+        ("config.json", "org/tiny: config.json: is not among its files"),
+        ("tokenizer.json", "org/tiny: tokenizer.json: is not among its files"),
+        ("model.safetensors", "org/tiny: model.safetensors: is not among its files, nor is pytorch_model.bin"),
+    ] {
+        let mut model = Model::usual();
+        model.0.remove(left_out);
+        let server = model.serve();
+        let message = refused(&hub(&server, &[]), &tempfile::tempdir().unwrap());
+        assert!(message.contains(said), "{message}");
+        assert_eq!(server.seen().len(), 1);
+    }
+}
+
+#[test]
+fn a_lost_connection_goes_on_where_it_was() {
+    let (model, place) = (Model::usual(), tempfile::tempdir().unwrap());
+    let weights = model.0["model.safetensors"].clone();
+    let server = {
+        let mut times = 0;
+        Server::start(move |request| {
+            let mut reply = model.answer(request);
+            if request.path.ends_with("/model.safetensors") {
+                times += 1;
+                reply.cut = (times < 3).then_some(5000);
+            }
+            reply
+        })
+    };
+    let out = place.path().join("tiny");
+    fetch(&hub(&server, &[]), &out).unwrap();
+    assert_eq!(std::fs::read(out.join("model.safetensors")).unwrap(), weights);
+    let begins: Vec<_> = asked_for(&server.seen(), "/model.safetensors").iter().map(|request| request.from()).collect();
+    assert_eq!(begins, [None, Some(5000), Some(10_000)]);
+}
+
+#[test]
+fn an_interrupted_command_is_taken_up_by_the_next() {
+    let (model, place) = (Model::usual(), tempfile::tempdir().unwrap());
+    let (weights, out) = (model.0["model.safetensors"].clone(), place.path().join("tiny"));
+    let broken = {
+        let model = model.clone();
+        Server::start(move |request| {
+            let mut reply = model.answer(request);
+            if request.path.ends_with("/model.safetensors") {
+                reply.cut = Some(if request.from().is_none() { 7000 } else { 0 });
+            }
+            reply
+        })
+    };
+    let message = refused(&hub(&broken, &[]), &place);
+    assert!(message.contains("/model.safetensors: ") && message.contains("the same command goes on from there"), "{message}");
+    assert_eq!(
+        names(&place.path().join("tiny.partial")),
+        ["config.json", "model.safetensors.partial", "tokenizer.json", "tokenizer_config.json"]
+    );
+    // A file of an earlier list, which this model does not have any more.
+    std::fs::write(place.path().join("tiny.partial/old.safetensors"), "x").unwrap();
+
+    let server = model.serve();
+    fetch(&hub(&server, &[]), &out).unwrap();
+    assert_eq!(std::fs::read(out.join("model.safetensors")).unwrap(), weights);
+    assert_eq!(names(&out), ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 2, "what was finished is not asked for again: {seen:?}");
+    assert_eq!(seen[1].from(), Some(7000));
+}
+
+#[test]
+fn servers_without_ranges_and_beginnings_of_other_versions_are_fetched_anew() {
+    for ranges in [true, false] {
+        let (model, place) = (Model::usual(), tempfile::tempdir().unwrap());
+        let (weights, out) = (model.0["model.safetensors"].clone(), place.path().join("tiny"));
+        std::fs::create_dir(place.path().join("tiny.partial")).unwrap();
+        std::fs::write(place.path().join("tiny.partial/model.safetensors.partial"), "another version").unwrap();
+        std::fs::write(place.path().join("tiny.partial/config.json"), "another version").unwrap();
+        let server = Server::start(move |request| {
+            let mut request = request.clone();
+            if !ranges {
+                request.headers.remove("range");
+            }
+            model.answer(&request)
+        });
+        fetch(&hub(&server, &[]), &out).unwrap();
+        assert_eq!(std::fs::read(out.join("model.safetensors")).unwrap(), weights);
+        assert_eq!(asked_for(&server.seen(), "/model.safetensors").len(), if ranges { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn a_file_with_another_hash_is_refused() {
+    for (damaged, said) in [("model.safetensors", "its SHA-256 is "), ("tokenizer.json", "its Git hash is ")] {
+        let (model, place) = (Model::usual(), tempfile::tempdir().unwrap());
+        let server = Server::start(move |request| {
+            let mut reply = model.answer(request);
+            if request.path.ends_with(damaged) {
+                reply.body[100] ^= 1;
+            }
+            reply
+        });
+        let message = refused(&hub(&server, &[]), &place);
+        assert!(message.contains(said) && message.contains(damaged) && message.contains("was refused"), "{message}");
+        assert!(!names(&place.path().join("tiny.partial")).iter().any(|name| name.starts_with(damaged)));
+    }
+}
+
+/// A cache as the hub's programs keep it, with one model.
+#[cfg(unix)]
+fn cache(model: &Model, at: &Path) {
+    let root = at.join("models--org--tiny");
+    let snapshot = root.join("snapshots").join(COMMIT);
+    for directory in [&root.join("refs"), &root.join("blobs"), &snapshot] {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    std::fs::write(root.join("refs/main"), COMMIT).unwrap();
+    for (name, bytes) in model.0.iter().filter(|(name, _)| !name.contains('/')) {
+        let blob = if name.ends_with("safetensors") { sha256(bytes) } else { git_blob(bytes) };
+        std::fs::write(root.join("blobs").join(&blob), bytes).unwrap();
+        std::os::unix::fs::symlink(Path::new("../../blobs").join(blob), snapshot.join(name)).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_cache_of_the_hubs_programs_is_used() {
+    let (model, place) = (Model::usual(), tempfile::tempdir().unwrap());
+    let cached = place.path().join("hub");
+    cache(&model, &cached);
+    let server = model.clone().serve();
+    for (n, variables) in
+        [vec![("HF_HOME", place.path().to_str().unwrap())], vec![("HF_HUB_CACHE", cached.to_str().unwrap()), ("HF_HUB_OFFLINE", "1")]]
+            .iter()
+            .enumerate()
+    {
+        let out = place.path().join(format!("tiny-{n}"));
+        let fetched = fetch(&hub(&server, variables), &out).unwrap();
+        assert_eq!(fetched.commit, COMMIT);
+        assert_eq!(names(&out), ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]);
+        assert_eq!(std::fs::read(out.join("model.safetensors")).unwrap(), model.0["model.safetensors"]);
+        assert!(!out.join("model.safetensors").is_symlink());
+    }
+    assert_eq!(server.seen().len(), 1, "the list, the first time, and nothing else");
+
+    let offline = hub(&server, &[("HF_HUB_CACHE", cached.to_str().unwrap()), ("HF_HUB_OFFLINE", "true")]);
+    std::fs::write(cached.join("models--org--tiny/snapshots").join(COMMIT).join("model.safetensors"), "damaged").unwrap();
+    assert!(refused(&offline, &place).contains("was refused"));
+    let empty = hub(&server, &[("HF_HUB_CACHE", "/nowhere"), ("HF_HUB_OFFLINE", "1")]);
+    let message = refused(&empty, &place);
+    assert!(message.contains("HF_HUB_OFFLINE is set") && message.contains("/nowhere/models--org--tiny"), "{message}");
+}
+
+#[test]
+fn without_a_network_it_says_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    let nobody = Hub::from_environment(|name| (name == "HF_ENDPOINT").then(|| "http://127.0.0.1:1".into()));
+    let message = refused(&nobody, &place);
+    assert!(message.contains("cannot be reached") && message.contains("HF_HUB_OFFLINE=1"), "{message}");
+    let out = place.path().join("gsm8k");
+    let message = Dataset::find("gsm8k").unwrap().fetch(&out, Some("http://127.0.0.1:1"), &mut |_| {}).unwrap_err().to_string();
+    assert!(message.contains("without a network, put train.jsonl, test.jsonl of https://") && !out.exists(), "{message}");
+}
+
+/// A data set of one small file.
+fn small(address: &str) -> Dataset {
+    let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let files = Box::leak(Box::new([PublishedFile { name: "abc.jsonl", size: 3, sha256 }]));
+    Dataset { name: "small", address: String::from(address).leak(), files }
+}
+
+#[test]
+fn data_comes_from_its_authors_or_a_mirror_and_is_checked() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/authors/abc.jsonl" | "/mirror/small/abc.jsonl" => Reply::file(request, b"abc"),
+        "/wrong/small/abc.jsonl" => Reply::file(request, b"abd"),
+        _ => Reply::status(404),
+    });
+    let (dataset, place) = (small(&format!("{}/authors", server.address)), tempfile::tempdir().unwrap());
+    let fetch = |address: Option<&str>, out: &str| {
+        let address = address.map(|path| format!("{}{path}", server.address));
+        dataset.fetch(&place.path().join(out), address.as_deref(), &mut |_| {}).map_err(|error| error.to_string())
+    };
+    for (address, out) in [(None, "data/one"), (Some("/mirror/"), "data/two")] {
+        fetch(address, out).unwrap();
+        assert_eq!(std::fs::read(place.path().join(out).join("abc.jsonl")).unwrap(), b"abc");
+    }
+    let asked = server.seen().len();
+    fetch(None, "data/one").unwrap();
+    assert_eq!(server.seen().len(), asked, "what is there is checked and kept");
+
+    let message = fetch(Some("/wrong"), "three").unwrap_err();
+    assert!(message.contains("/wrong/small/abc.jsonl: its SHA-256 is a52d159f") && message.contains("was refused"), "{message}");
+    let message = fetch(Some("/nothing"), "three").unwrap_err();
+    assert!(message.contains("HTTP 404"), "{message}");
+    assert!(!place.path().join("three").exists());
+
+    std::fs::write(place.path().join("data/one/abc.jsonl"), "abx").unwrap();
+    let message = fetch(None, "data/one").unwrap_err();
+    assert!(message.contains("abc.jsonl: its SHA-256 is ") && message.contains("remove its directory"), "{message}");
+    std::fs::remove_file(place.path().join("data/one/abc.jsonl")).unwrap();
+    assert!(fetch(None, "data/one").unwrap_err().contains("is not there"));
+}
+
+#[test]
+fn the_published_files_are_pinned() {
+    for file in DATASETS.iter().flat_map(|dataset| dataset.files) {
+        assert!(file.sha256.len() == 64 && file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) && file.size > 100_000, "{file:?}");
+    }
+}
