@@ -160,6 +160,22 @@ pub enum Error {
         /// Where, such as `star, iteration 2, step 14`.
         place: String,
     },
+    /// The known answer of a problem is no answer.
+    #[error("{problem}: {message}")]
+    KnownAnswer {
+        /// The problem.
+        problem: String,
+        /// What is wrong with its answer, and what was expected.
+        message: String,
+    },
+    /// The user's own verifier cannot be started, or fails again and again.
+    #[error("the verifier {command:?} {message}")]
+    Verifier {
+        /// The program with its arguments.
+        command: String,
+        /// What it did, and what to do about it.
+        message: String,
+    },
     /// An example does not fit into the training sequence.
     #[error("problem {problem}: {tokens} tokens, but training.sequence_length is {limit}; nothing is cut off silently, so raise the limit")]
     ExampleTooLong {

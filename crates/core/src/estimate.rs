@@ -7,7 +7,7 @@ use crate::experiment;
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::policy::{Policy, SampleRequest, SamplingParameters};
 use crate::prompt;
-use crate::task::Task;
+use crate::task::{Style, Task};
 use crate::trainer::hyperparameters;
 use crate::types::{Mode, Problem};
 use serde::Serialize;
@@ -87,8 +87,8 @@ fn typical_length(config: &Config, task: &dyn Task, problems: &[Problem], model:
 fn sampling_speed(config: &Config, task: &dyn Task, problems: &[Problem], base: &Path) -> Result<f64> {
     let mut policy = EmbeddedPolicy::default();
     policy.load(base)?;
-    let request =
-        |problem: &Problem| SampleRequest { prompt: prompt::assemble(task, problem, Mode::Unhinted, config.sampling.few_shot), seed: 0 };
+    let prompt = |problem: &Problem| prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
+    let request = |problem: &Problem| SampleRequest { prompt: prompt(problem), seed: 0 };
     let requests: Vec<_> = problems.iter().map(request).collect();
     let parameters = SamplingParameters {
         temperature: config.sampling.temperature,

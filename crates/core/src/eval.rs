@@ -32,6 +32,7 @@ pub fn count(attempts: &[GradedAttempt], mode: Mode) -> AttemptCounts {
             Verdict::Wrong { .. } => counts.wrong += 1,
             Verdict::Unparsed => counts.unparsed += 1,
             Verdict::Truncated => counts.truncated += 1,
+            Verdict::Failed { .. } => counts.failed += 1,
         }
         if let Some(faithful) = graded.faithful {
             let share = counts.faithful.get_or_insert(0);

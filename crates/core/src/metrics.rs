@@ -40,6 +40,11 @@ pub struct ClassAccuracy {
     pub accuracy: Accuracy,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// How the attempts of one mode ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptCounts {
@@ -53,6 +58,9 @@ pub struct AttemptCounts {
     pub unparsed: u64,
     /// Cut off by the token limit.
     pub truncated: u64,
+    /// Without a verdict, because the user's own verifier failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: u64,
     /// Right answers whose rationale equals the reference; `None` where the task has no reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faithful: Option<u64>,
@@ -71,6 +79,9 @@ pub struct SelectionCounts {
     pub dropped_duplicate: u64,
     /// Dropped because the rationale shows that the answer was given.
     pub dropped_leaked_hint: u64,
+    /// Dropped because the rationale has a step that is seen to be false, where the task checks them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_false_step: u64,
     /// Dropped because the problem has its share of examples already.
     pub dropped_over_limit: u64,
 }

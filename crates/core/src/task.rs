@@ -1,8 +1,18 @@
 //! A task: where problems come from, how they are put, and when an answer is right.
 
 pub mod arithmetic;
+#[allow(dead_code, reason = "the tasks that use it follow")]
+mod dataset;
+#[allow(dead_code, reason = "the tasks that use it follow")]
+mod number;
+#[allow(dead_code, reason = "the tasks that use it follow")]
+mod rows;
 
-use crate::types::{FinishReason, Mode, Problem, Verdict};
+use crate::config::Section;
+use crate::error::Result;
+use crate::types::{FinishReason, Grade, Mode, Problem};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Which problems: those that are learned from, those that choose settings, those that give the final figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -16,12 +26,84 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// The name that problem ids and configs use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Dev => "dev",
+            Split::Test => "test",
+        }
+    }
+}
+
+/// A setting of a task that cannot be, or a file that it names and that does not hold what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub struct ConfigError {
+    /// The key, relative to the config that was checked.
+    pub key: &'static str,
+    /// What is wrong with its value.
+    pub reason: String,
+}
+
+impl ConfigError {
+    fn check(holds: bool, key: &'static str, reason: impl FnOnce() -> String) -> Result<(), Self> {
+        if holds { Ok(()) } else { Err(ConfigError { key, reason: reason() }) }
+    }
+}
+
+/// The settings of a task, as `[task]` gives them.
+pub trait Settings: std::fmt::Debug + Send + Sync {
+    /// The task of a run with this seed, its files read.
+    ///
+    /// # Errors
+    /// A value that cannot be, or a file that does not hold what it should.
+    fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError>;
+
+    /// The task without its problems: it grades answers, and needs no files for it.
+    ///
+    /// # Errors
+    /// A value that cannot be.
+    fn grader(&self) -> Result<Box<dyn Task>, ConfigError>;
+}
+
+/// A kind of task that configs can name.
+pub struct Kind {
+    /// The value of `kind`.
+    pub kind: &'static str,
+    /// Reads the other keys. Returns the settings, and all of them with their defaults.
+    pub read: Read,
+}
+
+/// Reads a task's settings from its section.
+pub type Read = fn(Section<'_>) -> Result<(Box<dyn Settings>, toml::Table)>;
+
+/// All kinds of tasks.
+pub const REGISTRY: &[Kind] = &[Kind { kind: "arithmetic", read: read::<arithmetic::ArithmeticConfig> }];
+
+fn read<S: Settings + Serialize + DeserializeOwned + 'static>(section: Section<'_>) -> Result<(Box<dyn Settings>, toml::Table)> {
+    let settings: S = section.read()?;
+    // Settings are plain structs of texts, numbers and lists, which TOML can always hold.
+    let table = toml::Table::try_from(&settings).unwrap_or_default();
+    Ok((Box::new(settings), table))
+}
+
+/// What the completion of a worked example shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// A rationale and the answer.
+    Rationale,
+    /// The answer alone (the paper's direct prompting).
+    Direct,
+}
+
 /// A solved problem as it is shown in a few-shot prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkedExample {
     /// The problem as [`Task::prompt`] puts it, with the hint where the mode asks for it.
     pub prompt: String,
-    /// Rationale and answer.
+    /// Rationale and answer, or the answer alone.
     pub completion: String,
 }
 
@@ -43,16 +125,19 @@ pub trait Task: Send + Sync {
     fn prompt(&self, problem: &Problem, mode: Mode) -> String;
 
     /// Up to `count` solved problems to put before this one, none of them held out.
-    fn worked_examples(&self, problem: &Problem, mode: Mode, count: usize) -> Vec<WorkedExample>;
+    fn worked_examples(&self, problem: &Problem, mode: Mode, style: Style, count: usize) -> Vec<WorkedExample>;
 
     /// What stands between a worked example and the next prompt.
-    fn separator(&self) -> &'static str;
+    fn separator(&self) -> &str;
 
     /// The strings that end a completion besides the model's end token.
     fn stop_strings(&self) -> Vec<String>;
 
-    /// Reads the final answer of a completion and compares it with the known one.
-    fn verify(&self, answer: &str, completion: &str, finish: FinishReason) -> Verdict;
+    /// Reads the final answer of a completion and compares it with the known one. Of the problem, only answer, choices and id are looked at.
+    ///
+    /// # Errors
+    /// The problem's known answer cannot be an answer, or the user's own verifier cannot be had.
+    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade>;
 
     /// The known rationale and answer, where the task has one.
     fn reference(&self, problem: &Problem) -> Option<String>;
@@ -67,4 +152,9 @@ pub trait Task: Send + Sync {
 
     /// Whether a completion shows that it was given the answer, so that it must not be learned from.
     fn leaks_hint(&self, completion: &str) -> bool;
+
+    /// Whether a rationale that reached the right answer has a step that is seen to be false, so that it must not be learned from.
+    fn has_false_step(&self, _completion: &str) -> bool {
+        false
+    }
 }

@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::metrics::SelectionCounts;
 use crate::prompt;
-use crate::task::Task;
+use crate::task::{Style, Task};
 use crate::types::{Example, GradedAttempt, Mode, Problem, ProblemId};
 use std::collections::{HashMap, HashSet};
 
@@ -35,7 +35,7 @@ pub struct Round {
 }
 
 impl TrainingSet {
-    /// Keeps the attempts with the right answer, in their order: no leaked hint, no duplicate, no more than the limit of each problem.
+    /// Keeps the attempts with the right answer, in their order: no leaked hint, no step that is seen to be false, no duplicate, no more than the limit of each problem.
     ///
     /// # Errors
     /// [`Error::UnknownProblem`] when an attempt's problem is not among its round's problems.
@@ -54,6 +54,10 @@ impl TrainingSet {
                 }
                 if attempt.mode == Mode::Hinted && task.leaks_hint(&attempt.completion) {
                     counts.dropped_leaked_hint += 1;
+                    continue;
+                }
+                if task.has_false_step(&attempt.completion) {
+                    counts.dropped_false_step += 1;
                     continue;
                 }
                 if !seen.insert((&attempt.problem, attempt.completion.as_str())) {
@@ -95,6 +99,6 @@ impl TrainingSet {
 
 /// The only place where an [`Example`] is made: its prompt is always the unhinted one.
 fn example(task: &dyn Task, problem: &Problem, found_in: Mode, completion: String, few_shot: usize) -> Example {
-    let prompt = prompt::assemble(task, problem, Mode::Unhinted, few_shot);
+    let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, few_shot);
     Example { problem: problem.id.clone(), mode: found_in, prompt, completion }
 }

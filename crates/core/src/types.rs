@@ -28,6 +28,9 @@ pub struct Problem {
     pub question: String,
     /// The known final answer.
     pub answer: String,
+    /// What there is to choose from, where the question is multiple choice: the texts, in the order of their letters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
 }
 
 /// Whether the prompt of an attempt held the answer.
@@ -74,6 +77,11 @@ pub enum Verdict {
     Unparsed,
     /// The completion ran into the token limit before it gave a final answer.
     Truncated,
+    /// The user's own verifier gave no verdict on this completion.
+    Failed {
+        /// How it failed.
+        reason: String,
+    },
 }
 
 impl Verdict {
@@ -89,7 +97,33 @@ impl Verdict {
             Verdict::Wrong { .. } => "wrong",
             Verdict::Unparsed => "unparsed",
             Verdict::Truncated => "truncated",
+            Verdict::Failed { .. } => "failed",
         }
+    }
+}
+
+/// How a final answer was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// Where the task's format puts it.
+    Strict,
+    /// Elsewhere: the last number, a choice that is named without its letter.
+    Flexible,
+}
+
+/// A verdict, and how the answer was read for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grade {
+    /// What the task says.
+    pub verdict: Verdict,
+    /// How the answer was found; `None` where there is no answer, or only one way to read it.
+    pub reading: Option<Reading>,
+}
+
+impl From<Verdict> for Grade {
+    fn from(verdict: Verdict) -> Self {
+        Grade { verdict, reading: None }
     }
 }
 
@@ -131,6 +165,9 @@ pub struct GradedAttempt {
     /// The task's verdict on the final answer.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// How the answer was read; `None` where the task has one way only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
     /// Whether the rationale equals the task's reference rationale; `None` where the task has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faithful: Option<bool>,

@@ -4,7 +4,7 @@ use crate::console;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use starloop_core::config::TaskConfig;
-use starloop_core::types::{FinishReason, Verdict};
+use starloop_core::types::{FinishReason, Grade, Problem, ProblemId, Reading, Verdict};
 use std::io::BufRead;
 
 /// Grade completions against known answers, as the loop does.
@@ -14,11 +14,15 @@ Examples:
   echo '{\"completion\": \"8 8 3\", \"answer\": \"8 8 3\"}' | starloop verify --task arithmetic --json
   starloop verify --task arithmetic < completions.jsonl
 
-Each line of standard input: {\"completion\": \"...\", \"answer\": \"...\"}, with \"finish\": \"length\" where the token limit cut it off.")]
+Each line of standard input: {\"completion\": \"...\", \"answer\": \"...\"}, with \"choices\": [\"...\", ...] where there is something to choose
+from, and \"finish\": \"length\" where the token limit cut it off.")]
 pub struct Arguments {
     /// The task whose answers they are
     #[arg(long, value_name = "NAME")]
     task: String,
+    /// Change a key of the task, such as `task.answer_type="number"`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Print {\"verdict\": ..., \"predicted\": ...} for each line; otherwise counts are printed
     #[arg(long)]
     json: bool,
@@ -29,6 +33,10 @@ pub struct Arguments {
 struct Input {
     completion: String,
     answer: String,
+    #[serde(default)]
+    choices: Vec<String>,
+    #[serde(default)]
+    id: Option<String>,
     #[serde(default = "stop")]
     finish: FinishReason,
 }
@@ -41,11 +49,15 @@ fn stop() -> FinishReason {
 struct Output<'a> {
     verdict: &'static str,
     predicted: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<Reading>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let task = TaskConfig::named(&arguments.task)?.build(0)?;
-    let mut counts = [("correct", 0u64), ("wrong", 0), ("unparsed", 0), ("truncated", 0)];
+    let task = TaskConfig::named(&arguments.task, &arguments.set)?.grader()?;
+    let mut counts = [("correct", 0u64), ("wrong", 0), ("unparsed", 0), ("truncated", 0), ("failed", 0)];
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let place = || format!("standard input, line {}", number + 1);
         let line = line.with_context(place)?;
@@ -53,16 +65,24 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             continue;
         }
         let input: Input = serde_json::from_str(&line).with_context(place)?;
-        let verdict = task.verify(&input.answer, &input.completion, input.finish);
-        let predicted = match &verdict {
-            Verdict::Correct => Some(input.answer.as_str()),
-            Verdict::Wrong { predicted } => Some(predicted.as_str()),
-            Verdict::Unparsed | Verdict::Truncated => None,
+        let id = ProblemId(input.id.unwrap_or_else(|| format!("line {}", number + 1)));
+        let problem = Problem { id, class: String::new(), question: String::new(), answer: input.answer, choices: input.choices };
+        let Grade { verdict, reading } = task.verify(&problem, &input.completion, input.finish).with_context(place)?;
+        let (predicted, reason) = match &verdict {
+            Verdict::Correct => (Some(problem.answer.as_str()), None),
+            Verdict::Wrong { predicted } => (Some(predicted.as_str()), None),
+            Verdict::Unparsed | Verdict::Truncated => (None, None),
+            Verdict::Failed { reason } => (None, Some(reason.as_str())),
         };
         counts.iter_mut().filter(|(name, _)| *name == verdict.name()).for_each(|(_, count)| *count += 1);
         if arguments.json {
-            console::print_json(&Output { verdict: verdict.name(), predicted })?;
+            console::print_json(&Output { verdict: verdict.name(), predicted, reading, reason })?;
         }
     }
-    if arguments.json { Ok(()) } else { counts.iter().try_for_each(|(name, count)| console::print(&format!("{name:>9} {count}"))) }
+    if arguments.json {
+        return Ok(());
+    }
+    // Only a verifier of the user's own can fail.
+    let mut shown = counts.iter().filter(|(name, count)| *name != "failed" || *count > 0);
+    shown.try_for_each(|(name, count)| console::print(&format!("{name:>9} {count}")))
 }

@@ -1,53 +1,61 @@
 //! `[task]`: which problems. The key `kind` says which task reads the other keys.
 
-use super::source::{Section, Source, to_table};
+use super::source::{Section, Source};
 use crate::error::Result;
-use crate::task::Task;
-use crate::task::arithmetic::{ArithmeticConfig, ArithmeticTask, ConfigError};
+use crate::task::{self, ConfigError, Settings, Task};
+use serde::Deserialize;
 
-/// The settings of a task, by its kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TaskConfig {
-    /// Sums of n-digit numbers.
-    Arithmetic(ArithmeticConfig),
+/// The settings of a task.
+#[derive(Debug)]
+pub struct TaskConfig {
+    settings: Box<dyn Settings>,
+    /// The table for the echo: the kind and all keys with their defaults.
+    echo: toml::Table,
 }
 
-/// The kinds that a config can name.
-const KINDS: &[&str] = &["arithmetic"];
+/// A config that holds a task alone.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfTask {
+    task: toml::Table,
+}
 
 impl TaskConfig {
     pub(super) fn read(mut section: Section<'_>) -> Result<TaskConfig> {
-        match *section.kind(KINDS, |kind| kind)? {
-            "arithmetic" => Ok(TaskConfig::Arithmetic(section.read()?)),
-            other => unreachable!("{other} is in KINDS and has no reader"),
-        }
+        let entry = section.kind(task::REGISTRY, |entry| entry.kind)?;
+        let (settings, mut echo) = (entry.read)(section)?;
+        echo.insert("kind".into(), entry.kind.into());
+        Ok(TaskConfig { settings, echo })
     }
 
-    /// A task by the name of its kind, with its defaults.
+    /// A task by the name of its kind, with its defaults and overrides of the form `task.key=value`.
     ///
     /// # Errors
-    /// There is no such kind.
-    pub fn named(kind: &str) -> Result<TaskConfig> {
-        let (source, mut table) = Source::read("--task", "", &[])?;
-        table.insert("kind".into(), kind.into());
-        TaskConfig::read(source.section("task", table))
+    /// There is no such kind or key.
+    pub fn named(kind: &str, overrides: &[String]) -> Result<TaskConfig> {
+        let overrides: Vec<String> = [format!("task.kind={kind:?}")].into_iter().chain(overrides.iter().cloned()).collect();
+        let (source, table) = Source::read("--task", "", &overrides)?;
+        let raw: OfTask = source.section("", table).read()?;
+        TaskConfig::read(source.section("task", raw.task))
     }
 
     /// The task of a run with this seed.
     ///
     /// # Errors
-    /// A value that cannot be, with its key relative to `[task]`.
+    /// A value that cannot be, or a file that does not hold what it should, with the key relative to `[task]`.
     pub fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
-        match self {
-            TaskConfig::Arithmetic(config) => Ok(Box::new(ArithmeticTask::new(config.clone(), seed)?)),
-        }
+        self.settings.build(seed)
+    }
+
+    /// The task without its problems, to grade answers.
+    ///
+    /// # Errors
+    /// A value that cannot be, with the key relative to `[task]`.
+    pub fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {
+        self.settings.grader()
     }
 
     pub(super) fn to_table(&self) -> toml::Table {
-        let (kind, mut table) = match self {
-            TaskConfig::Arithmetic(config) => ("arithmetic", to_table(config)),
-        };
-        table.insert("kind".into(), kind.into());
-        table
+        self.echo.clone()
     }
 }

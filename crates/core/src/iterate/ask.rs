@@ -6,8 +6,8 @@ use crate::event::{Event, Stage};
 use crate::policy::{Sample, SampleRequest, SamplingParameters};
 use crate::prompt;
 use crate::seed::{sample_seed, sha256_hex};
-use crate::task::Task;
-use crate::types::{Attempt, GradedAttempt, Mode, Problem};
+use crate::task::{Style, Task};
+use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem};
 
 /// How problems are asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +40,7 @@ impl Arm<'_> {
         let mut asked = Vec::new();
         let mut requests = Vec::new();
         for problem in problems {
-            let prompt = prompt::assemble(task, problem, question.mode, question.few_shot);
+            let prompt = prompt::assemble(task, problem, question.mode, Style::Rationale, question.few_shot);
             for sample in 0..question.samples {
                 let seed = sample_seed(self.seed, question.iteration, question.mode, &problem.id, sample);
                 asked.push((problem, sample));
@@ -66,7 +66,7 @@ impl Arm<'_> {
             require_finite("the log-probability of a completion", sample.logprob, || {
                 format!("{}, iteration {}, {} attempt at {}", self.name, question.iteration, question.mode, problem.id)
             })?;
-            attempts.push(grade(task, problem, question.mode, index, request, sample, &checkpoint));
+            attempts.push(grade(task, problem, question.mode, index, request, sample, &checkpoint)?);
         }
         let tokens = attempts.iter().map(|graded| graded.attempt.completion_tokens as u64).sum();
         self.ended(question.iteration, question.stage, tokens, began);
@@ -97,8 +97,8 @@ fn grade(
     request: &SampleRequest,
     sample: Sample,
     checkpoint: &str,
-) -> GradedAttempt {
-    let verdict = task.verify(&problem.answer, &sample.text, sample.finish);
+) -> Result<GradedAttempt> {
+    let Grade { verdict, reading } = task.verify(problem, &sample.text, sample.finish)?;
     let faithful = task.reference(problem).map(|reference| reference.trim() == sample.text.trim());
     let attempt = Attempt {
         problem: problem.id.clone(),
@@ -114,5 +114,5 @@ fn grade(
         finish: sample.finish,
         logprob: sample.logprob,
     };
-    GradedAttempt { attempt, verdict, faithful }
+    Ok(GradedAttempt { attempt, verdict, reading, faithful })
 }

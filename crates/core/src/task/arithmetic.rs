@@ -11,28 +11,13 @@ pub mod vocabulary;
 
 pub use pairs::split_of;
 
-use crate::task::{Split, Task, WorkedExample};
-use crate::types::{FinishReason, Mode, Problem, ProblemId, Verdict};
+use crate::error::Result;
+use crate::task::{ConfigError, Settings, Split, Style, Task, WorkedExample};
+use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
 use pairs::Pool;
 use scratchpad::Walk;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-
-/// A setting that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: {reason}")]
-pub struct ConfigError {
-    /// The key, relative to the config that was checked.
-    pub key: &'static str,
-    /// What is wrong with its value.
-    pub reason: String,
-}
-
-impl ConfigError {
-    fn check(holds: bool, key: &'static str, reason: impl FnOnce() -> String) -> Result<(), Self> {
-        if holds { Ok(()) } else { Err(ConfigError { key, reason: reason() }) }
-    }
-}
 
 /// Which sums are learned and measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +54,16 @@ pub struct ExtensionConfig {
 impl ExtensionConfig {
     fn paper_digits() -> [u32; 2] {
         [6, 10]
+    }
+}
+
+impl Settings for ArithmeticConfig {
+    fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
+        Ok(Box::new(ArithmeticTask::new(self.clone(), seed)?))
+    }
+
+    fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {
+        self.build(0)
     }
 }
 
@@ -174,19 +169,23 @@ impl Task for ArithmeticTask {
     }
 
     /// The same examples for all problems of a class, so that the prefix can be shared. They come from pairs that are never problems.
-    fn worked_examples(&self, problem: &Problem, mode: Mode, count: usize) -> Vec<WorkedExample> {
+    fn worked_examples(&self, problem: &Problem, mode: Mode, style: Style, count: usize) -> Vec<WorkedExample> {
         let Some((digits, _)) = parse_question(&problem.question) else { return Vec::new() };
         let rng = &mut pairs::generator("arithmetic worked examples", &[self.seed, u64::from(digits)]);
         let pairs = pairs::distinct_pairs(Pool::WorkedExamples, digits, count, rng);
         let worked = |(a, b)| {
             let walk = Walk::addition(a, b, digits as usize, "+");
             let hint = (mode == Mode::Hinted).then(|| walk.last_line());
-            WorkedExample { prompt: scratchpad::prompt(&walk.question(), hint.as_deref()), completion: walk.completion() }
+            let completion = match style {
+                Style::Rationale => walk.completion(),
+                Style::Direct => walk.answer(),
+            };
+            WorkedExample { prompt: scratchpad::prompt(&walk.question(), hint.as_deref()), completion }
         };
         pairs.into_iter().map(worked).collect()
     }
 
-    fn separator(&self) -> &'static str {
+    fn separator(&self) -> &str {
         "\n"
     }
 
@@ -195,8 +194,8 @@ impl Task for ArithmeticTask {
         vec![format!("\n{}", scratchpad::INPUT)]
     }
 
-    fn verify(&self, answer: &str, completion: &str, finish: FinishReason) -> Verdict {
-        verdict::verify(answer, completion, finish)
+    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
+        Ok(verdict::verify(&problem.answer, completion, finish).into())
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {
@@ -219,13 +218,15 @@ fn class(digits: u32) -> String {
 }
 
 fn problem(split: Split, digits: u32, (a, b): (u64, u64)) -> Problem {
-    let split = match split {
-        Split::Train => "train",
-        Split::Dev => "dev",
-        Split::Test => "test",
-    };
+    let split = split.name();
     let walk = Walk::addition(a, b, digits as usize, "+");
-    Problem { id: ProblemId(format!("arithmetic/{split}/{a}+{b}")), class: class(digits), question: walk.question(), answer: walk.answer() }
+    Problem {
+        id: ProblemId(format!("arithmetic/{split}/{a}+{b}")),
+        class: class(digits),
+        question: walk.question(),
+        answer: walk.answer(),
+        choices: Vec::new(),
+    }
 }
 
 /// The hint is the last line of the scratchpad: one digit more than the numbers have, a leading 0 kept.

@@ -11,9 +11,9 @@ use starloop_core::iterate::Parts;
 use starloop_core::metrics::TrainingMetrics;
 use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
 use starloop_core::run_dir::RunDir;
-use starloop_core::task::{Split, Task, WorkedExample};
+use starloop_core::task::{Split, Style, Task, WorkedExample};
 use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
-use starloop_core::types::{FinishReason, Mode, Problem, ProblemId, Verdict};
+use starloop_core::types::{FinishReason, Grade, Mode, Problem, ProblemId, Verdict};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,6 +31,7 @@ fn problem(split: &str, number: u32) -> Problem {
         class: format!("level {}", number / 100),
         question: number.to_string(),
         answer: (number * 7).to_string(),
+        choices: Vec::new(),
     }
 }
 
@@ -61,15 +62,19 @@ impl Task for Numbers {
         }
     }
 
-    fn worked_examples(&self, _: &Problem, mode: Mode, count: usize) -> Vec<WorkedExample> {
+    fn worked_examples(&self, _: &Problem, mode: Mode, style: Style, count: usize) -> Vec<WorkedExample> {
         let example = |number| {
             let solved = problem("train", number);
-            WorkedExample { prompt: self.prompt(&solved, mode), completion: rationale(&solved.question) }
+            let completion = match style {
+                Style::Rationale => rationale(&solved.question),
+                Style::Direct => self.direct_completion(&solved),
+            };
+            WorkedExample { prompt: self.prompt(&solved, mode), completion }
         };
         (1..=count as u32).map(example).collect()
     }
 
-    fn separator(&self) -> &'static str {
+    fn separator(&self) -> &str {
         "\n\n"
     }
 
@@ -77,13 +82,14 @@ impl Task for Numbers {
         vec!["\n\n".into()]
     }
 
-    fn verify(&self, answer: &str, completion: &str, finish: FinishReason) -> Verdict {
-        match completion.rsplit_once("so ") {
-            Some((_, predicted)) if predicted == answer => Verdict::Correct,
+    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
+        let verdict = match completion.rsplit_once("so ") {
+            Some((_, predicted)) if predicted == problem.answer => Verdict::Correct,
             Some((_, predicted)) => Verdict::Wrong { predicted: predicted.into() },
             None if finish == FinishReason::Length => Verdict::Truncated,
             None => Verdict::Unparsed,
-        }
+        };
+        Ok(verdict.into())
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {

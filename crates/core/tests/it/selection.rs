@@ -23,7 +23,7 @@ fn attempt(problem: &Problem, mode: Mode, completion: &str, verdict: Verdict) ->
         finish: FinishReason::Stop,
         logprob: -1.0,
     };
-    GradedAttempt { attempt, verdict, faithful: None }
+    GradedAttempt { attempt, verdict, reading: None, faithful: None }
 }
 
 #[test]

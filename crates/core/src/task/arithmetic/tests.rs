@@ -35,8 +35,8 @@ fn a_problem_in_full() {
     assert_eq!(task.direct_completion(&problem), "8 8 3");
     let reference = task.reference(&problem).expect("arithmetic has references");
     assert!(reference.ends_with("0 8 8 3\n</scratch>\n8 8 3"));
-    assert!(task.verify(&problem.answer, &reference, FinishReason::Stop).is_correct());
-    assert!(task.verify(&problem.answer, &task.direct_completion(&problem), FinishReason::Stop).is_correct());
+    assert!(task.verify(&problem, &reference, FinishReason::Stop).expect("a verdict").verdict.is_correct());
+    assert!(task.verify(&problem, &task.direct_completion(&problem), FinishReason::Stop).expect("a verdict").verdict.is_correct());
     assert!(!task.leaks_hint(&reference));
 }
 
@@ -97,16 +97,16 @@ fn worked_examples_are_shared_by_a_class_and_never_a_problem() {
     let questions: HashSet<_> = problems.iter().map(|problem| task.prompt(problem, Mode::Unhinted)).collect();
     let mut of_class: BTreeMap<&str, Vec<WorkedExample>> = BTreeMap::new();
     for problem in &problems[..60] {
-        let examples = task.worked_examples(problem, Mode::Unhinted, 3);
+        let examples = task.worked_examples(problem, Mode::Unhinted, Style::Rationale, 3);
         assert_eq!(examples.len(), 3);
         assert!(examples.iter().all(|example| !questions.contains(&example.prompt)));
         let digits = problem.question.split(" + ").next();
         assert!(examples.iter().all(|e| e.prompt.lines().nth(1).and_then(|q| q.split(" + ").next()).map(str::len) == digits.map(str::len)));
         assert_eq!(of_class.entry(&problem.class).or_insert_with(|| examples.clone()), &examples);
     }
-    let ten = task.worked_examples(&problem(Split::Dev, 1, (3, 4)), Mode::Unhinted, 10);
+    let ten = task.worked_examples(&problem(Split::Dev, 1, (3, 4)), Mode::Unhinted, Style::Rationale, 10);
     assert_eq!(ten.len(), pairs::capacity(Pool::WorkedExamples, 1), "one digit has few");
-    assert!(task.worked_examples(&problems[0], Mode::Unhinted, 0).is_empty());
+    assert!(task.worked_examples(&problems[0], Mode::Unhinted, Style::Rationale, 0).is_empty());
 }
 
 #[test]
@@ -120,8 +120,10 @@ fn only_the_hinted_mode_shows_the_answer() {
         assert_eq!(hinted, plain.replace("Target:", &format!("Target: {last_line}")));
     }
     let problem = problem(Split::Train, 3, (624, 259));
-    assert!(task.worked_examples(&problem, Mode::Unhinted, 5).iter().all(|example| example.prompt.ends_with("\nTarget:\n")));
-    assert!(task.worked_examples(&problem, Mode::Hinted, 5).iter().all(|example| !example.prompt.contains("Target:\n")));
+    assert!(
+        task.worked_examples(&problem, Mode::Unhinted, Style::Rationale, 5).iter().all(|example| example.prompt.ends_with("\nTarget:\n"))
+    );
+    assert!(task.worked_examples(&problem, Mode::Hinted, Style::Rationale, 5).iter().all(|example| !example.prompt.contains("Target:\n")));
 }
 
 #[test]
@@ -131,7 +133,8 @@ fn a_completion_that_went_on_is_cut_by_the_stop_string() {
     let went_on = format!("{gold}{}{}", task.separator(), task.prompt(&problem(Split::Train, 1, (1, 2)), Mode::Unhinted));
     let [stop] = task.stop_strings().try_into().expect("one stop string");
     assert_eq!(went_on.split(&stop).next(), Some(gold.as_str()));
-    assert!(task.verify("8 8 3", &went_on, FinishReason::Stop).is_correct());
+    let sum = problem(Split::Train, 3, (624, 259));
+    assert!(task.verify(&sum, &went_on, FinishReason::Stop).expect("a verdict").verdict.is_correct());
 }
 
 #[test]
@@ -144,7 +147,7 @@ fn questions_of_another_kind_are_data_not_a_panic() {
     let task = task(ArithmeticConfig::default(), 0);
     let odd = Problem { question: "what?".to_owned(), ..problem(Split::Train, 1, (1, 2)) };
     assert_eq!(task.reference(&odd), None);
-    assert!(task.worked_examples(&odd, Mode::Unhinted, 3).is_empty());
+    assert!(task.worked_examples(&odd, Mode::Unhinted, Style::Rationale, 3).is_empty());
     assert_eq!(task.prompt(&odd, Mode::Hinted), "Input:\nwhat?\nTarget: 3\n");
 }
 

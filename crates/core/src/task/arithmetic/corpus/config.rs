@@ -1,8 +1,9 @@
 //! The knobs of the pretraining corpus.
 
 use super::examples;
+use crate::task::ConfigError;
+use crate::task::arithmetic::pairs;
 use crate::task::arithmetic::vocabulary::OPERATORS;
-use crate::task::arithmetic::{ConfigError, pairs};
 use serde::{Deserialize, Serialize};
 
 /// What a document teaches.

@@ -1,0 +1,122 @@
+//! JSON lines: one object a line. Whatever is wrong is told with file, line and column, before any work is done.
+
+use serde_json::{Map, Value};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+/// One line of a file.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Its place among the rows of the file, from 0.
+    pub number: usize,
+    /// Its line in the file, from 1; empty lines count.
+    pub line: usize,
+    /// What it holds.
+    pub columns: Map<String, Value>,
+}
+
+/// Makes something of every row of a file. An error that `make` returns gets file and line in front.
+pub(crate) fn read<T>(path: &Path, make: impl FnMut(&Row) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
+    parse(&path.display().to_string(), BufReader::new(file), make)
+}
+
+/// As [`read`], for a text that is at hand; `name` stands for the file in errors.
+pub(crate) fn parse<T>(name: &str, mut source: impl BufRead, mut make: impl FnMut(&Row) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let (mut made, mut bytes) = (Vec::new(), Vec::new());
+    for line in 1.. {
+        bytes.clear();
+        let at = |message: String| format!("{name}, line {line}: {message}");
+        if source.read_until(b'\n', &mut bytes).map_err(|error| at(error.to_string()))? == 0 {
+            break;
+        }
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|error| at(format!("byte {} is not UTF-8; save the file in that encoding", error.valid_up_to() + 1)))?;
+        // Some editors begin a file with a byte order mark.
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if !text.is_empty() {
+            let columns = object(text).map_err(at)?;
+            made.push(make(&Row { number: made.len(), line, columns }).map_err(at)?);
+        }
+    }
+    if made.is_empty() { Err(format!("{name} holds no row")) } else { Ok(made) }
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        // serde_json counts lines within this one.
+        let what = message.split(" at line ").next().unwrap_or_default();
+        let hint = if text.starts_with('[') { "; a JSON array has to be written one object a line (jq -c '.[]')" } else { "" };
+        format!("not a JSON object: {what} at column {}{hint}", error.column())
+    })
+}
+
+impl Row {
+    /// A column by its name, or a value within one by its path: `question.stem`.
+    pub fn get(&self, column: &str) -> Option<&Value> {
+        let mut parts = column.split('.');
+        let first = parts.next().and_then(|part| self.columns.get(part));
+        let within = parts.fold(first, |value, part| value.and_then(|value| value.get(part)));
+        self.columns.get(column).or(within).filter(|value| !value.is_null())
+    }
+
+    /// A column that must be there.
+    pub fn require(&self, column: &str) -> Result<&Value, String> {
+        self.get(column).ok_or_else(|| {
+            let present: Vec<&str> = self.columns.keys().map(String::as_str).collect();
+            format!("there is no {column:?}; the columns are: {}", present.join(", "))
+        })
+    }
+
+    /// A column that must be a text.
+    pub fn text(&self, column: &str) -> Result<&str, String> {
+        let value = self.require(column)?;
+        value.as_str().ok_or_else(|| format!("{column:?} must be a text, found {value}"))
+    }
+
+    /// A column that must be a list, whose elements `element` makes something of.
+    pub fn list<T>(&self, column: &str, element: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>, String> {
+        let value = self.require(column)?;
+        let made = value.as_array().and_then(|elements| elements.iter().map(element).collect());
+        made.ok_or_else(|| format!("{column:?} is not the list that it should be: {value}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(bytes: &[u8]) -> Result<Vec<String>, String> {
+        parse("a.jsonl", bytes, |row| row.text("q.stem").map(str::to_owned))
+    }
+
+    #[test]
+    fn rows_are_read_whatever_the_ends_of_lines() {
+        let text = "\u{feff}{\"q\": {\"stem\": \"a\"}}\r\n\n  {\"q.stem\": \"b\", \"q\": 1}";
+        assert_eq!(texts(text.as_bytes()), Ok(vec!["a".to_owned(), "b".to_owned()]));
+        let places = parse("a.jsonl", text.as_bytes(), |row| Ok((row.number, row.line)));
+        assert_eq!(places, Ok(vec![(0, 1), (1, 3)]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_place() {
+        for (text, said) in [
+            (&b""[..], "a.jsonl holds no row"),
+            (b"\n \n", "a.jsonl holds no row"),
+            (b"{\"q\": {\"stem\": \"a\"}}\n{\"q\": ", "a.jsonl, line 2: not a JSON object: EOF while parsing a value at column 5"),
+            (b"[\n{\"q\": 1}\n]", "a.jsonl, line 1: not a JSON object: invalid type: sequence, expected a map at column 0; a JSON array"),
+            (b"\"a\"", "a.jsonl, line 1: not a JSON object: invalid type: string"),
+            (b"{\"q\": 1, \"b\": 2}", "a.jsonl, line 1: there is no \"q.stem\"; the columns are: b, q"),
+            (b"{\"q\": {\"stem\": null}}", "a.jsonl, line 1: there is no \"q.stem\""),
+            (b"{\"q\": {\"stem\": 7}}", "a.jsonl, line 1: \"q.stem\" must be a text, found 7"),
+            (b"{\"q\": {\"stem\": \"a\"}}\n{\"q\": \"\xff\"}", "a.jsonl, line 2: byte 8 is not UTF-8; save the file in that encoding"),
+            (b"\xff\xfe{\0", "a.jsonl, line 1: byte 1 is not UTF-8"),
+        ] {
+            let error = texts(text).expect_err("cannot be read");
+            assert!(error.starts_with(said), "{error}");
+        }
+        let error = read(Path::new("/nowhere/b.jsonl"), |_| Ok(())).expect_err("not there");
+        assert!(error.contains("/nowhere/b.jsonl"), "{error}");
+    }
+}
