@@ -42,6 +42,8 @@ enum Command {
     Report(report::Arguments),
     /// Fetch a model or a data set
     Get(get::Arguments),
+    /// Look at a checkpoint, or write it in another form
+    Model(commands::model::Arguments),
     /// Train a base model from scratch by a recipe
     Pretrain(pretrain::Arguments),
     /// Complete a prompt
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Command::Run(a) => run::run(a, arguments.quiet),
         Command::Report(a) => report::run(a),
         Command::Get(a) => get::run(a, arguments.quiet),
+        Command::Model(a) => commands::model::run(a),
         Command::Pretrain(a) => pretrain::run(a, arguments.quiet),
         Command::Sample(a) => sample::run(a),
         Command::Score(a) => score::run(a),

@@ -196,6 +196,19 @@ impl DecoderSpec {
         Attention { heads, scale: self.attention_scale, softcap: self.attention_softcap, window }
     }
 
+    /// Keys (or values) of one position in one layer.
+    pub fn cache_width(&self) -> usize {
+        self.heads.key_value * self.heads.dim
+    }
+
+    /// Values that a norm's statistics have for each row.
+    pub fn statistics_width(&self) -> usize {
+        match self.norm {
+            NormKind::Rms => 1,
+            NormKind::Layer => 2,
+        }
+    }
+
     /// Width of the feed-forward's input projection.
     pub fn up_width(&self) -> usize {
         if self.activation.gated { 2 * self.intermediate } else { self.intermediate }

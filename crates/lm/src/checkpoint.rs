@@ -54,6 +54,37 @@ pub struct Checkpoint {
     pub parameters: Vec<Values>,
 }
 
+/// What a directory holds, without its weights being read.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// config.json as it was read.
+    pub config: Value,
+    /// The decoder that it describes.
+    pub spec: DecoderSpec,
+    /// The type in which the embedding is stored, and the bytes of one of its elements.
+    pub dtype: (String, usize),
+    /// Bytes of the weights' files.
+    pub file_bytes: u64,
+}
+
+impl Summary {
+    /// Reads the config and the heads of the weights' files.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let config = read_config(dir)?;
+        let spec = DecoderSpec::from_config(&config, &dir.join(CONFIG))?;
+        let mut source = TensorSource::open(dir)?;
+        source.complete_names(base_prefix(&spec));
+        let embedding = &spec.parameters[spec.embedding].tensors[0];
+        let missing = || Error::MissingTensor { path: dir.into(), name: embedding.name.clone(), expected: embedding.shape.clone() };
+        let dtype = source.dtype(&embedding.name).ok_or_else(missing)?;
+        let mut file_bytes = 0;
+        for path in source::weights_files(dir)? {
+            file_bytes += fs_err::metadata(path)?.len();
+        }
+        Ok(Summary { config, spec, dtype: (format!("{dtype:?}"), dtype.bitsize() / 8), file_bytes })
+    }
+}
+
 impl Checkpoint {
     /// Reads a directory.
     pub fn load(dir: &Path) -> Result<Self> {

@@ -5,14 +5,14 @@
 
 mod adapters;
 mod backward;
-mod layer;
+pub(crate) mod layer;
 mod sampling;
-mod training;
+pub(crate) mod training;
 
 pub use sampling::{KeyValueCache, StepRows};
 pub use training::{Packed, TrainingMemory};
 
-use crate::arch::{DecoderSpec, Linear, Norm, NormKind, ParameterSpec};
+use crate::arch::{DecoderSpec, Linear, Norm, ParameterSpec};
 use crate::kernels::{Kernels, Product};
 use crate::weights::Values;
 use adapters::Dropout;
@@ -153,14 +153,6 @@ impl<K: Kernels> Decoder<K> {
         match norm.bias {
             Some(bias) => self.kernels.layer_norm(x, weight, self.full(bias), rows, epsilon, out, statistics),
             None => self.kernels.rms_norm(x, weight, rows, epsilon, out, statistics),
-        }
-    }
-
-    /// Values that a norm's statistics have for each row.
-    fn statistics_width(&self) -> usize {
-        match self.spec.norm {
-            NormKind::Rms => 1,
-            NormKind::Layer => 2,
         }
     }
 

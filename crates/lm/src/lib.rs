@@ -13,6 +13,7 @@ pub mod error;
 pub mod initialize;
 pub mod kernels;
 pub mod lora;
+pub mod memory;
 pub mod model;
 pub mod tokenizer;
 pub mod train;

@@ -1,4 +1,4 @@
-//! Low-rank adapters (LoRA, Hu et al. 2022) in PEFT's format: a frozen weight `W` computes with `W + scale · B · A`, and only `A` and `B` learn.
+//! Low-rank adapters (`LoRA`, Hu et al. 2022) in PEFT's format: a frozen weight `W` computes with `W + scale · B · A`, and only `A` and `B` learn.
 //!
 //! Each adapted tensor of the checkpoint has its own pair, also where the decoder computes several tensors as one. The pairs stand behind
 //! the checkpoint's parameters in [`DecoderSpec::parameters`], so that sampling, training and saved states know them as they know all others.
@@ -67,7 +67,10 @@ impl Lora {
 
 impl DecoderSpec {
     /// The same decoder with adapters. They are named as PEFT names them.
-    fn adapted(mut self, lora: &Lora) -> Result<Self> {
+    ///
+    /// # Errors
+    /// No module has one of the target's names.
+    pub fn adapted(mut self, lora: &Lora) -> Result<Self> {
         let first = self.parameters.len();
         let mut of: BTreeMap<usize, Vec<Adapter>> = BTreeMap::new();
         for layer in self.layers.clone() {

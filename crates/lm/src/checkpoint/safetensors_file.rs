@@ -2,8 +2,8 @@
 
 use super::source::StoredTensor;
 use crate::error::{Error, Result};
-use safetensors::SafeTensorError;
 use safetensors::tensor::Metadata;
+use safetensors::{Dtype, SafeTensorError};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -59,6 +59,11 @@ impl SafetensorsFile {
     /// A note in the header.
     pub(super) fn note(&self, key: &str) -> Option<&str> {
         self.header.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// The type of a tensor's elements.
+    pub(super) fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.header.info(name).map(|info| info.dtype)
     }
 
     /// Reads one tensor, if there is one of that name.

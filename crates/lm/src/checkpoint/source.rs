@@ -121,6 +121,15 @@ impl TensorSource {
         self.place.keys().map(String::as_str)
     }
 
+    /// The type of a tensor's elements, if there is one of that name.
+    pub(super) fn dtype(&self, name: &str) -> Option<Dtype> {
+        let (file, name) = self.place.get(name)?;
+        match &self.files[*file] {
+            TensorFile::Safetensors(file) => file.dtype(name),
+            TensorFile::Torch(file) => file.dtype(name),
+        }
+    }
+
     /// Reads one tensor, if there is one of that name.
     pub(super) fn read(&self, name: &str) -> Result<Option<StoredTensor>> {
         let Some((file, name)) = self.place.get(name) else { return Ok(None) };

@@ -5,6 +5,7 @@
 use super::pickle::{self, PickledTensor};
 use super::source::StoredTensor;
 use crate::error::{Error, Result};
+use safetensors::Dtype;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -56,6 +57,11 @@ impl TorchFile {
 
     pub(super) fn names(&self) -> Vec<String> {
         self.tensors.keys().cloned().collect()
+    }
+
+    /// The type of a tensor's elements.
+    pub(super) fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.tensors.get(name).map(|tensor| tensor.storage.dtype)
     }
 
     /// Reads a tensor's whole storage and picks its elements, row by row. Nothing if there is no such tensor.

@@ -2,7 +2,7 @@
 
 use super::adapters::Dropout;
 use super::{Decoder, ensure};
-use crate::arch::{Linear, Norm};
+use crate::arch::{DecoderSpec, LayerSpec, Linear, Norm};
 use crate::kernels::{Attention, Columns, Kernels};
 
 /// What a layer's forward pass leaves for its backward pass. Norm outputs and the feed-forward's inner activation are computed again instead.
@@ -70,31 +70,52 @@ impl<K: Kernels> LayerState<K> {
 
     /// Makes room for `tokens` rows of any layer of the decoder.
     pub fn reserve(&mut self, decoder: &Decoder<K>, tokens: usize) {
-        let (kernels, spec) = (&decoder.kernels, &decoder.spec);
-        let (heads, statistics) = (spec.heads, decoder.statistics_width());
-        let when = |needed: bool, width: usize| if needed { width } else { 0 };
-        let any = |has: fn(&crate::arch::LayerSpec) -> bool| spec.layers.iter().any(has);
-        let query_key_norm = any(|layer| layer.query_key_norm.is_some());
-        let (after_attention, after_mlp) = (any(|layer| layer.attention_post_norm.is_some()), any(|layer| layer.mlp_post_norm.is_some()));
-        for (buffer, width) in [
-            (&mut self.attention_statistics, statistics),
-            (&mut self.projected, when(query_key_norm, heads.fused_width())),
-            (&mut self.query_statistics, when(query_key_norm, heads.query)),
-            (&mut self.key_statistics, when(query_key_norm, heads.key_value)),
-            (&mut self.fused, heads.fused_width()),
-            (&mut self.attended, heads.output_width()),
-            (&mut self.log_sum_exp, heads.query),
-            (&mut self.attention_output.raw, when(after_attention, spec.hidden)),
-            (&mut self.attention_output.statistics, when(after_attention, statistics)),
-            (&mut self.middle, spec.hidden),
-            (&mut self.mlp_statistics, statistics),
-            (&mut self.up, spec.up_width()),
-            (&mut self.mlp_output.raw, when(after_mlp, spec.hidden)),
-            (&mut self.mlp_output.statistics, when(after_mlp, statistics)),
-        ] {
-            ensure(kernels, buffer, tokens * width);
+        let buffers = [
+            &mut self.attention_statistics,
+            &mut self.projected,
+            &mut self.query_statistics,
+            &mut self.key_statistics,
+            &mut self.fused,
+            &mut self.attended,
+            &mut self.log_sum_exp,
+            &mut self.attention_output.raw,
+            &mut self.attention_output.statistics,
+            &mut self.middle,
+            &mut self.mlp_statistics,
+            &mut self.up,
+            &mut self.mlp_output.raw,
+            &mut self.mlp_output.statistics,
+        ];
+        for (buffer, width) in buffers.into_iter().zip(state_widths(&decoder.spec)) {
+            ensure(&decoder.kernels, buffer, tokens * width);
         }
     }
+}
+
+/// Values of each buffer of a [`LayerState`] for each token, in the order of its fields.
+pub(crate) fn state_widths(spec: &DecoderSpec) -> [usize; 14] {
+    let (heads, statistics) = (spec.heads, spec.statistics_width());
+    let when = |needed: bool, width: usize| if needed { width } else { 0 };
+    let any = |has: fn(&LayerSpec) -> bool| spec.layers.iter().any(has);
+    let query_key_norm = any(|layer| layer.query_key_norm.is_some());
+    let after_attention = any(|layer| layer.attention_post_norm.is_some());
+    let after_mlp = any(|layer| layer.mlp_post_norm.is_some());
+    [
+        statistics,
+        when(query_key_norm, heads.fused_width()),
+        when(query_key_norm, heads.query),
+        when(query_key_norm, heads.key_value),
+        heads.fused_width(),
+        heads.output_width(),
+        heads.query,
+        when(after_attention, spec.hidden),
+        when(after_attention, statistics),
+        spec.hidden,
+        statistics,
+        spec.up_width(),
+        when(after_mlp, spec.hidden),
+        when(after_mlp, statistics),
+    ]
 }
 
 impl<K: Kernels> Scratch<K> {

@@ -46,7 +46,7 @@ impl<K: Kernels> KeyValueCache<K> {
 
 /// Values of one page of keys (or values) in one layer.
 fn page_values<K: Kernels>(decoder: &Decoder<K>) -> usize {
-    decoder.spec.heads.key_value * decoder.spec.heads.dim * PAGE
+    decoder.spec.cache_width() * PAGE
 }
 
 impl<K: Kernels> Decoder<K> {

@@ -1,9 +1,9 @@
 //! Forward over packed documents, and the loss.
 
 use super::adapters::Dropout;
-use super::layer::{LayerState, Scratch};
+use super::layer::{LayerState, PostNormed, Scratch};
 use super::{Decoder, downloaded, ensure};
-use crate::arch::ParameterSpec;
+use crate::arch::{DecoderSpec, ParameterSpec};
 use crate::kernels::{Kernels, Product};
 
 /// Logits that are held at once; the loss runs over its rows in parts of about this size.
@@ -100,6 +100,43 @@ impl<K: Kernels> TrainingMemory<K> {
         self.scratch.dropout = seed;
     }
 
+    /// Bytes that the buffers hold.
+    pub fn bytes(&self, kernels: &K) -> usize {
+        let of_output = |output: &PostNormed<K>| kernels.len(&output.raw) + kernels.len(&output.statistics);
+        let of_state = |s: &LayerState<K>| {
+            let LayerState { projected, query_statistics, key_statistics, fused, attended, log_sum_exp, middle, up, .. } = s;
+            let several = [projected, query_statistics, key_statistics, fused, attended, log_sum_exp, middle, up];
+            let norms = [&s.attention_statistics, &s.mlp_statistics];
+            several.iter().chain(&norms).map(|buffer| kernels.len(buffer)).sum::<usize>()
+                + of_output(&s.attention_output)
+                + of_output(&s.mlp_output)
+        };
+        let Gradients { normed, block, inner, attended, fused, statistics } = &self.d;
+        let LossMemory { x, normed: loss_normed, statistics: loss_statistics, d_normed, d_x, logits, part, d_part } = &self.loss;
+        let singles = [
+            &self.scratch.normed,
+            &self.scratch.inner,
+            &self.d_stream,
+            normed,
+            block,
+            inner,
+            attended,
+            fused,
+            statistics,
+            x,
+            loss_normed,
+            loss_statistics,
+            d_normed,
+            d_x,
+            logits,
+            part,
+            d_part,
+        ];
+        let values = self.streams.iter().chain(singles).map(|buffer| kernels.len(buffer)).sum::<usize>()
+            + self.states.iter().map(of_state).sum::<usize>();
+        values * size_of::<f32>()
+    }
+
     fn reserve(&mut self, decoder: &Decoder<K>, tokens: usize) {
         let (kernels, spec) = (&decoder.kernels, &decoder.spec);
         let layers = spec.layers.len();
@@ -113,17 +150,22 @@ impl<K: Kernels> TrainingMemory<K> {
         }
         self.scratch.reserve(decoder, tokens);
         ensure(kernels, &mut self.d_stream, tokens * spec.hidden);
-        for (buffer, width) in [
-            (&mut self.d.normed, spec.hidden),
-            (&mut self.d.block, spec.hidden),
-            (&mut self.d.inner, spec.intermediate),
-            (&mut self.d.attended, spec.heads.output_width()),
-            (&mut self.d.fused, spec.heads.fused_width()),
-            (&mut self.d.statistics, decoder.statistics_width()),
-        ] {
+        let Gradients { normed, block, inner, attended, fused, statistics } = &mut self.d;
+        for (buffer, width) in [normed, block, inner, attended, fused, statistics].into_iter().zip(gradient_widths(spec)) {
             ensure(kernels, buffer, tokens * width);
         }
     }
+}
+
+/// Values of each buffer of [`Gradients`] for each token, in the order of its fields.
+pub(crate) fn gradient_widths(spec: &DecoderSpec) -> [usize; 6] {
+    let heads = spec.heads;
+    [spec.hidden, spec.hidden, spec.intermediate, heads.output_width(), heads.fused_width(), spec.statistics_width()]
+}
+
+/// Rows whose logits are held at once, of `targets`.
+pub(crate) fn logit_rows(spec: &DecoderSpec, targets: usize) -> usize {
+    (LOGITS / spec.vocabulary).clamp(128, 2048).min(targets.max(1))
 }
 
 impl<K: Kernels> Decoder<K> {
@@ -191,7 +233,7 @@ impl<K: Kernels> Decoder<K> {
         for buffer in [&mut loss.x, &mut loss.normed, &mut loss.d_normed, &mut loss.d_x] {
             ensure(kernels, buffer, rows * spec.hidden);
         }
-        ensure(kernels, &mut loss.statistics, rows * self.statistics_width());
+        ensure(kernels, &mut loss.statistics, rows * self.spec.statistics_width());
         kernels.gather_rows(&streams[spec.layers.len()], &batch.rows, spec.hidden, &mut loss.x);
         self.norm(spec.final_norm, rows, &loss.x, &mut loss.normed, &mut loss.statistics);
     }
@@ -200,7 +242,7 @@ impl<K: Kernels> Decoder<K> {
     fn loss(&self, batch: &Packed, mut gradients: Option<(f32, &mut [K::Buffer])>, memory: &mut TrainingMemory<K>) -> Vec<f32> {
         self.norm_loss_rows(batch, memory);
         let (kernels, spec) = (&self.kernels, &self.spec);
-        let part = (LOGITS / spec.vocabulary).clamp(128, 2048).min(batch.rows.len().max(1));
+        let part = logit_rows(spec, batch.rows.len());
         let TrainingMemory { loss, d_stream, .. } = memory;
         ensure(kernels, &mut loss.logits, part * spec.vocabulary);
         ensure(kernels, &mut loss.part, part * spec.hidden);

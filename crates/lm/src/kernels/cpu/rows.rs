@@ -59,7 +59,7 @@ pub(super) fn dropout(rate: f32, seed: u64, x: &[f32], out: &mut [f32]) {
     });
 }
 
-/// The finalizer of SplitMix64 (Steele et al. 2014).
+/// The finalizer of `SplitMix64` (Steele et al. 2014).
 fn mixed(state: u64) -> u64 {
     let z = state.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

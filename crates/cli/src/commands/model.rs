@@ -1,0 +1,184 @@
+//! `starloop model`: what a checkpoint is and needs, and another form of it.
+
+use crate::console;
+use crate::model::Model;
+use anyhow::{Result, bail};
+use serde::Serialize;
+use starloop_lm::checkpoint::{Checkpoint, Summary};
+use starloop_lm::lora::{ALL_LINEAR, Lora};
+use starloop_lm::memory::{Job, MemoryNeeds, needs};
+use starloop_lm::weights::HalfKind;
+use std::path::PathBuf;
+
+/// Look at a checkpoint, or write it in another form.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  starloop model info bases/gpt-j-6b                    family, parameters, and the memory that each job needs
+  starloop model info DIR --tokens 8192 --rank 8 --json at another batch and rank
+  starloop model convert DIR OUT --dtype bf16           any checkpoint that is read (PyTorch's .bin too) as safetensors
+  starloop model convert ADAPTER OUT                    an adapter merged into its base")]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Print family, parameters and the memory needed to sample and to train
+    Info(Info),
+    /// Write a checkpoint as safetensors, an adapter merged into its base
+    Convert(Convert),
+}
+
+#[derive(Debug, clap::Args)]
+struct Info {
+    /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
+    #[arg(value_name = "DIR")]
+    model: String,
+    /// Tokens that go through the model at once in training (training.micro_batch_tokens)
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    tokens: usize,
+    /// Sequences sampled at once
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    sequences: usize,
+    /// Tokens of each, its prompt included
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    length: usize,
+    /// Rank of the adapters
+    #[arg(long, value_name = "R", default_value_t = 16)]
+    rank: usize,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Convert {
+    /// A checkpoint directory in the Hugging Face layout, an adapter directory, or builtin:NAME
+    #[arg(value_name = "DIR")]
+    model: String,
+    /// The new directory
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// The type of the weights; as they are stored if not given
+    #[arg(long, value_name = "TYPE", value_parser = ["f32", "bf16", "f16"])]
+    dtype: Option<String>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.what {
+        What::Info(info) => print_info(info),
+        What::Convert(job) => convert(job),
+    }
+}
+
+/// What `info` prints as JSON.
+#[derive(Serialize)]
+struct Report {
+    family: String,
+    parameters: usize,
+    dtype: String,
+    file_bytes: u64,
+    vocabulary: usize,
+    hidden: usize,
+    layers: usize,
+    heads: usize,
+    key_value_heads: usize,
+    head_dim: usize,
+    intermediate: usize,
+    context: usize,
+    tied_head: bool,
+    /// Bytes, job by job.
+    memory: Vec<JobNeeds>,
+}
+
+#[derive(Serialize)]
+struct JobNeeds {
+    job: String,
+    total: usize,
+    #[serde(flatten)]
+    needs: MemoryNeeds,
+}
+
+fn print_info(info: &Info) -> Result<()> {
+    let model = Model::find(&info.model)?;
+    let Summary { config, spec, dtype: (dtype, width), file_bytes } = Summary::read(model.directory())?;
+    let lora = Lora { rank: info.rank, alpha: 1.0, dropout: 0.0, target_modules: vec![ALL_LINEAR.to_owned()] };
+    let adapted = spec.clone().adapted(&lora)?;
+    let sampling = Job::Sampling { sequences: info.sequences, length: info.length.min(spec.context), step_rows: 1024 };
+    let training = |recompute| Job::Training { tokens: info.tokens, recompute };
+    let job = |job: String, needs: MemoryNeeds| JobNeeds { job, total: needs.total(), needs };
+    let memory = vec![
+        job(format!("sampling, {} x {} tokens", info.sequences, info.length.min(spec.context)), needs(&spec, sampling, width)),
+        job(format!("LoRA of rank {}, {} tokens", info.rank, info.tokens), needs(&adapted, training(false), width)),
+        job("  activations recomputed".into(), needs(&adapted, training(true), width)),
+        job(format!("full fine-tuning, {} tokens", info.tokens), needs(&spec, training(false), width)),
+        job("  activations recomputed".into(), needs(&spec, training(true), width)),
+    ];
+    let report = Report {
+        family: config["model_type"].as_str().unwrap_or_default().to_owned(),
+        parameters: spec.parameter_count(),
+        dtype,
+        file_bytes,
+        vocabulary: spec.vocabulary,
+        hidden: spec.hidden,
+        layers: spec.layers.len(),
+        heads: spec.heads.query,
+        key_value_heads: spec.heads.key_value,
+        head_dim: spec.heads.dim,
+        intermediate: spec.intermediate,
+        context: spec.context,
+        tied_head: spec.tied(),
+        memory,
+    };
+    if info.json { console::print_json(&report) } else { print_table(&report) }
+}
+
+fn print_table(report: &Report) -> Result<()> {
+    let Report { family, parameters, dtype, file_bytes, vocabulary, hidden, layers, heads, key_value_heads, head_dim, .. } = report;
+    let head = if report.tied_head { "tied to the embedding" } else { "of its own" };
+    console::print(&format!(
+        "family      {family}\n\
+         parameters  {parameters} in {dtype} ({} on disk)\n\
+         layers      {layers}, width {hidden}, feed-forward {}\n\
+         attention   {heads} heads of {head_dim}, {key_value_heads} for keys and values\n\
+         vocabulary  {vocabulary}, head {head}\n\
+         context     {} tokens\n",
+        size(*file_bytes as usize),
+        report.intermediate,
+        report.context,
+    ))?;
+    let columns = |cells: [&str; 6]| {
+        let [job, rest @ ..] = cells;
+        rest.iter().fold(format!("{job:<34}"), |line, cell| format!("{line}{cell:>13}"))
+    };
+    console::print(&columns(["memory", "weights", "optimizer", "activations", "cache", "total"]))?;
+    for JobNeeds { job, total, needs } in &report.memory {
+        let [weights, optimizer, activations, cache, total] =
+            [needs.weights, needs.optimizer, needs.activations, needs.cache, *total].map(size);
+        console::print(&columns([job, &weights, &optimizer, &activations, &cache, &total]))?;
+    }
+    Ok(())
+}
+
+fn size(bytes: usize) -> String {
+    match bytes as f64 {
+        0.0 => "-".into(),
+        large if large >= 1e9 => format!("{:.2} GB", large / 1e9),
+        small => format!("{:.1} MB", small / 1e6),
+    }
+}
+
+fn convert(job: &Convert) -> Result<()> {
+    let checkpoint = Checkpoint::load_merged(Model::find(&job.model)?.directory())?;
+    let checkpoint = match job.dtype.as_deref() {
+        None => checkpoint,
+        Some("f32") => checkpoint.widened(),
+        Some("bf16") => checkpoint.halved(HalfKind::Bf16),
+        Some("f16") => checkpoint.halved(HalfKind::F16),
+        Some(other) => bail!("there is no type {other}"),
+    };
+    let sha256 = checkpoint.save(&job.out)?;
+    console::print(&format!("{}: {} parameters, weights {sha256}", job.out.display(), checkpoint.spec.parameter_count()))
+}

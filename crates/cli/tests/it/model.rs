@@ -1,0 +1,51 @@
+//! `starloop model`, and adapters from training to merging.
+
+use crate::program::{base, repository, starloop, text};
+use std::path::Path;
+
+#[test]
+fn info_tells_what_a_checkpoint_is_and_needs() {
+    let info = starloop("model info --json --tokens 1000", &[text(&repository("fixtures/gemma3"))]).json();
+    assert_eq!((info["family"].as_str(), info["dtype"].as_str(), info["layers"].as_u64()), (Some("gemma3_text"), Some("F32"), Some(3)));
+    let total = |job: usize| info["memory"][job]["total"].as_u64().unwrap();
+    let jobs: Vec<&str> = info["memory"].as_array().unwrap().iter().map(|job| job["job"].as_str().unwrap()).collect();
+    assert_eq!(jobs[1..4], ["LoRA of rank 16, 1000 tokens", "  activations recomputed", "full fine-tuning, 1000 tokens"]);
+    assert!(total(2) < total(1) && total(4) < total(3));
+    let shown = starloop("model info", &[text(&base())]).done();
+    assert!(shown.contains("family      llama\nparameters  446496 in F32 (1.8 MB on disk)\n"), "{shown}");
+}
+
+#[test]
+fn a_checkpoint_is_converted_to_16_bits_and_back() {
+    let place = tempfile::tempdir().unwrap();
+    let (half, full) = (place.path().join("half"), place.path().join("full"));
+    starloop("model convert --dtype bf16", &[text(&base()), text(&half)]).done();
+    let info = starloop("model info --json", &[text(&half)]).json();
+    assert_eq!(info["dtype"], "BF16");
+    starloop("model convert --dtype f32", &[text(&half), text(&full)]).done();
+    let logprobs = |model: &Path| starloop("score --json --text", &["6 2 4 + 2 5 9", "--model", text(model)]).json()["logprobs"].clone();
+    assert_eq!(logprobs(&half), logprobs(&full), "a frozen weight of 16 bits computes as the same weight in full");
+    starloop("model convert", &[text(&half), text(&full)]).failed(1, &["exists already"]);
+}
+
+#[test]
+fn an_adapter_is_trained_sampled_and_merged() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let line = "{\"prompt\": \"Input:\\n6 + 9\\nTarget:\\n\", \"completion\": \"9 9 9\"}\n";
+    std::fs::write(path("pairs.jsonl"), line.repeat(4)).unwrap();
+    let settings = "--set lora.rank=4 --set lora.alpha=8 --set steps=30 --set learning_rate=2e-2 --set warmup_steps=0 --set batch_size=1 \
+                    --set sequence_length=128";
+    let (data, out) = (path("pairs.jsonl"), path("adapter"));
+    starloop(&format!("train --quiet {settings}"), &["--model", text(&base()), "--data", text(&data), "--out", text(&out)]).done();
+    assert!(path("adapter/adapter_config.json").exists() && !path("adapter/model.safetensors").exists());
+
+    let answer = |model: &Path| {
+        let sampled = starloop("sample --json --max-new-tokens 8 --prompt", &["Input:\n6 + 9\nTarget:\n", "--model", text(model)]).json();
+        sampled["completions"][0]["text"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(answer(&path("adapter")), "9 9 9");
+    starloop("model convert", &[text(&path("adapter")), text(&path("merged"))]).done();
+    assert_eq!(answer(&path("merged")), "9 9 9");
+    assert_ne!(answer(&base()), "9 9 9");
+}
