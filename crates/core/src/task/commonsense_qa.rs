@@ -1,4 +1,4 @@
-//! CommonsenseQA: questions with five choices (Talmor et al. 2019; Zelikman et al. 2022, section 4.3), from the official JSON lines.
+//! CommonsenseQA: questions with five choices (Talmor et al. 2019; Zelikman et al. 2022, section 4.2), from the official JSON lines.
 //!
 //! ```text
 //! Q: What do people open when it begins to rain?

@@ -1,4 +1,4 @@
-//! GSM8K: grade-school mathematics in words (Cobbe et al. 2021; Zelikman et al. 2022, section 4.4), from the official JSON lines.
+//! GSM8K: grade-school mathematics in words (Cobbe et al. 2021; Zelikman et al. 2022, section 4.2), from the official JSON lines.
 //!
 //! ```text
 //! Q: Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May. How many ... ? (72)

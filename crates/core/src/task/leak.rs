@@ -1,5 +1,5 @@
-//! Whether a rationale tells that its answer was given, as some do that were written with the hint (paper, section 3.2 and its appendix on
-//! failures: such a rationale explains nothing, and a model that learns from it speaks of hints that are not there).
+//! Whether a rationale tells that its answer was given, as some do that were written with the hint (rationalization: paper, section 3.2).
+//! Such a rationale explains nothing, and a model that learns from it speaks of hints that are not there.
 
 use regex::Regex;
 use std::sync::LazyLock;
