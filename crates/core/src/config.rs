@@ -237,11 +237,14 @@ pub struct EvaluationConfig {
     pub few_shot: Option<usize>,
     /// Evaluate after every so many iterations, and after the last.
     pub every: u32,
+    /// `test`: at the end of each method, its best model on `split` = `dev` is measured once more, on the problems of the final figure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub final_split: Option<Split>,
 }
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        EvaluationConfig { split: Split::Dev, few_shot: None, every: 1 }
+        EvaluationConfig { split: Split::Dev, few_shot: None, every: 1, final_split: None }
     }
 }
 

@@ -45,13 +45,15 @@ pub fn run_in(config: &Config, run_dir: &RunDir, found: Found, parts: &mut Parts
 /// The config's task, with the run's seed.
 ///
 /// # Errors
-/// A value of `[task]` that cannot be.
+/// A value of `[task]` that cannot be, or a method that needs what the task has not.
 pub fn task(config: &Config) -> Result<Box<dyn Task>> {
-    config.task.build(config.seed).map_err(|error| Error::ConfigValue {
+    let task = config.task.build(config.seed).map_err(|error| Error::ConfigValue {
         origin: config.name.clone(),
         key: format!("task.{}", error.key),
         message: error.reason,
-    })
+    })?;
+    config.methods_to_run().try_for_each(|(_, method)| method.method.check_task(task.as_ref()))?;
+    Ok(task)
 }
 
 /// What each method of the config will do, at most; for a look before the run.

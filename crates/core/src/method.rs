@@ -5,26 +5,44 @@
 use crate::config::{Invalid, MethodConfig, Section};
 use crate::error::Result;
 use crate::iterate::Arm;
-use crate::task::Task;
+use crate::task::{Style, Task};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
+mod approach;
 mod direct;
 mod few_shot;
 mod star;
 
-pub use direct::Direct;
+pub use approach::Approach;
+pub use direct::{Direct, Learn};
 pub use few_shot::FewShot;
 pub use star::Star;
 
 /// A way to make use of a base model, with its settings.
 pub trait Method: Debug + Send + Sync {
+    /// What it does, in the terms of the paper's comparison.
+    fn approach(&self) -> Approach;
+
+    /// What the worked examples show when its model is measured.
+    fn style(&self) -> Style {
+        Style::Rationale
+    }
+
     /// Checks the settings against each other; the key of an error is relative to `[methods.NAME]`.
     ///
     /// # Errors
     /// The first value that cannot be.
     fn check(&self, config: &MethodConfig) -> Result<(), Invalid>;
+
+    /// Checks, before any work is done, that the task has what the method needs.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn check_task(&self, _task: &dyn Task) -> Result<()> {
+        Ok(())
+    }
 
     /// What the method will do, at most.
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate;

@@ -85,6 +85,10 @@ fn wrong_values_are_named() {
             "--set sampling.samples_per_problem: `sampling.samples_per_problem`: 4 greedy samples of one problem are all the same; set sampling.temperature above 0",
         ),
         (
+            "evaluation.final_split=dev",
+            "--set evaluation.final_split: `evaluation.final_split`: only \"test\" can give a final figure, and only where evaluation.split = \"dev\" makes the choices",
+        ),
+        (
             "evaluation.split=train",
             "--set evaluation.split: `evaluation.split`: accuracy is measured on held-out problems: \"dev\" or \"test\"",
         ),
@@ -92,7 +96,7 @@ fn wrong_values_are_named() {
             "methods.star.kind=stra",
             "--set methods.star.kind: `methods.star.kind`: there is no kind \"stra\"; one of: few_shot, direct, star; did you mean \"star\"?",
         ),
-        ("run=['x']", "--set run: `run`: there is no [methods.x]; there are: direct, few_shot, star, without"),
+        ("run=['x']", "--set run: `run`: there is no [methods.x]; there are: direct, few_shot, few_shot_direct, rationales, star, without"),
         ("sampling.topp=1", "--set sampling.topp: unknown key `sampling.topp`; did you mean `sampling.top_p`?"),
         ("training.batch=3", "--set training.batch: unknown key `training.batch`; did you mean `training.batch_size`?"),
         ("seed.x=3", "my.toml: `seed`: is no table, so `x` cannot be set in it"),
