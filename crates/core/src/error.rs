@@ -138,6 +138,12 @@ pub enum Error {
         /// The problem.
         problem: String,
     },
+    /// A problem is to be decided between choices, and has none.
+    #[error("problem {problem} has no choices, so there is nothing to tell by likelihood; measure it without --by-likelihood")]
+    NoChoices {
+        /// The problem.
+        problem: String,
+    },
     /// A problem that measures accuracy was about to be trained on.
     #[error("{method}, iteration {iteration}: problem {problem} is in the training problems and in the {split} problems")]
     HeldOutProblem {
@@ -244,6 +250,7 @@ impl Error {
                 | Error::NoSuchConfig { .. }
                 | Error::BaseModel { .. }
                 | Error::NoKnownRationale { .. }
+                | Error::NoChoices { .. }
                 | Error::RunExists { .. }
                 | Error::NotARun { .. }
                 | Error::ConfigChanged { .. }

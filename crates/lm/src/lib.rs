@@ -14,6 +14,7 @@ pub mod initialize;
 pub mod kernels;
 pub mod lora;
 pub mod model;
+pub mod score;
 pub mod tokenizer;
 pub mod train;
 pub mod weights;

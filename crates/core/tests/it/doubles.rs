@@ -9,7 +9,7 @@ use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::run_in;
 use starloop_core::iterate::Parts;
 use starloop_core::metrics::TrainingMetrics;
-use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
+use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest};
 use starloop_core::run_dir::RunDir;
 use starloop_core::task::{Split, Style, Task, WorkedExample};
 use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
@@ -36,7 +36,7 @@ fn problem(split: &str, number: u32) -> Problem {
         class: format!("level {}", number / 100),
         question: number.to_string(),
         answer: (number * 7).to_string(),
-        choices: Vec::new(),
+        choices: vec!["0".into(), (number * 7).to_string()],
     }
 }
 
@@ -170,6 +170,20 @@ impl Policy for ToyPolicy<'_> {
         progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
         Ok(requests.iter().map(|request| complete(request, skill)).collect())
     }
+
+    /// What it solves, it is sure of; elsewhere it prefers 0.
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let skill = self.skill.unwrap();
+        self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
+        progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        let score = |request: &ScoreRequest| {
+            let number = number_asked(&request.prompt);
+            let preferred = if number / 100 <= skill { number * 7 } else { 0 };
+            if request.continuation == format!(" {preferred}") { -1.0 } else { -2.0 }
+        };
+        Ok(requests.iter().map(score).collect())
+    }
 }
 
 /// Has no answer of its own, and repeats a hint if it may.
@@ -190,11 +204,19 @@ impl Policy for Hopeless {
         };
         Ok(requests.iter().map(complete).collect())
     }
+
+    fn score(&mut self, requests: &[ScoreRequest], _: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        Ok(vec![f64::NAN; requests.len()])
+    }
+}
+
+fn number_asked(prompt: &str) -> u32 {
+    prompt.rsplit("Q: ").next().unwrap().split([' ', '\n']).next().unwrap().parse().unwrap()
 }
 
 fn complete(request: &SampleRequest, skill: u32) -> Sample {
     let asked = request.prompt.rsplit("Q: ").next().unwrap();
-    let number: u32 = asked.split([' ', '\n']).next().unwrap().parse().unwrap();
+    let number = number_asked(&request.prompt);
     let hinted = asked.contains("HINT");
     let solves = number / 100 <= skill + u32::from(hinted);
     let text = match (solves, hinted, number % 5) {

@@ -3,6 +3,7 @@
 use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, config};
 use starloop_core::error::Error;
 use starloop_core::event::Event;
+use starloop_core::likelihood;
 use starloop_core::run_dir::RunStatus;
 use starloop_core::task::{Split, Task};
 use starloop_core::types::Mode;
@@ -282,4 +283,19 @@ fn the_best_on_dev_is_measured_once_on_test() {
     assert!(run.metrics("star").unwrap().iter().all(|metrics| metrics.split == Split::Dev), "the final figure is no iteration");
     assert_eq!(run.final_measurement("few_shot").metrics().unwrap().unwrap().iteration, 0);
     assert_eq!(watcher.events.iter().filter(|event| matches!(event, Event::MethodFinished { .. })).count(), 3);
+}
+
+#[test]
+fn choices_are_told_by_their_likelihood() {
+    let bench = Bench::new();
+    let (mut policy, mut watcher, base) = (ToyPolicy::default(), Watcher::default(), bench.place.path().join("base"));
+    let (figures, scored) = likelihood::measure(&bench.task, Split::Test, 1, &mut policy, &base, &mut watcher).unwrap();
+    // The base knows level 0. Elsewhere it says 0, which is less likely for each of its bytes than the right answer is.
+    assert_eq!((figures.accuracy.correct, figures.accuracy.total, figures.accuracy_per_byte.correct), (10, 40, 40));
+    assert_eq!((figures.split, figures.checkpoint.as_str()), (Split::Test, "sha-of-0"));
+    assert_eq!((scored[10].right, scored[10].chosen, scored[10].chosen_per_byte), (1, 0, 1));
+    let prompts = policy.prompts.borrow();
+    assert!(prompts.len() == 80 && prompts.iter().all(|prompt| prompt.starts_with("Q: 1\nA:so 7\n\nQ: ")), "{}", prompts[0]);
+    let error = likelihood::measure(&bench.task, Split::Dev, 0, &mut Hopeless { repeats_hints: false }, &base, &mut watcher).err().unwrap();
+    assert!(matches!(&error, Error::NotFinite { place, .. } if place == "numbers/dev/80"), "{error}");
 }
