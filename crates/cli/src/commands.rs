@@ -5,6 +5,7 @@ pub mod eval;
 pub mod get;
 pub mod pretrain;
 pub mod report;
+pub mod reproduce;
 pub mod run;
 pub mod sample;
 pub mod score;

@@ -56,6 +56,9 @@ pub struct Config {
 pub struct ModelConfig {
     /// `builtin:NAME` for a shipped model, or a checkpoint directory in the Hugging Face layout.
     pub base: String,
+    /// The name under which `starloop get model` finds it, to be told where the directory is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<String>,
 }
 
 /// `[sampling]`: how rationales are drawn while collecting.

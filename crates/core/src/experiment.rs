@@ -19,7 +19,7 @@ use std::time::Instant;
 /// Whatever stopped the run. What was finished before is kept, and `resume` goes on from it.
 pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
     let task = task(config)?;
-    let base = BaseModel::find(&config.model.base)?;
+    let base = BaseModel::of(&config.model)?;
     let (run_dir, found) = RunDir::open(root, config, resume)?;
     let base = base.directory(&run_dir)?;
     let (mut policy, mut trainer) = (EmbeddedPolicy::default(), EmbeddedTrainer::default());

@@ -33,8 +33,8 @@ pub struct Report {
 pub struct RunReport {
     /// The directory's name; its whole path where two runs of a report share a name.
     pub name: String,
-    /// The task that the config names, where it names one.
-    pub task: Option<String>,
+    /// The kind of the task.
+    pub task: String,
     /// The methods, in the order in which they were run.
     pub methods: Vec<MethodReport>,
 }
@@ -341,7 +341,7 @@ fn summary(run: &RunReport, method: &MethodReport) -> MethodSummary {
         sampled_tokens: method.total(sampled_tokens),
         trained_tokens: method.total(trained_tokens),
         seconds: method.iterations.iter().filter_map(|iteration| iteration.seconds).reduce(|a, b| a + b),
-        paper: run.task.as_deref().and_then(|task| paper::figure_of(task, method.kind)),
+        paper: paper::figure_of(&run.task, method.kind),
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn beside_the_paper(report: &Report) -> String {
     let tables = report.runs.iter().map(|run| {
         let header = ["", "paper, %", "measured, %", "95%\ninterval", "train used, %\npaper", "train used, %\nmeasured"];
         let mut table = table(header.map(str::to_owned).into(), 1);
-        let of_task = || run.task.as_deref().into_iter().flat_map(paper::of_task);
+        let of_task = || paper::of_task(&run.task);
         for figure in of_task() {
             let same = |method: &&MethodReport| method.kind == figure.approach && figure.model == PAPER_MODEL;
             let mut methods: Vec<Option<&MethodReport>> = run.methods.iter().filter(same).map(Some).collect();
