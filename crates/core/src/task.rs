@@ -1,11 +1,12 @@
 //! A task: where problems come from, how they are put, and when an answer is right.
 
 pub mod arithmetic;
-#[allow(dead_code, reason = "the tasks that use it follow")]
+pub mod commonsense_qa;
 mod dataset;
-#[allow(dead_code, reason = "the tasks that use it follow")]
+pub mod gsm8k;
+mod leak;
 mod number;
-#[allow(dead_code, reason = "the tasks that use it follow")]
+mod prompts;
 mod rows;
 
 use crate::config::Section;
@@ -80,7 +81,11 @@ pub struct Kind {
 pub type Read = fn(Section<'_>) -> Result<(Box<dyn Settings>, toml::Table)>;
 
 /// All kinds of tasks.
-pub const REGISTRY: &[Kind] = &[Kind { kind: "arithmetic", read: read::<arithmetic::ArithmeticConfig> }];
+pub const REGISTRY: &[Kind] = &[
+    Kind { kind: "arithmetic", read: read::<arithmetic::ArithmeticConfig> },
+    Kind { kind: "commonsense_qa", read: read::<commonsense_qa::CommonsenseQaConfig> },
+    Kind { kind: "gsm8k", read: read::<gsm8k::Gsm8kConfig> },
+];
 
 fn read<S: Settings + Serialize + DeserializeOwned + 'static>(section: Section<'_>) -> Result<(Box<dyn Settings>, toml::Table)> {
     let settings: S = section.read()?;

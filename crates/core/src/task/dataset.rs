@@ -57,12 +57,18 @@ impl<T> Dataset<T> {
     ///
     /// # Errors
     /// An id stands twice in a file, a held-out problem is a worked example or among those that are learned from, or nothing is left.
-    pub fn new(task: &str, files: Files<T>, worked: &[Problem], portions: Portions, seed: u64) -> Result<Self, ConfigError> {
+    pub fn new<'a>(
+        task: &str,
+        files: Files<T>,
+        worked: impl IntoIterator<Item = &'a Problem>,
+        portions: Portions,
+        seed: u64,
+    ) -> Result<Self, ConfigError> {
         let Files { train, dev, test } = files;
         for (key, entries) in [("train", Some(&train)), ("dev", dev.as_ref()), ("test", Some(&test))] {
             distinct_ids(key, entries.map_or(&[][..], Vec::as_slice))?;
         }
-        let shown: HashSet<_> = worked.iter().map(identity).collect();
+        let shown: HashSet<_> = worked.into_iter().map(identity).collect();
         for (key, entries) in [("dev", dev.as_ref()), ("test", Some(&test))] {
             if let Some(entry) = entries.and_then(|entries| entries.iter().find(|entry| shown.contains(&identity(&entry.problem)))) {
                 let (line, question) = (entry.line, &entry.problem.question);

@@ -1,5 +1,6 @@
 //! JSON lines: one object a line. Whatever is wrong is told with file, line and column, before any work is done.
 
+use super::ConfigError;
 use serde_json::{Map, Value};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -19,6 +20,17 @@ pub(crate) struct Row {
 pub(crate) fn read<T>(path: &Path, make: impl FnMut(&Row) -> Result<T, String>) -> Result<Vec<T>, String> {
     let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
     parse(&path.display().to_string(), BufReader::new(file), make)
+}
+
+/// As [`read`], for the setting `key`, which names a file that `starloop get data` fetches.
+pub(crate) fn of_setting<T>(
+    key: &'static str,
+    path: &Path,
+    data: &str,
+    make: impl FnMut(&Row) -> Result<T, String>,
+) -> Result<Vec<T>, ConfigError> {
+    let advice = if path.exists() { String::new() } else { format!("; `starloop get data {data}` fetches it, or name another file") };
+    read(path, make).map_err(|reason| ConfigError { key, reason: reason + &advice })
 }
 
 /// As [`read`], for a text that is at hand; `name` stands for the file in errors.

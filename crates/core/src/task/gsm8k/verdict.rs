@@ -8,13 +8,12 @@
 //! 4. A text that the token limit ended has given its answer only if the line of the strict answer was ended. Otherwise it is truncated.
 
 use crate::task::number::Number;
+use crate::task::prompts::own_text;
 use crate::types::{FinishReason, Grade, Reading, Verdict};
 use std::borrow::Cow;
 
 /// What stands before the final answer.
 pub(super) const MARK: &str = "####";
-/// What a prompt begins with, and what a model goes on with when it poses a problem of its own.
-pub(super) const QUESTION: &str = "Q:";
 
 /// Compares the final answer of a completion with the known one.
 pub(super) fn verify(answer: Number, completion: &str, finish: FinishReason) -> Grade {
@@ -38,9 +37,9 @@ pub(super) fn rationale(completion: &str) -> &str {
     own.find(MARK).map_or(own, |at| &own[..at])
 }
 
-/// The part before the model poses a problem of its own.
-fn own_text(completion: &str) -> &str {
-    completion.find(&format!("\n{QUESTION}")).map_or(completion, |at| &completion[..at])
+/// The final answer as a solution states it, unread.
+pub(super) fn stated(solution: &str) -> Option<&str> {
+    marked_line(solution).map(|(line, _)| line.trim())
 }
 
 /// The rest of the first line that begins with the mark, and whether the line was ended.
@@ -178,8 +177,14 @@ mod tests {
     #[test]
     fn fractions_and_signs() {
         check("3/4", &[("#### 0.75", Stop, "correct strict"), ("#### 6/8", Stop, "correct strict"), ("#### 3", Stop, "wrong: 3 strict")]);
-        check("0.5", &[("#### .5", Stop, "correct strict"), ("\\boxed{\\dfrac{1}{2}}", Stop, "correct flexible"), ("1/2", Stop, "correct flexible")]);
-        check("-8", &[("#### -8", Stop, "correct strict"), ("#### \u{2212}8", Stop, "correct strict"), ("5 - 13 = -8.", Stop, "correct flexible")]);
+        check(
+            "0.5",
+            &[("#### .5", Stop, "correct strict"), ("\\boxed{\\dfrac{1}{2}}", Stop, "correct flexible"), ("1/2", Stop, "correct flexible")],
+        );
+        check(
+            "-8",
+            &[("#### -8", Stop, "correct strict"), ("#### \u{2212}8", Stop, "correct strict"), ("5 - 13 = -8.", Stop, "correct flexible")],
+        );
         check("-8", &[("#### 8", Stop, "wrong: 8 strict"), ("it is 10-8", Stop, "wrong: 8 flexible")]);
     }
 }

@@ -1,0 +1,142 @@
+//! The task on small files of its own.
+
+use super::*;
+use crate::types::{Reading, Verdict};
+use serde_json::{Value, json};
+use std::path::Path;
+
+const LETTERS: [&str; 5] = ["A", "B", "C", "D", "E"];
+
+fn row(number: usize, key: &str) -> Value {
+    let choices: Vec<Value> = LETTERS.iter().map(|label| json!({"label": label, "text": format!("thing {label}{number} ")})).collect();
+    json!({"answerKey": key, "id": format!("id{number}"), "question": {"stem": format!("Which is {number}? "), "choices": choices}})
+}
+
+fn write(path: &Path, rows: &[Value]) {
+    std::fs::write(path, rows.iter().map(|row| row.to_string() + "\n").collect::<String>()).unwrap();
+}
+
+/// A config whose files are written here: 10 problems to learn from and 2 of the test.
+fn config(place: &Path) -> CommonsenseQaConfig {
+    let (train, test) = (place.join("train.jsonl"), place.join("test.jsonl"));
+    write(&train, &(0..10).map(|number| row(number, LETTERS[number % 5])).collect::<Vec<_>>());
+    write(&test, &[row(20, "B"), row(21, "e")]);
+    CommonsenseQaConfig { train, test, dev_problems: 3, ..CommonsenseQaConfig::default() }
+}
+
+#[test]
+fn problems_come_from_the_files() {
+    let place = tempfile::tempdir().unwrap();
+    let task = config(place.path()).build(1).unwrap();
+    assert_eq!((task.training_problems(1).len(), task.evaluation_problems(Split::Dev, 1).len()), (7, 3));
+    let test = task.evaluation_problems(Split::Test, 1);
+    let shown: Vec<_> = test.iter().map(|p| (p.id.0.as_str(), p.class.as_str(), p.answer.as_str())).collect();
+    assert_eq!(shown, [("commonsense_qa/test/id20", "(b)", "b"), ("commonsense_qa/test/id21", "(e)", "e")]);
+    assert_eq!(task.classes(1), ["(a)", "(b)", "(c)", "(d)", "(e)"]);
+    assert!((task.chance() - 0.2).abs() < 1e-12);
+    assert_eq!(task.reference(&test[0]), None);
+}
+
+#[test]
+fn prompts_show_the_choices_and_the_hint_beside_the_right_one() {
+    let place = tempfile::tempdir().unwrap();
+    let task = config(place.path()).build(1).unwrap();
+    let problem = &task.evaluation_problems(Split::Test, 1)[0];
+    let plain = "Q: Which is 20?\nAnswer Choices:\n(a) thing A20\n(b) thing B20\n(c) thing C20\n(d) thing D20\n(e) thing E20\nA:";
+    assert_eq!(task.prompt(problem, Mode::Unhinted), plain);
+    assert_eq!(task.prompt(problem, Mode::Hinted), plain.replace("thing B20", "thing B20 (CORRECT)"));
+    assert_eq!(task.direct_completion(problem), " (b).");
+    let examples = task.worked_examples(problem, Mode::Hinted, Style::Rationale, 2);
+    assert!(examples.len() == 2 && examples[0].prompt.contains("\n(b) library (CORRECT)\n(c) cinema\n"));
+    assert!(
+        examples[0].completion.starts_with(" The answer must")
+            && examples[0].completion.ends_with(" Therefore, the answer is library (b).")
+    );
+    assert_eq!(task.worked_examples(problem, Mode::Unhinted, Style::Direct, 1)[0].completion, " (b).");
+}
+
+#[test]
+fn the_worked_examples_are_in_the_form_of_the_task() {
+    let config = CommonsenseQaConfig::default();
+    let (task, worked) = (config.grader().unwrap(), config.worked().unwrap());
+    let mut letters: Vec<&str> = worked.iter().map(|solved| solved.problem.answer.as_str()).collect();
+    letters.sort_unstable();
+    // No letter is shown more often than another.
+    assert_eq!(letters.concat(), "aabbccddee");
+    for Solved { problem, completion } in &worked {
+        let grade = task.verify(problem, completion, FinishReason::Stop).unwrap();
+        assert_eq!(grade, Grade { verdict: Verdict::Correct, reading: Some(Reading::Strict) }, "{}", problem.question);
+        let right = &problem.choices[choices::index_of(&problem.answer, &problem.choices).unwrap()];
+        assert!(completion.ends_with(&format!(" Therefore, the answer is {right} ({}).", problem.answer)), "{completion}");
+        assert!(!task.leaks_hint(completion) && task.leaks_hint(&task.direct_completion(problem)));
+    }
+}
+
+#[test]
+fn files_that_do_not_hold_what_they_should_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let odd = |change: fn(&mut Value)| {
+        let mut odd = row(2, "B");
+        change(&mut odd);
+        odd
+    };
+    for (second, said) in [
+        (odd(|row| row["answerKey"] = "F".into()), "\"answerKey\" is \"F\", which is none of the labels A, B, C, D, E"),
+        (odd(|row| row["answerKey"] = Value::Null), "there is no \"answerKey\"; the columns are: answerKey, id, question"),
+        (odd(|row| row["question"]["stem"] = 3.into()), "\"question.stem\" must be a text, found 3"),
+        (odd(|row| row["question"]["choices"] = "A".into()), "\"question.choices\" is not the list that it should be: \"A\""),
+        (odd(|row| row["question"]["choices"] = json!([])), "there are no choices"),
+        (odd(|row| row["question"]["choices"][1]["text"] = " ".into()), "expected 2 to 26 choices with a text each, found 5"),
+        (odd(|row| row["question"]["choices"][1]["label"] = "C".into()), "found \"C\" in the place of B"),
+        (row(2, ""), "\"answerKey\" is \"\""),
+    ] {
+        let config = config(place.path());
+        write(&config.test, &[row(20, "B"), second]);
+        let error = config.build(1).err().expect("refused").to_string();
+        assert!(error.starts_with("test: ") && error.contains("test.jsonl, line 2: ") && error.contains(said), "{error}");
+    }
+    let config = config(place.path());
+    write(&config.test, &[row(20, "B"), row(21, "C"), row(20, "D")]);
+    assert_eq!(config.build(1).err().expect("refused").to_string(), "test: lines 1 and 3 have the same id: id20");
+}
+
+#[test]
+fn prompt_files_that_are_not_the_plain_ones_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let question = "Q: Where?\nAnswer Choices:\n(a) here\n(b) there\n";
+    for (text, said) in [
+        (
+            question.replace("here\n(b)", "here (CORRECT)\n(b)") + "A: Near. Therefore, the answer is here (a).",
+            "a choice is marked (CORRECT)",
+        ),
+        (question.to_owned() + "A: (a).", "there is no rationale before the answer"),
+        (question.to_owned() + "A: Near, so it is here.", "the solution does not end with `the answer is <text> (b).`"),
+        (question.to_owned() + "A: Near. Therefore, the answer is here (c).", "the solution does not end with"),
+        (question.replace("(b)", "b)") + "A: Near.", "expected `(b) <text>`, found \"b) there\""),
+        ("Q: Where?\nA: Therefore, the answer is here.".to_owned(), "no line `Answer Choices:` follows the question"),
+    ] {
+        let prompts = place.path().join("prompts.txt");
+        std::fs::write(&prompts, text).unwrap();
+        let error = CommonsenseQaConfig { prompts: Some(prompts), ..config(place.path()) }.build(1).err().expect("refused").to_string();
+        assert!(error.starts_with("prompts: ") && error.contains("prompts.txt, line 1: ") && error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn the_grader_takes_the_known_answer_as_letter_or_text() {
+    let task = CommonsenseQaConfig { train: "nowhere".into(), ..CommonsenseQaConfig::default() }.grader().unwrap();
+    let mut problem = problem("x", "", 1, vec!["ink".into(), "blotter".into()]);
+    for answer in ["b", "B", "(b)", "b.", "blotter", " Blotter "] {
+        problem.answer = answer.into();
+        assert_eq!(task.verify(&problem, "the answer is blotter (b).", FinishReason::Stop).unwrap().verdict, Verdict::Correct, "{answer}");
+    }
+    for (answer, choices, said) in [
+        ("c", &problem.choices[..], "x: the known answer \"c\" is neither a letter nor a text of the choices: ink, blotter"),
+        ("b", &[], "x: there are no choices"),
+        ("a", &problem.choices[..1], "x: expected 2 to 26 choices"),
+    ] {
+        let problem = Problem { answer: answer.into(), choices: choices.to_vec(), ..problem.clone() };
+        let error = task.verify(&problem, "(a)", FinishReason::Stop).expect_err("refused").to_string();
+        assert!(error.starts_with(said), "{error}");
+    }
+}

@@ -1,0 +1,207 @@
+//! GSM8K: grade-school mathematics in words (Cobbe et al. 2021; Zelikman et al. 2022, section 4.4), from the official JSON lines.
+//!
+//! ```text
+//! Q: Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May. How many ... ? (72)
+//! A: Natalia sold 48/2 = <<48/2=24>>24 clips in May.
+//! Natalia sold 48+24 = <<48+24=72>>72 clips altogether in April and May.
+//! #### 72
+//! ```
+//!
+//! The hint, ` (72)` here, is the final answer as the paper has it, never the human solution, which the released code showed.
+
+mod annotations;
+mod verdict;
+
+use crate::error::{Error, Result};
+use crate::task::dataset::{Dataset, Entry, Files, Portions};
+use crate::task::number::Number;
+use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
+use crate::task::rows::{self, Row};
+use crate::task::{ConfigError, Settings, Split, Style, Task, WorkedExample, leak};
+use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use verdict::MARK;
+
+/// The name of the task and of its data.
+const NAME: &str = "gsm8k";
+/// Written for this program, in the form of the paper's.
+const EXAMPLES: &str = include_str!("gsm8k/examples.txt");
+/// From so many steps on, problems are one class.
+const MANY_STEPS: usize = 8;
+
+/// Which problems are learned and measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gsm8kConfig {
+    /// The problems to learn from: JSON lines with `question` and `answer` (`starloop get data gsm8k`).
+    pub train: PathBuf,
+    /// The problems of the final figure.
+    pub test: PathBuf,
+    /// Problems that are held out of train for choices, the same in every run (the authors chose on the test problems).
+    pub dev_problems: usize,
+    /// Problems sampled in each iteration, drawn anew for each; 0 for all (paper: all).
+    pub problems_per_iteration: usize,
+    /// Held-out problems that are measured; 0 for all.
+    pub evaluation_problems: usize,
+    /// Learn from no rationale whose annotations say something false, such as `<<2+2=5>>` (paper: only the answer counts).
+    pub check_annotations: bool,
+    /// A file of worked examples, `Q: ...`, `A: ...`, without hints, instead of the program's own (the authors' `prompts.txt`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompts: Option<PathBuf>,
+}
+
+impl Default for Gsm8kConfig {
+    fn default() -> Self {
+        Gsm8kConfig {
+            train: "data/gsm8k/train.jsonl".into(),
+            test: "data/gsm8k/test.jsonl".into(),
+            dev_problems: 500,
+            problems_per_iteration: 0,
+            evaluation_problems: 0,
+            check_annotations: false,
+            prompts: None,
+        }
+    }
+}
+
+impl Settings for Gsm8kConfig {
+    fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
+        let worked = self.worked()?;
+        let read = |key, path| rows::of_setting(key, path, NAME, entry);
+        let files = Files { train: read("train", &self.train)?, dev: None, test: read("test", &self.test)? };
+        let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| &solved.problem), self.portions(), seed)?;
+        Ok(Box::new(Gsm8kTask { dataset, worked, check_annotations: self.check_annotations }))
+    }
+
+    fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {
+        let dataset = Dataset::empty(self.portions());
+        Ok(Box::new(Gsm8kTask { dataset, worked: self.worked()?, check_annotations: self.check_annotations }))
+    }
+}
+
+impl Gsm8kConfig {
+    fn portions(&self) -> Portions {
+        let Gsm8kConfig { dev_problems, problems_per_iteration, evaluation_problems, .. } = *self;
+        Portions { dev_problems, problems_per_iteration, evaluation_problems }
+    }
+
+    fn worked(&self) -> Result<Vec<Solved>, ConfigError> {
+        prompts::worked(EXAMPLES, self.prompts.as_deref(), worked_example)
+    }
+}
+
+/// The task. Beside each problem stands the human solution.
+struct Gsm8kTask {
+    dataset: Dataset<String>,
+    worked: Vec<Solved>,
+    check_annotations: bool,
+}
+
+impl Task for Gsm8kTask {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn classes(&self, _: u32) -> Vec<String> {
+        let there = self.dataset.classes();
+        (0..=MANY_STEPS).map(class).filter(|class| there.contains(class)).collect()
+    }
+
+    fn training_problems(&self, iteration: u32) -> Vec<Problem> {
+        self.dataset.training_problems(iteration)
+    }
+
+    fn evaluation_problems(&self, split: Split, _: u32) -> Vec<Problem> {
+        self.dataset.evaluation_problems(split)
+    }
+
+    fn prompt(&self, problem: &Problem, mode: Mode) -> String {
+        let hint = match mode {
+            Mode::Unhinted => String::new(),
+            Mode::Hinted => hint(&problem.answer),
+        };
+        format!("{QUESTION} {}{hint}\n{ANSWER}", problem.question)
+    }
+
+    fn worked_examples(&self, _: &Problem, mode: Mode, style: Style, count: usize) -> Vec<WorkedExample> {
+        prompts::shown(self, &self.worked, mode, style, count)
+    }
+
+    fn separator(&self) -> &str {
+        prompts::SEPARATOR
+    }
+
+    fn stop_strings(&self) -> Vec<String> {
+        prompts::stop_strings()
+    }
+
+    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
+        let answer = Number::whole(&problem.answer)
+            .ok_or_else(|| Error::KnownAnswer { problem: problem.id.to_string(), message: no_number(&problem.answer) })?;
+        Ok(verdict::verify(answer, completion, finish))
+    }
+
+    fn reference(&self, problem: &Problem) -> Option<String> {
+        self.dataset.rest(problem).cloned()
+    }
+
+    fn direct_completion(&self, problem: &Problem) -> String {
+        format!(" {MARK} {}", problem.answer)
+    }
+
+    fn leaks_hint(&self, completion: &str) -> bool {
+        leak::leaks(verdict::rationale(completion))
+    }
+
+    fn has_false_step(&self, completion: &str) -> bool {
+        self.check_annotations && annotations::has_false_one(verdict::rationale(completion))
+    }
+}
+
+fn entry(row: &Row) -> Result<Entry<String>, String> {
+    let (question, solution) = (row.text("question")?.trim(), row.text("answer")?.trim());
+    let problem = problem(format!("{:05}", row.number), question, solution)?;
+    Ok(Entry { line: row.line, problem, rest: format!(" {solution}") })
+}
+
+/// A problem from its solution, whose steps are counted and whose answer is taken out.
+fn problem(id: String, question: &str, solution: &str) -> Result<Problem, String> {
+    let answer = verdict::stated(solution).ok_or_else(|| format!("the solution has no line `{MARK} N` with the final answer"))?;
+    Number::whole(answer).ok_or_else(|| no_number(answer))?;
+    let steps = verdict::rationale(solution).lines().filter(|line| !line.trim().is_empty()).count();
+    Ok(Problem { id: ProblemId(id), class: class(steps), question: question.into(), answer: answer.into(), choices: Vec::new() })
+}
+
+/// A worked example of a prompt file, whose question must not show the answer.
+fn worked_example(question: &str, solution: &str) -> Result<Problem, String> {
+    let problem = problem(String::new(), question, solution)?;
+    if question.ends_with(&hint(&problem.answer)) {
+        return Err("the question ends with its answer; name the file without hints, for they are added where they belong".to_owned());
+    }
+    if verdict::rationale(solution).trim().is_empty() {
+        return Err("there are no steps before the answer; name the file with rationales, for the answers alone follow from it".to_owned());
+    }
+    Ok(problem)
+}
+
+fn hint(answer: &str) -> String {
+    format!(" ({answer})")
+}
+
+fn no_number(answer: &str) -> String {
+    format!("the known answer {answer:?} is not one number, such as 72, 1,200 or 3/4")
+}
+
+/// The name of a group: `1 step`, `3 steps`, `8+ steps`, after the lines of the human solution.
+fn class(steps: usize) -> String {
+    match steps {
+        1 => "1 step".to_owned(),
+        MANY_STEPS.. => format!("{MANY_STEPS}+ steps"),
+        _ => format!("{steps} steps"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
