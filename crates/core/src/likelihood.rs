@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::Accuracy;
-use crate::policy::{Policy, ScoreRequest};
+use crate::policy::{ScoreRequest, Scorer};
 use crate::prompt;
 use crate::task::{Split, Style, Task};
 use crate::types::{Mode, Problem, ProblemId};
@@ -55,7 +55,7 @@ pub fn measure(
     task: &dyn Task,
     split: Split,
     few_shot: usize,
-    policy: &mut dyn Policy,
+    policy: &mut dyn Scorer,
     checkpoint: &Path,
     observer: &mut dyn Observer,
 ) -> Result<(ByLikelihood, Vec<ScoredProblem>)> {

@@ -55,7 +55,7 @@ pub struct ScoreRequest {
     pub continuation: String,
 }
 
-/// How far a call of [`Policy::sample`] or [`Policy::score`] has come.
+/// How far a call of [`Policy::sample`] or [`Scorer::score`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleProgress {
     /// Completions finished, or texts scored.
@@ -77,7 +77,10 @@ pub trait Policy {
         parameters: &SamplingParameters,
         progress: &mut dyn FnMut(SampleProgress),
     ) -> Result<Vec<Sample>>;
+}
 
+/// A policy that also tells how likely a given text is. The loop needs no more than a [`Policy`].
+pub trait Scorer: Policy {
     /// The log-probability of each continuation given its prompt, in the order of the requests: the sum over its tokens (natural
     /// logarithm, temperature 1).
     fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>>;

@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
 /// Model and data are told in one message, so that both can be fetched before the next try.
 fn everything_is_there(config: &Config) -> Result<()> {
     match (BaseModel::of(&config.model), experiment::task(config)) {
-        (Err(model), Err(data)) => Err(anyhow::Error::new(data).context(model.to_string())),
+        (Err(model), Err(data)) => Err(anyhow::Error::new(data).context(format!("{model}; and besides"))),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error.into()),
         (Ok(_), Ok(_)) => Ok(()),
     }

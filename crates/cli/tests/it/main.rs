@@ -6,6 +6,7 @@ mod commands;
 mod damage;
 #[cfg(unix)]
 mod interrupted;
+mod paper;
 mod pretraining;
 mod pretraining_text;
 mod program;

@@ -1,6 +1,6 @@
 //! The policy that samples in this process.
 
-use super::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest};
+use super::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
 use crate::error::{Error, Result};
 use crate::types::FinishReason;
 use starloop_lm::LanguageModel;
@@ -56,7 +56,9 @@ impl Policy for EmbeddedPolicy {
         });
         Ok(completions.map_err(failed)?.into_iter().zip(&requests).map(|(completion, request)| sample(completion, request)).collect())
     }
+}
 
+impl Scorer for EmbeddedPolicy {
     fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
         let failed = |error| sampling_error(&error);
         let model = loaded(self.model.as_ref())?;

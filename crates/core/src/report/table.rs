@@ -73,7 +73,13 @@ pub(super) fn beside_the_paper(report: &Report) -> String {
             table.add_row(beside(run, None, Some(method)));
         }
         let name = if report.runs.len() > 1 { format!("{}\n", run.name) } else { String::new() };
-        format!("{name}{}", trim(&table))
+        let measured = run.methods.iter().map(|method| {
+            let shown = method.shown();
+            format!("{} {} problems", thousands(shown.accuracy.total), shown.split.name())
+        });
+        // Alike for all methods, unless a config says otherwise.
+        let measured = measured.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" or ");
+        format!("{name}{}\n\nThe paper's model is {PAPER_MODEL} where none is named. Measured on {measured}.", trim(&table))
     });
     tables.collect::<Vec<_>>().join("\n\n")
 }

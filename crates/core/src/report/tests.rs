@@ -179,6 +179,8 @@ fn the_papers_table_has_what_was_measured_beside_it() {
     direct fine-tuning                    76.3            -           -              -                  -
     STaR with rationalization (star)      89.5         99.7  98.1..99.9              -  97.4 (94.9 + 2.5)
     few-shot base (few_shot)                 -         65.3  59.8..70.5              -                  -
+
+    The paper's model is GPT-J 6B where none is named. Measured on 300 test problems.
     ");
 }
 

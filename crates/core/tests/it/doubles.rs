@@ -9,7 +9,7 @@ use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::run_in;
 use starloop_core::iterate::Parts;
 use starloop_core::metrics::TrainingMetrics;
-use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest};
+use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
 use starloop_core::run_dir::RunDir;
 use starloop_core::task::{Split, Style, Task, WorkedExample};
 use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
@@ -170,7 +170,9 @@ impl Policy for ToyPolicy<'_> {
         progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
         Ok(requests.iter().map(|request| complete(request, skill)).collect())
     }
+}
 
+impl Scorer for ToyPolicy<'_> {
     /// What it solves, it is sure of; elsewhere it prefers 0.
     fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
         self.fault.map_or(Ok(()), Fault::call)?;
@@ -204,7 +206,9 @@ impl Policy for Hopeless {
         };
         Ok(requests.iter().map(complete).collect())
     }
+}
 
+impl Scorer for Hopeless {
     fn score(&mut self, requests: &[ScoreRequest], _: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
         Ok(vec![f64::NAN; requests.len()])
     }

@@ -3,7 +3,7 @@
 use starloop_core::config::TrainingConfig;
 use starloop_core::error::Error;
 use starloop_core::policy::embedded::EmbeddedPolicy;
-use starloop_core::policy::{Policy, SampleRequest, SamplingParameters, ScoreRequest};
+use starloop_core::policy::{Policy, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
 use starloop_core::trainer::embedded::EmbeddedTrainer;
 use starloop_core::trainer::{FineTuning, Trainer};
 use starloop_core::types::{Example, Mode, ProblemId};
