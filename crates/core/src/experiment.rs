@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::iterate::{Parts, run_methods};
-use crate::method::Estimate;
+use crate::method::{self, Estimate};
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::run_dir::{Found, RunDir};
 use crate::task::Task;
@@ -62,7 +62,7 @@ pub fn task(config: &Config) -> Result<Box<dyn Task>> {
 /// As [`task`].
 pub fn estimate(config: &Config) -> Result<Vec<(String, Estimate)>> {
     let task = task(config)?;
-    Ok(config.methods_to_run().map(|(name, method)| (name.to_owned(), method.method.estimate(method, task.as_ref()))).collect())
+    Ok(config.methods_to_run().map(|(name, config)| (name.to_owned(), method::estimate(config, task.as_ref()))).collect())
 }
 
 /// Tells two observers.

@@ -96,6 +96,17 @@ fn read<M: Method + Serialize + DeserializeOwned + 'static>(section: Section<'_>
     Ok((Box::new(method), settings))
 }
 
+/// What a method will do, at most, its final figure included.
+pub(crate) fn estimate(config: &MethodConfig, task: &dyn Task) -> Estimate {
+    let mut estimate = config.method.estimate(config, task);
+    if let Some(split) = config.evaluation.final_split {
+        let problems = task.evaluation_problems(split, estimate.iterations).len() as u64;
+        estimate.evaluations += problems;
+        estimate.sampled_tokens += problems * config.sampling.max_new_tokens as u64;
+    }
+    estimate
+}
+
 /// What training and evaluating cost in a method that fine-tunes once in each of `iterations`.
 fn estimate_training(config: &MethodConfig, task: &dyn Task, iterations: u32) -> Estimate {
     let mut estimate = Estimate { iterations, ..estimate_evaluation(config, task, 0) };

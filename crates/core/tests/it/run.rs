@@ -3,6 +3,7 @@
 use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, config};
 use starloop_core::error::Error;
 use starloop_core::event::Event;
+use starloop_core::experiment;
 use starloop_core::likelihood;
 use starloop_core::run_dir::RunStatus;
 use starloop_core::task::{Split, Task};
@@ -298,4 +299,15 @@ fn choices_are_told_by_their_likelihood() {
     assert!(prompts.len() == 80 && prompts.iter().all(|prompt| prompt.starts_with("Q: 1\nA:so 7\n\nQ: ")), "{}", prompts[0]);
     let error = likelihood::measure(&bench.task, Split::Dev, 0, &mut Hopeless { repeats_hints: false }, &base, &mut watcher).err().unwrap();
     assert!(matches!(&error, Error::NotFinite { place, .. } if place == "numbers/dev/80"), "{error}");
+}
+
+#[test]
+fn the_estimate_counts_the_final_figure() {
+    let evaluations = |settings: &[&str]| {
+        let estimates = experiment::estimate(&config(settings)).unwrap();
+        estimates.into_iter().map(|(_, estimate)| estimate.evaluations).collect::<Vec<_>>()
+    };
+    let (without, with) = (evaluations(&[]), evaluations(&["evaluation.final_split=test"]));
+    let test = experiment::task(&config(&[])).unwrap().evaluation_problems(Split::Test, 1).len() as u64;
+    assert_eq!(without.iter().map(|count| count + test).collect::<Vec<_>>(), with);
 }
