@@ -6,6 +6,7 @@ pub mod get;
 pub mod model;
 pub mod pretrain;
 pub mod report;
+pub mod reproduce;
 pub mod run;
 pub mod sample;
 pub mod score;

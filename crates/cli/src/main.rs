@@ -7,7 +7,7 @@ mod overrides;
 mod progress;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, eval, get, pretrain, report, run, sample, score, train, verify};
+use commands::{bench, eval, get, pretrain, report, reproduce, run, sample, score, train, verify};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -38,6 +38,8 @@ Examples:
 enum Command {
     /// Run an experiment: sample, verify, rationalize, fine-tune, evaluate, repeat
     Run(run::Arguments),
+    /// Run an experiment of the paper and print its table beside the paper's
+    Reproduce(reproduce::Arguments),
     /// Show the table and the plot of finished or running experiments
     Report(report::Arguments),
     /// Fetch a model or a data set
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
     console::start(arguments.quiet);
     let outcome = threads(arguments.threads).and_then(|()| match &arguments.command {
         Command::Run(a) => run::run(a, arguments.quiet),
+        Command::Reproduce(a) => reproduce::run(a, arguments.quiet),
         Command::Report(a) => report::run(a),
         Command::Get(a) => get::run(a, arguments.quiet),
         Command::Model(a) => commands::model::run(a),

@@ -2,7 +2,7 @@
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use starloop_core::event::{Event, Observer, Stage};
-use starloop_core::metrics::{AttemptCounts, IterationMetrics};
+use starloop_core::metrics::{Accuracy, AttemptCounts, IterationMetrics};
 use std::time::Instant;
 
 /// Shows events on standard error: a bar per stage with rate and estimate on a terminal, and a line per finished iteration everywhere.
@@ -56,6 +56,7 @@ impl Observer for Console {
             Event::StageProgress { done, tokens, loss } => self.advance(*done, *tokens, *loss),
             Event::StageFinished { .. } => self.bar.finish_and_clear(),
             Event::IterationFinished { method, metrics } => self.line(&iteration_line(method, metrics)),
+            Event::MethodFinished { method, metrics } => self.line(&final_line(method, metrics)),
             Event::Warning { message } => self.bar.suspend(|| eprintln!("warning: {message}")),
             Event::RunFinished { seconds } => self.line(&format!("finished in {seconds:.0} s")),
         }
@@ -68,6 +69,7 @@ fn stage_name(stage: Stage) -> &'static str {
         Stage::Rationalizing => "rationalizing",
         Stage::FineTuning => "fine-tuning",
         Stage::Evaluating => "evaluating",
+        Stage::FinalEvaluation => "final figure",
         Stage::Pretraining => "pretraining",
     }
 }
@@ -87,14 +89,24 @@ fn iteration_line(method: &str, m: &IterationMetrics) -> String {
     if let Some(training) = &m.training {
         parts.push(format!("{} steps to loss {:.4}", training.steps, training.final_loss));
     }
+    parts.push(accuracy(m));
+    format!("{method} {}: {}", m.iteration, parts.join("; "))
+}
+
+/// `star: the best is iteration 3; on test, accuracy 71.8% (69.2-74.2): ...`
+fn final_line(method: &str, m: &IterationMetrics) -> String {
+    let best = if m.iteration > 0 { format!("the best is iteration {}; ", m.iteration) } else { String::new() };
+    format!("{method}: {best}on {}, {}", m.split.name(), accuracy(m))
+}
+
+fn accuracy(m: &IterationMetrics) -> String {
     let percent = |share: f64| 100.0 * share;
-    let accuracy = &m.accuracy;
-    parts.push(format!("accuracy {:.1}% ({:.1}-{:.1})", percent(accuracy.mean), percent(accuracy.low), percent(accuracy.high)));
-    let class = |c: &starloop_core::metrics::ClassAccuracy| {
-        format!("{} {:.0} ({:.0}-{:.0})", c.class, percent(c.accuracy.mean), percent(c.accuracy.low), percent(c.accuracy.high))
+    let of = |accuracy: &Accuracy, decimals: usize| {
+        let [mean, low, high] = [accuracy.mean, accuracy.low, accuracy.high].map(percent);
+        format!("{mean:.decimals$}% ({low:.decimals$}-{high:.decimals$})")
     };
-    let classes = m.by_class.iter().map(class).collect::<Vec<_>>().join(", ");
-    format!("{method} {}: {}: {classes}", m.iteration, parts.join("; "))
+    let classes: Vec<String> = m.by_class.iter().map(|c| format!("{} {}", c.class, of(&c.accuracy, 0))).collect();
+    format!("accuracy {}: {}", of(&m.accuracy, 1), classes.join(", "))
 }
 
 fn faithful(counts: &AttemptCounts) -> String {

@@ -1,5 +1,6 @@
 //! The pretrained model that everything starts from: a directory of the user's, or one that comes with the program.
 
+use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::run_dir::{RunDir, create_directory};
 use fs_err as fs;
@@ -40,6 +41,24 @@ enum Place {
 }
 
 impl BaseModel {
+    /// The model that a config names.
+    ///
+    /// # Errors
+    /// As [`BaseModel::find`]; where the config says from where the model comes, so does the error.
+    pub fn of(config: &ModelConfig) -> Result<BaseModel> {
+        let ModelConfig { base, hub } = config;
+        let name = |hub: &str| hub.rsplit('/').next().map(str::to_owned);
+        // Another base than the one that the config was written for is not to be had there.
+        let hub = hub.as_deref().filter(|hub| Path::new(base).file_name().and_then(|last| last.to_str()) == name(hub).as_deref());
+        BaseModel::find(base).map_err(|error| match (error, hub) {
+            (Error::BaseModel { base, message }, Some(hub)) => {
+                let message = format!("{message}; `starloop get model {hub} --out {base}` fetches it");
+                Error::BaseModel { base, message }
+            }
+            (error, _) => error,
+        })
+    }
+
     /// Looks the model up, before anything is begun.
     ///
     /// # Errors

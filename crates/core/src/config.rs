@@ -56,6 +56,9 @@ pub struct Config {
 pub struct ModelConfig {
     /// `builtin:NAME` for a shipped model, or a checkpoint directory in the Hugging Face layout.
     pub base: String,
+    /// The name under which `starloop get model` finds it, to be told where the directory is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<String>,
 }
 
 /// `[sampling]`: how rationales are drawn while collecting.
@@ -237,11 +240,14 @@ pub struct EvaluationConfig {
     pub few_shot: Option<usize>,
     /// Evaluate after every so many iterations, and after the last.
     pub every: u32,
+    /// `test`: at the end of each method, its best model on `split` = `dev` is measured once more, on the problems of the final figure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub final_split: Option<Split>,
 }
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        EvaluationConfig { split: Split::Dev, few_shot: None, every: 1 }
+        EvaluationConfig { split: Split::Dev, few_shot: None, every: 1, final_split: None }
     }
 }
 

@@ -132,6 +132,18 @@ pub enum Error {
         /// Attempts that were made.
         attempts: u64,
     },
+    /// A method learns from known rationales, and the task has none to a problem.
+    #[error("problem {problem} has no known rationale, which learn = \"rationales\" learns from; learn = \"answers\" needs none")]
+    NoKnownRationale {
+        /// The problem.
+        problem: String,
+    },
+    /// A problem is to be decided between choices, and has none.
+    #[error("problem {problem} has no choices, so there is nothing to tell by likelihood; measure it without --by-likelihood")]
+    NoChoices {
+        /// The problem.
+        problem: String,
+    },
     /// A problem that measures accuracy was about to be trained on.
     #[error("{method}, iteration {iteration}: problem {problem} is in the training problems and in the {split} problems")]
     HeldOutProblem {
@@ -237,6 +249,8 @@ impl Error {
                 | Error::Override { .. }
                 | Error::NoSuchConfig { .. }
                 | Error::BaseModel { .. }
+                | Error::NoKnownRationale { .. }
+                | Error::NoChoices { .. }
                 | Error::RunExists { .. }
                 | Error::NotARun { .. }
                 | Error::ConfigChanged { .. }

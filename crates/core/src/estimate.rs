@@ -57,7 +57,7 @@ pub struct Cost {
 /// The base model or the task cannot be had.
 pub fn cost(config: &Config) -> Result<Cost> {
     let scratch = tempfile::tempdir()?;
-    let base = BaseModel::find(&config.model.base)?.unpacked(&scratch.path().join("base"))?;
+    let base = BaseModel::of(&config.model)?.unpacked(&scratch.path().join("base"))?;
     let task = experiment::task(config)?;
     let problems: Vec<Problem> = task.training_problems(1).into_iter().take(PROBLEMS).collect();
     let model = LanguageModel::load_to_train(&base).map_err(|error| failed(&error))?;

@@ -17,6 +17,8 @@ pub enum Stage {
     FineTuning,
     /// Measuring accuracy on held-out problems.
     Evaluating,
+    /// Measuring the chosen model on the problems of the final figure.
+    FinalEvaluation,
     /// Training a base model from scratch.
     Pretraining,
 }
@@ -72,6 +74,13 @@ pub enum Event {
         /// The method's name in the config.
         method: String,
         /// The figures.
+        metrics: Box<crate::metrics::IterationMetrics>,
+    },
+    /// A method's best model was measured for the final figure.
+    MethodFinished {
+        /// The method's name in the config.
+        method: String,
+        /// The figures of the iteration that made the model, with the accuracy on the final split.
         metrics: Box<crate::metrics::IterationMetrics>,
     },
     /// Something that the user should know and that does not stop the run.

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::iterate::{Parts, run_methods};
-use crate::method::Estimate;
+use crate::method::{self, Estimate};
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::run_dir::{Found, RunDir};
 use crate::task::Task;
@@ -19,7 +19,7 @@ use std::time::Instant;
 /// Whatever stopped the run. What was finished before is kept, and `resume` goes on from it.
 pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
     let task = task(config)?;
-    let base = BaseModel::find(&config.model.base)?;
+    let base = BaseModel::of(&config.model)?;
     let (run_dir, found) = RunDir::open(root, config, resume)?;
     let base = base.directory(&run_dir)?;
     let (mut policy, mut trainer) = (EmbeddedPolicy::default(), EmbeddedTrainer::default());
@@ -45,13 +45,15 @@ pub fn run_in(config: &Config, run_dir: &RunDir, found: Found, parts: &mut Parts
 /// The config's task, with the run's seed.
 ///
 /// # Errors
-/// A value of `[task]` that cannot be.
+/// A value of `[task]` that cannot be, or a method that needs what the task has not.
 pub fn task(config: &Config) -> Result<Box<dyn Task>> {
-    config.task.build(config.seed).map_err(|error| Error::ConfigValue {
+    let task = config.task.build(config.seed).map_err(|error| Error::ConfigValue {
         origin: config.name.clone(),
         key: format!("task.{}", error.key),
         message: error.reason,
-    })
+    })?;
+    config.methods_to_run().try_for_each(|(_, method)| method.method.check_task(task.as_ref()))?;
+    Ok(task)
 }
 
 /// What each method of the config will do, at most; for a look before the run.
@@ -60,7 +62,7 @@ pub fn task(config: &Config) -> Result<Box<dyn Task>> {
 /// As [`task`].
 pub fn estimate(config: &Config) -> Result<Vec<(String, Estimate)>> {
     let task = task(config)?;
-    Ok(config.methods_to_run().map(|(name, method)| (name.to_owned(), method.method.estimate(method, task.as_ref()))).collect())
+    Ok(config.methods_to_run().map(|(name, config)| (name.to_owned(), method::estimate(config, task.as_ref()))).collect())
 }
 
 /// Tells two observers.

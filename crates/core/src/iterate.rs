@@ -11,7 +11,7 @@ use crate::metrics::{IterationMetrics, SelectionCounts, TrainingMetrics};
 use crate::policy::{Policy, SamplingParameters};
 use crate::run_dir::{IterationDir, RunDir};
 use crate::seed::stage_seed;
-use crate::task::{Split, Task};
+use crate::task::{Split, Style, Task};
 use crate::trainer::{FineTuning, Trainer};
 use crate::training_set::TrainingSet;
 use crate::types::{GradedAttempt, Mode, Problem};
@@ -20,8 +20,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 mod ask;
+mod measure;
+mod warnings;
 
 use ask::Question;
+use measure::{BaseMeasurement, Measurement, best};
 
 /// The parts that a run is made of.
 pub struct Parts<'a> {
@@ -71,14 +74,6 @@ pub struct Arm<'a> {
     base_answers: Vec<(BaseMeasurement, Vec<GradedAttempt>)>,
 }
 
-/// All that the base model's answers depend on within one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct BaseMeasurement {
-    split: Split,
-    few_shot: usize,
-    max_new_tokens: usize,
-}
-
 /// Runs the config's methods one after another.
 pub(crate) fn run_methods(config: &Config, run_dir: &RunDir, parts: &mut Parts<'_>, observer: &mut dyn Observer) -> Result<()> {
     let mut methods = config.methods_to_run();
@@ -87,15 +82,21 @@ pub(crate) fn run_methods(config: &Config, run_dir: &RunDir, parts: &mut Parts<'
     // Borrowed anew, so that parts, observer and config need not live equally long.
     let parts = Parts { task: parts.task, base: parts.base, policy: &mut *parts.policy, trainer: &mut *parts.trainer };
     let mut arm = Arm { name, config: method, seed, parts, run_dir, observer, loaded: None, base_answers: Vec::new() };
-    method.method.run(&mut arm)?;
+    arm.run()?;
     for (name, method) in methods {
         (arm.name, arm.config) = (name, method);
-        method.method.run(&mut arm)?;
+        arm.run()?;
     }
     Ok(())
 }
 
 impl Arm<'_> {
+    fn run(&mut self) -> Result<()> {
+        let config = self.config;
+        config.method.run(self)?;
+        self.measure_final()
+    }
+
     /// The method's settings.
     pub fn config(&self) -> &MethodConfig {
         self.config
@@ -109,43 +110,6 @@ impl Arm<'_> {
     /// The problems that iteration `iteration` attempts. That none of them is held out is checked when something is learned.
     pub fn training_problems(&self, iteration: u32) -> Vec<Problem> {
         self.parts.task.training_problems(iteration)
-    }
-
-    /// Tells the user something that does not stop the run.
-    pub fn warn(&mut self, message: &str) {
-        self.observer.observe(&Event::Warning { message: format!("{}: {message}", self.name) });
-    }
-
-    /// Measures the base model with the worked examples of iteration 1 in its prompt, as iteration 0. Methods that measure alike share the
-    /// answers.
-    ///
-    /// # Errors
-    /// Those of the policy and of the run directory.
-    pub fn measure_base(&mut self) -> Result<IterationMetrics> {
-        let place = self.place(0);
-        let (split, few_shot) = (self.config.evaluation.split, self.config.sampling.few_shot);
-        let measurement = BaseMeasurement { split, few_shot, max_new_tokens: self.config.sampling.max_new_tokens };
-        let shared = self.base_answers.iter().find(|(known, _)| *known == measurement).map(|(_, answers)| answers.clone());
-        let answers = match &shared {
-            Some(shared) if place.evaluation()?.is_none() => {
-                // A stage of its own, so that the log tells that it took no time.
-                let began = self.started(0, Stage::Evaluating, shared.len() as u64);
-                place.write_evaluation(shared)?;
-                self.ended(0, Stage::Evaluating, 0, began);
-                shared.clone()
-            }
-            _ => self.evaluate(0, Start::Base, few_shot)?,
-        };
-        let metrics = match place.metrics()? {
-            Some(metrics) => metrics,
-            None => self.write_metrics(0, None, None, &answers)?,
-        };
-        self.finished(&metrics);
-        if shared.is_none() {
-            self.warn_of_a_hopeless_base(&metrics);
-            self.base_answers.push((measurement, answers));
-        }
-        Ok(metrics)
     }
 
     /// Attempts `problems` with the model `model`, and where all attempts failed once more with the answer as a hint, with the model
@@ -182,6 +146,7 @@ impl Arm<'_> {
             stage: Stage::Sampling,
             iteration,
             mode: Mode::Unhinted,
+            style: Style::Rationale,
             few_shot: sampling.few_shot_in(iteration),
             samples: sampling.samples_per_problem,
             parameters,
@@ -229,10 +194,13 @@ impl Arm<'_> {
         } else {
             let lesson = teach(self)?;
             let training = self.finetune(iteration, &lesson)?;
-            let few_shot = self.config.evaluation.few_shot.unwrap_or_else(|| self.config.sampling.few_shot_in(iteration + 1));
+            let (split, style) = (self.config.evaluation.split, self.config.method.style());
+            let measurement = Measurement { stage: Stage::Evaluating, iteration, split, style };
             let due = last || iteration.is_multiple_of(self.config.evaluation.every);
-            let answers = if due { self.evaluate(iteration, Start::Iteration(iteration), few_shot)? } else { Vec::new() };
-            self.write_metrics(iteration, Some(&lesson), Some(training), &answers)?
+            let answers = if due { self.evaluate(&place, &measurement)? } else { Vec::new() };
+            let metrics = self.write_metrics(iteration, Some(&lesson), Some(training), &answers)?;
+            self.warn_of_one_sided_attempts(&metrics);
+            metrics
         };
         self.discard_old_checkpoints(iteration)?;
         self.finished(&metrics);
@@ -296,28 +264,6 @@ impl Arm<'_> {
         Ok(())
     }
 
-    /// One greedy answer to every held-out problem of the configured split.
-    fn evaluate(&mut self, iteration: u32, model: Start, few_shot: usize) -> Result<Vec<GradedAttempt>> {
-        let place = self.place(iteration);
-        if let Some(answers) = place.evaluation()? {
-            let counts = eval::count(&answers, Mode::Unhinted);
-            self.reused(iteration, Stage::Evaluating, counts.attempts, counts.tokens);
-            return Ok(answers);
-        }
-        let problems = self.parts.task.evaluation_problems(self.config.evaluation.split, iteration);
-        let parameters = SamplingParameters {
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            max_new_tokens: self.config.sampling.max_new_tokens,
-            stop_strings: self.parts.task.stop_strings(),
-        };
-        let question = Question { stage: Stage::Evaluating, iteration, mode: Mode::Unhinted, few_shot, samples: 1, parameters };
-        let answers = self.ask(&question, &problems, model)?;
-        place.write_evaluation(&answers)?;
-        Ok(answers)
-    }
-
     fn write_metrics(
         &mut self,
         iteration: u32,
@@ -350,10 +296,14 @@ impl Arm<'_> {
 
     fn discard_old_checkpoints(&self, iteration: u32) -> Result<()> {
         let keep = self.config.training.keep_checkpoints;
-        if keep > 0 {
-            for old in 1..=iteration.saturating_sub(keep) {
-                self.place(old).discard_checkpoint()?;
-            }
+        if keep == 0 {
+            return Ok(());
+        }
+        // Whatever its age: the best so far may be the one that gives the final figure.
+        let measured = if self.config.evaluation.final_split.is_some() { self.run_dir.metrics(self.name)? } else { Vec::new() };
+        let best = best(&measured).map_or(0, |metrics| metrics.iteration);
+        for old in (1..=iteration.saturating_sub(keep)).filter(|old| *old != best) {
+            self.place(old).discard_checkpoint()?;
         }
         Ok(())
     }
@@ -366,27 +316,6 @@ impl Arm<'_> {
         match model {
             Start::Base => self.parts.base.to_owned(),
             Start::Iteration(iteration) => self.place(iteration).checkpoint(),
-        }
-    }
-
-    /// A base that solves nothing, or no more than guessing does, cannot bootstrap (paper, section 5: GPT-2 failed even on arithmetic).
-    fn warn_of_a_hopeless_base(&mut self, metrics: &IterationMetrics) {
-        let (accuracy, chance) = (metrics.accuracy, self.parts.task.chance());
-        if accuracy.correct == 0 {
-            self.warn(&format!(
-                "the base model solves none of {} problems with worked examples in its prompt; there may be nothing to bootstrap from. Try \
-                 easier problems, more worked examples (sampling.few_shot) or a stronger base model",
-                accuracy.total
-            ));
-        } else if chance > 0.0 && accuracy.low <= chance {
-            self.warn(&format!(
-                "the base model's accuracy is {:.1}% [{:.1}, {:.1}], which is not above chance ({:.1}%); right answers may come with wrong \
-                 reasoning, and there may be nothing to bootstrap from",
-                100.0 * accuracy.mean,
-                100.0 * accuracy.low,
-                100.0 * accuracy.high,
-                100.0 * chance
-            ));
         }
     }
 

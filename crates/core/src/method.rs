@@ -5,26 +5,44 @@
 use crate::config::{Invalid, MethodConfig, Section};
 use crate::error::Result;
 use crate::iterate::Arm;
-use crate::task::Task;
+use crate::task::{Style, Task};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
+mod approach;
 mod direct;
 mod few_shot;
 mod star;
 
-pub use direct::Direct;
+pub use approach::Approach;
+pub use direct::{Direct, Learn};
 pub use few_shot::FewShot;
 pub use star::Star;
 
 /// A way to make use of a base model, with its settings.
 pub trait Method: Debug + Send + Sync {
+    /// What it does, in the terms of the paper's comparison.
+    fn approach(&self) -> Approach;
+
+    /// What the worked examples show when its model is measured.
+    fn style(&self) -> Style {
+        Style::Rationale
+    }
+
     /// Checks the settings against each other; the key of an error is relative to `[methods.NAME]`.
     ///
     /// # Errors
     /// The first value that cannot be.
     fn check(&self, config: &MethodConfig) -> Result<(), Invalid>;
+
+    /// Checks, before any work is done, that the task has what the method needs.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn check_task(&self, _task: &dyn Task) -> Result<()> {
+        Ok(())
+    }
 
     /// What the method will do, at most.
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate;
@@ -76,6 +94,17 @@ fn read<M: Method + Serialize + DeserializeOwned + 'static>(section: Section<'_>
     // Settings are plain structs of numbers and booleans, which TOML can always hold.
     let settings = toml::Table::try_from(&method).unwrap_or_default();
     Ok((Box::new(method), settings))
+}
+
+/// What a method will do, at most, its final figure included.
+pub(crate) fn estimate(config: &MethodConfig, task: &dyn Task) -> Estimate {
+    let mut estimate = config.method.estimate(config, task);
+    if let Some(split) = config.evaluation.final_split {
+        let problems = task.evaluation_problems(split, estimate.iterations).len() as u64;
+        estimate.evaluations += problems;
+        estimate.sampled_tokens += problems * config.sampling.max_new_tokens as u64;
+    }
+    estimate
 }
 
 /// What training and evaluating cost in a method that fine-tunes once in each of `iterations`.

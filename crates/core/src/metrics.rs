@@ -84,6 +84,15 @@ pub struct SelectionCounts {
     pub dropped_false_step: u64,
     /// Dropped because the problem has its share of examples already.
     pub dropped_over_limit: u64,
+    /// Different problems that were attempted; 0 where selection had no attempts, or did not count them yet.
+    #[serde(default)]
+    pub problems: u64,
+    /// Those of them that are learned from an unaided rationale.
+    #[serde(default)]
+    pub problems_unhinted: u64,
+    /// Those that are learned from a rationalization alone.
+    #[serde(default)]
+    pub problems_hinted: u64,
 }
 
 /// What fine-tuning did.

@@ -46,12 +46,21 @@ pub struct Sample {
     pub logprob: f64,
 }
 
-/// How far a call of [`Policy::sample`] has come.
+/// A text whose log-probability is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScoreRequest {
+    /// What stands before it, worked examples included.
+    pub prompt: String,
+    /// The text; where the prompt ends without a blank, it begins with one.
+    pub continuation: String,
+}
+
+/// How far a call of [`Policy::sample`] or [`Scorer::score`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleProgress {
-    /// Completions finished.
+    /// Completions finished, or texts scored.
     pub finished: u64,
-    /// Tokens generated.
+    /// Tokens generated, or put through the model.
     pub tokens: u64,
 }
 
@@ -68,4 +77,11 @@ pub trait Policy {
         parameters: &SamplingParameters,
         progress: &mut dyn FnMut(SampleProgress),
     ) -> Result<Vec<Sample>>;
+}
+
+/// A policy that also tells how likely a given text is. The loop needs no more than a [`Policy`].
+pub trait Scorer: Policy {
+    /// The log-probability of each continuation given its prompt, in the order of the requests: the sum over its tokens (natural
+    /// logarithm, temperature 1).
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>>;
 }

@@ -4,19 +4,20 @@
 //! of several runs side by side. Every share is in 0..=1 here and in the JSON, and in percent wherever it is shown.
 
 mod chart;
-mod kind;
+mod paper;
 mod plot;
 mod read;
 mod table;
 
 use crate::error::Result;
-use crate::metrics::{Accuracy, ClassAccuracy, IterationMetrics};
+use crate::metrics::{Accuracy, ClassAccuracy, IterationMetrics, SelectionCounts};
 use crate::task::Split;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
 
-pub use kind::{Kind, PaperFigure, paper_figure};
+pub use crate::method::Approach;
+pub use paper::PaperFigure;
 
 /// Some runs, as their directories tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,8 +33,8 @@ pub struct Report {
 pub struct RunReport {
     /// The directory's name; its whole path where two runs of a report share a name.
     pub name: String,
-    /// The task that the config names, where it names one.
-    pub task: Option<String>,
+    /// The kind of the task.
+    pub task: String,
     /// The methods, in the order in which they were run.
     pub methods: Vec<MethodReport>,
 }
@@ -43,10 +44,12 @@ pub struct RunReport {
 pub struct MethodReport {
     /// The method's name in the config.
     pub name: String,
-    /// What the method did, as its figures show.
-    pub kind: Kind,
+    /// What the method does.
+    pub kind: Approach,
     /// The finished iterations, in order.
     pub iterations: Vec<IterationReport>,
+    /// The best of them on the final split, where the config names one and the method is done.
+    pub final_metrics: Option<IterationMetrics>,
 }
 
 /// One finished iteration.
@@ -65,8 +68,8 @@ pub struct ResultRow {
     pub run: String,
     /// The method's name in the config.
     pub method: String,
-    /// What the method did.
-    pub kind: Kind,
+    /// What the method does.
+    pub kind: Approach,
     /// The outer iteration, 0 for the base.
     pub iteration: u32,
     /// Which problems accuracy was measured on.
@@ -101,6 +104,8 @@ pub struct ResultRow {
     pub kept_unhinted: u64,
     /// Those of them that were found with the hint.
     pub kept_hinted: u64,
+    /// Problems that are learned from; `null` where it is not known.
+    pub train_used: Option<TrainUse>,
     /// Right answers that selection dropped.
     pub dropped: u64,
     /// Optimizer steps of fine-tuning; `null` where there was none.
@@ -111,23 +116,38 @@ pub struct ResultRow {
     pub checkpoint: String,
 }
 
-/// A whole method: the accuracy of its last evaluation and what all its iterations took.
+/// How much of the training problems is learned from, as shares in 0..=1 of those attempted (the paper's "% of train used").
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TrainUse {
+    /// All that are learned from.
+    pub share: f64,
+    /// Those with an unaided rationale.
+    pub generated: f64,
+    /// Those with a rationalization alone.
+    pub rationalized: f64,
+}
+
+/// A whole method: its final accuracy, or that of its last evaluation, and what all its iterations took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MethodSummary {
     /// The run's name.
     pub run: String,
     /// The method's name in the config.
     pub method: String,
-    /// What the method did.
-    pub kind: Kind,
-    /// The last iteration that was evaluated.
+    /// What the method does.
+    pub kind: Approach,
+    /// The iteration that the accuracy is of: the best one where there is a final split, else the last that was evaluated.
     pub iteration: u32,
+    /// Which problems accuracy was measured on.
+    pub split: Split,
     /// Share of right answers after it, 0..=1; `null` where none was evaluated.
     pub accuracy: Option<f64>,
     /// The 95% Wilson interval of `accuracy`.
     pub interval: Option<[f64; 2]>,
     /// Share of right answers class by class.
     pub by_class: ByClass<f64>,
+    /// Problems that iteration learned from; `null` where nothing was learned.
+    pub train_used: Option<TrainUse>,
     /// Training problems attempted, over all iterations.
     pub problems: u64,
     /// Tokens generated for training, over all iterations.
@@ -172,7 +192,7 @@ impl Report {
         rows
     }
 
-    /// Every method of every run, by its last iteration.
+    /// Every method of every run, by its final figure or last iteration.
     pub fn summaries(&self) -> Vec<MethodSummary> {
         self.methods().map(|(run, method)| summary(run, method)).collect()
     }
@@ -192,6 +212,11 @@ impl Report {
     /// The result at a glance, for the terminal: one table per run, a column per method, with the paper's figures beside.
     pub fn summary_tables(&self) -> String {
         table::summaries(self)
+    }
+
+    /// The paper's table with what was measured beside it, one per run; for the terminal.
+    pub fn paper_tables(&self) -> String {
+        table::beside_the_paper(self)
     }
 
     /// What happened in each iteration, for the terminal: two tables per method that trained, what came out and what went in.
@@ -242,6 +267,11 @@ impl MethodReport {
         self.evaluated().last().or(self.iterations.last()).expect("a method that was read has an iteration")
     }
 
+    /// What the method is judged by: its final figures, or else those of its last evaluation.
+    pub fn shown(&self) -> &IterationMetrics {
+        self.final_metrics.as_ref().unwrap_or(&self.last_evaluated().metrics)
+    }
+
     /// The iterations whose accuracy was measured.
     fn evaluated(&self) -> impl Iterator<Item = &IterationReport> {
         self.iterations.iter().filter(|iteration| iteration.metrics.accuracy.total > 0)
@@ -287,7 +317,8 @@ fn row(run: &RunReport, method: &MethodReport, iteration: &IterationReport) -> R
         kept: selection.kept_unhinted + selection.kept_hinted,
         kept_unhinted: selection.kept_unhinted,
         kept_hinted: selection.kept_hinted,
-        dropped: selection.dropped_duplicate + selection.dropped_leaked_hint + selection.dropped_over_limit,
+        train_used: train_used(method.kind, metrics),
+        dropped: dropped(selection),
         steps: metrics.training.map(|training| training.steps),
         loss: metrics.training.map(|training| training.final_loss),
         checkpoint: metrics.checkpoint.clone(),
@@ -295,21 +326,43 @@ fn row(run: &RunReport, method: &MethodReport, iteration: &IterationReport) -> R
 }
 
 fn summary(run: &RunReport, method: &MethodReport) -> MethodSummary {
-    let last = &method.last_evaluated().metrics;
+    let shown = method.shown();
     MethodSummary {
         run: run.name.clone(),
         method: method.name.clone(),
         kind: method.kind,
-        iteration: last.iteration,
-        accuracy: measured(&last.accuracy).map(|accuracy| accuracy.mean),
-        interval: measured(&last.accuracy).map(|accuracy| [accuracy.low, accuracy.high]),
-        by_class: by_class(last, |accuracy| accuracy.mean),
+        iteration: shown.iteration,
+        split: shown.split,
+        accuracy: measured(&shown.accuracy).map(|accuracy| accuracy.mean),
+        interval: measured(&shown.accuracy).map(|accuracy| [accuracy.low, accuracy.high]),
+        by_class: by_class(shown, |accuracy| accuracy.mean),
+        train_used: train_used(method.kind, shown),
         problems: method.total(|metrics| metrics.problems),
         sampled_tokens: method.total(sampled_tokens),
         trained_tokens: method.total(trained_tokens),
         seconds: method.iterations.iter().filter_map(|iteration| iteration.seconds).reduce(|a, b| a + b),
-        paper: run.task.as_deref().and_then(|task| paper_figure(task, method.kind)),
+        paper: paper::figure_of(&run.task, method.kind),
     }
+}
+
+/// Distinct problems that are learned from, of those attempted. What is known of every problem is learned of every problem.
+fn train_used(approach: Approach, metrics: &IterationMetrics) -> Option<TrainUse> {
+    let SelectionCounts { problems, problems_unhinted, problems_hinted, .. } = metrics.selection;
+    if approach.learns_what_is_known() && metrics.training.is_some() {
+        return Some(TrainUse { share: 1.0, generated: 0.0, rationalized: 0.0 });
+    }
+    let share = |count| share(Some(count), problems);
+    Some(TrainUse {
+        share: share(problems_unhinted + problems_hinted)?,
+        generated: share(problems_unhinted)?,
+        rationalized: share(problems_hinted)?,
+    })
+}
+
+/// Right answers that are not learned from.
+fn dropped(selection: &SelectionCounts) -> u64 {
+    let SelectionCounts { dropped_duplicate, dropped_leaked_hint, dropped_false_step, dropped_over_limit, .. } = *selection;
+    dropped_duplicate + dropped_leaked_hint + dropped_false_step + dropped_over_limit
 }
 
 /// An accuracy of no problems says nothing.

@@ -6,6 +6,7 @@
 //!   accuracy.svg                                                            the plot
 //!   METHOD/iter-000/ eval.jsonl metrics.json                                the base model, few-shot
 //!   METHOD/iter-001/ attempts.jsonl train.jsonl training.json checkpoint/ eval.jsonl metrics.json
+//!   METHOD/final/    eval.jsonl metrics.json                                the best of them on the final split, if there is one
 //! ```
 //! Everything but `events.jsonl` is written under a temporary name (`*.partial`), synced and renamed, so a final name means done. While a
 //! fine-tuning is under way, `training-state/` holds what it can be taken up from. `metrics.json` comes last and means that the
@@ -42,6 +43,7 @@ const TRAINING: &str = "training.json";
 const CHECKPOINT: &str = "checkpoint";
 const TRAINING_STATE: &str = "training-state";
 const EVALUATION: &str = "eval.jsonl";
+const FINAL: &str = "final";
 const PLOT: &str = "accuracy.svg";
 const METRICS: &str = "metrics.json";
 
@@ -177,13 +179,21 @@ impl RunDir {
         IterationDir { root: self.root.join(method).join(format!("iter-{iteration:03}")) }
     }
 
+    /// The place of a method's final figure: the best iteration's, measured on `evaluation.final_split`.
+    pub fn final_measurement(&self, method: &str) -> IterationDir {
+        IterationDir { root: self.root.join(method).join(FINAL) }
+    }
+
     /// The finished iterations of a method, in order.
     pub fn metrics(&self, method: &str) -> Result<Vec<IterationMetrics>> {
         let mut found = Vec::new();
         let root = self.root.join(method);
         if root.is_dir() {
             for entry in fs::read_dir(&root)? {
-                found.extend(IterationDir { root: entry?.path() }.metrics()?);
+                let entry = entry?;
+                if entry.file_name() != FINAL {
+                    found.extend(IterationDir { root: entry.path() }.metrics()?);
+                }
             }
         }
         found.sort_by_key(|metrics| metrics.iteration);

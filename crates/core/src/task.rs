@@ -95,7 +95,8 @@ fn read<S: Settings + Serialize + DeserializeOwned + 'static>(section: Section<'
 }
 
 /// What the completion of a worked example shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Style {
     /// A rationale and the answer.
     Rationale,

@@ -44,6 +44,7 @@ impl TrainingSet {
         let mut examples = Vec::new();
         let mut seen = HashSet::new();
         let mut kept_of: HashMap<&ProblemId, u32> = HashMap::new();
+        let mut unaided = HashSet::new();
         for round in rounds {
             let problems: HashMap<_, _> = round.problems.iter().map(|problem| (&problem.id, problem)).collect();
             for GradedAttempt { attempt, verdict, .. } in &round.attempts {
@@ -71,30 +72,49 @@ impl TrainingSet {
                 }
                 *kept += 1;
                 match attempt.mode {
-                    Mode::Unhinted => counts.kept_unhinted += 1,
+                    Mode::Unhinted => {
+                        counts.kept_unhinted += 1;
+                        unaided.insert(&problem.id);
+                    }
                     Mode::Hinted => counts.kept_hinted += 1,
                 }
                 examples.push(example(task, problem, attempt.mode, attempt.completion.clone(), rules.few_shot));
             }
         }
+        counts.problems = rounds.iter().flat_map(|round| &round.problems).map(|problem| &problem.id).collect::<HashSet<_>>().len() as u64;
+        counts.problems_unhinted = unaided.len() as u64;
+        counts.problems_hinted = (kept_of.len() - unaided.len()) as u64;
         Ok((TrainingSet { examples }, counts))
     }
 
     /// The known answers alone, for direct fine-tuning: one example of each distinct problem.
     pub fn of_known_answers(task: &dyn Task, problems: &[Problem]) -> TrainingSet {
-        let mut seen = HashSet::new();
-        let examples = problems
-            .iter()
-            .filter(|problem| seen.insert(&problem.id))
-            .map(|problem| example(task, problem, Mode::Unhinted, task.direct_completion(problem), 0))
-            .collect();
-        TrainingSet { examples }
+        let learned = |problem| example(task, problem, Mode::Unhinted, task.direct_completion(problem), 0);
+        TrainingSet { examples: distinct(problems).map(learned).collect() }
+    }
+
+    /// The rationales that came with the problems: one example of each distinct problem.
+    ///
+    /// # Errors
+    /// [`Error::NoKnownRationale`] names the first problem without.
+    pub fn of_known_rationales(task: &dyn Task, problems: &[Problem]) -> Result<TrainingSet> {
+        let learned = |problem: &Problem| {
+            let rationale = task.reference(problem).ok_or_else(|| Error::NoKnownRationale { problem: problem.id.to_string() })?;
+            Ok(example(task, problem, Mode::Unhinted, rationale, 0))
+        };
+        Ok(TrainingSet { examples: distinct(problems).map(learned).collect::<Result<_>>()? })
     }
 
     /// The examples, in the order of the attempts.
     pub fn examples(&self) -> &[Example] {
         &self.examples
     }
+}
+
+/// Each problem once.
+fn distinct(problems: &[Problem]) -> impl Iterator<Item = &Problem> {
+    let mut seen = HashSet::new();
+    problems.iter().filter(move |problem| seen.insert(&problem.id))
 }
 
 /// The only place where an [`Example`] is made: its prompt is always the unhinted one.

@@ -15,6 +15,7 @@ pub mod kernels;
 pub mod lora;
 pub mod memory;
 pub mod model;
+pub mod score;
 pub mod tokenizer;
 pub mod train;
 pub mod weights;

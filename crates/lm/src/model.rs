@@ -2,7 +2,7 @@
 
 use crate::arch::DecoderSpec;
 use crate::checkpoint::{self, Checkpoint};
-use crate::decoder::{Decoder, Packed, TrainingMemory};
+use crate::decoder::Decoder;
 use crate::error::{Error, Result};
 use crate::kernels::{Cpu, Kernels};
 use crate::lora::is_adapter;
@@ -88,29 +88,5 @@ impl<K: Kernels> LanguageModel<K> {
     /// Text to ids and back.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
-    }
-
-    /// The log-probability (natural logarithm) of each token given those before; the first has none. The forward pass is training's.
-    pub fn score(&self, tokens: &[u32]) -> Result<Vec<Option<f32>>> {
-        if tokens.is_empty() {
-            return Ok(Vec::new());
-        }
-        if tokens.len() > self.spec().context {
-            return Err(Error::DocumentTooLong {
-                document: 0,
-                tokens: tokens.len(),
-                what: "the model's context",
-                limit: self.spec().context,
-            });
-        }
-        let packed = Packed {
-            tokens: tokens.to_vec(),
-            positions: (0..tokens.len() as u32).collect(),
-            offsets: vec![0, tokens.len()],
-            rows: (0..tokens.len() as u32 - 1).collect(),
-            targets: tokens[1..].to_vec(),
-        };
-        let losses = self.decoder.losses(&packed, &mut TrainingMemory::new(self.decoder.kernels()));
-        Ok(std::iter::once(None).chain(losses.into_iter().map(|loss| Some(-loss))).collect())
     }
 }

@@ -1,12 +1,14 @@
 //! `starloop eval`: a checkpoint's accuracy on a task.
 
 use crate::console;
+use crate::model::Model;
 use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::event::{Event, Observer};
-use starloop_core::experiment;
-use starloop_core::metrics::IterationMetrics;
+use starloop_core::metrics::{Accuracy, IterationMetrics};
+use starloop_core::policy::embedded::EmbeddedPolicy;
+use starloop_core::{experiment, likelihood};
 use std::path::PathBuf;
 
 /// Measure a checkpoint's accuracy on a task's held-out problems.
@@ -15,6 +17,7 @@ use std::path::PathBuf;
 Examples:
   starloop eval --model runs/arithmetic/star/iter-003/checkpoint --task arithmetic
   starloop eval --model builtin:arithmetic --task arithmetic --few-shot 3 --split dev --json
+  starloop eval --model DIR --task commonsense_qa --by-likelihood
   starloop eval --model DIR --task arithmetic --set task.digits=[6,10] --max-new-tokens 256 --answers answers.jsonl")]
 pub struct Arguments {
     /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
@@ -32,10 +35,13 @@ pub struct Arguments {
     /// Tokens after which an answer is cut off
     #[arg(long, value_name = "N", default_value_t = 256)]
     max_new_tokens: usize,
+    /// Sample nothing: choose the choice that is most likely after the prompt. Worked examples then show the answers alone
+    #[arg(long, conflicts_with = "max_new_tokens")]
+    by_likelihood: bool,
     /// Change a key of the config, such as `task.evaluation_per_class=50`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Also write every answer with its verdict to this file, as JSON lines
+    /// Also write every answer with its verdict, or every choice's log-probability, to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     /// Print the figures as JSON
@@ -70,6 +76,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     let set: Vec<String> = set.into_iter().chain(arguments.set.iter().cloned()).collect();
     // Measuring a checkpoint is an experiment of one method that trains nothing.
     let config = Config::parse("starloop eval", "name = \"eval\"\nrun = [\"eval\"]\n[methods.eval]\nkind = \"few_shot\"", &set)?;
+    if arguments.by_likelihood {
+        return by_likelihood(arguments, &config, &mut Console::new(quiet));
+    }
     let directory = tempfile::tempdir()?;
     let mut collect = Collect { console: Console::new(quiet), metrics: None };
     experiment::run(&config, &directory.path().join("eval"), false, &mut collect)?;
@@ -80,18 +89,29 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     if arguments.json {
         return console::print_json(&metrics);
     }
-    let line = |name: &str, a: &starloop_core::metrics::Accuracy| {
-        console::print(&format!(
-            "{name:<12} {:>5.1}%  ({:.1}-{:.1})  {} of {}",
-            100.0 * a.mean,
-            100.0 * a.low,
-            100.0 * a.high,
-            a.correct,
-            a.total
-        ))
-    };
     metrics.by_class.iter().try_for_each(|class| line(&class.class, &class.accuracy))?;
     line("all", &metrics.accuracy)
+}
+
+fn by_likelihood(arguments: &Arguments, config: &Config, console: &mut Console) -> Result<()> {
+    let task = experiment::task(config)?;
+    let model = Model::find(&arguments.model)?;
+    let (split, few_shot, policy) = (config.evaluation.split, arguments.few_shot, &mut EmbeddedPolicy::default());
+    let (figures, scored) = likelihood::measure(task.as_ref(), split, few_shot, policy, model.directory(), console)?;
+    if let Some(answers) = &arguments.answers {
+        let lines: String = scored.iter().map(|problem| Ok(serde_json::to_string(problem)? + "\n")).collect::<Result<_>>()?;
+        fs_err::write(answers, lines)?;
+    }
+    if arguments.json {
+        return console::print_json(&figures);
+    }
+    line("likelihood", &figures.accuracy)?;
+    line("per byte", &figures.accuracy_per_byte)
+}
+
+fn line(name: &str, a: &Accuracy) -> Result<()> {
+    let [mean, low, high] = [a.mean, a.low, a.high].map(|share| 100.0 * share);
+    console::print(&format!("{name:<12} {mean:>5.1}%  ({low:.1}-{high:.1})  {} of {}", a.correct, a.total))
 }
 
 /// A text as TOML writes it.

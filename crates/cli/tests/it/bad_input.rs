@@ -19,6 +19,7 @@ fn configs_that_cannot_be_are_exit_code_2() {
         ("pretrain arithmetik", &["did you mean `arithmetic`?"]),
         ("pretrain arithmetic --set training.step=3", &["`training.step`", "`training.steps`"]),
         ("eval --model builtin:arithmetic --task arithmetik", &["task.kind", "did you mean \"arithmetic\"?"]),
+        ("eval --model builtin:arithmetic --task arithmetic --by-likelihood", &["has no choices", "without --by-likelihood"]),
         ("verify --task arithmetik", &["task.kind", "did you mean \"arithmetic\"?"]),
         ("train --model x --data y --out z --set step=1", &["`step`", "`steps`"]),
     ];

@@ -1,6 +1,7 @@
 //! Values that parse and yet cannot be. Checked once, when a config is read.
 
 use super::{Config, EvaluationConfig, Invalid, MethodConfig, SamplingConfig, TrainingConfig};
+use crate::task::Split;
 
 type Checked = Result<(), Invalid>;
 
@@ -101,7 +102,9 @@ pub(super) fn training(path: &str, config: &TrainingConfig) -> Checked {
 
 fn evaluation(path: &str, config: &EvaluationConfig) -> Checked {
     require(config.every > 0, path, "every", || "must be at least 1".to_owned())?;
-    require(config.split != crate::task::Split::Train, path, "split", || {
-        "accuracy is measured on held-out problems: \"dev\" or \"test\"".to_owned()
+    require(config.split != Split::Train, path, "split", || "accuracy is measured on held-out problems: \"dev\" or \"test\"".to_owned())?;
+    let (split, last) = (config.split, config.final_split);
+    require(last.is_none_or(|last| (split, last) == (Split::Dev, Split::Test)), path, "final_split", || {
+        format!("only \"test\" can give a final figure, and only where {path}.split = \"dev\" makes the choices")
     })
 }

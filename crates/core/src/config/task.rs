@@ -39,6 +39,11 @@ impl TaskConfig {
         TaskConfig::read(source.section("task", raw.task))
     }
 
+    /// The value of `kind`.
+    pub fn kind(&self) -> &str {
+        self.echo.get("kind").and_then(toml::Value::as_str).unwrap_or_default()
+    }
+
     /// The task of a run with this seed.
     ///
     /// # Errors

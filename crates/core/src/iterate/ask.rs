@@ -18,6 +18,8 @@ pub(super) struct Question {
     pub(super) iteration: u32,
     /// With or without the hint.
     pub(super) mode: Mode,
+    /// What the worked examples show.
+    pub(super) style: Style,
     /// Worked examples in front.
     pub(super) few_shot: usize,
     /// Samples for each problem.
@@ -40,7 +42,7 @@ impl Arm<'_> {
         let mut asked = Vec::new();
         let mut requests = Vec::new();
         for problem in problems {
-            let prompt = prompt::assemble(task, problem, question.mode, Style::Rationale, question.few_shot);
+            let prompt = prompt::assemble(task, problem, question.mode, question.style, question.few_shot);
             for sample in 0..question.samples {
                 let seed = sample_seed(self.seed, question.iteration, question.mode, &problem.id, sample);
                 asked.push((problem, sample));

@@ -1,18 +1,38 @@
-//! Few-shot prompting: the base model with worked examples in its prompt, nothing learned (the paper's first baseline).
+//! Few-shot prompting: the base model with worked examples in its prompt, nothing learned (the paper's first baselines).
 
-use super::{Estimate, Method, estimate_evaluation};
+use super::{Approach, Estimate, Method, estimate_evaluation};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
 use crate::iterate::Arm;
-use crate::task::Task;
+use crate::task::{Style, Task};
 use serde::{Deserialize, Serialize};
 
 /// `kind = "few_shot"`. The number of worked examples is `sampling.few_shot`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FewShot {}
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FewShot {
+    /// What the worked examples show: `rationale` (the paper's chain of thought) or `direct`, the answers alone.
+    pub style: Style,
+}
+
+impl Default for FewShot {
+    fn default() -> Self {
+        FewShot { style: Style::Rationale }
+    }
+}
 
 impl Method for FewShot {
+    fn approach(&self) -> Approach {
+        match self.style {
+            Style::Rationale => Approach::FewShot,
+            Style::Direct => Approach::FewShotDirect,
+        }
+    }
+
+    fn style(&self) -> Style {
+        self.style
+    }
+
     fn check(&self, _: &MethodConfig) -> Result<(), Invalid> {
         Ok(())
     }
@@ -22,6 +42,6 @@ impl Method for FewShot {
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        arm.measure_base().map(drop)
+        arm.measure_base(self.style).map(drop)
     }
 }

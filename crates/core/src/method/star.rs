@@ -1,10 +1,10 @@
 //! The self-taught reasoner (paper, section 3 and algorithm 1): attempt, rationalize the failures, keep what is right, fine-tune, repeat.
 
-use super::{Estimate, Method, estimate_training};
+use super::{Approach, Estimate, Method, estimate_training};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
 use crate::iterate::{Arm, Lesson, Start};
-use crate::task::{Split, Task};
+use crate::task::{Split, Style, Task};
 use crate::training_set::{Round, SelectionRules, TrainingSet};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,10 @@ impl Default for Star {
 }
 
 impl Method for Star {
+    fn approach(&self) -> Approach {
+        if self.rationalize { Approach::StarRationalized } else { Approach::Star }
+    }
+
     fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
         let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
         if self.iterations == 0 {
@@ -76,7 +80,7 @@ impl Method for Star {
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        let mut best = arm.measure_base()?.accuracy.mean;
+        let mut best = arm.measure_base(Style::Rationale)?.accuracy.mean;
         let mut without_rise = 0;
         for iteration in 1..=self.iterations {
             let last = iteration == self.iterations;

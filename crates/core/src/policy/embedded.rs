@@ -1,11 +1,12 @@
 //! The policy that samples in this process.
 
-use super::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
+use super::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
 use crate::error::{Error, Result};
 use crate::types::FinishReason;
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::engine::{self, Completion, EngineLimits, Finish, Request, Sampling};
+use starloop_lm::score::Tail;
 use std::path::Path;
 
 /// Samples with `starloop-lm`.
@@ -38,10 +39,7 @@ impl Policy for EmbeddedPolicy {
         progress: &mut dyn FnMut(SampleProgress),
     ) -> Result<Vec<Sample>> {
         let failed = |error| sampling_error(&error);
-        let model = self
-            .model
-            .as_ref()
-            .ok_or_else(|| Error::Engine { context: "sampling".to_owned(), message: "no checkpoint is loaded".to_owned() })?;
+        let model = loaded(self.model.as_ref())?;
         let sampling = Sampling { temperature: parameters.temperature as f32, top_k: parameters.top_k, top_p: parameters.top_p as f32 };
         let encode = |request: &SampleRequest| {
             Ok(Request {
@@ -60,6 +58,32 @@ impl Policy for EmbeddedPolicy {
     }
 }
 
+impl Scorer for EmbeddedPolicy {
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        let failed = |error| sampling_error(&error);
+        let model = loaded(self.model.as_ref())?;
+        let tails = requests.iter().map(|request| tail(model, request)).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
+        let scores = model.score_tails(&tails, &mut |finished| {
+            let tokens = tails[..finished].iter().map(|tail| tail.tokens.len() as u64).sum();
+            progress(SampleProgress { finished: finished as u64, tokens });
+        });
+        Ok(scores.map_err(failed)?.iter().map(|logprobs| logprobs.iter().map(|&logprob| f64::from(logprob)).sum()).collect())
+    }
+}
+
+/// The tokens that differ from those of the prompt alone: the last letters of a prompt may be one token with the first of what follows.
+fn tail(model: &LanguageModel, request: &ScoreRequest) -> starloop_lm::Result<Tail> {
+    let ScoreRequest { prompt, continuation } = request;
+    let before = model.tokenizer().encode(prompt, true)?;
+    let tokens = model.tokenizer().encode(&format!("{prompt}{continuation}"), true)?;
+    let from = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
+    Ok(Tail { tokens, from })
+}
+
+fn loaded(model: Option<&LanguageModel>) -> Result<&LanguageModel> {
+    model.ok_or_else(|| Error::Engine { context: "sampling".to_owned(), message: "no checkpoint is loaded".to_owned() })
+}
+
 fn sample(completion: Completion, request: &Request) -> Sample {
     Sample {
         prompt_tokens: request.prompt.len(),
@@ -75,11 +99,12 @@ fn sample(completion: Completion, request: &Request) -> Sample {
 
 /// Keeps the number of the request, so that the caller can name the problem.
 fn sampling_error(error: &starloop_lm::Error) -> Error {
-    use starloop_lm::Error::{EmptyPrompt, NonFiniteLogit, PromptTooLong};
+    use starloop_lm::Error::{DocumentTooLong, EmptyPrompt, NonFiniteLogit, PromptTooLong};
     match *error {
-        PromptTooLong { request, .. } | EmptyPrompt { request } | NonFiniteLogit { request, .. } => {
-            Error::Request { request, problem: None, message: error.to_string() }
-        }
+        DocumentTooLong { document: request, .. }
+        | PromptTooLong { request, .. }
+        | EmptyPrompt { request }
+        | NonFiniteLogit { request, .. } => Error::Request { request, problem: None, message: error.to_string() },
         _ => engine_error("sampling", error),
     }
 }

@@ -1,6 +1,7 @@
 //! From run directories to a [`Report`].
 
-use super::{IterationReport, Kind, MethodReport, Report, RunReport};
+use super::{IterationReport, MethodReport, Report, RunReport};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{Event, Stage};
 use crate::run_dir::{RunDir, RunStatus};
@@ -31,7 +32,7 @@ fn run(path: &Path, warnings: &mut Vec<String>) -> Result<RunReport> {
     let seconds = seconds(directory.events()?);
     let mut methods = Vec::new();
     for name in &config.run {
-        methods.extend(method(&directory, name, &seconds)?);
+        methods.extend(method(&directory, &config, name, &seconds)?);
     }
     if methods.is_empty() {
         let message = "the run has no finished iteration yet, so there is nothing to report".into();
@@ -43,23 +44,23 @@ fn run(path: &Path, warnings: &mut Vec<String>) -> Result<RunReport> {
     if methods.iter().any(|method| method.iterations.iter().any(|iteration| iteration.seconds.is_none())) {
         warnings.push(format!("{}: the times of some iterations are not in its events, and are shown as \"?\"", path.display()));
     }
-    let task = config.task.build(config.seed).ok().map(|task| task.name().to_owned());
-    Ok(RunReport { name: file_name(path), task, methods })
+    Ok(RunReport { name: file_name(path), task: config.task.kind().to_owned(), methods })
 }
 
 /// A method by its name in the config; `None` where it has no finished iteration.
-fn method(directory: &RunDir, name: &str, seconds: &Seconds) -> Result<Option<MethodReport>> {
+fn method(directory: &RunDir, config: &Config, name: &str, seconds: &Seconds) -> Result<Option<MethodReport>> {
     let metrics = directory.metrics(name)?;
     if metrics.is_empty() {
         return Ok(None);
     }
-    let kind = Kind::of(&metrics);
+    let Some(kind) = config.methods.get(name).map(|method| method.method.approach()) else { return Ok(None) };
     let seconds = |number: u32| {
         let stages = seconds.iter().filter(|((method, iteration, _), _)| method == name && *iteration == number);
         stages.map(|(_, seconds)| *seconds).reduce(|a, b| a + b)
     };
     let iterations = metrics.into_iter().map(|metrics| IterationReport { seconds: seconds(metrics.iteration), metrics }).collect();
-    Ok(Some(MethodReport { name: name.to_owned(), kind, iterations }))
+    let final_metrics = directory.final_measurement(name).metrics()?;
+    Ok(Some(MethodReport { name: name.to_owned(), kind, iterations, final_metrics }))
 }
 
 /// A stage that was done again, after the run was killed before its result was kept, counts with its last time.

@@ -1,6 +1,7 @@
 //! Tables for the terminal.
 
-use super::{MethodReport, MethodSummary, Report, ResultRow, RunReport, summary};
+use super::paper::{self, PAPER_MODEL, PaperFigure};
+use super::{MethodReport, MethodSummary, Report, ResultRow, RunReport, TrainUse, summary};
 use crate::metrics::Accuracy;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
@@ -22,12 +23,21 @@ fn run_summary(run: &RunReport) -> String {
         table.add_row(std::iter::once(label.to_owned()).chain(methods.iter().map(|(summary, method)| cell(summary, method))));
     };
     row("accuracy, %", &|summary, _| optional_percent(summary.accuracy));
-    row("  95% interval", &|_, method| interval(&method.last_evaluated().metrics.accuracy));
-    row("  paper (GPT-J 6B)", &|summary, _| summary.paper.map_or_else(none, |paper| format!("{:.1}", paper.percent)));
+    row("  95% interval", &|_, method| interval(&method.shown().accuracy));
+    let paper_label = format!("  paper ({PAPER_MODEL})");
+    row(&paper_label, &|summary, _| summary.paper.map_or_else(none, |paper| format!("{:.1}", paper.percent)));
     for class in classes(run) {
         row(&format!("{class}, %"), &|summary, _| class_percent(&summary.by_class.0, class));
     }
-    row("after iteration", &|summary, _| summary.iteration.to_string());
+    row("measured on", &|summary, _| summary.split.name().to_owned());
+    row("after iteration", &|summary, method| match method.final_metrics {
+        Some(_) if method.kind.bootstraps() => format!("{} (the best)", summary.iteration),
+        _ => summary.iteration.to_string(),
+    });
+    row("train used, %", &|summary, _| summary.train_used.map_or_else(none, train_used));
+    if methods.iter().any(|(summary, _)| summary.paper.is_some_and(|paper| paper.train_used.is_some())) {
+        row(&paper_label, &|summary, _| paper_train_used(summary.paper.as_ref()));
+    }
     row("problems attempted", &|summary, _| count(summary.problems));
     row("tokens sampled", &|summary, _| tokens(summary.sampled_tokens));
     row("tokens trained", &|summary, _| tokens(summary.trained_tokens));
@@ -41,6 +51,68 @@ fn run_summary(run: &RunReport) -> String {
         }
     }
     if papers.is_empty() { trim(&table) } else { format!("{}\n\nThe paper: {}.", trim(&table), papers.join("; ")) }
+}
+
+/// One table per run: the paper's rows, each with the methods that did the same, and after them the methods that the paper has not.
+pub(super) fn beside_the_paper(report: &Report) -> String {
+    let tables = report.runs.iter().map(|run| {
+        let header = ["", "paper, %", "measured, %", "95%\ninterval", "train used, %\npaper", "train used, %\nmeasured"];
+        let mut table = table(header.map(str::to_owned).into(), 1);
+        let of_task = || paper::of_task(&run.task);
+        for figure in of_task() {
+            let same = |method: &&MethodReport| method.kind == figure.approach && figure.model == PAPER_MODEL;
+            let mut methods: Vec<Option<&MethodReport>> = run.methods.iter().filter(same).map(Some).collect();
+            if methods.is_empty() {
+                methods.push(None);
+            }
+            for method in methods {
+                table.add_row(beside(run, Some(figure), method));
+            }
+        }
+        for method in run.methods.iter().filter(|method| of_task().all(|figure| figure.approach != method.kind)) {
+            table.add_row(beside(run, None, Some(method)));
+        }
+        let name = if report.runs.len() > 1 { format!("{}\n", run.name) } else { String::new() };
+        let measured = run.methods.iter().map(|method| {
+            let shown = method.shown();
+            format!("{} {} problems", thousands(shown.accuracy.total), shown.split.name())
+        });
+        // Alike for all methods, unless a config says otherwise.
+        let measured = measured.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" or ");
+        format!("{name}{}\n\nThe paper's model is {PAPER_MODEL} where none is named. Measured on {measured}.", trim(&table))
+    });
+    tables.collect::<Vec<_>>().join("\n\n")
+}
+
+fn beside(run: &RunReport, figure: Option<&PaperFigure>, method: Option<&MethodReport>) -> [String; 6] {
+    let measured = method.map(|method| summary(run, method));
+    let title = figure.map(|figure| figure.approach).or(method.map(|method| method.kind)).map_or("", |approach| approach.title());
+    let label = match (method, figure) {
+        (Some(method), _) => format!("{title} ({})", method.name),
+        (None, Some(figure)) if figure.model != PAPER_MODEL => format!("{title}, {}", figure.model),
+        _ => title.to_owned(),
+    };
+    [
+        label,
+        figure.map_or_else(none, |figure| format!("{:.1}", figure.percent)),
+        optional_percent(measured.as_ref().and_then(|summary| summary.accuracy)),
+        method.map_or_else(none, |method| interval(&method.shown().accuracy)),
+        paper_train_used(figure),
+        measured.and_then(|summary| summary.train_used).map_or_else(none, train_used),
+    ]
+}
+
+/// `86.7 (78.2 + 8.5)`: what was generated and what was rationalized, where something was.
+fn train_used(used: TrainUse) -> String {
+    let parts = format!(" ({} + {})", percent(used.generated), percent(used.rationalized));
+    format!("{}{}", percent(used.share), if used.rationalized > 0.0 { parts } else { String::new() })
+}
+
+fn paper_train_used(figure: Option<&PaperFigure>) -> String {
+    figure.and_then(|figure| figure.train_used).map_or_else(none, |[generated, rationalized]| {
+        let [share, generated, rationalized] = [generated + rationalized, generated, rationalized].map(|percent| percent / 100.0);
+        train_used(TrainUse { share, generated, rationalized })
+    })
 }
 
 /// Two tables per method that trained, a row per iteration: what came out, and what went in.

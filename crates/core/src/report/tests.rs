@@ -63,7 +63,15 @@ fn bootstrapped(iteration: u32, right: &[u64], unhinted: u64, hinted: u64) -> It
             tokens: 100_000,
             ..AttemptCounts::default()
         },
-        selection: SelectionCounts { kept_unhinted: unhinted - 3, kept_hinted: hinted, dropped_duplicate: 3, ..SelectionCounts::default() },
+        selection: SelectionCounts {
+            kept_unhinted: unhinted - 3,
+            kept_hinted: hinted,
+            dropped_duplicate: 3,
+            problems: 2_000,
+            problems_unhinted: unhinted - 3,
+            problems_hinted: hinted,
+            ..SelectionCounts::default()
+        },
         training: Some(TrainingMetrics { steps: 80, tokens: 1_500_000, target_tokens: 900_000, final_loss: 0.0123 }),
         ..metrics(iteration, right)
     }
@@ -121,6 +129,9 @@ fn json_has_the_promised_keys() {
     assert_eq!((&last["kept"], &last["dropped"]), (&1_947.into(), &3.into()));
     assert_eq!(json["methods"][1]["trained_tokens"], 3_000_000, "totals over the iterations");
     assert_eq!(json["methods"][1]["paper"]["percent"], 89.5);
+    assert_eq!(last["train_used"], serde_json::json!({"share": 0.9735, "generated": 0.9485, "rationalized": 0.025}));
+    assert_eq!((&json["methods"][1]["train_used"], &json["methods"][1]["split"]), (&last["train_used"], &"test".into()));
+    assert!(json["methods"][0]["train_used"].is_null(), "nothing was learned");
 }
 
 #[test]
@@ -145,7 +156,9 @@ fn summary_tables() {
     1 digit, %               100.0                 100.0
     2 digits, %               96.0                 100.0
     3 digits, %                0.0                  99.0
+    measured on               test                  test
     after iteration              0                     2
+    train used, %                -     97.4 (94.9 + 2.5)
     problems attempted           -                 4,000
     tokens sampled               -                446.9k
     tokens trained               -                 3.00M
@@ -153,6 +166,44 @@ fn summary_tables() {
 
     The paper: STaR with rationalization 89.5 (16 iterations).
     ");
+}
+
+#[test]
+fn the_papers_table_has_what_was_measured_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(directory.path());
+    insta::assert_snapshot!(read(directory.path()).paper_tables(), @r"
+                                      paper, %  measured, %         95%  train used, %      train used, %
+                                                               interval          paper           measured
+    ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    direct fine-tuning                    76.3            -           -              -                  -
+    STaR with rationalization (star)      89.5         99.7  98.1..99.9              -  97.4 (94.9 + 2.5)
+    few-shot base (few_shot)                 -         65.3  59.8..70.5              -                  -
+
+    The paper's model is GPT-J 6B where none is named. Measured on 300 test problems.
+    ");
+}
+
+#[test]
+fn every_task_of_the_paper_has_each_figure_once() {
+    for figure in paper::FIGURES {
+        let twins = paper::of_task(figure.task).filter(|other| (other.approach, other.model) == (figure.approach, figure.model));
+        assert_eq!(twins.count(), 1, "{figure:?}");
+    }
+}
+
+#[test]
+fn a_final_figure_goes_before_the_iterations_that_it_was_chosen_by() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(directory.path());
+    let run = RunDir::open_read_only(directory.path()).unwrap();
+    let measured = IterationMetrics { accuracy: Accuracy::new(200, 300), by_class: Vec::new(), ..bootstrapped(1, &[0], 800, 600) };
+    run.final_measurement("star").write_metrics(&IterationMetrics { split: Split::Test, ..measured }).unwrap();
+    let report = read(directory.path());
+    let star = &report.summaries()[1];
+    assert_eq!((star.iteration, star.split, star.accuracy), (1, Split::Test, Some(200.0 / 300.0)));
+    assert!(report.summary_tables().contains("1 (the best)"), "{}", report.summary_tables());
+    assert_eq!(report.results().len(), 4, "it is no iteration");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::run_in;
 use starloop_core::iterate::Parts;
 use starloop_core::metrics::TrainingMetrics;
-use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
+use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
 use starloop_core::run_dir::RunDir;
 use starloop_core::task::{Split, Style, Task, WorkedExample};
 use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
@@ -20,9 +20,14 @@ use std::path::Path;
 
 pub const LEVELS: u32 = 4;
 
+#[derive(Default)]
 pub struct Numbers {
     /// Puts a held-out problem among the training problems.
     pub careless: bool,
+    /// Has no rationales.
+    pub answers_only: bool,
+    /// The accuracy of guessing.
+    pub chance: f64,
 }
 
 fn problem(split: &str, number: u32) -> Problem {
@@ -31,7 +36,7 @@ fn problem(split: &str, number: u32) -> Problem {
         class: format!("level {}", number / 100),
         question: number.to_string(),
         answer: (number * 7).to_string(),
-        choices: Vec::new(),
+        choices: vec!["0".into(), (number * 7).to_string()],
     }
 }
 
@@ -93,11 +98,15 @@ impl Task for Numbers {
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {
-        Some(rationale(&problem.question))
+        (!self.answers_only).then(|| rationale(&problem.question))
     }
 
     fn direct_completion(&self, problem: &Problem) -> String {
         format!("so {}", problem.answer)
+    }
+
+    fn chance(&self) -> f64 {
+        self.chance
     }
 
     fn leaks_hint(&self, completion: &str) -> bool {
@@ -163,8 +172,26 @@ impl Policy for ToyPolicy<'_> {
     }
 }
 
-/// Never gives an answer.
-pub struct Hopeless;
+impl Scorer for ToyPolicy<'_> {
+    /// What it solves, it is sure of; elsewhere it prefers 0.
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let skill = self.skill.unwrap();
+        self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
+        progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        let score = |request: &ScoreRequest| {
+            let number = number_asked(&request.prompt);
+            let preferred = if number / 100 <= skill { number * 7 } else { 0 };
+            if request.continuation == format!(" {preferred}") { -1.0 } else { -2.0 }
+        };
+        Ok(requests.iter().map(score).collect())
+    }
+}
+
+/// Has no answer of its own, and repeats a hint if it may.
+pub struct Hopeless {
+    pub repeats_hints: bool,
+}
 
 impl Policy for Hopeless {
     fn load(&mut self, _: &Path) -> Result<String> {
@@ -172,14 +199,28 @@ impl Policy for Hopeless {
     }
 
     fn sample(&mut self, requests: &[SampleRequest], _: &SamplingParameters, _: &mut dyn FnMut(SampleProgress)) -> Result<Vec<Sample>> {
-        let sample = Sample { text: "hm".into(), prompt_tokens: 1, completion_tokens: 1, finish: FinishReason::Length, logprob: -1.0 };
-        Ok(vec![sample; requests.len()])
+        let complete = |request: &SampleRequest| {
+            let hint = request.prompt.rsplit("Q: ").next().unwrap().split_once("HINT ").filter(|_| self.repeats_hints);
+            let text = hint.map_or("hm".into(), |(_, hint)| format!("so {}", hint.trim_end_matches(")\nA:")));
+            Sample { text, prompt_tokens: 1, completion_tokens: 1, finish: FinishReason::Length, logprob: -1.0 }
+        };
+        Ok(requests.iter().map(complete).collect())
     }
+}
+
+impl Scorer for Hopeless {
+    fn score(&mut self, requests: &[ScoreRequest], _: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        Ok(vec![f64::NAN; requests.len()])
+    }
+}
+
+fn number_asked(prompt: &str) -> u32 {
+    prompt.rsplit("Q: ").next().unwrap().split([' ', '\n']).next().unwrap().parse().unwrap()
 }
 
 fn complete(request: &SampleRequest, skill: u32) -> Sample {
     let asked = request.prompt.rsplit("Q: ").next().unwrap();
-    let number: u32 = asked.split([' ', '\n']).next().unwrap().parse().unwrap();
+    let number = number_asked(&request.prompt);
     let hinted = asked.contains("HINT");
     let solves = number / 100 <= skill + u32::from(hinted);
     let text = match (solves, hinted, number % 5) {
@@ -259,6 +300,12 @@ problems_of_iterations = 2
 [methods.star]
 kind = "star"
 iterations = 3
+[methods.few_shot_direct]
+kind = "few_shot"
+style = "direct"
+[methods.rationales]
+kind = "direct"
+learn = "rationales"
 [methods.without]
 kind = "star"
 iterations = 2
@@ -281,7 +328,7 @@ impl Bench {
         let place = tempfile::tempdir().unwrap();
         std::fs::create_dir(place.path().join("base")).unwrap();
         std::fs::write(place.path().join("base/skill"), "0").unwrap();
-        Bench { place, task: Numbers { careless: false } }
+        Bench { place, task: Numbers::default() }
     }
 
     pub fn run(&self, name: &str, config: &Config, resume: bool) -> Result<Watcher> {
@@ -303,6 +350,16 @@ impl Bench {
         let base = self.place.path().join("base");
         let mut parts = Parts { task: &self.task, base: &base, policy, trainer };
         run_in(config, &run_dir, found, &mut parts, watcher)
+    }
+
+    /// A run with another policy.
+    pub fn run_policy(&self, name: &str, config: &Config, policy: &mut dyn Policy) -> (Result<()>, Watcher) {
+        let mut watcher = Watcher::default();
+        let (run_dir, found) = RunDir::open(&self.place.path().join(name), config, false).unwrap();
+        let base = self.place.path().join("base");
+        let mut parts = Parts { task: &self.task, base: &base, policy, trainer: &mut ToyTrainer::default() };
+        let result = run_in(config, &run_dir, found, &mut parts, &mut watcher);
+        (result, watcher)
     }
 
     pub fn open(&self, name: &str) -> RunDir {

@@ -3,10 +3,11 @@
 use starloop_core::config::TrainingConfig;
 use starloop_core::error::Error;
 use starloop_core::policy::embedded::EmbeddedPolicy;
-use starloop_core::policy::{Policy, SampleRequest, SamplingParameters};
+use starloop_core::policy::{Policy, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
 use starloop_core::trainer::embedded::EmbeddedTrainer;
 use starloop_core::trainer::{FineTuning, Trainer};
 use starloop_core::types::{Example, Mode, ProblemId};
+use starloop_lm::LanguageModel;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -100,5 +101,26 @@ fn a_prompt_that_does_not_fit_is_named_by_its_request() {
     let parameters = SamplingParameters { temperature: 0.0, top_k: 0, top_p: 1.0, max_new_tokens: 6, stop_strings: Vec::new() };
     let requests = ["1", &"1 + ".repeat(2000)].map(|prompt| SampleRequest { prompt: prompt.into(), seed: 1 });
     let error = policy.sample(&requests, &parameters, &mut |_| {}).err().unwrap();
+    assert!(matches!(error, Error::Request { request: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_continuation_is_scored_by_its_own_tokens() {
+    let mut policy = EmbeddedPolicy::default();
+    policy.load(&fixture()).unwrap();
+    let requests = [("1 + 2", " = 3"), ("1 +", " 7"), ("1 + 2", " = 4")];
+    let requests = requests.map(|(prompt, continuation)| ScoreRequest { prompt: prompt.into(), continuation: continuation.into() });
+    let mut done = 0;
+    let scores = policy.score(&requests, &mut |progress| done = progress.finished).unwrap();
+    assert_eq!(done, 3);
+    let model = LanguageModel::load(&fixture()).unwrap();
+    for (score, ScoreRequest { prompt, continuation }) in scores.iter().zip(&requests) {
+        let tokens = |text: &str| model.tokenizer().encode(text, true).unwrap();
+        let whole = model.score(&tokens(&format!("{prompt}{continuation}"))).unwrap();
+        let expected: f64 = whole[tokens(prompt).len()..].iter().flatten().map(|&logprob| f64::from(logprob)).sum();
+        assert!(*score < 0.0 && (score - expected).abs() < 1e-9, "{score} {expected}");
+    }
+    let too_long = ScoreRequest { prompt: "1 + ".repeat(2000), continuation: " 1".into() };
+    let error = policy.score(&[requests[0].clone(), too_long], &mut |_| {}).err().unwrap();
     assert!(matches!(error, Error::Request { request: 1, .. }), "{error}");
 }

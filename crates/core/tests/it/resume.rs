@@ -31,6 +31,24 @@ fn a_failure_at_any_call_of_policy_or_trainer() {
 }
 
 #[test]
+fn a_death_around_the_final_figure() {
+    let bench = Bench::new();
+    let config = config(&["run=['star']", "evaluation.final_split=test", "methods.star.iterations=2", "training.keep_checkpoints=1"]);
+    bench.run("whole", &config, false).unwrap();
+    let whole = bench.snapshot("whole");
+    let finals = ["star/final/metrics.json", "star/final/eval.jsonl", "star/iter-002/metrics.json"];
+    for count in 1..=finals.len() {
+        let (from, to) = (bench.place.path().join("whole"), bench.place.path().join(format!("cut-{count}")));
+        copy(&from, &to);
+        for name in &finals[..count] {
+            std::fs::remove_file(to.join(name)).unwrap();
+        }
+        bench.run(&format!("cut-{count}"), &config, true).unwrap();
+        assert_eq!(bench.snapshot(&format!("cut-{count}")), whole, "without {:?}", &finals[..count]);
+    }
+}
+
+#[test]
 fn a_death_at_any_event() {
     let bench = Bench::new();
     let config = config(&["methods.star.iterations=2"]);

@@ -1,8 +1,10 @@
 //! What a run does.
 
-use crate::doubles::{Bench, Hopeless, ToyPolicy, ToyTrainer, Watcher, config};
+use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, config};
 use starloop_core::error::Error;
 use starloop_core::event::Event;
+use starloop_core::experiment;
+use starloop_core::likelihood;
 use starloop_core::run_dir::RunStatus;
 use starloop_core::task::{Split, Task};
 use starloop_core::types::Mode;
@@ -115,15 +117,8 @@ fn two_methods_that_ask_alike_get_the_same_answers() {
 fn nothing_solved_is_an_error_that_says_what_to_try() {
     let bench = Bench::new();
     let config = config(&["run=['without']"]);
-    let mut watcher = Watcher::default();
-    let (run_dir, found) = starloop_core::run_dir::RunDir::open(&bench.place.path().join("toy"), &config, false).unwrap();
-    let mut parts = starloop_core::iterate::Parts {
-        task: &bench.task,
-        base: bench.place.path(),
-        policy: &mut Hopeless,
-        trainer: &mut ToyTrainer::default(),
-    };
-    let error = starloop_core::experiment::run_in(&config, &run_dir, found, &mut parts, &mut watcher).err().unwrap();
+    let (result, watcher) = bench.run_policy("toy", &config, &mut Hopeless { repeats_hints: false });
+    let error = result.err().unwrap();
     assert!(matches!(&error, Error::NothingSolved { method, iteration: 1, attempts: 80 } if method == "without"), "{error}");
     assert!(error.to_string().contains("sampling.few_shot"));
     assert!(watcher.warnings()[0].contains("solves none of 40 problems"), "{:?}", watcher.warnings());
@@ -185,4 +180,134 @@ fn events_tell_every_stage_and_the_log_keeps_them() {
     let started = lasting.iter().filter(|event| matches!(event, Event::StageStarted { .. })).count();
     let finished = lasting.iter().filter(|event| matches!(event, Event::StageFinished { .. })).count();
     assert_eq!((started, finished), (17, 17));
+}
+
+#[test]
+fn worked_examples_without_rationales_are_another_measurement_of_the_base() {
+    let bench = Bench::new();
+    let mut policy = ToyPolicy::default();
+    let config = config(&["run=['few_shot', 'few_shot_direct']"]);
+    bench.run_with("toy", &config, false, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
+    let prompts = policy.prompts.borrow();
+    let (rationales, direct) = prompts.split_at(prompts.len() / 2);
+    assert_eq!((rationales.len(), direct.len()), (40, 40), "neither is shared");
+    assert!(rationales.iter().all(|prompt| prompt.contains("seven times 1, so 7")));
+    assert!(direct.iter().all(|prompt| !prompt.contains("seven times") && prompt.contains("A:so 7\n\n")));
+}
+
+#[test]
+fn known_rationales_are_learned_as_they_are() {
+    let bench = Bench::new();
+    bench.run("toy", &config(&["run=['rationales']"]), false).unwrap();
+    let examples = bench.open("toy").iteration("rationales", 1).examples().unwrap().unwrap();
+    assert_eq!(examples.len(), 80);
+    for (problem, example) in bench.task.training_problems(1).iter().zip(&examples) {
+        assert_eq!(Some(&example.completion), bench.task.reference(problem).as_ref());
+        assert_eq!(example.prompt, bench.task.prompt(problem, Mode::Unhinted));
+    }
+}
+
+#[test]
+fn a_task_without_rationales_is_told_before_anything_is_done() {
+    let answers_only = Numbers { answers_only: true, ..Numbers::default() };
+    let config = config(&["run=['few_shot', 'rationales']"]);
+    for (name, method) in &config.methods {
+        let checked = method.method.check_task(&answers_only).map_err(|error| error.to_string());
+        match checked {
+            Ok(()) => assert_ne!(name, "rationales"),
+            Err(error) => assert!(error.contains("numbers/train/1 has no known rationale") && name == "rationales", "{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_base_that_only_guesses_is_told_with_its_figures() {
+    let bench = Bench { task: Numbers { chance: 0.2, ..Numbers::default() }, ..Bench::new() };
+    let watcher = bench.run("guesses", &config(&["run=['few_shot', 'few_shot_direct']"]), false).unwrap();
+    // 10 of 40 are a quarter, but chance is within the interval.
+    let expected = "few_shot: the base model solves 10 of 40 problems with 2 worked examples in its prompt: 25.0% (95% interval 14.2 to 40.2); \
+                    guessing gives 20.0%. So right answers may come with wrong reasoning, and there may be nothing to bootstrap from. Try a \
+                    stronger base model, more worked examples (sampling.few_shot) or easier problems";
+    assert_eq!(watcher.warnings(), [expected], "once, and not for answers without rationales");
+    let bench = Bench { task: Numbers { chance: 0.1, ..Numbers::default() }, ..Bench::new() };
+    assert_eq!(bench.run("knows", &config(&["run=['few_shot']"]), false).unwrap().warnings(), [""; 0]);
+}
+
+#[test]
+fn learning_from_hints_alone_is_told() {
+    let bench = Bench::new();
+    let config = config(&["run=['star']", "methods.star.iterations=1"]);
+    let (result, watcher) = bench.run_policy("toy", &config, &mut Hopeless { repeats_hints: true });
+    result.unwrap();
+    let [_, warning] = watcher.warnings()[..] else { panic!("{:?}", watcher.warnings()) };
+    assert!(warning.contains("none of 80 attempts is right without the hint, 80 of 80 are with it"), "{warning}");
+}
+
+#[test]
+fn having_no_failure_left_is_told() {
+    let bench = Bench::new();
+    std::fs::write(bench.place.path().join("base/skill"), "3").unwrap();
+    let watcher = bench.run("toy", &config(&["run=['star']", "methods.star.iterations=1"]), false).unwrap();
+    let [warning] = watcher.warnings()[..] else { panic!("{:?}", watcher.warnings()) };
+    assert!(warning.contains("star: iteration 1: all 80 attempts are right") && warning.contains("harder problems"), "{warning}");
+}
+
+#[test]
+fn problems_learned_from_are_counted_once() {
+    let bench = Bench::new();
+    bench.run("toy", &config(&["methods.star.accumulate=true"]), false).unwrap();
+    let selections: Vec<_> = bench.open("toy").metrics("star").unwrap().iter().map(|metrics| metrics.selection).collect();
+    let counts = selections.iter().map(|counts| (counts.problems, counts.problems_unhinted, counts.problems_hinted));
+    let examples = |iteration| bench.open("toy").iteration("star", iteration).examples().unwrap().unwrap();
+    let distinct = |iteration| examples(iteration).into_iter().map(|example| example.problem).collect::<HashSet<_>>().len() as u64;
+    for (iteration, (problems, unhinted, hinted)) in (0..).zip(counts).skip(1) {
+        assert_eq!(unhinted + hinted, distinct(iteration));
+        assert!(problems >= unhinted + hinted && problems < 80 * u64::from(iteration) + 1);
+    }
+    assert_eq!((selections[1].problems, selections[1].problems_unhinted, selections[1].problems_hinted), (80, 20, 16));
+}
+
+#[test]
+fn the_best_on_dev_is_measured_once_on_test() {
+    let bench = Bench::new();
+    // Level 3 is learned in iteration 3; 4 is no better, and its checkpoint is not the one that is wanted.
+    let settings = ["evaluation.final_split=test", "methods.star.iterations=5", "training.keep_checkpoints=1"];
+    let watcher = bench.run("toy", &config(&settings), false).unwrap();
+    let run = bench.open("toy");
+    let star = run.final_measurement("star");
+    let metrics = star.metrics().unwrap().unwrap();
+    assert_eq!((metrics.iteration, metrics.split, metrics.accuracy.correct), (3, Split::Test, 40));
+    let answers = star.evaluation().unwrap().unwrap();
+    assert!(answers.len() == 40 && answers.iter().all(|graded| graded.attempt.problem.0.starts_with("numbers/test/")));
+    let kept: Vec<bool> = (1..=5).map(|iteration| run.iteration("star", iteration).checkpoint().exists()).collect();
+    assert_eq!(kept, [false, false, true, false, true]);
+    assert!(run.metrics("star").unwrap().iter().all(|metrics| metrics.split == Split::Dev), "the final figure is no iteration");
+    assert_eq!(run.final_measurement("few_shot").metrics().unwrap().unwrap().iteration, 0);
+    assert_eq!(watcher.events.iter().filter(|event| matches!(event, Event::MethodFinished { .. })).count(), 3);
+}
+
+#[test]
+fn choices_are_told_by_their_likelihood() {
+    let bench = Bench::new();
+    let (mut policy, mut watcher, base) = (ToyPolicy::default(), Watcher::default(), bench.place.path().join("base"));
+    let (figures, scored) = likelihood::measure(&bench.task, Split::Test, 1, &mut policy, &base, &mut watcher).unwrap();
+    // The base knows level 0. Elsewhere it says 0, which is less likely for each of its bytes than the right answer is.
+    assert_eq!((figures.accuracy.correct, figures.accuracy.total, figures.accuracy_per_byte.correct), (10, 40, 40));
+    assert_eq!((figures.split, figures.checkpoint.as_str()), (Split::Test, "sha-of-0"));
+    assert_eq!((scored[10].right, scored[10].chosen, scored[10].chosen_per_byte), (1, 0, 1));
+    let prompts = policy.prompts.borrow();
+    assert!(prompts.len() == 80 && prompts.iter().all(|prompt| prompt.starts_with("Q: 1\nA:so 7\n\nQ: ")), "{}", prompts[0]);
+    let error = likelihood::measure(&bench.task, Split::Dev, 0, &mut Hopeless { repeats_hints: false }, &base, &mut watcher).err().unwrap();
+    assert!(matches!(&error, Error::NotFinite { place, .. } if place == "numbers/dev/80"), "{error}");
+}
+
+#[test]
+fn the_estimate_counts_the_final_figure() {
+    let evaluations = |settings: &[&str]| {
+        let estimates = experiment::estimate(&config(settings)).unwrap();
+        estimates.into_iter().map(|(_, estimate)| estimate.evaluations).collect::<Vec<_>>()
+    };
+    let (without, with) = (evaluations(&[]), evaluations(&["evaluation.final_split=test"]));
+    let test = experiment::task(&config(&[])).unwrap().evaluation_problems(Split::Test, 1).len() as u64;
+    assert_eq!(without.iter().map(|count| count + test).collect::<Vec<_>>(), with);
 }

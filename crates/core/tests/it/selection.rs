@@ -6,7 +6,7 @@ use starloop_core::task::{Split, Task};
 use starloop_core::training_set::{Round, SelectionRules, TrainingSet};
 use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, Problem, Verdict};
 
-const TASK: Numbers = Numbers { careless: false };
+const TASK: Numbers = Numbers { careless: false, answers_only: false, chance: 0.0 };
 
 fn attempt(problem: &Problem, mode: Mode, completion: &str, verdict: Verdict) -> GradedAttempt {
     let attempt = Attempt {

@@ -3,6 +3,7 @@
 use crate::fixture::{self, FIXTURES};
 use starloop_lm::LanguageModel;
 use starloop_lm::engine::{Completion, EngineLimits, Finish, Request, Sampling, sample};
+use starloop_lm::score::Tail;
 
 const SMALL: EngineLimits = EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 24 };
 
@@ -85,6 +86,21 @@ fn log_probabilities_equal_the_trainers_forward_pass() {
                 assert!((sampled - trained.unwrap()).abs() < 2e-5, "{name}: {sampled} while sampling, {trained:?} while training");
             }
         }
+    }
+}
+
+#[test]
+fn the_scores_of_a_tail_depend_neither_on_its_company_nor_on_where_it_begins() {
+    let model = fixture::model("llama-tiny");
+    let documents: Vec<Tail> = ragged().into_iter().enumerate().map(|(i, request)| Tail { from: i % 5, tokens: request.prompt }).collect();
+    // More than one batch of them.
+    let documents: Vec<Tail> = documents.iter().cycle().take(300).cloned().collect();
+    let mut calls = Vec::new();
+    let scores = model.score_tails(&documents, &mut |done| calls.push(done)).unwrap();
+    assert!(calls.len() > 1 && calls.last() == Some(&300), "{calls:?}");
+    for (document, scores) in documents.iter().zip(&scores) {
+        let whole: Vec<f32> = model.score(&document.tokens).unwrap().into_iter().flatten().collect();
+        assert_eq!(*scores, whole[(document.from.max(1) - 1).min(whole.len())..]);
     }
 }
 

@@ -1,0 +1,62 @@
+//! `starloop reproduce`: an experiment of the paper, and its table with what was measured beside it.
+
+use crate::commands::report;
+use crate::console;
+use crate::overrides::Overrides;
+use crate::progress::Console;
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+use starloop_core::base_model::BaseModel;
+use starloop_core::config::Config;
+use starloop_core::experiment;
+use starloop_core::report::Report;
+use starloop_core::run_dir::RunDir;
+use std::path::{Path, PathBuf};
+
+/// Run what is missing of an experiment of the paper, and print the paper's table with what was measured beside it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  starloop reproduce arithmetic            minutes, from the shipped base
+  starloop reproduce gsm8k --small         a small checkpoint of today in place of GPT-J
+  starloop reproduce commonsense_qa        the paper's model and settings; needs a large machine
+  starloop reproduce gsm8k --small --set model.base=bases/Qwen2.5-1.5B --run-dir runs/larger
+
+What is finished is kept: given again, the command goes on where it was, and at the end only prints.")]
+pub struct Arguments {
+    /// The task
+    #[arg(value_parser = PossibleValuesParser::new(["arithmetic", "commonsense_qa", "gsm8k"]))]
+    task: String,
+    /// The same experiment with a small checkpoint and parts of the data (arithmetic is small as it is)
+    #[arg(long)]
+    small: bool,
+    /// Where the run is kept [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Print the results as JSON instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+    let small = arguments.small && arguments.task != "arithmetic";
+    let preset = if small { format!("{}-small", arguments.task) } else { arguments.task.clone() };
+    let config = Config::load(&preset, &arguments.overrides.list())?;
+    everything_is_there(&config)?;
+    let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
+    experiment::run(&config, &run_dir, true, &mut Console::new(quiet))?;
+    let report = Report::read(std::slice::from_ref(&run_dir))?;
+    report::write_plot(&report, &RunDir::plot(&run_dir))?;
+    if arguments.json { console::print(&report.json()) } else { console::print(&report.paper_tables()) }
+}
+
+/// Model and data are told in one message, so that both can be fetched before the next try.
+fn everything_is_there(config: &Config) -> Result<()> {
+    match (BaseModel::of(&config.model), experiment::task(config)) {
+        (Err(model), Err(data)) => Err(anyhow::Error::new(data).context(format!("{model}; and besides"))),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error.into()),
+        (Ok(_), Ok(_)) => Ok(()),
+    }
+}

@@ -1,0 +1,137 @@
+//! Measuring: one greedy answer to every held-out problem.
+
+use super::ask::Question;
+use super::{Arm, Start};
+use crate::error::Result;
+use crate::eval;
+use crate::event::{Event, Stage};
+use crate::metrics::IterationMetrics;
+use crate::policy::SamplingParameters;
+use crate::run_dir::IterationDir;
+use crate::task::{Split, Style};
+use crate::types::{GradedAttempt, Mode};
+
+/// All that the base model's answers depend on within one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BaseMeasurement {
+    split: Split,
+    style: Style,
+    few_shot: usize,
+    max_new_tokens: usize,
+}
+
+/// Which model is measured, and how.
+pub(super) struct Measurement {
+    /// What the observer is told.
+    pub(super) stage: Stage,
+    /// The iteration that made the model; 0 for the base.
+    pub(super) iteration: u32,
+    /// The problems.
+    pub(super) split: Split,
+    /// What the worked examples show.
+    pub(super) style: Style,
+}
+
+impl Arm<'_> {
+    /// Measures the base model with the worked examples of iteration 1 in its prompt, as iteration 0. Methods that measure alike share the
+    /// answers.
+    ///
+    /// # Errors
+    /// Those of the policy and of the run directory.
+    pub fn measure_base(&mut self, style: Style) -> Result<IterationMetrics> {
+        let place = self.place(0);
+        let split = self.config.evaluation.split;
+        let max_new_tokens = self.config.sampling.max_new_tokens;
+        let measurement = BaseMeasurement { split, style, few_shot: self.few_shot_after(0), max_new_tokens };
+        let shared = self.base_answers.iter().find(|(known, _)| *known == measurement).map(|(_, answers)| answers.clone());
+        let answers = match &shared {
+            Some(shared) if place.evaluation()?.is_none() => {
+                // A stage of its own, so that the log tells that it took no time.
+                let began = self.started(0, Stage::Evaluating, shared.len() as u64);
+                place.write_evaluation(shared)?;
+                self.ended(0, Stage::Evaluating, 0, began);
+                shared.clone()
+            }
+            _ => self.evaluate(&place, &Measurement { stage: Stage::Evaluating, iteration: 0, split, style })?,
+        };
+        let metrics = match place.metrics()? {
+            Some(metrics) => metrics,
+            None => self.write_metrics(0, None, None, &answers)?,
+        };
+        self.finished(&metrics);
+        if shared.is_none() {
+            // Answers without rationales say nothing of what there is to bootstrap from.
+            if style == Style::Rationale {
+                self.warn_of_a_hopeless_base(&metrics);
+            }
+            self.base_answers.push((measurement, answers));
+        }
+        Ok(metrics)
+    }
+
+    /// Measures the method's best model once on `evaluation.final_split`, where the config names one. Best is what `evaluation.split` says,
+    /// which no final figure comes from.
+    pub(super) fn measure_final(&mut self) -> Result<()> {
+        let Some(split) = self.config.evaluation.final_split else { return Ok(()) };
+        let place = self.run_dir.final_measurement(self.name);
+        let metrics = if let Some(metrics) = place.metrics()? {
+            metrics
+        } else {
+            let measured = self.run_dir.metrics(self.name)?;
+            let Some(chosen) = best(&measured) else { return Ok(()) };
+            let (stage, iteration, style) = (Stage::FinalEvaluation, chosen.iteration, self.config.method.style());
+            let answers = self.evaluate(&place, &Measurement { stage, iteration, split, style })?;
+            let metrics = IterationMetrics {
+                split,
+                accuracy: eval::accuracy(&answers),
+                by_class: eval::accuracy_by_class(&self.parts.task.classes(iteration), &answers),
+                evaluation_tokens: eval::count(&answers, Mode::Unhinted).tokens,
+                ..chosen.clone()
+            };
+            place.write_metrics(&metrics)?;
+            metrics
+        };
+        let (method, metrics) = (self.name.to_owned(), Box::new(metrics));
+        self.observer.observe(&Event::MethodFinished { method, metrics });
+        Ok(())
+    }
+
+    /// One greedy answer to every problem of the split.
+    pub(super) fn evaluate(&mut self, place: &IterationDir, measurement: &Measurement) -> Result<Vec<GradedAttempt>> {
+        let Measurement { stage, iteration, split, style } = *measurement;
+        if let Some(answers) = place.evaluation()? {
+            let counts = eval::count(&answers, Mode::Unhinted);
+            self.reused(iteration, stage, counts.attempts, counts.tokens);
+            return Ok(answers);
+        }
+        let problems = self.parts.task.evaluation_problems(split, iteration);
+        let parameters = SamplingParameters {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            max_new_tokens: self.config.sampling.max_new_tokens,
+            stop_strings: self.parts.task.stop_strings(),
+        };
+        let few_shot = self.few_shot_after(iteration);
+        let question = Question { stage, iteration, mode: Mode::Unhinted, style, few_shot, samples: 1, parameters };
+        let model = if iteration == 0 { Start::Base } else { Start::Iteration(iteration) };
+        let answers = self.ask(&question, &problems, model)?;
+        place.write_evaluation(&answers)?;
+        Ok(answers)
+    }
+
+    /// Worked examples in front of a problem that measures what iteration `iteration` made.
+    fn few_shot_after(&self, iteration: u32) -> usize {
+        let sampling = &self.config.sampling;
+        let next = || sampling.few_shot_in(iteration + 1);
+        if iteration == 0 { sampling.few_shot } else { self.config.evaluation.few_shot.unwrap_or_else(next) }
+    }
+}
+
+/// The iteration with the highest accuracy, the earliest of equals; the base only where nothing was trained.
+pub(super) fn best(measured: &[IterationMetrics]) -> Option<&IterationMetrics> {
+    let trained = measured.iter().filter(|metrics| metrics.iteration > 0 && metrics.accuracy.total > 0);
+    let earliest_of_the_highest =
+        |a: &&IterationMetrics, b: &&IterationMetrics| a.accuracy.mean.total_cmp(&b.accuracy.mean).then(b.iteration.cmp(&a.iteration));
+    trained.max_by(earliest_of_the_highest).or(measured.first())
+}

@@ -1,0 +1,45 @@
+//! What a method does, in the terms of the paper's comparison.
+
+use serde::Serialize;
+
+/// A way to solve problems with a pretrained model. Methods of any name and settings are one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approach {
+    /// The base model with worked examples that show the answers alone; nothing is trained.
+    FewShotDirect,
+    /// The base model with worked examples that show their rationales; nothing is trained.
+    FewShot,
+    /// Fine-tuning on the known answers alone.
+    Direct,
+    /// Fine-tuning on rationales that came with the problems.
+    Rationales,
+    /// Self-taught reasoning from unaided rationales alone.
+    Star,
+    /// Self-taught reasoning with failures retried with the answer as a hint.
+    StarRationalized,
+}
+
+impl Approach {
+    /// The name that figures and tables show.
+    pub fn title(self) -> &'static str {
+        match self {
+            Approach::FewShotDirect => "few-shot direct",
+            Approach::FewShot => "few-shot base",
+            Approach::Direct => "direct fine-tuning",
+            Approach::Rationales => "fine-tuning on known rationales",
+            Approach::Star => "STaR without rationalization",
+            Approach::StarRationalized => "STaR with rationalization",
+        }
+    }
+
+    /// Whether it learns from its own samples, iteration by iteration.
+    pub fn bootstraps(self) -> bool {
+        matches!(self, Approach::Star | Approach::StarRationalized)
+    }
+
+    /// Whether it learns what is known of every problem, so that all of them are used.
+    pub fn learns_what_is_known(self) -> bool {
+        matches!(self, Approach::Direct | Approach::Rationales)
+    }
+}
