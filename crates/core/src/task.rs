@@ -1,11 +1,11 @@
 //! A task: where problems come from, how they are put, and when an answer is right.
 
 pub mod arithmetic;
-#[allow(dead_code, reason = "the tasks that use it follow")]
+mod choice;
 mod dataset;
-#[allow(dead_code, reason = "the tasks that use it follow")]
+pub mod jsonl;
 mod number;
-#[allow(dead_code, reason = "the tasks that use it follow")]
+#[allow(dead_code, reason = "lists of columns are for a task that follows")]
 mod rows;
 
 use crate::config::Section;
@@ -80,7 +80,8 @@ pub struct Kind {
 pub type Read = fn(Section<'_>) -> Result<(Box<dyn Settings>, toml::Table)>;
 
 /// All kinds of tasks.
-pub const REGISTRY: &[Kind] = &[Kind { kind: "arithmetic", read: read::<arithmetic::ArithmeticConfig> }];
+pub const REGISTRY: &[Kind] =
+    &[Kind { kind: "arithmetic", read: read::<arithmetic::ArithmeticConfig> }, Kind { kind: "jsonl", read: read::<jsonl::JsonlConfig> }];
 
 fn read<S: Settings + Serialize + DeserializeOwned + 'static>(section: Section<'_>) -> Result<(Box<dyn Settings>, toml::Table)> {
     let settings: S = section.read()?;
