@@ -45,13 +45,18 @@ pub fn run_in(config: &Config, run_dir: &RunDir, found: Found, parts: &mut Parts
 /// The config's task, with the run's seed.
 ///
 /// # Errors
-/// A value of `[task]` that cannot be.
+/// A value of `[task]` that cannot be, or a split that is to be measured and has no problems.
 pub fn task(config: &Config) -> Result<Box<dyn Task>> {
-    config.task.build(config.seed).map_err(|error| Error::ConfigValue {
-        origin: config.name.clone(),
-        key: format!("task.{}", error.key),
-        message: error.reason,
-    })
+    let invalid = |key, message| Error::ConfigValue { origin: config.name.clone(), key, message };
+    let task = config.task.build(config.seed).map_err(|error| invalid(format!("task.{}", error.key), error.reason))?;
+    for (_, method) in config.methods_to_run() {
+        let split = method.evaluation.split;
+        if task.evaluation_problems(split, 0).is_empty() {
+            let message = format!("the task has no {} problems to measure accuracy on; see the keys of [task]", split.name());
+            return Err(invalid("evaluation.split".to_owned(), message));
+        }
+    }
+    Ok(task)
 }
 
 /// What each method of the config will do, at most; for a look before the run.

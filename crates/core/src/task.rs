@@ -4,9 +4,9 @@ pub mod arithmetic;
 mod choice;
 mod dataset;
 pub mod jsonl;
-mod number;
+pub(crate) mod number;
 #[allow(dead_code, reason = "lists of columns are for a task that follows")]
-mod rows;
+pub(crate) mod rows;
 
 use crate::config::Section;
 use crate::error::Result;

@@ -185,7 +185,7 @@ impl Task for ArithmeticTask {
         pairs.into_iter().map(worked).collect()
     }
 
-    fn separator(&self) -> &str {
+    fn separator(&self) -> &'static str {
         "\n"
     }
 

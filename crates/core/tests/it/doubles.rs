@@ -74,7 +74,7 @@ impl Task for Numbers {
         (1..=count as u32).map(example).collect()
     }
 
-    fn separator(&self) -> &str {
+    fn separator(&self) -> &'static str {
         "\n\n"
     }
 

@@ -20,7 +20,7 @@ impl Place {
     }
 
     fn rows(&self, name: &str, rows: &[Value]) -> PathBuf {
-        self.file(name, &rows.iter().map(|row| format!("{row}\n")).collect::<String>())
+        self.file(name, &rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -247,8 +247,8 @@ fn settings_that_cannot_be_are_told_by_their_key() {
             "the prompt shows the answer",
         ),
     ] {
-        let error = refused(&config);
-        assert!(error.contains(said), "no {said:?} in {error}");
+        let error = JsonlTask::new(&config, 1).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(said), "no {said:?} in {error:?}");
     }
     let unhinted = JsonlConfig { prompt: "{{ question }}".into(), hint: String::new(), ..base() };
     assert_eq!(task(&unhinted).training_problems(1).len(), 20);
@@ -414,7 +414,7 @@ fn a_program_may_judge() {
     let config = JsonlConfig { answer_type: AnswerType::Command, command, ..numbers(&place) };
     let task = task(&config);
     let problem = &task.training_problems(1)[0];
-    let judged = |completion, finish| task.verify(problem, completion, finish).map(|grade| grade.verdict.name()).unwrap_or("error");
+    let judged = |completion, finish| task.verify(problem, completion, finish).map_or("error", |grade| grade.verdict.name());
     assert_eq!(judged("four", Stop), "correct");
     assert_eq!(judged("five", Stop), "unparsed");
     assert_eq!(judged("five", Length), "truncated");

@@ -13,7 +13,7 @@ use crate::task::dataset::Entry;
 use crate::task::rows::Row;
 use crate::task::{ConfigError, choice};
 use crate::template::Template;
-use crate::types::{FinishReason, Problem, ProblemId};
+use crate::types::{FinishReason, Problem, ProblemId, Reading, Verdict};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -180,14 +180,16 @@ impl<'a> Layout<'a> {
             return Ok(());
         }
         let grade = self.answers.verify(problem, completion, FinishReason::Stop).map_err(|error| error.to_string())?;
-        if grade.verdict.is_correct() {
-            return Ok(());
-        }
+        let found = match grade.verdict {
+            // By accident: the last number of the text, or its last line.
+            Verdict::Correct if self.config.pattern.is_some() && grade.reading != Some(Reading::Strict) => {
+                "not found by `pattern`".to_owned()
+            }
+            Verdict::Correct => return Ok(()),
+            other => format!("graded {}", other.name()),
+        };
         let answer = &problem.answer;
-        Err(format!(
-            "the right answer {answer:?}, as `{key}` writes it, is graded {}: {completion:?}; make `{key}` and `pattern` agree",
-            grade.verdict.name()
-        ))
+        Err(format!("the right answer {answer:?}, as `{key}` writes it, is {found}: {completion:?}; make `{key}` and `pattern` agree"))
     }
 }
 
