@@ -39,7 +39,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !has_worked_examples {
         console::print(&format!("  write rationales for the worked examples in {out}, and set sampling.few_shot there"))?;
     }
-    console::print(&format!("  set model.base in {out} to a checkpoint directory, such as starloop get model ORG/NAME makes"))?;
+    if !arguments.base.starts_with("builtin:") && !Path::new(&arguments.base).exists() {
+        console::print(&format!("  set model.base in {out} to a checkpoint directory, such as starloop get model ORG/NAME makes"))?;
+    }
     console::print(&format!("  starloop run {out} --dry-run"))?;
     console::print(&format!("  starloop run {out}"))
 }

@@ -6,6 +6,7 @@ mod commands;
 mod damage;
 #[cfg(unix)]
 mod interrupted;
+mod own_data;
 mod pretraining;
 mod pretraining_text;
 mod program;
