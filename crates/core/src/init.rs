@@ -113,7 +113,7 @@ fn block(example: &Map<String, Value>, worked: bool) -> String {
     let value = |value: &Value| toml::Value::try_from(value).map_or_else(|_| "\"\"".to_owned(), |value| value.to_string());
     let lines = example.iter().map(|(key, held)| format!("{} = {}", quoted_key(key), value(held)));
     let text = std::iter::once("[[task.examples]]".to_owned()).chain(lines).collect::<Vec<_>>().join("\n") + "\n";
-    if worked { text } else { text.lines().map(|line| format!("# {line}\n")).collect() }
+    if worked { text } else { "# ".to_owned() + &text.trim_end().replace('\n', "\n# ") + "\n" }
 }
 
 fn quoted(text: &str) -> String {
