@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod eval;
 pub mod get;
+pub mod init;
 pub mod model;
 pub mod pretrain;
 pub mod report;

@@ -7,7 +7,7 @@ mod overrides;
 mod progress;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, eval, get, pretrain, report, reproduce, run, sample, score, train, verify};
+use commands::{bench, eval, get, init, pretrain, report, reproduce, run, sample, score, train, verify};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -31,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   starloop run arithmetic                      the paper's arithmetic experiment, from the shipped base to table and plot
   starloop run arithmetic --dry-run            what it would do, and an estimate of tokens and time
+  starloop init problems.jsonl                 a config for your own problems
   starloop report runs/arithmetic              its table and plot again, from files alone
   starloop sample --model DIR --prompt TEXT    a completion of any supported checkpoint";
 
@@ -40,6 +41,8 @@ enum Command {
     Run(run::Arguments),
     /// Run an experiment of the paper and print its table beside the paper's
     Reproduce(reproduce::Arguments),
+    /// Write a config for your own problems
+    Init(init::Arguments),
     /// Show the table and the plot of finished or running experiments
     Report(report::Arguments),
     /// Fetch a model or a data set
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
     let outcome = threads(arguments.threads).and_then(|()| match &arguments.command {
         Command::Run(a) => run::run(a, arguments.quiet),
         Command::Reproduce(a) => reproduce::run(a, arguments.quiet),
+        Command::Init(a) => init::run(a),
         Command::Report(a) => report::run(a),
         Command::Get(a) => get::run(a, arguments.quiet),
         Command::Model(a) => commands::model::run(a),

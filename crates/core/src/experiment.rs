@@ -45,14 +45,19 @@ pub fn run_in(config: &Config, run_dir: &RunDir, found: Found, parts: &mut Parts
 /// The config's task, with the run's seed.
 ///
 /// # Errors
-/// A value of `[task]` that cannot be, or a method that needs what the task has not.
+/// A value of `[task]` that cannot be, a split that is to be measured and has no problems, or a method that needs what the task has not.
 pub fn task(config: &Config) -> Result<Box<dyn Task>> {
-    let task = config.task.build(config.seed).map_err(|error| Error::ConfigValue {
-        origin: config.name.clone(),
-        key: format!("task.{}", error.key),
-        message: error.reason,
-    })?;
-    config.methods_to_run().try_for_each(|(_, method)| method.method.check_task(task.as_ref()))?;
+    let invalid = |key, message| Error::ConfigValue { origin: config.name.clone(), key, message };
+    let task = config.task.build(config.seed).map_err(|error| invalid(format!("task.{}", error.key), error.reason))?;
+    for (_, method) in config.methods_to_run() {
+        method.method.check_task(task.as_ref())?;
+        for split in std::iter::once(method.evaluation.split).chain(method.evaluation.final_split) {
+            if task.evaluation_problems(split, 0).is_empty() {
+                let message = format!("the task has no {} problems to measure accuracy on; see the keys of [task]", split.name());
+                return Err(invalid("evaluation.split".to_owned(), message));
+            }
+        }
+    }
     Ok(task)
 }
 

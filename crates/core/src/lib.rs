@@ -12,6 +12,7 @@ pub mod event;
 pub mod experiment;
 pub mod fetch;
 pub mod finetune;
+pub mod init;
 pub mod iterate;
 pub mod likelihood;
 pub mod method;

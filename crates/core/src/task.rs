@@ -1,13 +1,15 @@
 //! A task: where problems come from, how they are put, and when an answer is right.
 
 pub mod arithmetic;
+mod choice;
 pub mod commonsense_qa;
 mod dataset;
 pub mod gsm8k;
+pub mod jsonl;
 mod leak;
-mod number;
+pub(crate) mod number;
 mod prompts;
-mod rows;
+pub(crate) mod rows;
 
 use crate::config::Section;
 use crate::error::Result;
@@ -85,6 +87,7 @@ pub const REGISTRY: &[Kind] = &[
     Kind { kind: "arithmetic", read: read::<arithmetic::ArithmeticConfig> },
     Kind { kind: "commonsense_qa", read: read::<commonsense_qa::CommonsenseQaConfig> },
     Kind { kind: "gsm8k", read: read::<gsm8k::Gsm8kConfig> },
+    Kind { kind: "jsonl", read: read::<jsonl::JsonlConfig> },
 ];
 
 fn read<S: Settings + Serialize + DeserializeOwned + 'static>(section: Section<'_>) -> Result<(Box<dyn Settings>, toml::Table)> {

@@ -2,6 +2,7 @@
 //!
 //! Strict: a column that the row has not is an error that names it, for an empty place in a text would go unseen.
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
@@ -23,6 +24,9 @@ impl Template {
     pub fn parse(source: &str) -> Result<Self, String> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        // A prompt may well end in a newline, which templates drop by themselves.
+        let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the usual marks");
+        environment.set_syntax(syntax);
         environment.add_template_owned(NAME, source.to_owned()).map_err(|error| told(&error))?;
         Ok(Template { environment })
     }
@@ -66,6 +70,7 @@ mod tests {
         let row = json!({"q": "2 < 3 & \"so\"?", "n": 3, "options": [{"label": "A", "text": "yes"}], "none": null});
         for (template, text) in [
             ("Q: {{ q }}\nA: {{ n }}", "Q: 2 < 3 & \"so\"?\nA: 3"),
+            ("Target:\n", "Target:\n"),
             ("{% for o in options %}({{ o.label | lower }}) {{ o.text }}{% endfor %}", "(a) yes"),
             ("{% if other is defined %}{{ other }}{% else %}-{% endif %}", "-"),
         ] {

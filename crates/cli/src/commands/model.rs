@@ -36,7 +36,7 @@ struct Info {
     /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
     #[arg(value_name = "DIR")]
     model: String,
-    /// Tokens that go through the model at once in training (training.micro_batch_tokens)
+    /// Tokens that go through the model at once in training (`training.micro_batch_tokens`)
     #[arg(long, value_name = "N", default_value_t = 4096)]
     tokens: usize,
     /// Sequences sampled at once

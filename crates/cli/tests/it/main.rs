@@ -7,6 +7,7 @@ mod damage;
 #[cfg(unix)]
 mod interrupted;
 mod model;
+mod own_data;
 mod paper;
 mod pretraining;
 mod pretraining_text;

@@ -16,9 +16,14 @@ pub(super) fn is_temporary(path: &Path) -> bool {
     path.extension() == Some(OsStr::new("partial"))
 }
 
+/// The directory that a path is in; a bare name is in the working directory.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Writes a file, and the directories above it, so that it is either not there or whole.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("."));
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let parent = parent(path);
     fs::create_dir_all(parent)?;
     let partial = temporary(path);
     let mut file = fs::File::create(&partial)?;

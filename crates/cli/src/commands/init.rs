@@ -1,0 +1,47 @@
+//! `starloop init`: a config for a file of the user's own.
+
+use crate::console;
+use anyhow::Result;
+use starloop_core::init::{Draft, init};
+use std::path::{Path, PathBuf};
+
+/// Write a config for your own problems, and show what the model will be asked.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  starloop init problems.jsonl                          looks at the columns, writes problems.toml
+  starloop init problems.jsonl --out configs/mine.toml --base bases/MODEL
+  starloop run problems.toml --dry-run                  then: all keys, and what a run would cost
+
+The file holds one JSON object a line, with at least a question and its known answer.")]
+pub struct Arguments {
+    /// The problems, as JSON lines
+    file: PathBuf,
+    /// The config to write [default: the file's name with .toml]
+    #[arg(long, value_name = "CONFIG")]
+    out: Option<PathBuf>,
+    /// The base model that the config names
+    #[arg(long, value_name = "DIR", default_value = "bases/MODEL")]
+    base: String,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let name = arguments.file.file_name().map_or_else(|| Path::new("own").into(), PathBuf::from);
+    let out = arguments.out.clone().unwrap_or_else(|| name.with_extension("toml"));
+    let Draft { train_problems, dev_problems, columns, has_worked_examples, prompt } = init(&arguments.file, &out, &arguments.base)?;
+    console::print(&format!("{} is written: {train_problems} problems to learn from, {dev_problems} held out.", out.display()))?;
+    let width = columns.iter().map(|(column, _)| column.len()).max().unwrap_or(0);
+    for (column, what) in &columns {
+        console::print(&format!("  {column:width$}  {what}"))?;
+    }
+    console::print(&format!("\nThe first prompt, between the lines:\n--------\n{prompt}\n--------\n\nNext:"))?;
+    let out = out.display();
+    if !has_worked_examples {
+        console::print(&format!("  write rationales for the worked examples in {out}, and set sampling.few_shot there"))?;
+    }
+    if !arguments.base.starts_with("builtin:") && !Path::new(&arguments.base).exists() {
+        console::print(&format!("  set model.base in {out} to a checkpoint directory, such as starloop get model ORG/NAME makes"))?;
+    }
+    console::print(&format!("  starloop run {out} --dry-run"))?;
+    console::print(&format!("  starloop run {out}"))
+}

@@ -1,0 +1,163 @@
+//! A user's own problems: from a file to a config, to verdicts, to a model that has learned from them.
+
+use crate::program::{lines, repository, starloop, starloop_reading, text};
+use serde_json::json;
+use starloop_core::config::{Config, TaskConfig};
+use starloop_core::experiment;
+use starloop_core::task::Split;
+use starloop_core::types::Mode;
+use std::path::Path;
+
+/// Sums as a user might have them, and three of them worked out in the scratchpads that the shipped base knows.
+fn write_sums(path: &Path, examples: &Path) {
+    let settings = ["task.digits=[1,3]", "task.problems_per_iteration=240"].map(str::to_owned);
+    let sums = TaskConfig::named("arithmetic", &settings).unwrap().build(1).unwrap();
+    let (mut rows, mut worked) = (String::new(), String::new());
+    for problem in sums.training_problems(1) {
+        let scratchpad = sums.reference(&problem).unwrap();
+        let last_line = scratchpad.lines().rev().nth(2).unwrap();
+        let mut row = json!({"sum": problem.question, "result": problem.answer, "last_line": last_line, "size": problem.class});
+        rows += &format!("{row}\n");
+        if problem.class == "3 digits" && worked.lines().count() < 3 {
+            row["scratchpad"] = scratchpad.into();
+            worked += &format!("{row}\n");
+        }
+    }
+    std::fs::write(path, rows).unwrap();
+    std::fs::write(examples, worked).unwrap();
+}
+
+#[test]
+fn a_model_learns_from_a_users_own_file() {
+    let place = tempfile::tempdir().unwrap();
+    let (sums, examples) = (place.path().join("sums.jsonl"), place.path().join("examples.jsonl"));
+    write_sums(&sums, &examples);
+    let config = place.path().join("sums.toml");
+    let smoke = std::fs::read_to_string(repository("configs/smoke.toml")).unwrap();
+    let (before, after) = (smoke.split("[task]").next().unwrap(), smoke.split("[sampling]").nth(1).unwrap());
+    let task = format!(
+        r#"[task]
+        kind = "jsonl"
+        train = {:?}
+        examples_file = {:?}
+        dev_problems = 40
+        class = "size"
+        answer = "result"
+        rationale = "scratchpad"
+        prompt = """
+Input:
+{{{{ sum }}}}
+Target:{{{{ hint }}}}
+"""
+        hint = " {{{{ last_line }}}}"
+        completion = "{{{{ rationale }}}}"
+        direct_completion = "{{{{ answer }}}}"
+        pattern = '(?m)^([0-9 ]+)$'
+        separator = "\n"
+        stop = ["\nInput:"]
+        leaks = ["Target:"]
+        [sampling]"#,
+        text(&sums),
+        text(&examples)
+    );
+    std::fs::write(&config, format!("{before}{task}{after}")).unwrap();
+    let run = place.path().join("run");
+    let report = starloop("run --quiet --json --set run=[\"star\"]", &[text(&config), "--run-dir", text(&run)]).json();
+    let accuracy: Vec<f64> = report["results"].as_array().unwrap().iter().map(|row| row["accuracy"].as_f64().unwrap()).collect();
+    assert!(accuracy[2] > accuracy[0] + 0.2, "{accuracy:?}");
+
+    let task = experiment::task(&Config::load(text(&config), &[]).unwrap()).unwrap();
+    let held_out: Vec<String> = task.evaluation_problems(Split::Dev, 1).iter().map(|p| task.prompt(p, Mode::Unhinted)).collect();
+    let mut rationalized = 0;
+    for example in ["star/iter-001", "star/iter-002"].into_iter().flat_map(|iteration| lines(&run.join(iteration).join("train.jsonl"))) {
+        let prompt = example["prompt"].as_str().unwrap();
+        assert!(prompt.ends_with("\nTarget:\n") && !held_out.iter().any(|held_out| held_out == prompt), "{prompt}");
+        rationalized += usize::from(example["mode"] == "hinted");
+    }
+    assert!(rationalized > 0);
+}
+
+#[test]
+fn the_shipped_example_is_what_it_says() {
+    let train = format!("task.train={}", text(&repository("examples/own-data/problems.jsonl")));
+    let path = repository("examples/own-data/own-data.toml");
+    let config = Config::load(text(&path), &[train]).unwrap();
+    let task = experiment::task(&config).unwrap();
+    assert_eq!(task.training_problems(1).len(), 20);
+    assert_eq!(Config::parse("echo", &config.to_toml(), &[]).unwrap().to_toml(), config.to_toml());
+}
+
+#[test]
+fn init_writes_a_config_that_runs_and_never_over_another() {
+    let place = tempfile::tempdir().unwrap();
+    let (out, problems) = (place.path().join("mine.toml"), repository("examples/own-data/problems.jsonl"));
+    let arguments = [text(&problems), "--out", text(&out), "--base", "builtin:arithmetic"];
+    let said = starloop("init", &arguments).done();
+    for words in [
+        "19 problems to learn from, 2 held out",
+        "question   the question\n",
+        "a number\n",
+        "topic      the class",
+        "Q: A baker fills",
+        "--dry-run",
+    ] {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    let task = experiment::task(&Config::load(text(&out), &[]).unwrap()).unwrap();
+    assert_eq!(task.classes(1).len(), 4);
+    starloop("init", &arguments).failed(1, &[text(&out), "exists already", "--out"]);
+    let broken = place.path().join("broken.jsonl");
+    std::fs::write(&broken, "{\"question\": \"?\", \"answer\": 1}\n{").unwrap();
+    let other = place.path().join("other.toml");
+    starloop("init", &[text(&broken), "--out", text(&other)]).failed(2, &["broken.jsonl, line 2: not a JSON object"]);
+    starloop("init nowhere.jsonl", &["--out", text(&other)]).failed(2, &["nowhere.jsonl"]);
+    assert!(!other.exists());
+}
+
+#[test]
+fn a_split_without_problems_is_not_measured() {
+    let train = format!("task.train={}", text(&repository("examples/own-data/problems.jsonl")));
+    let line = "run --dry-run --set model.base=builtin:arithmetic --set evaluation.split=test";
+    let path = repository("examples/own-data/own-data.toml");
+    starloop(line, &[text(&path), "--set", &train]).failed(2, &["`evaluation.split`: the task has no test problems"]);
+}
+
+#[test]
+fn verify_grades_by_a_users_settings() {
+    let input = r##"{"completion": " 3*9=27\n#### 27.0", "answer": "27"}
+        {"completion": " that makes 28", "answer": "27"}"##;
+    let graded = starloop_reading(input, "verify --task jsonl --json --set task.answer_type=number").done();
+    let expected =
+        [r#"{"verdict":"correct","predicted":"27","reading":"strict"}"#, r#"{"verdict":"wrong","predicted":"28","reading":"flexible"}"#];
+    assert_eq!(graded.lines().collect::<Vec<_>>(), expected);
+    starloop("verify --task jsonl --set task.answer_typ=number", &[]).failed(2, &["did you mean `task.answer_type`?"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn verify_asks_a_users_program_and_outlives_its_crashes() {
+    let place = tempfile::tempdir().unwrap();
+    let script = place.path().join("verify.sh");
+    let program = r#"while read -r line; do case "$line" in
+        *crash*) echo "out of range" >&2; exit 2;;
+        *27*27*) echo '{"verdict": "correct"}';;
+        *) echo '{"verdict": "unparsed"}';;
+    esac; done"#;
+    std::fs::write(&script, program).unwrap();
+    let input = "{\"completion\": \"27\", \"answer\": \"27\"}\n{\"completion\": \"crash\", \"answer\": \"27\"}\n{\"completion\": \"28\", \"answer\": \"27\"}";
+    let line = format!("verify --task jsonl --set task.answer_type=command --set task.command=[\"sh\",\"{}\"]", text(&script));
+    let graded = starloop_reading(input, &format!("{line} --json")).done();
+    let expected = [
+        r#"{"verdict":"correct","predicted":"27"}"#,
+        r#"{"verdict":"failed","predicted":null,"reason":"it ended without an answer (exit status: 2): out of range"}"#,
+        r#"{"verdict":"unparsed","predicted":null}"#,
+    ];
+    assert_eq!(graded.lines().collect::<Vec<_>>(), expected);
+    let counts = starloop_reading(input, &line).done();
+    assert!(counts.contains("failed 1"), "{counts}");
+    let always = "{\"completion\": \"crash\", \"answer\": \"27\"}\n".repeat(3);
+    let stopped = starloop_reading(&always, &format!("{line} --set task.most_failures=3"));
+    stopped.failed(1, &["standard input, line 3", "failed on 3 completions in a row", "out of range"]);
+    let missing = "verify --task jsonl --set task.answer_type=command --set task.command=[\"/nowhere/x\"]";
+    starloop(missing, &[]).failed(1, &["command: cannot be started: /nowhere/x"]);
+}

@@ -1,0 +1,129 @@
+//! `starloop init`: a config for a user's own file, guessed from its columns.
+//!
+//! Nothing is believed of a guess: the config is read and its task built before it is written, so that every row has been put and graded
+//! once when this succeeds.
+
+mod columns;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::experiment;
+use crate::prompt;
+use crate::run_dir;
+use crate::task::{Split, Style};
+use crate::template::Template;
+use crate::types::Mode;
+use columns::Columns;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Rows that become worked examples where rationales are known, or stubs of them where they are not.
+const EXAMPLES: usize = 3;
+/// A tenth of the problems is held out, but no more than this.
+const MOST_DEV_PROBLEMS: usize = 500;
+
+/// What was made of a file.
+#[derive(Debug)]
+pub struct Draft {
+    /// Problems that are learned from.
+    pub train_problems: usize,
+    /// Problems that are held out.
+    pub dev_problems: usize,
+    /// The columns and what they are taken for, such as `("answer", "the known answer: a number")`.
+    pub columns: Vec<(String, String)>,
+    /// Whether the config has worked examples.
+    pub has_worked_examples: bool,
+    /// A whole prompt, worked examples and all.
+    pub prompt: String,
+}
+
+/// Writes a config for the problems in `file` to `out`, which must not be there yet.
+///
+/// # Errors
+/// The file is not JSON lines, its columns cannot be made out, or a row does not fit what was made out.
+pub fn init(file: &Path, out: &Path, base: &str) -> Result<Draft> {
+    if out.exists() {
+        let message = format!("{} exists already; remove it, or choose another place with --out", out.display());
+        return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
+    }
+    let invalid = |message| Error::ConfigValue { origin: "starloop init".to_owned(), key: "task.train".to_owned(), message };
+    let columns = Columns::read(file).map_err(invalid)?;
+    let text = written(file, out, base, &columns);
+    let config = Config::parse(&out.display().to_string(), &text, &[])?;
+    let task = experiment::task(&config)?;
+    let (train, dev) = (task.training_problems(1), task.evaluation_problems(Split::Dev, 1));
+    let first = train.first().ok_or_else(|| invalid("no problem is left to learn from".to_owned()))?;
+    let prompt = prompt::assemble(task.as_ref(), first, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
+    run_dir::write_whole(out, text.as_bytes())?;
+    Ok(Draft {
+        train_problems: train.len(),
+        dev_problems: dev.len(),
+        columns: columns.described(),
+        has_worked_examples: config.sampling.few_shot > 0,
+        prompt,
+    })
+}
+
+/// The config's text.
+fn written(file: &Path, out: &Path, base: &str, columns: &Columns) -> String {
+    let examples = columns.examples(EXAMPLES);
+    let worked = columns.rationale.is_some() && !examples.is_empty();
+    let blocks: Vec<String> = examples.iter().map(|example| block(example, worked)).collect();
+    let rows = columns.rows();
+    let question = &columns.question;
+    let (prompt, hint, completion, direct) = if columns.choices.is_some() {
+        let listed = "{% for choice in choices %}({{ 'abcdefghijklmnopqrstuvwxyz'[loop.index0] }}) {{ choice }}\
+                      {% if choice == answer_text %}{{ hint }}{% endif %}\n{% endfor %}";
+        let asked = format!("Q: {{{{ {question} }}}}\nAnswer Choices:\n{listed}A:");
+        let so = "the answer is {{ answer_text }} ({{ answer }}).";
+        (asked, " (CORRECT)", format!(" {{{{ rationale }}}} Therefore, {so}"), " The answer is {{ answer_text }} ({{ answer }}).")
+    } else {
+        let asked = format!("Q: {{{{ {question} }}}}{{{{ hint }}}}\nA:");
+        (asked, " ({{ answer }})", " {{ rationale }}\n#### {{ answer }}".to_owned(), " #### {{ answer }}")
+    };
+    let name = out.file_stem().map_or_else(|| "own".to_owned(), |stem| stem.to_string_lossy().trim_start_matches('.').to_owned());
+    let known = json!({
+        "file": file.display().to_string(),
+        "out": out.display().to_string(),
+        "name": quoted(&name),
+        "base": quoted(base),
+        "file_text": quoted(&file.display().to_string()),
+        "dev_problems": (rows.len() / 10).clamp(1, MOST_DEV_PROBLEMS),
+        "id": columns.id.as_deref().map(quoted),
+        "class": columns.class.as_deref().map(quoted),
+        "answer": quoted(&columns.answer),
+        "answer_type": quoted(columns.answer_type),
+        "choices": columns.choices.as_deref().map(quoted),
+        "rationale": columns.rationale.as_deref().map(quoted),
+        "prompt": prompt,
+        "hint": quoted(hint),
+        "completion": completion,
+        "direct_completion": direct,
+        "worked": worked,
+        "examples": blocks.join("\n"),
+        "few_shot": if worked { examples.len() } else { 0 },
+    });
+    let known = known.as_object().expect("it was written as one");
+    let template = Template::parse(include_str!("init/config.toml.j2"));
+    template.and_then(|template| template.render(known)).expect("all that the template asks for is known")
+}
+
+/// A worked example; as a comment where its rationale has to be written first.
+fn block(example: &Map<String, Value>, worked: bool) -> String {
+    let value = |value: &Value| toml::Value::try_from(value).map_or_else(|_| "\"\"".to_owned(), |value| value.to_string());
+    let lines = example.iter().map(|(key, held)| format!("{} = {}", quoted_key(key), value(held)));
+    let text = std::iter::once("[[task.examples]]".to_owned()).chain(lines).collect::<Vec<_>>().join("\n") + "\n";
+    if worked { text } else { "# ".to_owned() + &text.trim_end().replace('\n', "\n# ") + "\n" }
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn quoted_key(key: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { quoted(key) }
+}
+
+#[cfg(test)]
+mod tests;

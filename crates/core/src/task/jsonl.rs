@@ -1,0 +1,163 @@
+//! A user's own problems: a file of JSON lines and a config, and no line of Rust.
+//!
+//! The config says in templates how a row is put and in one word how answers are compared. Everything is written out and checked when the
+//! files are read: every row has its prompt with and without the hint, the unhinted one does not depend on the answer, and the known answer,
+//! written as the config writes it, is graded correct. What is wrong is told with file and line before any work is done.
+
+mod answer;
+mod command;
+mod settings;
+mod texts;
+
+pub use settings::{AnswerType, JsonlConfig};
+
+use crate::error::Result;
+use crate::task::dataset::{Dataset, Files, Portions};
+use crate::task::{ConfigError, Split, Style, Task, WorkedExample};
+use crate::types::{FinishReason, Grade, Mode, Problem};
+use answer::Answers;
+use regex::RegexSet;
+use texts::{Layout, Texts};
+
+/// The name of the kind.
+const NAME: &str = "jsonl";
+
+/// The task. See the module's page.
+pub struct JsonlTask {
+    dataset: Dataset<Texts>,
+    worked: Vec<(Problem, Texts)>,
+    answers: Answers,
+    leaks: RegexSet,
+    separator: String,
+    stop: Vec<String>,
+    /// The accuracy of guessing.
+    chance: f64,
+}
+
+impl JsonlTask {
+    /// The task with its problems. The seed decides which problems an iteration gets, where it does not get all.
+    ///
+    /// # Errors
+    /// A value that cannot be, or a file that does not hold what it should.
+    pub fn new(config: &JsonlConfig, seed: u64) -> Result<Self, ConfigError> {
+        let task = JsonlTask::without_problems(config)?;
+        let layout = Layout::new(config, &task.answers)?;
+        let worked = layout.worked()?;
+        let files = Files {
+            train: layout.read("train", &config.train)?,
+            dev: config.dev.as_ref().map(|path| layout.read("dev", path)).transpose()?,
+            test: config.test.as_ref().map_or(Ok(Vec::new()), |path| layout.read("test", path))?,
+        };
+        let chance = config.chance.unwrap_or_else(|| chance_of(&files));
+        let shown: Vec<Problem> = worked.iter().map(|(problem, _)| problem.clone()).collect();
+        let dataset = Dataset::new(NAME, files, &shown, portions(config), seed)?;
+        Ok(JsonlTask { dataset, worked, chance, ..task })
+    }
+
+    /// The task without its problems, to grade answers.
+    ///
+    /// # Errors
+    /// A value that cannot be.
+    pub fn without_problems(config: &JsonlConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let leaks = RegexSet::new(&config.leaks).map_err(|error| ConfigError { key: "leaks", reason: answer::brief(&error) })?;
+        Ok(JsonlTask {
+            dataset: Dataset::empty(portions(config)),
+            worked: Vec::new(),
+            answers: Answers::new(config)?,
+            leaks,
+            separator: config.separator.clone(),
+            stop: config.stop.clone(),
+            chance: config.chance.unwrap_or_default(),
+        })
+    }
+}
+
+fn portions(config: &JsonlConfig) -> Portions {
+    let JsonlConfig { dev_problems, problems_per_iteration, evaluation_problems, .. } = *config;
+    Portions { dev_problems, problems_per_iteration, evaluation_problems }
+}
+
+/// The accuracy of choosing blindly, over all problems; 0 where there is nothing to choose from.
+fn chance_of(files: &Files<Texts>) -> f64 {
+    let entries = || files.train.iter().chain(files.dev.iter().flatten()).chain(&files.test);
+    let of = |choices: usize| if choices == 0 { 0.0 } else { 1.0 / choices as f64 };
+    entries().map(|entry| of(entry.problem.choices.len())).sum::<f64>() / entries().count() as f64
+}
+
+impl Task for JsonlTask {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn classes(&self, _: u32) -> Vec<String> {
+        self.dataset.classes()
+    }
+
+    fn training_problems(&self, iteration: u32) -> Vec<Problem> {
+        self.dataset.training_problems(iteration)
+    }
+
+    fn evaluation_problems(&self, split: Split, _: u32) -> Vec<Problem> {
+        self.dataset.evaluation_problems(split)
+    }
+
+    fn prompt(&self, problem: &Problem, mode: Mode) -> String {
+        match mode {
+            Mode::Unhinted => problem.question.clone(),
+            Mode::Hinted => self.texts(problem).hinted.clone(),
+        }
+    }
+
+    /// The same for every problem, so that the prefix can be shared.
+    fn worked_examples(&self, _: &Problem, mode: Mode, style: Style, count: usize) -> Vec<WorkedExample> {
+        let example = |(problem, texts): &(Problem, Texts)| WorkedExample {
+            prompt: match mode {
+                Mode::Unhinted => problem.question.clone(),
+                Mode::Hinted => texts.hinted.clone(),
+            },
+            completion: match style {
+                Style::Rationale => texts.completion.clone().expect("a worked example has a rationale"),
+                Style::Direct => texts.direct.clone(),
+            },
+        };
+        self.worked.iter().take(count).map(example).collect()
+    }
+
+    fn separator(&self) -> &str {
+        &self.separator
+    }
+
+    fn stop_strings(&self) -> Vec<String> {
+        self.stop.clone()
+    }
+
+    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
+        self.answers.verify(problem, completion, finish)
+    }
+
+    fn reference(&self, problem: &Problem) -> Option<String> {
+        self.dataset.rest(problem)?.completion.clone()
+    }
+
+    fn direct_completion(&self, problem: &Problem) -> String {
+        self.texts(problem).direct.clone()
+    }
+
+    fn chance(&self) -> f64 {
+        self.chance
+    }
+
+    fn leaks_hint(&self, completion: &str) -> bool {
+        self.leaks.is_match(completion)
+    }
+}
+
+impl JsonlTask {
+    fn texts(&self, problem: &Problem) -> &Texts {
+        self.dataset.rest(problem).expect("a problem that the task posed itself")
+    }
+}
+
+#[cfg(test)]
+mod tests;

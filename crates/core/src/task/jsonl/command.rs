@@ -1,0 +1,138 @@
+//! Answers that a program of the user's judges.
+//!
+//! The program is started once and answers one line with one line:
+//!
+//! ```text
+//! {"id": "jsonl/train/00017", "answer": "72", "completion": " 48/2 = 24 ..."}      and "choices", where there are some
+//! {"verdict": "correct"}      or {"verdict": "wrong", "predicted": "73"}, or {"verdict": "unparsed"}
+//! ```
+//! It ends when its input ends. An answer may repeat the `id`, which then has to be the one that was asked. Where the program ends, hangs or
+//! answers anything else, the completion's verdict is [`Verdict::Failed`], and another process is started for the next one: a completion
+//! that kills a verifier costs itself alone. Only when it fails many times in a row is the verifier taken to be broken, and the run stops.
+
+mod process;
+
+use crate::error::{Error, Result};
+use crate::task::ConfigError;
+use crate::types::{Problem, ProblemId, Verdict};
+use process::Process;
+use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What is shown of an answer that is none.
+const SHOWN: usize = 200;
+
+/// A program that judges completions.
+pub(super) struct Verifier {
+    command: Vec<String>,
+    time_limit: Duration,
+    most_failures: u32,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// `None` after a failure.
+    process: Option<Process>,
+    /// Failures since the last verdict.
+    failures: u32,
+}
+
+#[derive(Serialize)]
+struct Question<'a> {
+    id: &'a ProblemId,
+    answer: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    choices: &'a [String],
+    completion: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    verdict: Name,
+    #[serde(default)]
+    predicted: Option<serde_json::Value>,
+    #[serde(default)]
+    id: Option<ProblemId>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Name {
+    Correct,
+    Wrong,
+    Unparsed,
+}
+
+impl Verifier {
+    /// Starts the program, so that one which cannot be started is found before any work is done.
+    pub fn start(command: &[String], time_limit_seconds: f64, most_failures: u32) -> Result<Self, ConfigError> {
+        let process =
+            Process::start(command).map_err(|reason| ConfigError { key: "command", reason: format!("cannot be started: {reason}") })?;
+        let time_limit = Duration::from_secs_f64(time_limit_seconds);
+        let state = Mutex::new(State { process: Some(process), failures: 0 });
+        Ok(Verifier { command: command.to_vec(), time_limit, most_failures, state })
+    }
+
+    /// What the program says of a completion.
+    ///
+    /// # Errors
+    /// [`Error::Verifier`]: it can no longer be started, or failed too many times in a row.
+    pub fn ask(&self, problem: &Problem, completion: &str) -> Result<Verdict> {
+        let Problem { id, answer, choices, .. } = problem;
+        let question = serde_json::to_string(&Question { id, answer, choices, completion }).expect("texts are always JSON");
+        let broken = |message| Error::Verifier { command: self.command.join(" "), message };
+        // Whoever held it and panicked cannot have left half of a state.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that ended while nothing was asked has failed on nothing.
+        let is_alive = state.process.as_mut().is_some_and(Process::is_alive);
+        let mut process = match state.process.take().filter(|_| is_alive) {
+            Some(process) => process,
+            None => Process::start(&self.command).map_err(|reason| broken(format!("cannot be started again: {reason}")))?,
+        };
+        let judged = process.ask(question, self.time_limit).and_then(|line| verdict(&line, id));
+        match judged {
+            Ok(verdict) => {
+                *state = State { process: Some(process), failures: 0 };
+                Ok(verdict)
+            }
+            Err(reason) => {
+                state.failures += 1;
+                if state.failures < self.most_failures {
+                    return Ok(Verdict::Failed { reason });
+                }
+                Err(broken(format!(
+                    "failed on {} completions in a row, the last time on {id}: {reason}; try it by hand: it has to answer each line such as \
+                     {{\"id\": ..., \"answer\": ..., \"completion\": ...}} with one line such as {{\"verdict\": \"correct\"}}",
+                    state.failures
+                )))
+            }
+        }
+    }
+}
+
+/// The verdict in a line.
+fn verdict(line: &str, asked: &ProblemId) -> Result<Verdict, String> {
+    let Answer { verdict, predicted, id } = serde_json::from_str(line).map_err(|_| {
+        let shown: String = line.trim_end().chars().take(SHOWN).collect();
+        format!("it answered {shown:?}, which is no verdict such as {{\"verdict\": \"correct\"}}")
+    })?;
+    if let Some(id) = id.filter(|id| id != asked) {
+        return Err(format!("it answered about {id} when it was asked about {asked}"));
+    }
+    Ok(match verdict {
+        Name::Correct => Verdict::Correct,
+        Name::Wrong => Verdict::Wrong { predicted: predicted.map(plain).unwrap_or_default() },
+        Name::Unparsed => Verdict::Unparsed,
+    })
+}
+
+fn plain(value: serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests;

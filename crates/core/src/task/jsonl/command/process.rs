@@ -1,0 +1,139 @@
+//! One process that answers lines with lines, in time or not at all.
+//!
+//! A thread writes the question and reads the answer, so that neither a full pipe nor a silent program holds up whoever asks; killing the
+//! process ends the thread. The process leads a group of its own, and with it goes whatever it has started.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// Bytes of the longest line that is read.
+const LONGEST_LINE: u64 = 1 << 20;
+/// What a process that has closed its output is given to end by itself, so that its own exit status can be told.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A running program. Dropping it kills it.
+pub(super) struct Process {
+    child: Child,
+    questions: Sender<String>,
+    answers: Receiver<Result<String, Closed>>,
+    /// The last line on its standard error, sent when that ends.
+    last_words: Receiver<String>,
+}
+
+/// The other side of a pipe is gone.
+struct Closed;
+
+impl Process {
+    pub fn start(command: &[String]) -> Result<Self, String> {
+        let (program, arguments) = command.split_first().ok_or("no program is named")?;
+        let mut prepared = Command::new(program);
+        prepared.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
+        let mut child = prepared.spawn().map_err(|error| format!("{program}: {error}"))?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(input), Some(output), Some(errors)) = pipes else { unreachable!("all three were asked for") };
+        let (questions, to_ask) = channel();
+        let (answered, answers) = channel();
+        let (said, last_words) = channel();
+        std::thread::spawn(move || converse(&to_ask, &answered, input, BufReader::new(output)));
+        std::thread::spawn(move || said.send(last_line(errors)));
+        Ok(Process { child, questions, answers, last_words })
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.status().is_none()
+    }
+
+    /// Puts a line and waits for the answer's.
+    pub fn ask(&mut self, question: String, time_limit: Duration) -> Result<String, String> {
+        let sent = self.questions.send(question + "\n");
+        let answer = sent.map_or(Ok(Err(Closed)), |()| self.answers.recv_timeout(time_limit));
+        match answer {
+            Ok(Ok(line)) => Ok(line),
+            Ok(Err(Closed)) | Err(RecvTimeoutError::Disconnected) => Err(self.how_it_ended()),
+            Err(RecvTimeoutError::Timeout) => Err(format!("it gave no answer within {} s", time_limit.as_secs_f64())),
+        }
+    }
+
+    fn status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    fn how_it_ended(&mut self) -> String {
+        let began = Instant::now();
+        let status = loop {
+            match self.status() {
+                None if began.elapsed() < GRACE => std::thread::sleep(Duration::from_millis(2)),
+                status => break status,
+            }
+        };
+        self.kill();
+        let how = status.map_or_else(|| "it closed its output".to_owned(), |status| format!("it ended without an answer ({status})"));
+        match self.last_words.recv_timeout(GRACE) {
+            Ok(words) if !words.is_empty() => format!("{how}: {words}"),
+            _ => how,
+        }
+    }
+
+    /// Ends it and all that it started and that has not left its group.
+    fn kill(&mut self) {
+        // Failures mean that nobody is left.
+        #[cfg(unix)]
+        if let Some(group) = rustix::process::Pid::from_raw(self.child.id() as i32) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Questions in, answers out, until one side is gone.
+fn converse(
+    questions: &Receiver<String>,
+    answers: &Sender<Result<String, Closed>>,
+    mut input: ChildStdin,
+    mut output: BufReader<ChildStdout>,
+) {
+    for question in questions {
+        let written = input.write_all(question.as_bytes()).and_then(|()| input.flush());
+        let answer = written.map_err(|_| Closed).and_then(|()| read_line(&mut output)).map(|mut line| {
+            // A line too many would be taken for the next answer.
+            line.push_str(&String::from_utf8_lossy(output.buffer()));
+            line
+        });
+        let closed = answer.is_err();
+        if answers.send(answer).is_err() || closed {
+            return;
+        }
+    }
+}
+
+/// A line, or as much of it as may be read.
+fn read_line(output: &mut impl BufRead) -> Result<String, Closed> {
+    let mut line = Vec::new();
+    match output.take(LONGEST_LINE).read_until(b'\n', &mut line) {
+        Ok(length) if length > 0 => Ok(String::from_utf8_lossy(&line).into_owned()),
+        _ => Err(Closed),
+    }
+}
+
+/// The last line that is not blank.
+fn last_line(errors: ChildStderr) -> String {
+    let (mut errors, mut last) = (BufReader::new(errors), String::new());
+    while let Ok(line) = read_line(&mut errors) {
+        if !line.trim().is_empty() {
+            line.trim().clone_into(&mut last);
+        }
+    }
+    last
+}

@@ -1,0 +1,157 @@
+//! Verifiers that work, and verifiers that do what verifiers should not.
+
+use super::*;
+use std::path::Path;
+use std::time::Instant;
+
+fn problem(id: &str) -> Problem {
+    Problem { id: ProblemId(id.into()), class: String::new(), question: String::new(), answer: "7".into(), choices: Vec::new() }
+}
+
+fn verifier(script: &str, time_limit_seconds: f64, most_failures: u32) -> Verifier {
+    let command = ["sh", "-c", script].map(str::to_owned);
+    Verifier::start(&command, time_limit_seconds, most_failures).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The verdict on a completion, in words.
+fn judged(verifier: &Verifier, completion: &str) -> String {
+    match verifier.ask(&problem("p/1"), completion) {
+        Ok(Verdict::Wrong { predicted }) => format!("wrong: {predicted}"),
+        Ok(Verdict::Failed { reason }) => format!("failed: {reason}"),
+        Ok(other) => other.name().to_owned(),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+/// Answers by what the completion holds, and misbehaves where it is told to.
+const SCRIPT: &str = r#"while read -r line; do case "$line" in
+    *"so 7"*) echo '{"verdict": "correct"}';;
+    *"so "*) echo '{"verdict": "wrong", "predicted": 8, "note": "other keys are allowed"}';;
+    *crash*) echo 'warning' >&2; echo 'cannot divide' >&2; exit 3;;
+    *hang*) sleep 60;;
+    *silence*) exec >&-; sleep 60;;
+    *nonsense*) echo 'I think so';;
+    *twice*) echo '{"verdict": "correct"}
+{"verdict": "correct"}';;
+    *another*) echo '{"verdict": "correct", "id": "p/2"}';;
+    *) echo '{"verdict": "unparsed", "id": "p/1"}';;
+esac; done"#;
+
+#[test]
+fn verdicts_are_the_programs() {
+    let verifier = verifier(SCRIPT, 60.0, 2);
+    for (completion, expected) in [("so 7", "correct"), ("so 8", "wrong: 8"), ("\"quoted\"\nand \u{e9}", "unparsed"), ("", "unparsed")] {
+        assert_eq!(judged(&verifier, completion), expected);
+    }
+    let long = "x".repeat(1 << 20) + " so 7";
+    assert_eq!(judged(&verifier, &long), "correct");
+}
+
+#[test]
+fn whatever_a_program_does_costs_one_completion() {
+    let verifier = verifier(SCRIPT, 1.0, 2);
+    for (completion, expected) in [
+        ("crash", "failed: it ended without an answer (exit status: 3): cannot divide"),
+        ("hang", "failed: it gave no answer within 1 s"),
+        ("silence", "failed: it closed its output"),
+        ("nonsense", "failed: it answered \"I think so\", which is no verdict such as {\"verdict\": \"correct\"}"),
+        ("twice", "failed: it answered \"{\\\"verdict\\\": \\\"correct\\\"}\\n{"),
+        ("another", "failed: it answered about p/2 when it was asked about p/1"),
+    ] {
+        let said = judged(&verifier, completion);
+        assert!(said.starts_with(expected), "{completion}: {said}");
+        assert_eq!(judged(&verifier, "so 7"), "correct", "after {completion}");
+    }
+}
+
+#[test]
+fn a_question_reaches_the_program_whole() {
+    let place = tempfile::tempdir().expect("a directory");
+    let asked = place.path().join("asked");
+    let verifier =
+        verifier(&format!("while read -r line; do printf '%s' \"$line\" > {asked:?}; echo '{{\"verdict\": \"correct\"}}'; done"), 60.0, 1);
+    let problem = Problem { choices: vec!["a \"b\"".into()], ..problem("p/3") };
+    assert!(verifier.ask(&problem, " 3 + 4\n= 7").is_ok_and(|verdict| verdict.is_correct()));
+    let asked = std::fs::read_to_string(asked).expect("what was asked");
+    assert_eq!(asked, r#"{"id":"p/3","answer":"7","choices":["a \"b\""],"completion":" 3 + 4\n= 7"}"#);
+}
+
+#[test]
+fn a_program_that_fails_again_and_again_stops_the_run() {
+    let verifier = verifier("echo 'no such module' >&2; exit 1", 60.0, 3);
+    let failed = "failed: it ended without an answer (exit status: 1): no such module";
+    assert_eq!([judged(&verifier, "x"), judged(&verifier, "x")], [failed, failed]);
+    let said = judged(&verifier, "x");
+    assert!(
+        said.starts_with("error: the verifier \"sh -c echo 'no such module' >&2; exit 1\" failed on 3 completions in a row, the last"),
+        "{said}"
+    );
+    assert!(said.contains("on p/1: it ended without an answer (exit status: 1): no such module; try it by hand"), "{said}");
+}
+
+#[test]
+fn failures_with_verdicts_between_them_do_not_add_up() {
+    let verifier = verifier(SCRIPT, 60.0, 2);
+    for _ in 0..3 {
+        assert!(judged(&verifier, "crash").starts_with("failed: "));
+        assert_eq!(judged(&verifier, "so 7"), "correct");
+    }
+}
+
+#[test]
+fn one_that_ends_while_it_is_not_asked_is_started_anew() {
+    // The shell's `read` takes a line; `head` would take more.
+    let verifier = verifier("read -r line; echo '{\"verdict\": \"correct\"}'", 60.0, 1);
+    for _ in 0..3 {
+        assert_eq!(judged(&verifier, "x"), "correct");
+        let began = Instant::now();
+        let ended = || !verifier.state.lock().is_ok_and(|mut state| state.process.as_mut().is_some_and(Process::is_alive));
+        while !ended() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it does not end");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[test]
+fn one_that_cannot_be_started_is_told_at_once() {
+    let refused = |command: &[&str]| {
+        let command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
+        Verifier::start(&command, 1.0, 1).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let said = refused(&["/nowhere/verify", "--fast"]);
+    assert!(said.starts_with("command: cannot be started: /nowhere/verify: No such file"), "{said}");
+    assert_eq!(refused(&[]), "command: cannot be started: no program is named");
+}
+
+#[test]
+fn nothing_is_left_running() {
+    let place = tempfile::tempdir().expect("a directory");
+    let pids = place.path().join("pids");
+    // A child of its own, and a verifier that does not care about the end of its input.
+    let script = format!("sleep 600 & echo $$ $! > {pids:?}; read -r line; echo '{{\"verdict\": \"correct\"}}'; wait");
+    let verifier = verifier(&script, 60.0, 1);
+    assert_eq!(judged(&verifier, "x"), "correct");
+    let pids = std::fs::read_to_string(pids).expect("the script wrote them");
+    let running = || pids.split_whitespace().filter(|pid| is_running(pid)).count();
+    assert_eq!(running(), 2);
+    drop(verifier);
+    let began = Instant::now();
+    while running() > 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "still running: {pids}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a process is there and not merely unburied.
+fn is_running(pid: &str) -> bool {
+    if !Path::new("/proc").exists() {
+        return std::process::Command::new("kill")
+            .args(["-0", pid])
+            .stderr(std::process::Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success());
+    }
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    status.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}

@@ -1,0 +1,161 @@
+//! `[task]` with `kind = "jsonl"`.
+
+use super::JsonlTask;
+use crate::task::{ConfigError, Settings, Task};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where the problems are, how they are put, and when an answer is right. Files are seen from the working directory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JsonlConfig {
+    /// The problems that are learned from.
+    pub train: PathBuf,
+    /// Held-out problems for choices; without it, `dev_problems` of train.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<PathBuf>,
+    /// Held-out problems for the final figure; without it there is no test split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// Problems held out of train where there is no `dev`.
+    pub dev_problems: usize,
+    /// Problems attempted in an iteration; 0 for all.
+    pub problems_per_iteration: usize,
+    /// Problems that measure accuracy; 0 for all.
+    pub evaluation_problems: usize,
+    /// The column of the problem's name, a text or a number; without it, its place in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The column of the class in which accuracy is reported; without it there is one class, `all`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// The column of the known answer.
+    pub answer: String,
+    /// The column of what there is to choose from: texts, or objects with `text` and `label`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choices: Option<String>,
+    /// The column of a known rationale. Problems may lack it, worked examples may not.
+    pub rationale: String,
+    /// The template of the prompt, `{{ hint }}` where rationalization shows the answer.
+    pub prompt: String,
+    /// The template of the hint; empty for none.
+    pub hint: String,
+    /// The template of a completion with its rationale: worked examples, and known rationales.
+    pub completion: String,
+    /// The template of a completion without: direct prompting and fine-tuning.
+    pub direct_completion: String,
+    /// What stands between a worked example and the next prompt.
+    pub separator: String,
+    /// The strings that end a completion.
+    pub stop: Vec<String>,
+    /// How the answer of a completion is compared.
+    pub answer_type: AnswerType,
+    /// The regular expression whose one group is the answer in a completion (its last match); without it, a line that begins with `####`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// The accuracy of guessing, in 0..=1; by default that of choosing among the choices, or 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
+    /// Regular expressions. A rationale made with the hint that matches one shows it, and is not learned from.
+    pub leaks: Vec<String>,
+    /// The verifier of `answer_type = "command"`, with its arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Seconds that the verifier may take for a completion.
+    pub time_limit_seconds: f64,
+    /// Completions in a row on which the verifier may fail; then the run stops.
+    pub most_failures: u32,
+    /// Worked examples as JSON lines, with the columns of the problems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examples_file: Option<PathBuf>,
+    /// `[[task.examples]]`: worked examples, with the columns of the problems.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<toml::Table>,
+}
+
+/// How the answer of a completion is compared with the known one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerType {
+    /// The same text, whatever the blanks between its words and the full stop behind it.
+    Exact,
+    /// The same number: `1,200`, `$1200.00`, `2400/2`.
+    Number,
+    /// The same choice, by its letter or its text.
+    Choice,
+    /// The known answer is a regular expression that matches all of the completion's answer.
+    Regex,
+    /// A program of the user's decides.
+    Command,
+}
+
+impl Default for JsonlConfig {
+    fn default() -> Self {
+        JsonlConfig {
+            train: PathBuf::new(),
+            dev: None,
+            test: None,
+            dev_problems: 100,
+            problems_per_iteration: 0,
+            evaluation_problems: 0,
+            id: None,
+            class: None,
+            answer: "answer".to_owned(),
+            choices: None,
+            rationale: "rationale".to_owned(),
+            prompt: "Q: {{ question }}{{ hint }}\nA:".to_owned(),
+            hint: " ({{ answer }})".to_owned(),
+            completion: " {{ rationale }}\n#### {{ answer }}".to_owned(),
+            direct_completion: " #### {{ answer }}".to_owned(),
+            separator: "\n\n".to_owned(),
+            stop: vec!["\nQ:".to_owned()],
+            answer_type: AnswerType::Exact,
+            pattern: None,
+            chance: None,
+            leaks: [r"(?i)\bhint\b", r"(?i)\bgiven answer\b", r"(?i)\banswer (is|was|has been) (already )?(given|provided|shown)\b"]
+                .map(str::to_owned)
+                .into(),
+            command: Vec::new(),
+            time_limit_seconds: 10.0,
+            most_failures: 20,
+            examples_file: None,
+            examples: Vec::new(),
+        }
+    }
+}
+
+impl JsonlConfig {
+    /// Whether every value can be, as far as it can be told without the files.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let of_choice = self.answer_type == AnswerType::Choice;
+        ConfigError::check(!of_choice || self.choices.is_some(), "choices", || {
+            "answer_type = \"choice\" needs the name of the column with the choices".to_owned()
+        })?;
+        ConfigError::check(of_choice || self.choices.is_none(), "choices", || "is for answer_type = \"choice\"".to_owned())?;
+        let of_command = self.answer_type == AnswerType::Command;
+        ConfigError::check(of_command != self.command.is_empty(), "command", || {
+            "and answer_type = \"command\" go together: name the program and its arguments, such as [\"sh\", \"verify.sh\"]".to_owned()
+        })?;
+        ConfigError::check(!of_command || self.pattern.is_none(), "pattern", || "is not for answer_type = \"command\"".to_owned())?;
+        let (limit, most) = (self.time_limit_seconds, 86_400.0);
+        ConfigError::check(limit > 0.0 && limit <= most, "time_limit_seconds", || {
+            format!("must be in 0..={most}, 0 excluded, found {limit}")
+        })?;
+        ConfigError::check(self.most_failures > 0, "most_failures", || "must be at least 1".to_owned())?;
+        ConfigError::check(self.chance.is_none_or(|chance| (0.0..=1.0).contains(&chance)), "chance", || "must be in 0..=1".to_owned())?;
+        ConfigError::check(!self.stop.iter().any(String::is_empty), "stop", || "holds an empty text, which would stop at once".to_owned())?;
+        ConfigError::check(self.examples.is_empty() || self.examples_file.is_none(), "examples_file", || {
+            "worked examples stand either there or in [[task.examples]]".to_owned()
+        })
+    }
+}
+
+impl Settings for JsonlConfig {
+    fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
+        Ok(Box::new(JsonlTask::new(self, seed)?))
+    }
+
+    fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {
+        Ok(Box::new(JsonlTask::without_problems(self)?))
+    }
+}

@@ -1,0 +1,254 @@
+//! What a row becomes: a problem, its prompts and its completions.
+//!
+//! Templates see the row's columns, and over them what the config makes of the row: `answer` (the known answer as text, with choices its
+//! letter), `choices` (their texts), `answer_text` (the text of the right one), `rationale`, and in the prompt `hint`, which is empty
+//! where no hint is shown.
+//!
+//! That the unhinted prompt holds no answer is not left to the template: it is written a second time from the row without its answer and
+//! rationale, and has to come out the same.
+
+use super::answer::Answers;
+use super::settings::{AnswerType, JsonlConfig};
+use crate::task::dataset::Entry;
+use crate::task::rows::Row;
+use crate::task::{ConfigError, choice};
+use crate::template::Template;
+use crate::types::{FinishReason, Problem, ProblemId, Reading, Verdict};
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// The most choices that letters can name.
+const MOST_CHOICES: usize = 26;
+
+/// The class of all problems where no column tells their classes.
+const EVERY_CLASS: &str = "all";
+
+/// What is kept of a row beside its problem, whose question is the unhinted prompt.
+#[derive(Debug)]
+pub(super) struct Texts {
+    /// The prompt with the hint.
+    pub hinted: String,
+    /// Rationale and answer, where the rationale is known.
+    pub completion: Option<String>,
+    /// The answer alone.
+    pub direct: String,
+}
+
+/// Turns rows into problems and texts.
+pub(super) struct Layout<'a> {
+    config: &'a JsonlConfig,
+    answers: &'a Answers,
+    prompt: Template,
+    hint: Template,
+    completion: Template,
+    direct: Template,
+}
+
+/// What the config makes of a row.
+struct Parts {
+    answer: String,
+    choices: Vec<String>,
+    rationale: Option<String>,
+}
+
+impl<'a> Layout<'a> {
+    pub fn new(config: &'a JsonlConfig, answers: &'a Answers) -> Result<Self, ConfigError> {
+        let parse = |key, source: &str| Template::parse(source).map_err(|reason| ConfigError { key, reason });
+        Ok(Layout {
+            config,
+            answers,
+            prompt: parse("prompt", &config.prompt)?,
+            hint: parse("hint", &config.hint)?,
+            completion: parse("completion", &config.completion)?,
+            direct: parse("direct_completion", &config.direct_completion)?,
+        })
+    }
+
+    /// The problems of a file.
+    pub fn read(&self, key: &'static str, path: &Path) -> Result<Vec<Entry<Texts>>, ConfigError> {
+        ConfigError::check(!path.as_os_str().is_empty(), key, || "is missing: name a file of JSON lines, one problem a line".to_owned())?;
+        crate::task::rows::read(path, |row| self.problem(row)).map_err(|reason| ConfigError { key, reason })
+    }
+
+    /// The worked examples, of their file or of the config. Their rationales are templates over the example's own columns.
+    pub fn worked(&self) -> Result<Vec<(Problem, Texts)>, ConfigError> {
+        if let Some(path) = &self.config.examples_file {
+            return crate::task::rows::read(path, |row| self.worked_example(row))
+                .map_err(|reason| ConfigError { key: "examples_file", reason });
+        }
+        let made = self.config.examples.iter().enumerate().map(|(number, table)| {
+            let columns = serde_json::to_value(table).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
+            self.worked_example(&Row { number, line: number + 1, columns })
+                .map_err(|reason| ConfigError { key: "examples", reason: format!("example {}: {reason}", number + 1) })
+        });
+        made.collect()
+    }
+
+    fn worked_example(&self, row: &Row) -> Result<(Problem, Texts), String> {
+        let source =
+            row.text(&self.config.rationale).map_err(|reason| format!("{reason}; a worked example shows how the answer is reached"))?;
+        let (parts, columns) = (self.parts(row)?, &row.columns);
+        let rationale = Template::parse(source).and_then(|template| template.render(&overlaid(columns, &parts)));
+        let rationale = rationale.map_err(|reason| format!("in {:?}: {reason}", self.config.rationale))?;
+        if rationale.trim().is_empty() {
+            return Err(format!("{:?} is empty; a worked example shows how the answer is reached", self.config.rationale));
+        }
+        let Entry { problem, rest: texts, .. } = self.entry(row, Parts { rationale: Some(rationale), ..parts })?;
+        if let Some(completion) = &texts.completion {
+            self.is_graded_correct(&problem, completion, "completion")?;
+        }
+        Ok((problem, texts))
+    }
+
+    fn problem(&self, row: &Row) -> Result<Entry<Texts>, String> {
+        let mut parts = self.parts(row)?;
+        parts.rationale = row.get(&self.config.rationale).map(|_| row.text(&self.config.rationale).map(str::to_owned)).transpose()?;
+        let mut entry = self.entry(row, parts)?;
+        if let Some(column) = &self.config.id {
+            entry.problem.id = ProblemId(name(row, column)?);
+        }
+        if let Some(column) = &self.config.class {
+            entry.problem.class = name(row, column)?;
+        }
+        Ok(entry)
+    }
+
+    /// Everything but id and class, which worked examples do not need.
+    fn entry(&self, row: &Row, parts: Parts) -> Result<Entry<Texts>, String> {
+        let columns = &overlaid(&row.columns, &parts);
+        let within = |key: &'static str| move |reason: String| format!("in the template `{key}`: {reason}");
+        let hint = self.hint.render(columns).map_err(within("hint"))?;
+        let question = self.prompt.render(&with_hint(columns, "")).map_err(within("prompt"))?;
+        let hinted = self.prompt.render(&with_hint(columns, &hint)).map_err(within("prompt"))?;
+        if self.prompt.render(&with_hint(&self.without_answer(columns), "")).ok().as_ref() != Some(&question) {
+            return Err("the prompt shows the answer or the rationale; leave that to `{{ hint }}`".to_owned());
+        }
+        if hinted == question && !self.config.hint.is_empty() {
+            return Err("the prompt with the hint is the prompt without; put {{ hint }} into `prompt`, or set hint = \"\"".to_owned());
+        }
+        if let Some(unseen) = parts.choices.iter().find(|choice| !question.contains(choice.as_str())) {
+            return Err(format!("the prompt does not show the choice {unseen:?}; write the choices into `prompt`"));
+        }
+        let completion = parts.rationale.is_some().then(|| self.completion.render(columns).map_err(within("completion"))).transpose()?;
+        let direct = self.direct.render(columns).map_err(within("direct_completion"))?;
+        let id = ProblemId(format!("{:05}", row.number));
+        let problem = Problem { id, class: EVERY_CLASS.to_owned(), question, answer: parts.answer, choices: parts.choices };
+        // A regular expression need not match itself.
+        if self.config.answer_type != AnswerType::Regex {
+            self.is_graded_correct(&problem, &direct, "direct_completion")?;
+        }
+        Ok(Entry { line: row.line, problem, rest: Texts { hinted, completion, direct } })
+    }
+
+    /// Answer and choices. The rationale is not read.
+    fn parts(&self, row: &Row) -> Result<Parts, String> {
+        let value = row.require(&self.config.answer)?;
+        let (mut answer, mut choices) = (plain(value), Vec::new());
+        if let Some(column) = &self.config.choices {
+            let labels;
+            (choices, labels) = choices_of(row.require(column)?).map_err(|reason| format!("{column:?} {reason}"))?;
+            let place = match value.as_u64() {
+                Some(index) => by_number(index, &answer, &choices),
+                None => labels.iter().position(|label| *label == answer).or_else(|| choice::known(&answer, &choices)),
+            };
+            let place = place.ok_or_else(|| {
+                let shown = choices.join(", ");
+                format!("the answer {value} names none of the choices, or two: {shown}; write its letter, its text, or its place from 0")
+            })?;
+            answer = choice::letter(place).to_string();
+        }
+        self.answers.check_known(&answer, &choices)?;
+        Ok(Parts { answer, choices, rationale: None })
+    }
+
+    /// The columns with null in place of whatever tells the answer.
+    fn without_answer(&self, columns: &Map<String, Value>) -> Map<String, Value> {
+        let mut columns = columns.clone();
+        for column in [&self.config.answer, &self.config.rationale, "answer", "answer_text", "rationale"] {
+            if let Some(value) = columns.get_mut(column) {
+                *value = Value::Null;
+            } else if let Some((first, rest)) = column.split_once('.') {
+                let pointer = format!("/{}", rest.replace('.', "/"));
+                columns.get_mut(first).and_then(|value| value.pointer_mut(&pointer)).map(Value::take);
+            }
+        }
+        columns
+    }
+
+    fn is_graded_correct(&self, problem: &Problem, completion: &str, key: &str) -> Result<(), String> {
+        if !self.answers.are_compared_here() {
+            return Ok(());
+        }
+        let grade = self.answers.verify(problem, completion, FinishReason::Stop).map_err(|error| error.to_string())?;
+        let found = match grade.verdict {
+            // By accident: the last number of the text, or its last line.
+            Verdict::Correct if self.config.pattern.is_some() && grade.reading != Some(Reading::Strict) => {
+                "not found by `pattern`".to_owned()
+            }
+            Verdict::Correct => return Ok(()),
+            other => format!("graded {}", other.name()),
+        };
+        let answer = &problem.answer;
+        Err(format!("the right answer {answer:?}, as `{key}` writes it, is {found}: {completion:?}; make `{key}` and `pattern` agree"))
+    }
+}
+
+/// What a row has for its id or class.
+fn name(row: &Row, column: &str) -> Result<String, String> {
+    let name = plain(row.require(column)?);
+    if name.is_empty() { Err(format!("{column:?} is empty")) } else { Ok(name) }
+}
+
+/// The row's columns, and over them what the config makes of the row.
+fn overlaid(columns: &Map<String, Value>, parts: &Parts) -> Map<String, Value> {
+    let mut columns = columns.clone();
+    columns.insert("answer".to_owned(), parts.answer.clone().into());
+    if !parts.choices.is_empty() {
+        let right = choice::known(&parts.answer, &parts.choices).map(|place| parts.choices[place].clone());
+        columns.insert("answer_text".to_owned(), right.into());
+        columns.insert("choices".to_owned(), parts.choices.clone().into());
+    }
+    if let Some(rationale) = &parts.rationale {
+        columns.insert("rationale".to_owned(), rationale.clone().into());
+    }
+    columns
+}
+
+fn with_hint(columns: &Map<String, Value>, hint: &str) -> Map<String, Value> {
+    let mut columns = columns.clone();
+    columns.insert("hint".to_owned(), hint.into());
+    columns
+}
+
+/// The choice that a number names, by its place from 0 or by its text; `None` where it names none, or two.
+fn by_number(index: u64, text: &str, choices: &[String]) -> Option<usize> {
+    let by_place = usize::try_from(index).ok().filter(|&place| place < choices.len());
+    let by_text = choices.iter().position(|choice| choice == text);
+    if by_place.is_some() && by_text.is_some() && by_place != by_text { None } else { by_text.or(by_place) }
+}
+
+/// A value as the text that a reader would write.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned())
+}
+
+/// The texts of the choices, and their labels where they have some: `["red", "blue"]`, `[{"label": "A", "text": "red"}, ...]` or
+/// `{"label": ["A", ...], "text": ["red", ...]}`.
+fn choices_of(value: &Value) -> Result<(Vec<String>, Vec<String>), String> {
+    let expected = || format!("must be a list of texts, or of objects with \"text\" and \"label\", found {value}");
+    let texts = |list: &Value| list.as_array().map(|list| list.iter().map(plain).collect::<Vec<_>>());
+    let (choices, labels) = match value {
+        Value::Object(both) => (both.get("text").and_then(texts), both.get("label").and_then(texts)),
+        Value::Array(list) if list.iter().all(Value::is_object) => {
+            let of = |key: &str| list.iter().map(|choice| choice.get(key).map(plain)).collect::<Option<Vec<_>>>();
+            (of("text"), of("label"))
+        }
+        Value::Array(list) if !list.iter().any(|choice| choice.is_array() || choice.is_object()) => (texts(value), None),
+        _ => (None, None),
+    };
+    let choices = choices.ok_or_else(expected)?;
+    if !(2..=MOST_CHOICES).contains(&choices.len()) {
+        return Err(format!("holds {} choices, but there have to be 2 to {MOST_CHOICES}", choices.len()));
+    }
+    Ok((choices, labels.unwrap_or_default()))
+}
