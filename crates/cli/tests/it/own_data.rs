@@ -12,19 +12,19 @@ use std::path::Path;
 fn write_sums(path: &Path, examples: &Path) {
     let settings = ["task.digits=[1,3]", "task.problems_per_iteration=240"].map(str::to_owned);
     let sums = TaskConfig::named("arithmetic", &settings).unwrap().build(1).unwrap();
-    let (mut rows, mut worked) = (String::new(), String::new());
+    let (mut rows, mut worked) = (Vec::new(), Vec::new());
     for problem in sums.training_problems(1) {
         let scratchpad = sums.reference(&problem).unwrap();
         let last_line = scratchpad.lines().rev().nth(2).unwrap();
         let mut row = json!({"sum": problem.question, "result": problem.answer, "last_line": last_line, "size": problem.class});
-        rows += &format!("{row}\n");
-        if problem.class == "3 digits" && worked.lines().count() < 3 {
+        rows.push(row.to_string());
+        if problem.class == "3 digits" && worked.len() < 3 {
             row["scratchpad"] = scratchpad.into();
-            worked += &format!("{row}\n");
+            worked.push(row.to_string());
         }
     }
-    std::fs::write(path, rows).unwrap();
-    std::fs::write(examples, worked).unwrap();
+    std::fs::write(path, rows.join("\n")).unwrap();
+    std::fs::write(examples, worked.join("\n")).unwrap();
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn a_split_without_problems_is_not_measured() {
 
 #[test]
 fn verify_grades_by_a_users_settings() {
-    let input = r##"{"completion": " 3*9=27\n#### 27.0", "answer": "27"}
-        {"completion": " that makes 28", "answer": "27"}"##;
+    let input = r#"{"completion": " 3*9=27\n#### 27.0", "answer": "27"}
+        {"completion": " that makes 28", "answer": "27"}"#;
     let graded = starloop_reading(input, "verify --task jsonl --json --set task.answer_type=number").done();
     let expected =
         [r#"{"verdict":"correct","predicted":"27","reading":"strict"}"#, r#"{"verdict":"wrong","predicted":"28","reading":"flexible"}"#];

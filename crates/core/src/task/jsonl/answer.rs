@@ -163,3 +163,6 @@ pub(super) fn brief(error: &regex::Error) -> String {
     let text = error.to_string();
     text.lines().next_back().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
+
+#[cfg(test)]
+mod tests;
