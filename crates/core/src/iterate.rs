@@ -74,20 +74,29 @@ pub struct Arm<'a> {
     base_answers: Vec<(BaseMeasurement, Vec<GradedAttempt>)>,
 }
 
-/// Runs the config's methods one after another.
+/// Runs the config's methods one after another. Where one has solved nothing, the others are run before its error is returned.
 pub(crate) fn run_methods(config: &Config, run_dir: &RunDir, parts: &mut Parts<'_>, observer: &mut dyn Observer) -> Result<()> {
-    let mut methods = config.methods_to_run();
-    let Some((name, method)) = methods.next() else { return Ok(()) };
+    let mut methods = config.methods_to_run().peekable();
+    let Some(&(name, method)) = methods.peek() else { return Ok(()) };
     let seed = config.seed;
     // Borrowed anew, so that parts, observer and config need not live equally long.
     let parts = Parts { task: parts.task, base: parts.base, policy: &mut *parts.policy, trainer: &mut *parts.trainer };
     let mut arm = Arm { name, config: method, seed, parts, run_dir, observer, loaded: None, base_answers: Vec::new() };
-    arm.run()?;
-    for (name, method) in methods {
+    // A method that has nothing to learn from must not cost the others theirs.
+    let mut stalled = None;
+    while let Some((name, method)) = methods.next() {
         (arm.name, arm.config) = (name, method);
-        arm.run()?;
+        match arm.run() {
+            Err(error @ Error::NothingSolved { .. }) => {
+                if methods.peek().is_some() {
+                    arm.warn(&error.to_string());
+                }
+                stalled.get_or_insert(error);
+            }
+            outcome => outcome?,
+        }
     }
-    Ok(())
+    stalled.map_or(Ok(()), Err)
 }
 
 impl Arm<'_> {

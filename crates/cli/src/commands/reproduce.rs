@@ -1,16 +1,13 @@
 //! `starloop reproduce`: an experiment of the paper, and its table with what was measured beside it.
 
-use crate::commands::report;
+use crate::commands::run::{Done, carry_out};
 use crate::console;
 use crate::overrides::Overrides;
-use crate::progress::Console;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use starloop_core::base_model::BaseModel;
 use starloop_core::config::Config;
 use starloop_core::experiment;
-use starloop_core::report::Report;
-use starloop_core::run_dir::RunDir;
 use std::path::{Path, PathBuf};
 
 /// Run what is missing of an experiment of the paper, and print the paper's table with what was measured beside it.
@@ -46,10 +43,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     let config = Config::load(&preset, &arguments.overrides.list())?;
     everything_is_there(&config)?;
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
-    experiment::run(&config, &run_dir, true, &mut Console::new(quiet))?;
-    let report = Report::read(std::slice::from_ref(&run_dir))?;
-    report::write_plot(&report, &RunDir::plot(&run_dir))?;
-    if arguments.json { console::print(&report.json()) } else { console::print(&report.paper_tables()) }
+    let Done { report, stalled } = carry_out(&config, &run_dir, true, quiet)?;
+    if arguments.json { console::print(&report.json()) } else { console::print(&report.paper_tables()) }?;
+    stalled.map_or(Ok(()), Err)
 }
 
 /// Model and data are told in one message, so that both can be fetched before the next try.

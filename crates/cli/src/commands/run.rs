@@ -6,6 +6,7 @@ use crate::overrides::Overrides;
 use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::Config;
+use starloop_core::error::Error;
 use starloop_core::report::Report;
 use starloop_core::run_dir::RunDir;
 use starloop_core::{estimate, experiment};
@@ -44,10 +45,29 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
         return preview(&config, arguments.json);
     }
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
-    experiment::run(&config, &run_dir, arguments.resume, &mut Console::new(quiet))?;
-    let report = Report::read(std::slice::from_ref(&run_dir))?;
-    report::write_plot(&report, &RunDir::plot(&run_dir))?;
-    if arguments.json { console::print(&report.json()) } else { report::show(&report, false) }
+    let Done { report, stalled } = carry_out(&config, &run_dir, arguments.resume, quiet)?;
+    if arguments.json { console::print(&report.json()) } else { report::show(&report, false) }?;
+    stalled.map_or(Ok(()), Err)
+}
+
+/// What a run has come to.
+pub struct Done {
+    /// Its table and plot.
+    pub report: Report,
+    /// Why a method could not go on, where others could.
+    pub stalled: Option<anyhow::Error>,
+}
+
+/// Runs an experiment and reads its report. A method that solved nothing leaves the others' results to be shown.
+pub fn carry_out(config: &Config, run_dir: &Path, resume: bool, quiet: bool) -> Result<Done> {
+    let stalled = match experiment::run(config, run_dir, resume, &mut Console::new(quiet)) {
+        Ok(()) => None,
+        Err(error @ Error::NothingSolved { .. }) if config.run.len() > 1 => Some(error.into()),
+        Err(error) => return Err(error.into()),
+    };
+    let report = Report::read(&[run_dir.to_owned()])?;
+    report::write_plot(&report, &RunDir::plot(run_dir))?;
+    Ok(Done { report, stalled })
 }
 
 /// Prints the resolved config, and what the run would cost.
