@@ -46,7 +46,7 @@ impl BaseModel {
     /// # Errors
     /// As [`BaseModel::find`]; where the config says from where the model comes, so does the error.
     pub fn of(config: &ModelConfig) -> Result<BaseModel> {
-        let ModelConfig { base, hub } = config;
+        let ModelConfig { base, hub, .. } = config;
         let name = |hub: &str| hub.rsplit('/').next().map(str::to_owned);
         // Another base than the one that the config was written for is not to be had there.
         let hub = hub.as_deref().filter(|hub| Path::new(base).file_name().and_then(|last| last.to_str()) == name(hub).as_deref());

@@ -56,6 +56,10 @@ pub struct Config {
 pub struct ModelConfig {
     /// `builtin:NAME` for a shipped model, or a checkpoint directory in the Hugging Face layout.
     pub base: String,
+    /// Put prompts as what the user says in a conversation, by the checkpoint's chat template, in sampling and in training. By default they
+    /// stand as they are.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub chat: bool,
     /// The name under which `starloop get model` finds it, to be told where the directory is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<String>,

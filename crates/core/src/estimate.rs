@@ -85,7 +85,7 @@ fn typical_length(config: &Config, task: &dyn Task, problems: &[Problem], model:
 }
 
 fn sampling_speed(config: &Config, task: &dyn Task, problems: &[Problem], base: &Path) -> Result<f64> {
-    let mut policy = EmbeddedPolicy::default();
+    let mut policy = EmbeddedPolicy::default().in_chat(config.model.chat);
     policy.load(base)?;
     let prompt = |problem: &Problem| prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
     let request = |problem: &Problem| SampleRequest { prompt: prompt(problem), seed: 0 };

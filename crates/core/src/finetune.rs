@@ -38,7 +38,8 @@ pub fn read_pairs(path: &Path) -> Result<Vec<Example>> {
 }
 
 /// Fine-tunes the checkpoint `model` on the pairs in `data` into `output`, which must not exist. An interrupted training of the same output
-/// is taken up if it was saved (`checkpoint_every`), with the same model, data, settings and seed.
+/// is taken up if it was saved (`checkpoint_every`), with the same model, data, settings and seed. With `chat`, prompts are put by the
+/// checkpoint's chat template.
 ///
 /// # Errors
 /// The data is not as it should be, `output` exists or is being made by another process, or training fails.
@@ -47,12 +48,13 @@ pub fn finetune(
     data: &Path,
     output: &Path,
     settings: &TrainingConfig,
+    chat: bool,
     seed: u64,
     observer: &mut dyn Observer,
 ) -> Result<TrainingMetrics> {
     let examples = read_pairs(data)?;
     refuse_existing(output)?;
-    let workplace = Workplace::take(output, &fingerprint(model, data, settings, seed)?)?;
+    let workplace = Workplace::take(output, &fingerprint(model, data, settings, chat, seed)?)?;
     // Another process may have made it until it let go of the workplace.
     refuse_existing(output)?;
     let method = "train".to_owned();
@@ -61,7 +63,7 @@ pub fn finetune(
     let metrics = create_directory(output, |output| {
         let job =
             FineTuning { start: model, examples: &examples, settings, steps: settings.steps, seed, output, scratch: &workplace.scratch };
-        EmbeddedTrainer::default().finetune(&job, &mut |progress| {
+        EmbeddedTrainer::new(chat).finetune(&job, &mut |progress| {
             let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
             observer.observe(&Event::StageProgress { done, tokens, loss });
         })
@@ -80,10 +82,10 @@ fn refuse_existing(output: &Path) -> Result<()> {
 }
 
 /// What identifies a training, so that the state of another one is not taken up.
-fn fingerprint(model: &Path, data: &Path, settings: &TrainingConfig, seed: u64) -> Result<String> {
+fn fingerprint(model: &Path, data: &Path, settings: &TrainingConfig, chat: bool, seed: u64) -> Result<String> {
     let weights = weights_sha256(model).map_err(|error| Error::Engine { context: "fine-tuning".to_owned(), message: error.to_string() })?;
     let data = sha256_hex(&fs::read_to_string(data)?);
-    let mut fingerprint = sha256_hex(&format!("{weights} {data} {settings:?} {seed}"));
+    let mut fingerprint = sha256_hex(&format!("{weights} {data} {settings:?} {chat} {seed}"));
     fingerprint.truncate(12);
     Ok(fingerprint)
 }

@@ -1,6 +1,7 @@
 //! A checkpoint ready to be sampled, scored or trained.
 
 use crate::arch::DecoderSpec;
+use crate::chat::{ChatTemplate, Message};
 use crate::checkpoint::{self, Checkpoint};
 use crate::decoder::Decoder;
 use crate::error::{Error, Result};
@@ -11,6 +12,26 @@ use crate::weights::Values;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Turns prompts into tokens, the beginning token added once.
+#[derive(Debug)]
+pub struct PromptEncoder<'a> {
+    tokenizer: &'a Tokenizer,
+    template: Option<ChatTemplate>,
+}
+
+impl PromptEncoder<'_> {
+    /// The tokens of a prompt; those of its completion come after them.
+    ///
+    /// # Errors
+    /// The chat template refuses the prompt.
+    pub fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
+        let Some(template) = &self.template else { return self.tokenizer.encode(prompt, true) };
+        let said = Message { role: "user".into(), content: prompt.into() };
+        // The template writes the special tokens itself.
+        self.tokenizer.encode(&template.render(&[said], true)?, false)
+    }
+}
 
 /// A decoder on a device, this machine's processor unless said otherwise, with its tokenizer.
 #[derive(Debug)]
@@ -83,6 +104,19 @@ impl<K: Kernels> LanguageModel<K> {
     /// What the decoder computes.
     pub fn spec(&self) -> &DecoderSpec {
         self.decoder.spec()
+    }
+
+    /// What turns prompts into tokens: as they stand, or with `chat` as what the user says in a conversation by the checkpoint's chat template.
+    ///
+    /// # Errors
+    /// The checkpoint has no chat template, or one that cannot be read.
+    pub fn prompts(&self, chat: bool) -> Result<PromptEncoder<'_>> {
+        let missing = || Error::ChatTemplate {
+            path: "tokenizer_config.json".into(),
+            message: "there is no chat_template; give the prompts as they stand (model.chat = false)".into(),
+        };
+        let template = if chat { Some(ChatTemplate::from_files(&self.companions)?.ok_or_else(missing)?) } else { None };
+        Ok(PromptEncoder { tokenizer: &self.tokenizer, template })
     }
 
     /// Text to ids and back.

@@ -45,6 +45,9 @@ pub struct Arguments {
     /// A string that ends the completion; may be given several times
     #[arg(long, value_name = "STR")]
     stop: Vec<String>,
+    /// Put the prompt as what the user says in a conversation, by the checkpoint's chat template
+    #[arg(long)]
+    chat: bool,
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
@@ -85,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (None, None) => String::new(),
     };
     let model = Model::find(&arguments.model)?.load()?;
-    let tokens = model.tokenizer().encode(&prompt, true)?;
+    let tokens = model.prompts(arguments.chat)?.encode(&prompt)?;
     let Arguments { temperature, top_k, top_p, .. } = *arguments;
     let request = |seed| Request {
         prompt: tokens.clone(),

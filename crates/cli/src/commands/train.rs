@@ -46,6 +46,9 @@ pub struct Arguments {
     /// Change any key of a config's `[training]` section, such as `warmup_steps=10`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Put prompts as what the user says in a conversation, by the checkpoint's chat template
+    #[arg(long)]
+    chat: bool,
     /// Print what was done as JSON
     #[arg(long)]
     json: bool,
@@ -59,7 +62,8 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     set.extend(arguments.sequence_length.map(|n| format!("sequence_length={n}")));
     let settings = TrainingConfig::from_overrides(&set)?;
     let model = Model::find(&arguments.model)?;
-    let metrics = finetune(model.directory(), &arguments.data, &arguments.out, &settings, arguments.seed, &mut Console::new(quiet))?;
+    let Arguments { data, out, chat, seed, .. } = arguments;
+    let metrics = finetune(model.directory(), data, out, &settings, *chat, *seed, &mut Console::new(quiet))?;
     if arguments.json {
         return console::print_json(&metrics);
     }

@@ -1,4 +1,4 @@
-//! `starloop model`, and adapters from training to merging.
+//! `starloop model`, adapters from training to merging, and prompts in a conversation.
 
 use crate::program::{base, repository, starloop, text};
 use std::path::Path;
@@ -48,4 +48,28 @@ fn an_adapter_is_trained_sampled_and_merged() {
     starloop("model convert", &[text(&path("adapter")), text(&path("merged"))]).done();
     assert_eq!(answer(&path("merged")), "9 9 9");
     assert_ne!(answer(&base()), "9 9 9");
+}
+
+#[test]
+fn a_prompt_in_a_conversation_is_trained_and_sampled_alike() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    // A template whose text the arithmetic vocabulary has words for.
+    starloop("model convert", &[text(&base()), text(&path("base"))]).done();
+    let template = "{% for m in messages %}Input:\n{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}Target:\n{% endif %}";
+    std::fs::write(path("base/chat_template.jinja"), template).unwrap();
+    let line = "{\"prompt\": \"6 + 9\", \"completion\": \"9 9 9\"}\n";
+    std::fs::write(path("pairs.jsonl"), line.repeat(4)).unwrap();
+    let (data, out) = (path("pairs.jsonl"), path("tuned"));
+    let settings = "--set steps=30 --set learning_rate=1e-2 --set warmup_steps=0 --set batch_size=1 --set sequence_length=128";
+    let model = path("base");
+    starloop(&format!("train --quiet --chat {settings}"), &["--model", text(&model), "--data", text(&data), "--out", text(&out)]).done();
+    let sampled = |prompt: &str, more: &str| {
+        let sampled = starloop(&format!("sample --json --max-new-tokens 8 {more} --prompt"), &[prompt, "--model", text(&out)]).json();
+        (sampled["prompt_token_ids"].clone(), sampled["completions"][0]["text"].as_str().unwrap().to_owned())
+    };
+    let in_chat = sampled("6 + 9", "--chat");
+    assert_eq!(in_chat, sampled("Input:\n6 + 9\nTarget:\n", ""));
+    assert_eq!(in_chat.1, "9 9 9");
+    starloop("sample --chat --prompt", &["6 + 9", "--model", text(&base())]).failed(1, &["there is no chat_template"]);
 }

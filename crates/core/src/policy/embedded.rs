@@ -14,12 +14,19 @@ use std::path::Path;
 pub struct EmbeddedPolicy {
     model: Option<LanguageModel>,
     limits: EngineLimits,
+    chat: bool,
 }
 
 impl EmbeddedPolicy {
+    /// The same, putting prompts by the checkpoint's chat template if `chat`.
+    #[must_use]
+    pub fn in_chat(self, chat: bool) -> Self {
+        EmbeddedPolicy { chat, ..self }
+    }
+
     /// A policy whose engine keeps to these bounds; the samples do not depend on them.
     pub fn new(limits: EngineLimits) -> Self {
-        EmbeddedPolicy { model: None, limits }
+        EmbeddedPolicy { limits, ..EmbeddedPolicy::default() }
     }
 }
 
@@ -41,9 +48,10 @@ impl Policy for EmbeddedPolicy {
         let failed = |error| sampling_error(&error);
         let model = loaded(self.model.as_ref())?;
         let sampling = Sampling { temperature: parameters.temperature as f32, top_k: parameters.top_k, top_p: parameters.top_p as f32 };
+        let prompts = model.prompts(self.chat).map_err(failed)?;
         let encode = |request: &SampleRequest| {
             Ok(Request {
-                prompt: model.tokenizer().encode(&request.prompt, true)?,
+                prompt: prompts.encode(&request.prompt)?,
                 sampling,
                 max_new_tokens: parameters.max_new_tokens,
                 seed: request.seed,

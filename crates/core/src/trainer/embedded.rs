@@ -16,12 +16,21 @@ const STATE: &str = "state.safetensors";
 
 /// Fine-tunes with `starloop-lm`.
 #[derive(Debug, Default)]
-pub struct EmbeddedTrainer {}
+pub struct EmbeddedTrainer {
+    chat: bool,
+}
+
+impl EmbeddedTrainer {
+    /// A trainer that with `chat` puts prompts by the checkpoint's chat template.
+    pub fn new(chat: bool) -> Self {
+        EmbeddedTrainer { chat }
+    }
+}
 
 impl Trainer for EmbeddedTrainer {
     fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
         let model = load(job).map_err(|error| failed(&error))?;
-        let documents = documents(&model, job)?;
+        let documents = documents(&model, self.chat, job)?;
         let settings = job.settings;
         let mut epochs =
             PackedEpochs::new(documents, settings.batch_size, settings.sequence_length, job.seed).map_err(|error| failed(&error))?;
@@ -108,13 +117,12 @@ fn resume(session: &mut TrainingSession, job: &FineTuning<'_>) -> Result<Tally> 
 }
 
 /// Prompt, completion and end token; loss on completion and end token, by token position (not after a separator, which completions may hold).
-fn documents(model: &LanguageModel, job: &FineTuning<'_>) -> Result<Vec<Document>> {
-    let tokenizer = model.tokenizer();
+fn documents(model: &LanguageModel, chat: bool, job: &FineTuning<'_>) -> Result<Vec<Document>> {
+    let (tokenizer, prompts) = (model.tokenizer(), model.prompts(chat).map_err(|error| failed(&error))?);
     let limit = job.settings.sequence_length;
     let document = |example: &crate::types::Example| {
-        let encode = |text: &str, add_special| tokenizer.encode(text, add_special).map_err(|error| failed(&error));
-        let prompt = encode(&example.prompt, true)?;
-        let mut completion = encode(&example.completion, false)?;
+        let prompt = prompts.encode(&example.prompt).map_err(|error| failed(&error))?;
+        let mut completion = tokenizer.encode(&example.completion, false).map_err(|error| failed(&error))?;
         completion.extend(tokenizer.end_tokens().first());
         let tokens = prompt.len() + completion.len();
         if tokens > limit {
