@@ -134,6 +134,9 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// Tokens in a packed sequence (paper: 1024).
     pub sequence_length: usize,
+    /// Leave out examples that are longer than `sequence_length`, count them and warn; otherwise they are an error. None is ever cut.
+    #[serde(skip_serializing_if = "is_off")]
+    pub drop_too_long: bool,
     /// Tokens that go through the model at once; what a step has more is accumulated. Changes memory and speed, and results only by rounding.
     pub micro_batch_tokens: usize,
     /// Compute activations again on the way back instead of keeping them: less memory, a third more work, the same results.
@@ -177,6 +180,7 @@ impl Default for TrainingConfig {
             max_steps: None,
             batch_size: 8,
             sequence_length: 1024,
+            drop_too_long: false,
             micro_batch_tokens: 4096,
             recompute_activations: false,
             lora: None,

@@ -189,7 +189,9 @@ pub enum Error {
         message: String,
     },
     /// An example does not fit into the training sequence.
-    #[error("problem {problem}: {tokens} tokens, but training.sequence_length is {limit}; nothing is cut off silently, so raise the limit")]
+    #[error(
+        "problem {problem}: {tokens} tokens, but training.sequence_length is {limit}; nothing is cut off silently, so raise the limit, or leave such examples out (training.drop_too_long = true)"
+    )]
     ExampleTooLong {
         /// The problem.
         problem: String,

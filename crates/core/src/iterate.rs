@@ -250,6 +250,10 @@ impl Arm<'_> {
             Ok(metrics)
         })?;
         self.ended(iteration, Stage::FineTuning, metrics.tokens, began);
+        if metrics.dropped_too_long > 0 {
+            let (dropped, all) = (metrics.dropped_too_long, examples.len());
+            self.warn(&format!("iteration {iteration}: {dropped} of {all} examples exceed training.sequence_length and were left out"));
+        }
         Ok(metrics)
     }
 

@@ -106,6 +106,9 @@ pub struct TrainingMetrics {
     pub target_tokens: u64,
     /// Mean loss per target token over the last tenth of the steps (natural logarithm).
     pub final_loss: f64,
+    /// Examples that were longer than a packed sequence and were left out, where the config says so.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_too_long: u64,
 }
 
 /// Everything counted in one iteration of one method.

@@ -72,7 +72,7 @@ fn bootstrapped(iteration: u32, right: &[u64], unhinted: u64, hinted: u64) -> It
             problems_hinted: hinted,
             ..SelectionCounts::default()
         },
-        training: Some(TrainingMetrics { steps: 80, tokens: 1_500_000, target_tokens: 900_000, final_loss: 0.0123 }),
+        training: Some(TrainingMetrics { steps: 80, tokens: 1_500_000, target_tokens: 900_000, final_loss: 0.0123, dropped_too_long: 0 }),
         ..metrics(iteration, right)
     }
 }

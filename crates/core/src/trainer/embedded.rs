@@ -31,6 +31,7 @@ impl Trainer for EmbeddedTrainer {
     fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
         let model = load(job).map_err(|error| failed(&error))?;
         let documents = documents(&model, self.chat, job)?;
+        let dropped_too_long = (job.examples.len() - documents.len()) as u64;
         let settings = job.settings;
         let mut epochs =
             PackedEpochs::new(documents, settings.batch_size, settings.sequence_length, job.seed).map_err(|error| failed(&error))?;
@@ -47,7 +48,7 @@ impl Trainer for EmbeddedTrainer {
             }
         }
         save(&session.into_model(), job).map_err(|error| failed(&error))?;
-        Ok(tally.metrics(job.steps))
+        Ok(TrainingMetrics { dropped_too_long, ..tally.metrics(job.steps) })
     }
 }
 
@@ -95,7 +96,7 @@ impl Tally {
 
     fn metrics(&self, steps: u64) -> TrainingMetrics {
         let final_loss = self.late_loss / self.late_target_tokens as f64;
-        TrainingMetrics { steps, tokens: self.tokens, target_tokens: self.target_tokens, final_loss }
+        TrainingMetrics { steps, tokens: self.tokens, target_tokens: self.target_tokens, final_loss, dropped_too_long: 0 }
     }
 
     fn to_note(self) -> Map<String, Value> {
@@ -116,7 +117,7 @@ fn resume(session: &mut TrainingSession, job: &FineTuning<'_>) -> Result<Tally> 
     serde_json::from_value(Value::Object(note)).map_err(|error| Error::Corrupt { path: state, message: error.to_string() })
 }
 
-/// Prompt, completion and end token; loss on completion and end token, by token position (not after a separator, which completions may hold).
+/// Prompt, completion and end token of every example that fits; loss on completion and end token, by token position (not after a separator, which completions may hold).
 fn documents(model: &LanguageModel, chat: bool, job: &FineTuning<'_>) -> Result<Vec<Document>> {
     let (tokenizer, prompts) = (model.tokenizer(), model.prompts(chat).map_err(|error| failed(&error))?);
     let limit = job.settings.sequence_length;
@@ -125,12 +126,13 @@ fn documents(model: &LanguageModel, chat: bool, job: &FineTuning<'_>) -> Result<
         let mut completion = tokenizer.encode(&example.completion, false).map_err(|error| failed(&error))?;
         completion.extend(tokenizer.end_tokens().first());
         let tokens = prompt.len() + completion.len();
-        if tokens > limit {
-            return Err(Error::ExampleTooLong { problem: example.problem.to_string(), tokens, limit });
+        if tokens <= limit {
+            return Ok(Some(Document::completion(&prompt, &completion)));
         }
-        Ok(Document::completion(&prompt, &completion))
+        let too_long = Error::ExampleTooLong { problem: example.problem.to_string(), tokens, limit };
+        if job.settings.drop_too_long { Ok(None) } else { Err(too_long) }
     };
-    job.examples.iter().map(document).collect()
+    job.examples.iter().filter_map(|example| document(example).transpose()).collect()
 }
 
 /// The engine's numbers for a training of `steps` steps.

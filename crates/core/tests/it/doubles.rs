@@ -254,7 +254,7 @@ impl Trainer for ToyTrainer<'_> {
         std::fs::write(job.output.join("skill"), start.max(learned).to_string())?;
         let loss = if self.diverges { f64::NAN } else { 1.0 / (3.0 * job.seed as f64) };
         progress(TrainingProgress { step: job.steps, tokens: 100, loss });
-        Ok(TrainingMetrics { steps: job.steps, tokens: 100, target_tokens: 50, final_loss: loss })
+        Ok(TrainingMetrics { steps: job.steps, tokens: 100, target_tokens: 50, final_loss: loss, dropped_too_long: 0 })
     }
 }
 

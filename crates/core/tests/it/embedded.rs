@@ -78,6 +78,10 @@ fn an_example_that_does_not_fit_is_named() {
     let place = Places::new(root.path(), "out");
     let error = EmbeddedTrainer::default().finetune(&job(&place, &examples, &settings), &mut |_| {}).err().unwrap();
     assert!(matches!(&error, Error::ExampleTooLong { problem, limit: 24, .. } if problem == "sum/3"), "{error}");
+
+    let without = TrainingConfig { drop_too_long: true, ..settings };
+    let metrics = EmbeddedTrainer::default().finetune(&job(&place, &examples, &without), &mut |_| {}).unwrap();
+    assert_eq!(metrics.dropped_too_long, 1);
 }
 
 #[test]

@@ -106,7 +106,7 @@ impl Trainer for Learns {
         let skill = job.examples.iter().map(|example| number(&example.problem) % 4).max().unwrap();
         std::fs::create_dir(job.output)?;
         std::fs::write(job.output.join("skill"), skill.to_string())?;
-        Ok(TrainingMetrics { steps: job.steps, tokens: 1, target_tokens: 1, final_loss: 1.0 })
+        Ok(TrainingMetrics { steps: job.steps, tokens: 1, target_tokens: 1, final_loss: 1.0, dropped_too_long: 0 })
     }
 }
 
