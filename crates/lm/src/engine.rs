@@ -137,9 +137,9 @@ fn extend(
     taken
         .into_par_iter()
         .zip(rows)
-        .map(|((index, generation), row)| {
+        .map_init(Vec::new, |weights, ((index, generation), row)| {
             let tokens = generation.request.prompt.len() + generation.tokens.len();
-            let (token, logprob) = generation.sampler.draw(row).ok_or(Error::NonFiniteLogit { request: index, tokens })?;
+            let (token, logprob) = generation.sampler.draw(row, weights).ok_or(Error::NonFiniteLogit { request: index, tokens })?;
             generation.tokens.push(token);
             generation.logprobs.push(logprob);
             Ok((index, finished(model, generation)?))

@@ -10,6 +10,7 @@
 mod cpu;
 
 pub use cpu::Cpu;
+pub(crate) use cpu::exponentials;
 
 use crate::weights::Halves;
 use std::fmt::Debug;

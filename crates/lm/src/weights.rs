@@ -95,3 +95,40 @@ impl HalfKind {
         }
     }
 }
+
+/// The number that 16 bits of half precision stand for, in steps that vectorise on every processor. Exact for finite numbers; infinities and
+/// what is no number come out as 65536 and beyond.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for the instruction set of the loop that it is in")]
+pub(crate) fn f16_number(bits: u16) -> f32 {
+    // The exponent is moved to its place, where it is too small by the difference of the two biases: 2^112.
+    let magnitude = f32::from_bits(u32::from(bits & 0x7fff) << 13) * 5.192_297e33;
+    f32::from_bits(magnitude.to_bits() | u32::from(bits & 0x8000) << 16)
+}
+
+/// The half-precision number next to `x`; the largest, 65504, where `x` is beyond it.
+pub(crate) fn f16_bits(x: f32) -> u16 {
+    f16::from_f32(x.clamp(-65504.0, 65504.0)).to_bits()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_precision_is_widened_exactly() {
+        for bits in 0..=u16::MAX {
+            let number = f16::from_bits(bits);
+            if number.is_finite() {
+                assert_eq!(f16_number(bits).to_bits(), number.to_f32().to_bits(), "{bits:#06x}");
+            }
+        }
+    }
+
+    #[test]
+    fn half_precision_is_narrowed_to_the_nearest_finite_number() {
+        for (x, nearest) in [(1.0, 1.0), (1.000_4, 1.0), (1e9, 65504.0), (-1e9, -65504.0), (1e-9, 0.0), (6e-8, 5.960_464_5e-8)] {
+            assert_eq!(f16_number(f16_bits(x)).to_bits(), f32::to_bits(nearest), "{x}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! From one row of logits to a token: greedy, temperature, top-k, top-p.
 
 use super::Request;
+use crate::kernels::exponentials;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -32,44 +33,61 @@ impl Sampler {
         Sampler { sampling: request.sampling, generator: ChaCha8Rng::seed_from_u64(request.seed) }
     }
 
-    /// A token and its log-probability under the unmodified distribution; `None` if a logit is not a number.
-    pub(super) fn draw(&mut self, logits: &[f32]) -> Option<(u32, f32)> {
+    /// A token and its log-probability under the unmodified distribution; `None` if a logit is not a number. `weights` is scratch.
+    pub(super) fn draw(&mut self, logits: &[f32], weights: &mut Vec<f32>) -> Option<(u32, f32)> {
         let (best, largest) = argmax(logits)?;
-        let total: f64 = logits.iter().map(|x| f64::from(libm::expf(x - largest))).sum();
-        let token = if self.sampling.temperature <= 0.0 { best } else { self.choose(logits, largest) };
+        let total = exponentials(logits, largest, 1.0, weights);
+        let token = match self.sampling.temperature {
+            temperature if temperature <= 0.0 => best,
+            1.0 => self.choose(weights, total),
+            temperature => {
+                let total = exponentials(logits, largest, 1.0 / temperature, weights);
+                self.choose(weights, total)
+            }
+        };
         let logprob = f64::from(logits[token] - largest) - libm::log(total);
         logprob.is_finite().then_some((token as u32, logprob as f32))
     }
 
-    /// A token at the temperature, from what top-k and top-p leave.
-    fn choose(&mut self, logits: &[f32], largest: f32) -> usize {
-        let weight = |x: &f32| f64::from(libm::expf((x - largest) / self.sampling.temperature));
-        let mut weights: Vec<(usize, f64)> = logits.iter().map(weight).enumerate().collect();
+    /// A token by its weight, from what top-k and top-p leave.
+    fn choose(&mut self, weights: &[f32], total: f64) -> usize {
         let Sampling { top_k, top_p, .. } = self.sampling;
-        if top_k > 0 || top_p < 1.0 {
-            weights.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let drawn = self.generator.random::<f64>();
+        if top_k == 0 && top_p >= 1.0 {
+            return pick(weights.iter().copied().enumerate(), drawn * total);
         }
+        // All tokens below this weight together have less than `1 - top_p` of the whole, so none of them is needed to reach `top_p`.
+        let least = ((1.0 - f64::from(top_p)) * total / weights.len() as f64) as f32;
+        let mut left: Vec<(usize, f32)> = weights.iter().copied().enumerate().filter(|(_, weight)| top_k > 0 || *weight >= least).collect();
+        left.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         if top_k > 0 {
-            weights.truncate(top_k);
+            left.truncate(top_k);
         }
         if top_p < 1.0 {
-            let enough = f64::from(top_p) * weights.iter().map(|(_, w)| w).sum::<f64>();
-            let mut reached = 0.0;
-            let last = weights.iter().position(|(_, weight)| {
-                reached += weight;
+            let all = if top_k > 0 { left.iter().map(|(_, weight)| f64::from(*weight)).sum() } else { total };
+            let (enough, mut reached) = (f64::from(top_p) * all, 0.0);
+            let last = left.iter().position(|(_, weight)| {
+                reached += f64::from(*weight);
                 reached >= enough
             });
-            weights.truncate(last.unwrap_or(weights.len() - 1) + 1);
+            left.truncate(last.unwrap_or(left.len() - 1) + 1);
         }
-        let mut left = self.generator.random::<f64>() * weights.iter().map(|(_, w)| w).sum::<f64>();
-        for (token, weight) in &weights {
-            left -= weight;
-            if left < 0.0 {
-                return *token;
-            }
-        }
-        weights[weights.len() - 1].0
+        let mass: f64 = left.iter().map(|(_, weight)| f64::from(*weight)).sum();
+        pick(left.into_iter(), drawn * mass)
     }
+}
+
+/// The token at which the weights have added up to more than `amount`.
+fn pick(weights: impl Iterator<Item = (usize, f32)>, mut amount: f64) -> usize {
+    let mut last = 0;
+    for (token, weight) in weights {
+        amount -= f64::from(weight);
+        last = token;
+        if amount < 0.0 {
+            break;
+        }
+    }
+    last
 }
 
 /// The first largest logit; `None` if any is not a number.
@@ -99,19 +117,19 @@ mod tests {
         let mut sampler = sampler(sampling);
         let mut counts = vec![0.0; logits.len()];
         for _ in 0..20_000 {
-            counts[sampler.draw(logits).unwrap().0 as usize] += 1.0 / 20_000.0;
+            counts[sampler.draw(logits, &mut Vec::new()).unwrap().0 as usize] += 1.0 / 20_000.0;
         }
         counts
     }
 
     #[test]
     fn greedy_takes_the_first_of_the_likeliest() {
-        assert_eq!(sampler(Sampling::GREEDY).draw(&[0.0, 2.0, 2.0, 1.0]).unwrap().0, 1);
+        assert_eq!(sampler(Sampling::GREEDY).draw(&[0.0, 2.0, 2.0, 1.0], &mut Vec::new()).unwrap().0, 1);
     }
 
     #[test]
     fn log_probabilities_are_those_of_the_whole_distribution() {
-        let (_, logprob) = sampler(Sampling { temperature: 0.1, top_k: 1, top_p: 0.1 }).draw(&[1.0, 1.0]).unwrap();
+        let (_, logprob) = sampler(Sampling { temperature: 0.1, top_k: 1, top_p: 0.1 }).draw(&[1.0, 1.0], &mut Vec::new()).unwrap();
         assert!((f64::from(logprob) + std::f64::consts::LN_2).abs() < 1e-6);
     }
 
@@ -137,6 +155,6 @@ mod tests {
 
     #[test]
     fn a_logit_that_is_not_a_number_is_reported() {
-        assert!(sampler(Sampling::GREEDY).draw(&[0.0, f32::NAN]).is_none());
+        assert!(sampler(Sampling::GREEDY).draw(&[0.0, f32::NAN], &mut Vec::new()).is_none());
     }
 }

@@ -15,6 +15,7 @@ mod thin;
 
 use super::{Activation, AdamWStep, Attention, Columns, Heads, Kernels, PagedRows, Product};
 use crate::weights::Halves;
+pub(crate) use simd::exponentials;
 
 /// Kernels on this machine's processor. Threads are those of the current rayon pool.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,21 +1,56 @@
 //! Attention of single rows over a paged key-value cache.
 //!
 //! Keys of a page lie as `[dim, PAGE]`, so that the scores of [`PAGE`] positions grow together without a sum across lanes; values as
-//! `[PAGE, dim]`, for the same reason on the way out. Each row adds its positions in an order of their own, so its result is the same however prompts
-//! were cut into steps, whoever else is in the batch and whether its pages are shared.
+//! `[PAGE, dim]`, for the same reason on the way out. Each row adds its positions in an order of their own, so its result is the same however
+//! prompts were cut into steps, whoever else is in the batch and whether its pages are shared.
+//!
+//! Rows that stand together often see the same pages: those of a shared prefix, or of a prompt. Such pages are read once for all of them
+//! (as Juravsky et al. 2024 do with matrix products), and once for all query heads of a key head.
 
 use super::super::{Attention, Heads, PAGE, PagedRows};
 use super::attention::softmax;
 use super::simd::vectorized;
+use crate::weights::{f16_bits, f16_number};
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// Pages whose scores are computed together.
-const BLOCK: usize = 4;
-/// Columns of the values that are summed together, and the independent sums of each.
-const COLUMNS: usize = 8;
+/// Rows that are computed together.
+const TILE: usize = 4;
+/// Queries that read a page together.
+const QUERIES: usize = 4;
+/// Columns of the values that are summed together, and the sums of each: position `i` is added to sum `i % SUMS`.
+const COLUMNS: usize = 16;
 const SUMS: usize = 8;
 
-pub(super) fn store_pages(fused: &[f32], heads: Heads, rows: &PagedRows, keys: &mut [f32], values: &mut [f32]) {
+/// A number of the cache: in full, or 16 bits of IEEE half precision.
+pub(super) trait Element: Copy + Send + Sync {
+    fn widen(self) -> f32;
+    fn narrow(x: f32) -> Self;
+}
+
+impl Element for f32 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+
+    fn narrow(x: f32) -> Self {
+        x
+    }
+}
+
+impl Element for u16 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f16_number(self)
+    }
+
+    fn narrow(x: f32) -> Self {
+        f16_bits(x)
+    }
+}
+
+pub(super) fn store_pages<E: Element>(fused: &[f32], heads: Heads, rows: &PagedRows, keys: &mut [E], values: &mut [E]) {
     let page_size = heads.key_value * heads.dim * PAGE;
     for (row, fused) in fused.chunks_exact(heads.fused_width()).take(rows.positions.len()).enumerate() {
         let position = rows.positions[row] as usize;
@@ -24,120 +59,307 @@ pub(super) fn store_pages(fused: &[f32], heads: Heads, rows: &PagedRows, keys: &
         for head in 0..heads.key_value {
             let base = page + head * heads.dim * PAGE;
             for (d, key) in fused[heads.key_column(head)..][..heads.dim].iter().enumerate() {
-                keys[base + d * PAGE + slot] = *key;
+                keys[base + d * PAGE + slot] = E::narrow(*key);
             }
-            values[base + slot * heads.dim..][..heads.dim].copy_from_slice(&fused[heads.value_column(head)..][..heads.dim]);
+            let values = &mut values[base + slot * heads.dim..][..heads.dim];
+            for (to, value) in values.iter_mut().zip(&fused[heads.value_column(head)..]) {
+                *to = E::narrow(*value);
+            }
         }
     }
 }
 
-pub(super) fn paged_attention(fused: &[f32], attention: Attention, rows: &PagedRows, keys: &[f32], values: &[f32], out: &mut [f32]) {
+pub(super) fn paged_attention<E: Element>(
+    fused: &[f32],
+    attention: Attention,
+    rows: &PagedRows,
+    keys: &[E],
+    values: &[E],
+    out: &mut [f32],
+) {
     let heads = attention.heads;
     let out = &mut out[..rows.positions.len() * heads.output_width()];
-    out.par_chunks_mut(heads.output_width()).enumerate().for_each_init(Vec::new, |scores, (row, out)| {
-        let query = &fused[row * heads.fused_width()..][..heads.output_width()];
-        let position = rows.positions[row] as usize;
-        // Pages that lie before the window are not looked at.
-        let first_page = attention.first_seen(position) / PAGE;
-        let pages = &rows.pages[rows.tables[row] as usize][first_page..];
-        let visible = attention.first_seen(position) - first_page * PAGE..position + 1 - first_page * PAGE;
-        scores.resize(visible.end.next_multiple_of(PAGE), 0.0);
-        for (head, (query, out)) in query.chunks_exact(heads.dim).zip(out.chunks_exact_mut(heads.dim)).enumerate() {
-            let cache = HeadCache { heads, head: head / heads.group(), pages };
-            cache.scores(query, keys, scores);
-            softmax(scores, visible.clone(), attention);
-            cache.weighted_values(&scores[..visible.end], values, out);
+    out.par_chunks_mut(TILE * heads.output_width()).enumerate().for_each_init(Scratch::default, |scratch, (tile, out)| {
+        let count = out.len() / heads.output_width();
+        let rows: Vec<Row<'_>> = (tile * TILE..).take(count).map(|row| Row::new(row, fused, attention, rows)).collect();
+        let parts = parts(&rows, heads.group());
+        for head in 0..heads.key_value {
+            scratch.attend(attention, head, &rows, &parts, keys, values);
+            for (query, sums) in scratch.sums.chunks_exact(SUMS * heads.dim).enumerate() {
+                let (row, member) = (query / heads.group(), query % heads.group());
+                let column = row * heads.output_width() + (head * heads.group() + member) * heads.dim;
+                for (lane, out) in out[column..][..heads.dim].iter_mut().enumerate() {
+                    *out = sums.iter().skip(lane).step_by(heads.dim).sum();
+                }
+            }
         }
     });
 }
 
+/// A row of a step.
+struct Row<'a> {
+    queries: &'a [f32],
+    /// The pages of its sequence.
+    table: &'a [u32],
+    /// Those that it looks at: the ones before its window are left out.
+    pages: Range<usize>,
+    /// The positions that it sees.
+    visible: Range<usize>,
+}
+
+impl<'a> Row<'a> {
+    fn new(row: usize, fused: &'a [f32], attention: Attention, rows: &'a PagedRows) -> Self {
+        let (heads, position) = (attention.heads, rows.positions[row] as usize);
+        let visible = attention.first_seen(position)..position + 1;
+        Row {
+            queries: &fused[row * heads.fused_width()..][..heads.output_width()],
+            table: &rows.pages[rows.tables[row] as usize],
+            pages: visible.start / PAGE..visible.end.div_ceil(PAGE),
+            visible,
+        }
+    }
+
+    /// Positions that its scores cover, visible or not.
+    fn covered(&self) -> usize {
+        self.pages.len() * PAGE
+    }
+}
+
+/// Positions that some neighbouring queries of a tile read from the same pages. Queries are counted row by row, within one key head.
+struct Part<'a> {
+    queries: Range<usize>,
+    table: &'a [u32],
+    /// The first begins a page.
+    positions: Range<usize>,
+}
+
+impl Part<'_> {
+    /// Its queries, as many at a time as read a page together.
+    fn groups(&self) -> impl Iterator<Item = Range<usize>> {
+        self.queries.clone().step_by(QUERIES).map(|first| first..self.queries.end.min(first + QUERIES))
+    }
+}
+
+/// What each row reads before the pages that all rows have in common, those pages, and what each reads after them.
+fn parts<'a>(rows: &[Row<'a>], group: usize) -> Vec<Part<'a>> {
+    let first = rows.iter().map(|row| row.pages.start).max().unwrap_or(0);
+    let full = rows.iter().map(|row| row.visible.end / PAGE).min().unwrap_or(0);
+    let is_common = |page: &usize| rows.windows(2).all(|pair| pair[0].table[*page] == pair[1].table[*page]);
+    let end = first + (first..full).take_while(is_common).count();
+    let common = Part { queries: 0..rows.len() * group, table: rows[0].table, positions: first * PAGE..end * PAGE };
+    let own = |part: fn(&Row<'a>, Range<usize>) -> Range<usize>| {
+        let part = move |(index, row): (usize, &Row<'a>)| {
+            let positions = part(row, first * PAGE..end * PAGE);
+            Part { queries: index * group..(index + 1) * group, table: row.table, positions }
+        };
+        rows.iter().enumerate().map(part)
+    };
+    let before = own(|row, common| row.pages.start * PAGE..common.start.min(row.visible.end));
+    let after = own(|row, common| common.end.max(row.pages.start * PAGE)..row.visible.end);
+    before.chain([common]).chain(after).filter(|part| !part.positions.is_empty()).collect()
+}
+
+#[derive(Default)]
+struct Scratch {
+    /// `[queries, covered]`, where `covered` is that of the row that sees most.
+    scores: Vec<f32>,
+    /// `[queries, SUMS, dim]`.
+    sums: Vec<f32>,
+}
+
+impl Scratch {
+    /// The sums of all queries that a tile's rows have for one key head.
+    fn attend<E: Element>(&mut self, attention: Attention, head: usize, rows: &[Row<'_>], parts: &[Part<'_>], keys: &[E], values: &[E]) {
+        let (heads, group) = (attention.heads, attention.heads.group());
+        let width = rows.iter().map(Row::covered).max().unwrap_or(0);
+        self.scores.resize(rows.len() * group * width, 0.0);
+        self.sums.clear();
+        self.sums.resize(rows.len() * group * SUMS * heads.dim, 0.0);
+        let query = |index: usize| &rows[index / group].queries[(head * group + index % group) * heads.dim..][..heads.dim];
+        // Where in the scores a query has those of a position.
+        let place = |index: usize, position: usize| index * width + position - rows[index / group].pages.start * PAGE;
+        let Scratch { scores, sums } = self;
+        for part in parts {
+            let cache = HeadCache { heads, head, table: part.table };
+            for queries in part.groups() {
+                let at = queries.start;
+                match queries.len() {
+                    4 => cache.scores::<4, 1, E>([0, 1, 2, 3].map(|i| query(at + i)), part, keys, scores, |i, p| place(at + i, p)),
+                    3 => cache.scores::<3, 1, E>([0, 1, 2].map(|i| query(at + i)), part, keys, scores, |i, p| place(at + i, p)),
+                    2 => cache.scores::<2, 2, E>([0, 1].map(|i| query(at + i)), part, keys, scores, |i, p| place(at + i, p)),
+                    _ => cache.scores::<1, 4, E>([query(at)], part, keys, scores, |i, p| place(at + i, p)),
+                }
+            }
+        }
+        for (index, scores) in scores.chunks_exact_mut(width).enumerate() {
+            let row = &rows[index / group];
+            let begin = row.pages.start * PAGE;
+            softmax(&mut scores[..row.covered()], row.visible.start - begin..row.visible.end - begin, attention);
+        }
+        for part in parts {
+            let cache = HeadCache { heads, head, table: part.table };
+            for queries in part.groups() {
+                let at = queries.start;
+                let sums = &mut sums[at * SUMS * heads.dim..][..queries.len() * SUMS * heads.dim];
+                let weights = |i: usize| &scores[place(at + i, part.positions.start)..][..part.positions.len()];
+                match queries.len() {
+                    4 => cache.add_values::<4, 2, E>([0, 1, 2, 3].map(weights), part, values, sums),
+                    3 => cache.add_values::<3, 2, E>([0, 1, 2].map(weights), part, values, sums),
+                    2 => cache.add_values::<2, 4, E>([0, 1].map(weights), part, values, sums),
+                    _ => cache.add_values::<1, 8, E>([weights(0)], part, values, sums),
+                }
+            }
+        }
+    }
+}
+
 /// The cache of one key head of one sequence.
+#[derive(Clone, Copy)]
 struct HeadCache<'a> {
     heads: Heads,
     head: usize,
-    pages: &'a [u32],
+    table: &'a [u32],
 }
 
 impl HeadCache<'_> {
-    fn page<'b>(&self, index: usize, cache: &'b [f32]) -> &'b [f32] {
+    #[inline(always)]
+    fn page<'b, E>(&self, index: usize, cache: &'b [E]) -> &'b [E] {
         let size = self.heads.dim * PAGE;
-        &cache[(self.pages[index] as usize * self.heads.key_value + self.head) * size..][..size]
+        &cache[(self.table[index] as usize * self.heads.key_value + self.head) * size..][..size]
     }
 
-    /// Query-key products for every position of the pages that `scores` covers, [`BLOCK`] pages at a time: their sums do not wait for each
-    /// other, as those of one page do.
-    fn scores(&self, query: &[f32], keys: &[f32], scores: &mut [f32]) {
+    /// Query-key products for every position of the part's pages, `P` pages at a time.
+    fn scores<const N: usize, const P: usize, E: Element>(
+        self,
+        queries: [&[f32]; N],
+        part: &Part<'_>,
+        keys: &[E],
+        scores: &mut [f32],
+        place: impl Fn(usize, usize) -> usize,
+    ) {
+        let pages = part.positions.start / PAGE..part.positions.end.div_ceil(PAGE);
         vectorized(
             #[inline(always)]
             || {
-                let (blocks, rest) = scores.as_chunks_mut::<{ BLOCK * PAGE }>();
-                let whole = blocks.len() * BLOCK;
-                for (block, scores) in blocks.iter_mut().enumerate() {
-                    self.page_scores::<BLOCK>(block * BLOCK, query, keys, scores);
+                let whole = pages.len() / P * P;
+                for page in (pages.start..pages.start + whole).step_by(P) {
+                    self.page_scores::<N, P, E>(queries, page, keys, scores, &place);
                 }
-                for (index, scores) in rest.chunks_exact_mut(PAGE).enumerate() {
-                    self.page_scores::<1>(whole + index, query, keys, scores);
+                for page in pages.start + whole..pages.end {
+                    self.page_scores::<N, 1, E>(queries, page, keys, scores, &place);
                 }
             },
         );
     }
 
     #[inline(always)]
-    fn page_scores<const N: usize>(&self, first: usize, query: &[f32], keys: &[f32], scores: &mut [f32]) {
-        let pages: [&[f32]; N] = std::array::from_fn(|i| self.page(first + i, keys));
-        let mut sums = [[0.0f32; PAGE]; N];
-        for (d, q) in query.iter().enumerate() {
-            for (page, sums) in pages.iter().zip(&mut sums) {
-                let keys = &page[d * PAGE..][..PAGE];
-                for lane in 0..PAGE {
-                    sums[lane] = q.mul_add(keys[lane], sums[lane]);
+    fn page_scores<const N: usize, const P: usize, E: Element>(
+        self,
+        queries: [&[f32]; N],
+        first: usize,
+        keys: &[E],
+        scores: &mut [f32],
+        place: &impl Fn(usize, usize) -> usize,
+    ) {
+        // Of the same lengths, so that the loop need not look.
+        let dim = self.heads.dim;
+        let pages: [&[[E; PAGE]]; P] = std::array::from_fn(|i| &self.page(first + i, keys).as_chunks().0[..dim]);
+        let queries = queries.map(|query| &query[..dim]);
+        let mut sums = [[[0.0f32; PAGE]; P]; N];
+        for d in 0..dim {
+            for p in 0..P {
+                let keys = pages[p][d].map(E::widen);
+                for n in 0..N {
+                    for lane in 0..PAGE {
+                        sums[n][p][lane] = queries[n][d].mul_add(keys[lane], sums[n][p][lane]);
+                    }
                 }
             }
         }
-        for (scores, sums) in scores.chunks_exact_mut(PAGE).zip(sums) {
-            scores.copy_from_slice(&sums);
+        for n in 0..N {
+            for p in 0..P {
+                scores[place(n, (first + p) * PAGE)..][..PAGE].copy_from_slice(&sums[n][p]);
+            }
         }
     }
 
-    /// `out = sum(weights[i] * value[i])`: position `i` is added to sum `i % SUMS`, and these are added in order.
-    fn weighted_values(&self, weights: &[f32], values: &[f32], out: &mut [f32]) {
+    /// `sums[n][i % SUMS] += weights[n][i] * value[i]` over the part's positions, `C` of the sums of each query at a time.
+    fn add_values<const N: usize, const C: usize, E: Element>(self, weights: [&[f32]; N], part: &Part<'_>, values: &[E], sums: &mut [f32]) {
+        let (dim, page) = (self.heads.dim, part.positions.start / PAGE);
+        let full: [&[[f32; PAGE]]; N] = weights.map(|weights| weights.as_chunks().0);
+        let rest: [&[f32]; N] = weights.map(|weights| weights.as_chunks::<PAGE>().1);
         vectorized(
             #[inline(always)]
             || {
-                for (column, out) in out.chunks_mut(COLUMNS).enumerate() {
-                    // The usual width as a constant, so that the sums stay in registers.
-                    match out.len() {
-                        COLUMNS => self.weighted_columns(weights, values, column * COLUMNS, COLUMNS, out),
-                        width => self.weighted_columns(weights, values, column * COLUMNS, width, out),
+                for column in (0..dim).step_by(COLUMNS) {
+                    for first in (0..SUMS).step_by(C) {
+                        // The usual width as a constant, so that the sums stay in registers.
+                        match COLUMNS.min(dim - column) {
+                            COLUMNS => self.add_pages::<N, C, E>(full, page, values, column, COLUMNS, first, sums),
+                            width => self.add_pages::<N, C, E>(full, page, values, column, width, first, sums),
+                        }
+                    }
+                }
+                if !rest[0].is_empty() {
+                    let page = self.page(page + full[0].len(), values);
+                    for (slot, value) in page.chunks_exact(dim).take(rest[0].len()).enumerate() {
+                        for n in 0..N {
+                            let sums = &mut sums[(n * SUMS + slot % SUMS) * dim..][..dim];
+                            for (sum, value) in sums.iter_mut().zip(value) {
+                                *sum = rest[n][slot].mul_add(value.widen(), *sum);
+                            }
+                        }
                     }
                 }
             },
         );
     }
 
+    /// The part of [`Self::add_values`] that full pages have, in `C` sums from `first` on and `width` columns.
     #[inline(always)]
-    fn weighted_columns(&self, weights: &[f32], values: &[f32], column: usize, width: usize, out: &mut [f32]) {
-        let mut sums = [[0.0f32; COLUMNS]; SUMS];
-        let add = |sums: &mut [f32; COLUMNS], weight: f32, value: &[f32]| {
-            for lane in 0..width {
-                sums[lane] = weight.mul_add(value[lane], sums[lane]);
-            }
-        };
-        for (index, weights) in weights.chunks(PAGE).enumerate() {
-            let page = self.page(index, values);
-            let value = |slot: usize| &page[slot * self.heads.dim + column..][..width];
-            let (groups, rest) = weights.as_chunks::<SUMS>();
-            for (group, weights) in groups.iter().enumerate() {
-                for i in 0..SUMS {
-                    add(&mut sums[i], weights[i], value(group * SUMS + i));
-                }
-            }
-            for (i, weight) in rest.iter().enumerate() {
-                add(&mut sums[i], *weight, value(groups.len() * SUMS + i));
+    #[expect(clippy::too_many_arguments, reason = "one block of a loop nest")]
+    fn add_pages<const N: usize, const C: usize, E: Element>(
+        self,
+        weights: [&[[f32; PAGE]]; N],
+        begin: usize,
+        values: &[E],
+        column: usize,
+        width: usize,
+        first: usize,
+        all: &mut [f32],
+    ) {
+        let dim = self.heads.dim;
+        let mut sums = [[[0.0f32; COLUMNS]; C]; N];
+        for n in 0..N {
+            for c in 0..C {
+                sums[n][c][..width].copy_from_slice(&all[(n * SUMS + first + c) * dim + column..][..width]);
             }
         }
-        for (lane, out) in out.iter_mut().enumerate() {
-            *out = sums.iter().map(|sum| sum[lane]).sum();
+        for index in 0..weights[0].len() {
+            let page = self.page(begin + index, values);
+            let weights: [&[f32; PAGE]; N] = std::array::from_fn(|n| &weights[n][index]);
+            for slot in [first, first + SUMS] {
+                for c in 0..C {
+                    let mut value = [0.0f32; COLUMNS];
+                    for (value, stored) in value[..width].iter_mut().zip(&page[(slot + c) * dim + column..][..width]) {
+                        *value = stored.widen();
+                    }
+                    for n in 0..N {
+                        let weight = weights[n][slot + c];
+                        for lane in 0..width {
+                            sums[n][c][lane] = weight.mul_add(value[lane], sums[n][c][lane]);
+                        }
+                    }
+                }
+            }
+        }
+        for n in 0..N {
+            for c in 0..C {
+                all[(n * SUMS + first + c) * dim + column..][..width].copy_from_slice(&sums[n][c][..width]);
+            }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,27 @@ pub(super) fn exp(x: f32) -> f32 {
     y * f32::from_bits(exponent << 23)
 }
 
+/// Fills `out` with `e^(factor * (x - shift))` and returns their sum, over [`LANES`] lanes in a fixed order.
+pub(crate) fn exponentials(values: &[f32], shift: f32, factor: f32, out: &mut Vec<f32>) -> f64 {
+    out.resize(values.len(), 0.0);
+    vectorized(
+        #[inline(always)]
+        || {
+            for (out, x) in out.iter_mut().zip(values) {
+                *out = exp((x - shift) * factor);
+            }
+            let (chunks, rest) = out.as_chunks::<LANES>();
+            let mut lanes = [0.0f64; LANES];
+            for chunk in chunks {
+                for lane in 0..LANES {
+                    lanes[lane] += f64::from(chunk[lane]);
+                }
+            }
+            lanes.iter().sum::<f64>() + rest.iter().map(|x| f64::from(*x)).sum::<f64>()
+        },
+    )
+}
+
 /// The hyperbolic tangent, with a relative error of at most 5e-7.
 #[inline(always)]
 pub(super) fn tanh(x: f32) -> f32 {
