@@ -9,7 +9,7 @@ pub(crate) mod layer;
 mod sampling;
 pub(crate) mod training;
 
-pub use sampling::{KeyValueCache, StepRows};
+pub use sampling::{CachePrecision, KeyValueCache, StepRows};
 pub use training::{Packed, TrainingMemory};
 
 use crate::arch::{DecoderSpec, Linear, Norm, ParameterSpec};
@@ -59,6 +59,12 @@ impl<K: Kernels> Decoder<K> {
     /// What it computes.
     pub fn spec(&self) -> &DecoderSpec {
         &self.spec
+    }
+
+    /// Bytes of an element of most matrices.
+    pub fn matrix_width(&self) -> usize {
+        let is_half = self.parameters.iter().any(|weight| matches!(weight, Weight::Half(_)));
+        if is_half { size_of::<u16>() } else { size_of::<f32>() }
     }
 
     /// The device.

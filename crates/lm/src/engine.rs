@@ -4,11 +4,14 @@
 //! what they have in common, so a few-shot prefix is computed once. The scheduler (`scheduler`, `pages`) knows token ids and page
 //! numbers and holds no tensors; the sampler sees one row of logits. A request's completion is the same whatever else is in the batch.
 
+mod limits;
 mod pages;
 mod sampler;
 mod scheduler;
 mod stop;
 
+pub use crate::decoder::CachePrecision;
+pub use limits::EngineLimits;
 pub use sampler::Sampling;
 
 use crate::decoder::KeyValueCache;
@@ -57,23 +60,6 @@ pub struct Completion {
     pub finish: Finish,
 }
 
-/// Bounds on the work of one step and on memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EngineLimits {
-    /// Sequences at once.
-    pub sequences: usize,
-    /// Rows (tokens) in one step; longer prompts are computed over several steps.
-    pub step_rows: usize,
-    /// Bytes of the key-value cache.
-    pub cache_bytes: usize,
-}
-
-impl Default for EngineLimits {
-    fn default() -> Self {
-        EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 29 }
-    }
-}
-
 /// How far sampling has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SamplingProgress {
@@ -99,7 +85,7 @@ pub fn sample(
     progress: &mut dyn FnMut(SamplingProgress),
 ) -> Result<Vec<Completion>> {
     let pages = check(model, requests, limits)?;
-    let mut cache = KeyValueCache::new(&model.decoder, pages);
+    let mut cache = KeyValueCache::new(&model.decoder, pages, limits.cache);
     let mut scheduler = Scheduler::new(requests.iter().map(|r| (r.prompt.as_slice(), r.max_new_tokens)), PagePool::new(pages), limits);
     let start = |request| Generation { request, sampler: Sampler::new(request), tokens: Vec::new(), logprobs: Vec::new() };
     let mut generations: Vec<Generation<'_>> = requests.iter().map(start).collect();
@@ -169,7 +155,7 @@ fn complete(model: &LanguageModel<impl Kernels>, generation: &mut Generation<'_>
 
 /// Refuses what cannot be served, and says how many pages the cache gets.
 fn check(model: &LanguageModel<impl Kernels>, requests: &[Request], limits: &EngineLimits) -> Result<usize> {
-    let affordable = limits.cache_bytes / model.decoder.page_bytes();
+    let affordable = limits.cache_bytes / model.decoder.page_bytes(limits.cache);
     let mut largest = 1;
     for (index, request) in requests.iter().enumerate() {
         let (prompt_tokens, new_tokens) = (request.prompt.len(), request.max_new_tokens);

@@ -136,6 +136,18 @@ pub enum Error {
         /// How many fit.
         limit: usize,
     },
+    /// A job needs more memory than it may use.
+    #[error("{what} needs at least {}, but may use {}; give more memory, or {remedy}", megabytes(*needed), megabytes(*budget))]
+    BudgetTooSmall {
+        /// The job.
+        what: &'static str,
+        /// Bytes that it may use.
+        budget: usize,
+        /// Bytes that it needs at the least.
+        needed: usize,
+        /// What would need less.
+        remedy: &'static str,
+    },
     /// A prompt without tokens.
     #[error("request {request}: the prompt is empty; give at least one token")]
     EmptyPrompt {
@@ -203,6 +215,10 @@ pub enum Error {
         /// What does not fit.
         problem: String,
     },
+}
+
+fn megabytes(bytes: usize) -> String {
+    format!("{:.0} MB", bytes as f64 / 1e6)
 }
 
 /// A result of this crate.

@@ -351,6 +351,19 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
         out: &mut Self::Buffer,
     );
 
+    /// [`Kernels::store_pages`] in half precision.
+    fn store_pages_halves(&self, fused: &Self::Buffer, heads: Heads, rows: &PagedRows, keys: &mut Self::Halves, values: &mut Self::Halves);
+    /// [`Kernels::paged_attention`] over pages in half precision, which are widened where they are read.
+    fn paged_attention_halves(
+        &self,
+        fused: &Self::Buffer,
+        attention: Attention,
+        rows: &PagedRows,
+        keys: &Self::Halves,
+        values: &Self::Halves,
+        out: &mut Self::Buffer,
+    );
+
     /// `out = f(up)`, or `f(gate) * up` for `x` `[rows, 2 * width]`, gates first.
     fn activate(&self, activation: Activation, x: &Self::Buffer, rows: usize, width: usize, out: &mut Self::Buffer);
     /// Replaces `x` by its gradient.

@@ -2,7 +2,8 @@
 
 use super::layer::{LayerState, Scratch};
 use super::{Decoder, ensure};
-use crate::kernels::{Kernels, PAGE, PagedRows};
+use crate::kernels::{Attention, Kernels, PAGE, PagedRows};
+use crate::weights::{HalfKind, Halves};
 
 /// The rows of one step: tokens, where they stand, and which of them need logits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,10 +16,61 @@ pub struct StepRows {
     pub sampled: Vec<u32>,
 }
 
+/// In what keys and values are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CachePrecision {
+    /// As they are computed.
+    #[default]
+    Full,
+    /// In IEEE half precision: half the memory and half the traffic, for a relative error of up to 2^-11 in each.
+    Half,
+}
+
+impl CachePrecision {
+    /// Bytes of a key's or value's element.
+    pub fn width(self) -> usize {
+        match self {
+            CachePrecision::Full => size_of::<f32>(),
+            CachePrecision::Half => size_of::<u16>(),
+        }
+    }
+}
+
+/// Keys and values of one layer.
+#[derive(Debug)]
+enum LayerCache<K: Kernels> {
+    Full { keys: K::Buffer, values: K::Buffer },
+    Half { keys: K::Halves, values: K::Halves },
+}
+
+impl<K: Kernels> LayerCache<K> {
+    fn new(kernels: &K, size: usize, precision: CachePrecision) -> Self {
+        let halves = || kernels.halves(Halves { kind: HalfKind::F16, bits: vec![0; size] });
+        match precision {
+            CachePrecision::Full => LayerCache::Full { keys: kernels.zeros(size), values: kernels.zeros(size) },
+            CachePrecision::Half => LayerCache::Half { keys: halves(), values: halves() },
+        }
+    }
+
+    /// Stores a step's keys and values, then attends.
+    fn attend(&mut self, kernels: &K, attention: Attention, rows: &PagedRows, fused: &K::Buffer, out: &mut K::Buffer) {
+        match self {
+            LayerCache::Full { keys, values } => {
+                kernels.store_pages(fused, attention.heads, rows, keys, values);
+                kernels.paged_attention(fused, attention, rows, keys, values, out);
+            }
+            LayerCache::Half { keys, values } => {
+                kernels.store_pages_halves(fused, attention.heads, rows, keys, values);
+                kernels.paged_attention_halves(fused, attention, rows, keys, values, out);
+            }
+        }
+    }
+}
+
 /// Keys and values of every layer, in pages of [`PAGE`] positions, and the buffers of a step.
 #[derive(Debug)]
 pub struct KeyValueCache<K: Kernels> {
-    layers: Vec<(K::Buffer, K::Buffer)>,
+    layers: Vec<LayerCache<K>>,
     /// The residual stream, and the one that a layer writes.
     stream: K::Buffer,
     next: K::Buffer,
@@ -29,12 +81,12 @@ pub struct KeyValueCache<K: Kernels> {
 
 impl<K: Kernels> KeyValueCache<K> {
     /// A cache of `pages` pages for a decoder.
-    pub fn new(decoder: &Decoder<K>, pages: usize) -> Self {
+    pub fn new(decoder: &Decoder<K>, pages: usize, precision: CachePrecision) -> Self {
         let kernels = &decoder.kernels;
         let size = pages * page_values(decoder);
         let empty = || kernels.zeros(0);
         KeyValueCache {
-            layers: decoder.spec.layers.iter().map(|_| (kernels.zeros(size), kernels.zeros(size))).collect(),
+            layers: decoder.spec.layers.iter().map(|_| LayerCache::new(kernels, size, precision)).collect(),
             stream: empty(),
             next: empty(),
             state: LayerState::new(kernels),
@@ -51,8 +103,8 @@ fn page_values<K: Kernels>(decoder: &Decoder<K>) -> usize {
 
 impl<K: Kernels> Decoder<K> {
     /// Bytes of one page, keys and values of all layers.
-    pub fn page_bytes(&self) -> usize {
-        2 * self.spec.layers.len() * page_values(self) * size_of::<f32>()
+    pub fn page_bytes(&self, precision: CachePrecision) -> usize {
+        2 * self.spec.layers.len() * page_values(self) * precision.width()
     }
 
     /// Runs the rows of a step and returns the logits of the sampled ones, `[sampled, vocabulary]`.
@@ -68,10 +120,9 @@ impl<K: Kernels> Decoder<K> {
         state.reserve(self, count);
         scratch.reserve(self, count);
         self.embed(&rows.tokens, &rows.paged.positions, stream);
-        for (layer, (keys, values)) in layers.iter_mut().enumerate() {
+        for (layer, cache) in layers.iter_mut().enumerate() {
             self.forward_layer(layer, &rows.paged.positions, stream, next, state, scratch, |attention, state| {
-                kernels.store_pages(&state.fused, attention.heads, &rows.paged, keys, values);
-                kernels.paged_attention(&state.fused, attention, &rows.paged, keys, values, &mut state.attended);
+                cache.attend(kernels, attention, &rows.paged, &state.fused, &mut state.attended);
             });
             std::mem::swap(stream, next);
         }

@@ -107,6 +107,7 @@ impl Running {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::decoder::CachePrecision;
     use crate::kernels::PAGE;
     use std::collections::{BTreeMap, HashMap};
 
@@ -165,9 +166,9 @@ mod tests {
     #[test]
     fn every_request_is_served_and_sees_its_own_past() {
         for seed in 0..40 {
-            run(seed, EngineLimits { sequences: 8, step_rows: 24, cache_bytes: 0 }, 40);
-            run(seed, EngineLimits { sequences: 30, step_rows: 1000, cache_bytes: 0 }, 500);
-            run(seed, EngineLimits { sequences: 3, step_rows: 7, cache_bytes: 0 }, 6);
+            run(seed, EngineLimits { sequences: 8, step_rows: 24, cache_bytes: 0, cache: CachePrecision::Full }, 40);
+            run(seed, EngineLimits { sequences: 30, step_rows: 1000, cache_bytes: 0, cache: CachePrecision::Full }, 500);
+            run(seed, EngineLimits { sequences: 3, step_rows: 7, cache_bytes: 0, cache: CachePrecision::Full }, 6);
         }
     }
 }

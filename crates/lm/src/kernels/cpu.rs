@@ -252,6 +252,22 @@ impl Kernels for Cpu {
         pages::paged_attention(fused, attention, rows, keys, values, out);
     }
 
+    fn store_pages_halves(&self, fused: &Vec<f32>, heads: Heads, rows: &PagedRows, keys: &mut Halves, values: &mut Halves) {
+        pages::store_pages(fused, heads, rows, &mut keys.bits, &mut values.bits);
+    }
+
+    fn paged_attention_halves(
+        &self,
+        fused: &Vec<f32>,
+        attention: Attention,
+        rows: &PagedRows,
+        keys: &Halves,
+        values: &Halves,
+        out: &mut Vec<f32>,
+    ) {
+        pages::paged_attention(fused, attention, rows, &keys.bits, &values.bits, out);
+    }
+
     fn activate(&self, activation: Activation, x: &Vec<f32>, rows: usize, width: usize, out: &mut Vec<f32>) {
         let input = if activation.gated { 2 * width } else { width };
         activation::activate(activation, &x[..rows * input], width, &mut out[..rows * width]);

@@ -2,10 +2,10 @@
 
 use crate::fixture::{self, FIXTURES};
 use starloop_lm::LanguageModel;
-use starloop_lm::engine::{Completion, EngineLimits, Finish, Request, Sampling, sample};
+use starloop_lm::engine::{CachePrecision, Completion, EngineLimits, Finish, Request, Sampling, sample};
 use starloop_lm::score::Tail;
 
-const SMALL: EngineLimits = EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 24 };
+const SMALL: EngineLimits = EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 24, cache: CachePrecision::Full };
 
 fn run(model: &LanguageModel, requests: &[Request], limits: EngineLimits) -> Vec<Completion> {
     sample(model, requests, &limits, &mut |_| {}).unwrap()
@@ -57,7 +57,7 @@ fn a_completion_does_not_depend_on_its_company() {
         assert_eq!(together, run(&model, &requests, limits), "{sequences} sequences, {step_rows} rows a step");
     }
     // A cache of few pages: prefixes are evicted and computed again.
-    let limits = EngineLimits { cache_bytes: 12 * model.decoder.page_bytes(), ..SMALL };
+    let limits = EngineLimits { cache_bytes: 12 * model.decoder.page_bytes(CachePrecision::Full), ..SMALL };
     assert_eq!(together, run(&model, &requests, limits));
     let mut reversed: Vec<Request> = requests;
     reversed.reverse();
@@ -137,7 +137,40 @@ fn what_does_not_fit_is_refused_by_name() {
     let refuse = |request, limits| sample(&model, &[request], &limits, &mut |_| {}).unwrap_err().to_string();
     let message = refuse(request(vec![1; 100], 1000, 0.0, 0), SMALL);
     assert!(message.contains("100 prompt tokens") && message.contains("the model's context of"), "{message}");
-    let message = refuse(request(vec![1; 40], 40, 0.0, 0), EngineLimits { cache_bytes: 2 * model.decoder.page_bytes(), ..SMALL });
+    let message =
+        refuse(request(vec![1; 40], 40, 0.0, 0), EngineLimits { cache_bytes: 2 * model.decoder.page_bytes(CachePrecision::Full), ..SMALL });
     assert!(message.contains("the key-value cache of 32 tokens"), "{message}");
     assert!(refuse(request(vec![], 4, 0.0, 0), SMALL).contains("the prompt is empty"));
+}
+
+#[test]
+fn a_cache_of_half_precision_moves_log_probabilities_by_little() {
+    let limits = EngineLimits { cache: CachePrecision::Half, ..SMALL };
+    for name in FIXTURES {
+        let model = fixture::model(name);
+        let requests = ragged();
+        let completions = run(&model, &requests, limits);
+        for (request, completion) in requests.iter().zip(&completions) {
+            let scored = model.score(&[request.prompt.as_slice(), &completion.tokens].concat()).unwrap();
+            for (sampled, trained) in completion.logprobs.iter().zip(&scored[request.prompt.len()..]) {
+                assert!((sampled - trained.unwrap()).abs() < 5e-3, "{name}: {sampled} from the cache, {trained:?} in full");
+            }
+        }
+        let few = EngineLimits { sequences: 3, step_rows: 5, ..limits };
+        assert_eq!(completions, run(&model, &requests, few), "{name}: the same in any company");
+    }
+}
+
+#[test]
+fn a_budget_bounds_sequences_rows_and_cache_and_changes_no_completion() {
+    let model = fixture::model("llama-tiny");
+    let together = run(&model, &ragged(), SMALL);
+    let generous = EngineLimits::default().within(1 << 30, &model.decoder).unwrap();
+    assert_eq!((generous.sequences, generous.step_rows), (256, 1024));
+    assert!(generous.cache_bytes < 1 << 30);
+    let tight = EngineLimits::default().within((96 << 20) + 700_000, &model.decoder).unwrap();
+    assert!(tight.sequences < 256 && tight.cache_bytes < 700_000, "{tight:?}");
+    assert_eq!(together, run(&model, &ragged(), tight));
+    let message = EngineLimits::default().within(50_000_000, &model.decoder).unwrap_err().to_string();
+    assert!(message.starts_with("sampling needs at least 101 MB, but may use 50 MB; give more memory, or"), "{message}");
 }

@@ -1,0 +1,63 @@
+//! Bounds on a step's work and on memory, and the bounds that fit a budget.
+
+use crate::arch::DecoderSpec;
+use crate::decoder::{CachePrecision, Decoder};
+use crate::error::{Error, Result};
+use crate::kernels::Kernels;
+use crate::memory::{Job, needs};
+
+/// Bounds on the work of one step and on memory. Completions do not depend on them, but for the precision of the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineLimits {
+    /// Sequences at once.
+    pub sequences: usize,
+    /// Rows (tokens) in one step; longer prompts are computed over several steps.
+    pub step_rows: usize,
+    /// Bytes of the key-value cache.
+    pub cache_bytes: usize,
+    /// In what keys and values are kept.
+    pub cache: CachePrecision,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 29, cache: CachePrecision::Full }
+    }
+}
+
+/// What a process needs besides the model: the program, the tokenizer, the requests and their text.
+const BESIDES: usize = 96 << 20;
+/// The least rows of a step.
+const FEWEST_ROWS: usize = 64;
+
+impl EngineLimits {
+    /// The bounds under which sampling stays within `budget` bytes, weights included: as many sequences and rows as leave three quarters of
+    /// what is free to the cache, and no more than these.
+    ///
+    /// # Errors
+    /// Not even one sequence of one page fits.
+    pub fn within<K: Kernels>(self, budget: usize, decoder: &Decoder<K>) -> Result<Self> {
+        let spec = decoder.spec();
+        let fixed = sampling_needs(spec, decoder.matrix_width(), 0, 0) + BESIDES;
+        let free = budget.saturating_sub(fixed);
+        let buffers =
+            |limits: &EngineLimits| sampling_needs(spec, decoder.matrix_width(), limits.sequences, limits.step_rows) + BESIDES - fixed;
+        let mut limits = self;
+        while buffers(&limits) > free / 4 && (limits.sequences > 1 || limits.step_rows > FEWEST_ROWS) {
+            limits.sequences = (limits.sequences / 2).max(1);
+            limits.step_rows = (limits.step_rows / 2).max(FEWEST_ROWS);
+        }
+        limits.cache_bytes = free.saturating_sub(buffers(&limits));
+        let page = decoder.page_bytes(limits.cache);
+        if limits.cache_bytes < page {
+            let needed = fixed + buffers(&limits) + page;
+            return Err(Error::BudgetTooSmall { what: "sampling", budget, needed, remedy: "a smaller model or one stored in 16 bits" });
+        }
+        Ok(limits)
+    }
+}
+
+/// Bytes of weights and step buffers, without the cache.
+fn sampling_needs(spec: &DecoderSpec, matrix_width: usize, sequences: usize, step_rows: usize) -> usize {
+    needs(spec, Job::Sampling { sequences, length: 0, step_rows }, matrix_width).total()
+}
