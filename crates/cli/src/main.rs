@@ -6,6 +6,7 @@ mod model;
 mod overrides;
 mod progress;
 
+use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
 use commands::{bench, eval, get, init, pretrain, report, reproduce, run, sample, score, train, verify};
 use std::num::NonZeroUsize;
@@ -20,6 +21,9 @@ struct Arguments {
     /// Worker threads; all cores if not given. Results do not depend on it
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Memory that this process may use, such as 8GiB; what is computed at once is chosen to fit, or refused. Without it, by the config alone
+    #[arg(long, global = true, value_name = "SIZE")]
+    memory: Option<ByteSize>,
     /// Show only warnings and errors on standard error
     #[arg(long, short, global = true)]
     quiet: bool,
@@ -69,6 +73,9 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     console::start(arguments.quiet);
+    if let Some(memory) = arguments.memory {
+        starloop_lm::memory::set_budget(memory.as_u64() as usize);
+    }
     let outcome = threads(arguments.threads).and_then(|()| match &arguments.command {
         Command::Run(a) => run::run(a, arguments.quiet),
         Command::Reproduce(a) => reproduce::run(a, arguments.quiet),

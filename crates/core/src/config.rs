@@ -58,11 +58,26 @@ pub struct ModelConfig {
     pub base: String,
     /// Put prompts as what the user says in a conversation, by the checkpoint's chat template, in sampling and in training. By default they
     /// stand as they are.
-    #[serde(default, skip_serializing_if = "is_off")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub chat: bool,
+    /// In what the keys and values of the sequences being sampled are kept. Half precision takes half the memory and moves
+    /// log-probabilities by some 1e-3.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub kv_cache: KvCache,
     /// The name under which `starloop get model` finds it, to be told where the directory is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<String>,
+}
+
+/// The precision of keys and values in sampling.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KvCache {
+    /// 32 bits, as in training.
+    #[default]
+    F32,
+    /// 16 bits.
+    F16,
 }
 
 /// `[sampling]`: how rationales are drawn while collecting.
@@ -135,12 +150,12 @@ pub struct TrainingConfig {
     /// Tokens in a packed sequence (paper: 1024).
     pub sequence_length: usize,
     /// Leave out examples that are longer than `sequence_length`, count them and warn; otherwise they are an error. None is ever cut.
-    #[serde(skip_serializing_if = "is_off")]
+    #[serde(skip_serializing_if = "is_default")]
     pub drop_too_long: bool,
     /// Tokens that go through the model at once; what a step has more is accumulated. Changes memory and speed, and results only by rounding.
     pub micro_batch_tokens: usize,
     /// Compute activations again on the way back instead of keeping them: less memory, a third more work, the same results.
-    #[serde(skip_serializing_if = "is_off")]
+    #[serde(skip_serializing_if = "is_default")]
     pub recompute_activations: bool,
     /// `[training.lora]`: train low-rank adapters and freeze the model, which then stays in 16 bits where it is stored so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,9 +216,8 @@ impl Default for TrainingConfig {
 }
 
 // Keys of which older recipes know nothing are written only where they say something, so that a recipe's hash stays.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-fn is_off(switch: &bool) -> bool {
-    !switch
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// `[training.lora]`: low-rank adapters (Hu et al. 2022), under the names of PEFT.

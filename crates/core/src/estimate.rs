@@ -85,7 +85,7 @@ fn typical_length(config: &Config, task: &dyn Task, problems: &[Problem], model:
 }
 
 fn sampling_speed(config: &Config, task: &dyn Task, problems: &[Problem], base: &Path) -> Result<f64> {
-    let mut policy = EmbeddedPolicy::default().in_chat(config.model.chat);
+    let mut policy = EmbeddedPolicy::new(&config.model);
     policy.load(base)?;
     let prompt = |problem: &Problem| prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
     let request = |problem: &Problem| SampleRequest { prompt: prompt(problem), seed: 0 };
@@ -107,7 +107,7 @@ fn training_speed(config: &Config, model: LanguageModel) -> Result<f64> {
     let length = settings.sequence_length.min(model.spec().context);
     let document = Document::whole((0..length).map(|i| (i % model.spec().vocabulary) as u32).collect());
     let mut epochs = PackedEpochs::new(vec![document], settings.batch_size, length, 0).map_err(|error| failed(&error))?;
-    let mut session = TrainingSession::new(model, hyperparameters(settings, STEPS + 1));
+    let mut session = TrainingSession::new(model, hyperparameters(settings, STEPS + 1)).map_err(|error| failed(&error))?;
     session.step(&epochs.batch(1)).map_err(|error| failed(&error))?;
     let began = Instant::now();
     for step in 2..=STEPS + 1 {

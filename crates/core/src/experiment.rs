@@ -22,7 +22,7 @@ pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observ
     let base = BaseModel::of(&config.model)?;
     let (run_dir, found) = RunDir::open(root, config, resume)?;
     let base = base.directory(&run_dir)?;
-    let (mut policy, mut trainer) = (EmbeddedPolicy::default().in_chat(config.model.chat), EmbeddedTrainer::new(config.model.chat));
+    let (mut policy, mut trainer) = (EmbeddedPolicy::new(&config.model), EmbeddedTrainer::new(config.model.chat));
     let mut parts = Parts { task: task.as_ref(), base: &base, policy: &mut policy, trainer: &mut trainer };
     run_in(config, &run_dir, found, &mut parts, observer)
 }

@@ -236,6 +236,8 @@ impl Arm<'_> {
         let steps = settings.steps_in(iteration);
         let start = self.checkpoint(lesson.start);
         let began = self.started(iteration, Stage::FineTuning, steps);
+        self.loaded = None;
+        self.parts.policy.unload();
         let metrics = place.write_checkpoint(|output| {
             let scratch = place.training_state();
             let seed = stage_seed(self.seed, iteration, "training");

@@ -69,6 +69,9 @@ pub trait Policy {
     /// Makes `checkpoint` (a directory) the model that [`Policy::sample`] asks. Returns the SHA-256 of its weights, in hexadecimal.
     fn load(&mut self, checkpoint: &Path) -> Result<String>;
 
+    /// Lets go of the model, which is not asked again before the next [`Policy::load`]: training needs the memory.
+    fn unload(&mut self) {}
+
     /// Draws one sample for each request, in the order of the requests. A sample depends on its request, the parameters and the weights
     /// alone, not on what else is asked for in the same call.
     fn sample(

@@ -158,7 +158,9 @@ impl Pretraining {
             first_losses: Vec::new(),
             curve: Vec::new(),
         };
-        Ok(Pretraining { session: TrainingSession::new(model, hyperparameters(&config.training, config.training.steps)), batches, log })
+        let session =
+            TrainingSession::new(model, hyperparameters(&config.training, config.training.steps)).map_err(|error| failed(&error))?;
+        Ok(Pretraining { session, batches, log })
     }
 
     /// What the recipe asks for and the text does not give.

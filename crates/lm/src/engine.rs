@@ -17,6 +17,7 @@ pub use sampler::Sampling;
 use crate::decoder::KeyValueCache;
 use crate::error::{Error, Result};
 use crate::kernels::{Kernels, PAGE};
+use crate::memory;
 use crate::model::LanguageModel;
 use pages::PagePool;
 use rayon::prelude::*;
@@ -77,13 +78,17 @@ struct Generation<'a> {
     logprobs: Vec<f32>,
 }
 
-/// Completes every request, in the order given.
+/// Completes every request, in the order given, within `limits` and the process's [budget](memory::budget).
 pub fn sample(
     model: &LanguageModel<impl Kernels>,
     requests: &[Request],
     limits: &EngineLimits,
     progress: &mut dyn FnMut(SamplingProgress),
 ) -> Result<Vec<Completion>> {
+    let limits = &match memory::budget() {
+        Some(budget) => limits.within(budget, &model.decoder)?,
+        None => *limits,
+    };
     let pages = check(model, requests, limits)?;
     let mut cache = KeyValueCache::new(&model.decoder, pages, limits.cache);
     let mut scheduler = Scheduler::new(requests.iter().map(|r| (r.prompt.as_slice(), r.max_new_tokens)), PagePool::new(pages), limits);

@@ -6,8 +6,25 @@ use crate::arch::DecoderSpec;
 use crate::decoder::layer::state_widths;
 use crate::decoder::training::{gradient_widths, logit_rows};
 use crate::kernels::PAGE;
+use std::sync::OnceLock;
 
 const FULL: usize = size_of::<f32>();
+
+/// What a process needs besides the model: the program, the tokenizer, documents or requests and their text.
+pub(crate) const BESIDES: usize = 96 << 20;
+
+static BUDGET: OnceLock<usize> = OnceLock::new();
+
+/// Sets the bytes that this process may use. Like its threads they belong to the process: sampling and training choose what they hold at
+/// once so that it fits, or refuse. The first call holds.
+pub fn set_budget(bytes: usize) {
+    BUDGET.get_or_init(|| bytes);
+}
+
+/// The bytes that this process may use, if it was told.
+pub fn budget() -> Option<usize> {
+    BUDGET.get().copied()
+}
 
 /// Bytes of what a job holds at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]

@@ -12,9 +12,10 @@ pub use schedule::{Decay, Schedule};
 
 use crate::arch::ParameterSpec;
 use crate::checkpoint::{read_vectors, write_vectors};
-use crate::decoder::{Packed, TrainingMemory, downloaded};
+use crate::decoder::{Decoder, Packed, TrainingMemory, downloaded};
 use crate::error::{Error, Result};
 use crate::kernels::{AdamWStep, Cpu, Kernels};
+use crate::memory::{self, BESIDES, Job, needs};
 use crate::model::LanguageModel;
 use serde_json::{Map, json};
 use std::path::Path;
@@ -115,15 +116,54 @@ pub struct TrainingSession<K: Kernels = Cpu> {
     steps_done: u64,
 }
 
+/// The fewest tokens at once that are worth computing.
+const FEWEST_TOKENS: usize = 16;
+
+impl Hyperparameters {
+    /// The same with as many tokens at once as keep training within `budget` bytes, weights included, and no more than these.
+    ///
+    /// # Errors
+    /// Not even a few tokens at once fit.
+    pub fn within<K: Kernels>(self, budget: usize, decoder: &Decoder<K>) -> Result<Self> {
+        let mut tokens = self.micro_batch_tokens;
+        while tokens > FEWEST_TOKENS && self.needs(tokens, decoder) > budget {
+            tokens = (tokens / 2).max(FEWEST_TOKENS);
+        }
+        self.check(budget, "training", tokens, decoder)?;
+        Ok(Hyperparameters { micro_batch_tokens: tokens, ..self })
+    }
+
+    /// Bytes of a training with so many tokens at once.
+    fn needs<K: Kernels>(&self, tokens: usize, decoder: &Decoder<K>) -> usize {
+        let job = Job::Training { tokens, recompute: self.recompute_activations };
+        needs(decoder.spec(), job, decoder.matrix_width()).total() + BESIDES
+    }
+
+    fn check<K: Kernels>(&self, budget: usize, what: &'static str, tokens: usize, decoder: &Decoder<K>) -> Result<()> {
+        let needed = self.needs(tokens, decoder);
+        if needed <= budget {
+            return Ok(());
+        }
+        let adapters = "train adapters (training.lora)";
+        let recompute = "set training.recompute_activations, or train adapters (training.lora)";
+        let remedy = if self.recompute_activations { adapters } else { recompute };
+        Err(Error::BudgetTooSmall { what, budget, needed, remedy })
+    }
+}
+
 impl<K: Kernels> TrainingSession<K> {
-    /// Starts with fresh moments.
-    pub fn new(model: LanguageModel<K>, hyperparameters: Hyperparameters) -> Self {
+    /// Starts with fresh moments, within the process's [budget](memory::budget).
+    pub fn new(model: LanguageModel<K>, hyperparameters: Hyperparameters) -> Result<Self> {
+        let hyperparameters = match memory::budget() {
+            Some(budget) => hyperparameters.within(budget, &model.decoder)?,
+            None => hyperparameters,
+        };
         let kernels = model.decoder.kernels();
         let moments = || model.decoder.trained().map(|(_, parameter)| kernels.zeros(kernels.len(parameter))).collect();
         let (gradients, first, second) = (model.decoder.zero_gradients(), moments(), moments());
         let memory = TrainingMemory::new(kernels);
         let memory = if hyperparameters.recompute_activations { memory.with_recomputation() } else { memory };
-        TrainingSession { model, hyperparameters, gradients, first, second, memory, steps_done: 0 }
+        Ok(TrainingSession { model, hyperparameters, gradients, first, second, memory, steps_done: 0 })
     }
 
     /// Updates done so far.
@@ -177,6 +217,10 @@ impl<K: Kernels> TrainingSession<K> {
                 tokens <= self.hyperparameters.micro_batch_tokens
             };
             let (part, after) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            if let (Some(budget), [alone]) = (memory::budget(), part) {
+                let what = "training on the longest of the documents";
+                self.hyperparameters.check(budget, what, alone.tokens.len(), &self.model.decoder)?;
+            }
             if let Some(long) = part.iter().position(|d| d.tokens.len() > context) {
                 let document = documents.len() - rest.len() + long;
                 return Err(Error::DocumentTooLong {

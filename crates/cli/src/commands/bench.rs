@@ -111,7 +111,7 @@ fn train(model: LanguageModel, size: &Size, steps: usize) -> Result<Vec<f64>> {
         recompute_activations: false,
         dropout_seed: 0,
     };
-    let mut session = TrainingSession::new(model, hyperparameters);
+    let mut session = TrainingSession::new(model, hyperparameters)?;
     let documents: Vec<Document> = (0..size.batch).map(|row| Document::whole(tokens(size.length, row, size))).collect();
     measure(steps, size.batch * size.length, || Ok(session.step(&documents).map(|_| ())?))
 }

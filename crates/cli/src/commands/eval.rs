@@ -96,7 +96,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
 fn by_likelihood(arguments: &Arguments, config: &Config, console: &mut Console) -> Result<()> {
     let task = experiment::task(config)?;
     let model = Model::find(&arguments.model)?;
-    let (split, few_shot, policy) = (config.evaluation.split, arguments.few_shot, &mut EmbeddedPolicy::default());
+    let (split, few_shot, policy) = (config.evaluation.split, arguments.few_shot, &mut EmbeddedPolicy::new(&config.model));
     let (figures, scored) = likelihood::measure(task.as_ref(), split, few_shot, policy, model.directory(), console)?;
     if let Some(answers) = &arguments.answers {
         let lines: String = scored.iter().map(|problem| Ok(serde_json::to_string(problem)? + "\n")).collect::<Result<_>>()?;

@@ -225,3 +225,21 @@ fn a_seed_decides_a_run_and_is_kept_in_its_config() {
     assert_eq!(one, again);
     assert_ne!(one, two);
 }
+
+#[test]
+fn memory_is_kept_to_a_budget_or_refused_and_changes_no_sample() {
+    let free = samples("-n 4 --seed 5 --temperature 3 --max-new-tokens 40");
+    assert_eq!(samples("--memory 110MB -n 4 --seed 5 --temperature 3 --max-new-tokens 40"), free);
+    let base = base();
+    let options = ["--model", text(&base), "--prompt", SUM];
+    starloop("sample --memory 20MB", &options).failed(1, &["sampling needs at least", "may use 20 MB", "give more memory"]);
+    assert_eq!(starloop("sample --memory much", &options).code, Some(2));
+    let place = tempfile::tempdir().unwrap();
+    let (data, out) = (place.path().join("data.jsonl"), place.path().join("out"));
+    std::fs::write(&data, r#"{"prompt": "Input:\n1 + 2\nTarget:\n", "completion": "3"}"#).unwrap();
+    let options = ["--model", text(&base), "--data", text(&data), "--out", text(&out)];
+    starloop("train --memory 90MB --set steps=1 --set warmup_steps=0", &options)
+        .failed(1, &["training needs at least", "recompute_activations"]);
+    assert!(!out.exists());
+    starloop("train --memory 150MB --set steps=1 --set warmup_steps=0", &options).done();
+}

@@ -1,11 +1,13 @@
 //! The policy that samples in this process.
 
 use super::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
+use crate::config::{KvCache, ModelConfig};
 use crate::error::{Error, Result};
 use crate::types::FinishReason;
+use rayon::prelude::*;
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::weights_sha256;
-use starloop_lm::engine::{self, Completion, EngineLimits, Finish, Request, Sampling};
+use starloop_lm::engine::{self, CachePrecision, Completion, EngineLimits, Finish, Request, Sampling};
 use starloop_lm::score::Tail;
 use std::path::Path;
 
@@ -18,15 +20,13 @@ pub struct EmbeddedPolicy {
 }
 
 impl EmbeddedPolicy {
-    /// The same, putting prompts by the checkpoint's chat template if `chat`.
-    #[must_use]
-    pub fn in_chat(self, chat: bool) -> Self {
-        EmbeddedPolicy { chat, ..self }
-    }
-
-    /// A policy whose engine keeps to these bounds; the samples do not depend on them.
-    pub fn new(limits: EngineLimits) -> Self {
-        EmbeddedPolicy { limits, ..EmbeddedPolicy::default() }
+    /// A policy that samples as `[model]` says.
+    pub fn new(config: &ModelConfig) -> Self {
+        let cache = match config.kv_cache {
+            KvCache::F32 => CachePrecision::Full,
+            KvCache::F16 => CachePrecision::Half,
+        };
+        EmbeddedPolicy { chat: config.chat, limits: EngineLimits { cache, ..EngineLimits::default() }, model: None }
     }
 }
 
@@ -39,6 +39,10 @@ impl Policy for EmbeddedPolicy {
         weights_sha256(checkpoint).map_err(failed)
     }
 
+    fn unload(&mut self) {
+        self.model = None;
+    }
+
     fn sample(
         &mut self,
         requests: &[SampleRequest],
@@ -49,7 +53,7 @@ impl Policy for EmbeddedPolicy {
         let model = loaded(self.model.as_ref())?;
         let sampling = Sampling { temperature: parameters.temperature as f32, top_k: parameters.top_k, top_p: parameters.top_p as f32 };
         let prompts = model.prompts(self.chat).map_err(failed)?;
-        let encode = |request: &SampleRequest| {
+        let encode = |request: &SampleRequest| -> starloop_lm::Result<Request> {
             Ok(Request {
                 prompt: prompts.encode(&request.prompt)?,
                 sampling,
@@ -58,7 +62,7 @@ impl Policy for EmbeddedPolicy {
                 stop_strings: parameters.stop_strings.clone(),
             })
         };
-        let requests = requests.iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
+        let requests = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
         let completions = engine::sample(model, &requests, &self.limits, &mut |state| {
             progress(SampleProgress { finished: state.finished as u64, tokens: state.tokens as u64 });
         });
@@ -70,7 +74,7 @@ impl Scorer for EmbeddedPolicy {
     fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
         let failed = |error| sampling_error(&error);
         let model = loaded(self.model.as_ref())?;
-        let tails = requests.iter().map(|request| tail(model, request)).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
+        let tails = requests.par_iter().map(|request| tail(model, request)).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
         let scores = model.score_tails(&tails, &mut |finished| {
             let tokens = tails[..finished].iter().map(|tail| tail.tokens.len() as u64).sum();
             progress(SampleProgress { finished: finished as u64, tokens });

@@ -35,7 +35,8 @@ impl Trainer for EmbeddedTrainer {
         let settings = job.settings;
         let mut epochs =
             PackedEpochs::new(documents, settings.batch_size, settings.sequence_length, job.seed).map_err(|error| failed(&error))?;
-        let mut session = TrainingSession::new(model, Hyperparameters { dropout_seed: job.seed, ..hyperparameters(settings, job.steps) });
+        let hyperparameters = Hyperparameters { dropout_seed: job.seed, ..hyperparameters(settings, job.steps) };
+        let mut session = TrainingSession::new(model, hyperparameters).map_err(|error| failed(&error))?;
         let mut tally = resume(&mut session, job)?;
         while session.steps_done() < job.steps {
             let report = session.step(&epochs.batch(session.steps_done() + 1)).map_err(|error| failed(&error))?;

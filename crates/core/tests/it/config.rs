@@ -75,7 +75,7 @@ fn unknown_keys_are_named_with_their_path_and_the_nearest() {
 #[test]
 fn a_key_like_no_other_gets_the_list() {
     let error = parse(&CONFIG.replacen("base =", "zzz =", 1), &[]).err().unwrap();
-    assert_eq!(error, "my.toml: unknown key `model.zzz`; valid there: base, chat, hub");
+    assert_eq!(error, "my.toml: unknown key `model.zzz`; valid there: base, chat, kv_cache, hub");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::arch::DecoderSpec;
 use crate::decoder::{CachePrecision, Decoder};
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
-use crate::memory::{Job, needs};
+use crate::memory::{BESIDES, Job, needs};
 
 /// Bounds on the work of one step and on memory. Completions do not depend on them, but for the precision of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +25,6 @@ impl Default for EngineLimits {
     }
 }
 
-/// What a process needs besides the model: the program, the tokenizer, the requests and their text.
-const BESIDES: usize = 96 << 20;
 /// The least rows of a step.
 const FEWEST_ROWS: usize = 64;
 

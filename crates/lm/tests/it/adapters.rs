@@ -111,7 +111,7 @@ fn only_the_adapters_learn_beside_weights_of_16_bits() {
     let frozen = model.decoder.download();
     assert!(frozen.iter().any(|values| matches!(values, Values::Half(_))));
     let documents = fixture::documents(&fixture::reference("llama-untied"));
-    let mut session = TrainingSession::new(model, hyperparameters());
+    let mut session = TrainingSession::new(model, hyperparameters()).unwrap();
     let losses: Vec<f64> = (0..30).map(|_| session.step(&documents).unwrap().loss).collect();
     assert!(losses[29] < 0.6 * losses[0], "{losses:?}");
 
@@ -139,7 +139,7 @@ fn a_training_of_adapters_is_taken_up_where_it_was_saved() {
     let documents = fixture::documents(&fixture::reference("llama-tiny"));
     let start = || {
         let model = fixture::model("llama-tiny").with_fresh_adapters(&lora(2, 0.2, &["q_proj", "up_proj"]), 3).unwrap();
-        TrainingSession::new(model, hyperparameters())
+        TrainingSession::new(model, hyperparameters()).unwrap()
     };
     let mut whole = start();
     let out = tempfile::tempdir().unwrap();

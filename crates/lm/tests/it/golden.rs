@@ -110,7 +110,7 @@ fn ten_adamw_steps_equal_pytorch() {
             recompute_activations: false,
             dropout_seed: 0,
         };
-        let mut session = TrainingSession::new(fixture::model(name), hyperparameters);
+        let mut session = TrainingSession::new(fixture::model(name), hyperparameters).unwrap();
         let (losses, norms) = (&reference["adamw.losses"], &reference["adamw.grad_norms"]);
         assert_eq!(losses.len(), 10);
         for (step, (loss, norm)) in losses.iter().zip(norms).enumerate() {

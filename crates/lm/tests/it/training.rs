@@ -102,7 +102,8 @@ fn a_window_slides_over_documents_longer_than_a_tile() {
 #[test]
 fn accumulation_is_the_whole_batch_at_once() {
     let step = |micro_batch_tokens| {
-        let mut session = TrainingSession::new(fixture::model("llama-tiny"), Hyperparameters { micro_batch_tokens, ..hyperparameters() });
+        let mut session =
+            TrainingSession::new(fixture::model("llama-tiny"), Hyperparameters { micro_batch_tokens, ..hyperparameters() }).unwrap();
         session.step(&documents()).unwrap()
     };
     let (whole, parts) = (step(100_000), step(100));
@@ -114,7 +115,7 @@ fn accumulation_is_the_whole_batch_at_once() {
 fn a_training_is_the_same_on_any_number_of_threads() {
     let train = |threads| {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
-            let mut session = TrainingSession::new(fixture::model("llama-untied"), hyperparameters());
+            let mut session = TrainingSession::new(fixture::model("llama-untied"), hyperparameters()).unwrap();
             let mut batches = PackedEpochs::new(documents(), 4, 100, 3).unwrap();
             for step in 1..=6 {
                 session.step(&batches.batch(step)).unwrap();
@@ -130,21 +131,21 @@ fn a_saved_training_goes_on_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state.safetensors");
     let mut batches = PackedEpochs::new(documents(), 4, 100, 3).unwrap();
-    let mut whole = TrainingSession::new(fixture::model("llama-tiny"), hyperparameters());
+    let mut whole = TrainingSession::new(fixture::model("llama-tiny"), hyperparameters()).unwrap();
     for step in 1..=12 {
         whole.step(&batches.batch(step)).unwrap();
         if step == 5 {
             whole.save_state(&state, &serde_json::Map::from_iter([("loss".into(), 0.5.into())])).unwrap();
         }
     }
-    let mut resumed = TrainingSession::new(fixture::model("llama-tiny"), hyperparameters());
+    let mut resumed = TrainingSession::new(fixture::model("llama-tiny"), hyperparameters()).unwrap();
     assert_eq!(resumed.load_state(&state).unwrap()["loss"], 0.5);
     assert_eq!(resumed.steps_done(), 5);
     for step in 6..=12 {
         resumed.step(&batches.batch(step)).unwrap();
     }
     assert_eq!(whole.model().decoder.download(), resumed.model().decoder.download());
-    let mut other = TrainingSession::new(fixture::model("llama-untied"), hyperparameters());
+    let mut other = TrainingSession::new(fixture::model("llama-untied"), hyperparameters()).unwrap();
     assert!(other.load_state(&state).unwrap_err().to_string().contains("belongs to another model"));
 }
 
@@ -152,9 +153,9 @@ fn a_saved_training_goes_on_bit_for_bit() {
 fn divergence_and_silence_are_errors() {
     let mut diverged = fixture::model("llama-tiny");
     diverged.decoder.trained_mut().next().unwrap().1.fill(f32::NAN);
-    let mut session = TrainingSession::new(diverged, hyperparameters());
+    let mut session = TrainingSession::new(diverged, hyperparameters()).unwrap();
     assert!(session.step(&documents()).unwrap_err().to_string().contains("training diverged at step 1: the loss is NaN"));
-    let mut session = TrainingSession::new(fixture::model("llama-tiny"), hyperparameters());
+    let mut session = TrainingSession::new(fixture::model("llama-tiny"), hyperparameters()).unwrap();
     let silent = Document { tokens: vec![1, 2, 3], target: vec![true, false, false] };
     assert!(session.step(&[silent]).unwrap_err().to_string().contains("no token of the training data carries loss"));
 }
