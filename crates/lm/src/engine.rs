@@ -91,7 +91,8 @@ pub fn sample(
     };
     let pages = check(model, requests, limits)?;
     let mut cache = KeyValueCache::new(&model.decoder, pages, limits.cache);
-    let mut scheduler = Scheduler::new(requests.iter().map(|r| (r.prompt.as_slice(), r.max_new_tokens)), PagePool::new(pages), limits);
+    let pool = if limits.share_prefixes { PagePool::new(pages) } else { PagePool::unshared(pages) };
+    let mut scheduler = Scheduler::new(requests.iter().map(|r| (r.prompt.as_slice(), r.max_new_tokens)), pool, limits);
     let start = |request| Generation { request, sampler: Sampler::new(request), tokens: Vec::new(), logprobs: Vec::new() };
     let mut generations: Vec<Generation<'_>> = requests.iter().map(start).collect();
     let mut completions: Vec<Option<Completion>> = requests.iter().map(|_| None).collect();
@@ -122,10 +123,8 @@ fn extend(
     logits: &[f32],
     generations: &mut [Generation<'_>],
 ) -> Result<Vec<(usize, Option<Finish>)>> {
-    // The scheduler admits requests in order, so `sampled` ascends.
-    let taken: Vec<_> = generations.iter_mut().enumerate().filter(|(index, _)| sampled.binary_search(index).is_ok()).collect();
     let rows = logits.par_chunks_exact(model.spec().vocabulary);
-    taken
+    sampled_of(generations, sampled)
         .into_par_iter()
         .zip(rows)
         .map_init(Vec::new, |weights, ((index, generation), row)| {
@@ -136,6 +135,17 @@ fn extend(
             Ok((index, finished(model, generation)?))
         })
         .collect()
+}
+
+/// The generations that are sampled, with their numbers. The scheduler admits requests in order, so these ascend.
+fn sampled_of<'a, T>(generations: &'a mut [T], sampled: &[usize]) -> Vec<(usize, &'a mut T)> {
+    let (mut rest, mut passed) = (generations, 0);
+    let taken = sampled.iter().filter_map(|&index| {
+        let (generation, after) = std::mem::take(&mut rest).get_mut(index - passed..)?.split_first_mut()?;
+        (rest, passed) = (after, index + 1);
+        Some((index, generation))
+    });
+    taken.collect()
 }
 
 fn finished(model: &LanguageModel<impl Kernels>, generation: &Generation<'_>) -> Result<Option<Finish>> {

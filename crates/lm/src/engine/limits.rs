@@ -15,13 +15,15 @@ pub struct EngineLimits {
     pub step_rows: usize,
     /// Bytes of the key-value cache.
     pub cache_bytes: usize,
+    /// Whether prompts that begin alike are computed once; off only to see what it gives.
+    pub share_prefixes: bool,
     /// In what keys and values are kept.
     pub cache: CachePrecision,
 }
 
 impl Default for EngineLimits {
     fn default() -> Self {
-        EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 29, cache: CachePrecision::Full }
+        EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 29, share_prefixes: true, cache: CachePrecision::Full }
     }
 }
 

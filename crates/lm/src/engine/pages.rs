@@ -25,6 +25,7 @@ pub(super) struct PagePool {
     idle: VecDeque<u32>,
     idle_count: usize,
     nodes: HashMap<Key, (u64, u32)>,
+    sharing: bool,
     next_node: u64,
 }
 
@@ -36,8 +37,14 @@ impl PagePool {
             idle: VecDeque::new(),
             idle_count: 0,
             nodes: HashMap::new(),
+            sharing: true,
             next_node: 0,
         }
+    }
+
+    /// A pool in which no sequence finds another's pages.
+    pub(super) fn unshared(pages: usize) -> Self {
+        PagePool { sharing: false, ..PagePool::new(pages) }
     }
 
     /// Pages for a sequence of `total` positions, or `None` if they are not to be had now. Also returns how many of the prompt's positions
@@ -45,7 +52,8 @@ impl PagePool {
     ///
     /// The prompt's last token is never shared: its logits are needed.
     pub(super) fn allocate(&mut self, prompt: &[u32], total: usize) -> Option<(Vec<u32>, usize)> {
-        let chunks = prompt[..prompt.len() - 1].as_chunks::<PAGE>().0;
+        let shareable = if self.sharing { prompt.len() - 1 } else { 0 };
+        let chunks = prompt[..shareable].as_chunks::<PAGE>().0;
         let mut parent = None;
         let mut table = Vec::with_capacity(total.div_ceil(PAGE));
         for chunk in chunks {

@@ -24,18 +24,19 @@ pub(super) struct Step {
 
 /// Admits requests in order as pages come free, and fills each step up to its limit.
 #[derive(Debug)]
-pub(super) struct Scheduler {
-    waiting: VecDeque<(usize, Vec<u32>, usize)>,
+pub(super) struct Scheduler<'a> {
+    /// Requests by number, their prompts, and the most positions that they may come to.
+    waiting: VecDeque<(usize, &'a [u32], usize)>,
     /// In order of admission: a sequence stands after those whose pages it shares.
     running: Vec<Running>,
     pool: PagePool,
     limits: EngineLimits,
 }
 
-impl Scheduler {
+impl<'a> Scheduler<'a> {
     /// Requests as prompt and most new tokens. Each must fit the pool alone.
-    pub(super) fn new<'a>(requests: impl Iterator<Item = (&'a [u32], usize)>, pool: PagePool, limits: &EngineLimits) -> Self {
-        let waiting = requests.enumerate().map(|(index, (prompt, new))| (index, prompt.to_vec(), prompt.len() + new)).collect();
+    pub(super) fn new(requests: impl Iterator<Item = (&'a [u32], usize)>, pool: PagePool, limits: &EngineLimits) -> Self {
+        let waiting = requests.enumerate().map(|(index, (prompt, new))| (index, prompt, prompt.len() + new)).collect();
         Scheduler { waiting, running: Vec::new(), pool, limits: *limits }
     }
 
@@ -61,11 +62,11 @@ impl Scheduler {
     fn admit(&mut self) {
         while self.running.len() < self.limits.sequences.max(1) {
             let Some((request, prompt, total)) = self.waiting.pop_front() else { return };
-            let Some((pages, computed)) = self.pool.allocate(&prompt, total) else {
+            let Some((pages, computed)) = self.pool.allocate(prompt, total) else {
                 self.waiting.push_front((request, prompt, total));
                 return;
             };
-            self.running.push(Running { request, tokens: prompt, computed, pages });
+            self.running.push(Running { request, tokens: prompt.to_vec(), computed, pages });
         }
     }
 
@@ -107,7 +108,6 @@ impl Running {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::decoder::CachePrecision;
     use crate::kernels::PAGE;
     use std::collections::{BTreeMap, HashMap};
 
@@ -166,9 +166,9 @@ mod tests {
     #[test]
     fn every_request_is_served_and_sees_its_own_past() {
         for seed in 0..40 {
-            run(seed, EngineLimits { sequences: 8, step_rows: 24, cache_bytes: 0, cache: CachePrecision::Full }, 40);
-            run(seed, EngineLimits { sequences: 30, step_rows: 1000, cache_bytes: 0, cache: CachePrecision::Full }, 500);
-            run(seed, EngineLimits { sequences: 3, step_rows: 7, cache_bytes: 0, cache: CachePrecision::Full }, 6);
+            run(seed, EngineLimits { sequences: 8, step_rows: 24, ..EngineLimits::default() }, 40);
+            run(seed, EngineLimits { sequences: 30, step_rows: 1000, ..EngineLimits::default() }, 500);
+            run(seed, EngineLimits { sequences: 3, step_rows: 7, ..EngineLimits::default() }, 6);
         }
     }
 }

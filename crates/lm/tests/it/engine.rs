@@ -5,7 +5,8 @@ use starloop_lm::LanguageModel;
 use starloop_lm::engine::{CachePrecision, Completion, EngineLimits, Finish, Request, Sampling, sample};
 use starloop_lm::score::Tail;
 
-const SMALL: EngineLimits = EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 24, cache: CachePrecision::Full };
+const SMALL: EngineLimits =
+    EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 24, share_prefixes: true, cache: CachePrecision::Full };
 
 fn run(model: &LanguageModel, requests: &[Request], limits: EngineLimits) -> Vec<Completion> {
     sample(model, requests, &limits, &mut |_| {}).unwrap()
@@ -56,6 +57,7 @@ fn a_completion_does_not_depend_on_its_company() {
         let limits = EngineLimits { sequences, step_rows, ..SMALL };
         assert_eq!(together, run(&model, &requests, limits), "{sequences} sequences, {step_rows} rows a step");
     }
+    assert_eq!(together, run(&model, &requests, EngineLimits { share_prefixes: false, ..SMALL }));
     // A cache of few pages: prefixes are evicted and computed again.
     let limits = EngineLimits { cache_bytes: 12 * model.decoder.page_bytes(CachePrecision::Full), ..SMALL };
     assert_eq!(together, run(&model, &requests, limits));
