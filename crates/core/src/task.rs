@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::types::{FinishReason, Grade, Mode, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::path::Path;
 
 /// Which problems: those that are learned from, those that choose settings, those that give the final figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -63,6 +64,11 @@ pub trait Settings: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// A value that cannot be, or a file that does not hold what it should.
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError>;
+
+    /// The files that [`Settings::build`] reads.
+    fn files(&self) -> Vec<&Path> {
+        Vec::new()
+    }
 
     /// The task without its problems: it grades answers, and needs no files for it.
     ///

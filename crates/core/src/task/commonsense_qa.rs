@@ -11,19 +11,16 @@
 //!
 //! ` (CORRECT)` is the hint. The direct answer is ` (b).`, as in the authors' prompts.
 
-mod choices;
-mod verdict;
-
 use crate::error::{Error, Result};
+use crate::task::choice::{self, MOST, index_of_letter, letter};
 use crate::task::dataset::{Dataset, Entry, Files, Portions};
-use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
+use crate::task::prompts::{self, ANSWER, QUESTION, Solved, own_text};
 use crate::task::rows::{self, Row};
 use crate::task::{ConfigError, Settings, Split, Style, Task, WorkedExample, leak};
 use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
-use choices::{MOST, letter};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The name of the task and of its data.
 const NAME: &str = "commonsense_qa";
@@ -75,6 +72,10 @@ impl Settings for CommonsenseQaConfig {
         Ok(Box::new(CommonsenseQaTask { dataset, worked }))
     }
 
+    fn files(&self) -> Vec<&Path> {
+        [&self.train, &self.test].into_iter().chain(&self.prompts).map(PathBuf::as_path).collect()
+    }
+
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {
         Ok(Box::new(CommonsenseQaTask { dataset: Dataset::empty(self.portions()), worked: self.worked()? }))
     }
@@ -118,7 +119,7 @@ impl Task for CommonsenseQaTask {
     }
 
     fn prompt(&self, problem: &Problem, mode: Mode) -> String {
-        let right = if mode == Mode::Hinted { choices::index_of(&problem.answer, &problem.choices) } else { None };
+        let right = if mode == Mode::Hinted { choice::known(&problem.answer, &problem.choices) } else { None };
         let mut prompt = format!("{QUESTION} {}\n{CHOICES}\n", problem.question);
         for (index, choice) in problem.choices.iter().enumerate() {
             let hint = if right == Some(index) { HINT } else { "" };
@@ -142,9 +143,10 @@ impl Task for CommonsenseQaTask {
     fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
         let Problem { id, answer, choices, .. } = problem;
         let answer = check(choices)
-            .and_then(|()| choices::index_of(answer, choices).ok_or_else(|| no_choice(answer, choices)))
+            .and_then(|()| choice::known(answer, choices).ok_or_else(|| no_choice(answer, choices)))
             .map_err(|message| Error::KnownAnswer { problem: id.to_string(), message })?;
-        Ok(verdict::verify(choices, answer, completion, finish))
+        let own = own_text(completion);
+        Ok(choice::verify(choices, answer, own, if own.len() < completion.len() { FinishReason::Stop } else { finish }))
     }
 
     fn reference(&self, _: &Problem) -> Option<String> {
@@ -161,7 +163,7 @@ impl Task for CommonsenseQaTask {
     }
 
     fn leaks_hint(&self, completion: &str) -> bool {
-        leak::leaks(verdict::rationale(completion))
+        leak::leaks(choice::rationale(own_text(completion)))
     }
 }
 
@@ -175,7 +177,7 @@ fn check(choices: &[String]) -> Result<(), String> {
 }
 
 fn no_choice(answer: &str, choices: &[String]) -> String {
-    format!("the known answer {answer:?} is neither a letter nor a text of the choices: {}", choices.join(", "))
+    format!("the known answer {answer:?} is neither the letter nor the text of one of the choices: {}", choices.join(", "))
 }
 
 fn entry(row: &Row) -> Result<Entry<()>, String> {
@@ -186,13 +188,13 @@ fn entry(row: &Row) -> Result<Entry<()>, String> {
     let (labels, choices): (Vec<String>, Vec<String>) = choices.into_iter().unzip();
     check(&choices)?;
     for (index, label) in labels.iter().enumerate() {
-        if choices::index_of_letter(label, labels.len()) != Some(index) {
+        if index_of_letter(label, labels.len()) != Some(index) {
             let expected = letter(index).to_ascii_uppercase();
             return Err(format!("the choices must be labelled A, B, ... in this order; found {label:?} in the place of {expected}"));
         }
     }
     let key = row.text("answerKey")?;
-    let answer = choices::index_of_letter(key, choices.len())
+    let answer = index_of_letter(key, choices.len())
         .ok_or_else(|| format!("\"answerKey\" is {key:?}, which is none of the labels {}", labels.join(", ")))?;
     let problem = problem(row.text("id")?, row.text("question.stem")?.trim(), answer, choices);
     Ok(Entry { line: row.line, problem, rest: () })
@@ -215,9 +217,9 @@ fn worked_example(question: &str, solution: &str) -> Result<Problem, String> {
     if choices.iter().any(|choice| choice.ends_with(HINT)) {
         return Err(format!("a choice is marked{HINT}; name the file without hints, for they are added where they belong"));
     }
-    let answer = verdict::strict(solution, &choices)
+    let answer = choice::strict(solution, &choices)
         .ok_or_else(|| "the solution does not end with `the answer is <text> (b).`, with the letter of a choice".to_owned())?;
-    if verdict::rationale(solution).trim().is_empty() {
+    if choice::rationale(solution).trim().is_empty() {
         return Err(
             "there is no rationale before the answer; name the file with rationales, for the answers alone follow from it".to_owned()
         );

@@ -20,7 +20,7 @@ use crate::task::rows::{self, Row};
 use crate::task::{ConfigError, Settings, Split, Style, Task, WorkedExample, leak};
 use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use verdict::MARK;
 
 /// The name of the task and of its data.
@@ -72,6 +72,10 @@ impl Settings for Gsm8kConfig {
         let files = Files { train: read("train", &self.train)?, dev: None, test: read("test", &self.test)? };
         let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| &solved.problem), self.portions(), seed)?;
         Ok(Box::new(Gsm8kTask { dataset, worked, check_annotations: self.check_annotations }))
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        [&self.train, &self.test].into_iter().chain(&self.prompts).map(PathBuf::as_path).collect()
     }
 
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {

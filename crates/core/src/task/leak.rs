@@ -14,7 +14,7 @@ static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
         | \b (?: given | provided | stated | known | supplied ) \s+ (?: final \s+ | correct \s+ )? answer \b
         | \b answer \s+ (?: (?: that | which ) \s+ )? (?: is | was | has \s+ been | we \s+ were ) \s+ (?: already \s+ )?
           (?: given | provided | known | stated | supplied | shown | told | marked | indicated ) (?: \s+ (?: as | to | in | here | above ) \b | \s* [,.;:] | \s* $ )
-        | \b (?: in | by ) \s+ (?: the \s+ )? (?: parenthes[ei]s | brackets? ) \b
+        | \b (?: in | by ) \s+ (?: the \s+ )? (?: parenthes[ei]s | brackets ) \b
         | \b we \s+ (?: already \s+ )? know \s+ (?: that \s+ )? the \s+ (?: final \s+ | correct \s+ )? answer \b
         ",
     )
@@ -73,6 +73,9 @@ mod tests {
             "The answer is known_to_nobody.",
             "A whistle hinders him.",
             "The price is marked up by 10%.",
+            "His income is in the 20% tax bracket.",
+            "She falls in the bracket of 10%, he by the tax brackets into that of 20%.",
+            "Multiplying through the parentheses, we get 8X + 15.",
         ] {
             assert!(!leaks(text), "{text:?}");
         }

@@ -66,7 +66,7 @@ fn the_worked_examples_are_in_the_form_of_the_task() {
     for Solved { problem, completion } in &worked {
         let grade = task.verify(problem, completion, FinishReason::Stop).unwrap();
         assert_eq!(grade, Grade { verdict: Verdict::Correct, reading: Some(Reading::Strict) }, "{}", problem.question);
-        let right = &problem.choices[choices::index_of(&problem.answer, &problem.choices).unwrap()];
+        let right = &problem.choices[choice::known(&problem.answer, &problem.choices).unwrap()];
         assert!(completion.ends_with(&format!(" Therefore, the answer is {right} ({}).", problem.answer)), "{completion}");
         assert!(!task.leaks_hint(completion) && task.leaks_hint(&task.direct_completion(problem)));
     }
@@ -131,7 +131,7 @@ fn the_grader_takes_the_known_answer_as_letter_or_text() {
         assert_eq!(task.verify(&problem, "the answer is blotter (b).", FinishReason::Stop).unwrap().verdict, Verdict::Correct, "{answer}");
     }
     for (answer, choices, said) in [
-        ("c", &problem.choices[..], "x: the known answer \"c\" is neither a letter nor a text of the choices: ink, blotter"),
+        ("c", &problem.choices[..], "x: the known answer \"c\" is neither the letter nor the text of one of the choices: ink, blotter"),
         ("b", &[], "x: there are no choices"),
         ("a", &problem.choices[..1], "x: expected 2 to 26 choices"),
     ] {
@@ -139,4 +139,19 @@ fn the_grader_takes_the_known_answer_as_letter_or_text() {
         let error = task.verify(&problem, "(a)", FinishReason::Stop).expect_err("refused").to_string();
         assert!(error.starts_with(said), "{error}");
     }
+}
+
+#[test]
+fn a_problem_of_the_models_own_is_not_graded() {
+    let task = CommonsenseQaConfig::default().grader().unwrap();
+    let problem = problem("x", "", 1, vec!["ink".into(), "blotter".into()]);
+    for (completion, finish, expected) in [
+        ("the answer is blotter (b).\n\nQ: Where?\nA: the answer is ink (a).", FinishReason::Stop, "correct"),
+        ("\nQ: the answer is blotter (b).", FinishReason::Stop, "unparsed"),
+        ("it is a blotter\nQ: Next", FinishReason::Length, "correct"),
+        ("I do not know\nQ: Next", FinishReason::Length, "unparsed"),
+    ] {
+        assert_eq!(task.verify(&problem, completion, finish).unwrap().verdict.name(), expected, "{completion:?}");
+    }
+    assert!(task.leaks_hint("\nQ: Next") && !task.leaks_hint("I do not know.\nQ: by the hint"));
 }

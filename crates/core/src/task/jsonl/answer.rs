@@ -17,6 +17,9 @@ use regex::Regex;
 /// The place of a strict answer where no pattern is given.
 const MARKED_LINE: &str = r"(?m)^[ \t]*####[ \t]*([^\n]*)$";
 
+/// What stands before a text that is an answer, in lower case.
+const MARKS: [&str; 3] = ["answer is", "answer:", "####"];
+
 /// Reads and compares answers.
 pub(super) struct Answers {
     stop: Vec<String>,
@@ -115,10 +118,7 @@ impl Answers {
                 match (&self.pattern, stated) {
                     (None, _) => choice::verify(choices, right, text, finish),
                     (Some(_), None) => Verdict::Unparsed.into(),
-                    (Some(_), Some(stated)) => {
-                        let grade = choice::verify(choices, right, stated, FinishReason::Stop);
-                        Grade { reading: grade.reading.map(|_| Reading::Strict), ..grade }
-                    }
+                    (Some(_), Some(stated)) => choice::verify_conclusion(choices, right, stated),
                 }
             }
             Comparison::Command(_) => unreachable!("graded before it comes here"),
@@ -133,9 +133,17 @@ fn stated_number(stated: &str) -> Option<Number> {
 
 /// The answer as it is stated, or as the end of the text has it.
 fn stated_text(stated: Option<&str>, text: &str) -> Option<String> {
-    let at_the_end = || choice::conclusion(text).map(|(said, _)| said).or_else(|| text.trim_end().lines().next_back());
+    let at_the_end = || concluded(text).or_else(|| text.trim_end().lines().next_back());
     let found = plain(stated.or_else(at_the_end)?);
     (!found.is_empty()).then_some(found)
+}
+
+/// What follows the last mark: the rest of its line, or the next line that is not blank.
+fn concluded(text: &str) -> Option<&str> {
+    // Of the same length, so that places hold for both.
+    let lower = text.to_ascii_lowercase();
+    let end = MARKS.iter().filter_map(|mark| lower.rfind(mark).map(|at| at + mark.len())).max()?;
+    text[end..].trim_start_matches(|c: char| c.is_whitespace() || c == ':').lines().next()
 }
 
 /// Without what does not tell texts apart.

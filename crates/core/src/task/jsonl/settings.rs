@@ -3,7 +3,7 @@
 use super::JsonlTask;
 use crate::task::{ConfigError, Settings, Task};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the problems are, how they are put, and when an answer is right. Files are seen from the working directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,6 +153,11 @@ impl JsonlConfig {
 impl Settings for JsonlConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         Ok(Box::new(JsonlTask::new(self, seed)?))
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        let JsonlConfig { train, dev, test, examples_file, .. } = self;
+        [train].into_iter().chain(dev).chain(test).chain(examples_file).map(PathBuf::as_path).collect()
     }
 
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {

@@ -9,16 +9,14 @@
 
 use super::answer::Answers;
 use super::settings::{AnswerType, JsonlConfig};
+use crate::task::ConfigError;
+use crate::task::choice::{self, MOST};
 use crate::task::dataset::Entry;
 use crate::task::rows::Row;
-use crate::task::{ConfigError, choice};
 use crate::template::Template;
 use crate::types::{FinishReason, Problem, ProblemId, Reading, Verdict};
 use serde_json::{Map, Value};
 use std::path::Path;
-
-/// The most choices that letters can name.
-const MOST_CHOICES: usize = 26;
 
 /// The class of all problems where no column tells their classes.
 const EVERY_CLASS: &str = "all";
@@ -247,8 +245,8 @@ fn choices_of(value: &Value) -> Result<(Vec<String>, Vec<String>), String> {
         _ => (None, None),
     };
     let choices = choices.ok_or_else(expected)?;
-    if !(2..=MOST_CHOICES).contains(&choices.len()) {
-        return Err(format!("holds {} choices, but there have to be 2 to {MOST_CHOICES}", choices.len()));
+    if !(2..=MOST).contains(&choices.len()) {
+        return Err(format!("holds {} choices, but there have to be 2 to {MOST}", choices.len()));
     }
     Ok((choices, labels.unwrap_or_default()))
 }

@@ -3,25 +3,38 @@
 /// Characters that set off a letter without meaning: emphasis, quotes.
 const MARKUP: [char; 6] = ['*', '_', '`', '"', '\'', '\\'];
 
+/// Stands between two choices of which neither is settled on, with words such as these before the second.
+const OR: &str = " or ";
+const FILLERS: [&str; 8] = ["", "a", "an", "the", "maybe", "perhaps", "possibly", "option"];
+
 /// As many choices as there are letters.
-pub(super) const MOST: usize = 26;
+pub(crate) const MOST: usize = 26;
 
 /// The letter of a choice, `a` for the first. There are no more than [`MOST`].
-pub(super) fn letter(choice: usize) -> char {
+pub(crate) fn letter(choice: usize) -> char {
     char::from(b'a' + choice as u8)
 }
 
 /// The choice with a letter, in either case, markup around it allowed.
-pub(super) fn index_of_letter(text: &str, count: usize) -> Option<usize> {
+pub(crate) fn index_of_letter(text: &str, count: usize) -> Option<usize> {
     let mut letters = text.trim().trim_matches(MARKUP).chars();
     let choice = (letters.next()?.to_ascii_lowercase() as usize).checked_sub('a' as usize)?;
     (letters.next().is_none() && choice < count).then_some(choice)
 }
 
-/// The choice that a known answer means: its letter, `b` or `(b)`, or its text.
-pub(super) fn index_of(answer: &str, choices: &[String]) -> Option<usize> {
-    let letter = index_of_letter(answer.trim().trim_matches(['(', ')', '.']), choices.len());
-    letter.or_else(|| choices.iter().position(|choice| choice.trim().eq_ignore_ascii_case(answer.trim())))
+/// The choice that a known answer means, by its letter, `b` or `(b)`, or by its text; `None` where it means none, or two.
+pub(crate) fn known(answer: &str, choices: &[String]) -> Option<usize> {
+    let answer = answer.trim();
+    let letter = index_of_letter(answer.trim_matches(['(', ')', '.']), choices.len());
+    let as_text = |is_same: fn(&str, &str) -> bool| (0..choices.len()).filter(move |&choice| is_same(choices[choice].trim(), answer));
+    let exact = as_text(|choice, answer| choice == answer).count() > 0;
+    let mut texts = as_text(if exact { |choice, answer| choice == answer } else { str::eq_ignore_ascii_case });
+    match (letter, texts.next(), texts.next()) {
+        (letter, None, _) => letter,
+        (None, text, None) => text,
+        (letter, text, None) if letter == text => letter,
+        _ => None,
+    }
 }
 
 /// Letters that are marked as such: `(b)`, `b)`; also `b.`, `b:` and `b` alone at the beginning of a line.
@@ -66,6 +79,20 @@ pub(super) fn named(line: &str, choices: &[String]) -> impl Iterator<Item = (usi
         is_new
     });
     found.into_iter().map(|(start, _, choice)| (start, choice))
+}
+
+/// Where a line names a choice as the alternative of the only one before it: `(a) or (b)`, `a desk or maybe a cabinet`.
+pub(super) fn alternatives(line: &str, choices: &[String]) -> impl Iterator<Item = usize> {
+    let all: Vec<(usize, usize)> = marked(line, choices.len()).chain(named(line, choices)).collect();
+    line.match_indices(OR).filter_map(move |(at, _)| {
+        let second = at + OR.len();
+        let mut before = all.iter().copied().filter(|&(place, _)| place < at).chain(bare(&line[..at], choices.len()));
+        let (_, first) = before.next()?;
+        let begins = |place: usize| line[second..place].split([' ', '(', '*']).all(|word| FILLERS.contains(&word));
+        let listed = all.iter().copied().find(|&(place, _)| place >= second && begins(place));
+        let (place, other) = listed.or_else(|| bare(&line[second..], choices.len()).next().map(|(at, choice)| (second + at, choice)))?;
+        (other != first && before.all(|(_, choice)| choice == first)).then_some(place)
+    })
 }
 
 /// Letters of choices that stand alone, not in a word.

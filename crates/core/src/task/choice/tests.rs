@@ -9,15 +9,17 @@ const CHOICES: [&str; 5] = ["radio shack", "substation", "television", "cabinet"
 #[track_caller]
 fn check_with(texts: &[&str], answer: usize, finish: FinishReason, rows: &[(&str, &str)]) {
     let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
-    for &(completion, expected) in rows {
+    let misread = rows.iter().filter_map(|&(completion, expected)| {
         let grade = verify(&texts, answer, completion, finish);
         let reading = grade.reading.map_or("", |reading| if reading == Reading::Strict { " strict" } else { " flexible" });
         let shown = match grade.verdict {
             Verdict::Wrong { predicted } => format!("wrong: {predicted}{reading}"),
             other => format!("{}{reading}", other.name()),
         };
-        assert_eq!(shown, expected, "{completion:?} ended by {finish:?}");
-    }
+        (shown != expected).then(|| format!("{completion:?} ended by {finish:?} is {shown}, not {expected}"))
+    });
+    let misread: Vec<String> = misread.collect();
+    assert!(misread.is_empty(), "{misread:#?}");
 }
 
 #[track_caller]
@@ -39,7 +41,6 @@ fn answers_in_the_form_of_the_task() {
         ("the answer is desk (e). No, the answer is television (c).", "correct strict"),
         ("the answer is unclear. The answer is television (c).", "correct strict"),
         ("the answer is television (c). The answer is useful every day (b", "correct strict"),
-        ("the answer is television (c).\n\nQ: Where?\nA: the answer is desk (e).", "correct strict"),
         (" (c).", "correct strict"),
         ("(c)", "correct strict"),
         ("(c)...\nand more (e)", "correct strict"),
@@ -82,7 +83,6 @@ fn answers_in_other_forms() {
         ("Desks need none.\nSo it must be television, for a television has a cable.", "correct flexible"),
         ("The answer is e.", "wrong: e flexible"),
         ("The answer is a.", "wrong: a flexible"),
-        ("The answer is desk or television.", "wrong: e flexible"),
         ("The answer is television. So the answer is desk.", "wrong: e flexible"),
         ("The answer is not television (c) but desk (e).", "wrong: e flexible"),
         ("e) desk", "wrong: e flexible"),
@@ -111,7 +111,6 @@ fn letters_within_words_and_articles_are_no_letters() {
         ("The answer is not television (c).", "unparsed"),
         ("", "unparsed"),
         (" \n", "unparsed"),
-        ("\nQ: the answer is television (c).", "unparsed"),
     ]);
 }
 
@@ -129,8 +128,6 @@ fn answers_cut_off_by_the_token_limit() {
             ("the answer is television (c)", "correct strict"),
             ("the answer is desk (e). But", "wrong: e strict"),
             ("(c)", "correct strict"),
-            ("it is television\nQ: Next", "correct flexible"),
-            ("I do not know\nQ: Next", "unparsed"),
         ],
     );
 }
@@ -171,8 +168,163 @@ fn the_rationale_ends_before_the_conclusion() {
         (" Therefore, the answer is television (c).", ""),
         ("It needs cable\nSo the answer is television (c).", "It needs cable\n"),
         (" (c).", ""),
-        ("I do not know.\nQ: Next", "I do not know."),
     ] {
         assert_eq!(rationale(completion), expected);
     }
+}
+
+/// What a hedge settles on: nothing.
+#[test]
+fn of_two_alternatives_neither_is_the_answer() {
+    check(&[
+        ("The answer is (a) or (c).", "unparsed"),
+        ("The answer is (c) or (a).", "unparsed"),
+        ("The answer is c or a.", "unparsed"),
+        ("The answer is desk or television.", "unparsed"),
+        ("The answer is desk (e) or television (c).", "unparsed"),
+        ("The answer is desk or television (c).", "unparsed"),
+        ("The answer is a television, or maybe the desk", "unparsed"),
+        ("#### (a) or (c)", "unparsed"),
+        ("(a) or (c)", "unparsed"),
+        ("The answer is (a) or (c). The answer is useful.", "unparsed"),
+        ("It is (a) or (c). The answer is television (c).", "correct strict"),
+        ("The answer is (a) or (c). No, the answer is television (c).", "correct strict"),
+        ("The answer is television (c), for (a) or (b) has none.", "correct strict"),
+        ("The answer is television or television set (c).", "correct strict"),
+        ("The answer is television (c), whether new or a bit older.", "correct strict"),
+        ("Either (a) or (b) has wires, so (c)", "correct flexible"),
+    ]);
+    check_with(
+        &["fall", "trip", "fall or trip"],
+        2,
+        Stop,
+        &[("The answer is fall or trip (c).", "correct strict"), ("fall or trip", "correct flexible")],
+    );
+    check_with(&CHOICES, 2, Length, &[("The answer is (a) or (c).", "truncated")]);
+}
+
+#[test]
+fn a_text_that_is_a_conclusion_needs_no_mark() {
+    let texts = CHOICES.map(str::to_owned);
+    for (said, expected) in [
+        ("C", Verdict::Correct),
+        ("c, for cable", Verdict::Correct),
+        ("the television", Verdict::Correct),
+        ("(a)", Verdict::Wrong { predicted: "a".to_owned() }),
+        ("(a) or (c)", Verdict::Unparsed),
+        ("not (c)", Verdict::Unparsed),
+        ("cable", Verdict::Unparsed),
+        ("", Verdict::Unparsed),
+    ] {
+        assert_eq!(verify_conclusion(&texts, 2, said).verdict, expected, "{said}");
+    }
+}
+
+const PLACES: [&str; 5] = ["bank", "library", "department store", "mall", "new york bank"];
+
+#[test]
+fn a_conclusion_is_read_whatever_its_spelling() {
+    check_with(
+        &PLACES,
+        1,
+        Stop,
+        &[
+            (" You borrow books there. Therefore, the answer is library (b).", "correct strict"),
+            ("The answer is (b)", "correct strict"),
+            ("The answer is (B).", "correct strict"),
+            ("The answer is B.", "correct flexible"),
+            ("The answer is b", "correct flexible"),
+            ("the ANSWER IS: **b**", "correct flexible"),
+            ("Answer:\n(b) library", "correct flexible"),
+            ("so\n#### b", "correct strict"),
+            ("so\n#### (b)\n", "correct strict"),
+            ("The answer is b) library", "correct flexible"),
+            ("The answer is b. It has books.", "correct flexible"),
+            ("The answer is B because of the books", "correct flexible"),
+            ("The answer is a library", "correct flexible"),
+            ("The answer is the Library, not the bank.", "correct flexible"),
+            ("The answer is library", "correct flexible"),
+            ("The answer is not (a) but (b)", "correct flexible"),
+            ("The answer is (b), not (a)", "correct strict"),
+            ("The answer is not bank, it is the library", "correct flexible"),
+            ("The answer is (a). No: the answer is (b).", "correct strict"),
+            ("(a) is where money is. The answer is (b).", "correct strict"),
+            ("The answer is A.", "wrong: a flexible"),
+            ("The answer is (b). On second thought, the answer is (c).", "wrong: c strict"),
+            ("The answer is new york bank", "wrong: e flexible"),
+            ("The answer is department store", "wrong: c flexible"),
+            ("The answer is bank", "wrong: a flexible"),
+            ("The answer is A dog", "unparsed"),
+            ("The answer is (f)", "unparsed"),
+            ("The answer is F", "unparsed"),
+            ("The answer is banking", "unparsed"),
+            ("The answer is", "unparsed"),
+            ("The answer is in the cab", "unparsed"),
+        ],
+    );
+}
+
+#[test]
+fn without_a_conclusion_the_last_choice_counts() {
+    check_with(
+        &PLACES,
+        1,
+        Stop,
+        &[
+            ("(b)", "correct strict"),
+            ("b.", "correct flexible"),
+            ("B", "correct flexible"),
+            ("B) library", "correct flexible"),
+            ("It is not (a). So (b)", "correct flexible"),
+            ("A bank is for money.\nIt must be a library.", "correct flexible"),
+            ("library", "correct flexible"),
+            ("(a) or (c)", "unparsed"),
+            ("A", "wrong: a flexible"),
+            ("A dog", "unparsed"),
+            ("a b c", "unparsed"),
+            ("abc", "unparsed"),
+            ("", "unparsed"),
+            ("\n\n", "unparsed"),
+            ("é(", "unparsed"),
+            ("I do not know", "unparsed"),
+            ("library\nI do not know", "unparsed"),
+        ],
+    );
+}
+
+#[test]
+fn what_was_cut_off_has_an_answer_only_where_it_is_closed() {
+    check_with(
+        &PLACES,
+        1,
+        Length,
+        &[
+            ("The answer is library (b)", "correct strict"),
+            ("The answer is bank (a)", "wrong: a strict"),
+            ("#### b\nand so on", "correct strict"),
+            ("The answer is library.\n", "truncated"),
+            // It may have become `bank`.
+            ("#### b", "truncated"),
+            ("The answer is library", "truncated"),
+            ("So (b)", "truncated"),
+            ("The", "truncated"),
+            ("", "truncated"),
+        ],
+    );
+}
+
+#[test]
+fn a_known_answer_is_a_letter_or_a_text() {
+    let choices = ["red", "Blue", "b"].map(str::to_owned);
+    for (answer, index) in
+        [("a", Some(0)), ("A", Some(0)), ("(a)", Some(0)), ("C.", Some(2)), ("red", Some(0)), (" blue ", Some(1)), ("b", None), ("B", None)]
+    {
+        assert_eq!(known(answer, &choices), index, "{answer}");
+    }
+    assert_eq!([known("d", &choices), known("blu", &choices), known("", &choices), known("1", &choices)], [None; 4]);
+    let shared = ["arm", "Neck", "neck", "neck"].map(str::to_owned);
+    assert_eq!(
+        [known("Neck", &shared), known("neck", &shared), known("NECK", &shared), known("(c)", &shared)],
+        [Some(1), None, None, Some(2)]
+    );
 }
