@@ -80,6 +80,14 @@ impl BaseModel {
             .ok_or_else(|| missing(format!("no such shipped model; there are: {}", names())))
     }
 
+    /// The user's own directory, whose weights may change behind a run. Those of a shipped model do not.
+    pub fn own_directory(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::Directory(path) => Some(path),
+            Place::Builtin(_) => None,
+        }
+    }
+
     /// Its checkpoint directory. A shipped model is unpacked into the run directory, so that the run is whole without the program.
     ///
     /// # Errors

@@ -100,6 +100,17 @@ pub enum Error {
         /// Each changed key, with the value then and now.
         keys: Vec<String>,
     },
+    /// A file that the run depends on holds something else than when the run began.
+    #[error(
+        "{} was begun with other content in {}; put it back, or begin a new run with --run-dir",
+        .path.display(), .files.join(" and ")
+    )]
+    InputChanged {
+        /// The run directory.
+        path: PathBuf,
+        /// The files, as the config names them.
+        files: Vec<String>,
+    },
     /// The run directory was written by a version of starloop with another layout.
     #[error("{}: format version {found}, but this starloop reads version {expected}", .path.display())]
     FormatVersion {
@@ -256,6 +267,7 @@ impl Error {
                 | Error::RunExists { .. }
                 | Error::NotARun { .. }
                 | Error::ConfigChanged { .. }
+                | Error::InputChanged { .. }
         )
     }
 }

@@ -4,6 +4,7 @@ use crate::base_model::BaseModel;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
+use crate::inputs;
 use crate::iterate::{Parts, run_methods};
 use crate::method::{self, Estimate};
 use crate::policy::embedded::EmbeddedPolicy;
@@ -21,6 +22,7 @@ pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observ
     let task = task(config)?;
     let base = BaseModel::of(&config.model)?;
     let (run_dir, found) = RunDir::open(root, config, resume)?;
+    run_dir.pin(inputs::digest(config.task.files(), base.own_directory())?)?;
     let base = base.directory(&run_dir)?;
     let (mut policy, mut trainer) = (EmbeddedPolicy::new(&config.model), EmbeddedTrainer::new(config.model.chat));
     let mut parts = Parts { task: task.as_ref(), base: &base, policy: &mut policy, trainer: &mut trainer };
@@ -37,7 +39,7 @@ pub fn run_in(config: &Config, run_dir: &RunDir, found: Found, parts: &mut Parts
     let mut both = Both(observer, &mut log);
     both.observe(&Event::RunStarted { run: config.name.clone(), resumed: found == Found::EarlierWork });
     run_methods(config, run_dir, parts, &mut both)?;
-    run_dir.finish(config)?;
+    run_dir.finish()?;
     both.observe(&Event::RunFinished { seconds: began.elapsed().as_secs_f64() });
     log.close()
 }

@@ -13,6 +13,7 @@ pub mod experiment;
 pub mod fetch;
 pub mod finetune;
 pub mod init;
+pub mod inputs;
 pub mod iterate;
 pub mod likelihood;
 pub mod method;

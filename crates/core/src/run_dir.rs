@@ -14,6 +14,7 @@
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::inputs::Inputs;
 use crate::metrics::{IterationMetrics, TrainingMetrics};
 use crate::types::{Example, GradedAttempt};
 use fs_err as fs;
@@ -69,6 +70,9 @@ pub struct RunInfo {
     pub seed: u64,
     /// How far it has come.
     pub status: RunStatus,
+    /// What the files held that it depends on. Absent where there are none.
+    #[serde(default, skip_serializing_if = "Inputs::is_empty")]
+    pub inputs: Inputs,
 }
 
 /// A run directory, held by this process for writing or opened for reading.
@@ -101,7 +105,8 @@ impl RunDir {
         let run = RunDir { root: root.to_owned(), _lock: Some(lock) };
         let Some(info) = run.info()? else {
             atomic::write(&run.root.join(CONFIG), config.to_toml().as_bytes())?;
-            run.write_info(config, RunStatus::Running)?;
+            let (name, seed, inputs) = (config.name.clone(), config.seed, Inputs::new());
+            run.write_info(&RunInfo { format_version: FORMAT_VERSION, name, seed, status: RunStatus::Running, inputs })?;
             return Ok((run, Found::Nothing));
         };
         if !resume {
@@ -150,14 +155,30 @@ impl RunDir {
         Config::parse(&path.display().to_string(), &fs::read_to_string(&path)?, &[])
     }
 
-    /// Marks the run as finished.
-    pub fn finish(&self, config: &Config) -> Result<()> {
-        self.write_info(config, RunStatus::Finished)
+    /// Writes down what the run depends on, or compares it with what was written down when the run began.
+    ///
+    /// # Errors
+    /// A file has changed since.
+    pub fn pin(&self, inputs: Inputs) -> Result<()> {
+        let Some(info) = self.info()? else { return Ok(()) };
+        if info.inputs.is_empty() {
+            return self.write_info(&RunInfo { inputs, ..info });
+        }
+        let changed = inputs.into_iter().filter(|(path, sha256)| info.inputs.get(path).is_some_and(|then| then != sha256));
+        let files: Vec<String> = changed.map(|(path, _)| path).collect();
+        if files.is_empty() { Ok(()) } else { Err(Error::InputChanged { path: self.root.clone(), files }) }
     }
 
-    fn write_info(&self, config: &Config, status: RunStatus) -> Result<()> {
-        let info = RunInfo { format_version: FORMAT_VERSION, name: config.name.clone(), seed: config.seed, status };
-        write_json(&self.root.join(RUN), &info)
+    /// Marks the run as finished.
+    pub fn finish(&self) -> Result<()> {
+        match self.info()? {
+            Some(info) => self.write_info(&RunInfo { status: RunStatus::Finished, ..info }),
+            None => Ok(()),
+        }
+    }
+
+    fn write_info(&self, info: &RunInfo) -> Result<()> {
+        write_json(&self.root.join(RUN), info)
     }
 
     /// Opens `events.jsonl` for appending, after repairing a line that a crash cut off.

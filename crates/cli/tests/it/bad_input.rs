@@ -80,6 +80,13 @@ fn a_base_that_solves_nothing_is_told_with_what_to_try() {
     starloop(SMALL_RUN, &arguments).failed(1, &said);
     assert!(run.join("star/iter-001/attempts.jsonl").exists(), "what was done is kept");
     starloop(SMALL_RUN, &[&arguments[..], &["--resume"]].concat()).failed(1, &said[..3]);
+
+    // Others' results are shown all the same.
+    let (both, other) = ("run=[\"star\", \"few_shot\"]", place.path().join("both"));
+    let outcome = starloop(SMALL_RUN, &["--set", &set[0], "--set", both, "--run-dir", text(&other)]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.err.contains(said[0]), "{}", outcome.err);
+    assert!(outcome.out.contains("few-shot") && outcome.out.contains("accuracy, %"), "{}", outcome.out);
 }
 
 #[test]

@@ -75,6 +75,12 @@ Target:{{{{ hint }}}}
         rationalized += usize::from(example["mode"] == "hinted");
     }
     assert!(rationalized > 0);
+
+    // The problems behind a run may not change under it.
+    let again = ["--set", "run=[\"star\"]", "--run-dir", text(&run), "--resume", text(&config)];
+    starloop("run --quiet", &again).done();
+    std::fs::write(&sums, std::fs::read_to_string(&sums).unwrap() + "\n").unwrap();
+    starloop("run --quiet", &again).failed(2, &[text(&run), "was begun with other content in", text(&sums)]);
 }
 
 #[test]

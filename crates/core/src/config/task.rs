@@ -4,6 +4,7 @@ use super::source::{Section, Source};
 use crate::error::Result;
 use crate::task::{self, ConfigError, Settings, Task};
 use serde::Deserialize;
+use std::path::Path;
 
 /// The settings of a task.
 #[derive(Debug)]
@@ -50,6 +51,11 @@ impl TaskConfig {
     /// A value that cannot be, or a file that does not hold what it should, with the key relative to `[task]`.
     pub fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         self.settings.build(seed)
+    }
+
+    /// The files that the problems come from.
+    pub fn files(&self) -> Vec<&Path> {
+        self.settings.files()
     }
 
     /// The task without its problems, to grade answers.

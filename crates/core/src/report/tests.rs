@@ -93,7 +93,7 @@ fn write_run(root: &Path, methods: &[(&str, Vec<IterationMetrics>)]) {
             }
         }
     }
-    run.finish(&config).unwrap();
+    run.finish().unwrap();
     log.close().unwrap();
 }
 
