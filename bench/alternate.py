@@ -15,6 +15,10 @@ from pathlib import Path
 
 PEERS = Path(__file__).resolve().parent / "peers"
 
+# Cores in use by others from which on a run is not worth much. Engines whose threads spin at barriers (llama.cpp) lose a factor of twenty to one
+# busy neighbour, others a few percent, so a busy machine does not slow all alike.
+BUSY = 0.1
+
 
 @dataclass
 class Run:
@@ -23,6 +27,7 @@ class Run:
     tokens: float
     seconds: float
     peak_mb: float  # largest resident set, in units of 10^6 bytes
+    others: float  # cores that were busy with something else meanwhile
     figures: dict  # all that it printed
 
     @property
@@ -71,6 +76,8 @@ def alternate(engines, settings):
             if ours.failure is not None:
                 sys.exit(f"{shlex.join(ours.command)}: {ours.failure}")
             said = engine.failure or f"{engine.runs[-1].rate:,.0f} tokens/s, {engine.runs[-1].peak_mb:,.0f} MB"
+            if engine.failure is None and engine.runs[-1].others > BUSY:
+                said += f"; {engine.runs[-1].others:.1f} cores were busy with something else"
             print(f"round {number + 1}, {engine.name}: {said}", file=sys.stderr)
     return wanted
 
@@ -79,11 +86,12 @@ def run(engine):
     if engine.leftover is not None:
         shutil.rmtree(engine.leftover, ignore_errors=True)
     with tempfile.TemporaryFile("w+") as stdout:
-        began = time.monotonic()
+        began, busy = time.monotonic(), busy_seconds()
         process = subprocess.Popen(engine.command, stdout=stdout)
         # Not Popen.wait: only this tells the peak memory.
         _, status, usage = os.wait4(process.pid, 0)
         elapsed = time.monotonic() - began
+        others = max(0.0, busy_seconds() - busy - usage.ru_utime - usage.ru_stime) / elapsed
         process.returncode = os.waitstatus_to_exitcode(status)
         stdout.seek(0)
         lines = stdout.read().strip().splitlines()
@@ -98,7 +106,17 @@ def run(engine):
         figures |= engine.read(elapsed)
     # A peer that starts a server knows better than we whose memory counts.
     peak_mb = figures.get("peak_memory_mb", usage.ru_maxrss * 1024 / 1e6)
-    engine.runs.append(Run(figures["tokens"], figures["seconds"], peak_mb, figures))
+    engine.runs.append(Run(figures["tokens"], figures["seconds"], peak_mb, others, figures))
+
+
+def busy_seconds():
+    """Seconds that all cores together have worked since the start; 0 where the system does not tell."""
+    try:
+        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    except OSError:
+        return 0.0
+    user, nice, system, _idle, _iowait, irq, softirq = map(int, words[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def median(values):

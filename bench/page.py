@@ -4,7 +4,7 @@ import platform
 import sys
 from pathlib import Path
 
-from alternate import median
+from alternate import BUSY, median
 
 
 def table(head, rows):
@@ -27,7 +27,17 @@ def comparison(engines, more=(), by_seconds=False):
         ratio = median(measured(ours)) / median(measured(engine))
         times = "" if engine is ours else f"{1 / ratio if by_seconds else ratio:.2f}"
         rows.append([engine.name, spread(measured(engine)), times, f"{engine.peak_mb():,.0f}", *(cell(engine) for _, cell in more)])
-    return table(["engine", ">seconds" if by_seconds else ">tokens/s", ">starloop is faster by", ">peak MB", *(head for head, _ in more)], rows)
+    measured_runs = [run for engine in engines for run in engine.runs]
+    compared = table(["engine", ">seconds" if by_seconds else ">tokens/s", ">starloop is faster by", ">peak MB", *(head for head, _ in more)], rows)
+    return compared + warning(measured_runs)
+
+
+def warning(runs):
+    """What is to be said of runs that had not the machine to themselves."""
+    disturbed = [run.others for run in runs if run.others > BUSY]
+    if not disturbed:
+        return ""
+    return f"\n\n**Not to be relied on:** in {len(disturbed)} of {len(runs)} runs other processes kept up to {max(disturbed):.1f} cores busy."
 
 
 def spread(values):

@@ -88,4 +88,5 @@ def show(settings, name, axis, points, text):
     for value, runs in points:
         rates = [f"{runs[kind].rate:,.0f}" for kind in kinds]
         rows.append([f"{value:,.1f}" if isinstance(value, float) else f"{value:,}", *rates, *(f"{runs[kind].peak_mb:,.0f}" for kind in kinds)])
-    return f"{text}\n\n{page.table(head, rows)}\n\n![Rate and memory against {axis}](growth-{name}.svg)"
+    busy = page.warning([run for _, runs in points for run in runs.values()])
+    return f"{text}\n\n{page.table(head, rows)}{busy}\n\n![Rate and memory against {axis}](growth-{name}.svg)"
