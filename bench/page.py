@@ -1,0 +1,74 @@
+"""The page of figures: tables, and sections between markers."""
+
+import platform
+import sys
+from pathlib import Path
+
+from alternate import BUSY, median
+
+
+def table(head, rows):
+    """A Markdown table. A column whose head begins with `>` stands to the right."""
+    rule = ["--:" if cell.startswith(">") else "---" for cell in head]
+    lines = [[cell.lstrip(">") for cell in head], rule, *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def comparison(engines, more=(), by_seconds=False):
+    """Engines under one another: median and range of the rate, how many times as fast starloop (the first) is, and memory. `more` holds
+    further columns as pairs of a head and a function of the engine. With `by_seconds`, what counts is the time."""
+    ours = engines[0]
+    rows = []
+    measured = lambda engine: [run.seconds for run in engine.runs] if by_seconds else engine.rates()
+    for engine in engines:
+        if engine.failure:
+            rows.append([engine.name, engine.failure, *[""] * (2 + len(more))])
+            continue
+        ratio = median(measured(ours)) / median(measured(engine))
+        times = "" if engine is ours else f"{1 / ratio if by_seconds else ratio:.2f}"
+        rows.append([engine.name, spread(measured(engine)), times, f"{engine.peak_mb():,.0f}", *(cell(engine) for _, cell in more)])
+    measured_runs = [run for engine in engines for run in engine.runs]
+    compared = table(["engine", ">seconds" if by_seconds else ">tokens/s", ">starloop is faster by", ">peak MB", *(head for head, _ in more)], rows)
+    return compared + warning(measured_runs)
+
+
+def warning(runs):
+    """What is to be said of runs that had not the machine to themselves."""
+    disturbed = [run.others for run in runs if run.others > BUSY]
+    if not disturbed:
+        return ""
+    return f"\n\n**Not to be relied on:** in {len(disturbed)} of {len(runs)} runs other processes kept up to {max(disturbed):.1f} cores busy."
+
+
+def spread(values):
+    """Median and range."""
+    digits = 1 if max(values) < 100 else 0
+    middle, low, high = (f"{value:,.{digits}f}" for value in (median(values), min(values), max(values)))
+    return middle if len(values) == 1 else f"{middle} ({low}..{high})"
+
+
+def machine():
+    """What the figures were measured on, as far as Linux tells."""
+    try:
+        models = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    except OSError:
+        models = []
+    return f"{len(models)} logical cores, {models[0]}" if models else platform.processor() or "Unknown processor"
+
+
+def write_section(path, name, text):
+    """Puts `text` between the section's markers, or at the end of the page with new ones."""
+    begin, end = f"<!-- begin {name}: written by bench/run.py -->", f"<!-- end {name} -->"
+    block = f"{begin}\n{text}\n{end}"
+    page = path.read_text() if path.exists() else "# Benchmarks\n"
+    if begin in page:
+        before, rest = page.split(begin, 1)
+        if end not in rest:
+            sys.exit(f"{path}: {begin} has no {end}")
+        page = before + block + rest.split(end, 1)[1]
+    else:
+        page = f"{page.rstrip()}\n\n{block}\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(path.name + ".partial")
+    written.write_text(page)
+    written.replace(path)

@@ -1,0 +1,109 @@
+"""Writes a llama checkpoint with a byte-level byte-pair tokenizer as GGUF, llama.cpp's format.
+
+    python to_gguf.py --model DIR --kind f16 --out model.gguf
+
+Matrices in f32 or f16, norms in f32.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import gguf
+import numpy as np
+from safetensors.numpy import load_file
+
+KINDS = {"f32": (np.float32, gguf.LlamaFileType.ALL_F32), "f16": (np.float16, gguf.LlamaFileType.MOSTLY_F16)}
+# Hugging Face's names within a layer, and GGUF's.
+LAYER = {
+    "input_layernorm": "attn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "post_attention_layernorm": "ffn_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+OUTSIDE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--kind", choices=KINDS, default="f32")
+    parser.add_argument("--out", required=True)
+    arguments = parser.parse_args()
+    config = json.loads((arguments.model / "config.json").read_text())
+    numbers, file_type = KINDS[arguments.kind]
+    writer = gguf.GGUFWriter(arguments.out, "llama")
+    writer.add_file_type(file_type)
+    describe(writer, config)
+    add_tokenizer(writer, json.loads((arguments.model / "tokenizer.json").read_text()), config["vocab_size"])
+    for name, tensor in load_file(arguments.model / "model.safetensors").items():
+        heads = {"q_proj": config["num_attention_heads"], "k_proj": key_value_heads(config)}
+        part = name.split(".")[-2]
+        tensor = tensor.astype(np.float32)
+        if part in heads:
+            tensor = interleaved(tensor, heads[part])
+        writer.add_tensor(gguf_name(name), tensor.astype(numbers) if tensor.ndim > 1 else tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def key_value_heads(config):
+    return config.get("num_key_value_heads") or config["num_attention_heads"]
+
+
+def describe(writer, config):
+    width = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+    theta = config.get("rope_theta") or config.get("rope_parameters", {}).get("rope_theta", 1e4)
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(key_value_heads(config))
+    writer.add_key_length(width)
+    writer.add_value_length(width)
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_dimension_count(width)
+    writer.add_rope_freq_base(theta)
+    writer.add_vocab_size(config["vocab_size"])
+
+
+def add_tokenizer(writer, tokenizer, vocabulary):
+    """Prompts are given as token ids, so how text is split before the merges does not matter here."""
+    ids = {token: i for token, i in tokenizer["model"]["vocab"].items()}
+    special = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+    tokens = {i: token for token, i in (ids | special).items()}
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list([tokens.get(i, f"<|unused {i}|>") for i in range(vocabulary)])
+    control = set(special.values())
+    writer.add_token_types([gguf.TokenType.CONTROL if i in control else gguf.TokenType.NORMAL for i in range(vocabulary)])
+    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in tokenizer["model"]["merges"]])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(0)
+    writer.add_add_bos_token(False)
+
+
+def gguf_name(name):
+    stem = name.removesuffix(".weight")
+    if stem in OUTSIDE:
+        return f"{OUTSIDE[stem]}.weight"
+    layer, part = stem.removeprefix("model.layers.").split(".", 1)
+    return f"blk.{layer}.{LAYER[part]}.weight"
+
+
+def interleaved(weight, heads):
+    """Rows from the two halves of each head, as Hugging Face rotates them, to neighbours, as llama.cpp does."""
+    rows, columns = weight.shape
+    return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+//! A file of requests, answered as the loop's sampling answers them.
+
+use super::Timing;
+use anyhow::{Context, Result, bail};
+use fs_err as fs;
+use serde::Deserialize;
+use starloop_lm::LanguageModel;
+use starloop_lm::engine::{CachePrecision, EngineLimits, Request, Sampling, sample};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// What `--mode sample` answers, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct Job {
+    /// The checkpoint that answers requests: a directory in the Hugging Face layout, or builtin:NAME
+    #[arg(long, value_name = "DIR", required_if_eq("mode", "sample"))]
+    model: Option<String>,
+    /// JSON lines of requests
+    #[arg(long, value_name = "FILE", required_if_eq("mode", "sample"))]
+    requests: Option<PathBuf>,
+    /// Divides the logits; 0 takes the likeliest token
+    #[arg(long, default_value_t = 0.0)]
+    temperature: f32,
+    /// Keys and values of the cache
+    #[arg(long, value_parser = ["f32", "f16"], default_value = "f32")]
+    kv_cache: String,
+    /// What is left out, to see what it gives; may be given several times
+    #[arg(long, value_parser = ["prefix-sharing", "continuous-batching", "chunked-prefill"])]
+    without: Vec<String>,
+    /// A string that ends a completion; may be given several times
+    #[arg(long, value_name = "STR")]
+    stop: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    prompt_token_ids: Vec<u32>,
+    max_new_tokens: usize,
+    seed: u64,
+}
+
+impl Job {
+    /// The checkpoint's name.
+    pub(super) fn model(&self) -> &str {
+        self.model.as_deref().expect("clap requires it with --mode sample")
+    }
+
+    /// Answers them all once, with the loop's own limits; tokens are those that were generated.
+    pub(super) fn answer(&self, model: &LanguageModel) -> Result<Timing> {
+        let (requests, limits) = (self.read()?, self.limits());
+        // Without continuous batching the next requests wait for the longest of those before them.
+        let at_once = if self.is_without("continuous-batching") { limits.sequences } else { requests.len() };
+        let began = Instant::now();
+        let mut tokens = 0;
+        for requests in requests.chunks(at_once) {
+            tokens += sample(model, requests, &limits, &mut |_| {})?.iter().map(|completion| completion.tokens.len()).sum::<usize>();
+        }
+        Ok(Timing { tokens, seconds: vec![began.elapsed().as_secs_f64()] })
+    }
+
+    fn is_without(&self, idea: &str) -> bool {
+        self.without.iter().any(|without| without == idea)
+    }
+
+    fn limits(&self) -> EngineLimits {
+        let cache = if self.kv_cache == "f16" { CachePrecision::Half } else { CachePrecision::Full };
+        let limits = EngineLimits { cache, share_prefixes: !self.is_without("prefix-sharing"), ..EngineLimits::default() };
+        // Whole prompts then stand in one step, however long.
+        if self.is_without("chunked-prefill") { EngineLimits { step_rows: usize::MAX, ..limits } } else { limits }
+    }
+
+    fn read(&self) -> Result<Vec<Request>> {
+        let path = self.requests.as_deref().expect("clap requires it with --mode sample");
+        let request = |(number, line): (usize, &str)| {
+            let Line { prompt_token_ids, max_new_tokens, seed } =
+                serde_json::from_str(line).with_context(|| format!("{}, line {}", path.display(), number + 1))?;
+            let sampling = Sampling { temperature: self.temperature, ..Sampling::GREEDY };
+            Ok(Request { prompt: prompt_token_ids, sampling, max_new_tokens, seed, stop_strings: self.stop.clone() })
+        };
+        let requests: Vec<Request> = fs::read_to_string(path)?.lines().enumerate().map(request).collect::<Result<_>>()?;
+        if requests.is_empty() {
+            bail!("{} holds no request", path.display());
+        }
+        Ok(requests)
+    }
+}
