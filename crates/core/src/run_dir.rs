@@ -27,7 +27,7 @@ mod events;
 mod lock;
 
 pub use atomic::create_directory;
-pub(crate) use atomic::write as write_whole;
+pub use atomic::write as write_whole;
 pub use events::EventLog;
 pub(crate) use lock::try_lock;
 
