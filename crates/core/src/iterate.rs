@@ -7,7 +7,7 @@ use crate::config::{Config, MethodConfig};
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::event::{Event, Observer, Stage};
-use crate::metrics::{IterationMetrics, SelectionCounts, TrainingMetrics};
+use crate::metrics::{IterationMetrics, LossPoint, SelectionCounts, TrainingMetrics};
 use crate::policy::{Policy, SamplingParameters};
 use crate::run_dir::{IterationDir, RunDir};
 use crate::seed::stage_seed;
@@ -243,12 +243,15 @@ impl Arm<'_> {
             let seed = stage_seed(self.seed, iteration, "training");
             let job = FineTuning { start: &start, examples, settings, steps, seed, output, scratch: &scratch };
             let observer = &mut *self.observer;
+            let mut losses = Vec::new();
             let metrics = self.parts.trainer.finetune(&job, &mut |progress| {
+                losses.push(progress.loss);
                 let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
                 observer.observe(&Event::StageProgress { done, tokens, loss });
             })?;
-            let place = format!("{}, iteration {iteration}", self.name);
-            require_finite("the final loss", metrics.final_loss, || place)?;
+            let at = format!("{}, iteration {iteration}", self.name);
+            require_finite("the final loss", metrics.final_loss, || at)?;
+            place.write_losses(&LossPoint::curve(&losses))?;
             Ok(metrics)
         })?;
         self.ended(iteration, Stage::FineTuning, metrics.tokens, began);

@@ -111,6 +111,28 @@ pub struct TrainingMetrics {
     pub dropped_too_long: u64,
 }
 
+/// The most points that a curve of the loss is kept with.
+const LONGEST_CURVE: usize = 200;
+
+/// A point of a fine-tuning's curve of the loss, as `loss.jsonl` holds them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LossPoint {
+    /// The optimizer step, from 1.
+    pub step: u64,
+    /// Mean loss per target token (natural logarithm) over the steps since the point before.
+    pub loss: f64,
+}
+
+impl LossPoint {
+    /// The losses of the steps 1, 2, 3 and so on, thinned to a curve of at most 200 points, each the mean of equally many steps but the last.
+    pub fn curve(losses: &[f64]) -> Vec<LossPoint> {
+        let together = losses.len().div_ceil(LONGEST_CURVE).max(1);
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        let point = |(n, chunk): (usize, &[f64])| LossPoint { step: (n * together + chunk.len()) as u64, loss: mean(chunk) };
+        losses.chunks(together).enumerate().map(point).collect()
+    }
+}
+
 /// Everything counted in one iteration of one method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IterationMetrics {
@@ -137,4 +159,20 @@ pub struct IterationMetrics {
     pub by_class: Vec<ClassAccuracy>,
     /// Tokens generated while evaluating.
     pub evaluation_tokens: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LossPoint;
+
+    #[test]
+    fn a_curve_of_the_loss_is_thinned_by_means() {
+        assert!(LossPoint::curve(&[]).is_empty());
+        let short = LossPoint::curve(&[3.0, 2.0]);
+        assert_eq!(short, [LossPoint { step: 1, loss: 3.0 }, LossPoint { step: 2, loss: 2.0 }]);
+        let losses: Vec<f64> = (1..=401).map(f64::from).collect();
+        let long = LossPoint::curve(&losses);
+        assert_eq!(long.len(), 134);
+        assert_eq!((long[0], long[133]), (LossPoint { step: 3, loss: 2.0 }, LossPoint { step: 401, loss: 400.5 }));
+    }
 }

@@ -4,12 +4,17 @@
 //! of several runs side by side. Every share is in 0..=1 here and in the JSON, and in percent wherever it is shown.
 
 mod chart;
+mod digest;
+mod fate;
+mod findings;
+mod html;
 mod paper;
 mod plot;
 mod read;
 mod table;
 
 use crate::error::Result;
+use crate::event::Stage;
 use crate::metrics::{Accuracy, ClassAccuracy, IterationMetrics, SelectionCounts};
 use crate::task::Split;
 use serde::ser::SerializeMap;
@@ -17,6 +22,10 @@ use serde::{Serialize, Serializer};
 use std::path::PathBuf;
 
 pub use crate::method::Approach;
+pub use digest::{Digest, Practice};
+pub use fate::{Fate, Fates};
+pub use findings::{Finding, FindingKind};
+pub use html::{HtmlReport, MOST_ATTEMPTS};
 pub use paper::PaperFigure;
 
 /// Some runs, as their directories tell.
@@ -26,6 +35,8 @@ pub struct Report {
     pub runs: Vec<RunReport>,
     /// What a reader should know before trusting the figures.
     pub warnings: Vec<String>,
+    /// Signs that a method learns something else than to reason, or little.
+    pub findings: Vec<Finding>,
 }
 
 /// One run directory.
@@ -33,8 +44,12 @@ pub struct Report {
 pub struct RunReport {
     /// The directory's name; its whole path where two runs of a report share a name.
     pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
     /// The kind of the task.
     pub task: String,
+    /// The accuracy of guessing, in 0..=1; 0 where it is not known.
+    pub chance: f64,
     /// The methods, in the order in which they were run.
     pub methods: Vec<MethodReport>,
 }
@@ -50,6 +65,8 @@ pub struct MethodReport {
     pub iterations: Vec<IterationReport>,
     /// The best of them on the final split, where the config names one and the method is done.
     pub final_metrics: Option<IterationMetrics>,
+    /// How often its problems are learned from; `None` where nothing was attempted.
+    pub practice: Option<Practice>,
 }
 
 /// One finished iteration.
@@ -58,6 +75,21 @@ pub struct IterationReport {
     /// Everything that was counted.
     pub metrics: IterationMetrics,
     /// Wall-clock seconds of its stages; `None` where `events.jsonl` has none of them.
+    pub seconds: Option<f64>,
+    /// Its stages as `events.jsonl` tells them, in the order of the work.
+    pub stages: Vec<StageCost>,
+    /// What its attempts tell; `None` where nothing was attempted.
+    pub digest: Option<Digest>,
+}
+
+/// What a stage took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct StageCost {
+    /// The stage.
+    pub stage: Stage,
+    /// Tokens sampled or trained in it.
+    pub tokens: u64,
+    /// Wall-clock seconds; `None` where it was only ever found, not done.
     pub seconds: Option<f64>,
 }
 
@@ -197,15 +229,17 @@ impl Report {
         self.methods().map(|(run, method)| summary(run, method)).collect()
     }
 
-    /// `{"results": [one object per iteration], "methods": [one object per method], "warnings": [text]}`, indented.
+    /// `{"results": [one object per iteration], "methods": [one object per method], "warnings": [text], "findings": [one object each]}`,
+    /// indented.
     pub fn json(&self) -> String {
         #[derive(Serialize)]
         struct Json<'a> {
             results: Vec<ResultRow>,
             methods: Vec<MethodSummary>,
             warnings: &'a [String],
+            findings: &'a [Finding],
         }
-        let json = Json { results: self.results(), methods: self.summaries(), warnings: &self.warnings };
+        let json = Json { results: self.results(), methods: self.summaries(), warnings: &self.warnings, findings: &self.findings };
         serde_json::to_string_pretty(&json).expect("numbers and strings alone always serialize")
     }
 
@@ -233,6 +267,15 @@ impl Report {
     /// evaluated twice.
     pub fn svg(&self) -> Result<Option<String>> {
         plot::draw(self)
+    }
+
+    /// One self-contained HTML page: everything above, and the rationales to browse. Above `most` attempts and answers it holds those of a
+    /// part of the problems, always the same one, and says so.
+    ///
+    /// # Errors
+    /// A file of a run cannot be read.
+    pub fn html(&self, most: u64) -> Result<HtmlReport> {
+        html::page(self, most)
     }
 
     fn methods(&self) -> impl Iterator<Item = (&RunReport, &MethodReport)> {

@@ -5,7 +5,7 @@
 //!   base/                                                                   a shipped base model, unpacked
 //!   accuracy.svg                                                            the plot
 //!   METHOD/iter-000/ eval.jsonl metrics.json                                the base model, few-shot
-//!   METHOD/iter-001/ attempts.jsonl train.jsonl training.json checkpoint/ eval.jsonl metrics.json
+//!   METHOD/iter-001/ attempts.jsonl train.jsonl loss.jsonl training.json checkpoint/ eval.jsonl metrics.json
 //!   METHOD/final/    eval.jsonl metrics.json                                the best of them on the final split, if there is one
 //! ```
 //! Everything but `events.jsonl` is written under a temporary name (`*.partial`), synced and renamed, so a final name means done. While a
@@ -15,11 +15,12 @@
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::inputs::Inputs;
-use crate::metrics::{IterationMetrics, TrainingMetrics};
+use crate::metrics::{IterationMetrics, LossPoint, TrainingMetrics};
 use crate::types::{Example, GradedAttempt};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 mod atomic;
@@ -27,7 +28,7 @@ mod events;
 mod lock;
 
 pub use atomic::create_directory;
-pub(crate) use atomic::write as write_whole;
+pub use atomic::write as write_whole;
 pub use events::EventLog;
 pub(crate) use lock::try_lock;
 
@@ -41,6 +42,7 @@ const LOCK: &str = "lock";
 const BASE: &str = "base";
 const ATTEMPTS: &str = "attempts.jsonl";
 const TRAIN: &str = "train.jsonl";
+const LOSSES: &str = "loss.jsonl";
 const TRAINING: &str = "training.json";
 const CHECKPOINT: &str = "checkpoint";
 const TRAINING_STATE: &str = "training-state";
@@ -244,6 +246,21 @@ pub struct IterationDir {
 }
 
 impl IterationDir {
+    /// Reads all attempts one by one, unhinted before hinted, for files that are too large to be held. Whether there are any yet.
+    pub fn each_attempt(&self, each: impl FnMut(GradedAttempt) -> Result<()>) -> Result<bool> {
+        each_line(&self.root.join(ATTEMPTS), each)
+    }
+
+    /// Reads one by one what was trained on. Whether there is anything yet.
+    pub fn each_example(&self, each: impl FnMut(Example) -> Result<()>) -> Result<bool> {
+        each_line(&self.root.join(TRAIN), each)
+    }
+
+    /// Reads one by one the completions that measured accuracy. Whether there are any yet.
+    pub fn each_evaluation(&self, each: impl FnMut(GradedAttempt) -> Result<()>) -> Result<bool> {
+        each_line(&self.root.join(EVALUATION), each)
+    }
+
     /// All attempts, unhinted before hinted.
     pub fn attempts(&self) -> Result<Option<Vec<GradedAttempt>>> {
         read_lines(&self.root.join(ATTEMPTS))
@@ -277,6 +294,16 @@ impl IterationDir {
     /// What the fine-tuning counted, when its checkpoint is there.
     pub fn training(&self) -> Result<Option<TrainingMetrics>> {
         if self.checkpoint().is_dir() { read_json(&self.root.join(TRAINING)) } else { Ok(None) }
+    }
+
+    /// The fine-tuning's curve of the loss; runs of older versions have none.
+    pub fn losses(&self) -> Result<Option<Vec<LossPoint>>> {
+        read_lines(&self.root.join(LOSSES))
+    }
+
+    /// Writes the fine-tuning's curve of the loss; to be done before its checkpoint is in its place.
+    pub fn write_losses(&self, losses: &[LossPoint]) -> Result<()> {
+        write_lines(&self.root.join(LOSSES), losses)
     }
 
     /// Lets `train` make a checkpoint directory, which is not there yet, and puts it in its place when it is whole.
@@ -346,15 +373,31 @@ fn write_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<()> {
 }
 
 fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<Vec<T>>> {
+    let mut values = Vec::new();
+    let found = each_line(path, |value| {
+        values.push(value);
+        Ok(())
+    })?;
+    Ok(found.then_some(values))
+}
+
+/// Reads the values of a file of lines one by one. Whether there is such a file.
+fn each_line<T: for<'de> Deserialize<'de>>(path: &Path, mut each: impl FnMut(T) -> Result<()>) -> Result<bool> {
     if !path.exists() {
-        return Ok(None);
+        return Ok(false);
     }
-    let text = fs::read_to_string(path)?;
-    let parse = |(number, line)| {
-        serde_json::from_str(line)
-            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {}: {error}", number + 1) })
-    };
-    text.lines().enumerate().map(parse).collect::<Result<_>>().map(Some)
+    let mut file = BufReader::new(fs::File::open(path)?);
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if file.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        let value = serde_json::from_slice(&line)
+            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {number}: {error}") })?;
+        each(value)?;
+    }
+    Ok(true)
 }
 
 fn corrupt(path: &Path, error: &serde_json::Error) -> Error {

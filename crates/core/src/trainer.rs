@@ -44,7 +44,8 @@ pub struct TrainingProgress {
 
 /// Fine-tunes. Implementations: the embedded trainer, and test doubles.
 pub trait Trainer {
-    /// Writes the fine-tuned checkpoint to `job.output`. The same job gives the same bytes, also when an earlier try was interrupted and
+    /// Writes the fine-tuned checkpoint to `job.output`. Progress is told step by step, of the steps before an interruption too, so that the
+    /// curve of the loss is whole. The same job gives the same bytes, also when an earlier try was interrupted and
     /// left its state in `job.scratch`.
     fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics>;
 }

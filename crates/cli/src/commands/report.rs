@@ -2,7 +2,8 @@
 
 use crate::console;
 use anyhow::Result;
-use starloop_core::report::Report;
+use starloop_core::report::{MOST_ATTEMPTS, Report};
+use starloop_core::run_dir::write_whole;
 use std::path::{Path, PathBuf};
 
 /// Show the table and the plot of finished or running experiments, from their directories alone.
@@ -11,7 +12,8 @@ use std::path::{Path, PathBuf};
 Examples:
   starloop report runs/arithmetic
   starloop report runs/one runs/two --json
-  starloop report runs/arithmetic --iterations --svg figure.svg")]
+  starloop report runs/arithmetic --iterations --svg figure.svg
+  starloop report runs/arithmetic --html report.html")]
 pub struct Arguments {
     /// Run directories
     #[arg(required = true, value_name = "RUN")]
@@ -22,6 +24,13 @@ pub struct Arguments {
     /// Write the plot of accuracy over iterations to this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Write one self-contained page to this file: tables, plots, warnings and all rationales to browse, readable in any browser without a
+    /// network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Attempts and answers that the page holds; of more, it holds those of a part of the problems, always the same one
+    #[arg(long, value_name = "N", default_value_t = MOST_ATTEMPTS, requires = "html")]
+    html_attempts: u64,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
@@ -32,11 +41,29 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(path) = &arguments.svg {
         write_plot(&report, path)?;
     }
+    if let Some(path) = &arguments.html {
+        write_page(&report, arguments.html_attempts, path)?;
+    }
     if arguments.json {
         warn(&report);
         return console::print(&report.json());
     }
-    show(&report, arguments.iterations)
+    show(&report, arguments.iterations)?;
+    for finding in &report.findings {
+        eprintln!("warning: {}, {}: {}", finding.run, finding.method, finding.message);
+    }
+    Ok(())
+}
+
+/// Writes the page whole or not at all, and says so, and what it lacks.
+fn write_page(report: &Report, most: u64, path: &Path) -> Result<()> {
+    let page = report.html(most)?;
+    for warning in &page.warnings {
+        eprintln!("warning: {warning}");
+    }
+    write_whole(path, page.html.as_bytes())?;
+    eprintln!("page: {} ({:.1} MB, {} attempts and answers)", path.display(), page.html.len() as f64 / 1e6, page.shown);
+    Ok(())
 }
 
 /// Prints tables and chart.

@@ -1,19 +1,20 @@
 //! From run directories to a [`Report`].
 
-use super::{IterationReport, MethodReport, Report, RunReport};
+use super::digest::Reader;
+use super::{IterationReport, MethodReport, Report, RunReport, StageCost, findings};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{Event, Stage};
 use crate::run_dir::{RunDir, RunStatus};
+use crate::task::Task;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Wall-clock seconds of every stage that was done, not found; by method, iteration and stage. In order, so that sums come out
-/// the same to the last bit.
-type Seconds = BTreeMap<(String, u32, Stage), f64>;
+/// What every stage took, by method, iteration and stage. In order, so that sums come out the same to the last bit.
+type Costs = BTreeMap<(String, u32, Stage), StageCost>;
 
 pub(super) fn report(paths: &[PathBuf]) -> Result<Report> {
-    let mut report = Report { runs: Vec::new(), warnings: Vec::new() };
+    let mut report = Report { runs: Vec::new(), warnings: Vec::new(), findings: Vec::new() };
     for path in paths {
         report.runs.push(run(path, &mut report.warnings)?);
     }
@@ -23,16 +24,19 @@ pub(super) fn report(paths: &[PathBuf]) -> Result<Report> {
             run.name = path.display().to_string();
         }
     }
+    report.findings = report.methods().flat_map(|(run, method)| findings::of(&run.name, method, run.chance)).collect();
     Ok(report)
 }
 
 fn run(path: &Path, warnings: &mut Vec<String>) -> Result<RunReport> {
     let directory = RunDir::open_read_only(path)?;
     let config = directory.config()?;
-    let seconds = seconds(directory.events()?);
+    let costs = costs(directory.events()?);
+    // A task that cannot be had leaves some things untold, and the rest is as true as ever.
+    let grader = config.task.grader().ok();
     let mut methods = Vec::new();
     for name in &config.run {
-        methods.extend(method(&directory, &config, name, &seconds)?);
+        methods.extend(method(&directory, &config, name, &costs, grader.as_deref())?);
     }
     if methods.is_empty() {
         let message = "the run has no finished iteration yet, so there is nothing to report".into();
@@ -44,32 +48,42 @@ fn run(path: &Path, warnings: &mut Vec<String>) -> Result<RunReport> {
     if methods.iter().any(|method| method.iterations.iter().any(|iteration| iteration.seconds.is_none())) {
         warnings.push(format!("{}: the times of some iterations are not in its events, and are shown as \"?\"", path.display()));
     }
-    Ok(RunReport { name: file_name(path), task: config.task.kind().to_owned(), methods })
+    let chance = grader.map_or(0.0, |task| task.chance());
+    Ok(RunReport { name: file_name(path), path: path.to_owned(), task: config.task.kind().to_owned(), chance, methods })
 }
 
 /// A method by its name in the config; `None` where it has no finished iteration.
-fn method(directory: &RunDir, config: &Config, name: &str, seconds: &Seconds) -> Result<Option<MethodReport>> {
+fn method(directory: &RunDir, config: &Config, name: &str, costs: &Costs, grader: Option<&dyn Task>) -> Result<Option<MethodReport>> {
     let metrics = directory.metrics(name)?;
     if metrics.is_empty() {
         return Ok(None);
     }
     let Some(kind) = config.methods.get(name).map(|method| method.method.approach()) else { return Ok(None) };
-    let seconds = |number: u32| {
-        let stages = seconds.iter().filter(|((method, iteration, _), _)| method == name && *iteration == number);
-        stages.map(|(_, seconds)| *seconds).reduce(|a, b| a + b)
-    };
-    let iterations = metrics.into_iter().map(|metrics| IterationReport { seconds: seconds(metrics.iteration), metrics }).collect();
+    let mut reader = Reader::default();
+    let mut iterations = Vec::with_capacity(metrics.len());
+    for metrics in metrics {
+        let of_iteration = costs.iter().filter(|((method, iteration, _), _)| method == name && *iteration == metrics.iteration);
+        let stages: Vec<StageCost> = of_iteration.map(|(_, cost)| *cost).collect();
+        let seconds = stages.iter().filter_map(|stage| stage.seconds).reduce(|a, b| a + b);
+        let digest = reader.read(&directory.iteration(name, metrics.iteration), &metrics, grader)?;
+        iterations.push(IterationReport { metrics, seconds, stages, digest });
+    }
     let final_metrics = directory.final_measurement(name).metrics()?;
-    Ok(Some(MethodReport { name: name.to_owned(), kind, iterations, final_metrics }))
+    Ok(Some(MethodReport { name: name.to_owned(), kind, iterations, final_metrics, practice: reader.practice() }))
 }
 
-/// A stage that was done again, after the run was killed before its result was kept, counts with its last time.
-fn seconds(events: Vec<Event>) -> Seconds {
-    let finished = events.into_iter().filter_map(|event| match event {
-        Event::StageFinished { method, iteration, stage, seconds, reused: false, .. } => Some(((method, iteration, stage), seconds)),
-        _ => None,
-    });
-    finished.collect()
+/// A stage that was done again, after the run was killed before its result was kept, counts with its last time; one whose result was found
+/// keeps the time of when it was done.
+fn costs(events: Vec<Event>) -> Costs {
+    let mut costs = Costs::new();
+    for event in events {
+        let Event::StageFinished { method, iteration, stage, tokens, seconds, reused } = event else { continue };
+        let cost = costs.entry((method, iteration, stage)).or_insert(StageCost { stage, tokens, seconds: None });
+        if !reused {
+            *cost = StageCost { stage, tokens, seconds: Some(seconds) };
+        }
+    }
+    costs
 }
 
 /// The last component of a path, `.` and `..` resolved.

@@ -22,7 +22,7 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Writes a file, and the directories above it, so that it is either not there or whole.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let parent = parent(path);
     fs::create_dir_all(parent)?;
     let partial = temporary(path);

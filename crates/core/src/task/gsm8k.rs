@@ -206,6 +206,11 @@ fn class(steps: usize) -> String {
     }
 }
 
+/// Whether a calculator annotation of the text, such as `<<2+2=5>>`, says that two things are equal that are not.
+pub(crate) fn has_false_annotation(text: &str) -> bool {
+    annotations::has_false_one(text)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;

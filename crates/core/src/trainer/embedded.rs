@@ -38,6 +38,9 @@ impl Trainer for EmbeddedTrainer {
         let hyperparameters = Hyperparameters { dropout_seed: job.seed, ..hyperparameters(settings, job.steps) };
         let mut session = TrainingSession::new(model, hyperparameters).map_err(|error| failed(&error))?;
         let mut tally = resume(&mut session, job)?;
+        for (done, &(tokens, loss)) in tally.told.iter().enumerate() {
+            progress(TrainingProgress { step: done as u64 + 1, tokens, loss });
+        }
         while session.steps_done() < job.steps {
             let report = session.step(&epochs.batch(session.steps_done() + 1)).map_err(|error| failed(&error))?;
             let step = session.steps_done();
@@ -75,13 +78,16 @@ fn save(model: &LanguageModel, job: &FineTuning<'_>) -> starloop_lm::Result<()> 
 }
 
 /// What is counted over the steps, and saved with a training's state.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Tally {
     tokens: u64,
     target_tokens: u64,
     /// Loss, summed over the target tokens of the last tenth of the steps, and those tokens.
     late_loss: f64,
     late_target_tokens: u64,
+    /// Tokens so far and loss, step by step, to be told again when the training is taken up.
+    #[serde(default)]
+    told: Vec<(u64, f64)>,
 }
 
 impl Tally {
@@ -89,6 +95,7 @@ impl Tally {
     fn add(&mut self, step: u64, steps: u64, report: &StepReport) {
         self.tokens += report.tokens as u64;
         self.target_tokens += report.target_tokens as u64;
+        self.told.push((self.tokens, report.loss));
         if step > steps - steps.div_ceil(10) {
             self.late_loss += report.loss * report.target_tokens as f64;
             self.late_target_tokens += report.target_tokens as u64;
@@ -100,7 +107,7 @@ impl Tally {
         TrainingMetrics { steps, tokens: self.tokens, target_tokens: self.target_tokens, final_loss, dropped_too_long: 0 }
     }
 
-    fn to_note(self) -> Map<String, Value> {
+    fn to_note(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(note)) => note,
             _ => Map::new(),

@@ -50,7 +50,8 @@ fn an_interrupted_fine_tuning_ends_in_the_same_weights() {
     let root = tempfile::tempdir().unwrap();
     let (examples, settings) = (examples(), settings());
     let whole = Places::new(root.path(), "whole");
-    let metrics = EmbeddedTrainer::default().finetune(&job(&whole, &examples, &settings), &mut |_| {}).unwrap();
+    let mut losses = Vec::new();
+    let metrics = EmbeddedTrainer::default().finetune(&job(&whole, &examples, &settings), &mut |progress| losses.push(progress)).unwrap();
     assert_eq!(metrics.steps, 10);
     assert!(metrics.final_loss.is_finite());
 
@@ -60,11 +61,14 @@ fn an_interrupted_fine_tuning_ends_in_the_same_weights() {
         EmbeddedTrainer::default().finetune(&cut_job, &mut |progress| assert!(progress.step < 8, "injected death"))
     }));
     assert!(died.is_err());
-    let mut first_step = None;
-    let again = EmbeddedTrainer::default().finetune(&cut_job, &mut |progress| {
-        first_step.get_or_insert(progress.step);
-    });
-    assert_eq!((first_step, again.unwrap()), (Some(7), metrics));
+    let state = cut.scratch.join("state.safetensors");
+    let saved = std::fs::read(&state).unwrap();
+    std::fs::write(&state, "damaged").unwrap();
+    assert!(EmbeddedTrainer::default().finetune(&cut_job, &mut |_| {}).is_err(), "what was saved is taken up");
+    std::fs::write(&state, saved).unwrap();
+    let mut told = Vec::new();
+    let again = EmbeddedTrainer::default().finetune(&cut_job, &mut |progress| told.push(progress)).unwrap();
+    assert_eq!((told, again), (losses, metrics), "the steps before are told again");
     let weights = |place: &Places| std::fs::read(place.output.join("model.safetensors")).unwrap();
     assert!(weights(&cut) == weights(&whole));
     assert!(weights(&cut) != std::fs::read(fixture().join("model.safetensors")).unwrap());

@@ -73,8 +73,8 @@ fn in_order_of_writing() -> Vec<String> {
         for iteration in 0..=iterations {
             let files: &[&str] = match (method, iteration) {
                 (_, 0) => &["eval.jsonl", "metrics.json"],
-                ("direct", _) => &["train.jsonl", "training.json", "checkpoint", "eval.jsonl", "metrics.json"],
-                _ => &["attempts.jsonl", "train.jsonl", "training.json", "checkpoint", "eval.jsonl", "metrics.json"],
+                ("direct", _) => &["train.jsonl", "loss.jsonl", "training.json", "checkpoint", "eval.jsonl", "metrics.json"],
+                _ => &["attempts.jsonl", "train.jsonl", "loss.jsonl", "training.json", "checkpoint", "eval.jsonl", "metrics.json"],
             };
             order.extend(files.iter().map(|file| format!("{method}/iter-{iteration:03}/{file}")));
         }

@@ -1,0 +1,114 @@
+//! What became of an attempt: kept to learn from, or why not.
+//!
+//! The decision is not written beside the attempts. What was kept is: it stands in `train.jsonl`, and that file alone is believed. For the
+//! right answers that are not in it, the rules of selection are gone through once more, in their order (`training_set.rs`), and what none of
+//! them explains was over the limit of its problem. [`Fates::agree_with`] compares the reasons with what the run counted.
+
+use crate::error::Result;
+use crate::metrics::SelectionCounts;
+use crate::run_dir::IterationDir;
+use crate::task::Task;
+use crate::types::{GradedAttempt, Mode, ProblemId};
+use serde::Serialize;
+use std::collections::HashSet;
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Never meant to be learned from: it measured accuracy.
+    Measured,
+    /// Its answer is not right.
+    NotRight,
+    /// It is learned from.
+    Kept,
+    /// Dropped: it shows that the answer was given.
+    LeakedHint,
+    /// Dropped: a step of it is seen to be false, where the task checks them.
+    FalseStep,
+    /// Dropped: the problem has the same rationale already.
+    Duplicate,
+    /// Dropped: the problem has its share of examples already.
+    OverLimit,
+    /// Selection has not been done yet.
+    Open,
+}
+
+impl Fate {
+    /// Every fate, in the order in which reports number them.
+    pub const ALL: [Fate; 8] =
+        [Fate::Measured, Fate::NotRight, Fate::Kept, Fate::LeakedHint, Fate::FalseStep, Fate::Duplicate, Fate::OverLimit, Fate::Open];
+
+    /// A right answer that is not learned from.
+    pub fn is_dropped(self) -> bool {
+        matches!(self, Fate::LeakedHint | Fate::FalseStep | Fate::Duplicate | Fate::OverLimit)
+    }
+}
+
+/// Tells the fates of one iteration's attempts, which have to come in the order of their file.
+pub struct Fates<'a> {
+    grader: Option<&'a dyn Task>,
+    /// What is learned from and was not seen yet; `None` before selection.
+    learned: Option<HashSet<(ProblemId, Mode, String)>>,
+    /// Rationales that came so far to the question whether they are new.
+    seen: HashSet<(ProblemId, String)>,
+    counts: SelectionCounts,
+}
+
+impl<'a> Fates<'a> {
+    /// Of the iteration in `place`. Without a grader, leaked hints and false steps are not recognised.
+    ///
+    /// # Errors
+    /// `train.jsonl` cannot be read.
+    pub fn of(place: &IterationDir, grader: Option<&'a dyn Task>) -> Result<Fates<'a>> {
+        let mut learned = HashSet::new();
+        let found = place.each_example(|example| {
+            learned.insert((example.problem, example.mode, example.completion));
+            Ok(())
+        })?;
+        Ok(Fates { grader, learned: found.then_some(learned), seen: HashSet::new(), counts: SelectionCounts::default() })
+    }
+
+    /// The fate of the next attempt.
+    pub fn next(&mut self, graded: &GradedAttempt) -> Fate {
+        if !graded.verdict.is_correct() {
+            return Fate::NotRight;
+        }
+        let attempt = &graded.attempt;
+        let Some(learned) = &mut self.learned else { return Fate::Open };
+        let rationale = (attempt.problem.clone(), attempt.completion.clone());
+        if learned.remove(&(attempt.problem.clone(), attempt.mode, attempt.completion.clone())) {
+            self.seen.insert(rationale);
+            match attempt.mode {
+                Mode::Unhinted => self.counts.kept_unhinted += 1,
+                Mode::Hinted => self.counts.kept_hinted += 1,
+            }
+            return Fate::Kept;
+        }
+        let says = |rule: fn(&dyn Task, &str) -> bool| self.grader.is_some_and(|task| rule(task, &attempt.completion));
+        if attempt.mode == Mode::Hinted && says(|task, completion| task.leaks_hint(completion)) {
+            self.counts.dropped_leaked_hint += 1;
+            return Fate::LeakedHint;
+        }
+        if says(|task, completion| task.has_false_step(completion)) {
+            self.counts.dropped_false_step += 1;
+            return Fate::FalseStep;
+        }
+        if !self.seen.insert(rationale) {
+            self.counts.dropped_duplicate += 1;
+            return Fate::Duplicate;
+        }
+        self.counts.dropped_over_limit += 1;
+        Fate::OverLimit
+    }
+
+    /// Whether every reason that was given came out as often as the run itself counted; `None` where that cannot be told, because examples
+    /// of earlier iterations were kept too. To be asked after the last attempt.
+    pub fn agree_with(&self, counted: &SelectionCounts) -> Option<bool> {
+        if self.learned.as_ref().is_none_or(|left| !left.is_empty()) {
+            return None;
+        }
+        let SelectionCounts { problems, problems_unhinted, problems_hinted, .. } = *counted;
+        Some(SelectionCounts { problems, problems_unhinted, problems_hinted, ..self.counts } == *counted)
+    }
+}

@@ -1,0 +1,160 @@
+// Line charts and stacked bars as inline SVG, drawn for the width that there is. Series differ by colour and by the shape of their marks,
+// and each has its name at its end, so nothing is told by colour alone.
+
+const colours = 7;
+
+/** Redraws whenever its width changes. `draw` is given the width in pixels. */
+const figure = (title, draw, note) => {
+  const place = element("div", { class: "drawing" });
+  const shown = element("figure", {}, element("figcaption", {}, title), place, note && element("p", { class: "note" }, note));
+  let width = 0;
+  new ResizeObserver(([entry]) => {
+    const now = Math.floor(entry.contentRect.width);
+    if (now === width || now === 0) return;
+    width = now;
+    place.replaceChildren(draw(width));
+  }).observe(place);
+  return shown;
+};
+
+/** Ticks at round values, about `wanted` of them. */
+const ticks = (low, high, wanted) => {
+  if (!(high > low)) return [low];
+  const rough = (high - low) / wanted;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
+  const first = Math.ceil(low / step - 1e-9);
+  const values = [];
+  for (let n = first; n * step <= high + step * 1e-9; n += 1) values.push(Number((n * step).toPrecision(12)));
+  return values;
+};
+
+const whole = (values) => values.filter((value) => Number.isInteger(value));
+
+/** The mark of series `place` around (x, y). */
+const mark = (place, x, y, title) => {
+  const shapes = [
+    "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0z", "M-3.6,-3.6h7.2v7.2h-7.2z", "M0,-4.8L4.6,3.4H-4.6z", "M0,-5L5,0L0,5L-5,0z",
+    "M0,4.8L4.6,-3.4H-4.6z", "M-1.4,-4.4h2.8v3h3v2.8h-3v3h-2.8v-3h-3v-2.8h3z", "M-4.4,-2.2L-2.2,-4.4L0,-2.2L2.2,-4.4L4.4,-2.2L2.2,0L4.4,2.2L2.2,4.4L0,2.2L-2.2,4.4L-4.4,2.2L-2.2,0z",
+  ];
+  return drawn("path", { class: "mark", d: shapes[place % shapes.length], transform: `translate(${x.toFixed(1)},${y.toFixed(1)})` },
+    drawn("title", {}, title));
+};
+
+/** Moves labels apart that would touch, keeping their order. */
+const spread = (labels, low, high, height) => {
+  labels.sort((a, b) => a.y - b.y);
+  for (let round = 0; round < 60; round += 1) {
+    for (let n = 1; n < labels.length; n += 1) {
+      const gap = labels[n].y - labels[n - 1].y;
+      if (gap < height) {
+        labels[n - 1].y -= (height - gap) / 2;
+        labels[n].y += (height - gap) / 2;
+      }
+    }
+    for (const label of labels) label.y = Math.min(Math.max(label.y, low), high);
+  }
+};
+
+/**
+ * Lines over a common axis. `x` and `y` are { label, range, ticks, format }; a series is { name, end, points: [{ x, y, low, high, title }],
+ * reference } where a reference is a level line; `gaps` are places on x with a rule and a name above.
+ */
+const lineChart = (title, { x, y, series, gaps = [], height = 320, marks = true, note }) => figure(title, (width) => {
+  const narrow = width < 520;
+  const named = series.map((one) => one.end ?? one.name);
+  const room = narrow ? 8 : Math.min(Math.max(...named.map((name) => name.length), 4) * 6.9 + 18, width * 0.36);
+  const frame = { left: 52, right: width - room, top: gaps.length > 0 ? 26 : 12, bottom: height - 44 };
+  const scale = ([from, to], a, b) => (value) => a + ((value - from) / ((to - from) || 1)) * (b - a);
+  const across = scale(x.range, frame.left + 8, frame.right - 8);
+  const up = scale(y.range, frame.bottom, frame.top);
+  const text = (content, attributes) => drawn("text", attributes, content);
+  const parts = [];
+  for (const value of y.ticks) {
+    parts.push(drawn("line", { class: "grid", x1: frame.left, x2: frame.right, y1: up(value), y2: up(value) }));
+    parts.push(text(y.format(value), { x: frame.left - 8, y: up(value) + 4, "text-anchor": "end" }));
+  }
+  const spacing = (frame.right - frame.left) / Math.max(x.ticks.length, 1);
+  const every = Math.max(1, Math.ceil(34 / spacing));
+  x.ticks.forEach((value, n) => {
+    if ((x.ticks.length - 1 - n) % every !== 0) return;
+    parts.push(drawn("line", { class: "tick", x1: across(value), x2: across(value), y1: frame.bottom, y2: frame.bottom + 5 }));
+    parts.push(text(x.format(value), { x: across(value), y: frame.bottom + 19, "text-anchor": "middle" }));
+  });
+  parts.push(drawn("line", { class: "axis", x1: frame.left, x2: frame.right, y1: frame.bottom, y2: frame.bottom }));
+  parts.push(text(x.label, { class: "name", x: (frame.left + frame.right) / 2, y: height - 6, "text-anchor": "middle" }));
+  parts.push(text(y.label, { class: "name", "text-anchor": "middle", transform: `translate(13,${(frame.top + frame.bottom) / 2}) rotate(-90)` }));
+  for (const gap of gaps) {
+    if (gap.at > x.range[0]) parts.push(drawn("line", { class: "gap", x1: across(gap.at), x2: across(gap.at), y1: frame.top, y2: frame.bottom }));
+    parts.push(text(gap.name, { class: "gap", x: (across(gap.at) + across(gap.to)) / 2, y: 16, "text-anchor": "middle" }));
+  }
+  const labels = [];
+  series.forEach((one, place) => {
+    const group = drawn("g", { class: `series c${place % colours}${one.reference ? " reference" : ""}` });
+    const drawnPoints = one.points.filter((point) => point.y !== null);
+    if (one.reference) {
+      const level = up(drawnPoints[0].y);
+      group.append(drawn("line", { class: "line", x1: frame.left, x2: frame.right, y1: level, y2: level }, drawn("title", {}, drawnPoints[0].title)));
+    } else {
+      const band = drawnPoints.filter((point) => point.low !== undefined);
+      if (band.length > 1 && series.length <= 3) {
+        const edge = [...band.map((point) => [point.x, point.high]), ...band.toReversed().map((point) => [point.x, point.low])];
+        group.append(drawn("path", { class: "band", d: `M${edge.map(([a, b]) => `${across(a).toFixed(1)},${up(b).toFixed(1)}`).join("L")}z` }));
+      }
+      for (const strand of one.strands ?? [drawnPoints]) {
+        group.append(drawn("polyline", { class: "line", points: strand.map((point) => `${across(point.x).toFixed(1)},${up(point.y).toFixed(1)}`).join(" ") }));
+      }
+      // Whiskers of several series at the same place would hide each other.
+      const aside = series.length > 1 ? (place - (series.length - 1) / 2) * Math.min(3, spacing / (2 * series.length)) : 0;
+      for (const point of marks ? drawnPoints : []) {
+        const at = across(point.x) + aside;
+        if (point.low !== undefined) group.append(drawn("line", { class: "whisker", x1: at, x2: at, y1: up(point.low), y2: up(point.high) }));
+        group.append(mark(place, at, up(point.y), point.title));
+      }
+    }
+    parts.push(group);
+    const last = drawnPoints.at(-1);
+    if (last) labels.push({ place, y: up(last.y), from: up(last.y), text: plain(one.end ?? one.name) });
+  });
+  if (!narrow) {
+    spread(labels, frame.top, frame.bottom, 16);
+    for (const label of labels) {
+      parts.push(drawn("g", { class: `series c${label.place % colours}` },
+        drawn("line", { class: "leader", x1: frame.right + 1, x2: frame.right + 9, y1: label.from, y2: label.y }),
+        text(label.text, { class: "end", x: frame.right + 13, y: label.y + 4 })));
+    }
+  }
+  const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title }, parts);
+  if (!narrow || series.length < 2) return chart;
+  return element("div", {}, chart, legend(series.map((one) => one.end ?? one.name)));
+}, note);
+
+/** Names with their marks, where there is no room for them in the drawing. */
+const legend = (names) => element("ul", { class: "legend" }, names.map((name, place) =>
+  element("li", {}, drawn("svg", { class: `series c${place % colours}`, width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(place, 0, 0, "")), plain(name))));
+
+/** Horizontal bars of parts, a row for each of `rows`: { name, parts: [{ place, value, title }] }; `names` are the parts' names. */
+const stackedBars = (title, { rows, names, format, label }) => figure(title, (width) => {
+  const [line, left, right] = [24, 34, 84];
+  const total = (row) => row.parts.reduce((sum, part) => sum + part.value, 0);
+  const most = Math.max(...rows.map(total), 1e-9);
+  const height = rows.length * line + 26;
+  const scale = (value) => (value / most) * (width - left - right);
+  const parts = rows.map((row, n) => {
+    let x = left;
+    const bars = row.parts.map((part) => {
+      const rect = drawn("g", { class: `series c${part.place % colours}` },
+        drawn("rect", { class: "part", x: x.toFixed(1), y: n * line + 3, width: Math.max(scale(part.value) - 1, 0).toFixed(1), height: line - 7 }, drawn("title", {}, part.title)),
+        scale(part.value) > 14 && drawn("text", { class: "initial", x: (x + scale(part.value) / 2).toFixed(1), y: n * line + 16, "text-anchor": "middle" }, names[part.place][0]));
+      x += scale(part.value);
+      return rect;
+    });
+    return drawn("g", {}, drawn("text", { x: left - 8, y: n * line + 16, "text-anchor": "end" }, row.name), bars,
+      drawn("text", { x: x + 6, y: n * line + 16 }, format(total(row))));
+  });
+  parts.push(drawn("text", { class: "name", x: left, y: height - 6 }, label));
+  const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title }, parts);
+  const key = element("ul", { class: "legend" }, names.map((name, place) =>
+    element("li", {}, element("span", { class: `key c${place % colours}`, "aria-hidden": "true" }, name[0]), name)));
+  return element("div", {}, chart, key);
+});

@@ -1,0 +1,44 @@
+// Making elements. Whatever a model wrote enters the page here, and only as text: nothing in these scripts takes markup.
+
+const fill = (parent, attributes, children) => {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) parent.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.entries(value).forEach(([key, text]) => parent.style.setProperty(key, text));
+    else parent.setAttribute(name, value === true ? "" : value);
+  }
+  parent.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
+  return parent;
+};
+
+const element = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
+
+const drawn = (tag, attributes = {}, ...children) =>
+  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+const section = (id, title, ...children) =>
+  element("section", { id, "aria-labelledby": `${id}-title` }, element("h2", { id: `${id}-title` }, title), ...children);
+
+/** A table from a header and rows of cells. A cell is a text, an element or a list of these; the first `left` columns are names. */
+const table = (header, rows, { left = 1, caption, kind } = {}) => {
+  const align = (column) => (column < left ? undefined : "number");
+  const head = header.map((cell, column) => element("th", { scope: "col", class: align(column) }, cell));
+  const body = rows.map((row) =>
+    element("tr", {}, row.map((cell, column) =>
+      column === 0 && left > 0 ? element("th", { scope: "row" }, cell) : element("td", { class: align(column) }, cell))));
+  return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption ?? "table" },
+    element("table", { class: kind },
+      caption && element("caption", {}, caption),
+      element("thead", {}, element("tr", {}, head)),
+      element("tbody", {}, body)));
+};
+
+/** A choice with its label; `options` are [value, text]. Tells `change` the chosen value. */
+const choice = (label, options, change, chosen) => {
+  const select = element("select", { onchange: () => change(select.value) },
+    options.map(([value, text]) => element("option", { value, selected: String(value) === String(chosen) }, text)));
+  return element("label", { class: "choice" }, element("span", {}, label), select);
+};
+
+/** Lets the browser draw and take input before the work goes on. */
+const breathe = () => new Promise((resume) => setTimeout(resume, 0));

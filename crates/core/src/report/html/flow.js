@@ -1,0 +1,118 @@
+// One iteration as a flow: attempts, verdicts, a second try with the hint, what was kept and why not, what was trained on.
+
+const outcomes = [["right", "correct"], ["wrong", "wrong"], ["unparsed", "unparsed"], ["cut off", "truncated"], ["no verdict", "failed"]];
+
+const reasons = [
+  ["kept, unaided", "kept_unhinted"], ["kept, rationalized", "kept_hinted"], ["duplicate", "dropped_duplicate"],
+  ["tells the hint", "dropped_leaked_hint"], ["false step", "dropped_false_step"], ["over the limit", "dropped_over_limit"],
+];
+
+/** Nodes in columns and ribbons between them. A ribbon keeps its share of the node at either end. */
+const flowOf = (metrics) => {
+  const nodes = [];
+  const ribbons = [];
+  const node = (column, name, value, tone) => {
+    if (value === 0) return null;
+    nodes.push({ column, name, value, tone });
+    return nodes.at(-1);
+  };
+  const tie = (from, to, value, at = value) => {
+    if (from && to && value > 0) ribbons.push({ from, to, value, at });
+  };
+  const { unhinted, hinted, selection } = metrics;
+  const start = node(0, `${plural(metrics.problems, "problem")}, attempts`, unhinted.attempts, "plain");
+  const first = outcomes.map(([name, key]) => node(1, name, unhinted[key] ?? 0, key === "correct" ? "good" : "bad"));
+  first.forEach((one) => tie(start, one, one?.value));
+  const again = node(2, "asked again with the hint", hinted.attempts, "plain");
+  const failures = unhinted.attempts - unhinted.correct;
+  first.slice(1).forEach((one) => tie(one, again, one?.value ?? 0, failures > 0 ? ((one?.value ?? 0) / failures) * hinted.attempts : 0));
+  const second = outcomes.map(([name, key]) => node(3, `${name}, hinted`, hinted[key] ?? 0, key === "correct" ? "good" : "bad"));
+  second.forEach((one) => tie(again, one, one?.value));
+  const column = hinted.attempts > 0 ? 4 : 2;
+  const ends = reasons.map(([name, key]) => node(column, name, selection[key] ?? 0, key.startsWith("kept") ? "good" : "dropped"));
+  const right = [first[0], second[0]];
+  // Which of the two a dropped one came from is known of leaked hints and of what was kept; the others are told apart by what is left.
+  const left = [unhinted.correct, hinted.correct];
+  const give = (side, end, value) => {
+    tie(right[side], end, value);
+    left[side] -= value;
+  };
+  give(0, ends[0], ends[0]?.value ?? 0);
+  give(1, ends[1], ends[1]?.value ?? 0);
+  give(1, ends[3], ends[3]?.value ?? 0);
+  for (const end of [ends[2], ends[4], ends[5]]) {
+    const fromFirst = Math.min(end?.value ?? 0, Math.max(left[0], 0));
+    give(0, end, fromFirst);
+    give(1, end, (end?.value ?? 0) - fromFirst);
+  }
+  const learned = node(column + 1, "examples learned", selection.kept_unhinted + selection.kept_hinted, "plain");
+  ends.slice(0, 2).forEach((one) => tie(one, learned, one?.value));
+  return { nodes, ribbons, columns: column + 2 };
+};
+
+const flowDrawing = (metrics, available) => {
+  const { nodes, ribbons, columns } = flowOf(metrics);
+  const width = Math.max(available, 150 * columns);
+  const [thick, gap, top] = [14, 34, 8];
+  const inColumn = (column) => nodes.filter((node) => node.column === column);
+  const most = Math.max(...nodes.map((node) => node.value));
+  const tallest = Math.max(...Array.from({ length: columns }, (_, column) => inColumn(column).length));
+  const room = 210;
+  const unit = room / most;
+  const step = (width - 130) / Math.max(columns - 1, 1);
+  let bottom = 0;
+  for (let column = 0; column < columns; column += 1) {
+    let y = top;
+    for (const node of inColumn(column)) {
+      Object.assign(node, { x: column * step, y, height: Math.max(node.value * unit, 2), out: 0, in: 0 });
+      y += Math.max(node.height, 4) + gap;
+    }
+    bottom = Math.max(bottom, y);
+  }
+  const height = Math.max(bottom, tallest * gap);
+  const paths = ribbons.map(({ from, to, value, at }) => {
+    const [a, b] = [Math.max(value * unit, 1), Math.max(at * unit, 1)];
+    const [x1, y1, x2, y2] = [from.x + thick, from.y + from.out, to.x, to.y + to.in];
+    from.out += a;
+    to.in += b;
+    const middle = (x1 + x2) / 2;
+    const path = `M${x1},${y1}C${middle},${y1} ${middle},${y2} ${x2},${y2}v${b}C${middle},${y2 + b} ${middle},${y1 + a} ${x1},${y1 + a}z`;
+    return drawn("path", { class: `ribbon ${to.tone}`, d: path }, drawn("title", {}, `${from.name} → ${to.name}: ${count(Math.round(value))}`));
+  });
+  const boxes = nodes.map((node) => drawn("g", { class: `node ${node.tone}` },
+    drawn("rect", { x: node.x, y: node.y, width: thick, height: node.height, rx: 2 }),
+    drawn("text", { class: "value", x: node.x + thick + 5, y: node.y + 11 }, count(node.value)),
+    drawn("text", { x: node.x + thick + 5, y: node.y + 25 }, node.name)));
+  return drawn("svg", { class: "flow", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": "The flow of the iteration; the table below has its numbers" },
+    paths, boxes);
+};
+
+const flowTable = (metrics) => {
+  const { unhinted, hinted, selection } = metrics;
+  const rows = [["attempts", count(unhinted.attempts), count(hinted.attempts)],
+    ...outcomes.filter(([, key]) => (unhinted[key] ?? 0) + (hinted[key] ?? 0) > 0)
+      .map(([name, key]) => [name, count(unhinted[key] ?? 0), count(hinted[key] ?? 0)]),
+    ["kept to learn from", count(selection.kept_unhinted), count(selection.kept_hinted)]];
+  if (unhinted.faithful !== undefined) rows.push(["right, and the rationale equals the reference", count(unhinted.faithful), count(hinted.faithful ?? 0)]);
+  const dropped = reasons.slice(2).filter(([, key]) => (selection[key] ?? 0) > 0).map(([name, key]) => `${name} ${count(selection[key])}`);
+  const long = metrics.training?.dropped_too_long ?? 0;
+  return [
+    table(["", "without the hint", "with the hint"], rows, { caption: "The same as numbers" }),
+    element("p", { class: "note" }, `Right answers that were dropped: ${dropped.length > 0 ? dropped.join(", ") : "none"}.`
+      + (long > 0 ? ` ${plural(long, "example")} longer than a packed sequence left out of training.` : "")),
+  ];
+};
+
+const flowFigure = (iteration) => {
+  const { metrics, digest } = iteration;
+  if (metrics.unhinted.attempts === 0) {
+    const trained = metrics.training ? `It was trained on what is known: ${plural(metrics.training.steps, "step")}, ${short(metrics.training.tokens)} tokens.` : "Nothing was trained.";
+    return element("p", { class: "note" }, `Nothing was attempted in this iteration. ${trained}`);
+  }
+  const disagreement = digest?.reasons_agree === false
+    && "The run counted other reasons for dropping than the ones that are found now beside each rationale: it was made with other rules.";
+  return element("div", {},
+    figure("From problems to what is learned (attempts)", (width) => element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "flow" }, flowDrawing(metrics, width))),
+    disagreement && element("p", { class: "note" }, disagreement),
+    flowTable(metrics));
+};

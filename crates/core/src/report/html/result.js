@@ -1,0 +1,91 @@
+// The result at a glance, and the paper's table with what was measured beside it.
+
+/** Share of the training problems that are learned from: `86.7 (78.2 + 8.5)`. */
+const trainUsed = (used) => {
+  if (!used) return none;
+  return percent(used.share) + (used.rationalized > 0 ? ` (${percent(used.generated)} + ${percent(used.rationalized)})` : "");
+};
+
+const shownMetrics = (method) => {
+  const evaluated = method.iterations.filter((iteration) => iteration.metrics.accuracy.total > 0);
+  return method.final ?? evaluated.at(-1)?.metrics ?? method.iterations.at(-1).metrics;
+};
+
+/** The methods' accuracies before and after, as a card for each run. */
+const glance = (run) => {
+  const measured = run.methods.filter((method) => shownMetrics(method).accuracy.total > 0);
+  const best = (methods) => methods.reduce((a, b) => (shownMetrics(b).accuracy.mean > shownMetrics(a).accuracy.mean ? b : a));
+  const bootstrapping = measured.filter((method) => method.bootstraps);
+  const facts = [`seed ${run.seed}`, run.finished ? "finished" : "not finished", plural(run.methods.length, "method")];
+  if (measured.length === 0) return element("article", { class: "card" }, element("h3", {}, run.name), element("p", {}, facts.join(" · ")));
+  const chosen = best(bootstrapping.length > 0 ? bootstrapping : measured);
+  const metrics = shownMetrics(chosen);
+  const { accuracy } = metrics;
+  const base = chosen.iterations[0].metrics;
+  const from = chosen.bootstraps && base.iteration === 0 && base.accuracy.total > 0 ? base.accuracy : null;
+  const seconds = run.methods.map((method) => method.summary.seconds).filter((known) => known !== null);
+  const cost = seconds.length > 0 ? duration(seconds.reduce((a, b) => a + b)) : "time unknown";
+  const tokens = run.methods.reduce((sum, method) => sum + method.summary.sampled_tokens + method.summary.trained_tokens, 0);
+  return element("article", { class: "card" },
+    element("h3", {}, plain(run.name)),
+    element("p", { class: "headline" },
+      from && element("span", { class: "before" }, `${percent(from.mean)}%`),
+      from && element("span", { class: "arrow", "aria-label": "to" }, " → "),
+      element("strong", {}, `${percent(accuracy.mean)}%`)),
+    element("p", {}, `${chosen.title} (${plain(chosen.name)}), iteration ${metrics.iteration}, on ${plural(accuracy.total, `${metrics.split} problem`)}; `
+      + `95% interval ${interval(accuracy)}`
+      + (from && metrics.split !== base.split ? `; the base on ${base.split}` : "")),
+    element("p", { class: "note" }, [...facts, cost, `${short(tokens)} tokens sampled and trained`].join(" · ")));
+};
+
+/** A share as a bar behind its number, with the interval as a line. */
+const bar = (accuracy) => drawn("svg", { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
+  drawn("rect", { class: "track", width: 100, height: 8 }),
+  drawn("rect", { class: "level", width: 100 * accuracy.mean, height: 8 }),
+  drawn("rect", { class: "whisker", x: 100 * accuracy.low, y: 3, width: 100 * (accuracy.high - accuracy.low), height: 2 }));
+
+const measuredCells = (method) => {
+  if (!method) return [none, none];
+  const { accuracy, split } = shownMetrics(method);
+  if (accuracy.total === 0) return [none, trainUsed(method.summary.train_used)];
+  const title = `${accuracy.correct} of ${accuracy.total} ${split} problems`;
+  const figure = element("span", { class: "measured", title },
+    element("strong", {}, percent(accuracy.mean)), element("small", {}, ` ${interval(accuracy)}`), bar(accuracy));
+  return [figure, trainUsed(method.summary.train_used)];
+};
+
+/** One table for each task: the paper's rows, and after each the methods that did the same; then the methods that the paper has not. */
+const paperTable = (task) => {
+  const runs = data.runs.filter((run) => run.task === task);
+  const known = (kind) => {
+    const names = runs.flatMap((run) => run.methods.filter((method) => method.summary.kind === kind).map((method) => method.name));
+    return [...new Set(names)];
+  };
+  const row = (title, name, kind, figure) => {
+    const methods = runs.map((run) => run.methods.find((method) => method.name === name && method.summary.kind === kind));
+    const used = figure?.train_used;
+    const paperUsed = used ? trainUsed({ share: (used[0] + used[1]) / 100, generated: used[0] / 100, rationalized: used[1] / 100 }) : none;
+    const label = [title, name && element("small", {}, ` ${plain(name)}`)];
+    return [label, figure ? figure.percent.toFixed(1) : none, paperUsed, ...methods.flatMap(measuredCells)];
+  };
+  const rows = runs[0].paper.flatMap((figure) => {
+    if (figure.model !== data.paper_model) return [row(`${figure.title}, ${figure.model}`, null, figure.kind, figure)];
+    const names = known(figure.kind);
+    return names.length > 0 ? names.map((name) => row(figure.title, name, figure.kind, figure)) : [row(figure.title, null, figure.kind, figure)];
+  });
+  const inPaper = new Set(runs[0].paper.map((figure) => figure.kind));
+  const others = runs.flatMap((run) => run.methods).filter((method) => !inPaper.has(method.summary.kind));
+  for (const key of new Set(others.map((method) => `${method.name}\n${method.summary.kind}`))) {
+    const [name, kind] = key.split("\n");
+    rows.push(row(others.find((method) => method.name === name).title, name, kind, null));
+  }
+  const header = ["", `paper (${data.paper_model}), %`, "paper, train used, %",
+    ...runs.flatMap((run) => [runs.length > 1 ? `${plain(run.name)}, %` : "measured, % and 95% interval", "train used, %"])];
+  return table(header, rows, { caption: `Accuracy on ${task}, beside the paper (Zelikman et al. 2022)` });
+};
+
+const resultSection = () => section("result", "Result",
+  element("div", { class: "cards" }, data.runs.map(glance)),
+  [...new Set(data.runs.map((run) => run.task))].map(paperTable),
+  element("p", { class: "note" }, "Train used: problems that are learned from, as a share of those attempted (by an unaided rationale + by "
+    + "rationalization alone). Intervals are Wilson's."));
