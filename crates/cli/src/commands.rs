@@ -1,9 +1,12 @@
 //! The commands, one file each: arguments in, library calls, data out.
 
 pub mod bench;
+pub mod compare;
 pub mod eval;
+pub mod export;
 pub mod get;
 pub mod init;
+pub mod inspect;
 pub mod model;
 pub mod pretrain;
 pub mod report;

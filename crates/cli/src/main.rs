@@ -5,10 +5,11 @@ mod console;
 mod model;
 mod overrides;
 mod progress;
+mod untrusted;
 
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
-use commands::{bench, eval, get, init, pretrain, report, reproduce, run, sample, score, train, verify};
+use commands::{bench, compare, eval, export, get, init, inspect, pretrain, report, reproduce, run, sample, score, train, verify};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -49,6 +50,12 @@ enum Command {
     Init(init::Arguments),
     /// Show the table and the plot of finished or running experiments
     Report(report::Arguments),
+    /// Read what a model was asked and answered, and what became of it
+    Inspect(inspect::Arguments),
+    /// Put two runs side by side, with a paired test
+    Compare(compare::Arguments),
+    /// Write what a run found in the forms of other tools
+    Export(export::Arguments),
     /// Fetch a model or a data set
     Get(get::Arguments),
     /// Look at a checkpoint, or write it in another form
@@ -81,6 +88,9 @@ fn main() -> ExitCode {
         Command::Reproduce(a) => reproduce::run(a, arguments.quiet),
         Command::Init(a) => init::run(a),
         Command::Report(a) => report::run(a),
+        Command::Inspect(a) => inspect::run(a),
+        Command::Compare(a) => compare::run(a),
+        Command::Export(a) => export::run(a),
         Command::Get(a) => get::run(a, arguments.quiet),
         Command::Model(a) => commands::model::run(a),
         Command::Pretrain(a) => pretrain::run(a, arguments.quiet),

@@ -390,6 +390,24 @@ impl Config {
         source::changed_keys(&self.to_table(), &other.to_table())
     }
 
+    /// Everything that holds for a method, by dotted keys: its own settings stand under `method`.
+    pub fn settings_of(&self, method: &str) -> BTreeMap<String, toml::Value> {
+        let mut table = self.to_table();
+        for common in ["name", "run", "methods"] {
+            table.remove(common);
+        }
+        if let Some(method) = self.methods.get(method) {
+            table.insert("sampling".into(), source::to_table(&method.sampling).into());
+            table.insert("training".into(), source::to_table(&method.training).into());
+            table.insert("evaluation".into(), source::to_table(&method.evaluation).into());
+            let own = method.echo.iter().filter(|(_, value)| !value.is_table());
+            table.insert("method".into(), own.map(|(key, value)| (key.clone(), value.clone())).collect::<toml::Table>().into());
+        }
+        let mut settings = Vec::new();
+        source::flatten("", &table, &mut settings);
+        settings.into_iter().collect()
+    }
+
     fn to_table(&self) -> toml::Table {
         let mut table = toml::Table::new();
         table.insert("name".into(), self.name.clone().into());

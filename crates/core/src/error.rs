@@ -111,6 +111,22 @@ pub enum Error {
         /// The files, as the config names them.
         files: Vec<String>,
     },
+    /// What was asked to be exported is not in the run.
+    #[error("{}: {message}", .path.display())]
+    Unexportable {
+        /// The run directory.
+        path: PathBuf,
+        /// What is missing, and what there is.
+        message: String,
+    },
+    /// Two runs cannot be compared.
+    #[error("{}: {message}", .path.display())]
+    Incomparable {
+        /// The run directory that does not fit.
+        path: PathBuf,
+        /// Why not.
+        message: String,
+    },
     /// The run directory was written by a version of starloop with another layout.
     #[error("{}: format version {found}, but this starloop reads version {expected}", .path.display())]
     FormatVersion {
@@ -268,6 +284,8 @@ impl Error {
                 | Error::NotARun { .. }
                 | Error::ConfigChanged { .. }
                 | Error::InputChanged { .. }
+                | Error::Incomparable { .. }
+                | Error::Unexportable { .. }
         )
     }
 }

@@ -4,16 +4,19 @@
 //! Data flows one way: config, task, problem, prompt, policy, attempt, verdict, training set, trainer, checkpoint, evaluation, report.
 
 pub mod base_model;
+pub mod compare;
 pub mod config;
 pub mod error;
 pub mod estimate;
 pub mod eval;
 pub mod event;
 pub mod experiment;
+pub mod export;
 pub mod fetch;
 pub mod finetune;
 pub mod init;
 pub mod inputs;
+pub mod inspect;
 pub mod iterate;
 pub mod likelihood;
 pub mod method;

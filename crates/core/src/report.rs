@@ -10,6 +10,7 @@ mod findings;
 mod html;
 mod paper;
 mod plot;
+mod questions;
 mod read;
 mod table;
 
@@ -27,6 +28,7 @@ pub use fate::{Fate, Fates};
 pub use findings::{Finding, FindingKind};
 pub use html::{HtmlReport, MOST_ATTEMPTS};
 pub use paper::PaperFigure;
+pub use questions::{Question, Questions};
 
 /// Some runs, as their directories tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -315,6 +317,17 @@ impl MethodReport {
         self.final_metrics.as_ref().unwrap_or(&self.last_evaluated().metrics)
     }
 
+    /// Tokens over all iterations: sampled and evaluated with, and trained on.
+    pub fn tokens(&self) -> [u64; 2] {
+        let last = self.final_metrics.as_ref().map_or(0, |metrics| metrics.evaluation_tokens);
+        [self.total(|metrics| sampled_tokens(metrics) + metrics.evaluation_tokens) + last, self.total(trained_tokens)]
+    }
+
+    /// Wall-clock seconds over all iterations whose time is known; `None` where none is.
+    pub fn seconds(&self) -> Option<f64> {
+        self.iterations.iter().filter_map(|iteration| iteration.seconds).reduce(|a, b| a + b)
+    }
+
     /// The iterations whose accuracy was measured.
     fn evaluated(&self) -> impl Iterator<Item = &IterationReport> {
         self.iterations.iter().filter(|iteration| iteration.metrics.accuracy.total > 0)
@@ -383,7 +396,7 @@ fn summary(run: &RunReport, method: &MethodReport) -> MethodSummary {
         problems: method.total(|metrics| metrics.problems),
         sampled_tokens: method.total(sampled_tokens),
         trained_tokens: method.total(trained_tokens),
-        seconds: method.iterations.iter().filter_map(|iteration| iteration.seconds).reduce(|a, b| a + b),
+        seconds: method.seconds(),
         paper: paper::figure_of(&run.task, method.kind),
     }
 }

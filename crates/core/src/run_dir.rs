@@ -203,6 +203,20 @@ impl RunDir {
         IterationDir { root: self.root.join(method).join(format!("iter-{iteration:03}")) }
     }
 
+    /// The iterations of a method that have begun, finished or not, in order.
+    pub fn iterations(&self, method: &str) -> Result<Vec<u32>> {
+        let root = self.root.join(method);
+        let mut found = Vec::new();
+        if root.is_dir() {
+            for entry in fs::read_dir(&root)? {
+                let name = entry?.file_name();
+                found.extend(name.to_str().and_then(|name| name.strip_prefix("iter-")).and_then(|number| number.parse::<u32>().ok()));
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
     /// The place of a method's final figure: the best iteration's, measured on `evaluation.final_split`.
     pub fn final_measurement(&self, method: &str) -> IterationDir {
         IterationDir { root: self.root.join(method).join(FINAL) }

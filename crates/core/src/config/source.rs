@@ -150,8 +150,8 @@ pub(super) fn changed_keys(now: &toml::Table, then: &toml::Table) -> Vec<String>
     let (mut now_flat, mut then_flat) = (Vec::new(), Vec::new());
     flatten("", now, &mut now_flat);
     flatten("", then, &mut then_flat);
-    let find = |flat: &[(String, String)], key: &str| {
-        flat.iter().find(|(candidate, _)| candidate == key).map_or_else(|| "unset".to_owned(), |(_, value)| value.clone())
+    let find = |flat: &[(String, toml::Value)], key: &str| {
+        flat.iter().find(|(candidate, _)| candidate == key).map_or_else(|| "unset".to_owned(), |(_, value)| value.to_string())
     };
     let mut keys: Vec<&String> = now_flat.iter().chain(&then_flat).map(|(key, _)| key).collect();
     keys.sort();
@@ -163,12 +163,13 @@ pub(super) fn changed_keys(now: &toml::Table, then: &toml::Table) -> Vec<String>
         .collect()
 }
 
-fn flatten(path: &str, table: &toml::Table, into: &mut Vec<(String, String)>) {
+/// A table's values under their dotted keys.
+pub(super) fn flatten(path: &str, table: &toml::Table, into: &mut Vec<(String, toml::Value)>) {
     for (key, value) in table {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         match value {
             toml::Value::Table(inner) => flatten(&path, inner, into),
-            value => into.push((path, value.to_string())),
+            value => into.push((path, value.clone())),
         }
     }
 }

@@ -1,17 +1,15 @@
 //! From the files of runs to columns and pages of attempts.
 
 use super::pack::{self, Pages};
-use crate::config::Config;
 use crate::error::Result;
 use crate::metrics::IterationMetrics;
-use crate::prompt;
 use crate::report::digest::is_doubtful;
 use crate::report::fate::{Fate, Fates};
+use crate::report::questions::{Question, Questions};
 use crate::report::{MethodReport, Report, RunReport};
-use crate::run_dir::{IterationDir, RunDir};
+use crate::run_dir::RunDir;
 use crate::seed::sha256_hex;
-use crate::task::{Style, Task};
-use crate::types::{GradedAttempt, Mode, Problem, ProblemId, Reading, Verdict};
+use crate::types::{GradedAttempt, Mode, ProblemId, Reading, Verdict};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -79,13 +77,6 @@ struct Text<'a>(&'a str, Option<&'a str>);
 #[derive(Serialize)]
 struct ProblemText<'a>(&'a str, Option<&'a str>, Option<&'a str>);
 
-/// What is known of a problem.
-struct Known {
-    question: String,
-    answer: Option<String>,
-    reference: Option<String>,
-}
-
 pub(super) fn collect(report: &Report, most: u64) -> Result<Collection> {
     let total = report.methods().map(|(_, method)| count(method)).sum();
     let mut collector = Collector { most, attempts: Attempts { total, ..Attempts::default() }, numbers: HashMap::new() };
@@ -118,15 +109,17 @@ impl Collector {
         let directory = RunDir::open_read_only(&run.path)?;
         let config = directory.config()?;
         let grader = config.task.grader().ok();
-        let known = known_problems(run, &directory, &config, warnings)?;
+        let mut questions = Questions::of(&config);
+        warnings.extend(questions.missing().map(|missing| format!("{}: {missing}", run.name)));
         for (number, method) in run.methods.iter().enumerate() {
             let arm = self.attempts.arms.len() as u16;
             self.attempts.arms.push([place, number]);
             for iteration in method.iterations.iter().map(|iteration| iteration.metrics.iteration) {
                 let place = directory.iteration(&method.name, iteration);
+                questions.learn(&method.name, iteration, &place)?;
                 let mut fates = Fates::of(&place, grader.as_deref())?;
                 let mut take = |graded: GradedAttempt, kind, fate| {
-                    self.attempt(arm, iteration, kind, fate, &graded, is_doubtful(&graded, grader.as_deref()), &known);
+                    self.attempt(arm, iteration, kind, fate, &graded, is_doubtful(&graded, grader.as_deref()), &questions);
                     Ok(())
                 };
                 place.each_attempt(|graded| {
@@ -140,7 +133,7 @@ impl Collector {
                 let place = directory.final_measurement(&method.name);
                 place.each_evaluation(|graded| {
                     let doubtful = is_doubtful(&graded, grader.as_deref());
-                    self.attempt(arm, metrics.iteration, Kind::FinalEvaluation, Fate::Measured, &graded, doubtful, &known);
+                    self.attempt(arm, metrics.iteration, Kind::FinalEvaluation, Fate::Measured, &graded, doubtful, &questions);
                     Ok(())
                 })?;
             }
@@ -157,13 +150,13 @@ impl Collector {
         fate: Fate,
         graded: &GradedAttempt,
         doubtful: Option<bool>,
-        known: &HashMap<ProblemId, Known>,
+        questions: &Questions<'_>,
     ) {
         let attempt = &graded.attempt;
         if !self.is_in_the_sample(&attempt.problem) {
             return;
         }
-        let problem = self.problem(&attempt.problem, known.get(&attempt.problem));
+        let problem = self.problem(&attempt.problem, questions.get(&attempt.problem));
         let class = self.class(&attempt.class);
         let columns = &mut self.attempts.columns;
         columns.arm.push(arm);
@@ -200,8 +193,8 @@ impl Collector {
         f64::from(share) / f64::from(u32::MAX) < 0.99 * self.most as f64 / self.attempts.total as f64
     }
 
-    fn problem(&mut self, id: &ProblemId, known: Option<&Known>) -> u32 {
-        let question = known.map_or("", |known| known.question.as_str());
+    fn problem(&mut self, id: &ProblemId, known: Option<&Question>) -> u32 {
+        let question = known.map_or("", |known| known.text.as_str());
         let key = (id.clone(), question.to_owned());
         let attempts = &mut self.attempts;
         *self.numbers.entry(key).or_insert_with(|| {
@@ -230,59 +223,6 @@ fn verdict_number(verdict: &Verdict) -> u8 {
         Verdict::Truncated => 3,
         Verdict::Failed { .. } => 4,
     }
-}
-
-/// What is known of the run's problems: from its task, or where the task's files are not here, the questions of what was learned.
-fn known_problems(run: &RunReport, directory: &RunDir, config: &Config, warnings: &mut Vec<String>) -> Result<HashMap<ProblemId, Known>> {
-    let mut known = HashMap::new();
-    match config.task.build(config.seed) {
-        Ok(task) => {
-            for problem in run.methods.iter().flat_map(|method| problems(task.as_ref(), config, method)) {
-                known.entry(problem.id.clone()).or_insert_with(|| of_problem(task.as_ref(), problem));
-            }
-        }
-        Err(error) => {
-            warnings.push(format!(
-                "{}: the task's problems cannot be read (task.{error}), so questions are shown of what was learned alone; make the report \
-                 in the directory that the run was started in",
-                run.name
-            ));
-            for method in &run.methods {
-                for iteration in &method.iterations {
-                    questions(&directory.iteration(&method.name, iteration.metrics.iteration), &mut known)?;
-                }
-            }
-        }
-    }
-    Ok(known)
-}
-
-/// The problems that a method's finished iterations attempted or were measured on.
-fn problems(task: &dyn Task, config: &Config, method: &MethodReport) -> Vec<Problem> {
-    let splits = config.methods.get(&method.name).map(|method| (method.evaluation.split, method.evaluation.final_split));
-    let mut problems = Vec::new();
-    for IterationMetrics { iteration, problems: attempted, .. } in method.iterations.iter().map(|iteration| &iteration.metrics) {
-        if *attempted > 0 {
-            problems.extend(task.training_problems(*iteration));
-        }
-        for split in splits.iter().flat_map(|(split, final_split)| std::iter::once(*split).chain(*final_split)) {
-            problems.extend(task.evaluation_problems(split, *iteration));
-        }
-    }
-    problems
-}
-
-fn of_problem(task: &dyn Task, problem: Problem) -> Known {
-    let question = prompt::assemble(task, &problem, Mode::Unhinted, Style::Rationale, 0);
-    Known { question, reference: task.reference(&problem), answer: Some(problem.answer) }
-}
-
-fn questions(place: &IterationDir, known: &mut HashMap<ProblemId, Known>) -> Result<()> {
-    place.each_example(|example| {
-        known.entry(example.problem).or_insert(Known { question: example.prompt, answer: None, reference: None });
-        Ok(())
-    })?;
-    Ok(())
 }
 
 impl Attempts {

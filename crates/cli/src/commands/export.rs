@@ -1,0 +1,132 @@
+//! `starloop export`: what a run found, in the forms of other tools.
+
+use anyhow::{Result, bail};
+use starloop_core::export::{self, Form, Learned};
+use starloop_core::report::{Report, RunReport};
+use starloop_core::run_dir::{RunDir, write_whole};
+use std::path::{Path, PathBuf};
+
+/// Write what runs found in the forms of other tools: a checkpoint with its model card, figures, plots, the training set, TensorBoard's events.
+///
+/// Several forms can be asked for at once. With none, the checkpoint of the best iteration is written.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  starloop export runs/arithmetic                                          the best checkpoint, to arithmetic-star-best
+  starloop export runs/gsm8k --method star --iteration 4 --merged --checkpoint shared/gsm8k
+  starloop export runs/one runs/two --csv figures.csv --png accuracy.png
+  starloop export runs/arithmetic --training-set learned.parquet
+  starloop export runs/arithmetic --tensorboard events && tensorboard --logdir events")]
+pub struct Arguments {
+    /// Run directories; one alone for a checkpoint or a training set
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// The method of the checkpoint or the training set [default: the last that trained]
+    #[arg(long, value_name = "NAME")]
+    method: Option<String>,
+    /// The iteration of the checkpoint or the training set [default: the best checkpoint, the last training set]
+    #[arg(long, value_name = "N")]
+    iteration: Option<u32>,
+    /// Write the checkpoint with a model card to this directory, which must not be there yet
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    /// Merge adapters into their base
+    #[arg(long)]
+    merged: bool,
+    /// Write the adapters alone
+    #[arg(long, conflicts_with = "merged")]
+    adapter: bool,
+    /// Write the figures of every iteration as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write the figures of every iteration as JSON lines
+    #[arg(long, value_name = "FILE")]
+    jsonl: Option<PathBuf>,
+    /// Write the plot of accuracy over iterations as SVG
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Write the same plot as PNG of print quality
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+    /// Write what was learned from: .jsonl or .parquet, as `datasets` and TRL read them
+    #[arg(long, value_name = "FILE")]
+    training_set: Option<PathBuf>,
+    /// Write event files for TensorBoard into this directory
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let report = Report::read(&arguments.runs)?;
+    if let Some(path) = &arguments.csv {
+        write(path, export::csv(&report)?.as_bytes())?;
+    }
+    if let Some(path) = &arguments.jsonl {
+        write(path, export::json_lines(&report)?.as_bytes())?;
+    }
+    if arguments.svg.is_some() || arguments.png.is_some() {
+        let Some(svg) = report.svg()? else { bail!("there is no plot: no method has been measured twice") };
+        if let Some(path) = &arguments.svg {
+            write(path, svg.as_bytes())?;
+        }
+        if let Some(path) = &arguments.png {
+            write(path, &export::png(&svg)?)?;
+        }
+    }
+    if let Some(path) = &arguments.training_set {
+        training_set(arguments, only(&report)?, path)?;
+    }
+    if let Some(out) = &arguments.tensorboard {
+        export::tensorboard(&report, out)?.iter().for_each(|path| say(path));
+    }
+    if arguments.wants_checkpoint() { checkpoint(arguments, only(&report)?) } else { Ok(()) }
+}
+
+impl Arguments {
+    fn wants_checkpoint(&self) -> bool {
+        let others = [&self.csv, &self.jsonl, &self.svg, &self.png, &self.training_set, &self.tensorboard];
+        self.checkpoint.is_some() || self.merged || self.adapter || others.iter().all(|other| other.is_none())
+    }
+}
+
+fn only(report: &Report) -> Result<&RunReport> {
+    match report.runs.as_slice() {
+        [run] => Ok(run),
+        _ => bail!("a checkpoint or a training set is of one run; name one directory"),
+    }
+}
+
+fn training_set(arguments: &Arguments, run: &RunReport, path: &Path) -> Result<()> {
+    let method = export::method(run, arguments.method.as_deref())?;
+    let learned = export::training_set(&RunDir::open_read_only(&run.path)?, method, arguments.iteration)?;
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("jsonl") => write(path, Learned::json_lines(&learned)?.as_bytes()),
+        Some("parquet") => write(path, &Learned::parquet(&learned)?),
+        _ => bail!("{}: expected a name that ends in .jsonl or .parquet", path.display()),
+    }
+}
+
+fn checkpoint(arguments: &Arguments, run: &RunReport) -> Result<()> {
+    let method = export::method(run, arguments.method.as_deref())?;
+    let form = match (arguments.merged, arguments.adapter) {
+        (true, _) => Form::Merged,
+        (_, true) => Form::Adapter,
+        _ => Form::AsTrained,
+    };
+    let name = Path::new(&run.name).file_name().unwrap_or_default().to_string_lossy();
+    let number = arguments.iteration.map_or("best".to_owned(), |number| number.to_string());
+    let out = arguments.checkpoint.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-{}-{number}", method.name)));
+    let iteration = export::checkpoint(run, method, arguments.iteration, form, &out)?;
+    eprintln!("{}: {} of iteration {iteration}, with its model card", out.display(), method.name);
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, bytes)?;
+    say(path);
+    Ok(())
+}
+
+fn say(path: &Path) {
+    eprintln!("wrote {}", path.display());
+}

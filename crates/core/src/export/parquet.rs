@@ -1,0 +1,41 @@
+//! Texts in columns, as Parquet.
+
+use crate::error::Result;
+use parquet::basic::{LogicalType, Repetition, Type as Physical};
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type;
+use std::sync::Arc;
+
+/// Rows of a row group: readers take a group at a time.
+const GROUP: usize = 10_000;
+
+/// A file with a column of text for each of `columns`, uncompressed, so that every reader can read it.
+pub(super) fn of_texts<T>(rows: &[T], columns: &[(&str, fn(&T) -> &str)]) -> Result<Vec<u8>> {
+    Ok(written(rows, columns).map_err(|error| std::io::Error::other(error.to_string()))?)
+}
+
+fn written<T>(rows: &[T], columns: &[(&str, fn(&T) -> &str)]) -> Result<Vec<u8>, ParquetError> {
+    let field = |(name, _): &(&str, fn(&T) -> &str)| {
+        let text = Type::primitive_type_builder(name, Physical::BYTE_ARRAY).with_repetition(Repetition::REQUIRED);
+        Ok(Arc::new(text.with_logical_type(Some(LogicalType::String)).build()?))
+    };
+    let fields = columns.iter().map(field).collect::<Result<_, ParquetError>>()?;
+    let schema = Arc::new(Type::group_type_builder("training_set").with_fields(fields).build()?);
+    let properties =
+        Arc::new(WriterProperties::builder().set_created_by(concat!("starloop ", env!("CARGO_PKG_VERSION")).to_owned()).build());
+    let mut file = SerializedFileWriter::new(Vec::new(), schema, properties)?;
+    for rows in rows.chunks(GROUP) {
+        let mut group = file.next_row_group()?;
+        for (_, text) in columns {
+            let mut column = group.next_column()?.ok_or_else(|| ParquetError::General("too few columns".to_owned()))?;
+            let values: Vec<ByteArray> = rows.iter().map(|row| ByteArray::from(text(row).as_bytes().to_vec())).collect();
+            column.typed::<ByteArrayType>().write_batch(&values, None, None)?;
+            column.close()?;
+        }
+        group.close()?;
+    }
+    file.into_inner()
+}

@@ -1,0 +1,28 @@
+//! The figure as a bitmap, for where SVG cannot go.
+
+use crate::error::{Error, Result};
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::{Options, Tree};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Dots for each of the figure's pixels: of print quality at the size at which it is shown.
+const SCALE: f32 = 3.0;
+
+/// Draws an SVG document of this program as PNG. The letters are those of a font that comes with the program, so that the picture is the same
+/// on a machine that has none.
+///
+/// # Errors
+/// The document is no SVG.
+pub fn png(svg: &str) -> Result<Vec<u8>> {
+    let failed = |message: String| Error::Corrupt { path: Path::new("figure.svg").to_owned(), message };
+    let mut options = Options::default();
+    let fonts = Arc::make_mut(&mut options.fontdb);
+    fonts.load_font_data(dejavu::sans::regular().to_vec());
+    fonts.set_sans_serif_family("DejaVu Sans");
+    let tree = Tree::from_str(svg, &options).map_err(|error| failed(error.to_string()))?;
+    let size = tree.size().to_int_size().scale_by(SCALE).ok_or_else(|| failed("the figure has no size".to_owned()))?;
+    let mut pixels = Pixmap::new(size.width(), size.height()).ok_or_else(|| failed("the figure is too large".to_owned()))?;
+    resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
+    pixels.encode_png().map_err(|error| failed(error.to_string()))
+}
