@@ -121,7 +121,6 @@ impl Arguments {
         Ok(total)
     }
 
-
     fn filter(&self) -> Filter {
         let purpose = |purpose| match purpose {
             For::Unhinted => Purpose::Unhinted,

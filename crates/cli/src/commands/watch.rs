@@ -11,7 +11,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 use ratatui::widgets::Widget;
-use screen::{Curve, Only, Screen, View};
+use screen::{Screen, View};
 use starloop_core::watch::{Progress, Rationale, Watch};
 use std::io::IsTerminal;
 use std::path::PathBuf;

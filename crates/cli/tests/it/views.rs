@@ -10,7 +10,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { drop(std::fs::copy(&path, &target).unwrap()) }
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
     }
 }
 
@@ -36,7 +40,9 @@ fn inspect_finds_what_the_files_hold() {
     assert_eq!(found("--limit 3").len(), 3);
     for found in found("--verdict correct --purpose hinted --limit 5") {
         let answer = found["question"]["answer"].as_str().unwrap();
-        assert!(found["question"]["text"].as_str().unwrap().starts_with("Input:") && found["completion"].as_str().unwrap().ends_with(answer));
+        assert!(
+            found["question"]["text"].as_str().unwrap().starts_with("Input:") && found["completion"].as_str().unwrap().ends_with(answer)
+        );
     }
     starloop("inspect --method unknown", &[text(small_run())]).failed(1, &["has no method unknown", "few_shot, direct, star"]);
 }
@@ -49,7 +55,13 @@ fn a_problem_has_its_story() {
     let last = problem.rsplit('/').next().unwrap();
     assert_eq!(starloop("inspect --problem", &[last, text(small_run())]).done(), whole);
     assert_eq!(whole.matches(problem).count(), 1, "the problem once: {whole}");
-    for part in ["few_shot\n    evaluation          0 ", "  star\n    evaluation          0 ", "  2 ", "known answer: ", "star, iteration 2, evaluation: "] {
+    for part in [
+        "few_shot\n    evaluation          0 ",
+        "  star\n    evaluation          0 ",
+        "  2 ",
+        "known answer: ",
+        "star, iteration 2, evaluation: ",
+    ] {
         assert!(whole.contains(part), "{part:?}: {whole}");
     }
     let nothing = starloop("inspect --problem nowhere", &[text(small_run())]);
@@ -60,7 +72,9 @@ fn a_problem_has_its_story() {
 #[test]
 fn watch_prints_a_screen_and_its_figures() {
     let screen = starloop("watch --once", &[text(small_run())]).done();
-    for part in ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "held out: ", "known answer: "] {
+    for part in
+        ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "held out: ", "known answer: "]
+    {
         assert!(screen.contains(part), "{part:?}: {screen}");
     }
     let progress = starloop("watch --json", &[text(small_run())]).json();
@@ -187,7 +201,9 @@ fn a_run_of_an_older_version_is_read() {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("small-run");
     copy(small_run(), &run);
-    for newer in ["events.jsonl", "lock", "accuracy.svg", "star/iter-001/loss.jsonl", "star/iter-002/loss.jsonl", "direct/iter-001/loss.jsonl"] {
+    for newer in
+        ["events.jsonl", "lock", "accuracy.svg", "star/iter-001/loss.jsonl", "star/iter-002/loss.jsonl", "direct/iter-001/loss.jsonl"]
+    {
         std::fs::remove_file(run.join(newer)).unwrap();
     }
     let path = run.join("run.json");

@@ -69,7 +69,9 @@ impl Times {
         });
         // Of an iteration that was found again after an interruption, the first time counts.
         let mut first = BTreeMap::new();
-        ended.for_each(|(key, time)| drop(first.entry(key).or_insert(time)));
+        for (key, time) in ended {
+            first.entry(key).or_insert(time);
+        }
         Times { began, ended: first }
     }
 
@@ -81,8 +83,7 @@ impl Times {
 fn events(directory: &RunDir, config: &Config, method: &MethodReport, times: &Times) -> Result<Vec<Event>> {
     let settings = config.settings_of(&method.name);
     let ended = method.iterations.last().map_or(times.began, |last| times.of_iteration(&method.name, last.metrics.iteration));
-    let mut events =
-        vec![Event::version(times.began), Event::summary(times.began, 0, HParams::of(&settings, times.began, ended).values())];
+    let mut events = vec![Event::version(times.began), Event::summary(times.began, 0, HParams::of(&settings, times.began, ended).values())];
     let mut steps_before = 0;
     for iteration in &method.iterations {
         let metrics = &iteration.metrics;
@@ -154,7 +155,11 @@ fn texts(place: &IterationDir) -> Result<Vec<Value>> {
 /// A text as a block of code, which TensorBoard's Markdown shows as it stands.
 fn code(text: &str) -> String {
     let shown = text.char_indices().nth(LONGEST).map_or(text, |(at, _)| &text[..at]);
-    let cut = if shown.len() < text.len() { format!("    … ({} more characters)\n", text[shown.len()..].chars().count()) } else { String::new() };
+    let cut = if shown.len() < text.len() {
+        format!("    … ({} more characters)\n", text[shown.len()..].chars().count())
+    } else {
+        String::new()
+    };
     shown.lines().map(|line| format!("    {line}\n")).collect::<String>() + &cut
 }
 

@@ -36,12 +36,7 @@ impl<'a> Rates<'a> {
 
 /// Seconds from the last event to the end, at most: a method may stop early. Nothing where a kind of work that is still to come was never
 /// done, or what is planned is not known.
-pub(super) fn left(
-    methods: &[MethodProgress],
-    history: &History,
-    rates: &Rates<'_>,
-    planned: &BTreeMap<String, Estimate>,
-) -> Option<f64> {
+pub(super) fn left(methods: &[MethodProgress], history: &History, rates: &Rates<'_>, planned: &BTreeMap<String, Estimate>) -> Option<f64> {
     let at_work = history.under_way.as_ref().map(|stage| &stage.method).or(history.done.last().map(|work| &work.method))?;
     let place = methods.iter().position(|method| method.name == *at_work)?;
     methods[place..].iter().map(|method| of_method(method, rates, planned.get(&method.name)?)).sum()

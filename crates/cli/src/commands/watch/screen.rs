@@ -23,7 +23,7 @@ const SILENCE: f64 = 120.0;
 pub(super) struct View {
     pub(super) curve: Curve,
     /// The method that is looked at; the one at work unless one was chosen.
-    chosen: Option<String>,
+    pub(super) chosen: Option<String>,
     pub(super) only: Only,
     /// Which of the rationales.
     pub(super) place: usize,
@@ -320,9 +320,11 @@ fn progress_of(method: &MethodProgress) -> String {
 /// The final accuracy, or the last that was measured.
 fn accuracy_of(method: &MethodProgress) -> String {
     let measured = method.iterations.iter().rfind(|metrics| metrics.accuracy.total > 0);
-    method.final_metrics.as_ref().or(measured).map_or(String::new(), |metrics| {
-        format!("{} {}", percent(metrics.accuracy.mean), metrics.split.name())
-    })
+    method
+        .final_metrics
+        .as_ref()
+        .or(measured)
+        .map_or(String::new(), |metrics| format!("{} {}", percent(metrics.accuracy.mean), metrics.split.name()))
 }
 
 fn verdict(verdict: &Verdict) -> (String, Color) {

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use super::screen::{Curve, Only};
 use super::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -40,7 +41,8 @@ fn progress() -> Progress {
         losses: vec![LossPoint { step: 1, loss: 2.0 }, LossPoint { step: 40, loss: 0.0625 }],
     };
     let direct = MethodProgress { name: "direct".into(), kind: Approach::Direct, planned: Some(1), iterations: Vec::new(), ..star.clone() };
-    let under_way = UnderWay { method: "star".into(), iteration: 2, stage: Stage::FineTuning, units: 80, since: 1000.0, expected: Some(40.0) };
+    let under_way =
+        UnderWay { method: "star".into(), iteration: 2, stage: Stage::FineTuning, units: 80, since: 1000.0, expected: Some(40.0) };
     let done = Work { method: "star".into(), iteration: 2, stage: Stage::Sampling, units: 2000, tokens: 90_000, seconds: Some(9.0) };
     Progress {
         run: "tiny".into(),
@@ -71,7 +73,12 @@ fn rationale(completion: &str, verdict: Verdict) -> Rationale {
         logprob: -1.0,
     };
     let question = Some(Question { text: "6 2 4 + 2 5 9".into(), answer: Some("8 8 3".into()), reference: None });
-    Rationale { iteration: 1, purpose: Purpose::Hinted, question, graded: GradedAttempt { attempt, verdict, reading: None, faithful: None } }
+    Rationale {
+        iteration: 1,
+        purpose: Purpose::Hinted,
+        question,
+        graded: GradedAttempt { attempt, verdict, reading: None, faithful: None },
+    }
 }
 
 /// What is on a terminal of this size, ten seconds into the fine-tuning.
@@ -126,14 +133,20 @@ fn curves_change_and_the_loss_has_its_unit() {
     view.curve = view.curve.next();
     shows(&drawn((110, 40), &progress, &[], &view), &["loss of star, nats per target token", "● loss 0.0625", "2.00", "step"]);
     view.next_method(&progress);
-    shows(&drawn((110, 40), &Progress { methods: vec![progress.methods[0].clone()], ..progress.clone() }, &[], &view), &["what direct wrote"]);
+    shows(
+        &drawn((110, 40), &Progress { methods: vec![progress.methods[0].clone()], ..progress.clone() }, &[], &view),
+        &["what direct wrote"],
+    );
     assert_eq!(view.curve.next(), Curve::Methods);
 }
 
 #[test]
 fn silence_is_told_from_work() {
     let late = Progress { last_news: Some(0.0), ..progress() };
-    shows(&drawn((110, 40), &late, &[], &View::default()), &["no news for 16 min: stopped, or a copy?", "it was at this when the last news came"]);
+    shows(
+        &drawn((110, 40), &late, &[], &View::default()),
+        &["no news for 16 min: stopped, or a copy?", "it was at this when the last news came"],
+    );
     let mut long = progress();
     long.under_way.as_mut().unwrap().expected = Some(4.0);
     shows(&drawn((110, 40), &long, &[], &View::default()), &["10 s so far, longer than before"]);

@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn durations_and_counts_are_short() {
-        let durations = [(0.4, "0 s"), (59.6, "1 min 00 s"), (754.0, "12 min"), (3_660.0, "1 h 01 min"), (180_000.0, "2 d 2 h"), (-1.0, "0 s")];
+        let durations =
+            [(0.4, "0 s"), (59.6, "1 min 00 s"), (754.0, "12 min"), (3_660.0, "1 h 01 min"), (180_000.0, "2 d 2 h"), (-1.0, "0 s")];
         for (seconds, expected) in durations {
             assert_eq!(duration(seconds), expected);
         }
