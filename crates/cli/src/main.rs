@@ -4,12 +4,13 @@ mod commands;
 mod console;
 mod model;
 mod overrides;
+mod pager;
 mod progress;
 mod untrusted;
 
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
-use commands::{bench, compare, eval, export, get, init, inspect, pretrain, report, reproduce, run, sample, score, train, verify};
+use commands::{bench, compare, eval, export, get, init, inspect, pretrain, report, reproduce, run, sample, score, train, verify, watch};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ Examples:
   starloop run arithmetic                      the paper's arithmetic experiment, from the shipped base to table and plot
   starloop run arithmetic --dry-run            what it would do, and an estimate of tokens and time
   starloop init problems.jsonl                 a config for your own problems
+  starloop watch runs/arithmetic               the run as it goes on, from another terminal
   starloop report runs/arithmetic              its table and plot again, from files alone
   starloop sample --model DIR --prompt TEXT    a completion of any supported checkpoint";
 
@@ -50,6 +52,8 @@ enum Command {
     Init(init::Arguments),
     /// Show the table and the plot of finished or running experiments
     Report(report::Arguments),
+    /// Watch a run while it goes on
+    Watch(watch::Arguments),
     /// Read what a model was asked and answered, and what became of it
     Inspect(inspect::Arguments),
     /// Put two runs side by side, with a paired test
@@ -80,6 +84,9 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     console::start(arguments.quiet);
+    if !matches!(arguments.command, Command::Inspect(_) | Command::Watch(_)) {
+        console::explain_interruption();
+    }
     if let Some(memory) = arguments.memory {
         starloop_lm::memory::set_budget(memory.as_u64() as usize);
     }
@@ -88,6 +95,7 @@ fn main() -> ExitCode {
         Command::Reproduce(a) => reproduce::run(a, arguments.quiet),
         Command::Init(a) => init::run(a),
         Command::Report(a) => report::run(a),
+        Command::Watch(a) => watch::run(a),
         Command::Inspect(a) => inspect::run(a),
         Command::Compare(a) => compare::run(a),
         Command::Export(a) => export::run(a),

@@ -50,7 +50,8 @@ pub fn run_in(config: &Config, run_dir: &RunDir, found: Found, parts: &mut Parts
 /// A value of `[task]` that cannot be, a split that is to be measured and has no problems, or a method that needs what the task has not.
 pub fn task(config: &Config) -> Result<Box<dyn Task>> {
     let invalid = |key, message| Error::ConfigValue { origin: config.name.clone(), key, message };
-    let task = config.task.build(config.seed).map_err(|error| invalid(format!("task.{}", error.key), error.reason))?;
+    let task = config.task.build(config.seed).and_then(|task| task.prepare().map(|()| task));
+    let task = task.map_err(|error| invalid(format!("task.{}", error.key), error.reason))?;
     for (_, method) in config.methods_to_run() {
         method.method.check_task(task.as_ref())?;
         for split in std::iter::once(method.evaluation.split).chain(method.evaluation.final_split) {

@@ -10,7 +10,7 @@ mod picture;
 mod tensorboard;
 mod training_set;
 
-pub use checkpoint::{Form, checkpoint};
+pub use checkpoint::{Form, checkpoint, chosen};
 pub use figures::{csv, json_lines};
 pub use picture::png;
 pub use tensorboard::tensorboard;

@@ -32,3 +32,4 @@ pub mod template;
 pub mod trainer;
 pub mod training_set;
 pub mod types;
+pub mod watch;

@@ -14,22 +14,24 @@
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::inputs::Inputs;
 use crate::metrics::{IterationMetrics, LossPoint, TrainingMetrics};
 use crate::types::{Example, GradedAttempt};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 mod atomic;
 mod events;
+mod files;
 mod lock;
 
 pub use atomic::create_directory;
 pub use atomic::write as write_whole;
 pub use events::EventLog;
+use files::{each_line, read_json, read_lines, some_lines, write_json, write_lines};
 pub(crate) use lock::try_lock;
 
 /// The version of the layout that this program reads and writes.
@@ -189,8 +191,18 @@ impl RunDir {
     }
 
     /// Every event of the run, repeated or resumed parts included. A last line that is cut off is left out.
-    pub fn events(&self) -> Result<Vec<crate::event::Event>> {
+    pub fn events(&self) -> Result<Vec<Event>> {
+        Ok(self.timed_events()?.into_iter().map(|(_, event)| event).collect())
+    }
+
+    /// [`RunDir::events`] with the time of each, in seconds since the Unix epoch.
+    pub fn timed_events(&self) -> Result<Vec<(f64, Event)>> {
         events::read(&self.root.join(EVENTS))
+    }
+
+    /// The length of the event log, which grows with every event; nothing where there is none.
+    pub fn events_length(&self) -> Option<u64> {
+        fs::metadata(self.root.join(EVENTS)).ok().map(|metadata| metadata.len())
     }
 
     /// Where a shipped base model is unpacked.
@@ -273,6 +285,21 @@ impl IterationDir {
     /// Reads one by one the completions that measured accuracy. Whether there are any yet.
     pub fn each_evaluation(&self, each: impl FnMut(GradedAttempt) -> Result<()>) -> Result<bool> {
         each_line(&self.root.join(EVALUATION), each)
+    }
+
+    /// At most `most` of the attempts, evenly spread over their file, however large it is.
+    pub fn some_attempts(&self, most: usize) -> Result<Vec<GradedAttempt>> {
+        some_lines(&self.root.join(ATTEMPTS), most)
+    }
+
+    /// At most `most` of what was trained on, likewise.
+    pub fn some_examples(&self, most: usize) -> Result<Vec<Example>> {
+        some_lines(&self.root.join(TRAIN), most)
+    }
+
+    /// At most `most` of the completions that measured accuracy, likewise.
+    pub fn some_evaluations(&self, most: usize) -> Result<Vec<GradedAttempt>> {
+        some_lines(&self.root.join(EVALUATION), most)
     }
 
     /// All attempts, unhinted before hinted.
@@ -362,58 +389,4 @@ impl IterationDir {
     pub fn write_metrics(&self, metrics: &IterationMetrics) -> Result<()> {
         write_json(&self.root.join(METRICS), metrics)
     }
-}
-
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| corrupt(path, &error))?;
-    bytes.push(b'\n');
-    Ok(atomic::write(path, &bytes)?)
-}
-
-fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    serde_json::from_slice(&fs::read(path)?).map(Some).map_err(|error| corrupt(path, &error))
-}
-
-fn write_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<()> {
-    let mut bytes = Vec::new();
-    for value in values {
-        serde_json::to_writer(&mut bytes, value).map_err(|error| corrupt(path, &error))?;
-        bytes.push(b'\n');
-    }
-    Ok(atomic::write(path, &bytes)?)
-}
-
-fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<Vec<T>>> {
-    let mut values = Vec::new();
-    let found = each_line(path, |value| {
-        values.push(value);
-        Ok(())
-    })?;
-    Ok(found.then_some(values))
-}
-
-/// Reads the values of a file of lines one by one. Whether there is such a file.
-fn each_line<T: for<'de> Deserialize<'de>>(path: &Path, mut each: impl FnMut(T) -> Result<()>) -> Result<bool> {
-    if !path.exists() {
-        return Ok(false);
-    }
-    let mut file = BufReader::new(fs::File::open(path)?);
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        if file.read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        let value = serde_json::from_slice(&line)
-            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {number}: {error}") })?;
-        each(value)?;
-    }
-    Ok(true)
-}
-
-fn corrupt(path: &Path, error: &serde_json::Error) -> Error {
-    Error::Corrupt { path: path.to_owned(), message: error.to_string() }
 }

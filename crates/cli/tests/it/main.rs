@@ -13,3 +13,4 @@ mod pretraining;
 mod pretraining_text;
 mod program;
 mod smoke;
+mod views;

@@ -39,3 +39,29 @@ fn written<T>(rows: &[T], columns: &[(&str, fn(&T) -> &str)]) -> Result<Vec<u8>,
     }
     file.into_inner()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    use std::io::Write;
+
+    #[test]
+    fn texts_are_read_back_from_every_row_group() {
+        let odd = ["", "grüße\n\"quoted\", 你好", "\u{0}\u{1b}[31m"];
+        let rows: Vec<[String; 2]> = (0..=GROUP).map(|n| [n.to_string(), odd[n % odd.len()].to_owned()]).collect();
+        let bytes = of_texts(&rows, &[("number", |row: &[String; 2]| &row[0]), ("text", |row| &row[1])]).expect("written");
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(&bytes).expect("written");
+        let reader = SerializedFileReader::new(file).expect("a Parquet file");
+        assert_eq!(reader.num_row_groups(), 2);
+        let found: Vec<[String; 2]> = reader
+            .get_row_iter(None)
+            .expect("rows")
+            .map(|row| row.expect("a row"))
+            .map(|row| [0, 1].map(|column| row.get_string(column).expect("a text").clone()))
+            .collect();
+        assert!(found == rows);
+    }
+}

@@ -25,9 +25,11 @@ struct Line<'a> {
     event: &'a Event,
 }
 
-/// A line that is read back; the time is not needed.
+/// A line that is read back.
 #[derive(Deserialize)]
 struct ReadLine {
+    #[serde(default)]
+    time: f64,
     #[serde(flatten)]
     event: Event,
 }
@@ -76,14 +78,15 @@ impl Observer for EventLog {
     }
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<Event>> {
+/// Every event with its time, in seconds since the Unix epoch.
+pub(super) fn read(path: &Path) -> Result<Vec<(f64, Event)>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
     let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
     let parse = |(number, line): (usize, &str)| {
         serde_json::from_str::<ReadLine>(line)
-            .map(|line| line.event)
+            .map(|line| (line.time, line.event))
             .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {}: {error}", number + 1) })
     };
     text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate().map(parse).collect()
