@@ -23,6 +23,7 @@ pub mod method;
 pub mod metrics;
 pub mod policy;
 pub mod pretrain;
+mod process;
 pub mod prompt;
 pub mod report;
 pub mod run_dir;
