@@ -21,6 +21,7 @@ pub mod iterate;
 pub mod likelihood;
 pub mod method;
 pub mod metrics;
+pub mod plan;
 pub mod policy;
 pub mod pretrain;
 mod process;
