@@ -228,8 +228,8 @@ def finish(settings, lora):
             shutil.copyfile(base / name, out / name)
     if lora is None:
         # Training switches things off in the config that sampling needs, such as the cache.
-        config = json.loads((base / "config.json").read_text(encoding="utf-8"))
-        config["torch_dtype" if "torch_dtype" in config else "dtype"] = "float32"
+        config, saved = [json.loads((place / "config.json").read_text(encoding="utf-8")) for place in (base, out)]
+        config["torch_dtype" if "torch_dtype" in config else "dtype"] = saved.get("dtype", "float32")
         (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
