@@ -8,6 +8,7 @@ pub mod get;
 pub mod init;
 pub mod inspect;
 pub mod model;
+pub mod plan;
 pub mod pretrain;
 pub mod report;
 pub mod reproduce;

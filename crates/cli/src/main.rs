@@ -10,7 +10,7 @@ mod untrusted;
 
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
-use commands::{bench, compare, eval, export, get, init, inspect, pretrain, report, reproduce, run, sample, score, train, verify, watch};
+use commands::{bench, compare, eval, export, get, init, inspect, plan, pretrain, report, reproduce, run, sample, score, train, verify, watch};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -46,6 +46,8 @@ Examples:
 enum Command {
     /// Run an experiment: sample, verify, rationalize, fine-tune, evaluate, repeat
     Run(run::Arguments),
+    /// Tell what a run will cost before it starts
+    Plan(plan::Arguments),
     /// Run an experiment of the paper and print its table beside the paper's
     Reproduce(reproduce::Arguments),
     /// Write a config for your own problems
@@ -92,6 +94,7 @@ fn main() -> ExitCode {
     }
     let outcome = threads(arguments.threads).and_then(|()| match &arguments.command {
         Command::Run(a) => run::run(a, arguments.quiet),
+        Command::Plan(a) => plan::run(a),
         Command::Reproduce(a) => reproduce::run(a, arguments.quiet),
         Command::Init(a) => init::run(a),
         Command::Report(a) => report::run(a),

@@ -18,12 +18,16 @@ mod presets;
 mod pretrain;
 mod source;
 mod task;
+mod trainer;
 
 pub use corpus::{Corpus, DocumentUnit, TextCorpus, TextFile, TextKind, TokenizerConfig, TokenizerKind};
 pub use presets::presets;
 pub use pretrain::PretrainConfig;
 pub use source::{Invalid, Section};
 pub use task::TaskConfig;
+#[cfg(test)]
+pub(crate) use trainer::PLACES;
+pub use trainer::{TrainerConfig, TrainerKind};
 
 use source::Source;
 
@@ -44,6 +48,8 @@ pub struct Config {
     pub sampling: SamplingConfig,
     /// Fine-tuning, for all methods.
     pub training: TrainingConfig,
+    /// What does the fine-tuning.
+    pub trainer: TrainerConfig,
     /// Measuring, for all methods.
     pub evaluation: EvaluationConfig,
     /// Every method of the file, whether it is run or not.
@@ -305,6 +311,8 @@ struct Raw {
     #[serde(default)]
     training: toml::Table,
     #[serde(default)]
+    trainer: toml::Table,
+    #[serde(default)]
     evaluation: toml::Table,
     methods: BTreeMap<String, toml::Table>,
 }
@@ -368,6 +376,7 @@ impl Config {
             task: TaskConfig::read(source.section("task", raw.task))?,
             sampling,
             training,
+            trainer: source.section("trainer", raw.trainer).read()?,
             evaluation,
             methods,
         };
@@ -417,6 +426,10 @@ impl Config {
         table.insert("task".into(), self.task.to_table().into());
         table.insert("sampling".into(), source::to_table(&self.sampling).into());
         table.insert("training".into(), source::to_table(&self.training).into());
+        // Older runs know nothing of it.
+        if !is_default(&self.trainer) {
+            table.insert("trainer".into(), source::to_table(&self.trainer).into());
+        }
         table.insert("evaluation".into(), source::to_table(&self.evaluation).into());
         let methods: toml::Table = self.methods.iter().map(|(name, method)| (name.clone(), method.echo.clone().into())).collect();
         table.insert("methods".into(), methods.into());

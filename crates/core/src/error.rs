@@ -215,6 +215,14 @@ pub enum Error {
         /// What it did, and what to do about it.
         message: String,
     },
+    /// The user's own trainer failed, or what it wrote is no fine-tuning of the base.
+    #[error("the trainer {command:?} {message}")]
+    ExternalTrainer {
+        /// The program with its arguments.
+        command: String,
+        /// What it did, and what to do about it.
+        message: String,
+    },
     /// An example does not fit into the training sequence.
     #[error(
         "problem {problem}: {tokens} tokens, but training.sequence_length is {limit}; nothing is cut off silently, so raise the limit, or leave such examples out (training.drop_too_long = true)"

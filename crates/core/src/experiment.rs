@@ -1,7 +1,7 @@
 //! A whole experiment: a config in, a filled run directory out.
 
 use crate::base_model::BaseModel;
-use crate::config::Config;
+use crate::config::{Config, TrainerKind};
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::inputs;
@@ -10,11 +10,13 @@ use crate::method::{self, Estimate};
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::run_dir::{Found, RunDir};
 use crate::task::Task;
+use crate::trainer::Trainer;
+use crate::trainer::command::CommandTrainer;
 use crate::trainer::embedded::EmbeddedTrainer;
 use std::path::Path;
 use std::time::Instant;
 
-/// Runs `config` in the directory `root` with the embedded engine, or with `resume` takes up the run that is there.
+/// Runs `config` in the directory `root`, or with `resume` takes up the run that is there.
 ///
 /// # Errors
 /// Whatever stopped the run. What was finished before is kept, and `resume` goes on from it.
@@ -24,9 +26,17 @@ pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observ
     let (run_dir, found) = RunDir::open(root, config, resume)?;
     run_dir.pin(inputs::digest(config.task.files(), base.own_directory())?)?;
     let base = base.directory(&run_dir)?;
-    let (mut policy, mut trainer) = (EmbeddedPolicy::new(&config.model), EmbeddedTrainer::new(config.model.chat));
-    let mut parts = Parts { task: task.as_ref(), base: &base, policy: &mut policy, trainer: &mut trainer };
+    let (mut policy, mut trainer) = (EmbeddedPolicy::new(&config.model), trainer(config));
+    let mut parts = Parts { task: task.as_ref(), base: &base, policy: &mut policy, trainer: trainer.as_mut() };
     run_in(config, &run_dir, found, &mut parts, observer)
+}
+
+/// What the config has fine-tune.
+fn trainer(config: &Config) -> Box<dyn Trainer> {
+    match config.trainer.kind {
+        TrainerKind::Embedded => Box::new(EmbeddedTrainer::new(config.model.chat)),
+        TrainerKind::Command => Box::new(CommandTrainer::new(config.trainer.command.clone(), config.model.chat)),
+    }
 }
 
 /// Runs `config` in an open run directory with the given parts.

@@ -5,7 +5,7 @@
 
 mod peft;
 
-pub(crate) use peft::ADAPTER_WEIGHTS;
+pub(crate) use peft::{ADAPTER_WEIGHTS, read_config};
 pub use peft::{ADAPTER_CONFIG, base_of, is_adapter};
 
 use crate::arch::{DecoderSpec, Layout, ParameterSpec, Role, TensorSpec};

@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config) -> Checked {
     }
     sampling("sampling", &config.sampling)?;
     training("training", &config.training)?;
+    config.trainer.check()?;
     evaluation("evaluation", &config.evaluation)?;
     for (name, config) in &config.methods {
         if !is_plain(name) {

@@ -1,7 +1,7 @@
 //! Verifiers that work, and verifiers that do what verifiers should not.
 
 use super::*;
-use std::path::Path;
+use crate::process::tests::is_running;
 use std::time::Instant;
 
 fn problem(id: &str) -> Problem {
@@ -157,17 +157,4 @@ fn nothing_is_left_running() {
         assert!(began.elapsed() < Duration::from_secs(60), "still running: {pids}");
         std::thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// Whether a process is there and not merely unburied.
-fn is_running(pid: &str) -> bool {
-    if !Path::new("/proc").exists() {
-        return std::process::Command::new("kill")
-            .args(["-0", pid])
-            .stderr(std::process::Stdio::null())
-            .status()
-            .is_ok_and(|s| s.success());
-    }
-    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    status.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
