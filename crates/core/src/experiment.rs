@@ -1,20 +1,22 @@
 //! A whole experiment: a config in, a filled run directory out.
 
 use crate::base_model::BaseModel;
-use crate::config::Config;
+use crate::config::{Config, PolicyConfig};
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::inputs;
 use crate::iterate::{Parts, run_methods};
 use crate::method::{self, Estimate};
+use crate::policy::Policy;
 use crate::policy::embedded::EmbeddedPolicy;
+use crate::policy::openai::OpenAiPolicy;
 use crate::run_dir::{Found, RunDir};
 use crate::task::Task;
 use crate::trainer::embedded::EmbeddedTrainer;
 use std::path::Path;
 use std::time::Instant;
 
-/// Runs `config` in the directory `root` with the embedded engine, or with `resume` takes up the run that is there.
+/// Runs `config` in the directory `root`, or with `resume` takes up the run that is there.
 ///
 /// # Errors
 /// Whatever stopped the run. What was finished before is kept, and `resume` goes on from it.
@@ -24,9 +26,17 @@ pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observ
     let (run_dir, found) = RunDir::open(root, config, resume)?;
     run_dir.pin(inputs::digest(config.task.files(), base.own_directory())?)?;
     let base = base.directory(&run_dir)?;
-    let (mut policy, mut trainer) = (EmbeddedPolicy::new(&config.model), EmbeddedTrainer::new(config.model.chat));
-    let mut parts = Parts { task: task.as_ref(), base: &base, policy: &mut policy, trainer: &mut trainer };
+    let (mut policy, mut trainer) = (policy(config, &run_dir)?, EmbeddedTrainer::new(config.model.chat));
+    let mut parts = Parts { task: task.as_ref(), base: &base, policy: policy.as_mut(), trainer: &mut trainer };
     run_in(config, &run_dir, found, &mut parts, observer)
+}
+
+/// What samples, as `[policy]` says.
+fn policy(config: &Config, run_dir: &RunDir) -> Result<Box<dyn Policy>> {
+    Ok(match &config.policy {
+        PolicyConfig::Embedded => Box::new(EmbeddedPolicy::new(&config.model)),
+        PolicyConfig::OpenAi(serving) => Box::new(OpenAiPolicy::new(serving, &config.model, run_dir.server_log())?),
+    })
 }
 
 /// Runs `config` in an open run directory with the given parts.

@@ -167,9 +167,9 @@ impl Arguments {
         };
         let sample = if attempt.sample > 0 { format!(", sample {}", attempt.sample) } else { String::new() };
         let Found { method, iteration, purpose, fate, .. } = found;
-        let per_token = attempt.logprob / attempt.completion_tokens.max(1) as f64;
+        let per_token = attempt.logprob_per_token().map_or_else(String::new, |nats| format!(", {nats:.3} nats a token"));
         format!(
-            "  {method}, iteration {iteration}, {}{sample}: {sign}{}; {} tokens, {per_token:.3} nats a token\n{}\n\n",
+            "  {method}, iteration {iteration}, {}{sample}: {sign}{}; {} tokens{per_token}\n{}\n\n",
             purpose.name(),
             fate_text(*fate),
             attempt.completion_tokens,

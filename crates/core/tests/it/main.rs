@@ -1,6 +1,7 @@
 //! The loop from the outside: one binary, so that it links once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod completions;
 mod config;
 mod doubles;
 mod embedded;
@@ -10,4 +11,5 @@ mod resume;
 mod run;
 mod selection;
 mod server;
+mod serving;
 mod shipped;
