@@ -39,6 +39,7 @@ const CIRCUMSTANCES: &[&str] = &[
 pub enum ServerKind {
     /// Any other: only what OpenAI describes is sent.
     #[default]
+    #[serde(rename = "openai")]
     OpenAi,
     /// `vllm serve`.
     Vllm,
@@ -103,6 +104,8 @@ pub struct ServingConfig {
     /// Ask for log-probabilities; by default where the server gives them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<bool>,
+    /// Let the server end completions at the task's stop strings. Where it cannot, it generates on, and the text is cut here.
+    pub stop_at_server: bool,
     /// Samples of one prompt in one request (`n`). With 1, every sample has a seed of its own; with more, the server makes the others'.
     pub samples_per_request: u32,
     /// Requests that are open at once, for each endpoint.
@@ -137,6 +140,7 @@ impl Default for ServingConfig {
             api_key_env: None,
             prompts: None,
             logprobs: None,
+            stop_at_server: true,
             samples_per_request: 1,
             in_flight: 32,
             request_seconds: 600.0,
@@ -155,7 +159,7 @@ impl PolicyConfig {
     /// Reads `[policy]`, where there is one.
     pub(super) fn read(section: Option<Section<'_>>) -> Result<Self> {
         let Some(mut section) = section else { return Ok(PolicyConfig::Embedded) };
-        if *section.kind(KINDS, |kind| kind)? == OPENAI {
+        if *section.kind(KINDS, |kind| *kind)? == OPENAI {
             return Ok(PolicyConfig::OpenAi(Box::new(section.read()?)));
         }
         section.read::<Nothing>().map(|_| PolicyConfig::Embedded)

@@ -39,6 +39,8 @@ pub struct OpenAiPolicy {
     /// Where launched servers write what they say.
     log: PathBuf,
     served: Option<Served>,
+    /// The adapter that running servers were last told to load.
+    adapter: Option<String>,
 }
 
 /// A checkpoint that is served.
@@ -61,11 +63,11 @@ impl OpenAiPolicy {
     pub fn new(config: &ServingConfig, model: &ModelConfig, log: PathBuf) -> Result<Self> {
         let key = config.api_key_env.as_ref().map(|name| api_key(name)).transpose()?;
         let client = Client::new(key, config.in_flight, Duration::from_secs_f64(config.request_seconds));
-        Ok(OpenAiPolicy { config: config.clone(), chat: model.chat, client: Arc::new(client), log, served: None })
+        Ok(OpenAiPolicy { config: config.clone(), chat: model.chat, client: Arc::new(client), log, served: None, adapter: None })
     }
 
     /// The servers to ask, started for this checkpoint where they are ours.
-    fn serve(&self, checkpoint: &Path) -> Result<Served> {
+    fn serve(&mut self, checkpoint: &Path, sha256: &str) -> Result<Served> {
         let prompts = PromptEncoder::load(checkpoint, self.chat);
         let prompts =
             Arc::new(prompts.map_err(|error| Error::Engine { context: "reading a tokenizer".into(), message: error.to_string() })?);
@@ -84,11 +86,13 @@ impl OpenAiPolicy {
             servers.iter_mut().try_for_each(|server| server.wait(&self.client, health, limit))?;
         }
         if let Some(reload) = &self.config.reload {
+            let (adapter, before) = (reload::adapter_name(sha256), self.adapter.take());
             for endpoint in &endpoints {
-                if let Some(name) = reload::reload(reload, &self.client, endpoint, checkpoint)? {
-                    model = name;
+                if reload::reload(reload, &self.client, endpoint, checkpoint, &adapter, before.as_deref())? {
+                    model.clone_from(&adapter);
                 }
             }
+            self.adapter = Some(adapter);
         }
         endpoints.iter().try_for_each(|endpoint| self.check_model(endpoint, &model))?;
         Ok(Served { endpoints, model, prompts, servers })
@@ -154,12 +158,15 @@ impl OpenAiPolicy {
         let dialect = Dialect {
             server: self.config.server,
             logprobs: self.config.wants_logprobs(),
+            stop_at_server: self.config.stop_at_server,
             model: served.model.clone(),
             end_tokens: prompts.tokenizer().end_tokens().to_vec(),
             parameters: parameters.clone(),
         };
         Box::new(move |server, job| {
-            let encode = |text: &str| prompts.encode(text).map_err(|error| Trouble::Refused(error.to_string()));
+            let refused = |error: starloop_lm::Error| Trouble::Refused(error.to_string());
+            let encode = |text: &str| prompts.encode(text).map_err(refused);
+            let count = |text: &str| prompts.tokenizer().encode(text, false).map_err(refused).map(|ids| ids.len());
             let prompt = match form {
                 PromptForm::Tokens => Prompt::Tokens(encode(&job.prompt)?),
                 PromptForm::Text => Prompt::Text(&job.prompt),
@@ -172,13 +179,13 @@ impl OpenAiPolicy {
                 (Prompt::Text(_), Some(counted)) => counted,
                 (Prompt::Text(text), None) => encode(text)?.len(),
             };
-            let only = answer.completion_tokens.filter(|_| answer.choices.len() == 1);
+            let only = answer.completion_tokens.filter(|_| answer.choices.len() == 1 && !answer.choices[0].is_cut_here);
             let arrive = |(choice, &(place, _)): (dialect::Choice, &(usize, u64))| {
                 let completion_tokens = match (only, &choice.logprobs) {
                     (Some(counted), _) => counted,
                     (None, Some(logprobs)) => logprobs.len(),
                     // The end token is not in the text.
-                    (None, None) => encode(&choice.text)?.len() + 1,
+                    (None, None) => count(&choice.text)? + 1,
                 };
                 Ok(Arrival { place, choice, prompt_tokens, completion_tokens })
             };
@@ -210,7 +217,7 @@ impl Policy for OpenAiPolicy {
         self.served = None;
         let failed = |error: starloop_lm::Error| Error::Engine { context: "reading a checkpoint".to_owned(), message: error.to_string() };
         let sha256 = weights_sha256(checkpoint).map_err(failed)?;
-        self.served = Some(self.serve(checkpoint)?);
+        self.served = Some(self.serve(checkpoint, &sha256)?);
         Ok(sha256)
     }
 

@@ -6,6 +6,7 @@ mod config;
 mod doubles;
 mod embedded;
 mod fetch;
+mod load;
 mod paper_tasks;
 mod resume;
 mod run;

@@ -37,7 +37,7 @@ impl Trainer for Copying<'_> {
     }
 }
 
-fn bench() -> Bench {
+pub fn bench() -> Bench {
     let bench = Bench::new();
     copy_checkpoint(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/llama-tiny"), &bench.place.path().join("base"));
     bench

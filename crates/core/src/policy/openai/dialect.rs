@@ -24,6 +24,8 @@ pub(super) enum Prompt<'a> {
 pub(super) struct Dialect {
     pub(super) server: ServerKind,
     pub(super) logprobs: bool,
+    /// Whether the server is told the stop strings.
+    pub(super) stop_at_server: bool,
     /// The name that the model is asked by.
     pub(super) model: String,
     /// Ids of the tokens that end a completion.
@@ -36,8 +38,10 @@ pub(super) struct Dialect {
 pub(super) struct Choice {
     pub(super) text: String,
     pub(super) finish: FinishReason,
-    /// Log-probabilities of its tokens (natural logarithm), where they were asked for.
+    /// Log-probabilities of its tokens (natural logarithm), where they were asked for and are of this text alone.
     pub(super) logprobs: Option<Vec<f64>>,
+    /// Whether the server has generated more, which was cut off.
+    pub(super) is_cut_here: bool,
 }
 
 /// What a request was answered with: at most as many completions as were wanted.
@@ -70,14 +74,14 @@ impl Dialect {
         };
         let mut body =
             json!({ "model": self.model, "prompt": prompt, "max_tokens": max_new_tokens, "seed": folded(seed), "stream": false });
-        if !stop_strings.is_empty() {
+        if self.stop_at_server && !stop_strings.is_empty() {
             body["stop"] = json!(stop_strings);
         }
         if self.server == ServerKind::Transformers {
             // It refuses keys that it does not know, and reads everything else from this text, which replaces the checkpoint's own settings.
-            let greedy = *temperature == 0.0;
-            let mut settings = json!({ "do_sample": !greedy, "eos_token_id": self.end_tokens, "pad_token_id": self.end_tokens.first() });
-            if !greedy {
+            let draws = *temperature > 0.0;
+            let mut settings = json!({ "do_sample": draws, "eos_token_id": self.end_tokens, "pad_token_id": self.end_tokens.first() });
+            if draws {
                 merge(&mut settings, json!({ "temperature": temperature, "top_k": top_k, "top_p": top_p }));
             }
             body["generation_config"] = settings.to_string().into();
@@ -128,11 +132,13 @@ impl Dialect {
             Some("length") => FinishReason::Length,
             other => return Err(format!("a completion ended for the reason {:?}", other.unwrap_or("none"))),
         };
-        let logprobs = if self.logprobs { Some(logprobs(choice.logprobs)?) } else { None };
         let stops = self.parameters.stop_strings.iter().filter(|stop| !stop.is_empty());
-        // Some servers leave it in the text.
-        let end = stops.filter_map(|stop| choice.text.find(stop.as_str())).min().unwrap_or(choice.text.len());
-        Ok(Choice { text: choice.text[..end].to_owned(), finish, logprobs })
+        // Some servers leave it in the text, and some have generated on.
+        let end = stops.filter_map(|stop| choice.text.find(stop.as_str())).min();
+        let is_cut_here = end.is_some() && !self.stop_at_server;
+        let logprobs = if self.logprobs && !is_cut_here { Some(logprobs(choice.logprobs)?) } else { None };
+        let finish = if end.is_some() { FinishReason::Stop } else { finish };
+        Ok(Choice { text: choice.text[..end.unwrap_or(choice.text.len())].to_owned(), finish, logprobs, is_cut_here })
     }
 }
 

@@ -8,11 +8,22 @@ use starloop_lm::lora::is_adapter;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The name that an adapter is served by.
-const ADAPTER: &str = "starloop";
+/// The name that an adapter with these weights is served by: another for each, so that nothing which a server keeps by name can be that of
+/// an earlier one.
+pub(super) fn adapter_name(sha256: &str) -> String {
+    format!("starloop-{}", &sha256[..sha256.len().min(12)])
+}
 
-/// Lets the server at `endpoint` serve `checkpoint`. Returns the name to ask it by, where that is not `policy.model`.
-pub(super) fn reload(reload: &Reload, client: &Client, endpoint: &str, checkpoint: &Path) -> Result<Option<String>> {
+/// Lets the server at `endpoint` serve `checkpoint`, an adapter by the name `adapter`, in the place of the adapter `before`. Returns whether
+/// that name is the one to ask by, and not `policy.model`.
+pub(super) fn reload(
+    reload: &Reload,
+    client: &Client,
+    endpoint: &str,
+    checkpoint: &Path,
+    adapter: &str,
+    before: Option<&str>,
+) -> Result<bool> {
     let endpoint = endpoint.trim_end_matches('/');
     let directory = std::path::absolute(checkpoint)?.display().to_string();
     let failed = |problem: String| Error::Server { endpoint: endpoint.to_owned(), problem: format!("loading {directory}: {problem}") };
@@ -24,22 +35,24 @@ pub(super) fn reload(reload: &Reload, client: &Client, endpoint: &str, checkpoin
             if answer["success"] != Value::Bool(true) {
                 return Err(failed(format!("the server says {}", answer["message"])));
             }
-            Ok(None)
+            Ok(false)
         }
         Reload::Recipe(Recipe::VllmLora) => {
-            // The one before, which need not be there.
-            let _ = client.send(&format!("{endpoint}/unload_lora_adapter"), &json!({ "lora_name": ADAPTER }));
-            if !is_adapter(checkpoint) {
-                return Ok(None);
+            // Of these it only takes memory, and a server that has restarted has none.
+            for name in before.into_iter().chain([adapter]) {
+                let _ = client.send(&format!("{endpoint}/unload_lora_adapter"), &json!({ "lora_name": name }));
             }
-            let body = json!({ "lora_name": ADAPTER, "lora_path": directory });
+            if !is_adapter(checkpoint) {
+                return Ok(false);
+            }
+            let body = json!({ "lora_name": adapter, "lora_path": directory });
             client.send(&format!("{endpoint}/load_lora_adapter"), &body).map_err(|trouble| {
                 let needs = "vLLM has to be started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True";
                 failed(format!("{}; {needs}", trouble.message()))
             })?;
-            Ok(Some(ADAPTER.to_owned()))
+            Ok(true)
         }
-        Reload::Command(command) => run(command, endpoint, &directory).map_err(failed).map(|()| None),
+        Reload::Command(command) => run(command, endpoint, &directory).map_err(failed).map(|()| false),
     }
 }
 

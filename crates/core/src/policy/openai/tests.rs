@@ -11,7 +11,7 @@ use std::time::Duration;
 fn dialect(server: ServerKind, temperature: f64, top_k: usize) -> Dialect {
     let parameters = SamplingParameters { temperature, top_k, top_p: 1.0, max_new_tokens: 9, stop_strings: vec!["\n\n".into()] };
     let logprobs = server != ServerKind::Transformers;
-    Dialect { server, logprobs, model: "m".into(), end_tokens: vec![2, 5], parameters }
+    Dialect { server, logprobs, stop_at_server: true, model: "m".into(), end_tokens: vec![2, 5], parameters }
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn seeds_fit_what_servers_take() {
 }
 
 fn choice(text: &str, finish: FinishReason, logprobs: &[f64]) -> Choice {
-    Choice { text: text.into(), finish, logprobs: Some(logprobs.to_vec()) }
+    Choice { text: text.into(), finish, logprobs: Some(logprobs.to_vec()), is_cut_here: false }
 }
 
 #[test]
@@ -91,6 +91,15 @@ fn answers_are_read_in_either_form_and_in_order() {
         let said = read(answer);
         assert!(matches!(&said, Err(Trouble::Failed(message)) if message.contains(reason)), "{reason}: {said:?}");
     }
+}
+
+#[test]
+fn what_a_server_generates_behind_a_stop_string_does_not_count() {
+    let dialect = Dialect { stop_at_server: false, ..dialect(ServerKind::Transformers, 0.0, 0) };
+    assert!(dialect.request(&Prompt::Text("a"), 1, 3).get("stop").is_none());
+    let answer = dialect.read(json!({ "choices": [{ "text": "a\n\nb", "finish_reason": "length" }] }), 1);
+    let choice = Choice { text: "a".into(), finish: FinishReason::Stop, logprobs: None, is_cut_here: true };
+    assert_eq!(answer.map(|answer| answer.choices), Ok(vec![choice]));
 }
 
 #[test]
