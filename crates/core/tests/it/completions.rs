@@ -135,11 +135,15 @@ fn converse(stream: &TcpStream, log: &Mutex<Log>, act: &dyn Fn(&Asked) -> Act) {
             continue;
         }
         let act = act(&asked);
-        let whole = matches!(act, Act::Answer(_));
+        {
+            // Before the client can have it.
+            let mut log = log.lock().unwrap();
+            log.open -= usize::from(!matches!(act, Act::Drip(..) | Act::Hang(_)));
+            *log.answered.entry(body).or_default() += usize::from(matches!(act, Act::Answer(_)));
+        }
+        let is_slow = matches!(act, Act::Drip(..) | Act::Hang(_));
         let stays = perform(stream, act);
-        let mut log = log.lock().unwrap();
-        log.open -= 1;
-        *log.answered.entry(body).or_default() += usize::from(whole && stays);
+        log.lock().unwrap().open -= usize::from(is_slow);
         if !stays {
             break;
         }

@@ -58,16 +58,16 @@ fn served(endpoints: &[&str], further: &[&str]) -> Config {
     config(&all)
 }
 
-fn policy(config: &Config, log: &Path) -> OpenAiPolicy {
+fn policy(config: &Config, log: &Path) -> Result<OpenAiPolicy> {
     let PolicyConfig::OpenAi(serving) = &config.policy else { panic!("{:?}", config.policy) };
-    OpenAiPolicy::new(serving, &config.model, log.to_owned()).unwrap()
+    OpenAiPolicy::new(serving, &config.model, log.to_owned())
 }
 
 fn run(bench: &Bench, name: &str, config: &Config, resume: bool) -> Result<Watcher> {
     let mut watcher = Watcher::default();
     let (run_dir, found) = RunDir::open(&bench.place.path().join(name), config, resume)?;
     let base = bench.place.path().join("base");
-    let (policy, trainer) = (&mut policy(config, &run_dir.server_log()), &mut Copying(ToyTrainer::default()));
+    let (policy, trainer) = (&mut policy(config, &run_dir.server_log())?, &mut Copying(ToyTrainer::default()));
     run_in(config, &run_dir, found, &mut Parts { task: &bench.task, base: &base, policy, trainer }, &mut watcher)?;
     Ok(watcher)
 }
@@ -217,7 +217,7 @@ fn a_server_that_restarts_and_one_that_is_dead_cost_time_alone() {
 
 /// A policy with a checkpoint, and requests for it.
 fn loaded(bench: &Bench, config: &Config) -> OpenAiPolicy {
-    let mut policy = policy(config, &bench.place.path().join("server.log"));
+    let mut policy = policy(config, &bench.place.path().join("server.log")).unwrap();
     policy.load(&bench.place.path().join("base")).unwrap();
     policy
 }

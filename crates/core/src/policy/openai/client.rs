@@ -26,6 +26,8 @@ pub(super) enum Trouble {
     Gone(String),
     /// The server has too much to do, and may say when to come again.
     Busy(String, Option<Duration>),
+    /// The server has not answered in time.
+    Late(String),
     /// The server failed at this request, or its answer is none. May work at another time.
     Failed(String),
     /// The server will not answer this request, now or later.
@@ -35,7 +37,8 @@ pub(super) enum Trouble {
 impl Trouble {
     /// What happened.
     pub(super) fn message(&self) -> &str {
-        let (Trouble::Gone(message) | Trouble::Busy(message, _) | Trouble::Failed(message) | Trouble::Refused(message)) = self;
+        use Trouble::{Busy, Failed, Gone, Late, Refused};
+        let (Gone(message) | Busy(message, _) | Late(message) | Failed(message) | Refused(message)) = self;
         message
     }
 }
@@ -118,7 +121,7 @@ impl Client {
         match error {
             BadUri(_) | Http(_) | Tls(_) => Trouble::Refused(self.without_key(&error.to_string())),
             Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => Trouble::Gone("no connection in time".to_owned()),
-            Timeout(_) => Trouble::Failed("no whole answer in time (policy.request_seconds)".to_owned()),
+            Timeout(_) => Trouble::Late("no whole answer in time (policy.request_seconds)".to_owned()),
             _ => Trouble::Gone(self.without_key(&format!("cannot be reached ({error})"))),
         }
     }
@@ -127,7 +130,7 @@ impl Client {
         let said = format!("HTTP {}: {}", status.as_u16(), self.shown(body));
         match status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Trouble::Busy(said, wait),
-            StatusCode::REQUEST_TIMEOUT => Trouble::Failed(said),
+            StatusCode::REQUEST_TIMEOUT => Trouble::Late(said),
             _ if status.is_server_error() => Trouble::Failed(said),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Trouble::Refused(format!("{said}; the server wants an API key: policy.api_key_env names the variable that holds it"))

@@ -4,7 +4,7 @@
 //! another at the same place, where the server may still have its keys and values. Each server has its own threads, one for each open
 //! request; a server that has emptied its line takes from the far end of the longest other one. So a slow or dead server holds nothing up.
 //!
-//! A request that fails goes back to the front of its line after a pause, which doubles and is not the same for two requests. A server that
+//! A request that fails goes to the front of a line again after a pause, which doubles and is not the same for two requests. A server that
 //! fails many times in a row is left alone but for one request at a time, until it answers again. Nothing is asked again once it was answered.
 
 use super::client::Trouble;
@@ -14,7 +14,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failures in a row after which a server is taken to be gone.
+/// Connections that fail in a row, and answers that do not come in time, after which a server is taken to be gone. An answer that is none
+/// counts less, by the number of open requests: a server that gives it is there, and some requests fail more than once.
 const TRIPPED: u32 = 8;
 /// The first pause after a failure, which doubles, and the longest.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -90,8 +91,10 @@ struct State {
 #[derive(Default)]
 struct Line {
     jobs: VecDeque<Job>,
-    /// Failures since its last answer.
+    /// Failures since its last answer, by their weight.
     failures: u32,
+    /// The weight of those after which it is taken to be gone.
+    limit: u32,
     /// It is not asked before.
     not_before: Option<Instant>,
     /// One request is trying whether it is back.
@@ -106,7 +109,8 @@ impl Dispatch {
     /// Begins to ask `servers` servers.
     pub(super) fn begin(jobs: Vec<Job>, servers: usize, manners: Manners, ask: Box<Ask>) -> std::io::Result<Self> {
         let missing = jobs.iter().map(|job| job.samples.len()).sum();
-        let lines = divide(jobs, servers);
+        let weight = manners.in_flight as u32;
+        let lines = divide(jobs, servers).into_iter().map(|jobs| Line { jobs, limit: TRIPPED * weight, ..Line::default() }).collect();
         let shared = Shared { state: Mutex::new(State { lines, missing, stopped: false }), news: Condvar::new(), manners, ask };
         let shared = Arc::new(shared);
         let (sender, outcomes) = channel();
@@ -143,10 +147,10 @@ impl Drop for Dispatch {
 }
 
 /// Contiguous parts, one for each server, as equal as can be.
-fn divide(jobs: Vec<Job>, servers: usize) -> Vec<Line> {
+fn divide(jobs: Vec<Job>, servers: usize) -> Vec<VecDeque<Job>> {
     let (count, mut jobs) = (jobs.len(), jobs.into_iter());
     let part = |server: usize| (server + 1) * count / servers - server * count / servers;
-    (0..servers).map(|server| Line { jobs: jobs.by_ref().take(part(server)).collect(), ..Line::default() }).collect()
+    (0..servers).map(|server| jobs.by_ref().take(part(server)).collect()).collect()
 }
 
 impl Shared {
@@ -167,7 +171,6 @@ impl Shared {
                 }
                 Err(Trouble::Refused(message)) => {
                     let place = job.samples.first().map_or(0, |(place, _)| *place);
-                    self.give_back(server, job, &message);
                     if outcomes.send(Outcome::Refused(place, message)).is_err() {
                         return;
                     }
@@ -223,18 +226,16 @@ impl Shared {
         }
     }
 
-    fn give_back(&self, server: usize, job: Job, message: &str) {
-        let mut state = self.lock();
-        let line = &mut state.lines[server];
-        line.probing = false;
-        line.last_trouble = Some(message.to_owned());
-        line.jobs.push_front(job);
+    /// Puts a request at the front of a line.
+    fn give_back(&self, server: usize, job: Job) {
+        self.lock().lines[server].jobs.push_front(job);
         self.news.notify_one();
     }
 
     /// Puts a failed request back after a pause, or tells that it has failed too often.
     fn failed(&self, server: usize, mut job: Job, trouble: Trouble) -> Option<Outcome> {
-        job.failures += u32::from(matches!(trouble, Trouble::Failed(_)));
+        let is_of_this_request = matches!(trouble, Trouble::Failed(_) | Trouble::Late(_));
+        job.failures += u32::from(is_of_this_request);
         if job.failures >= self.manners.tries {
             let place = job.samples.first().map_or(0, |(place, _)| *place);
             return Some(Outcome::Refused(place, format!("failed {} times, the last time: {}", job.failures, trouble.message())));
@@ -242,6 +243,7 @@ impl Shared {
         let (salt, now) = (job.samples.first().map_or(0, |(_, seed)| *seed), Instant::now());
         let mut state = self.lock();
         let line = &mut state.lines[server];
+        line.last_trouble = Some(trouble.message().to_owned());
         let until = |pause: Duration, line: &Line| line.not_before.map_or(now + pause, |when| when.max(now + pause));
         if let Trouble::Busy(_, wait) = &trouble {
             // It is there, and has said when to come again.
@@ -249,19 +251,23 @@ impl Shared {
                 line.not_before = Some(until((*wait).min(LONGEST_WAIT), line));
             }
         } else {
-            line.failures = line.failures.saturating_add(1);
+            let weight = if matches!(trouble, Trouble::Failed(_)) { 1 } else { self.manners.in_flight as u32 };
+            line.failures = line.failures.saturating_add(weight);
             line.probes += u32::from(line.probing);
         }
         let is_down = line.is_down();
         if is_down {
             line.not_before = Some(until(pause(line.probes, salt), line));
         }
+        // Another server may do better.
+        let next = if is_of_this_request { (server + 1) % state.lines.len() } else { server };
         drop(state);
         if !is_down {
             // The request waits in this thread, so that a server in trouble is asked less at once.
             std::thread::sleep(pause(job.failures.max(1), salt));
         }
-        self.give_back(server, job, trouble.message());
+        self.lock().lines[server].probing = false;
+        self.give_back(next, job);
         None
     }
 }
@@ -269,7 +275,7 @@ impl Shared {
 impl Line {
     /// Whether the server is taken to be gone.
     fn is_down(&self) -> bool {
-        self.failures >= TRIPPED
+        self.failures >= self.limit
     }
 }
 
@@ -300,7 +306,7 @@ mod tests {
     fn every_server_gets_a_contiguous_part() {
         let job = |place| Job { prompt: "".into(), samples: vec![(place, 0)], failures: 0 };
         let lines = divide((0..7).map(job).collect(), 3);
-        let places: Vec<Vec<usize>> = lines.iter().map(|line| line.jobs.iter().map(|job| job.samples[0].0).collect()).collect();
+        let places: Vec<Vec<usize>> = lines.iter().map(|line| line.iter().map(|job| job.samples[0].0).collect()).collect();
         assert_eq!(places, [vec![0, 1], vec![2, 3], vec![4, 5, 6]]);
     }
 
