@@ -14,6 +14,7 @@ use std::path::Path;
 
 mod check;
 mod corpus;
+mod policy;
 mod presets;
 mod pretrain;
 mod source;
@@ -21,6 +22,7 @@ mod task;
 mod trainer;
 
 pub use corpus::{Corpus, DocumentUnit, TextCorpus, TextFile, TextKind, TokenizerConfig, TokenizerKind};
+pub use policy::{PolicyConfig, PromptForm, Recipe, Reload, ServerKind, ServingConfig};
 pub use presets::presets;
 pub use pretrain::PretrainConfig;
 pub use source::{Invalid, Section};
@@ -42,6 +44,8 @@ pub struct Config {
     pub run: Vec<String>,
     /// The pretrained model.
     pub model: ModelConfig,
+    /// What samples.
+    pub policy: PolicyConfig,
     /// The problems.
     pub task: TaskConfig,
     /// Sampling, for all methods.
@@ -305,6 +309,8 @@ struct Raw {
     seed: u64,
     run: Vec<String>,
     model: ModelConfig,
+    #[serde(default)]
+    policy: Option<toml::Table>,
     task: toml::Table,
     #[serde(default)]
     sampling: toml::Table,
@@ -373,6 +379,7 @@ impl Config {
             seed: raw.seed,
             run: raw.run,
             model: raw.model,
+            policy: PolicyConfig::read(raw.policy.map(|table| source.section("policy", table)))?,
             task: TaskConfig::read(source.section("task", raw.task))?,
             sampling,
             training,
@@ -394,9 +401,11 @@ impl Config {
         self.to_table().to_string()
     }
 
-    /// The keys that differ from `other`, each with the value here and there.
+    /// The keys that differ from `other`, each with the value here and there; those left out that say only where and how is asked.
     pub fn changed_keys(&self, other: &Config) -> Vec<String> {
-        source::changed_keys(&self.to_table(), &other.to_table())
+        let is_circumstance = |line: &String| line.split(' ').next().is_some_and(PolicyConfig::is_circumstance);
+        let keys = source::changed_keys(&self.to_table(), &other.to_table());
+        keys.into_iter().filter(|line| !is_circumstance(line)).collect()
     }
 
     /// Everything that holds for a method, by dotted keys: its own settings stand under `method`.
@@ -423,6 +432,9 @@ impl Config {
         table.insert("seed".into(), toml::Value::Integer(self.seed as i64));
         table.insert("run".into(), self.run.clone().into());
         table.insert("model".into(), source::to_table(&self.model).into());
+        if let Some(policy) = self.policy.to_table() {
+            table.insert("policy".into(), policy.into());
+        }
         table.insert("task".into(), self.task.to_table().into());
         table.insert("sampling".into(), source::to_table(&self.sampling).into());
         table.insert("training".into(), source::to_table(&self.training).into());

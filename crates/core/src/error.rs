@@ -261,6 +261,14 @@ pub enum Error {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// A server does not do what it should.
+    #[error("{endpoint}: {problem}")]
+    Server {
+        /// Its address, or the command that started it.
+        endpoint: String,
+        /// What is wrong and what to do. Never holds an API key.
+        problem: String,
+    },
     /// The engine under a policy or trainer failed.
     #[error("{context}: {message}")]
     Engine {

@@ -1,13 +1,15 @@
 //! A whole experiment: a config in, a filled run directory out.
 
 use crate::base_model::BaseModel;
-use crate::config::{Config, TrainerKind};
+use crate::config::{Config, PolicyConfig, TrainerKind};
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::inputs;
 use crate::iterate::{Parts, run_methods};
 use crate::method::{self, Estimate};
+use crate::policy::Policy;
 use crate::policy::embedded::EmbeddedPolicy;
+use crate::policy::openai::OpenAiPolicy;
 use crate::run_dir::{Found, RunDir};
 use crate::task::Task;
 use crate::trainer::Trainer;
@@ -26,8 +28,8 @@ pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observ
     let (run_dir, found) = RunDir::open(root, config, resume)?;
     run_dir.pin(inputs::digest(config.task.files(), base.own_directory())?)?;
     let base = base.directory(&run_dir)?;
-    let (mut policy, mut trainer) = (EmbeddedPolicy::new(&config.model), trainer(config));
-    let mut parts = Parts { task: task.as_ref(), base: &base, policy: &mut policy, trainer: trainer.as_mut() };
+    let (mut policy, mut trainer) = (policy(config, &run_dir)?, trainer(config));
+    let mut parts = Parts { task: task.as_ref(), base: &base, policy: policy.as_mut(), trainer: trainer.as_mut() };
     run_in(config, &run_dir, found, &mut parts, observer)
 }
 
@@ -37,6 +39,14 @@ fn trainer(config: &Config) -> Box<dyn Trainer> {
         TrainerKind::Embedded => Box::new(EmbeddedTrainer::new(config.model.chat)),
         TrainerKind::Command => Box::new(CommandTrainer::new(config.trainer.command.clone(), config.model.chat)),
     }
+}
+
+/// What samples, as `[policy]` says.
+fn policy(config: &Config, run_dir: &RunDir) -> Result<Box<dyn Policy>> {
+    Ok(match &config.policy {
+        PolicyConfig::Embedded => Box::new(EmbeddedPolicy::new(&config.model)),
+        PolicyConfig::OpenAi(serving) => Box::new(OpenAiPolicy::new(serving, &config.model, run_dir.server_log())?),
+    })
 }
 
 /// Runs `config` in an open run directory with the given parts.

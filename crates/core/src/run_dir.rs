@@ -10,14 +10,15 @@
 //! ```
 //! Everything but `events.jsonl` is written under a temporary name (`*.partial`), synced and renamed, so a final name means done. While a
 //! fine-tuning is under way, `training-state/` holds what it can be taken up from. `metrics.json` comes last and means that the
-//! iteration is done. Only `events.jsonl` holds times; every other file is the same byte for byte whenever the run is repeated or resumed.
+//! iteration is done. Where a policy's samples are dear, `journal.jsonl` holds those of a stage that is not done, and `server.log` what servers
+//! say that a run starts. Only `events.jsonl` holds times; every other file is the same byte for byte whenever the run is repeated or resumed.
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::inputs::Inputs;
 use crate::metrics::{IterationMetrics, LossPoint, TrainingMetrics};
-use crate::types::{Example, GradedAttempt};
+use crate::types::{Attempt, Example, GradedAttempt};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -26,12 +27,14 @@ use std::path::{Path, PathBuf};
 mod atomic;
 mod events;
 mod files;
+mod journal;
 mod lock;
 
 pub use atomic::create_directory;
 pub use atomic::write as write_whole;
 pub use events::EventLog;
 use files::{each_line, read_json, read_lines, some_lines, write_json, write_lines};
+pub use journal::Journal;
 pub(crate) use lock::try_lock;
 
 /// The version of the layout that this program reads and writes.
@@ -41,6 +44,7 @@ const RUN: &str = "run.json";
 const CONFIG: &str = "config.toml";
 const EVENTS: &str = "events.jsonl";
 const LOCK: &str = "lock";
+const SERVER_LOG: &str = "server.log";
 const BASE: &str = "base";
 const ATTEMPTS: &str = "attempts.jsonl";
 const TRAIN: &str = "train.jsonl";
@@ -48,6 +52,7 @@ const LOSSES: &str = "loss.jsonl";
 const TRAINING: &str = "training.json";
 const CHECKPOINT: &str = "checkpoint";
 const TRAINING_STATE: &str = "training-state";
+const JOURNAL: &str = "journal.jsonl";
 const EVALUATION: &str = "eval.jsonl";
 const FINAL: &str = "final";
 const PLOT: &str = "accuracy.svg";
@@ -205,6 +210,11 @@ impl RunDir {
         fs::metadata(self.root.join(EVENTS)).ok().map(|metadata| metadata.len())
     }
 
+    /// What servers that are started for the run say, of all times that it was taken up.
+    pub fn server_log(&self) -> PathBuf {
+        self.root.join(SERVER_LOG)
+    }
+
     /// Where a shipped base model is unpacked.
     pub fn base_model(&self) -> PathBuf {
         self.root.join(BASE)
@@ -310,6 +320,17 @@ impl IterationDir {
     /// Writes all attempts at once.
     pub fn write_attempts(&self, attempts: &[GradedAttempt]) -> Result<()> {
         write_lines(&self.root.join(ATTEMPTS), attempts)
+    }
+
+    /// Attempts that came in while their stage was not done, and where further ones are put.
+    pub fn journal(&self) -> Result<(Journal, Vec<Attempt>)> {
+        Journal::open(&self.root.join(JOURNAL))
+    }
+
+    /// Removes the journal of a stage that is done.
+    pub fn discard_journal(&self) -> Result<()> {
+        let path = self.root.join(JOURNAL);
+        if path.exists() { Ok(fs::remove_file(path)?) } else { Ok(()) }
     }
 
     /// What was trained on.

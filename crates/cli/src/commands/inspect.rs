@@ -174,9 +174,9 @@ impl Arguments {
         };
         let sample = if attempt.sample > 0 { format!(", sample {}", attempt.sample) } else { String::new() };
         let Found { method, iteration, purpose, fate, .. } = found;
-        let per_token = attempt.logprob / attempt.completion_tokens.max(1) as f64;
+        let per_token = attempt.logprob_per_token().map_or_else(String::new, |nats| format!(", {nats:.3} nats a token"));
         format!(
-            "  {}, iteration {iteration}, {}{sample}: {} {verdict}{}; {} tokens, log-probability {per_token:.3} a token\n{}\n\n",
+            "  {}, iteration {iteration}, {}{sample}: {} {verdict}{}; {} tokens{per_token}\n{}\n\n",
             line(method),
             purpose.name(),
             sign(&found.graded.verdict),

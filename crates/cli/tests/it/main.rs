@@ -6,6 +6,7 @@ mod commands;
 mod damage;
 #[cfg(unix)]
 mod interrupted;
+mod launched;
 mod model;
 mod own_data;
 mod paper;

@@ -31,6 +31,7 @@ pub(super) fn check(config: &Config) -> Checked {
             return named("run", format!("{name:?} is named twice"));
         }
     }
+    config.policy.check(config.model.chat)?;
     sampling("sampling", &config.sampling)?;
     training("training", &config.training)?;
     config.trainer.check()?;

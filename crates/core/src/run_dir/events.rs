@@ -36,14 +36,7 @@ struct ReadLine {
 
 impl EventLog {
     pub(super) fn append_to(path: &Path) -> Result<EventLog> {
-        let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
-        if whole < bytes.len() {
-            file.set_len(whole as u64)?;
-            file.seek(SeekFrom::End(0))?;
-        }
+        let (file, _) = open_lines(path)?;
         Ok(EventLog { path: path.to_owned(), file, failure: None })
     }
 
@@ -76,6 +69,20 @@ impl Observer for EventLog {
             self.failure = Some(std::io::Error::new(error.kind(), format!("{}: {error}", self.path.display())));
         }
     }
+}
+
+/// Opens a file of lines for appending, after removing a last line that a crash cut off. Returns its whole lines too.
+pub(super) fn open_lines(path: &Path) -> Result<(fs::File, Vec<u8>)> {
+    let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    if whole < bytes.len() {
+        bytes.truncate(whole);
+        file.set_len(whole as u64)?;
+        file.seek(SeekFrom::End(0))?;
+    }
+    Ok((file, bytes))
 }
 
 /// Every event with its time, in seconds since the Unix epoch.

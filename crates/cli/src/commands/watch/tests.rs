@@ -70,7 +70,7 @@ fn rationale(completion: &str, verdict: Verdict) -> Rationale {
         completion_tokens: 1,
         completion: completion.into(),
         finish: FinishReason::Stop,
-        logprob: -1.0,
+        logprob: Some(-1.0),
     };
     let question = Some(Question { text: "6 2 4 + 2 5 9".into(), answer: Some("8 8 3".into()), reference: None });
     Rationale {
