@@ -10,7 +10,9 @@ mod untrusted;
 
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
-use commands::{bench, compare, eval, export, get, init, inspect, plan, pretrain, report, reproduce, run, sample, score, train, verify, watch};
+use commands::{
+    bench, compare, eval, export, get, init, inspect, plan, pretrain, report, reproduce, run, sample, score, train, verify, watch,
+};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 

@@ -158,9 +158,8 @@ fn way(accelerator: &Accelerator, model: &Model, work: &Work, config: &MethodCon
     let training = accelerator.train(*devices, model, work, assumptions);
     // Servers keep the worked examples' keys and values from one prompt to the next.
     let read = if assumptions.prefix_cache { work.own_prompt_tokens } else { work.prompt_tokens };
-    let seconds = serving.map_or(f64::INFINITY, |serving| {
-        work.completion_tokens / serving.tokens_per_second + read / serving.prompt_tokens_per_second
-    });
+    let seconds = serving
+        .map_or(f64::INFINITY, |serving| work.completion_tokens / serving.tokens_per_second + read / serving.prompt_tokens_per_second);
     let training_seconds = work.trained_tokens as f64 / training.tokens_per_second;
     // The base is served once, and each iteration's model again; where nothing is trained, nothing else starts.
     let starts = 1 + if work.steps > 0 { 2 * u64::from(work.iterations) } else { 0 };

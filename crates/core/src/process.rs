@@ -8,7 +8,7 @@
 //! Launchers such as torchrun put their workers into groups of their own and stop them when they are asked to end (SIGTERM). That is what the
 //! patience is for: a group is asked first, and killed when it has not ended in that time.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
@@ -39,7 +39,7 @@ impl Group {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(command, 0);
         #[cfg_attr(not(unix), allow(unused_mut, reason = "only a watcher's failure ends it here"))]
-        let mut child = command.spawn().map_err(|error| named(command.get_program().to_owned(), &error))?;
+        let mut child = command.spawn().map_err(|error| named(command.get_program(), &error))?;
         #[cfg(unix)]
         let watcher = match unix::Watcher::start(child.id(), patience) {
             Ok(watcher) => watcher,
@@ -126,8 +126,8 @@ impl Drop for Group {
     }
 }
 
-fn named(program: OsString, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", Path::new(&program).display()))
+fn named(program: &OsStr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", Path::new(program).display()))
 }
 
 #[cfg(unix)]
@@ -160,7 +160,7 @@ kill -s KILL -- "-$1" 2>/dev/null"#;
             shell.args(["-c", SCRIPT, "starloop-watcher", &group.to_string(), &patience.as_secs().to_string()]);
             // Output of its own would keep a pipe open that others wait on. In a group of its own it does not hear Ctrl-C.
             shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-            shell.spawn().map(Watcher).map_err(|error| super::named("sh".into(), &error))
+            shell.spawn().map(Watcher).map_err(|error| super::named("sh".as_ref(), &error))
         }
 
         /// The end of the pipe that this process holds.

@@ -4,7 +4,6 @@ use crate::console;
 use crate::overrides::Overrides;
 use anyhow::Result;
 use starloop_core::config::Config;
-use starloop_core::error::Error;
 use starloop_core::plan::simulate::{Simulated, Trials};
 use starloop_core::plan::{self, ACCELERATORS, Accelerator, Assumptions, Embedded, MethodPlan, Plan, Request, Way};
 

@@ -118,10 +118,10 @@ impl State {
             return;
         }
         self.read = Instant::now();
-        let progress = self.watch.progress().and_then(|progress| {
+        let progress = self.watch.progress().map(|progress| {
             self.progress = progress;
             self.mark = mark;
-            Ok(())
+            ();
         });
         self.trouble = progress.map_err(anyhow::Error::from).and_then(|()| self.read_rationales()).err().map(|error| error.to_string());
     }

@@ -174,7 +174,7 @@ fn with_answer(place: &Path, completion: &str) -> PathBuf {
     answers[0]["completion"] = completion.into();
     answers[0]["verdict"] = "wrong".into();
     answers[0]["predicted"] = completion.into();
-    std::fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
+    std::fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<Vec<_>>().concat()).unwrap();
     run
 }
 

@@ -210,7 +210,7 @@ impl ServingConfig {
         };
         let launched = !self.launch.is_empty();
         require(
-            launched != !self.endpoints.is_empty(),
+            launched == self.endpoints.is_empty(),
             "endpoints",
             "name the running servers here, or the program that serves a checkpoint in policy.launch, and not both",
         )?;

@@ -25,7 +25,7 @@ pub fn csv(report: &Report) -> Result<String> {
         let cells = COLUMNS.iter().map(|(_, cell)| cell(row)).chain(classes.iter().map(of_class));
         writer.write_record(cells).map_err(std::io::Error::from)?;
     }
-    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
+    let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -73,7 +73,7 @@ fn cell(value: Option<impl ToString>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Accuracy, ClassAccuracy, IterationMetrics};
+    use crate::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMetrics, SelectionCounts};
     use crate::report::{Approach, IterationReport, MethodReport, RunReport};
     use crate::task::Split;
 
@@ -83,9 +83,9 @@ mod tests {
             iteration,
             checkpoint: "abc".to_owned(),
             problems: 8,
-            unhinted: Default::default(),
-            hinted: Default::default(),
-            selection: Default::default(),
+            unhinted: AttemptCounts::default(),
+            hinted: AttemptCounts::default(),
+            selection: SelectionCounts::default(),
             training: None,
             split: Split::Dev,
             accuracy: Accuracy::new(1, 4),

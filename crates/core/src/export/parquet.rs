@@ -12,13 +12,16 @@ use std::sync::Arc;
 /// Rows of a row group: readers take a group at a time.
 const GROUP: usize = 10_000;
 
+/// A column's name, and its text in a row.
+pub(super) type Column<'a, T> = (&'a str, fn(&T) -> &str);
+
 /// A file with a column of text for each of `columns`, uncompressed, so that every reader can read it.
-pub(super) fn of_texts<T>(rows: &[T], columns: &[(&str, fn(&T) -> &str)]) -> Result<Vec<u8>> {
+pub(super) fn of_texts<T>(rows: &[T], columns: &[Column<'_, T>]) -> Result<Vec<u8>> {
     Ok(written(rows, columns).map_err(|error| std::io::Error::other(error.to_string()))?)
 }
 
-fn written<T>(rows: &[T], columns: &[(&str, fn(&T) -> &str)]) -> Result<Vec<u8>, ParquetError> {
-    let field = |(name, _): &(&str, fn(&T) -> &str)| {
+fn written<T>(rows: &[T], columns: &[Column<'_, T>]) -> Result<Vec<u8>, ParquetError> {
+    let field = |(name, _): &Column<'_, T>| {
         let text = Type::primitive_type_builder(name, Physical::BYTE_ARRAY).with_repetition(Repetition::REQUIRED);
         Ok(Arc::new(text.with_logical_type(Some(LogicalType::String)).build()?))
     };

@@ -154,13 +154,15 @@ fn texts(place: &IterationDir) -> Result<Vec<Value>> {
 
 /// A text as a block of code, which TensorBoard's Markdown shows as it stands.
 fn code(text: &str) -> String {
+    let mut block = String::new();
     let shown = text.char_indices().nth(LONGEST).map_or(text, |(at, _)| &text[..at]);
-    let cut = if shown.len() < text.len() {
-        format!("    … ({} more characters)\n", text[shown.len()..].chars().count())
-    } else {
-        String::new()
-    };
-    shown.lines().map(|line| format!("    {line}\n")).collect::<String>() + &cut
+    for line in shown.lines() {
+        block.extend(["    ", line, "\n"]);
+    }
+    if shown.len() < text.len() {
+        block.extend(["    … (", &text[shown.len()..].chars().count().to_string(), " more characters)\n"]);
+    }
+    block
 }
 
 #[cfg(test)]
@@ -186,7 +188,7 @@ mod tests {
     #[test]
     fn a_record_is_what_tensorboard_writes() {
         let bytes = records::of(&[Event::version(1.5)]);
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         assert_eq!(hex, "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c");
     }
 

@@ -139,11 +139,7 @@ impl Problems {
             examples.add(shown.sum::<Result<f64>>()?);
         }
         let limit = config.sampling.max_new_tokens as f64;
-        Ok(Lengths {
-            worked_examples: examples.mean(),
-            problem: prompts.mean(),
-            completion: completions.mean_or(limit).min(limit),
-        })
+        Ok(Lengths { worked_examples: examples.mean(), problem: prompts.mean(), completion: completions.mean_or(limit).min(limit) })
     }
 
     /// What a method asks and learns, at most.
@@ -186,13 +182,8 @@ fn stand_in(config: &Config, wanted: Option<usize>) -> Option<(Box<dyn Task>, St
     let at_most = |limit: usize, all: usize| if limit == 0 { all } else { limit.min(all) };
     let dev = setting("task.dev_problems").min(train);
     let measured = setting("task.evaluation_problems");
-    let problem = Problem {
-        id: ProblemId(String::new()),
-        class: String::new(),
-        question: String::new(),
-        answer: "A".into(),
-        choices: Vec::new(),
-    };
+    let problem =
+        Problem { id: ProblemId(String::new()), class: String::new(), question: String::new(), answer: "A".into(), choices: Vec::new() };
     let train = at_most(setting("task.problems_per_iteration"), train - dev);
     let source = match published {
         Some((name, ..)) => format!("the published size of {name}, texts as long as its worked examples; its files are not there"),

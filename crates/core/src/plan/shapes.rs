@@ -75,7 +75,10 @@ pub(super) fn find(config: &Config, asked: Option<&str>) -> Result<Shape> {
             }
             let Error::BaseModel { base, message } = error else { return Err(error) };
             let names = known().collect::<Vec<_>>().join(", ");
-            Err(Error::BaseModel { base, message: format!("{message}; a plan needs its config.json only (--shape FILE), or one of {names}") })
+            Err(Error::BaseModel {
+                base,
+                message: format!("{message}; a plan needs its config.json only (--shape FILE), or one of {names}"),
+            })
         }
     }
 }

@@ -96,14 +96,7 @@ pub struct Stage {
 
 impl Stage {
     /// The mean iteration of a method.
-    pub(super) fn of(
-        work: &Work,
-        serving: &Serving,
-        read_tokens: f64,
-        training_seconds: f64,
-        devices: u32,
-        saved_every: u64,
-    ) -> Self {
+    pub(super) fn of(work: &Work, serving: &Serving, read_tokens: f64, training_seconds: f64, devices: u32, saved_every: u64) -> Self {
         let iterations = f64::from(work.iterations.max(1));
         let at_once = serving.sequences.max(1.0);
         // What a request waits for: its own tokens, and its share of the reading that the server does meanwhile.

@@ -4,15 +4,7 @@ use super::simulate::{Stage, Trials, simulate};
 use super::*;
 
 fn request(accelerators: &[Accelerator]) -> Request<'_> {
-    Request {
-        shape: None,
-        problems: None,
-        accelerators,
-        devices: 8,
-        assumptions: Assumptions::default(),
-        measure: false,
-        trials: None,
-    }
+    Request { shape: None, problems: None, accelerators, devices: 8, assumptions: Assumptions::default(), measure: false, trials: None }
 }
 
 fn near(value: f64, expected: f64, share: f64) -> bool {
@@ -132,7 +124,8 @@ fn where_nothing_goes_wrong_a_simulation_is_a_division() {
 
 #[test]
 fn a_slow_server_takes_fewer_requests_from_one_queue_and_holds_up_all_where_they_were_shared_out() {
-    let trials = Trials { slow_share: 0.2, slow_factor: 3.0, hours_between_failures: f64::INFINITY, length_spread: 0.0, ..Trials::default() };
+    let trials =
+        Trials { slow_share: 0.2, slow_factor: 3.0, hours_between_failures: f64::INFINITY, length_spread: 0.0, ..Trials::default() };
     let result = simulate(&STAGE, &trials);
     let undisturbed = 4000.0 / 80.0 * 9.0 / 3600.0;
     assert!(result.sampling_hours.mean < 1.4 * undisturbed, "{result:?}");

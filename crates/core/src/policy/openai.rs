@@ -138,7 +138,7 @@ impl OpenAiPolicy {
             let SampleRequest { prompt, seed } = &requests[place];
             match jobs.last_mut() {
                 Some(job) if *job.prompt == **prompt && job.samples.len() < self.config.samples_at_once() => {
-                    job.samples.push((place, *seed))
+                    job.samples.push((place, *seed));
                 }
                 Some(job) if *job.prompt == **prompt => {
                     let prompt = Arc::clone(&job.prompt);
@@ -195,8 +195,8 @@ impl OpenAiPolicy {
 
     /// A launched server that has ended, as an error.
     fn check_servers(&mut self) -> Result<()> {
-        let servers = self.served.iter_mut().flat_map(|served| &mut served.servers);
-        servers.map(Server::check).collect()
+        let mut servers = self.served.iter_mut().flat_map(|served| &mut served.servers);
+        servers.try_for_each(Server::check)
     }
 
     fn out_of_patience(&self, dispatch: &Dispatch, served: &Served) -> Error {

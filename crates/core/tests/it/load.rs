@@ -4,6 +4,8 @@
 //! cargo test --release -p starloop-core --test it load -- --ignored --nocapture --test-threads 1
 //! ```
 
+#![expect(clippy::print_stdout, reason = "their figures are what these are run for")]
+
 use crate::completions::{Act, completion, serve_alone};
 use crate::serving::bench;
 use serde_json::json;

@@ -37,7 +37,8 @@ impl Place {
     /// Lets a script train, in which `$out`, `$tuned` and so on are what they are.
     fn finetune(&self, script: &str) -> Outcome {
         let head = format!("tuned={}; ", self.path("tuned").display());
-        let names: String = crate::config::PLACES.iter().enumerate().map(|(at, name)| format!("{name}=\"${}\"; ", at + 1)).collect();
+        let names =
+            crate::config::PLACES.iter().enumerate().map(|(at, name)| format!("{name}=\"${}\"; ", at + 1)).collect::<Vec<_>>().concat();
         let places = crate::config::PLACES.map(|place| format!("{{{place}}}"));
         let command = ["sh", "-c", &format!("{head}{names}{script}"), "train"].map(str::to_owned).into_iter().chain(places).collect();
         let example = |n: u32| Example {
@@ -48,8 +49,15 @@ impl Place {
         };
         let (examples, settings) = ([example(1), example(2)], TrainingConfig { warmup_steps: 2, ..TrainingConfig::default() });
         let (output, scratch) = (self.out(), self.path("scratch"));
-        let job =
-            FineTuning { start: &self.base, examples: &examples, settings: &settings, steps: 4, seed: 9, output: &output, scratch: &scratch };
+        let job = FineTuning {
+            start: &self.base,
+            examples: &examples,
+            settings: &settings,
+            steps: 4,
+            seed: 9,
+            output: &output,
+            scratch: &scratch,
+        };
         let mut steps = Vec::new();
         let metrics = CommandTrainer::new(command, true).finetune(&job, &mut |progress| steps.push(progress));
         metrics.map(|metrics| (metrics, steps)).map_err(|error| error.to_string())
@@ -63,7 +71,10 @@ const WELL: &str = r#"echo "begin"; for n in 1 2 3 4; do echo "{\"step\": $n, \"
 fn a_program_gets_what_it_needs_and_its_checkpoint_counts() {
     let place = Place::new();
     let kept = place.path("kept");
-    let keep = format!("mkdir {0}; cp \"$data\" {0}/data; cp \"$settings\" {0}/settings; echo \"$base $steps $seed\" > {0}/line; ", kept.display());
+    let keep = format!(
+        "mkdir {0}; cp \"$data\" {0}/data; cp \"$settings\" {0}/settings; echo \"$base $steps $seed\" > {0}/line; ",
+        kept.display()
+    );
     let (metrics, steps) = place.finetune(&format!("{keep}{WELL}")).unwrap();
     assert_eq!(metrics, TrainingMetrics { steps: 4, tokens: 400, target_tokens: 40, final_loss: 4.5, dropped_too_long: 0 });
     let told: Vec<_> = steps.iter().map(|step| (step.step, step.tokens, step.loss)).collect();
@@ -147,7 +158,8 @@ fn a_line_stands_for_the_steps_since_the_one_before() {
 fn what_a_failed_program_has_started_is_stopped() {
     let place = Place::new();
     let pids = place.path("pids");
-    let script = format!(r#"sleep 600 & echo $! > {}; echo '{{"step": 2, "loss": 2}}'; echo '{{"step": 1, "loss": 2}}'; wait"#, pids.display());
+    let script =
+        format!(r#"sleep 600 & echo $! > {}; echo '{{"step": 2, "loss": 2}}'; echo '{{"step": 1, "loss": 2}}'; wait"#, pids.display());
     assert!(place.finetune(&script).unwrap_err().contains("step 1 was told after step 2"));
     let pid = std::fs::read_to_string(pids).unwrap();
     let began = Instant::now();
