@@ -11,7 +11,7 @@ pub fn visible(text: &str) -> String {
             '\t' => shown.push_str("    "),
             // The pictures of control characters stand in the order of their codes.
             c if u32::from(c) < 0x20 => shown.extend(char::from_u32(0x2400 + u32::from(c))),
-            c if is_unseen(c) => shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
+            c if is_unseen(c) => shown.extend(["⟨U+", &format!("{:04X}", u32::from(c)), "⟩"]),
             c => shown.push(c),
         }
         shown

@@ -23,6 +23,7 @@ Examples:
   starloop inspect runs/arithmetic --problem 624+259                           its story over the iterations
   starloop inspect runs/gsm8k --dropped --text \"as the hint says\" --limit 5
   starloop inspect runs/gsm8k --purpose hinted --kept --json | head -n 100")]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct Arguments {
     /// The run directory
     #[arg(value_name = "RUN")]
@@ -154,7 +155,7 @@ impl Arguments {
         for (question, story) in &problems {
             let _ = writeln!(text, "{}\n{}\n", heading(&story[0]), self.asked(question.as_ref()));
             text.push_str(&courses(story));
-            story.iter().for_each(|found| text.push_str(&self.answered(found)));
+            text.extend(story.iter().map(|found| self.answered(found)));
         }
         text
     }

@@ -171,7 +171,7 @@ fn line(way: &Way, devices: u32, trains: bool) -> String {
         let fits = if way.training.fits { "" } else { ", MORE THAN FITS" };
         let memory = gigabytes(way.training.state_bytes + way.training.activation_bytes);
         let training = time(way.training_hours);
-        text.push_str(&format!(", training {training} ({memory} a device{fits})"));
+        text = format!("{text}, training {training} ({memory} a device{fits})");
     }
     text + &format!(", starts {}", time(way.starting_hours))
 }

@@ -121,7 +121,6 @@ impl State {
         let progress = self.watch.progress().map(|progress| {
             self.progress = progress;
             self.mark = mark;
-            ();
         });
         self.trouble = progress.map_err(anyhow::Error::from).and_then(|()| self.read_rationales()).err().map(|error| error.to_string());
     }

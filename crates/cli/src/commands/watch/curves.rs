@@ -29,7 +29,7 @@ struct Named {
 
 pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
     let (heading, unit, curves) = curves(screen);
-    let block = Block::bordered().title(title(heading)).padding(Padding::horizontal(1));
+    let block = Block::bordered().title(title(&heading)).padding(Padding::horizontal(1));
     let inner = block.inner(area);
     block.render(area, buffer);
     let points = || curves.iter().flat_map(|curve| &curve.points);

@@ -122,7 +122,7 @@ impl View {
 }
 
 /// The heading of a block.
-pub(super) fn title(text: String) -> Span<'static> {
+pub(super) fn title(text: &str) -> Span<'static> {
     Span::styled(format!(" {text} "), Style::new().bold())
 }
 
@@ -174,7 +174,7 @@ impl Screen<'_> {
     }
 
     fn now(&self, area: Rect, buffer: &mut Buffer) {
-        let block = Block::bordered().title(title("now".to_owned())).padding(Padding::horizontal(1));
+        let block = Block::bordered().title(title("now")).padding(Padding::horizontal(1));
         let [what, how_far] = Layout::vertical([Constraint::Length(1); 2]).areas(block.inner(area));
         block.render(area, buffer);
         match &self.progress.under_way {
@@ -253,7 +253,7 @@ impl Screen<'_> {
         let widths = [Constraint::Fill(1), Constraint::Length(6), Constraint::Length(6), Constraint::Length(8), Constraint::Length(11)];
         Table::new(rows, widths)
             .header(Row::new(["stage", "done", "tokens", "tokens/s", "time"]).style(Style::new().dim()))
-            .block(Block::bordered().title(title(heading)))
+            .block(Block::bordered().title(title(&heading)))
             .render(stages, buffer);
         let rows = self.progress.methods.iter().map(|method| {
             let chosen = method.name == self.view.method(self.progress);
@@ -261,7 +261,7 @@ impl Screen<'_> {
             if chosen { row.style(Style::new().bold()) } else { row }
         });
         Table::new(rows, [Constraint::Fill(1), Constraint::Length(12), Constraint::Length(14)])
-            .block(Block::bordered().title(title("methods".to_owned())))
+            .block(Block::bordered().title(title("methods")))
             .render(below, buffer);
     }
 
@@ -269,7 +269,7 @@ impl Screen<'_> {
         let method = untrusted::line(self.view.method(self.progress));
         let shown: Vec<&Rationale> = self.view.only.of(self.rationales).collect();
         let Some(rationale) = shown.get(self.view.place.min(shown.len().saturating_sub(1))) else {
-            let block = Block::bordered().title(title(format!("what {method} wrote last")));
+            let block = Block::bordered().title(title(&format!("what {method} wrote last")));
             return Paragraph::new("nothing yet").dim().block(block).render(area, buffer);
         };
         let heading = format!(
@@ -293,7 +293,7 @@ impl Screen<'_> {
         Paragraph::new(lines)
             .wrap(Wrap { trim: false })
             .scroll((self.view.scroll, 0))
-            .block(Block::bordered().title(title(heading)).padding(Padding::horizontal(1)))
+            .block(Block::bordered().title(title(&heading)).padding(Padding::horizontal(1)))
             .render(area, buffer);
     }
 
