@@ -1,4 +1,4 @@
-//! The policy that samples on servers that speak OpenAI's completions: vLLM, `SGLang`, llama.cpp, mistral.rs, `transformers serve`.
+//! The policy that samples on servers that speak `OpenAI`'s completions: vLLM, `SGLang`, llama.cpp, mistral.rs, `transformers serve`.
 //!
 //! `launch.rs` starts a server for each checkpoint where the config says how, `reload.rs` makes a running one serve another; `dialect.rs`
 //! knows what each server wants to be asked, `client.rs` speaks HTTP, and `dispatch.rs` asks many at once.
@@ -138,7 +138,7 @@ impl OpenAiPolicy {
             let SampleRequest { prompt, seed } = &requests[place];
             match jobs.last_mut() {
                 Some(job) if *job.prompt == **prompt && job.samples.len() < self.config.samples_at_once() => {
-                    job.samples.push((place, *seed))
+                    job.samples.push((place, *seed));
                 }
                 Some(job) if *job.prompt == **prompt => {
                     let prompt = Arc::clone(&job.prompt);
@@ -195,8 +195,8 @@ impl OpenAiPolicy {
 
     /// A launched server that has ended, as an error.
     fn check_servers(&mut self) -> Result<()> {
-        let servers = self.served.iter_mut().flat_map(|served| &mut served.servers);
-        servers.map(Server::check).collect()
+        let mut servers = self.served.iter_mut().flat_map(|served| &mut served.servers);
+        servers.try_for_each(Server::check)
     }
 
     fn out_of_patience(&self, dispatch: &Dispatch, served: &Served) -> Error {

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo test --release -p starloop-core --test it load -- --ignored --nocapture --test-threads 1
 //! ```
+#![allow(clippy::print_stdout, reason = "figures are what these tests are run for")]
 
 use crate::completions::{Act, completion, serve_alone};
 use crate::serving::bench;

@@ -176,7 +176,7 @@ impl Shared {
                     }
                 }
                 Err(trouble) => {
-                    if let Some(outcome) = self.failed(server, job, trouble) {
+                    if let Some(outcome) = self.failed(server, job, &trouble) {
                         let _ = outcomes.send(outcome);
                         return;
                     }
@@ -196,11 +196,10 @@ impl Shared {
             let line = &mut state.lines[server];
             let wait = line.not_before.map(|when| when.saturating_duration_since(now)).filter(|wait| !wait.is_zero());
             let is_down = line.is_down();
-            if wait.is_none() && !(is_down && line.probing) {
-                if let Some(job) = state.next_job(server) {
-                    state.lines[server].probing = is_down;
-                    return Some(job);
-                }
+            let may_ask = wait.is_none() && !(is_down && line.probing);
+            if let Some(job) = may_ask.then(|| state.next_job(server)).flatten() {
+                state.lines[server].probing = is_down;
+                return Some(job);
             }
             let wait = wait.unwrap_or(GLANCE).min(GLANCE);
             state = self.news.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
@@ -233,7 +232,7 @@ impl Shared {
     }
 
     /// Puts a failed request back after a pause, or tells that it has failed too often.
-    fn failed(&self, server: usize, mut job: Job, trouble: Trouble) -> Option<Outcome> {
+    fn failed(&self, server: usize, mut job: Job, trouble: &Trouble) -> Option<Outcome> {
         let is_of_this_request = matches!(trouble, Trouble::Failed(_) | Trouble::Late(_));
         job.failures += u32::from(is_of_this_request);
         if job.failures >= self.manners.tries {
@@ -245,7 +244,7 @@ impl Shared {
         let line = &mut state.lines[server];
         line.last_trouble = Some(trouble.message().to_owned());
         let until = |pause: Duration, line: &Line| line.not_before.map_or(now + pause, |when| when.max(now + pause));
-        if let Trouble::Busy(_, wait) = &trouble {
+        if let Trouble::Busy(_, wait) = trouble {
             // It is there, and has said when to come again.
             if let Some(wait) = wait {
                 line.not_before = Some(until((*wait).min(LONGEST_WAIT), line));
