@@ -10,7 +10,7 @@ pub enum PolicyConfig {
     /// This process.
     #[default]
     Embedded,
-    /// Servers that speak OpenAI's completions.
+    /// Servers that speak `OpenAI`'s completions.
     OpenAi(Box<ServingConfig>),
 }
 
@@ -37,7 +37,7 @@ const CIRCUMSTANCES: &[&str] = &[
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerKind {
-    /// Any other: only what OpenAI describes is sent.
+    /// Any other: only what `OpenAI` describes is sent.
     #[default]
     #[serde(rename = "openai")]
     OpenAi,

@@ -1,4 +1,4 @@
-//! The policy that samples on servers that speak OpenAI's completions: vLLM, `SGLang`, llama.cpp, mistral.rs, `transformers serve`.
+//! The policy that samples on servers that speak `OpenAI`'s completions: vLLM, `SGLang`, llama.cpp, mistral.rs, `transformers serve`.
 //!
 //! `launch.rs` starts a server for each checkpoint where the config says how, `reload.rs` makes a running one serve another; `dialect.rs`
 //! knows what each server wants to be asked, `client.rs` speaks HTTP, and `dispatch.rs` asks many at once.

@@ -338,10 +338,8 @@ fn launch(pids: &Path) -> String {
 
 #[test]
 #[ignore = "the server that others start"]
-#[expect(clippy::print_stdout, reason = "the test reads it")]
 fn a_server_of_its_own() {
     let Ok(port) = std::env::var("STARLOOP_TEST_PORT") else { return };
-    println!("serving");
     serve_alone(&TcpListener::bind(format!("127.0.0.1:{port}")).unwrap(), right_answer);
 }
 

@@ -185,7 +185,7 @@ struct RawChoice {
     logprobs: Option<RawLogprobs>,
 }
 
-/// OpenAI's lists for completions, or its objects for chats, which llama.cpp gives for both.
+/// `OpenAI`'s lists for completions, or its objects for chats, which llama.cpp gives for both.
 #[derive(Deserialize)]
 struct RawLogprobs {
     #[serde(default)]

@@ -196,10 +196,8 @@ impl Shared {
             let line = &mut state.lines[server];
             let wait = line.not_before.map(|when| when.saturating_duration_since(now)).filter(|wait| !wait.is_zero());
             let is_down = line.is_down();
-            if wait.is_none()
-                && !(is_down && line.probing)
-                && let Some(job) = state.next_job(server)
-            {
+            let may_ask = wait.is_none() && !(is_down && line.probing);
+            if let Some(job) = may_ask.then(|| state.next_job(server)).flatten() {
                 state.lines[server].probing = is_down;
                 return Some(job);
             }
