@@ -4,12 +4,14 @@
 mod bad_input;
 mod commands;
 mod damage;
+mod external_trainer;
 #[cfg(unix)]
 mod interrupted;
 mod launched;
 mod model;
 mod own_data;
 mod paper;
+mod plan;
 mod pretraining;
 mod pretraining_text;
 mod program;

@@ -18,6 +18,8 @@ pub struct Assumptions {
     pub step_overhead_seconds: f64,
     /// The share of a device's memory that can be filled.
     pub memory_share: f64,
+    /// The share of their speed that devices keep, each time that twice as many hold one copy of the model together.
+    pub doubling_share: f64,
     /// Sequences that a server decodes at once, at most; the default of vLLM.
     pub sequences_per_replica: f64,
     /// Whether servers keep the worked examples' keys and values from one prompt to the next.
@@ -36,6 +38,7 @@ impl Default for Assumptions {
             decode_bandwidth_share: 0.6,
             step_overhead_seconds: 0.005,
             memory_share: 0.9,
+            doubling_share: 0.85,
             sequences_per_replica: 256.0,
             prefix_cache: true,
             start_seconds: 180.0,
@@ -53,12 +56,13 @@ impl Assumptions {
         let invalid = |key: &str, message: String| Error::ConfigValue { origin: "--assume".into(), key: key.into(), message };
         let text = overrides.join("\n");
         let assumptions: Self = toml::from_str(&text).map_err(|error| invalid("assume", error.message().to_owned()))?;
-        let Assumptions { training_share, prefill_share, decode_bandwidth_share, memory_share, .. } = assumptions;
+        let Assumptions { training_share, prefill_share, decode_bandwidth_share, memory_share, doubling_share, .. } = assumptions;
         for (key, share) in [
             ("training_share", training_share),
             ("prefill_share", prefill_share),
             ("decode_bandwidth_share", decode_bandwidth_share),
             ("memory_share", memory_share),
+            ("doubling_share", doubling_share),
         ] {
             if !(share > 0.0 && share <= 1.0) {
                 return Err(invalid(key, format!("must be in 0..1, 0 excluded, found {share}")));

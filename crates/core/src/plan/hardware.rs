@@ -71,25 +71,34 @@ impl Accelerator {
         self.tera_flops * 1e12
     }
 
-    /// Serving on `devices` of them; nothing where they cannot hold the model once.
+    /// Serving on `devices` of them, as many to a copy of the model as decode the most; nothing where they cannot hold it once.
     pub(super) fn serve(&self, devices: u32, model: &Model, work: &Work, assumptions: &Assumptions) -> Option<Serving> {
-        let length = work.mean_prompt + work.mean_completion;
-        let usable = self.memory_gb * 1e9 * assumptions.memory_share;
-        let weights = HALF * model.parameters as f64;
-        // The fewest devices that hold the weights and some sequences beside them.
-        let room = |devices: u32| f64::from(devices) * usable - weights;
-        let fits = |devices: &u32| room(*devices) > 4.0 * length * model.cache_bytes_per_token;
-        let together = (0..=10).map(|power| 1 << power).take_while(|together| *together <= devices).find(fits)?;
-        let replicas = devices / together;
-        let wanted = (work.prompts as f64 / f64::from(work.iterations.max(1)) / f64::from(replicas)).max(1.0);
-        let most = (room(together) / (length * model.cache_bytes_per_token)).floor();
-        let sequences = most.min(assumptions.sequences_per_replica).min(wanted);
+        let parts = (0..u32::BITS).map(|power| 1 << power).take_while(|parts| *parts <= devices);
+        let ways = parts.filter_map(|parts| self.serve_on(parts, devices / parts, model, work, assumptions));
+        // The fewer devices together where it makes no difference.
+        ways.reduce(|best, way| if way.tokens_per_second > best.tokens_per_second { way } else { best })
+    }
+
+    /// Serving on `replicas` copies, each on `together` devices.
+    fn serve_on(&self, together: u32, replicas: u32, model: &Model, work: &Work, assumptions: &Assumptions) -> Option<Serving> {
         let parts = f64::from(together);
+        let weights = HALF * model.parameters as f64;
+        let room = parts * self.memory_gb * 1e9 * assumptions.memory_share - weights;
+        let of_a_sequence = (work.mean_prompt + work.mean_completion) * model.cache_bytes_per_token;
+        let wanted = (work.prompts as f64 / f64::from(work.iterations.max(1)) / f64::from(replicas)).ceil();
+        let sequences = (room / of_a_sequence).floor().min(assumptions.sequences_per_replica).min(wanted);
+        if sequences < 1.0 {
+            return None;
+        }
+        // What is cut in parts waits for the others in every layer.
+        let speed = parts * assumptions.doubling_share.powf(parts.log2());
         // A step reads the weights once and each sequence's keys and values, and multiplies for each sequence.
         let read = weights + sequences * (work.mean_prompt + work.mean_completion / 2.0) * model.cache_bytes_per_token;
-        let reading = read / (parts * self.bandwidth_gb * 1e9 * assumptions.decode_bandwidth_share);
-        let multiplying = sequences * model.forward_flops(length) / (parts * self.flops() * assumptions.prefill_share);
+        let reading = read / (speed * self.bandwidth_gb * 1e9 * assumptions.decode_bandwidth_share);
+        let of_a_token = model.forward_flops(work.mean_prompt + work.mean_completion / 2.0);
+        let multiplying = sequences * of_a_token / (speed * self.flops() * assumptions.prefill_share);
         let step_seconds = reading.max(multiplying) + assumptions.step_overhead_seconds;
+        let reads = speed * self.flops() * assumptions.prefill_share / model.prefill_flops(work.mean_prompt);
         Some(Serving {
             devices_per_replica: together,
             replicas,
@@ -97,8 +106,7 @@ impl Accelerator {
             sequences,
             step_seconds,
             tokens_per_second: f64::from(replicas) * sequences / step_seconds,
-            prompt_tokens_per_second: f64::from(replicas) * parts * self.flops() * assumptions.prefill_share
-                / model.prefill_flops(work.mean_prompt),
+            prompt_tokens_per_second: f64::from(replicas) * reads,
         })
     }
 

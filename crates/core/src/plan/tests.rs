@@ -15,8 +15,8 @@ fn near(value: f64, expected: f64, share: f64) -> bool {
 fn the_papers_experiment_is_planned_without_weights_and_data() {
     let config = Config::load("gsm8k", &["run=['star']".to_owned()]).unwrap();
     let plan = plan(&config, &request(&ACCELERATORS)).unwrap();
-    // EleutherAI give 6,053,381,344.
-    assert_eq!(plan.model.parameters, 6_053_381_344);
+    // As transformers count its GPTJForCausalLM.
+    assert_eq!(plan.model.parameters, 6_050_882_784);
     assert_eq!(plan.model.source, "the published shape of gpt-j-6b");
     // Keys and values of 28 layers, 4096 wide, in 2 bytes.
     assert!(near(plan.model.cache_bytes_per_token, f64::from(2 * 28 * 4096 * 2), 1e-9));
@@ -28,7 +28,7 @@ fn the_papers_experiment_is_planned_without_weights_and_data() {
     assert_eq!((star.work.steps, star.work.trained_tokens), (steps, steps * 8 * 1024));
     assert!(star.lengths.worked_examples > 5.0 * star.lengths.problem, "six worked examples stand before a problem");
     // Two operations a weight, three passes and one for recomputation; the embedding is looked up, attention adds a little.
-    let by_hand = 4.0 * 2.0 * (6_053_381_344.0 - 4096.0 * 50_400.0) * star.work.trained_tokens as f64;
+    let by_hand = 4.0 * 2.0 * (6_050_882_784.0 - 4096.0 * 50_400.0) * star.work.trained_tokens as f64;
     assert!(near(star.training_flops, by_hand, 0.01), "{} {by_hand}", star.training_flops);
     let [h100, h200, a100] = [0, 1, 2].map(|at| &star.ways[at]);
     assert!(near(h100.training_hours, by_hand / (8.0 * 989.4e12 * 0.35) / 3600.0, 0.01));
@@ -36,7 +36,7 @@ fn the_papers_experiment_is_planned_without_weights_and_data() {
     assert!(h200.sampling_hours < h100.sampling_hours && h100.sampling_hours < a100.sampling_hours);
     assert_eq!(h100.serving.map(|serving| (serving.devices_per_replica, serving.replicas)), Some((1, 8)));
     // 16 bytes a weight over 8 devices.
-    assert!(near(h100.training.state_bytes, 16.0 * 6_053_381_344.0 / 8.0, 1e-9));
+    assert!(near(h100.training.state_bytes, 16.0 * 6_050_882_784.0 / 8.0, 1e-9));
     assert!(h100.training.fits && star.embedded_hours.is_none());
 }
 
@@ -53,7 +53,9 @@ fn what_does_not_fit_is_said_and_what_is_too_large_for_one_device_is_shared() {
     let whole = plan(&config, &large).unwrap();
     assert_eq!(whole.model.parameters, 68_976_648_192);
     let way = &whole.methods[0].ways[0];
-    assert_eq!(way.serving.map(|serving| (serving.devices_per_replica, serving.replicas)), Some((4, 2)));
+    // Two would hold it, and leave room for a handful of sequences.
+    let serving = way.serving.unwrap();
+    assert!(serving.devices_per_replica >= 4 && serving.devices_per_replica * serving.replicas == 8, "{serving:?}");
     assert!(!way.training.fits, "1.1 TB do not fit into 8 x 80 GB");
     let one = plan(&config, &Request { devices: 1, ..large.clone() }).unwrap();
     assert!(one.methods[0].ways[0].serving.is_none() && one.methods[0].ways[0].hours().is_infinite());
@@ -94,7 +96,7 @@ fn assumptions_are_set_by_name_and_refused_where_they_cannot_be() {
     assert!(set("training_share=0.5").is_ok_and(|assumptions| near(assumptions.training_share, 0.5, 1e-9)));
     assert!(set("training_share=1.5").unwrap_err().contains("`training_share`: must be in 0..1, 0 excluded, found 1.5"));
     assert!(set("trainin_share=0.5").unwrap_err().contains("unknown field `trainin_share`"));
-    assert_eq!(Assumptions::default().named().len(), 9);
+    assert_eq!(Assumptions::default().named().len(), 10);
     let config = Config::load("smoke", &["model.base=bases/nothing".to_owned()]).unwrap();
     let error = plan(&config, &request(&[])).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("--shape FILE), or one of gpt-j-6b"), "{error}");
@@ -143,7 +145,10 @@ fn failures_cost_what_was_under_way_and_saved_states_bound_it() {
     // Without states, a run of two hours without a failure is awaited: mean of e^(2) - 1 hours, and restarts.
     let expected = (f64::exp(2.0) - 1.0) * 1.1;
     assert!(near(result.unsaved_training_hours.mean, expected, 0.25), "{result:?}");
-    assert!(result.asked_again > 0.0 && result.sampling_hours.mean > result.undisturbed_hours - 2.0);
+    let unfailing = simulate(&STAGE, &Trials { hours_between_failures: f64::INFINITY, ..trials.clone() });
+    assert!(result.asked_again > 0.0 && unfailing.asked_again == 0.0, "{result:?}");
+    assert!(result.sampling_hours.mean > unfailing.sampling_hours.mean, "{result:?} {unfailing:?}");
+    assert!(result.shared_out_hours.mean > result.sampling_hours.mean, "what was shared out waits for its own server");
     assert_eq!(simulate(&STAGE, &trials), result, "by the seed alone");
     assert_ne!(simulate(&STAGE, &Trials { seed: 2, ..trials }), result);
 }
