@@ -1,6 +1,8 @@
 //! A program of the user's that fine-tunes, for which this program stands by default, and TRL where there is a Python for it.
 
-use crate::program::{SMALL_RUN, lines, repository, small_run, start, starloop, text, wait_until};
+#![expect(clippy::print_stdout, reason = "its figures are what it is run for")]
+
+use crate::program::{SMALL_RUN, lines, repository, small_run, starloop, start, text, wait_until};
 use serde_json::{Value, json};
 use starloop_core::run_dir::RunDir;
 use std::path::Path;

@@ -4,7 +4,6 @@
 //! cargo test --release -p starloop-core --test it load -- --ignored --nocapture --test-threads 1
 //! ```
 #![allow(clippy::print_stdout, reason = "figures are what these tests are run for")]
-
 #![expect(clippy::print_stdout, reason = "their figures are what these are run for")]
 
 use crate::completions::{Act, completion, serve_alone};

@@ -231,9 +231,8 @@ fn a_fine_tuning_is_the_same_decoder_with_other_weights() {
 
 #[test]
 fn what_is_no_fine_tuning_is_named() {
-    let with_weights = |edit: fn(&str, Vec<usize>, Vec<f32>) -> Option<(String, Vec<usize>, Vec<f32>)>| {
-        said_of_tuned(|dir| edit_weights(dir, edit)).unwrap_err()
-    };
+    type Tensor = (String, Vec<usize>, Vec<f32>);
+    let with_weights = |edit: fn(&str, Vec<usize>, Vec<f32>) -> Option<Tensor>| said_of_tuned(|dir| edit_weights(dir, edit)).unwrap_err();
     let error = with_weights(|name, shape, mut values| {
         values[3] = if name == "model.norm.weight" { f32::NAN } else { values[3] };
         Some((name.to_owned(), shape, values))
