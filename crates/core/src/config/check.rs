@@ -19,6 +19,11 @@ pub(super) fn check(config: &Config) -> Checked {
     if i64::try_from(config.seed).is_err() {
         return named("seed", format!("{} is more than 2^63 - 1", config.seed));
     }
+    for (place, seed) in config.seeds.iter().enumerate() {
+        if i64::try_from(*seed).is_err() || config.seeds[..place].contains(seed) {
+            return named("seeds", format!("{seed} is named twice, or more than 2^63 - 1"));
+        }
+    }
     if config.run.is_empty() {
         return named("run", "names no method, so there is nothing to do".to_owned());
     }

@@ -1,6 +1,7 @@
 //! Asking a model: problems into prompts, samples into graded attempts.
 
-use super::{Arm, Start, require_finite};
+use super::collect::tokens;
+use super::{Arm, Hint, Start, require_finite};
 use crate::error::{Error, Result};
 use crate::event::{Event, Stage};
 use crate::policy::{Sample, SampleRequest, SamplingParameters};
@@ -16,8 +17,8 @@ pub(super) struct Question {
     pub(super) stage: Stage,
     /// The outer iteration.
     pub(super) iteration: u32,
-    /// With or without the hint.
-    pub(super) mode: Mode,
+    /// What the prompt gives away; `None` for an unaided attempt.
+    pub(super) hint: Option<Hint>,
     /// What the worked examples show.
     pub(super) style: Style,
     /// Worked examples in front.
@@ -28,34 +29,65 @@ pub(super) struct Question {
     pub(super) parameters: SamplingParameters,
 }
 
+impl Question {
+    fn mode(&self) -> Mode {
+        if self.hint.is_some() { Mode::Hinted } else { Mode::Unhinted }
+    }
+
+    /// The whole prompt, and the part of the completion that it already holds; `None` where the task has no such hint for the problem.
+    fn prompt(&self, task: &dyn Task, problem: &Problem) -> Option<(String, String)> {
+        let assemble = |mode| prompt::assemble(task, problem, mode, self.style, self.few_shot);
+        match self.hint {
+            None => Some((assemble(Mode::Unhinted), String::new())),
+            Some(Hint::Answer) => Some((assemble(Mode::Hinted), String::new())),
+            Some(Hint::PartOfAnswer(share)) => {
+                let (whole, part) = (task.prompt(problem, Mode::Hinted), task.partly_hinted_prompt(problem, share)?);
+                let examples = assemble(Mode::Hinted);
+                Some((examples.strip_suffix(&whole).unwrap_or_default().to_owned() + &part, String::new()))
+            }
+            Some(Hint::Prefix(share)) => {
+                let given = prompt::prefix(&task.reference(problem)?, share).to_owned();
+                Some((assemble(Mode::Unhinted) + &given, given))
+            }
+        }
+    }
+}
+
 impl Arm<'_> {
     /// Asks `model` every problem and grades what comes back, in the order of the problems and their samples.
     pub(super) fn ask(&mut self, question: &Question, problems: &[Problem], model: Start) -> Result<Vec<GradedAttempt>> {
         let total = problems.len() as u64 * u64::from(question.samples);
         let began = self.started(question.iteration, question.stage, total);
+        let attempts = self.answers(question, problems, model, 0)?;
+        self.ended(question.iteration, question.stage, tokens(&attempts), began);
+        Ok(attempts)
+    }
+
+    /// As [`Arm::ask`], within a stage that has begun already, in which `done` completions were made before.
+    pub(super) fn answers(&mut self, question: &Question, problems: &[Problem], model: Start, done: u64) -> Result<Vec<GradedAttempt>> {
         if problems.is_empty() {
-            self.ended(question.iteration, question.stage, 0, began);
             return Ok(Vec::new());
         }
         let checkpoint = self.load(model)?;
         let task = self.parts.task;
+        let mode = question.mode();
         let mut asked = Vec::new();
         let mut requests = Vec::new();
         for problem in problems {
-            let prompt = prompt::assemble(task, problem, question.mode, question.style, question.few_shot);
+            let Some((prompt, given)) = question.prompt(task, problem) else { continue };
             for sample in 0..question.samples {
-                let seed = sample_seed(self.seed, question.iteration, question.mode, &problem.id, sample);
-                asked.push((problem, sample));
+                let seed = sample_seed(self.seed, question.iteration, mode, &problem.id, sample);
+                asked.push((problem, sample, given.clone()));
                 requests.push(SampleRequest { prompt: prompt.clone(), seed });
             }
         }
         let observer = &mut *self.observer;
         let samples = self.parts.policy.sample(&requests, &question.parameters, &mut |progress| {
-            observer.observe(&Event::StageProgress { done: progress.finished, tokens: progress.tokens, loss: None });
+            observer.observe(&Event::StageProgress { done: done + progress.finished, tokens: progress.tokens, loss: None });
         });
         let samples = samples.map_err(|error| match error {
             Error::Request { request, message, .. } => {
-                let problem = asked.get(request).map(|(problem, _)| format!("problem {}", problem.id));
+                let problem = asked.get(request).map(|(problem, ..)| format!("problem {}", problem.id));
                 Error::Request { request, problem, message }
             }
             other => other,
@@ -64,14 +96,13 @@ impl Arm<'_> {
             return Err(Error::SampleCount { expected: requests.len(), got: samples.len() });
         }
         let mut attempts = Vec::with_capacity(samples.len());
-        for (((problem, index), request), sample) in asked.into_iter().zip(&requests).zip(samples) {
+        for (((problem, index, given), request), sample) in asked.into_iter().zip(&requests).zip(samples) {
             require_finite("the log-probability of a completion", sample.logprob, || {
-                format!("{}, iteration {}, {} attempt at {}", self.name, question.iteration, question.mode, problem.id)
+                format!("{}, iteration {}, {mode} attempt at {}", self.name, question.iteration, problem.id)
             })?;
-            attempts.push(grade(task, problem, question.mode, index, request, sample, &checkpoint)?);
+            let sample = Sample { text: given + &sample.text, ..sample };
+            attempts.push(grade(task, problem, mode, index, request, sample, &checkpoint)?);
         }
-        let tokens = attempts.iter().map(|graded| graded.attempt.completion_tokens as u64).sum();
-        self.ended(question.iteration, question.stage, tokens, began);
         Ok(attempts)
     }
 

@@ -4,6 +4,7 @@
 mod config;
 mod doubles;
 mod embedded;
+mod family;
 mod fetch;
 mod paper_tasks;
 mod resume;
