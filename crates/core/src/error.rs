@@ -169,7 +169,9 @@ pub enum Error {
         problem: String,
     },
     /// A method hints with a part of the answer, and the task cannot show a part.
-    #[error("problem {problem} has an answer of which no part can be shown; hint with rationales (of = \"rationale\") or whole answers (kind = \"star\")")]
+    #[error(
+        "problem {problem} has an answer of which no part can be shown; hint with rationales (of = \"rationale\") or whole answers (kind = \"star\")"
+    )]
     NoPartOfAnswer {
         /// The problem.
         problem: String,

@@ -107,9 +107,19 @@ mod tests {
             '_' => Verdict::Truncated,
             predicted => Verdict::Wrong { predicted: predicted.into() },
         };
-        for (votes, right) in
-            [("+", true), ("a", false), ("", false), ("??_", false), ("+?_", true), ("ab+", false), ("+ab", true), ("a+b+", true), ("aa+b+b", false), ("ab+ba+", false), ("?a+?+", true)]
-        {
+        for (votes, right) in [
+            ("+", true),
+            ("a", false),
+            ("", false),
+            ("??_", false),
+            ("+?_", true),
+            ("ab+", false),
+            ("+ab", true),
+            ("a+b+", true),
+            ("aa+b+b", false),
+            ("ab+ba+", false),
+            ("?a+?+", true),
+        ] {
             let verdicts: Vec<Verdict> = votes.chars().map(verdict).collect();
             assert_eq!(majority_is_right(verdicts.iter()), right, "{votes}");
         }

@@ -83,9 +83,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
         format!("sampling.few_shot={}", arguments.few_shot),
         format!("sampling.max_new_tokens={}", arguments.max_new_tokens),
     ];
-    let several = arguments.samples.map(|samples| {
-        [format!("sampling.samples_per_problem={samples}"), format!("sampling.temperature={}", arguments.temperature)]
-    });
+    let several = arguments
+        .samples
+        .map(|samples| [format!("sampling.samples_per_problem={samples}"), format!("sampling.temperature={}", arguments.temperature)]);
     let set = set.into_iter().chain(several.into_iter().flatten());
     let set: Vec<String> = set.chain(arguments.set.iter().cloned()).collect();
     // Measuring a checkpoint is an experiment of one method that trains nothing.

@@ -94,8 +94,7 @@ impl Method for AdaStar {
             let attempts = arm.collected(iteration, no_stage_of_its_own, |arm| {
                 arm.attempt_until(iteration, &record.in_order(), current, rationalizer, self.quota_of(iteration), ASKED_AT_ONCE)
             })?;
-            let learning =
-                Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules: SelectionRules::default() };
+            let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules: SelectionRules::default() };
             rounds::learn(arm, iteration, |arm, _| self.problems(arm.task()), attempts, learning)
         })
     }
@@ -173,13 +172,7 @@ mod tests {
     use crate::types::{Attempt, FinishReason, Verdict};
 
     fn problem(name: &str) -> Problem {
-        Problem {
-            id: ProblemId(name.into()),
-            class: String::new(),
-            question: name.into(),
-            answer: "1".into(),
-            choices: Vec::new(),
-        }
+        Problem { id: ProblemId(name.into()), class: String::new(), question: name.into(), answer: "1".into(), choices: Vec::new() }
     }
 
     fn attempt(name: &str, right: bool) -> GradedAttempt {

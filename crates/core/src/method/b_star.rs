@@ -84,12 +84,8 @@ impl Method for BStar {
             let no_stage_of_its_own = false;
             let attempts = arm.collected(iteration, no_stage_of_its_own, |arm| self.collect(arm, iteration))?;
             let least_confidence = arm.balance(iteration)?.map_or(0.0, |balance| balance.tried[balance.chosen].least_confidence);
-            let rules = SelectionRules {
-                max_per_problem: self.max_per_problem,
-                same: Same::Path,
-                least_confidence,
-                ..SelectionRules::default()
-            };
+            let rules =
+                SelectionRules { max_per_problem: self.max_per_problem, same: Same::Path, least_confidence, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: false, rules };
             rounds::learn(arm, iteration, Arm::training_problems, attempts, learning)
         })

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::iterate::{Arm, Lesson, Start};
 use crate::metrics::SelectionCounts;
 use crate::task::{Style, Task};
-use crate::training_set::{Round, SelectionRules, Same, TrainingSet};
+use crate::training_set::{Round, Same, SelectionRules, TrainingSet};
 use crate::types::{GradedAttempt, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -83,13 +83,7 @@ impl Rft {
     }
 
     /// What the samples teach, and beside them what the model that drew them had learned.
-    fn lesson(
-        &self,
-        arm: &mut Arm<'_>,
-        iteration: u32,
-        problems: Vec<Problem>,
-        attempts: Vec<GradedAttempt>,
-    ) -> Result<Lesson> {
+    fn lesson(&self, arm: &mut Arm<'_>, iteration: u32, problems: Vec<Problem>, attempts: Vec<GradedAttempt>) -> Result<Lesson> {
         let mut rounds = vec![Round { problems, attempts }];
         if iteration == 2 && self.sampler == Sampler::Samples {
             rounds.push(Round { problems: rounds[0].problems.clone(), attempts: arm.earlier_attempts(1)? });

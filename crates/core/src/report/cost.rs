@@ -120,9 +120,8 @@ pub(super) fn tables(report: &Report) -> String {
     let measured: Vec<&CostCurve> = curves.iter().filter(|curve| !curve.points.is_empty()).collect();
     let best = measured.iter().map(|curve| last(curve).accuracy).fold(0.0, f64::max);
     let goal = 0.99 * best;
-    let header = [
-        "", "runs", "accuracy, %", "95%\ninterval", "tokens\nsampled", "tokens\nread", "tokens\ntrained", "FLOPs", "FLOPs to\nthe goal",
-    ];
+    let header =
+        ["", "runs", "accuracy, %", "95%\ninterval", "tokens\nsampled", "tokens\nread", "tokens\ntrained", "FLOPs", "FLOPs to\nthe goal"];
     let mut table = table::table(header.map(str::to_owned).into(), 1);
     for curve in measured {
         let end = last(curve);

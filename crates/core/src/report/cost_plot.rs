@@ -18,7 +18,11 @@ struct Panel {
 
 const PANELS: [Panel; 2] = [
     Panel { title: "Accuracy against tokens sampled", axis: "tokens sampled to learn from", cost: |point| Some(point.sampled_tokens) },
-    Panel { title: "Accuracy against all computation", axis: "floating-point operations, sampling and training", cost: |point| point.flops },
+    Panel {
+        title: "Accuracy against all computation",
+        axis: "floating-point operations, sampling and training",
+        cost: |point| point.flops,
+    },
 ];
 
 /// The figure; `None` where no method has learned anything.
