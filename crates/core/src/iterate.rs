@@ -11,7 +11,7 @@ use crate::metrics::{IterationMetrics, LossPoint, SelectionCounts, TrainingMetri
 use crate::policy::Policy;
 use crate::run_dir::{IterationDir, RunDir};
 use crate::seed::stage_seed;
-use crate::task::{Split, Style, Task};
+use crate::task::{Split, Task};
 use crate::trainer::{FineTuning, Trainer};
 use crate::training_set::TrainingSet;
 use crate::types::{GradedAttempt, Mode, Problem};

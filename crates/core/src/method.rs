@@ -47,6 +47,11 @@ pub trait Method: Debug + Send + Sync {
     /// The first value that cannot be.
     fn check(&self, config: &MethodConfig) -> Result<(), Invalid>;
 
+    /// Whether it lets a model go on in the middle of a completion, which cannot be where a chat template ends the user's turn.
+    fn continues_completions(&self) -> bool {
+        false
+    }
+
     /// Checks, before any work is done, that the task has what the method needs.
     ///
     /// # Errors

@@ -39,11 +39,15 @@ pub(super) fn check(config: &Config) -> Checked {
     sampling("sampling", &config.sampling)?;
     training("training", &config.training)?;
     evaluation("evaluation", &config.evaluation)?;
-    for (name, config) in &config.methods {
+    for (name, method_config) in &config.methods {
         if !is_plain(name) {
             return named(&format!("methods.{name}"), "cannot name a directory".to_owned());
         }
-        method(&format!("methods.{name}"), config)?;
+        method(&format!("methods.{name}"), method_config)?;
+        if config.model.chat && method_config.method.continues_completions() {
+            let message = "hints with the beginning of a rationale, which cannot stand in a conversation; set model.chat = false";
+            return named(&format!("methods.{name}"), message.to_owned());
+        }
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ impl Method for AdaStar {
                 arm.attempt_until(iteration, &record.in_order(), current, rationalizer, self.quota_of(iteration), ASKED_AT_ONCE)
             })?;
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules: SelectionRules::default() };
-            rounds::learn(arm, iteration, |arm, _| self.problems(arm.task()), attempts, learning)
+            rounds::learn(arm, iteration, |task, _| self.problems(task), attempts, learning)
         })
     }
 }

@@ -17,7 +17,8 @@ use crate::types::{GradedAttempt, Mode};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// `kind = "b_star"`. Samples of each problem are `sampling.samples_per_problem` (paper: 64); `sampling.temperature` is not used.
+/// `kind = "b_star"`. Samples of each problem are `sampling.samples_per_problem` (paper: 64); `sampling.temperature`
+/// has to be above 0 and is not used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BStar {
@@ -87,7 +88,7 @@ impl Method for BStar {
             let rules =
                 SelectionRules { max_per_problem: self.max_per_problem, same: Same::Path, least_confidence, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: false, rules };
-            rounds::learn(arm, iteration, Arm::training_problems, attempts, learning)
+            rounds::learn(arm, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
         })
     }
 }

@@ -79,6 +79,10 @@ impl Method for PartialHints {
         Ok(())
     }
 
+    fn continues_completions(&self) -> bool {
+        self.of == Whole::Rationale
+    }
+
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         let problems = task.training_problems(1);
         match self.of {
@@ -109,7 +113,7 @@ impl Method for PartialHints {
             })?;
             let rules = SelectionRules { drop_restated: self.drop_restated, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules };
-            rounds::learn(arm, iteration, Arm::training_problems, attempts, learning)
+            rounds::learn(arm, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
         })
     }
 }

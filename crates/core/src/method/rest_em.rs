@@ -48,7 +48,7 @@ impl Method for RestEm {
             // Samples of a problem are drawn alike, so the first ones of those that are right are as good as any.
             let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: true, accumulate: false, rules };
-            rounds::learn(arm, iteration, Arm::training_problems, attempts, learning)
+            rounds::learn(arm, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
         })
     }
 }

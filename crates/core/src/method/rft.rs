@@ -7,7 +7,7 @@ use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
 use crate::iterate::{Arm, Lesson, Start};
 use crate::metrics::SelectionCounts;
-use crate::task::{Style, Task};
+use crate::task::Task;
 use crate::training_set::{Round, Same, SelectionRules, TrainingSet};
 use crate::types::{GradedAttempt, Problem};
 use serde::{Deserialize, Serialize};

@@ -54,16 +54,16 @@ pub(super) fn latest(iteration: u32) -> Start {
 pub(super) fn learn(
     arm: &mut Arm<'_>,
     iteration: u32,
-    problems_of: impl Fn(&Arm<'_>, u32) -> Vec<Problem>,
+    problems_of: impl Fn(&dyn Task, u32) -> Vec<Problem>,
     attempts: Vec<GradedAttempt>,
     learning: Learning,
 ) -> Result<Lesson> {
     let few_shot = if arm.config().training.train_with_few_shot { arm.config().sampling.few_shot } else { 0 };
-    let mut rounds = vec![Round { problems: problems_of(arm, iteration), attempts }];
+    let mut rounds = vec![Round { problems: problems_of(arm.task(), iteration), attempts }];
     if learning.accumulate {
         // The newest first: where the number of examples of a problem is limited, the better model's stay.
         for earlier in (1..iteration).rev() {
-            rounds.push(Round { problems: problems_of(arm, earlier), attempts: arm.earlier_attempts(earlier)? });
+            rounds.push(Round { problems: problems_of(arm.task(), earlier), attempts: arm.earlier_attempts(earlier)? });
         }
     }
     let (training_set, selection) = TrainingSet::select(arm.task(), &rounds, SelectionRules { few_shot, ..learning.rules })?;

@@ -75,7 +75,7 @@ impl Method for Star {
             let attempts = arm.collect(iteration, &problems, current, rationalizer)?;
             let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules };
-            rounds::learn(arm, iteration, Arm::training_problems, attempts, learning)
+            rounds::learn(arm, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
         })
     }
 }

@@ -332,6 +332,7 @@ kind = "b_star"
 iterations = 2
 probe_problems = 10
 sampling.samples_per_problem = 2
+sampling.temperature = 1.0
 "#;
 
 pub fn config(overrides: &[&str]) -> Config {
