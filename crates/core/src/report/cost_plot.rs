@@ -158,7 +158,7 @@ mod tests {
         };
         let curve = |method: &str, points: Vec<CostPoint>| CostCurve { method: method.into(), kind: Approach::Star, points };
         let base = curve("few_shot", vec![point(0, 0.0)]);
-        assert_eq!(draw(&[base.clone()]).expect("drawn"), None);
+        assert_eq!(draw(std::slice::from_ref(&base)).expect("drawn"), None);
         let curves = [base, curve("star", vec![point(0, 0.0), point(1, 1e6), point(2, 2e6)]), curve("adastar", vec![point(1, 1e6)])];
         let svg = draw(&curves).expect("drawn").expect("two methods learn");
         for text in [">star</text>", "adastar", "means over 3 runs", "floating-point operations", "The base model has 50.0%"] {
