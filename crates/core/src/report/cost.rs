@@ -104,7 +104,7 @@ fn point(iteration: u32, runs: &[&Spent]) -> CostPoint {
 }
 
 /// The 97.5% quantile of Student's distribution; beyond 10 degrees of freedom by its expansion in their inverse (Abramowitz and Stegun,
-/// 26.7.5), which is right to three digits there.
+/// 26.7.5), which is off by 0.002 at most there.
 fn students_quantile(freedom: usize) -> f64 {
     const QUANTILES: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
     let z: f64 = 1.959_963_984_540_054;
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn students_quantiles_are_those_of_the_tables() {
         for (freedom, expected) in [(1, 12.706), (2, 4.303), (10, 2.228), (11, 2.201), (20, 2.086), (60, 2.000), (1000, 1.962)] {
-            assert!((students_quantile(freedom) - expected).abs() < 2e-3, "{freedom}: {}", students_quantile(freedom));
+            assert!((students_quantile(freedom) - expected).abs() < 3e-3, "{freedom}: {}", students_quantile(freedom));
         }
     }
 
