@@ -22,6 +22,7 @@ use std::time::Instant;
 mod ask;
 mod collect;
 mod measure;
+mod recall;
 mod warnings;
 
 pub use collect::Hint;

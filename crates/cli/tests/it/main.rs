@@ -6,6 +6,7 @@ mod commands;
 mod damage;
 #[cfg(unix)]
 mod interrupted;
+mod launched;
 mod model;
 mod own_data;
 mod paper;
@@ -13,3 +14,4 @@ mod pretraining;
 mod pretraining_text;
 mod program;
 mod smoke;
+mod views;

@@ -59,6 +59,7 @@ impl Arm<'_> {
     ) -> Result<Vec<GradedAttempt>> {
         let place = self.place(iteration);
         if let Some(attempts) = place.attempts()? {
+            place.discard_journal()?;
             for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
                 let counts = eval::count(&attempts, mode);
                 if mode == Mode::Unhinted || retries {
@@ -69,6 +70,7 @@ impl Arm<'_> {
         }
         let attempts = make(self)?;
         place.write_attempts(&attempts)?;
+        place.discard_journal()?;
         Ok(attempts)
     }
 
@@ -79,7 +81,7 @@ impl Arm<'_> {
     pub fn attempt(&mut self, iteration: u32, problems: &[Problem], model: Start, temperature: f64) -> Result<Vec<GradedAttempt>> {
         let mut question = self.question(iteration, Stage::Sampling, None, model);
         question.parameters.temperature = temperature;
-        self.ask(&question, problems, model)
+        self.ask(&self.place(iteration), &question, problems, model)
     }
 
     /// Asks `model` once more, with `hint`, the problems at which every one of `attempts` failed. Nothing is written.
@@ -95,7 +97,7 @@ impl Arm<'_> {
         hint: Hint,
     ) -> Result<Vec<GradedAttempt>> {
         let question = self.question(iteration, Stage::Rationalizing, Some(hint), model);
-        self.ask(&question, &failed(problems, attempts), model)
+        self.ask(&self.place(iteration), &question, &failed(problems, attempts), model)
     }
 
     /// Attempts problems from the front of `problems` until `quota` of them are solved or none is left, with the failures retried by
@@ -115,17 +117,18 @@ impl Arm<'_> {
     ) -> Result<Vec<GradedAttempt>> {
         let unaided = self.question(iteration, Stage::Sampling, None, model);
         let retried = rationalizer.map(|model| (self.question(iteration, Stage::Sampling, Some(Hint::Answer), model), model));
+        let place = self.place(iteration);
         let began = self.started(iteration, Stage::Sampling, quota);
         let (mut attempts, mut hinted, mut solved, mut left) = (Vec::new(), Vec::new(), 0, problems);
         while solved < quota && !left.is_empty() {
             let (asked, rest) = left.split_at(usize::try_from(quota - solved).unwrap_or(usize::MAX).max(at_least).min(left.len()));
             left = rest;
-            let mut answers = self.answers(&unaided, asked, model, solved)?;
+            let mut answers = self.answers(Some(&place), &unaided, asked, model, solved)?;
             let mut of_these = asked.len() - failed(asked, &answers).len();
             attempts.append(&mut answers);
             if let Some((question, rationalizer)) = &retried {
                 let failures = failed(asked, &attempts);
-                let mut answers = self.answers(question, &failures, *rationalizer, solved)?;
+                let mut answers = self.answers(Some(&place), question, &failures, *rationalizer, solved)?;
                 of_these += failures.len() - failed(&failures, &answers).len();
                 hinted.append(&mut answers);
             }
@@ -138,7 +141,7 @@ impl Arm<'_> {
 
     /// Unaided attempts at `problems` at the temperature that suits the model. The first `probes` of them are attempted at each of
     /// `temperatures`; `choose` sees these attempts, temperature by temperature, and names one by its place; at that one the rest are
-    /// attempted too. Nothing is written.
+    /// attempted too. Nothing is written, and a journal does not hold the probes: it would not tell their temperatures.
     ///
     /// # Errors
     /// Those of the policy.
@@ -151,6 +154,7 @@ impl Arm<'_> {
         temperatures: &[f64],
         choose: impl FnOnce(&[Vec<GradedAttempt>]) -> usize,
     ) -> Result<Vec<GradedAttempt>> {
+        let place = self.place(iteration);
         let (probed, rest) = problems.split_at(probes.min(problems.len()));
         let mut question = self.question(iteration, Stage::Sampling, None, model);
         let samples = u64::from(question.samples);
@@ -159,14 +163,14 @@ impl Arm<'_> {
         let (mut tried, mut done) = (Vec::new(), 0);
         for &temperature in temperatures {
             question.parameters.temperature = temperature;
-            tried.push(self.answers(&question, probed, model, done)?);
+            tried.push(self.answers(None, &question, probed, model, done)?);
             done += probed.len() as u64 * samples;
         }
         let chosen = choose(&tried);
         question.parameters.temperature = temperatures[chosen];
         let mut tokens = tried.iter().map(|attempts| tokens(attempts)).sum();
         let mut attempts = tried.swap_remove(chosen);
-        let of_the_rest = self.answers(&question, rest, model, done)?;
+        let of_the_rest = self.answers(Some(&place), &question, rest, model, done)?;
         tokens += self::tokens(&of_the_rest);
         attempts.extend(of_the_rest);
         self.ended(iteration, Stage::Sampling, tokens, began);

@@ -189,7 +189,7 @@ mod tests {
             completion_tokens: 1,
             completion: String::new(),
             finish: FinishReason::Stop,
-            logprob: -1.0,
+            logprob: Some(-1.0),
         };
         GradedAttempt { attempt, verdict: if right { Verdict::Correct } else { Verdict::Unparsed }, reading: None, faithful: None }
     }
