@@ -1,6 +1,6 @@
 //! What samples completions. Text in, text out: the loop knows neither tokens nor tensors.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::FinishReason;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -55,6 +55,17 @@ pub struct ScoreRequest {
     pub continuation: String,
 }
 
+/// A completion whose log-probability is wanted, in the tokens that training on it sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletionRequest {
+    /// The whole prompt.
+    pub prompt: String,
+    /// The completion, without its end token.
+    pub completion: String,
+    /// Whether the end token belongs to it.
+    pub ended: bool,
+}
+
 /// How far a call of [`Policy::sample`] or [`Scorer::score`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleProgress {
@@ -80,6 +91,15 @@ pub trait Policy {
         parameters: &SamplingParameters,
         progress: &mut dyn FnMut(SampleProgress),
     ) -> Result<Vec<Sample>>;
+
+    /// The log-probability of each completion given its prompt, in the order of the requests: the sum over its tokens (natural logarithm,
+    /// temperature 1). Not every policy can tell.
+    ///
+    /// # Errors
+    /// [`Error::ScoringNotSupported`], unless the policy has a method of its own.
+    fn score_completions(&mut self, _requests: &[CompletionRequest], _progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        Err(Error::ScoringNotSupported)
+    }
 }
 
 /// A policy that also tells how likely a given text is. The loop needs no more than a [`Policy`].
