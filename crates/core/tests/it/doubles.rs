@@ -159,17 +159,19 @@ impl Policy for ToyPolicy<'_> {
         Ok(format!("sha-of-{skill}"))
     }
 
+    /// At a temperature, every other seed is lucky and solves one level more.
     fn sample(
         &mut self,
         requests: &[SampleRequest],
-        _: &SamplingParameters,
+        parameters: &SamplingParameters,
         progress: &mut dyn FnMut(SampleProgress),
     ) -> Result<Vec<Sample>> {
         self.fault.map_or(Ok(()), Fault::call)?;
         let skill = self.skill.unwrap();
         self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
         progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
-        Ok(requests.iter().map(|request| complete(request, skill)).collect())
+        let luck = |request: &SampleRequest| u32::from(parameters.temperature > 0.0 && request.seed.is_multiple_of(2));
+        Ok(requests.iter().map(|request| complete(request, skill + luck(request))).collect())
     }
 
     /// It believes in what it would write itself.
@@ -348,6 +350,23 @@ learn = "rationales"
 kind = "star"
 iterations = 2
 rationalize = false
+[methods.grpo]
+kind = "grpo"
+iterations = 3
+sampling.temperature = 1.0
+sampling.samples_per_problem = 4
+[methods.spin]
+kind = "spin"
+iterations = 3
+warm_start = { steps = 5, learning_rate = 1e-3 }
+[methods.v_star]
+kind = "v_star"
+iterations = 2
+sampling.temperature = 1.0
+sampling.samples_per_problem = 4
+[methods.v_star.verifier]
+candidates = 3
+best_of = [1, 3]
 "#;
 
 pub fn config(overrides: &[&str]) -> Config {

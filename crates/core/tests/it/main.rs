@@ -5,6 +5,7 @@ mod config;
 mod doubles;
 mod embedded;
 mod fetch;
+mod objectives;
 mod paper_tasks;
 mod resume;
 mod run;
