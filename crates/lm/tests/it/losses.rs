@@ -24,11 +24,10 @@ fn pairs(reference: &Reference) -> Vec<Pair> {
 
 fn samples(reference: &Reference) -> Vec<Rewarded> {
     let mut at = 0;
-    let mut take = |name: &str, count: usize| reference[name][at..at + count].to_vec();
     let sample = |(document, advantage): (Document, &f32)| {
-        let count = document.target_count();
-        let (sampled, anchor) = (take("sampled", count), take("anchor", count));
-        at += count;
+        let targets = at..at + document.target_count();
+        at = targets.end;
+        let (sampled, anchor) = (reference["sampled"][targets.clone()].to_vec(), reference["anchor"][targets].to_vec());
         Rewarded { document, advantage: *advantage, sampled, anchor }
     };
     fixture::documents(reference).into_iter().zip(&reference["advantages"]).map(sample).collect()
