@@ -87,7 +87,7 @@ fn main() -> ExitCode {
         Command::Run(a) => run::run(a, arguments.quiet),
         Command::Reproduce(a) => reproduce::run(a, arguments.quiet),
         Command::Init(a) => init::run(a),
-        Command::Report(a) => report::run(a),
+        Command::Report(a) => report::run(a, arguments.quiet),
         Command::Inspect(a) => inspect::run(a),
         Command::Compare(a) => compare::run(a),
         Command::Export(a) => export::run(a),

@@ -55,6 +55,15 @@ pub struct ScoreRequest {
     pub continuation: String,
 }
 
+/// A token of a text, and how likely it was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TokenScore {
+    /// The byte of the text that it ends before; the end token ends where the text does.
+    pub end: usize,
+    /// Its log-probability given all before it (natural logarithm, temperature 1).
+    pub logprob: f32,
+}
+
 /// How far a call of [`Policy::sample`] or [`Scorer::score`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleProgress {

@@ -1,6 +1,6 @@
 //! The policy that samples in this process.
 
-use super::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
+use super::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer, TokenScore};
 use crate::config::{KvCache, ModelConfig};
 use crate::error::{Error, Result};
 use crate::types::FinishReason;
@@ -67,6 +67,36 @@ impl Policy for EmbeddedPolicy {
             progress(SampleProgress { finished: state.finished as u64, tokens: state.tokens as u64 });
         });
         Ok(completions.map_err(failed)?.into_iter().zip(&requests).map(|(completion, request)| sample(completion, request)).collect())
+    }
+}
+
+impl EmbeddedPolicy {
+    /// The tokens of each continuation, put after its prompt as a completion is when it is sampled and learned, the end token last
+    /// where there is room for it. The text is divided into tokens anew, which a model may have done otherwise while it wrote.
+    ///
+    /// # Errors
+    /// No model is loaded, or a prompt with its continuation is longer than the model's context.
+    pub fn score_tokens(&self, requests: &[ScoreRequest]) -> Result<Vec<Vec<TokenScore>>> {
+        let failed = |error| sampling_error(&error);
+        let model = loaded(self.model.as_ref())?;
+        let prompts = model.prompts(self.chat).map_err(failed)?;
+        let encode = |request: &ScoreRequest| -> starloop_lm::Result<(Tail, Vec<usize>)> {
+            let mut tokens = prompts.encode(&request.prompt)?;
+            let from = tokens.len();
+            let (ids, mut ends): (Vec<u32>, Vec<usize>) = model.tokenizer().encode_with_ends(&request.continuation)?.into_iter().unzip();
+            tokens.extend(ids);
+            // A completion that filled the context has no room for it, and did not come to it.
+            if tokens.len() < model.spec().context {
+                tokens.extend(model.tokenizer().end_tokens().first());
+                ends.push(request.continuation.len());
+            }
+            Ok((Tail { tokens, from }, ends))
+        };
+        let encoded = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
+        let (tails, ends): (Vec<Tail>, Vec<Vec<usize>>) = encoded.into_iter().unzip();
+        let scores = model.score_tails(&tails, &mut |_| {}).map_err(failed)?;
+        let token = |(end, logprob)| TokenScore { end, logprob };
+        Ok(ends.into_iter().zip(scores).map(|(ends, scores)| ends.into_iter().zip(scores).map(token).collect()).collect())
     }
 }
 

@@ -77,8 +77,8 @@ const searched = async ({ attempts, ids, texts, problems }, indices, needle, pro
   return indices.filter((index) => hit[attempts.problem[index]] === 1 || inText.has(index));
 };
 
-/** A list of `indices` of which only the rows in sight exist. */
-const listOf = (store, look) => {
+/** A list of `indices` of which only the rows in sight exist. `look(index)` is told of every choice, `opened` of those by a click. */
+const listOf = (store, look, opened) => {
   const { attempts, ids, texts } = store;
   let [indices, selected] = [[], -1];
   const rows = element("div", { class: "rows" });
@@ -98,7 +98,7 @@ const listOf = (store, look) => {
     texts.at(index).then(([text]) => { snippet.textContent = plain(text.slice(0, 160).replace(/\s+/g, " ").trim()) || "(nothing)"; });
     return element("div", {
       class: "row", role: "option", id: `attempt-${index}`, "aria-selected": position === selected ? "true" : "false",
-      "aria-setsize": indices.length, "aria-posinset": position + 1, style: { top: `${position * rowHeight}px` }, onclick: () => select(position),
+      "aria-setsize": indices.length, "aria-posinset": position + 1, style: { top: `${position * rowHeight}px` }, onclick: () => { select(position); opened(); },
     },
     element("span", { class: "line" }, verdictBadge(attempts.verdict[index]), element("span", { class: "id" }, plain(ids[attempts.problem[index]])),
       element("span", { class: "where" }, `${plain(arms[attempts.arm[index]].name)} · ${attempts.iteration[index]} · ${kinds[attempts.kind[index]]}`),
@@ -154,7 +154,11 @@ const browser = (store) => {
       pane.scrollTop = 0;
     }
   };
-  const list = listOf(store, look);
+  const opened = () => {
+    // On a narrow screen what was opened is below the list.
+    if (matchMedia("(max-width: 48rem)").matches) pane.scrollIntoView({ block: "start" });
+  };
+  const list = listOf(store, look, opened);
   const status = element("p", { class: "status", role: "status" });
   const apply = async () => {
     const mine = ++round;
@@ -197,6 +201,7 @@ const browser = (store) => {
     }
   });
   apply();
+  list.select(0);
   return [
     element("div", { class: "filters", role: "search" },
       element("label", { class: "choice search" }, element("span", {}, "Text ", element("kbd", {}, "/")), search),

@@ -23,8 +23,8 @@ const costFigures = (method) => {
   }));
   return element("div", {},
     element("div", { class: "panels" },
-      used(seconds) && stackedBars("Time of each stage", { rows: seconds, names: stageNames, format: duration, label: "iteration, and its wall-clock time" }),
-      used(tokens) && stackedBars("Tokens of each stage", { rows: tokens, names: stageNames, format: short, label: "iteration, and the tokens sampled or trained on" })),
+      used(seconds) && stackedBars("Time of each stage", { rows: seconds, names: stageNames, format: duration, note: "Rows are iterations; wall-clock time." }),
+      used(tokens) && stackedBars("Tokens of each stage", { rows: tokens, names: stageNames, format: short, note: "Rows are iterations; tokens sampled or trained on." })),
     element("details", {}, element("summary", {}, "The same as a table"),
       table(["iteration", "stage", "tokens", "time", "tokens/s"], rows, { left: 2, caption: "Cost of each stage" })));
 };
@@ -51,7 +51,7 @@ const curve = (title, label, found, format, height) => {
   const end = found.at(-1).to;
   // Names of many iterations would run into each other.
   const every = Math.ceil(found.length / 12);
-  const gaps = found.map((strand, n) => ({ ...strand, name: n % every === 0 ? (found.length === 1 ? `iteration ${strand.name}` : strand.name) : "" }));
+  const gaps = found.map((strand, n) => ({ ...strand, name: n % every > 0 ? "" : `${n === 0 ? "iteration " : ""}${strand.name}` }));
   return lineChart(title, {
     x: { label: "optimizer step, iteration after iteration", range: [0, end], ticks: whole(ticks(0, end, 7)), format: short },
     y: { label, range: [0, highest * 1.05 || 1], ticks: ticks(0, highest * 1.05 || 1, 4), format },
