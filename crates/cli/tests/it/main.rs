@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bad_input;
+mod browser;
 mod commands;
 mod damage;
 #[cfg(unix)]
 mod interrupted;
 mod model;
 mod own_data;
+mod page;
 mod paper;
 mod pretraining;
 mod pretraining_text;

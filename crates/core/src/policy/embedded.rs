@@ -72,31 +72,36 @@ impl Policy for EmbeddedPolicy {
 
 impl EmbeddedPolicy {
     /// The tokens of each continuation, put after its prompt as a completion is when it is sampled and learned, the end token last
-    /// where there is room for it. The text is divided into tokens anew, which a model may have done otherwise while it wrote.
+    /// where there is room for it; nothing where the two are longer than the model's context. The text is divided into tokens anew, which a
+    /// model may have done otherwise while it wrote.
     ///
     /// # Errors
-    /// No model is loaded, or a prompt with its continuation is longer than the model's context.
-    pub fn score_tokens(&self, requests: &[ScoreRequest]) -> Result<Vec<Vec<TokenScore>>> {
+    /// No model is loaded, or its chat template refuses a prompt.
+    pub fn score_tokens(&self, requests: &[ScoreRequest]) -> Result<Vec<Option<Vec<TokenScore>>>> {
         let failed = |error| sampling_error(&error);
         let model = loaded(self.model.as_ref())?;
-        let prompts = model.prompts(self.chat).map_err(failed)?;
+        let (prompts, context) = (model.prompts(self.chat).map_err(failed)?, model.spec().context);
         let encode = |request: &ScoreRequest| -> starloop_lm::Result<(Tail, Vec<usize>)> {
             let mut tokens = prompts.encode(&request.prompt)?;
             let from = tokens.len();
             let (ids, mut ends): (Vec<u32>, Vec<usize>) = model.tokenizer().encode_with_ends(&request.continuation)?.into_iter().unzip();
             tokens.extend(ids);
-            // A completion that filled the context has no room for it, and did not come to it.
-            if tokens.len() < model.spec().context {
+            // A completion that filled the context did not come to its end token.
+            if tokens.len() < context {
                 tokens.extend(model.tokenizer().end_tokens().first());
                 ends.push(request.continuation.len());
             }
             Ok((Tail { tokens, from }, ends))
         };
         let encoded = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
-        let (tails, ends): (Vec<Tail>, Vec<Vec<usize>>) = encoded.into_iter().unzip();
-        let scores = model.score_tails(&tails, &mut |_| {}).map_err(failed)?;
-        let token = |(end, logprob)| TokenScore { end, logprob };
-        Ok(ends.into_iter().zip(scores).map(|(ends, scores)| ends.into_iter().zip(scores).map(token).collect()).collect())
+        let fits = |(tail, _): &&(Tail, Vec<usize>)| tail.tokens.len() <= context;
+        let tails: Vec<Tail> = encoded.iter().filter(fits).map(|(tail, _)| tail.clone()).collect();
+        let mut scores = model.score_tails(&tails, &mut |_| {}).map_err(failed)?.into_iter();
+        let scored = encoded.iter().map(|document| {
+            let scores = Some(document).filter(fits).and_then(|_| scores.next())?;
+            Some(document.1.iter().zip(scores).map(|(&end, logprob)| TokenScore { end, logprob }).collect())
+        });
+        Ok(scored.collect())
     }
 }
 

@@ -20,6 +20,8 @@ const NO_TASK: &str = "the task's problems cannot be read";
 const NO_PROMPT: &str = "their prompts cannot be written again as they were";
 const NO_CHECKPOINT: &str = "the checkpoints that wrote them are not there (training.keep_checkpoints)";
 
+const TOO_LONG: &str = "they are longer than the model's context";
+
 /// Scores the tokens of a run's attempts.
 pub(super) struct TokenScores<'a> {
     config: &'a Config,
@@ -93,10 +95,13 @@ impl<'a> TokenScores<'a> {
                 *self.left_out.entry(NO_CHECKPOINT).or_default() += requests.len() as u64;
             }
             let mut scores = scores.into_iter();
-            scored.extend(written_by_one.iter().zip(&prompts).map(|(attempt, prompt)| {
-                let tokens = prompt.as_ref().and_then(|_| scores.next())?;
-                Some(as_it_ended(attempt, tokens))
-            }));
+            for (attempt, prompt) in written_by_one.iter().zip(&prompts) {
+                let tokens = prompt.as_ref().and_then(|_| scores.next()).map(|tokens| tokens.map(|tokens| as_it_ended(attempt, tokens)));
+                if tokens == Some(None) {
+                    *self.left_out.entry(TOO_LONG).or_default() += 1;
+                }
+                scored.push(tokens.flatten());
+            }
         }
         Ok(scored)
     }

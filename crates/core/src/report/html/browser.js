@@ -102,7 +102,7 @@ const listOf = (store, look, opened) => {
     },
     element("span", { class: "line" }, verdictBadge(attempts.verdict[index]), element("span", { class: "id" }, plain(ids[attempts.problem[index]])),
       element("span", { class: "where" }, `${plain(arms[attempts.arm[index]].name)} · ${attempts.iteration[index]} · ${kinds[attempts.kind[index]]}`),
-      attempts.fate[index] >= 2 && element("span", { class: "where" }, fates[attempts.fate[index]])),
+      attempts.fate[index] >= 2 && element("span", { class: "became" }, fates[attempts.fate[index]])),
     element("span", { class: "line" }, meter(attempts.logprob[index]), snippet));
   };
   let drawnRows = new Map();
@@ -144,7 +144,7 @@ const listOf = (store, look, opened) => {
 const browser = (store) => {
   const chosen = Object.fromEntries(filters.map(([name]) => [name, ""]));
   let [doubtful, order, needle, round] = [false, "file", "", 0];
-  const pane = element("article", { class: "pane", id: "pane", tabindex: -1, "aria-live": "polite" }, element("p", { class: "note" }, "Choose an attempt: click it, or arrow keys in the list."));
+  const pane = element("article", { class: "pane", id: "pane", tabindex: -1, "aria-label": "the chosen attempt" });
   let looked = 0;
   const look = async (index) => {
     const mine = ++looked;
@@ -170,7 +170,13 @@ const browser = (store) => {
     }
     status.textContent = `${count(found.length)} of ${plural(store.total, "attempt and answer", "attempts and answers")}`;
     list.show(found);
+    if (found.length > 0) list.select(0);
+    else {
+      looked += 1;
+      pane.replaceChildren(element("p", { class: "note" }, "No attempt is so."));
+    }
     status.dataset.done = String(mine);
+    status.dataset.found = needle;
   };
   let waiting;
   const search = element("input", {
@@ -201,7 +207,6 @@ const browser = (store) => {
     }
   });
   apply();
-  list.select(0);
   return [
     element("div", { class: "filters", role: "search" },
       element("label", { class: "choice search" }, element("span", {}, "Text ", element("kbd", {}, "/")), search),

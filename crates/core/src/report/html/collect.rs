@@ -348,3 +348,31 @@ impl Columns {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_as_long_as_a_browser_counts_them() {
+        let token = |end, logprob| TokenScore { end, logprob };
+        // A token that ends inside a character has all of it, and the next one none.
+        let tokens = Tokens::of("aé🙂.", &[token(1, -0.5), token(3, -0.25), token(7, -1.0), token(7, -2.0), token(8, -0.000_4), token(8, 0.0)]);
+        assert_eq!(tokens.0, [1, 1, 2, 0, 1, 0]);
+        assert_eq!(tokens.1, [0.5, 0.25, 1.0, 2.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_sample_is_about_as_large_as_it_may_be_and_always_the_same() {
+        let contents = HtmlContents { most_attempts: 3_000, ..HtmlContents::default() };
+        let sample = || {
+            let attempts = Attempts { total: 10_000, ..Attempts::default() };
+            let collector = Collector { contents: &contents, attempts, numbers: HashMap::new(), seen: 0, progress: &mut |_, _| {} };
+            let ids = (0..10_000).map(|n| ProblemId(format!("task/train/{n}")));
+            ids.filter(|id| collector.is_in_the_sample(id)).collect::<Vec<_>>()
+        };
+        let chosen = sample();
+        assert!((2_800..=3_000).contains(&chosen.len()), "{}", chosen.len());
+        assert_eq!(chosen, sample());
+    }
+}

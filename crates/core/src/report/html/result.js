@@ -14,7 +14,7 @@ const shownMetrics = (method) => {
 /** The methods' accuracies before and after, as a card for each run. */
 const glance = (run) => {
   const measured = run.methods.filter((method) => shownMetrics(method).accuracy.total > 0);
-  const best = (methods) => methods.reduce((a, b) => (shownMetrics(b).accuracy.mean > shownMetrics(a).accuracy.mean ? b : a));
+  const best = (methods) => methods.reduce((a, b) => (shownMetrics(b).accuracy.mean >= shownMetrics(a).accuracy.mean ? b : a));
   const bootstrapping = measured.filter((method) => method.bootstraps);
   const facts = [`seed ${run.seed}`, run.finished ? "finished" : "not finished", plural(run.methods.length, "method")];
   if (measured.length === 0) return element("article", { class: "card" }, element("h3", {}, run.name), element("p", {}, facts.join(" · ")));
