@@ -10,7 +10,10 @@ use tempfile::TempDir;
 use ureq::Agent;
 
 /// Keys as `WebDriver` numbers them (section 17.4.2, Keyboard actions).
-pub const [DOWN, UP, RIGHT, ESCAPE, END]: [char; 5] = ['\u{e015}', '\u{e013}', '\u{e014}', '\u{e00c}', '\u{e010}'];
+pub const ESCAPE: char = '\u{e00c}';
+pub const END: char = '\u{e010}';
+pub const RIGHT: char = '\u{e014}';
+pub const DOWN: char = '\u{e015}';
 
 /// Nothing that a page does here takes so long on an idle machine by far.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -43,9 +46,13 @@ impl Browser {
     pub fn start(test: &str) -> Option<Browser> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let Ok(mut driver) = driver else {
-            assert!(std::env::var_os("STARLOOP_REQUIRE_BROWSER").is_none(), "there is no chromedriver, and STARLOOP_REQUIRE_BROWSER is set");
+            assert!(
+                std::env::var_os("STARLOOP_REQUIRE_BROWSER").is_none(),
+                "there is no chromedriver, and STARLOOP_REQUIRE_BROWSER is set"
+            );
             // Past the test harness, which shows what is printed by a test that fails alone.
-            writeln!(std::io::stderr(), "SKIPPED {test}: there is no chromedriver (Debian: apt-get install chromium chromium-driver)").unwrap();
+            writeln!(std::io::stderr(), "SKIPPED {test}: there is no chromedriver (Debian: apt-get install chromium chromium-driver)")
+                .unwrap();
             return None;
         };
         let mut said = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);

@@ -142,9 +142,17 @@ fn a_problem_has_its_story(browser: &Browser) {
          select.dispatchEvent(new Event('change'));",
     );
     browser.wait_until("document.querySelector('.difference') !== null");
-    let side = |tag: &str| browser.text(&format!("[...document.querySelectorAll('.difference :not({tag}):not(.unseen)')].map((part) => part.textContent).join('')"));
+    let side = |tag: &str| {
+        browser.text(&format!(
+            "[...document.querySelectorAll('.difference :not({tag}):not(.unseen)')].map((part) => part.textContent).join('')"
+        ))
+    };
     assert_eq!(side("del").as_str(), rescued["completion"].as_str().unwrap(), "without what is struck out it is the newer text");
-    assert_eq!(side("ins").as_str(), first(&rescued["problem"])["completion"].as_str().unwrap(), "without what is underlined it is the older text");
+    assert_eq!(
+        side("ins").as_str(),
+        first(&rescued["problem"])["completion"].as_str().unwrap(),
+        "without what is underlined it is the older text"
+    );
     clear(browser);
 }
 
@@ -300,7 +308,8 @@ fn a_hundred_thousand_attempts_hold_nothing_up() {
     browser.press(&END.to_string());
     browser.wait_until("document.querySelectorAll('.row').length > 5");
     let longest = browser.value("window.longest").as_f64().unwrap();
-    writeln!(std::io::stderr(), "100,000 attempts: {megabytes:.1} MB, open in {opened:.2?}, at most {longest:.0} ms without an answer").unwrap();
+    writeln!(std::io::stderr(), "100,000 attempts: {megabytes:.1} MB, open in {opened:.2?}, at most {longest:.0} ms without an answer")
+        .unwrap();
     assert!(megabytes < 60.0 && opened < Duration::from_secs(20) && longest < 3000.0, "{megabytes} MB, {opened:?}, {longest} ms");
     assert_eq!(browser.complaints(), [""; 0]);
     // Above the limit all attempts at a part of the problems are there, and the page says so.

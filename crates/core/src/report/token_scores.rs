@@ -108,7 +108,9 @@ impl<'a> TokenScores<'a> {
 
     /// What was left out, and why.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.left_out.iter().map(|(reason, attempts)| format!("{attempts} attempts are without the log-probabilities of their tokens: {reason}"))
+        self.left_out
+            .iter()
+            .map(|(reason, attempts)| format!("{attempts} attempts are without the log-probabilities of their tokens: {reason}"))
     }
 
     /// The attempt's prompt as its hash says that it was.
@@ -143,7 +145,7 @@ impl<'a> TokenScores<'a> {
         {
             return *there;
         }
-        let load = |path: &Path| self.policy.load(path).is_ok_and(|found| found == sha256);
+        let mut load = |path: &Path| self.policy.load(path).is_ok_and(|found| found == sha256);
         let there = self.checkpoints.get(sha256).is_some_and(|path| load(path));
         self.loaded = Some((sha256.to_owned(), there));
         there

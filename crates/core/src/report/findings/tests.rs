@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::metrics::{Accuracy, SelectionCounts};
 use crate::method::Approach;
+use crate::metrics::{Accuracy, SelectionCounts};
 use crate::report::{Digest, IterationReport, Practice};
 use crate::task::Split;
 use std::collections::BTreeMap;

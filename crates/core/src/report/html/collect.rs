@@ -357,7 +357,8 @@ mod tests {
     fn tokens_are_as_long_as_a_browser_counts_them() {
         let token = |end, logprob| TokenScore { end, logprob };
         // A token that ends inside a character has all of it, and the next one none.
-        let tokens = Tokens::of("aé🙂.", &[token(1, -0.5), token(3, -0.25), token(7, -1.0), token(7, -2.0), token(8, -0.000_4), token(8, 0.0)]);
+        let tokens =
+            Tokens::of("aé🙂.", &[token(1, -0.5), token(3, -0.25), token(7, -1.0), token(7, -2.0), token(8, -0.000_4), token(8, 0.0)]);
         assert_eq!(tokens.0, [1, 1, 2, 0, 1, 0]);
         assert_eq!(tokens.1, [0.5, 0.25, 1.0, 2.0, 0.0, 0.0]);
     }

@@ -120,7 +120,12 @@ fn run<'a>(run: &'a RunReport, steps: &mut dyn Iterator<Item = &Steps>) -> Resul
         finished: info.is_some_and(|info| info.status == RunStatus::Finished),
         chance: run.chance,
         paper: paper.collect(),
-        methods: run.methods.iter().zip(steps).map(|(found, steps)| method(run, &directory, &config, found, steps)).collect::<Result<_>>()?,
+        methods: run
+            .methods
+            .iter()
+            .zip(steps)
+            .map(|(found, steps)| method(run, &directory, &config, found, steps))
+            .collect::<Result<_>>()?,
         config: config.to_toml(),
     })
 }
