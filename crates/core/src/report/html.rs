@@ -74,10 +74,12 @@ impl Default for HtmlContents {
 pub(super) fn page(report: &Report, contents: &HtmlContents, progress: &mut dyn FnMut(u64, u64)) -> Result<HtmlReport> {
     let Collection { attempts, mut warnings } = collect::collect(report, contents, progress)?;
     let (shown, total) = (attempts.shown, attempts.total);
-    if shown < total {
+    if total > contents.most_attempts {
         warnings.push(format!("the page holds {shown} of {total} attempts and answers, all those of a part of the problems"));
+    } else if shown < total {
+        warnings.push(format!("{} attempts and answers that the figures count are not in the files of the run", total - shown));
     }
-    let json = serde_json::to_string(&data::of(report, &attempts, &warnings)?).map_err(|error| damaged(report, &error))?;
+    let json = serde_json::to_string(&data::of(report, &attempts, total > contents.most_attempts, &warnings)?).map_err(|error| damaged(report, &error))?;
     let mut blocks = block("data", "application/json", &json.replace('<', "\\u003c"));
     for (name, pack) in attempts.packs() {
         blocks += &block(&name, "application/gzip;base64", &pack);

@@ -220,8 +220,8 @@ const browser = (store) => {
 
 const rationalesSection = () => {
   const shown = section("rationales", "Rationales");
-  const { shown: here, total } = data.attempts;
-  if (here < total) shown.append(element("p", { class: "note" }, `This page holds ${count(here)} of ${count(total)} attempts and answers: all those of a part of the problems, chosen by a hash of their names. The figures above are of all.`));
+  const { shown: here, total, sampled } = data.attempts;
+  if (sampled) shown.append(element("p", { class: "note" }, `This page holds ${count(here)} of ${count(total)} attempts and answers: all those of a part of the problems, chosen by a hash of their names. The figures above are of all.`));
   if (here === 0) {
     shown.append(element("p", { class: "note" }, "There are no attempts."));
   } else if (!canOpen) {

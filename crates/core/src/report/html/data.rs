@@ -76,6 +76,8 @@ struct Iteration<'a> {
 struct Index<'a> {
     shown: u64,
     total: u64,
+    /// Whether only a part of the problems is here.
+    sampled: bool,
     layout: Vec<[&'static str; 2]>,
     arms: &'a [[usize; 2]],
     classes: &'a [String],
@@ -83,13 +85,14 @@ struct Index<'a> {
     problems: &'a [u64],
 }
 
-pub(super) fn of<'a>(report: &'a Report, attempts: &'a Attempts, warnings: &'a [String]) -> Result<Data<'a>> {
+pub(super) fn of<'a>(report: &'a Report, attempts: &'a Attempts, sampled: bool, warnings: &'a [String]) -> Result<Data<'a>> {
     let [texts, problems] = attempts.firsts();
     let mut steps = attempts.steps.iter();
     let runs = report.runs.iter().map(|found| run(found, &mut steps)).collect::<Result<_>>()?;
     let attempts = Index {
         shown: attempts.shown,
         total: attempts.total,
+        sampled,
         layout: attempts.layout(),
         arms: &attempts.arms,
         classes: &attempts.classes,

@@ -20,7 +20,7 @@ const tokenSpans = (text, [lengths, nats]) => {
     const part = text.slice(from, from + length);
     from += length;
     const last = n === lengths.length - 1;
-    const shown = part !== "" ? visible(part) : [last && from >= text.length ? "⏹" : ""];
+    const shown = part !== "" ? visible(part) : [last && from >= text.length ? "⟨end⟩" : ""];
     return element("span", { class: `token shade-${shadeOf(Math.exp(-nats[n]))}${part === "" ? " end" : ""}`, title: likelihood(nats[n]), "data-nats": nats[n] }, shown);
   });
 };
