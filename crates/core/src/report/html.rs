@@ -79,7 +79,8 @@ pub(super) fn page(report: &Report, contents: &HtmlContents, progress: &mut dyn 
     } else if shown < total {
         warnings.push(format!("{} attempts and answers that the figures count are not in the files of the run", total - shown));
     }
-    let json = serde_json::to_string(&data::of(report, &attempts, total > contents.most_attempts, &warnings)?).map_err(|error| damaged(report, &error))?;
+    let json = serde_json::to_string(&data::of(report, &attempts, total > contents.most_attempts, &warnings)?)
+        .map_err(|error| damaged(report, &error))?;
     let mut blocks = block("data", "application/json", &json.replace('<', "\\u003c"));
     for (name, pack) in attempts.packs() {
         blocks += &block(&name, "application/gzip;base64", &pack);
