@@ -273,7 +273,10 @@ fn large_run(place: &Path) -> PathBuf {
         let mut line = like.clone();
         line["problem"] = format!("arithmetic/train/{}+{problem}", 10_000 + problem * 7_919 % 89_999).into();
         line["sample"] = sample.into();
-        line["completion"] = format!("{} and so on, number {n}", like["completion"].as_str().unwrap().repeat(3)).into();
+        // Numbers that no packing makes small.
+        let numbers: String =
+            (1..40).map(|place| format!("{} ", (n * 2_654_435_761 + 40_503 * place * place * (n % 977)) % 99_991)).collect();
+        line["completion"] = format!("{}{numbers}and so on, number {n}", like["completion"].as_str().unwrap()).into();
         line["logprob"] = (-((n * 2_654_435_761 % 1_000) as f64) / 50.0).into();
         writeln!(file, "{line}").unwrap();
     }
@@ -310,13 +313,16 @@ fn a_hundred_thousand_attempts_hold_nothing_up() {
     let longest = browser.value("window.longest").as_f64().unwrap();
     writeln!(std::io::stderr(), "100,000 attempts: {megabytes:.1} MB, open in {opened:.2?}, at most {longest:.0} ms without an answer")
         .unwrap();
-    assert!(megabytes < 60.0 && opened < Duration::from_secs(20) && longest < 3000.0, "{megabytes} MB, {opened:?}, {longest} ms");
+    assert!(
+        (5.0..60.0).contains(&megabytes) && opened < Duration::from_secs(20) && longest < 3000.0,
+        "{megabytes} MB, {opened:?}, {longest} ms"
+    );
     assert_eq!(browser.complaints(), [""; 0]);
     // Above the limit all attempts at a part of the problems are there, and the page says so.
     let said = write_page(&run, &page, &["--html-attempts", "5000"]);
     assert!(said.contains("warning: the page holds "), "{said}");
     browser.open(&page);
     let part = listed(&browser);
-    assert!((3_000..=5_000).contains(&part), "{part}");
+    assert!((4_000..=6_000).contains(&part), "{part}");
     assert!(browser.text("document.querySelector('#rationales .note').textContent").contains("chosen by a hash"));
 }

@@ -6,12 +6,12 @@
 use crate::config::Config;
 use crate::error::Result;
 use crate::policy::embedded::EmbeddedPolicy;
-use crate::policy::{Policy, ScoreRequest, TokenScore};
+use crate::policy::{Policy, TokenScore, Written};
 use crate::prompt;
 use crate::run_dir::RunDir;
 use crate::seed::sha256_hex;
 use crate::task::{Style, Task};
-use crate::types::{Attempt, FinishReason, Problem, ProblemId};
+use crate::types::{Attempt, Problem, ProblemId};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -87,10 +87,12 @@ impl<'a> TokenScores<'a> {
             let prompts: Vec<_> = written_by_one.iter().map(|attempt| self.prompt(method, attempt)).collect();
             let there = prompts.iter().any(Option::is_some) && self.load(&written_by_one[0].checkpoint);
             let request = |(attempt, prompt): (&&Attempt, &Option<String>)| {
-                prompt.clone().map(|prompt| ScoreRequest { prompt, continuation: attempt.completion.clone() })
+                let (text, tokens, finish) = (attempt.completion.clone(), attempt.completion_tokens, attempt.finish);
+                prompt.clone().map(|prompt| Written { prompt, text, tokens, finish })
             };
-            let requests: Vec<ScoreRequest> = written_by_one.iter().zip(&prompts).filter_map(request).collect();
-            let scores = if there { self.policy.score_tokens(&requests)? } else { Vec::new() };
+            let requests: Vec<Written> = written_by_one.iter().zip(&prompts).filter_map(request).collect();
+            let stop_strings = self.task.as_ref().map(|task| task.stop_strings()).unwrap_or_default();
+            let scores = if there { self.policy.score_tokens(&requests, &stop_strings)? } else { Vec::new() };
             if !there && !requests.is_empty() {
                 *self.left_out.entry(NO_CHECKPOINT).or_default() += requests.len() as u64;
             }
@@ -152,14 +154,13 @@ impl<'a> TokenScores<'a> {
     }
 }
 
-/// The end token was written only if the completion stopped, and not by a stop string; the recorded sum tells which.
+/// Where a stop string of one token may have ended a completion as well as the end token, the recorded sum tells: the end token goes where the
+/// sum is nearer without it.
 fn as_it_ended(attempt: &Attempt, mut tokens: Vec<TokenScore>) -> Vec<TokenScore> {
-    let ends = attempt.completion.len();
-    let has_end_token = tokens.last().is_some() && tokens.iter().nth_back(1).map_or(0, |before| before.end) == ends;
+    let has_end_token = tokens.iter().nth_back(1).map_or(0, |before| before.end) == attempt.completion.len();
     let sum: f64 = tokens.iter().map(|token| f64::from(token.logprob)).sum();
     let end = tokens.last().map_or(0.0, |token| f64::from(token.logprob));
-    let nearer_without = (sum - end - attempt.logprob).abs() < (sum - attempt.logprob).abs();
-    if has_end_token && (attempt.finish == FinishReason::Length || nearer_without) {
+    if has_end_token && (sum - end - attempt.logprob).abs() < (sum - attempt.logprob).abs() {
         tokens.pop();
     }
     tokens
@@ -168,7 +169,7 @@ fn as_it_ended(attempt: &Attempt, mut tokens: Vec<TokenScore>) -> Vec<TokenScore
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Mode;
+    use crate::types::{FinishReason, Mode};
 
     #[test]
     fn an_end_token_counts_where_the_recorded_sum_says_so() {
@@ -192,8 +193,6 @@ mod tests {
             ("ab", FinishReason::Stop, -3.74, &scored[..], 3),
             // A stop string ended it, likelier than the end token was.
             ("ab", FinishReason::Stop, -0.76, &scored, 2),
-            ("ab", FinishReason::Length, -0.75, &scored, 2),
-            // The context was full, so that no end token is there to be taken away.
             ("ab", FinishReason::Length, -0.75, &scored[..2], 2),
             ("", FinishReason::Stop, -1.0, &[(0, -1.0)], 1),
         ] {

@@ -13,7 +13,7 @@ const shadesKey = () => element("ul", { class: "legend shades" },
   [...shadeEnds, null].map((end, n) => element("li", {}, element("span", { class: `swatch token shade-${n}`, "aria-hidden": "true" }),
     end === null ? "likelier" : `below ${100 * end}%`)));
 
-/** `tokens` are lengths in the text and negative log-probabilities (nats); a length of 0 is an end token, or a part of a character. */
+/** `tokens` are lengths in the text and negative log-probabilities (nats); a length of 0 is what ended the text, or a part of a character. */
 const tokenSpans = (text, [lengths, nats]) => {
   let from = 0;
   return lengths.map((length, n) => {
