@@ -42,8 +42,14 @@ const meter = (logprob) => {
 };
 
 /** Token by token where their log-probabilities are here, else shaded as a whole by their mean. */
-const rationaleText = (text, logprob, tokens) => (tokens && text.length <= moreSigns
-  ? tokenText(text, tokens) : passage(text, { class: `rationale whole shade-${shade(logprob)}` }));
+const rationaleText = (text, logprob, written, tokens) => {
+  if (!tokens || text.length > moreSigns) return passage(text, { class: `rationale whole shade-${shade(logprob)}` });
+  const [now, then] = [-tokens[1].reduce((sum, value) => sum + value, 0), logprob * written];
+  // Scores are rounded to a thousandth, and training's attention adds in another order than sampling's.
+  const agree = Math.abs(now - then) < 0.01 + 0.001 * tokens[1].length;
+  return [tokenText(text, tokens), !agree && element("p", { class: "note" },
+    `The model divided its text into other tokens, or ended it otherwise: these add up to ${now.toFixed(2)} nats, and ${then.toFixed(2)} was recorded.`)];
+};
 
 const figures = (attempts, index) => {
   const mean = attempts.logprob[index];
@@ -85,7 +91,7 @@ const attemptPane = async (store, index, look) => {
     question === "" ? element("p", { class: "note" }, "The question is not in the run directory, and its task's file could not be read.") : passage(question, { class: "question" }),
     answer !== null && element("p", {}, "Known answer: ", element("strong", {}, visible(answer))),
     element("h4", {}, "Written"),
-    rationaleText(completion, attempts.logprob[index], tokens),
+    rationaleText(completion, attempts.logprob[index], attempts.tokens[index], tokens),
     said !== null && element("p", {}, attempts.verdict[index] === 4 ? "The verifier failed: " : "Answer as it was read: ", element("strong", {}, visible(said.slice(0, 400)))),
     figures(attempts, index),
     reference !== null && element("details", {}, element("summary", {}, "The reference rationale"), passage(reference)),
