@@ -24,7 +24,7 @@ BUSY = 0.1
 class Run:
     """One process that ended well."""
 
-    tokens: float
+    tokens: float  # or what else is counted
     seconds: float
     peak_mb: float  # largest resident set, in units of 10^6 bytes
     others: float  # cores that were busy with something else meanwhile
@@ -47,6 +47,7 @@ class Engine:
     leftover: Path | None = None
     runs: list[Run] = field(default_factory=list)
     failure: str | None = None
+    unit: str = "tokens/s"
 
     def rates(self):
         return [run.rate for run in self.runs]
@@ -75,7 +76,7 @@ def alternate(engines, settings):
                 run(engine)
             if ours.failure is not None:
                 sys.exit(f"{shlex.join(ours.command)}: {ours.failure}")
-            said = engine.failure or f"{engine.runs[-1].rate:,.0f} tokens/s, {engine.runs[-1].peak_mb:,.0f} MB"
+            said = engine.failure or f"{engine.runs[-1].rate:,.0f} {engine.unit}, {engine.runs[-1].peak_mb:,.0f} MB"
             if engine.failure is None and engine.runs[-1].others > BUSY:
                 said += f"; {engine.runs[-1].others:.1f} cores were busy with something else"
             print(f"round {number + 1}, {engine.name}: {said}", file=sys.stderr)
@@ -106,7 +107,8 @@ def run(engine):
         figures |= engine.read(elapsed)
     # A peer that starts a server knows better than we whose memory counts.
     peak_mb = figures.get("peak_memory_mb", usage.ru_maxrss * 1024 / 1e6)
-    engine.runs.append(Run(figures["tokens"], figures["seconds"], peak_mb, others, figures))
+    work = figures["gflop"] if "gflop" in figures else figures["tokens"]
+    engine.runs.append(Run(work, figures["seconds"], peak_mb, others, figures))
 
 
 def busy_seconds():

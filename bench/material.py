@@ -13,8 +13,10 @@ WORKED_EXAMPLE_TOKENS = 100
 MAX_NEW_TOKENS = 128
 
 
-def rows(settings, count, first=0):
-    lines = settings.data.read_text().splitlines()[first : first + count]
+def rows(settings, count, first=0, again=False):
+    """Rows of the data; with `again` from the first on once more where they do not suffice."""
+    lines = settings.data.read_text().splitlines()[first:]
+    lines = (lines * (count // len(lines) + 1 if again else 1))[:count]
     if len(lines) < count:
         raise SystemExit(f"{settings.data} has fewer than {first + count} rows")
     return [json.loads(line) for line in lines]
@@ -30,7 +32,7 @@ def pairs(settings, count):
     return path
 
 
-def requests(settings, count, samples):
+def requests(settings, count, samples, again=False):
     """A file of `count` questions behind one prefix of ten worked examples, each asked `samples` times with seeds of its own. Each
     request may generate as many tokens as its reference solution has, at most 128: ragged, and the same work for every engine."""
     tokenizer = Tokenizer.from_file(str(settings.base / "tokenizer.json"))
@@ -39,7 +41,7 @@ def requests(settings, count, samples):
     prefix = "".join(sorted(solved, key=lambda text: abs(length(text) - WORKED_EXAMPLE_TOKENS))[:WORKED_EXAMPLES])
     path = settings.scratch / f"requests-{count}x{samples}.jsonl"
     with path.open("w") as file:
-        for number, row in enumerate(rows(settings, count, CANDIDATES)):
+        for number, row in enumerate(rows(settings, count, CANDIDATES, again)):
             prompt = tokenizer.encode(f"{prefix}Q: {row['question']}\nA:").ids
             new = min(length(f" {row['answer']}") + 1, MAX_NEW_TOKENS)
             for sample in range(samples):

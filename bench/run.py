@@ -18,17 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import page
-from sections import decoding, fine_tuning, growth, sampling, star_iteration, training_step
+from sections import decoding, fine_tuning, growth, ideas, long_job, products, sampling, star_iteration, training_step
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTIONS = {
     "training-S": lambda settings: training_step.measure(settings, "S", steps=6),
     "training-M": lambda settings: training_step.measure(settings, "M", steps=2),
     "training-L": lambda settings: training_step.measure(settings, "L", steps=1),
+    "products": products.measure,
     "decoding": decoding.measure,
     "fine-tuning": fine_tuning.measure,
     "sampling-greedy": lambda settings: sampling.measure(settings, temperature=0.0, samples=1),
     "sampling-temperature": lambda settings: sampling.measure(settings, temperature=0.7, samples=4),
+    "ideas": ideas.measure,
+    "long-job": long_job.measure,
     "star-iteration": star_iteration.measure,
     "growth-parameters": growth.measure_parameters,
     "growth-context": growth.measure_context,

@@ -59,13 +59,17 @@ def main():
     parser.add_argument("--mode", choices=["train", "decode"], required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=5, help="measured steps, after one warm-up step")
+    parser.add_argument("--compile", action="store_true", help="train the model through torch.compile")
     parser.add_argument("--json", action="store_true", help="accepted for symmetry; the output is always JSON")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     size = SIZES[arguments.size]
-    step, tokens = (training if arguments.mode == "train" else decoding)(Llama(size), size)
+    model = Llama(size)
+    if arguments.compile:
+        model = torch.compile(model)
+    step, tokens = (training if arguments.mode == "train" else decoding)(model, size)
     seconds = []
     for _ in range(1 + arguments.steps):
         start = time.perf_counter()
@@ -76,6 +80,8 @@ def main():
         "size": arguments.size,
         "mode": arguments.mode,
         "threads": arguments.threads,
+        "tokens": tokens,
+        "seconds": statistics.median(seconds[1:]),
         "tokens_per_second": round(tokens / statistics.median(seconds[1:]), 2),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1),
     }

@@ -1,8 +1,9 @@
-"""Writes a llama checkpoint with a byte-level byte-pair tokenizer as GGUF, llama.cpp's format.
+"""Writes a llama checkpoint with a byte-level byte-pair tokenizer, or one of whole words, as GGUF, llama.cpp's format.
 
     python to_gguf.py --model DIR --kind f16 --out model.gguf
 
-Matrices in f32 or f16, norms in f32.
+Matrices in f32 or f16, norms in f32. llama.cpp has no tokenizer of whole words: prompts have to come as token ids, or through
+the checkpoint's own tokenizer (`python -m llama_cpp.server --hf_pretrained_model_name_or_path DIR`).
 """
 
 import argparse
@@ -40,7 +41,7 @@ def main():
     writer = gguf.GGUFWriter(arguments.out, "llama")
     writer.add_file_type(file_type)
     describe(writer, config)
-    add_tokenizer(writer, json.loads((arguments.model / "tokenizer.json").read_text()), config["vocab_size"])
+    add_tokenizer(writer, json.loads((arguments.model / "tokenizer.json").read_text()), config)
     for name, tensor in load_file(arguments.model / "model.safetensors").items():
         heads = {"q_proj": config["num_attention_heads"], "k_proj": key_value_heads(config)}
         part = name.split(".")[-2]
@@ -75,19 +76,27 @@ def describe(writer, config):
     writer.add_vocab_size(config["vocab_size"])
 
 
-def add_tokenizer(writer, tokenizer, vocabulary):
-    """Prompts are given as token ids, so how text is split before the merges does not matter here."""
+def add_tokenizer(writer, tokenizer, config):
+    """How text is split is left to whoever makes the token ids; the names of tokens and which of them ends a text are not."""
+    vocabulary = config["vocab_size"]
     ids = {token: i for token, i in tokenizer["model"]["vocab"].items()}
     special = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
     tokens = {i: token for token, i in (ids | special).items()}
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list([tokens.get(i, f"<|unused {i}|>") for i in range(vocabulary)])
+    merges = tokenizer["model"].get("merges", [])
     control = set(special.values())
+    writer.add_token_list([tokens.get(i, f"<|unused {i}|>") for i in range(vocabulary)])
     writer.add_token_types([gguf.TokenType.CONTROL if i in control else gguf.TokenType.NORMAL for i in range(vocabulary)])
-    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in tokenizer["model"]["merges"]])
-    writer.add_bos_token_id(0)
-    writer.add_eos_token_id(0)
+    if merges:
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("gpt-2")
+        writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
+    else:
+        writer.add_tokenizer_model("llama")
+        writer.add_token_scores([0.0] * vocabulary)
+    end = config.get("eos_token_id", 0)
+    end = end[0] if isinstance(end, list) else end
+    writer.add_bos_token_id(end if config.get("bos_token_id") is None else config["bos_token_id"])
+    writer.add_eos_token_id(end)
     writer.add_add_bos_token(False)
 
 

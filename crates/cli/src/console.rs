@@ -9,11 +9,15 @@ use tracing_subscriber::EnvFilter;
 /// The exit code of an interrupted program.
 const INTERRUPTED: i32 = 130;
 
-/// Sends messages to standard error and makes Ctrl-C say what is kept.
+/// Sends messages to standard error.
 pub fn start(quiet: bool) {
     let level = if quiet { "error" } else { "warn" };
     let filter = EnvFilter::try_from_env("STARLOOP_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().with_target(false).init();
+}
+
+/// Makes Ctrl-C say what is kept; for the commands that do not leave it to a pager or take it as a key.
+pub fn explain_interruption() {
     // Every file appears whole or not at all, so stopping at any moment loses only the work since the last one.
     let handler = ctrlc::set_handler(|| {
         eprintln!("\nstopped; what was finished is kept, and a run goes on from there with --resume");
@@ -26,7 +30,15 @@ pub fn start(quiet: bool) {
 
 /// Prints an error with its causes on one line, and says how to exit: 2 for wrong usage or config, 1 for failures.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
-    if error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)) {
+    // Whoever reads no further has seen enough.
+    let of_io = |cause: &&(dyn std::error::Error + 'static)| {
+        let through_core = match cause.downcast_ref() {
+            Some(Error::Io(error)) => Some(error.kind()),
+            _ => None,
+        };
+        through_core.or(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)) == Some(ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(|cause| of_io(&cause)) {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {error:#}");

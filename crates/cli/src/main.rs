@@ -4,12 +4,15 @@ mod commands;
 mod console;
 mod model;
 mod overrides;
+mod pager;
 mod progress;
 mod untrusted;
 
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
-use commands::{bench, compare, eval, export, get, init, inspect, pretrain, report, reproduce, run, sample, score, train, verify};
+use commands::{
+    bench, compare, eval, export, get, init, inspect, plan, pretrain, report, reproduce, run, sample, score, train, verify, watch,
+};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -37,6 +40,7 @@ Examples:
   starloop run arithmetic                      the paper's arithmetic experiment, from the shipped base to table and plot
   starloop run arithmetic --dry-run            what it would do, and an estimate of tokens and time
   starloop init problems.jsonl                 a config for your own problems
+  starloop watch runs/arithmetic               the run as it goes on, from another terminal
   starloop report runs/arithmetic              its table and plot again, from files alone
   starloop sample --model DIR --prompt TEXT    a completion of any supported checkpoint";
 
@@ -44,12 +48,16 @@ Examples:
 enum Command {
     /// Run an experiment: sample, verify, rationalize, fine-tune, evaluate, repeat
     Run(run::Arguments),
+    /// Tell what a run will cost before it starts
+    Plan(plan::Arguments),
     /// Run an experiment of the paper and print its table beside the paper's
     Reproduce(reproduce::Arguments),
     /// Write a config for your own problems
     Init(init::Arguments),
     /// Show the table and the plot of finished or running experiments
     Report(report::Arguments),
+    /// Watch a run while it goes on
+    Watch(watch::Arguments),
     /// Read what a model was asked and answered, and what became of it
     Inspect(inspect::Arguments),
     /// Put two runs side by side, with a paired test
@@ -80,14 +88,19 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     console::start(arguments.quiet);
+    if !matches!(arguments.command, Command::Inspect(_) | Command::Watch(_)) {
+        console::explain_interruption();
+    }
     if let Some(memory) = arguments.memory {
         starloop_lm::memory::set_budget(memory.as_u64() as usize);
     }
     let outcome = threads(arguments.threads).and_then(|()| match &arguments.command {
         Command::Run(a) => run::run(a, arguments.quiet),
+        Command::Plan(a) => plan::run(a),
         Command::Reproduce(a) => reproduce::run(a, arguments.quiet),
         Command::Init(a) => init::run(a),
         Command::Report(a) => report::run(a, arguments.quiet),
+        Command::Watch(a) => watch::run(a),
         Command::Inspect(a) => inspect::run(a),
         Command::Compare(a) => compare::run(a),
         Command::Export(a) => export::run(a),

@@ -63,7 +63,8 @@ impl Observer for Console {
     }
 }
 
-fn stage_name(stage: Stage) -> &'static str {
+/// A stage in words.
+pub fn stage_name(stage: Stage) -> &'static str {
     match stage {
         Stage::Sampling => "sampling",
         Stage::Rationalizing => "rationalizing",

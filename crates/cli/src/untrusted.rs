@@ -27,6 +27,11 @@ pub fn readable(text: &str) -> String {
     text.split('\n').map(cut).collect::<Vec<_>>().join("\n")
 }
 
+/// As [`readable`], on one line.
+pub fn line(text: &str) -> String {
+    readable(&text.replace('\n', "\u{240a}"))
+}
+
 /// Characters that are at work when they are shown, or not seen at all: controls, marks of direction, blanks of no width, tags.
 fn is_unseen(c: char) -> bool {
     matches!(c,
@@ -52,5 +57,6 @@ mod tests {
         let shown = readable(&format!("{long}\nshort"));
         assert!(shown.starts_with(&"ü".repeat(LONGEST)) && shown.contains("(3 more characters") && shown.ends_with("\nshort"), "{shown}");
         assert_eq!(readable("short\u{1b}"), "short␛");
+        assert_eq!(line("1\n2"), "1␊2");
     }
 }

@@ -215,6 +215,14 @@ pub enum Error {
         /// What it did, and what to do about it.
         message: String,
     },
+    /// The user's own trainer failed, or what it wrote is no fine-tuning of the base.
+    #[error("the trainer {command:?} {message}")]
+    ExternalTrainer {
+        /// The program with its arguments.
+        command: String,
+        /// What it did, and what to do about it.
+        message: String,
+    },
     /// An example does not fit into the training sequence.
     #[error(
         "problem {problem}: {tokens} tokens, but training.sequence_length is {limit}; nothing is cut off silently, so raise the limit, or leave such examples out (training.drop_too_long = true)"
@@ -251,6 +259,14 @@ pub enum Error {
         /// Its address, file or model.
         what: String,
         /// What is wrong and what to do.
+        problem: String,
+    },
+    /// A server does not do what it should.
+    #[error("{endpoint}: {problem}")]
+    Server {
+        /// Its address, or the command that started it.
+        endpoint: String,
+        /// What is wrong and what to do. Never holds an API key.
         problem: String,
     },
     /// The engine under a policy or trainer failed.

@@ -1,20 +1,24 @@
 //! A whole experiment: a config in, a filled run directory out.
 
 use crate::base_model::BaseModel;
-use crate::config::Config;
+use crate::config::{Config, PolicyConfig, TrainerKind};
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::inputs;
 use crate::iterate::{Parts, run_methods};
 use crate::method::{self, Estimate};
+use crate::policy::Policy;
 use crate::policy::embedded::EmbeddedPolicy;
+use crate::policy::openai::OpenAiPolicy;
 use crate::run_dir::{Found, RunDir};
 use crate::task::Task;
+use crate::trainer::Trainer;
+use crate::trainer::command::CommandTrainer;
 use crate::trainer::embedded::EmbeddedTrainer;
 use std::path::Path;
 use std::time::Instant;
 
-/// Runs `config` in the directory `root` with the embedded engine, or with `resume` takes up the run that is there.
+/// Runs `config` in the directory `root`, or with `resume` takes up the run that is there.
 ///
 /// # Errors
 /// Whatever stopped the run. What was finished before is kept, and `resume` goes on from it.
@@ -24,9 +28,25 @@ pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observ
     let (run_dir, found) = RunDir::open(root, config, resume)?;
     run_dir.pin(inputs::digest(config.task.files(), base.own_directory())?)?;
     let base = base.directory(&run_dir)?;
-    let (mut policy, mut trainer) = (EmbeddedPolicy::new(&config.model), EmbeddedTrainer::new(config.model.chat));
-    let mut parts = Parts { task: task.as_ref(), base: &base, policy: &mut policy, trainer: &mut trainer };
+    let (mut policy, mut trainer) = (policy(config, &run_dir)?, trainer(config));
+    let mut parts = Parts { task: task.as_ref(), base: &base, policy: policy.as_mut(), trainer: trainer.as_mut() };
     run_in(config, &run_dir, found, &mut parts, observer)
+}
+
+/// What the config has fine-tune.
+fn trainer(config: &Config) -> Box<dyn Trainer> {
+    match config.trainer.kind {
+        TrainerKind::Embedded => Box::new(EmbeddedTrainer::new(config.model.chat)),
+        TrainerKind::Command => Box::new(CommandTrainer::new(config.trainer.command.clone(), config.model.chat)),
+    }
+}
+
+/// What samples, as `[policy]` says.
+fn policy(config: &Config, run_dir: &RunDir) -> Result<Box<dyn Policy>> {
+    Ok(match &config.policy {
+        PolicyConfig::Embedded => Box::new(EmbeddedPolicy::new(&config.model)),
+        PolicyConfig::OpenAi(serving) => Box::new(OpenAiPolicy::new(serving, &config.model, run_dir.server_log())?),
+    })
 }
 
 /// Runs `config` in an open run directory with the given parts.
@@ -50,7 +70,8 @@ pub fn run_in(config: &Config, run_dir: &RunDir, found: Found, parts: &mut Parts
 /// A value of `[task]` that cannot be, a split that is to be measured and has no problems, or a method that needs what the task has not.
 pub fn task(config: &Config) -> Result<Box<dyn Task>> {
     let invalid = |key, message| Error::ConfigValue { origin: config.name.clone(), key, message };
-    let task = config.task.build(config.seed).map_err(|error| invalid(format!("task.{}", error.key), error.reason))?;
+    let task = config.task.build(config.seed).and_then(|task| task.prepare().map(|()| task));
+    let task = task.map_err(|error| invalid(format!("task.{}", error.key), error.reason))?;
     for (_, method) in config.methods_to_run() {
         method.method.check_task(task.as_ref())?;
         for split in std::iter::once(method.evaluation.split).chain(method.evaluation.final_split) {

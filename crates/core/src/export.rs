@@ -10,7 +10,7 @@ mod picture;
 mod tensorboard;
 mod training_set;
 
-pub use checkpoint::{Form, checkpoint};
+pub use checkpoint::{Form, checkpoint, chosen};
 pub use figures::{csv, json_lines};
 pub use picture::png;
 pub use tensorboard::tensorboard;
@@ -28,7 +28,7 @@ pub fn method<'a>(run: &'a RunReport, name: Option<&str>) -> Result<&'a MethodRe
     let trained = |method: &&MethodReport| method.iterations.iter().any(|iteration| iteration.metrics.training.is_some());
     let found = match name {
         Some(name) => run.methods.iter().find(|method| method.name == name),
-        None => run.methods.iter().filter(trained).next_back(),
+        None => run.methods.iter().rfind(trained),
     };
     found.ok_or_else(|| {
         let names: Vec<_> = run.methods.iter().map(|method| method.name.as_str()).collect();

@@ -3,7 +3,7 @@
 //! Files are gone through line by line, so that a run of a million attempts is looked at in little memory.
 
 use crate::error::Result;
-use crate::report::{Fate, Fates, Questions};
+use crate::report::{Fate, Fates, Question, Questions};
 use crate::run_dir::RunDir;
 use crate::types::{GradedAttempt, Mode, ProblemId};
 use serde::Serialize;
@@ -60,7 +60,7 @@ impl Purpose {
 pub struct Found {
     /// The method's name in the config.
     pub method: String,
-    /// The outer iteration; the last one for the final evaluation.
+    /// The outer iteration; for the final evaluation, the one that made the model.
     pub iteration: u32,
     /// What it was made for.
     pub purpose: Purpose,
@@ -71,51 +71,42 @@ pub struct Found {
     pub graded: GradedAttempt,
 }
 
-/// Tells every wanted attempt with what is known of its problems, in the order of methods, iterations and files. Returns what a reader
-/// should know before.
+/// Tells every wanted attempt, with what is known of its problem, in the order of methods, iterations and files. Returns what a reader should
+/// know besides.
 ///
 /// # Errors
-/// The directory is no run, or a file of it is damaged.
-pub fn each(run: &RunDir, filter: &Filter, mut tell: impl FnMut(Found, &Questions<'_>)) -> Result<Vec<String>> {
+/// The directory is no run, a file of it is damaged, or `tell` fails.
+pub fn each(run: &RunDir, filter: &Filter, mut tell: impl FnMut(Found, Option<&Question>) -> Result<()>) -> Result<Vec<String>> {
     let config = run.config()?;
     let grader = config.task.grader().ok();
     let mut questions = Questions::of(&config);
+    let mut tell_wanted = |found: Found, questions: &Questions<'_>| {
+        let question = questions.get(&found.graded.attempt.problem);
+        if filter.holds(&found) { tell(found, question) } else { Ok(()) }
+    };
     for method in config.run.iter().filter(|name| filter.method.as_ref().is_none_or(|wanted| wanted == *name)) {
-        let iterations = run.iterations(method)?;
-        for &iteration in iterations.iter().filter(|number| filter.iteration.is_none_or(|wanted| wanted == **number)) {
+        let found = |iteration, purpose, fate, graded| Found { method: method.clone(), iteration, purpose, fate, graded };
+        for iteration in run.iterations(method)?.into_iter().filter(|number| filter.iteration.is_none_or(|wanted| wanted == *number)) {
             let place = run.iteration(method, iteration);
             questions.learn(method, iteration, &place)?;
             let mut fates = Fates::of(&place, grader.as_deref())?;
             place.each_attempt(|graded| {
                 let purpose = if graded.attempt.mode == Mode::Hinted { Purpose::Hinted } else { Purpose::Unhinted };
                 let fate = fates.next(&graded);
-                filter.pass(Found { method: method.clone(), iteration, purpose, fate, graded }, |found| tell(found, &questions));
-                Ok(())
+                tell_wanted(found(iteration, purpose, fate, graded), &questions)
             })?;
-            place.each_evaluation(|graded| {
-                let found = Found { method: method.clone(), iteration, purpose: Purpose::Evaluation, fate: Fate::Measured, graded };
-                filter.pass(found, |found| tell(found, &questions));
-                Ok(())
-            })?;
+            place.each_evaluation(|graded| tell_wanted(found(iteration, Purpose::Evaluation, Fate::Measured, graded), &questions))?;
         }
-        let last = iterations.last().copied().unwrap_or_default();
-        run.final_measurement(method).each_evaluation(|graded| {
-            let purpose = Purpose::FinalEvaluation;
-            let found = Found { method: method.clone(), iteration: last, purpose, fate: Fate::Measured, graded };
-            filter.pass(found, |found| tell(found, &questions));
-            Ok(())
-        })?;
+        let place = run.final_measurement(method);
+        // The figures come after the answers; without them it is not known yet whose answers these are.
+        let Some(iteration) = place.metrics()?.map(|metrics| metrics.iteration) else { continue };
+        questions.learn(method, iteration, &place)?;
+        place.each_evaluation(|graded| tell_wanted(found(iteration, Purpose::FinalEvaluation, Fate::Measured, graded), &questions))?;
     }
     Ok(questions.missing().into_iter().collect())
 }
 
 impl Filter {
-    fn pass(&self, found: Found, tell: impl FnOnce(Found)) {
-        if self.holds(&found) {
-            tell(found);
-        }
-    }
-
     fn holds(&self, found: &Found) -> bool {
         let GradedAttempt { attempt, verdict, .. } = &found.graded;
         let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);

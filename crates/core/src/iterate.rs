@@ -21,6 +21,7 @@ use std::time::Instant;
 
 mod ask;
 mod measure;
+mod recall;
 mod warnings;
 
 use ask::Question;
@@ -135,6 +136,7 @@ impl Arm<'_> {
     ) -> Result<Vec<GradedAttempt>> {
         let place = self.place(iteration);
         if let Some(attempts) = place.attempts()? {
+            place.discard_journal()?;
             for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
                 let counts = eval::count(&attempts, mode);
                 if mode == Mode::Unhinted || rationalizer.is_some() {
@@ -160,7 +162,7 @@ impl Arm<'_> {
             samples: sampling.samples_per_problem,
             parameters,
         };
-        let mut attempts = self.ask(&question, problems, model)?;
+        let mut attempts = self.ask(&place, &question, problems, model)?;
         if let Some(rationalizer) = rationalizer {
             let solved: HashSet<_> =
                 attempts.iter().filter(|graded| graded.verdict.is_correct()).map(|graded| &graded.attempt.problem).collect();
@@ -171,10 +173,11 @@ impl Arm<'_> {
                 // Whatever the iteration: the base knows the task from its prompt alone.
                 question.few_shot = self.config.sampling.few_shot;
             }
-            let hinted = self.ask(&question, &failed, rationalizer)?;
+            let hinted = self.ask(&place, &question, &failed, rationalizer)?;
             attempts.extend(hinted);
         }
         place.write_attempts(&attempts)?;
+        place.discard_journal()?;
         Ok(attempts)
     }
 

@@ -1,11 +1,12 @@
 //! What samples completions. Text in, text out: the loop knows neither tokens nor tensors.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::FinishReason;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 pub mod embedded;
+pub mod openai;
 
 /// One completion that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +43,8 @@ pub struct Sample {
     pub completion_tokens: usize,
     /// Why it ended.
     pub finish: FinishReason,
-    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1).
-    pub logprob: f64,
+    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); `None` where the policy does not tell.
+    pub logprob: Option<f64>,
 }
 
 /// A text whose log-probability is wanted.
@@ -86,7 +87,10 @@ pub struct SampleProgress {
     pub tokens: u64,
 }
 
-/// A model that completes prompts. Implementations: the embedded engine, and test doubles.
+/// Takes a sample as soon as it is there, with its request's place in the call. An error stops the call.
+pub type Keep<'a> = dyn FnMut(usize, &Sample) -> Result<()> + 'a;
+
+/// A model that completes prompts. Implementations: the embedded engine, servers, and test doubles.
 pub trait Policy {
     /// Makes `checkpoint` (a directory) the model that [`Policy::sample`] asks. Returns the SHA-256 of its weights, in hexadecimal.
     fn load(&mut self, checkpoint: &Path) -> Result<String>;
@@ -102,6 +106,27 @@ pub trait Policy {
         parameters: &SamplingParameters,
         progress: &mut dyn FnMut(SampleProgress),
     ) -> Result<Vec<Sample>>;
+
+    /// Whether samples are dear enough to be written down one by one, so that an interrupted call is not repeated from its beginning.
+    fn keeps_journal(&self) -> bool {
+        false
+    }
+
+    /// As [`Policy::sample`], and hands each sample to `keep`: as soon as it is there, if the policy keeps a journal.
+    fn sample_each(
+        &mut self,
+        requests: &[SampleRequest],
+        parameters: &SamplingParameters,
+        keep: &mut Keep<'_>,
+        progress: &mut dyn FnMut(SampleProgress),
+    ) -> Result<Vec<Sample>> {
+        let samples = self.sample(requests, parameters, progress)?;
+        if samples.len() != requests.len() {
+            return Err(Error::SampleCount { expected: requests.len(), got: samples.len() });
+        }
+        samples.iter().enumerate().try_for_each(|(place, sample)| keep(place, sample))?;
+        Ok(samples)
+    }
 }
 
 /// A policy that also tells how likely a given text is. The loop needs no more than a [`Policy`].

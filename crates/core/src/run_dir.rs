@@ -10,26 +10,31 @@
 //! ```
 //! Everything but `events.jsonl` is written under a temporary name (`*.partial`), synced and renamed, so a final name means done. While a
 //! fine-tuning is under way, `training-state/` holds what it can be taken up from. `metrics.json` comes last and means that the
-//! iteration is done. Only `events.jsonl` holds times; every other file is the same byte for byte whenever the run is repeated or resumed.
+//! iteration is done. Where a policy's samples are dear, `journal.jsonl` holds those of a stage that is not done, and `server.log` what servers
+//! say that a run starts. Only `events.jsonl` holds times; every other file is the same byte for byte whenever the run is repeated or resumed.
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::inputs::Inputs;
 use crate::metrics::{IterationMetrics, LossPoint, TrainingMetrics};
-use crate::types::{Example, GradedAttempt};
+use crate::types::{Attempt, Example, GradedAttempt};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 mod atomic;
 mod events;
+mod files;
+mod journal;
 mod lock;
 
 pub use atomic::create_directory;
 pub use atomic::write as write_whole;
 pub use events::EventLog;
+use files::{each_line, read_json, read_lines, some_lines, write_json, write_lines};
+pub use journal::Journal;
 pub(crate) use lock::try_lock;
 
 /// The version of the layout that this program reads and writes.
@@ -39,6 +44,7 @@ const RUN: &str = "run.json";
 const CONFIG: &str = "config.toml";
 const EVENTS: &str = "events.jsonl";
 const LOCK: &str = "lock";
+const SERVER_LOG: &str = "server.log";
 const BASE: &str = "base";
 const ATTEMPTS: &str = "attempts.jsonl";
 const TRAIN: &str = "train.jsonl";
@@ -46,6 +52,7 @@ const LOSSES: &str = "loss.jsonl";
 const TRAINING: &str = "training.json";
 const CHECKPOINT: &str = "checkpoint";
 const TRAINING_STATE: &str = "training-state";
+const JOURNAL: &str = "journal.jsonl";
 const EVALUATION: &str = "eval.jsonl";
 const FINAL: &str = "final";
 const PLOT: &str = "accuracy.svg";
@@ -189,8 +196,23 @@ impl RunDir {
     }
 
     /// Every event of the run, repeated or resumed parts included. A last line that is cut off is left out.
-    pub fn events(&self) -> Result<Vec<crate::event::Event>> {
+    pub fn events(&self) -> Result<Vec<Event>> {
+        Ok(self.timed_events()?.into_iter().map(|(_, event)| event).collect())
+    }
+
+    /// [`RunDir::events`] with the time of each, in seconds since the Unix epoch.
+    pub fn timed_events(&self) -> Result<Vec<(f64, Event)>> {
         events::read(&self.root.join(EVENTS))
+    }
+
+    /// The length of the event log, which grows with every event; nothing where there is none.
+    pub fn events_length(&self) -> Option<u64> {
+        fs::metadata(self.root.join(EVENTS)).ok().map(|metadata| metadata.len())
+    }
+
+    /// What servers that are started for the run say, of all times that it was taken up.
+    pub fn server_log(&self) -> PathBuf {
+        self.root.join(SERVER_LOG)
     }
 
     /// Where a shipped base model is unpacked.
@@ -275,6 +297,21 @@ impl IterationDir {
         each_line(&self.root.join(EVALUATION), each)
     }
 
+    /// At most `most` of the attempts, evenly spread over their file, however large it is.
+    pub fn some_attempts(&self, most: usize) -> Result<Vec<GradedAttempt>> {
+        some_lines(&self.root.join(ATTEMPTS), most)
+    }
+
+    /// At most `most` of what was trained on, likewise.
+    pub fn some_examples(&self, most: usize) -> Result<Vec<Example>> {
+        some_lines(&self.root.join(TRAIN), most)
+    }
+
+    /// At most `most` of the completions that measured accuracy, likewise.
+    pub fn some_evaluations(&self, most: usize) -> Result<Vec<GradedAttempt>> {
+        some_lines(&self.root.join(EVALUATION), most)
+    }
+
     /// All attempts, unhinted before hinted.
     pub fn attempts(&self) -> Result<Option<Vec<GradedAttempt>>> {
         read_lines(&self.root.join(ATTEMPTS))
@@ -283,6 +320,17 @@ impl IterationDir {
     /// Writes all attempts at once.
     pub fn write_attempts(&self, attempts: &[GradedAttempt]) -> Result<()> {
         write_lines(&self.root.join(ATTEMPTS), attempts)
+    }
+
+    /// Attempts that came in while their stage was not done, and where further ones are put.
+    pub fn journal(&self) -> Result<(Journal, Vec<Attempt>)> {
+        Journal::open(&self.root.join(JOURNAL))
+    }
+
+    /// Removes the journal of a stage that is done.
+    pub fn discard_journal(&self) -> Result<()> {
+        let path = self.root.join(JOURNAL);
+        if path.exists() { Ok(fs::remove_file(path)?) } else { Ok(()) }
     }
 
     /// What was trained on.
@@ -362,58 +410,4 @@ impl IterationDir {
     pub fn write_metrics(&self, metrics: &IterationMetrics) -> Result<()> {
         write_json(&self.root.join(METRICS), metrics)
     }
-}
-
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| corrupt(path, &error))?;
-    bytes.push(b'\n');
-    Ok(atomic::write(path, &bytes)?)
-}
-
-fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    serde_json::from_slice(&fs::read(path)?).map(Some).map_err(|error| corrupt(path, &error))
-}
-
-fn write_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<()> {
-    let mut bytes = Vec::new();
-    for value in values {
-        serde_json::to_writer(&mut bytes, value).map_err(|error| corrupt(path, &error))?;
-        bytes.push(b'\n');
-    }
-    Ok(atomic::write(path, &bytes)?)
-}
-
-fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<Vec<T>>> {
-    let mut values = Vec::new();
-    let found = each_line(path, |value| {
-        values.push(value);
-        Ok(())
-    })?;
-    Ok(found.then_some(values))
-}
-
-/// Reads the values of a file of lines one by one. Whether there is such a file.
-fn each_line<T: for<'de> Deserialize<'de>>(path: &Path, mut each: impl FnMut(T) -> Result<()>) -> Result<bool> {
-    if !path.exists() {
-        return Ok(false);
-    }
-    let mut file = BufReader::new(fs::File::open(path)?);
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        if file.read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        let value = serde_json::from_slice(&line)
-            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {number}: {error}") })?;
-        each(value)?;
-    }
-    Ok(true)
-}
-
-fn corrupt(path: &Path, error: &serde_json::Error) -> Error {
-    Error::Corrupt { path: path.to_owned(), message: error.to_string() }
 }

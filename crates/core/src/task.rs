@@ -127,6 +127,15 @@ pub trait Task: Send + Sync {
     /// The name that configs and `starloop verify --task` use.
     fn name(&self) -> &'static str;
 
+    /// Makes ready what grading needs outside of this process: the user's own verifier is started. Until then no program of the user's runs,
+    /// so that a run directory from elsewhere can be read without trusting it.
+    ///
+    /// # Errors
+    /// It cannot be had, with the key relative to `[task]`.
+    fn prepare(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
     /// The classes in which accuracy is reported at this iteration, in the order of display.
     fn classes(&self, iteration: u32) -> Vec<String>;
 

@@ -6,6 +6,7 @@ use crate::metrics::TrainingMetrics;
 use crate::types::Example;
 use std::path::Path;
 
+pub mod command;
 pub mod embedded;
 mod workplace;
 
@@ -42,10 +43,10 @@ pub struct TrainingProgress {
     pub loss: f64,
 }
 
-/// Fine-tunes. Implementations: the embedded trainer, and test doubles.
+/// Fine-tunes. Implementations: the embedded trainer, a program of the user's, and test doubles.
 pub trait Trainer {
     /// Writes the fine-tuned checkpoint to `job.output`. Progress is told step by step, of the steps before an interruption too, so that the
     /// curve of the loss is whole. The same job gives the same bytes, also when an earlier try was interrupted and
-    /// left its state in `job.scratch`.
+    /// left its state in `job.scratch`; of a program of the user's, as far as it keeps to that.
     fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics>;
 }

@@ -152,8 +152,16 @@ pub struct Attempt {
     pub completion: String,
     /// Why it ended.
     pub finish: FinishReason,
-    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1).
-    pub logprob: f64,
+    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); absent where the policy does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprob: Option<f64>,
+}
+
+impl Attempt {
+    /// Mean log-probability of a token (natural logarithm); `None` where the policy does not tell.
+    pub fn logprob_per_token(&self) -> Option<f64> {
+        self.logprob.map(|logprob| logprob / self.completion_tokens.max(1) as f64)
+    }
 }
 
 /// An attempt and what the task said of it.

@@ -10,9 +10,11 @@ mod pickle;
 mod safetensors_file;
 mod source;
 mod torch;
+mod tuned;
 mod vectors;
 mod write;
 
+pub use tuned::check_tuned;
 pub use vectors::{NamedVectors, read_vectors, write_vectors};
 pub(crate) use write::write_parameters;
 
@@ -214,18 +216,24 @@ fn base_prefix(spec: &DecoderSpec) -> &str {
 
 /// The parameters in the decoder's layout, as they are stored.
 fn read_weights(source: &TensorSource, spec: &DecoderSpec) -> Result<Vec<Values>> {
+    let all = spec.parameters.iter().map(|parameter| read_parameter(source, parameter)).collect::<Result<Vec<_>>>()?;
+    refuse_extra(source, spec)?;
+    Ok(all)
+}
+
+/// A tensor that the config does not call for is an error.
+fn refuse_extra(source: &TensorSource, spec: &DecoderSpec) -> Result<()> {
     let mut unread = source.names().collect::<BTreeSet<_>>();
     for tensor in spec.parameters.iter().flat_map(|parameter| &parameter.tensors) {
         unread.remove(tensor.name.as_str());
     }
-    let all = spec.parameters.iter().map(|parameter| read_parameter(source, parameter)).collect::<Result<Vec<_>>>()?;
     unread.retain(|name| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
     for name in unread {
         if !is_copy_of_the_embedding(source, spec, name)? {
             return Err(Error::ExtraTensor { path: source.path(name).into(), name: name.into() });
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 /// One parameter: a matrix whose tensors are all of one 16-bit type stays so, everything else is widened.

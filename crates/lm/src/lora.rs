@@ -5,8 +5,8 @@
 
 mod peft;
 
-pub(crate) use peft::ADAPTER_WEIGHTS;
 pub use peft::{ADAPTER_CONFIG, base_of, is_adapter};
+pub(crate) use peft::{ADAPTER_WEIGHTS, read_config};
 
 use crate::arch::{DecoderSpec, Layout, ParameterSpec, Role, TensorSpec};
 use crate::error::{Error, Result};

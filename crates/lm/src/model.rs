@@ -6,21 +6,38 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::decoder::Decoder;
 use crate::error::{Error, Result};
 use crate::kernels::{Cpu, Kernels};
-use crate::lora::is_adapter;
+use crate::lora::{base_of, is_adapter};
 use crate::tokenizer::Tokenizer;
 use crate::weights::Values;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Turns prompts into tokens, the beginning token added once.
 #[derive(Debug)]
 pub struct PromptEncoder<'a> {
-    tokenizer: &'a Tokenizer,
+    tokenizer: Cow<'a, Tokenizer>,
     template: Option<ChatTemplate>,
 }
 
+impl PromptEncoder<'static> {
+    /// That of a checkpoint directory, or of an adapter's base, without its weights. As [`LanguageModel::prompts`].
+    pub fn load(dir: &Path, chat: bool) -> Result<Self> {
+        if is_adapter(dir) {
+            return Self::load(&base_of(dir)?, chat);
+        }
+        let template = if chat { Some(ChatTemplate::load(dir)?.ok_or_else(|| no_template(dir))?) } else { None };
+        Ok(PromptEncoder { tokenizer: Cow::Owned(Tokenizer::load(dir)?), template })
+    }
+}
+
 impl PromptEncoder<'_> {
+    /// What turns text into tokens.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// The tokens of a prompt; those of its completion come after them.
     ///
     /// # Errors
@@ -111,16 +128,18 @@ impl<K: Kernels> LanguageModel<K> {
     /// # Errors
     /// The checkpoint has no chat template, or one that cannot be read.
     pub fn prompts(&self, chat: bool) -> Result<PromptEncoder<'_>> {
-        let missing = || Error::ChatTemplate {
-            path: "tokenizer_config.json".into(),
-            message: "there is no chat_template; give the prompts as they stand (model.chat = false)".into(),
-        };
-        let template = if chat { Some(ChatTemplate::from_files(&self.companions)?.ok_or_else(missing)?) } else { None };
-        Ok(PromptEncoder { tokenizer: &self.tokenizer, template })
+        let template =
+            if chat { Some(ChatTemplate::from_files(&self.companions)?.ok_or_else(|| no_template(Path::new("")))?) } else { None };
+        Ok(PromptEncoder { tokenizer: Cow::Borrowed(&self.tokenizer), template })
     }
 
     /// Text to ids and back.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
+}
+
+fn no_template(dir: &Path) -> Error {
+    let message = "there is no chat_template; give the prompts as they stand (model.chat = false)".into();
+    Error::ChatTemplate { path: dir.join("tokenizer_config.json"), message }
 }

@@ -119,6 +119,11 @@ impl Tokenizer {
         &self.end_tokens
     }
 
+    /// Every token with its id.
+    pub(crate) fn tokens(&self) -> BTreeMap<String, u32> {
+        self.inner.get_vocab(true).into_iter().collect()
+    }
+
     /// One more than the largest id.
     pub fn vocabulary(&self) -> usize {
         self.inner.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)

@@ -1,5 +1,6 @@
 //! `starloop bench`: what training and sampling cost here, in the terms of the scripts in `bench/peers/`.
 
+mod product;
 mod requests;
 mod shape;
 
@@ -14,19 +15,23 @@ use starloop_lm::engine::{EngineLimits, Request, Sampling, sample};
 use starloop_lm::train::{Decay, Document, Hyperparameters, Schedule, TrainingSession};
 use std::time::Instant;
 
-/// Measure training and sampling speed: of a random llama of any shape, or of a checkpoint on requests from a file.
+/// Measure training and sampling speed: of a random llama of any shape, of a checkpoint on requests from a file, or of one matrix product.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   starloop --threads 2 bench --size S --mode train --steps 5 --json
   starloop bench --mode decode --layers 2 --hidden 64 --sequences 512
   starloop bench --mode sample --model DIR --requests requests.jsonl --temperature 0.7 --json
+  starloop bench --mode product --product NT:8192x768x256
 
 Each line of the requests: {\"prompt_token_ids\": [...], \"max_new_tokens\": 93, \"seed\": 1}.")]
 pub struct Arguments {
-    /// What is measured: training steps, rounds of prefill and greedy decoding, or the requests of a file
-    #[arg(long, value_parser = ["train", "decode", "sample"])]
+    /// What is measured: training steps, rounds of prefill and greedy decoding, the requests of a file, or a matrix product
+    #[arg(long, value_parser = ["train", "decode", "sample", "product"])]
     mode: String,
+    /// With `--mode product`: how the operands are stored, and the sizes m, n and k
+    #[arg(long, value_name = "LAYOUT:MxNxK", required_if_eq("mode", "product"))]
+    product: Option<product::Shape>,
     #[command(flatten)]
     shape: Shape,
     #[command(flatten)]
@@ -51,40 +56,61 @@ struct Output<'a> {
     seconds: f64,
     tokens_per_second: f64,
     peak_memory_mb: f64,
+    /// Of a file of requests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tenths: Vec<requests::Tenth>,
 }
 
-/// How many tokens a piece of work has, and the seconds that it took each time.
+/// How much a piece of work is, in tokens or in 10^9 floating-point operations, and the seconds that it took each time.
 struct Timing {
-    tokens: usize,
+    work: f64,
     seconds: Vec<f64>,
 }
 
+impl Timing {
+    fn median(&mut self) -> f64 {
+        self.seconds.sort_by(f64::total_cmp);
+        self.seconds[self.seconds.len() / 2]
+    }
+}
+
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { mode, shape, job, steps, .. } = arguments;
+    let Arguments { mode, product, shape, job, steps, .. } = arguments;
+    if let (Some(product), "product") = (product, mode.as_str()) {
+        return print_product(product.measure(), arguments.json);
+    }
     let model = if mode == "sample" { Model::find(job.model())?.load()? } else { shape.model()? };
     let parameters = model.spec().parameters.iter().map(starloop_lm::arch::ParameterSpec::len).sum();
-    let Timing { tokens, mut seconds } = match mode.as_str() {
-        "train" => train(model, shape, *steps)?,
-        "decode" => decode(&model, shape, *steps)?,
+    let (mut timing, tenths) = match mode.as_str() {
+        "train" => (train(model, shape, *steps)?, Vec::new()),
+        "decode" => (decode(&model, shape, *steps)?, Vec::new()),
         _ => job.answer(&model)?,
     };
-    seconds.sort_by(f64::total_cmp);
-    let seconds = seconds[seconds.len() / 2];
+    let seconds = timing.median();
     let output = Output {
         engine: format!("starloop {}", env!("CARGO_PKG_VERSION")),
         size: shape.name(),
         mode,
         threads: rayon::current_num_threads(),
         parameters,
-        tokens,
+        tokens: timing.work as usize,
         seconds,
-        tokens_per_second: tokens as f64 / seconds,
-        peak_memory_mb: peak_memory_mb(),
+        tokens_per_second: timing.work / seconds,
+        peak_memory_mb: memory_mb("VmHWM:"),
+        tenths,
     };
     if arguments.json {
         return console::print_json(&output);
     }
     console::print(&format!("{:.0} tokens/s, {:.0} MB at most", output.tokens_per_second, output.peak_memory_mb))
+}
+
+fn print_product(mut timing: Timing, json: bool) -> Result<()> {
+    let (work, seconds) = (timing.work, timing.median());
+    if json {
+        return console::print_json(&serde_json::json!({ "gflop": work, "seconds": seconds, "gflop_per_second": work / seconds }));
+    }
+    console::print(&format!("{:.1} GFLOP/s", work / seconds))
 }
 
 fn train(model: LanguageModel, shape: &Shape, steps: usize) -> Result<Timing> {
@@ -127,13 +153,13 @@ fn measure(calls: usize, tokens: usize, mut work: impl FnMut() -> Result<()>) ->
         work()?;
         Ok(began.elapsed().as_secs_f64())
     };
-    Ok(Timing { tokens, seconds: (0..calls.max(1)).map(timed).collect::<Result<_>>()? })
+    Ok(Timing { work: tokens as f64, seconds: (0..calls.max(1)).map(timed).collect::<Result<_>>()? })
 }
 
-/// The process's peak resident set in units of 10^6 bytes; 0 where the system does not tell.
-fn peak_memory_mb() -> f64 {
+/// What Linux tells of the process's memory, in units of 10^6 bytes: its resident set (`VmRSS:`), or the peak of it (`VmHWM:`); 0 elsewhere.
+fn memory_mb(line: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|found| found.strip_prefix(line));
     let kilobytes: Option<f64> = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
     kilobytes.map_or(0.0, |kb| kb * 1024.0 / 1e6)
 }

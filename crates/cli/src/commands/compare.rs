@@ -1,6 +1,7 @@
 //! `starloop compare`: two runs side by side.
 
 use crate::console;
+use crate::untrusted::line;
 use anyhow::Result;
 use starloop_core::compare::{Choice, Comparison, MethodComparison, compare};
 use starloop_core::metrics::Accuracy;
@@ -44,64 +45,59 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return console::print_json(&comparison);
     }
     let Comparison { runs: [first, second], settings, methods } = &comparison;
-    console::print(&format!("first   {first}\nsecond  {second}"))?;
+    console::print(&format!("first   {}\nsecond  {}", line(first), line(second)))?;
     if !settings.is_empty() {
-        console::print(&format!("\nSettings that differ, first to second:\n  {}", settings.join("\n  ")))?;
+        let settings: Vec<_> = settings.iter().map(|setting| line(setting)).collect();
+        console::print(&format!("\nSettings that differ, first -> second:\n  {}", settings.join("\n  ")))?;
     }
     methods.iter().try_for_each(|method| show(method, arguments.problems))
 }
 
 fn show(method: &MethodComparison, problems: bool) -> Result<()> {
-    let MethodComparison {
-        methods: [first, second],
-        iterations,
-        split,
-        accuracy,
-        unpaired,
-        won,
-        lost,
-        p_value,
-        mid_p_value,
-        tokens,
-        seconds,
-    } = method;
-    let name = if first == second { first.clone() } else { format!("{first}, {second}") };
-    console::print(&format!(
-        "\n{name} on {} {} problems, iterations {} and {}",
-        accuracy[0].total,
-        split.name(),
-        iterations[0],
-        iterations[1]
-    ))?;
+    let MethodComparison { methods: [first, second], iterations, split, accuracy, unpaired, won, lost, .. } = method;
+    let name = if first == second { line(first) } else { format!("{} and {}", line(first), line(second)) };
+    console::print(&format!("\n{name}, on {} {} problems", accuracy[0].total, split.name()))?;
     if *unpaired > 0 {
         eprintln!("warning: {name}: {unpaired} answers are to problems that only one of the two was measured on; they are left out");
     }
-    let share = |a: &Accuracy| format!("{:.1}% ({:.1}..{:.1})", 100.0 * a.mean, 100.0 * a.low, 100.0 * a.high);
-    line("accuracy", accuracy.each_ref().map(share))?;
-    line("tokens sampled", tokens.map(|[sampled, _]| sampled.to_string()))?;
-    line("tokens trained", tokens.map(|[_, trained]| trained.to_string()))?;
-    line("seconds", seconds.map(|seconds| seconds.map_or("?".to_owned(), |seconds| format!("{seconds:.0}"))))?;
-    let difference = 100.0 * (accuracy[1].mean - accuracy[0].mean);
-    console::print(&format!(
-        "  {difference:+.1} points: {} problems won, {} lost; McNemar's exact test p = {}, mid-p = {}",
-        won.len(),
-        lost.len(),
-        probability(*p_value),
-        probability(*mid_p_value)
-    ))?;
+    let share = |a: &Accuracy| format!("{:.1}% ({:.1} to {:.1})", 100.0 * a.mean, 100.0 * a.low, 100.0 * a.high);
+    row("", ["first", "second"].map(str::to_owned))?;
+    row("after iteration", iterations.map(|iteration| iteration.to_string()))?;
+    row("accuracy", accuracy.each_ref().map(share))?;
+    row("tokens generated", method.tokens.map(|[generated, _]| generated.to_string()))?;
+    row("tokens trained", method.tokens.map(|[_, trained]| trained.to_string()))?;
+    row("seconds", method.seconds.map(|seconds| seconds.map_or("?".to_owned(), |seconds| format!("{seconds:.1}"))))?;
+    console::print(&verdict(method))?;
     for (what, ids) in [("won", won), ("lost", lost)] {
         if problems && !ids.is_empty() {
-            let ids: Vec<_> = ids.iter().map(|id| crate::untrusted::visible(&id.0)).collect();
+            let ids: Vec<_> = ids.iter().map(|id| line(&id.0)).collect();
             console::print(&format!("  {what}: {}", ids.join(" ")))?;
         }
     }
     Ok(())
 }
 
-fn line(name: &str, [first, second]: [String; 2]) -> Result<()> {
-    console::print(&format!("  {name:<16}{first:>24}{second:>24}"))
+fn row(name: &str, [first, second]: [String; 2]) -> Result<()> {
+    console::print(&format!("  {name:<18}{first:>22}{second:>24}"))
+}
+
+/// What the test says, in words.
+fn verdict(method: &MethodComparison) -> String {
+    let MethodComparison { accuracy, won, lost, p_value, mid_p_value, .. } = method;
+    if won.is_empty() && lost.is_empty() {
+        return "  Both have the same problems right.".to_owned();
+    }
+    let difference = 100.0 * (accuracy[1].mean - accuracy[0].mean);
+    let chance = if *p_value < 0.05 { "chance alone would seldom do that" } else { "chance alone could do that" };
+    format!(
+        "  The second is {difference:+.1} points: {} problems won, {} lost; {chance}.\n  McNemar's exact test: p {}, mid-p {}",
+        won.len(),
+        lost.len(),
+        probability(*p_value),
+        probability(*mid_p_value)
+    )
 }
 
 fn probability(p: f64) -> String {
-    if p < 1e-4 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
+    if p < 1e-4 { "< 0.0001".to_owned() } else { format!("= {p:.4}") }
 }

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  starloop export runs/arithmetic                                          the best checkpoint, to arithmetic-star-best
+  starloop export runs/arithmetic                                  the best checkpoint, to arithmetic-star-5 or so
   starloop export runs/gsm8k --method star --iteration 4 --merged --checkpoint shared/gsm8k
   starloop export runs/one runs/two --csv figures.csv --png accuracy.png
   starloop export runs/arithmetic --training-set learned.parquet
-  starloop export runs/arithmetic --tensorboard events && tensorboard --logdir events")]
+  starloop export runs/arithmetic --tensorboard events             then: tensorboard --logdir events")]
 pub struct Arguments {
     /// Run directories; one alone for a checkpoint or a training set
     #[arg(required = true, value_name = "RUN")]
@@ -113,11 +113,11 @@ fn checkpoint(arguments: &Arguments, run: &RunReport) -> Result<()> {
         (_, true) => Form::Adapter,
         _ => Form::AsTrained,
     };
+    let metrics = export::chosen(run, method, arguments.iteration)?;
     let name = Path::new(&run.name).file_name().unwrap_or_default().to_string_lossy();
-    let number = arguments.iteration.map_or("best".to_owned(), |number| number.to_string());
-    let out = arguments.checkpoint.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-{}-{number}", method.name)));
-    let iteration = export::checkpoint(run, method, arguments.iteration, form, &out)?;
-    eprintln!("{}: {} of iteration {iteration}, with its model card", out.display(), method.name);
+    let out = arguments.checkpoint.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-{}-{}", method.name, metrics.iteration)));
+    export::checkpoint(run, method, metrics, form, &out)?;
+    eprintln!("wrote {}: {} after iteration {}, with its model card", out.display(), method.name, metrics.iteration);
     Ok(())
 }
 

@@ -1,27 +1,28 @@
 //! `starloop inspect`: what was asked, answered, kept and dropped.
 
-use crate::console;
-use crate::untrusted::{readable, visible};
+use crate::pager::Pager;
+use crate::untrusted::{line, readable, visible};
 use anyhow::{Result, bail};
 use starloop_core::inspect::{self, Filter, Found, Purpose};
 use starloop_core::report::{Fate, Question};
 use starloop_core::run_dir::RunDir;
 use starloop_core::types::Verdict;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 /// Read what a model was asked and answered, and what became of it.
 ///
-/// With `--problem`, one problem's story over the iterations. On a terminal the output is paged through $PAGER, or `less`.
+/// With `--problem`, one problem's story over the iterations. On a terminal the output is paged through $PAGER, or `less`. A text of the model
+/// is shown with its control and invisible characters named, so that nothing of it steers the terminal; --json gives it as it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  starloop inspect runs/arithmetic                                             everything, paged
   starloop inspect runs/arithmetic --method star --iteration 3 --verdict wrong
-  starloop inspect runs/arithmetic --problem 624+259
-  starloop inspect runs/gsm8k --dropped --limit 5
-  starloop inspect runs/gsm8k --purpose hinted --kept --json | head")]
+  starloop inspect runs/arithmetic --problem 624+259                           its story over the iterations
+  starloop inspect runs/gsm8k --dropped --text \"as the hint says\" --limit 5
+  starloop inspect runs/gsm8k --purpose hinted --kept --json | head -n 100")]
 pub struct Arguments {
     /// The run directory
     #[arg(value_name = "RUN")]
@@ -36,8 +37,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     iteration: Option<u32>,
     /// What the attempt was made for
-    #[arg(long, value_parser = ["unhinted", "hinted", "evaluation", "final"])]
-    purpose: Option<String>,
+    #[arg(long, value_enum)]
+    purpose: Option<For>,
     /// What the task says of it
     #[arg(long, value_parser = ["correct", "wrong", "unparsed", "truncated", "failed"])]
     verdict: Option<String>,
@@ -53,9 +54,9 @@ pub struct Arguments {
     /// A text within the completion
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
-    /// Attempts to show; 0 for all
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
+    /// Show at most so many, and count the others
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
     /// Show long lines whole
     #[arg(long)]
     full: bool,
@@ -64,67 +65,79 @@ pub struct Arguments {
     json: bool,
 }
 
+/// [`Purpose`] as it is typed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum For {
+    Unhinted,
+    Hinted,
+    Evaluation,
+    Final,
+}
+
 pub fn run(arguments: &Arguments) -> Result<()> {
     let run = RunDir::open_read_only(&arguments.run)?;
-    if let Some(method) = arguments.method.as_ref().filter(|_| arguments.method_is_unknown(&run)) {
-        bail!("{} has no method {method}; there are: {}", arguments.run.display(), run.config()?.run.join(", "));
+    let methods = run.config()?.run;
+    if let Some(unknown) = arguments.method.as_ref().filter(|method| !methods.contains(method)) {
+        bail!("{} has no method {unknown}; there are: {}", arguments.run.display(), methods.join(", "));
     }
-    // A story is wanted whole.
-    let limit = if arguments.limit == 0 || arguments.problem.is_some() { usize::MAX } else { arguments.limit };
-    let mut shown = Vec::new();
-    let mut total = 0;
-    let warnings = inspect::each(&run, &arguments.filter(), |found, questions| {
-        total += 1;
-        if shown.len() < limit {
-            shown.push((questions.get(&found.graded.attempt.problem).cloned(), found));
-        }
-    })?;
-    for warning in warnings {
-        eprintln!("warning: {warning}");
-    }
-    if arguments.json {
-        return shown.iter().try_for_each(|(question, found)| console::print_json(&json(question.as_ref(), found)?));
-    }
-    let mut text = if arguments.problem.is_some() { arguments.story(shown) } else { arguments.list(&shown) };
-    if total > limit {
-        let _ = writeln!(text, "{limit} of {total} shown; --limit 0 shows all");
-    } else if total == 0 {
+    let mut out = if arguments.json { Pager::Plain(std::io::stdout()) } else { Pager::start() };
+    let outcome = arguments.write(&run, &mut out);
+    // The pager has to end before its terminal is written to.
+    out.finish()?;
+    let total = outcome?;
+    if total == 0 {
         eprintln!("nothing like that is in {}", arguments.run.display());
     }
-    page(&text)
+    Ok(())
 }
 
 impl Arguments {
-    fn method_is_unknown(&self, run: &RunDir) -> bool {
-        run.config().is_ok_and(|config| self.method.as_ref().is_some_and(|method| !config.run.contains(method)))
+    /// Writes what is wanted, and returns how much there is of it.
+    fn write(&self, run: &RunDir, out: &mut impl Write) -> Result<usize> {
+        let limit = self.limit.unwrap_or(usize::MAX);
+        let (mut total, mut story) = (0, Vec::new());
+        let warnings = inspect::each(run, &self.filter(), |found, question| {
+            total += 1;
+            if total > limit {
+                return Ok(());
+            }
+            match question {
+                question if self.json => writeln!(out, "{}", json(question, &found)?)?,
+                // A story is put together when all of it is there.
+                question if self.problem.is_some() => story.push((question.cloned(), found)),
+                question => {
+                    write!(out, "{}\n{}\n{}", heading(&found), self.asked(question), self.answered(&found))?;
+                }
+            }
+            Ok(())
+        })?;
+        write!(out, "{}", self.story(story))?;
+        for warning in warnings {
+            eprintln!("warning: {warning}");
+        }
+        if total > limit {
+            eprintln!("{limit} of {total} shown");
+        }
+        Ok(total)
     }
 
     fn filter(&self) -> Filter {
-        let purpose = |name: &String| match name.as_str() {
-            "unhinted" => Purpose::Unhinted,
-            "hinted" => Purpose::Hinted,
-            "evaluation" => Purpose::Evaluation,
-            _ => Purpose::FinalEvaluation,
+        let purpose = |purpose| match purpose {
+            For::Unhinted => Purpose::Unhinted,
+            For::Hinted => Purpose::Hinted,
+            For::Evaluation => Purpose::Evaluation,
+            For::Final => Purpose::FinalEvaluation,
         };
         Filter {
             method: self.method.clone(),
             iteration: self.iteration,
             problem: self.problem.clone(),
-            purpose: self.purpose.as_ref().map(purpose),
+            purpose: self.purpose.map(purpose),
             verdict: self.verdict.clone(),
             kept: if self.kept { Some(true) } else { self.dropped.then_some(false) },
             class: self.class.clone(),
             text: self.text.clone(),
         }
-    }
-
-    fn list(&self, shown: &[(Option<Question>, Found)]) -> String {
-        let mut text = String::new();
-        for (question, found) in shown {
-            let _ = writeln!(text, "{}\n{}", visible(&found.graded.attempt.problem.0), self.asked(question.as_ref()));
-            text.push_str(&self.answered(found));
-        }
-        text
     }
 
     /// Each problem once, and under it what was answered over the iterations.
@@ -139,13 +152,8 @@ impl Arguments {
             }
         }
         for (question, story) in &problems {
-            let first = |purpose| story.iter().find(|found| found.purpose == purpose && found.graded.verdict.is_correct());
-            let solved =
-                |name, found: Option<&Found>| found.map(|f| format!("first solved {name} in iteration {} of {}", f.iteration, f.method));
-            let solved = [solved("unaided", first(Purpose::Unhinted)), solved("with the hint", first(Purpose::Hinted))];
-            let _ = writeln!(text, "{}\n{}", visible(&story[0].graded.attempt.problem.0), self.asked(question.as_ref()));
-            solved.into_iter().flatten().for_each(|line| text.push_str(&format!("  {line}\n")));
-            text.push('\n');
+            let _ = writeln!(text, "{}\n{}\n", heading(&story[0]), self.asked(question.as_ref()));
+            text.push_str(&courses(story));
             story.iter().for_each(|found| text.push_str(&self.answered(found)));
         }
         text
@@ -153,24 +161,25 @@ impl Arguments {
 
     fn asked(&self, question: Option<&Question>) -> String {
         let Some(Question { text, answer, .. }) = question else { return "  (the question is not known)".to_owned() };
-        let answer = answer.as_ref().map_or(String::new(), |answer| format!("\n  answer: {}", visible(answer)));
+        let answer = answer.as_ref().map_or(String::new(), |answer| format!("\n  known answer: {}", line(answer)));
         self.indented(text.trim_end()) + &answer
     }
 
     fn answered(&self, found: &Found) -> String {
         let attempt = &found.graded.attempt;
-        let sign = match &found.graded.verdict {
-            Verdict::Correct => "✓ correct".to_owned(),
-            Verdict::Wrong { predicted } => format!("✗ wrong: {}", readable(predicted)),
-            Verdict::Failed { reason } => format!("! failed: {}", readable(reason)),
-            other => format!("? {}", other.name()),
+        let verdict = match &found.graded.verdict {
+            Verdict::Wrong { predicted } => format!("wrong: {}", line(predicted)),
+            Verdict::Failed { reason } => format!("failed: {}", line(reason)),
+            other => other.name().to_owned(),
         };
         let sample = if attempt.sample > 0 { format!(", sample {}", attempt.sample) } else { String::new() };
         let Found { method, iteration, purpose, fate, .. } = found;
-        let per_token = attempt.logprob / attempt.completion_tokens.max(1) as f64;
+        let per_token = attempt.logprob_per_token().map_or_else(String::new, |nats| format!(", {nats:.3} nats a token"));
         format!(
-            "  {method}, iteration {iteration}, {}{sample}: {sign}{}; {} tokens, {per_token:.3} nats a token\n{}\n\n",
+            "  {}, iteration {iteration}, {}{sample}: {} {verdict}{}; {} tokens{per_token}\n{}\n\n",
+            line(method),
             purpose.name(),
+            sign(&found.graded.verdict),
             fate_text(*fate),
             attempt.completion_tokens,
             self.indented(&attempt.completion)
@@ -180,6 +189,50 @@ impl Arguments {
     fn indented(&self, text: &str) -> String {
         let shown = if self.full { visible(text) } else { readable(text) };
         shown.lines().map(|line| format!("  │ {line}")).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn heading(found: &Found) -> String {
+    let attempt = &found.graded.attempt;
+    format!("{} ({})", line(&attempt.problem.0), line(&attempt.class))
+}
+
+/// How each method fared with a problem: when it was first solved, and what every attempt came to.
+fn courses(story: &[Found]) -> String {
+    let mut text = String::new();
+    let mut methods: Vec<&str> = story.iter().map(|found| found.method.as_str()).collect();
+    methods.dedup();
+    for method in methods {
+        let of = |purpose| story.iter().filter(move |found| found.method == method && found.purpose == purpose);
+        let first = |purpose| of(purpose).find(|found| found.graded.verdict.is_correct()).map(|found| found.iteration);
+        let solved = [("unaided", Purpose::Unhinted), ("with the hint", Purpose::Hinted)];
+        let solved = solved.into_iter().filter_map(|(how, purpose)| Some(format!("{how} in iteration {}", first(purpose)?)));
+        let solved = solved.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "  {}{}{solved}", line(method), if solved.is_empty() { "" } else { ": first solved " });
+        for purpose in [Purpose::Unhinted, Purpose::Hinted, Purpose::Evaluation, Purpose::FinalEvaluation] {
+            let mut signs = String::new();
+            let mut last = None;
+            for found in of(purpose) {
+                if last.replace(found.iteration) != Some(found.iteration) {
+                    let _ = write!(signs, "  {} ", found.iteration);
+                }
+                signs.push_str(sign(&found.graded.verdict));
+            }
+            if !signs.is_empty() {
+                let _ = writeln!(text, "    {:<18}{signs}", purpose.name());
+            }
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn sign(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Correct => "✓",
+        Verdict::Wrong { .. } => "✗",
+        Verdict::Unparsed | Verdict::Truncated => "?",
+        Verdict::Failed { .. } => "!",
     }
 }
 
@@ -196,24 +249,8 @@ fn fate_text(fate: Fate) -> &'static str {
 }
 
 /// The attempt with its question.
-fn json(question: Option<&Question>, found: &Found) -> Result<serde_json::Value> {
+fn json(question: Option<&Question>, found: &Found) -> std::io::Result<serde_json::Value> {
     let mut value = serde_json::to_value(found)?;
     value["question"] = serde_json::to_value(question)?;
     Ok(value)
-}
-
-/// Shows a text through the user's pager on a terminal; prints it elsewhere, or where there is no pager.
-fn page(text: &str) -> Result<()> {
-    if std::io::stdout().is_terminal() {
-        let pager = std::env::var("PAGER").unwrap_or_else(|_| "less -FRX".to_owned());
-        let mut words = pager.split_whitespace();
-        let started = words.next().and_then(|program| Command::new(program).args(words).stdin(Stdio::piped()).spawn().ok());
-        if let Some(mut pager) = started {
-            // Who leaves the pager early has seen enough.
-            let _ = pager.stdin.take().map(|mut stdin| stdin.write_all(text.as_bytes()));
-            pager.wait()?;
-            return Ok(());
-        }
-    }
-    console::print(text.trim_end())
 }

@@ -57,6 +57,7 @@ struct Output<'a> {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let task = TaskConfig::named(&arguments.task, &arguments.set)?.grader()?;
+    task.prepare()?;
     let mut counts = [("correct", 0u64), ("wrong", 0), ("unparsed", 0), ("truncated", 0), ("failed", 0)];
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let place = || format!("standard input, line {}", number + 1);

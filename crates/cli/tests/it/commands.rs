@@ -9,9 +9,26 @@ const SUM: &str = "Input:\n6 2 4 + 2 5 9\nTarget:\n";
 
 #[test]
 fn every_command_shows_examples() {
-    for command in
-        ["", "run", "reproduce", "init", "report", "get", "model", "pretrain", "sample", "score", "train", "eval", "verify", "bench"]
-    {
+    for command in [
+        "",
+        "run",
+        "reproduce",
+        "init",
+        "report",
+        "watch",
+        "inspect",
+        "compare",
+        "export",
+        "get",
+        "model",
+        "pretrain",
+        "sample",
+        "score",
+        "train",
+        "eval",
+        "verify",
+        "bench",
+    ] {
         let help = starloop(&format!("{command} --help"), &[]).done();
         assert!(help.contains("Examples:\n") && help.contains("  starloop "), "{command}: {help}");
     }

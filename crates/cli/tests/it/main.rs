@@ -7,6 +7,7 @@ mod commands;
 mod damage;
 #[cfg(unix)]
 mod interrupted;
+mod launched;
 mod model;
 mod own_data;
 mod page;
@@ -15,3 +16,4 @@ mod pretraining;
 mod pretraining_text;
 mod program;
 mod smoke;
+mod views;

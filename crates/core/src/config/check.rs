@@ -31,8 +31,10 @@ pub(super) fn check(config: &Config) -> Checked {
             return named("run", format!("{name:?} is named twice"));
         }
     }
+    config.policy.check(config.model.chat)?;
     sampling("sampling", &config.sampling)?;
     training("training", &config.training)?;
+    config.trainer.check()?;
     evaluation("evaluation", &config.evaluation)?;
     for (name, config) in &config.methods {
         if !is_plain(name) {

@@ -25,7 +25,7 @@ pub fn csv(report: &Report) -> Result<String> {
         let cells = COLUMNS.iter().map(|(_, cell)| cell(row)).chain(classes.iter().map(of_class));
         writer.write_record(cells).map_err(std::io::Error::from)?;
     }
-    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
+    let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -68,4 +68,50 @@ const COLUMNS: &[Column] = &[
 
 fn cell(value: Option<impl ToString>) -> String {
     value.map_or(String::new(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMetrics, SelectionCounts};
+    use crate::report::{Approach, IterationReport, MethodReport, RunReport};
+    use crate::task::Split;
+
+    fn iteration(iteration: u32, classes: &[&str]) -> IterationReport {
+        let by_class = classes.iter().map(|class| ClassAccuracy { class: (*class).to_owned(), accuracy: Accuracy::new(1, 4) });
+        let metrics = IterationMetrics {
+            iteration,
+            checkpoint: "abc".to_owned(),
+            problems: 8,
+            unhinted: AttemptCounts::default(),
+            hinted: AttemptCounts::default(),
+            selection: SelectionCounts::default(),
+            training: None,
+            split: Split::Dev,
+            accuracy: Accuracy::new(1, 4),
+            by_class: by_class.collect(),
+            evaluation_tokens: 9,
+        };
+        IterationReport { metrics, seconds: Some(1.5), stages: Vec::new(), digest: None }
+    }
+
+    #[test]
+    fn every_row_has_every_column_whatever_a_class_is_called() {
+        let iterations = vec![iteration(0, &["a, \"b\"\nc"]), iteration(1, &["a, \"b\"\nc", "later"])];
+        let method = MethodReport { name: "star".into(), kind: Approach::Star, iterations, final_metrics: None, practice: None };
+        let run = RunReport { name: "run".into(), path: "run".into(), task: "jsonl".into(), chance: 0.0, methods: vec![method] };
+        let report = Report { runs: vec![run], warnings: Vec::new(), findings: Vec::new() };
+        let text = csv(&report).expect("rows");
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let header = reader.headers().expect("a header").clone();
+        let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("as many cells as columns")).collect();
+        let cell = |row: usize, column: &str| rows[row][header.iter().position(|name| name == column).expect("a column")].to_owned();
+        assert_eq!(rows.len(), 2);
+        assert_eq!([cell(0, "iteration"), cell(1, "iteration")], ["0", "1"]);
+        assert_eq!([cell(0, "accuracy"), cell(0, "seconds"), cell(0, "loss")], ["0.25", "1.5", ""]);
+        assert_eq!([cell(0, "accuracy later"), cell(1, "accuracy later"), cell(0, "accuracy a, \"b\"\nc")], ["", "0.25", "0.25"]);
+        let lines = json_lines(&report).expect("lines");
+        let parsed: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!([&parsed[1]["by_class"]["later"], &parsed[1]["accuracy"]], [0.25, 0.25]);
+    }
 }

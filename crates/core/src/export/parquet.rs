@@ -12,13 +12,16 @@ use std::sync::Arc;
 /// Rows of a row group: readers take a group at a time.
 const GROUP: usize = 10_000;
 
+/// A column's name, and its text in a row.
+pub(super) type Column<'a, T> = (&'a str, fn(&T) -> &str);
+
 /// A file with a column of text for each of `columns`, uncompressed, so that every reader can read it.
-pub(super) fn of_texts<T>(rows: &[T], columns: &[(&str, fn(&T) -> &str)]) -> Result<Vec<u8>> {
+pub(super) fn of_texts<T>(rows: &[T], columns: &[Column<'_, T>]) -> Result<Vec<u8>> {
     Ok(written(rows, columns).map_err(|error| std::io::Error::other(error.to_string()))?)
 }
 
-fn written<T>(rows: &[T], columns: &[(&str, fn(&T) -> &str)]) -> Result<Vec<u8>, ParquetError> {
-    let field = |(name, _): &(&str, fn(&T) -> &str)| {
+fn written<T>(rows: &[T], columns: &[Column<'_, T>]) -> Result<Vec<u8>, ParquetError> {
+    let field = |(name, _): &Column<'_, T>| {
         let text = Type::primitive_type_builder(name, Physical::BYTE_ARRAY).with_repetition(Repetition::REQUIRED);
         Ok(Arc::new(text.with_logical_type(Some(LogicalType::String)).build()?))
     };
@@ -38,4 +41,30 @@ fn written<T>(rows: &[T], columns: &[(&str, fn(&T) -> &str)]) -> Result<Vec<u8>,
         group.close()?;
     }
     file.into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    use std::io::Write;
+
+    #[test]
+    fn texts_are_read_back_from_every_row_group() {
+        let odd = ["", "grüße\n\"quoted\", 你好", "\u{0}\u{1b}[31m"];
+        let rows: Vec<[String; 2]> = (0..=GROUP).map(|n| [n.to_string(), odd[n % odd.len()].to_owned()]).collect();
+        let bytes = of_texts(&rows, &[("number", |row: &[String; 2]| &row[0]), ("text", |row| &row[1])]).expect("written");
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(&bytes).expect("written");
+        let reader = SerializedFileReader::new(file).expect("a Parquet file");
+        assert_eq!(reader.num_row_groups(), 2);
+        let found: Vec<[String; 2]> = reader
+            .get_row_iter(None)
+            .expect("rows")
+            .map(|row| row.expect("a row"))
+            .map(|row| [0, 1].map(|column| row.get_string(column).expect("a text").clone()))
+            .collect();
+        assert!(found == rows);
+    }
 }

@@ -26,3 +26,20 @@ pub fn png(svg: &str) -> Result<Vec<u8>> {
     resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
     pixels.encode_png().map_err(|error| failed(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_drawn_on_a_machine_without_fonts() {
+        let svg = r#"<svg xmlns="http://www.w3.org/2000/svg" width="60" height="20">
+            <rect width="60" height="20" fill="white"/>
+            <text x="2" y="15" font-size="14" font-family="Helvetica, Arial, Liberation Sans, sans-serif" fill="black">80%</text></svg>"#;
+        let picture = Pixmap::decode_png(&png(svg).expect("a figure")).expect("a picture");
+        assert_eq!((picture.width(), picture.height()), (180, 60));
+        let dark = picture.pixels().iter().filter(|pixel| pixel.red() < 64).count();
+        assert!((300..3000).contains(&dark), "{dark} dark dots");
+        assert!(png("<svg").is_err());
+    }
+}

@@ -24,8 +24,8 @@ pub struct Learned {
 /// # Errors
 /// The iteration has none, or its file is damaged.
 pub fn training_set(directory: &RunDir, method: &MethodReport, iteration: Option<u32>) -> Result<Vec<Learned>> {
-    let trained = method.iterations.iter().filter(|iteration| iteration.metrics.training.is_some());
-    let last = trained.last().map(|iteration| iteration.metrics.iteration);
+    let mut trained = method.iterations.iter().filter(|iteration| iteration.metrics.training.is_some());
+    let last = trained.next_back().map(|iteration| iteration.metrics.iteration);
     let iteration = iteration.or(last).unwrap_or_default();
     let mut learned = Vec::new();
     let found = directory.iteration(&method.name, iteration).each_example(|example| {
@@ -54,7 +54,7 @@ impl Learned {
     /// # Errors
     /// None that writing to memory makes.
     pub fn parquet(learned: &[Learned]) -> Result<Vec<u8>> {
-        let columns: [(&str, fn(&Learned) -> &str); 4] = [
+        let columns: [parquet::Column<'_, Learned>; 4] = [
             ("prompt", |example| &example.prompt),
             ("completion", |example| &example.completion),
             ("problem", |example| &example.problem),

@@ -1,10 +1,12 @@
 //! Asking a model: problems into prompts, samples into graded attempts.
 
+use super::recall::Recall;
 use super::{Arm, Start, require_finite};
 use crate::error::{Error, Result};
 use crate::event::{Event, Stage};
-use crate::policy::{Sample, SampleRequest, SamplingParameters};
+use crate::policy::{Sample, SampleProgress, SampleRequest, SamplingParameters};
 use crate::prompt;
+use crate::run_dir::IterationDir;
 use crate::seed::{sample_seed, sha256_hex};
 use crate::task::{Style, Task};
 use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem};
@@ -29,8 +31,15 @@ pub(super) struct Question {
 }
 
 impl Arm<'_> {
-    /// Asks `model` every problem and grades what comes back, in the order of the problems and their samples.
-    pub(super) fn ask(&mut self, question: &Question, problems: &[Problem], model: Start) -> Result<Vec<GradedAttempt>> {
+    /// Asks `model` every problem and grades what comes back, in the order of the problems and their samples. What an interrupted stage was
+    /// answered, as the journal of `place` has it, is not asked again.
+    pub(super) fn ask(
+        &mut self,
+        place: &IterationDir,
+        question: &Question,
+        problems: &[Problem],
+        model: Start,
+    ) -> Result<Vec<GradedAttempt>> {
         let total = problems.len() as u64 * u64::from(question.samples);
         let began = self.started(question.iteration, question.stage, total);
         if problems.is_empty() {
@@ -40,39 +49,55 @@ impl Arm<'_> {
         let checkpoint = self.load(model)?;
         let task = self.parts.task;
         let mut asked = Vec::new();
-        let mut requests = Vec::new();
         for problem in problems {
             let prompt = prompt::assemble(task, problem, question.mode, question.style, question.few_shot);
             for sample in 0..question.samples {
                 let seed = sample_seed(self.seed, question.iteration, question.mode, &problem.id, sample);
-                asked.push((problem, sample));
-                requests.push(SampleRequest { prompt: prompt.clone(), seed });
+                asked.push(Asked { problem, mode: question.mode, sample, request: SampleRequest { prompt: prompt.clone(), seed } });
             }
         }
+        let attempts = self.draw(place, &question.parameters, &asked, &checkpoint)?;
+        let mut graded = Vec::with_capacity(attempts.len());
+        for (Asked { problem, mode, .. }, attempt) in asked.iter().zip(attempts) {
+            require_finite("the log-probability of a completion", attempt.logprob.unwrap_or(0.0), || {
+                format!("{}, iteration {}, {mode} attempt at {}", self.name, question.iteration, problem.id)
+            })?;
+            graded.push(grade(task, problem, attempt)?);
+        }
+        let tokens = graded.iter().map(|graded| graded.attempt.completion_tokens as u64).sum();
+        self.ended(question.iteration, question.stage, tokens, began);
+        Ok(graded)
+    }
+
+    /// An attempt for everything that is asked, in order.
+    fn draw(
+        &mut self,
+        place: &IterationDir,
+        parameters: &SamplingParameters,
+        asked: &[Asked<'_>],
+        checkpoint: &str,
+    ) -> Result<Vec<Attempt>> {
+        let policy = &mut *self.parts.policy;
+        let mut recall = if policy.keeps_journal() { Recall::open(place, asked, checkpoint)? } else { Recall::nothing(asked) };
+        let places = recall.missing();
+        let requests: Vec<SampleRequest> = places.iter().map(|&place| asked[place].request.clone()).collect();
+        let (known, known_tokens) = recall.known();
         let observer = &mut *self.observer;
-        let samples = self.parts.policy.sample(&requests, &question.parameters, &mut |progress| {
-            observer.observe(&Event::StageProgress { done: progress.finished, tokens: progress.tokens, loss: None });
-        });
-        let samples = samples.map_err(|error| match error {
+        let mut report = |progress: SampleProgress| {
+            let (done, tokens) = (known + progress.finished, known_tokens + progress.tokens);
+            observer.observe(&Event::StageProgress { done, tokens, loss: None });
+        };
+        let mut keep = |request: usize, sample: &Sample| recall.keep(places[request], asked[places[request]].attempt(sample, checkpoint));
+        let samples = policy.sample_each(&requests, parameters, &mut keep, &mut report).map_err(|error| match error {
             Error::Request { request, message, .. } => {
-                let problem = asked.get(request).map(|(problem, _)| format!("problem {}", problem.id));
+                let place = places.get(request).copied();
+                let problem = place.and_then(|place| asked.get(place)).map(|asked| format!("problem {}", asked.problem.id));
                 Error::Request { request, problem, message }
             }
             other => other,
         })?;
-        if samples.len() != requests.len() {
-            return Err(Error::SampleCount { expected: requests.len(), got: samples.len() });
-        }
-        let mut attempts = Vec::with_capacity(samples.len());
-        for (((problem, index), request), sample) in asked.into_iter().zip(&requests).zip(samples) {
-            require_finite("the log-probability of a completion", sample.logprob, || {
-                format!("{}, iteration {}, {} attempt at {}", self.name, question.iteration, question.mode, problem.id)
-            })?;
-            attempts.push(grade(task, problem, question.mode, index, request, sample, &checkpoint)?);
-        }
-        let tokens = attempts.iter().map(|graded| graded.attempt.completion_tokens as u64).sum();
-        self.ended(question.iteration, question.stage, tokens, began);
-        Ok(attempts)
+        debug_assert_eq!(samples.len(), requests.len());
+        Ok(recall.attempts())
     }
 
     /// Makes `model` the policy's model, if it is not yet. Returns the SHA-256 of its weights.
@@ -91,30 +116,37 @@ impl Arm<'_> {
     }
 }
 
-fn grade(
-    task: &dyn Task,
-    problem: &Problem,
-    mode: Mode,
-    index: u32,
-    request: &SampleRequest,
-    sample: Sample,
-    checkpoint: &str,
-) -> Result<GradedAttempt> {
-    let Grade { verdict, reading } = task.verify(problem, &sample.text, sample.finish)?;
-    let faithful = task.reference(problem).map(|reference| reference.trim() == sample.text.trim());
-    let attempt = Attempt {
-        problem: problem.id.clone(),
-        class: problem.class.clone(),
-        mode,
-        sample: index,
-        seed: request.seed,
-        checkpoint: checkpoint.to_owned(),
-        prompt_sha256: sha256_hex(&request.prompt),
-        prompt_tokens: sample.prompt_tokens,
-        completion_tokens: sample.completion_tokens,
-        completion: sample.text,
-        finish: sample.finish,
-        logprob: sample.logprob,
-    };
+/// One sample that is wanted.
+pub(super) struct Asked<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) mode: Mode,
+    /// Which of the samples for this prompt, from 0.
+    pub(super) sample: u32,
+    pub(super) request: SampleRequest,
+}
+
+impl Asked<'_> {
+    /// The attempt that a sample makes.
+    fn attempt(&self, sample: &Sample, checkpoint: &str) -> Attempt {
+        Attempt {
+            problem: self.problem.id.clone(),
+            class: self.problem.class.clone(),
+            mode: self.mode,
+            sample: self.sample,
+            seed: self.request.seed,
+            checkpoint: checkpoint.to_owned(),
+            prompt_sha256: sha256_hex(&self.request.prompt),
+            prompt_tokens: sample.prompt_tokens,
+            completion_tokens: sample.completion_tokens,
+            completion: sample.text.clone(),
+            finish: sample.finish,
+            logprob: sample.logprob,
+        }
+    }
+}
+
+fn grade(task: &dyn Task, problem: &Problem, attempt: Attempt) -> Result<GradedAttempt> {
+    let Grade { verdict, reading } = task.verify(problem, &attempt.completion, attempt.finish)?;
+    let faithful = task.reference(problem).map(|reference| reference.trim() == attempt.completion.trim());
     Ok(GradedAttempt { attempt, verdict, reading, faithful })
 }

@@ -100,6 +100,7 @@ impl Arm<'_> {
     pub(super) fn evaluate(&mut self, place: &IterationDir, measurement: &Measurement) -> Result<Vec<GradedAttempt>> {
         let Measurement { stage, iteration, split, style } = *measurement;
         if let Some(answers) = place.evaluation()? {
+            place.discard_journal()?;
             let counts = eval::count(&answers, Mode::Unhinted);
             self.reused(iteration, stage, counts.attempts, counts.tokens);
             return Ok(answers);
@@ -115,8 +116,9 @@ impl Arm<'_> {
         let few_shot = self.few_shot_after(iteration);
         let question = Question { stage, iteration, mode: Mode::Unhinted, style, few_shot, samples: 1, parameters };
         let model = if iteration == 0 { Start::Base } else { Start::Iteration(iteration) };
-        let answers = self.ask(&question, &problems, model)?;
+        let answers = self.ask(place, &question, &problems, model)?;
         place.write_evaluation(&answers)?;
+        place.discard_journal()?;
         Ok(answers)
     }
 

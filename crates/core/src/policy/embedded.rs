@@ -151,7 +151,7 @@ fn sample(completion: Completion, request: &Request) -> Sample {
             Finish::Stop => FinishReason::Stop,
             Finish::Length => FinishReason::Length,
         },
-        logprob: completion.logprobs.iter().map(|&logprob| f64::from(logprob)).sum(),
+        logprob: Some(completion.logprobs.iter().map(|&logprob| f64::from(logprob)).sum()),
         text: completion.text,
     }
 }

@@ -137,7 +137,7 @@ mod tests {
             completion_tokens: 0,
             completion: completion.into(),
             finish: FinishReason::Stop,
-            logprob: 0.0,
+            logprob: None,
         };
         GradedAttempt { attempt, verdict, reading: None, faithful: None }
     }

@@ -157,10 +157,11 @@ impl<'a> TokenScores<'a> {
 /// Where a stop string of one token may have ended a completion as well as the end token, the recorded sum tells: the end token goes where the
 /// sum is nearer without it.
 fn as_it_ended(attempt: &Attempt, mut tokens: Vec<TokenScore>) -> Vec<TokenScore> {
+    let Some(recorded) = attempt.logprob else { return tokens };
     let has_end_token = tokens.iter().nth_back(1).map_or(0, |before| before.end) == attempt.completion.len();
     let sum: f64 = tokens.iter().map(|token| f64::from(token.logprob)).sum();
     let end = tokens.last().map_or(0.0, |token| f64::from(token.logprob));
-    if has_end_token && (sum - end - attempt.logprob).abs() < (sum - attempt.logprob).abs() {
+    if has_end_token && (sum - end - recorded).abs() < (sum - recorded).abs() {
         tokens.pop();
     }
     tokens
@@ -185,7 +186,7 @@ mod tests {
             completion_tokens: 3,
             completion: completion.into(),
             finish,
-            logprob,
+            logprob: Some(logprob),
         };
         let tokens = |tokens: &[(usize, f32)]| tokens.iter().map(|&(end, logprob)| TokenScore { end, logprob }).collect::<Vec<_>>();
         let scored = [(1, -0.5), (2, -0.25), (2, -3.0)];

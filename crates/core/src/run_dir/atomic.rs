@@ -43,7 +43,7 @@ pub fn create_directory<T, E: From<std::io::Error>>(
     path: &Path,
     make: impl FnOnce(&Path) -> std::result::Result<T, E>,
 ) -> std::result::Result<T, E> {
-    let parent = path.parent().unwrap_or(Path::new("."));
+    let parent = parent(path);
     remove_directory(path)?;
     let partial = temporary(path);
     fs::create_dir_all(&partial)?;

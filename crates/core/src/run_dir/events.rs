@@ -25,23 +25,18 @@ struct Line<'a> {
     event: &'a Event,
 }
 
-/// A line that is read back; the time is not needed.
+/// A line that is read back.
 #[derive(Deserialize)]
 struct ReadLine {
+    #[serde(default)]
+    time: f64,
     #[serde(flatten)]
     event: Event,
 }
 
 impl EventLog {
     pub(super) fn append_to(path: &Path) -> Result<EventLog> {
-        let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
-        if whole < bytes.len() {
-            file.set_len(whole as u64)?;
-            file.seek(SeekFrom::End(0))?;
-        }
+        let (file, _) = open_lines(path)?;
         Ok(EventLog { path: path.to_owned(), file, failure: None })
     }
 
@@ -76,14 +71,29 @@ impl Observer for EventLog {
     }
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<Event>> {
+/// Opens a file of lines for appending, after removing a last line that a crash cut off. Returns its whole lines too.
+pub(super) fn open_lines(path: &Path) -> Result<(fs::File, Vec<u8>)> {
+    let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    if whole < bytes.len() {
+        bytes.truncate(whole);
+        file.set_len(whole as u64)?;
+        file.seek(SeekFrom::End(0))?;
+    }
+    Ok((file, bytes))
+}
+
+/// Every event with its time, in seconds since the Unix epoch.
+pub(super) fn read(path: &Path) -> Result<Vec<(f64, Event)>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
     let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
     let parse = |(number, line): (usize, &str)| {
         serde_json::from_str::<ReadLine>(line)
-            .map(|line| line.event)
+            .map(|line| (line.time, line.event))
             .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {}: {error}", number + 1) })
     };
     text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate().map(parse).collect()

@@ -90,6 +90,10 @@ impl Task for JsonlTask {
         NAME
     }
 
+    fn prepare(&self) -> Result<(), ConfigError> {
+        self.answers.start()
+    }
+
     fn classes(&self, _: u32) -> Vec<String> {
         self.dataset.classes()
     }

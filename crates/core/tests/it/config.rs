@@ -111,6 +111,26 @@ fn wrong_values_are_named() {
 }
 
 #[test]
+fn a_trainer_of_the_users_is_told_where_to_write() {
+    assert!(!parse(CONFIG, &[]).unwrap().to_toml().contains("[trainer]"), "what older runs know nothing of is not written");
+    for (overrides, expected) in [
+        (&["trainer.command=['x']"][..], "`trainer.command`: is run by kind = \"command\" only"),
+        (&["trainer.kind=command"], "`trainer.command`: is missing: name the program that fine-tunes"),
+        (&["trainer.kind=command", "trainer.command=['x', '{base}']"], "has neither {out} nor {settings}"),
+        (&["trainer.kind=command", "trainer.command=['x', '{out}', '{dat}']"], "{dat} stands for nothing; there are {base}, {data}, {out}"),
+        (&["trainer.kind=command", "trainer.command=['x', '{out}', '{dat}']"], "did you mean {data}?"),
+        (&["trainer.kind=comand"], "unknown variant `comand`, expected `embedded` or `command`"),
+        (&["trainer.cmd=x"], "unknown key `trainer.cmd`"),
+    ] {
+        let error = parse(CONFIG, overrides).err().unwrap();
+        assert!(error.contains(expected), "{error}");
+    }
+    let command = "trainer.command=['sh', '-c', 'train ${HOME} {}', '{out}/', '{settings}']";
+    let config = parse(CONFIG, &["trainer.kind=command", command]).unwrap();
+    assert_eq!(Config::parse("echo", &config.to_toml(), &[]).unwrap().trainer, config.trainer);
+}
+
+#[test]
 fn choosing_on_the_test_split_is_refused() {
     let error = parse(CONFIG, &["evaluation.split=test", "methods.star.patience=1"]).err().unwrap();
     assert!(error.contains("methods.star.patience") && error.contains("test split"), "{error}");

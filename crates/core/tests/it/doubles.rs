@@ -202,7 +202,7 @@ impl Policy for Hopeless {
         let complete = |request: &SampleRequest| {
             let hint = request.prompt.rsplit("Q: ").next().unwrap().split_once("HINT ").filter(|_| self.repeats_hints);
             let text = hint.map_or("hm".into(), |(_, hint)| format!("so {}", hint.trim_end_matches(")\nA:")));
-            Sample { text, prompt_tokens: 1, completion_tokens: 1, finish: FinishReason::Length, logprob: -1.0 }
+            Sample { text, prompt_tokens: 1, completion_tokens: 1, finish: FinishReason::Length, logprob: Some(-1.0) }
         };
         Ok(requests.iter().map(complete).collect())
     }
@@ -218,7 +218,7 @@ fn number_asked(prompt: &str) -> u32 {
     prompt.rsplit("Q: ").next().unwrap().split([' ', '\n']).next().unwrap().parse().unwrap()
 }
 
-fn complete(request: &SampleRequest, skill: u32) -> Sample {
+pub fn complete(request: &SampleRequest, skill: u32) -> Sample {
     let asked = request.prompt.rsplit("Q: ").next().unwrap();
     let number = number_asked(&request.prompt);
     let hinted = asked.contains("HINT");
@@ -230,7 +230,7 @@ fn complete(request: &SampleRequest, skill: u32) -> Sample {
         (false, ..) => "a guess, so 1".into(),
     };
     // A float with all its digits, to be had back from JSON exactly.
-    let logprob = -(request.seed as f64) / 3e19;
+    let logprob = Some(-(request.seed as f64) / 3e19);
     Sample { text, prompt_tokens: request.prompt.len(), completion_tokens: 5, finish: FinishReason::Stop, logprob }
 }
 

@@ -98,7 +98,7 @@ fn sampling_is_counted_and_repeats() {
     let mut finished = 0;
     let samples = policy.sample(&requests, &parameters, &mut |progress| finished = progress.finished).unwrap();
     assert_eq!(finished, 5);
-    assert!(samples.iter().all(|sample| (1..=6).contains(&sample.completion_tokens) && sample.logprob < 0.0));
+    assert!(samples.iter().all(|sample| (1..=6).contains(&sample.completion_tokens) && sample.logprob.unwrap() < 0.0));
     assert_eq!(policy.sample(&requests[3..], &parameters, &mut |_| {}).unwrap(), samples[3..]);
 }
 

@@ -1,13 +1,16 @@
 //! The loop from the outside: one binary, so that it links once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod completions;
 mod config;
 mod doubles;
 mod embedded;
 mod fetch;
+mod load;
 mod paper_tasks;
 mod resume;
 mod run;
 mod selection;
 mod server;
+mod serving;
 mod shipped;

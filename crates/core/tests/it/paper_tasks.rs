@@ -94,7 +94,7 @@ impl Scripted<'_> {
             (true, ..) => (self.case.solved)(asked, i),
             (false, ..) => self.case.wrong.to_owned(),
         };
-        Sample { text, prompt_tokens: 1, completion_tokens: 1, finish: FinishReason::Stop, logprob: -1.0 }
+        Sample { text, prompt_tokens: 1, completion_tokens: 1, finish: FinishReason::Stop, logprob: Some(-1.0) }
     }
 }
 

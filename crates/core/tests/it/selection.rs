@@ -21,7 +21,7 @@ fn attempt(problem: &Problem, mode: Mode, completion: &str, verdict: Verdict) ->
         completion_tokens: 1,
         completion: completion.into(),
         finish: FinishReason::Stop,
-        logprob: -1.0,
+        logprob: Some(-1.0),
     };
     GradedAttempt { attempt, verdict, reading: None, faithful: None }
 }

@@ -90,7 +90,8 @@ pub fn base_of(dir: &Path) -> Result<PathBuf> {
     Ok(read_config(dir)?.1)
 }
 
-fn read_config(dir: &Path) -> Result<(Lora, PathBuf)> {
+/// What `adapter_config.json` says, and the base that it names.
+pub(crate) fn read_config(dir: &Path) -> Result<(Lora, PathBuf)> {
     let path = dir.join(ADAPTER_CONFIG);
     let text = fs_err::read_to_string(&path)?;
     let value: Value = serde_json::from_str(&text).map_err(|source| Error::Json { path: path.clone(), source })?;

@@ -4,8 +4,9 @@ use crate::fixture;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use starloop_lm::LanguageModel;
-use starloop_lm::checkpoint::{Checkpoint, weights_sha256};
-use starloop_lm::weights::Values;
+use starloop_lm::checkpoint::{Checkpoint, check_tuned, weights_sha256};
+use starloop_lm::lora::Lora;
+use starloop_lm::weights::{HalfKind, Values};
 use std::path::Path;
 
 /// The message of loading a fixture after `damage`.
@@ -195,4 +196,95 @@ fn unsupported_configs_name_the_key() {
     assert!(message.contains("config.json") && message.contains("line 2"), "{message}");
     let message = damaged(|dir| std::fs::remove_file(dir.join("tokenizer.json")).unwrap());
     assert!(message.contains("tokenizer.json"), "{message}");
+}
+
+/// What is said of a fine-tuning of `llama-tiny` after `change`.
+fn said_of_tuned(change: impl Fn(&Path)) -> Result<(), String> {
+    let tuned = fixture::copy("llama-tiny");
+    change(tuned.path());
+    check_tuned(&fixture::dir("llama-tiny"), tuned.path()).map_err(|error| error.to_string())
+}
+
+/// Another weight, as training would make it.
+fn train_a_little(dir: &Path) {
+    edit_weights(dir, |name, shape, mut values| {
+        values[0] += if name == "model.norm.weight" { 0.5 } else { 0.0 };
+        Some((name.to_owned(), shape, values))
+    });
+}
+
+#[test]
+fn a_fine_tuning_is_the_same_decoder_with_other_weights() {
+    assert_eq!(said_of_tuned(train_a_little), Ok(()));
+    let halved = |dir: &Path| {
+        let checkpoint = Checkpoint::load(dir).unwrap().halved(HalfKind::Bf16);
+        std::fs::remove_dir_all(dir).unwrap();
+        checkpoint.save(dir).unwrap();
+    };
+    assert!(said_of_tuned(halved).unwrap_err().contains("every weight is what it was in the base"), "rounding is no training");
+    let trained = |dir: &Path| {
+        train_a_little(dir);
+        halved(dir);
+    };
+    assert_eq!(said_of_tuned(trained), Ok(()));
+}
+
+#[test]
+fn what_is_no_fine_tuning_is_named() {
+    let with_weights = |edit: fn(&str, Vec<usize>, Vec<f32>) -> Option<(String, Vec<usize>, Vec<f32>)>| {
+        said_of_tuned(|dir| edit_weights(dir, edit)).unwrap_err()
+    };
+    let error = with_weights(|name, shape, mut values| {
+        values[3] = if name == "model.norm.weight" { f32::NAN } else { values[3] };
+        Some((name.to_owned(), shape, values))
+    });
+    assert!(error.contains("\"model.norm.weight\"") && error.contains("NaN"), "{error}");
+    let error = with_weights(|name, shape, values| (name != "model.norm.weight").then(|| (name.to_owned(), shape, values)));
+    assert!(error.contains("tensor \"model.norm.weight\" is missing"), "{error}");
+    let error = with_weights(|name, mut shape, values| {
+        if name == "model.norm.weight" {
+            shape = vec![1, values.len()];
+        }
+        Some((name.to_owned(), shape, values))
+    });
+    assert!(error.contains("\"model.norm.weight\" has shape [1, "), "{error}");
+    let error = said_of_tuned(|_| {}).unwrap_err();
+    assert!(error.contains("every weight is what it was in the base; was it trained"), "{error}");
+    let edited = |file: &'static str, from: &'static str, to: &'static str| {
+        said_of_tuned(|dir| {
+            let path = dir.join(file);
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from), "{file} has no {from}");
+            std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+        })
+        .unwrap_err()
+    };
+    let error = edited("config.json", "\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e-06");
+    assert!(error.contains("describes another decoder than the base's"), "{error}");
+    let error = edited("tokenizer.json", "\"a\":", "\"another\":");
+    assert!(error.contains("gives ids to other tokens than the base's"), "{error}");
+}
+
+#[test]
+fn an_adapter_is_a_fine_tuning_once_it_changes_something() {
+    let place = tempfile::tempdir().unwrap();
+    let base = fixture::dir("llama-tiny");
+    let lora = Lora { rank: 2, alpha: 4.0, dropout: 0.0, target_modules: vec!["q_proj".into()] };
+    let fresh = fixture::model("llama-tiny").with_fresh_adapters(&lora, 1).unwrap();
+    let dir = place.path().join("fresh");
+    fresh.save_adapter(&dir, &base).unwrap();
+    let error = check_tuned(&base, &dir).unwrap_err().to_string();
+    assert!(error.contains("every lora_B is zero"), "{error}");
+    let weights = dir.join("adapter_model.safetensors");
+    std::fs::rename(&weights, dir.join("model.safetensors")).unwrap();
+    edit_weights(&dir, |name, shape, values| {
+        let change = if name.contains("lora_B") { 0.25 } else { 0.0 };
+        Some((name.to_owned(), shape, values.iter().map(|x| x + change).collect()))
+    });
+    std::fs::rename(dir.join("model.safetensors"), &weights).unwrap();
+    check_tuned(&base, &dir).unwrap();
+    let error = check_tuned(&fixture::dir("llama-untied"), &dir).unwrap_err().to_string();
+    assert!(error.contains("as its base, but it was to be trained on"), "{error}");
+    let error = check_tuned(&dir, &dir).unwrap_err().to_string();
+    assert!(error.contains("every weight is what it was in the adapter"), "{error}");
 }

@@ -1,11 +1,11 @@
 //! A file of requests, answered as the loop's sampling answers them.
 
-use super::Timing;
+use super::{Timing, memory_mb};
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use starloop_lm::LanguageModel;
-use starloop_lm::engine::{CachePrecision, EngineLimits, Request, Sampling, sample};
+use starloop_lm::engine::{CachePrecision, EngineLimits, Request, Sampling, SamplingProgress, sample};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -40,6 +40,36 @@ struct Line {
     seed: u64,
 }
 
+/// How a long job holds its rate and its memory: a tenth of its requests.
+#[derive(Serialize)]
+pub(super) struct Tenth {
+    /// Tokens generated in a second, from the last tenth's end on.
+    tokens_per_second: f64,
+    /// Resident at its end, in units of 10^6 bytes.
+    memory_mb: f64,
+}
+
+/// Notes the tenths while requests are answered.
+struct Notes {
+    requests: usize,
+    began: Instant,
+    /// Tokens and seconds at the last tenth's end.
+    last: (usize, f64),
+    tenths: Vec<Tenth>,
+}
+
+impl Notes {
+    fn progress(&mut self, finished: usize, tokens: usize) {
+        if finished * 10 < self.requests * (self.tenths.len() + 1) {
+            return;
+        }
+        let now = self.began.elapsed().as_secs_f64();
+        let tokens_per_second = (tokens - self.last.0) as f64 / (now - self.last.1);
+        self.tenths.push(Tenth { tokens_per_second, memory_mb: memory_mb("VmRSS:") });
+        self.last = (tokens, now);
+    }
+}
+
 impl Job {
     /// The checkpoint's name.
     pub(super) fn model(&self) -> &str {
@@ -47,16 +77,20 @@ impl Job {
     }
 
     /// Answers them all once, with the loop's own limits; tokens are those that were generated.
-    pub(super) fn answer(&self, model: &LanguageModel) -> Result<Timing> {
+    pub(super) fn answer(&self, model: &LanguageModel) -> Result<(Timing, Vec<Tenth>)> {
         let (requests, limits) = (self.read()?, self.limits());
         // Without continuous batching the next requests wait for the longest of those before them.
         let at_once = if self.is_without("continuous-batching") { limits.sequences } else { requests.len() };
         let began = Instant::now();
-        let mut tokens = 0;
+        let mut notes = Notes { requests: requests.len(), began, last: (0, 0.0), tenths: Vec::new() };
+        let (mut finished, mut tokens) = (0, 0);
         for requests in requests.chunks(at_once) {
-            tokens += sample(model, requests, &limits, &mut |_| {})?.iter().map(|completion| completion.tokens.len()).sum::<usize>();
+            let mut progress = |state: SamplingProgress| notes.progress(finished + state.finished, tokens + state.tokens);
+            let completions = sample(model, requests, &limits, &mut progress)?;
+            finished += requests.len();
+            tokens += completions.iter().map(|completion| completion.tokens.len()).sum::<usize>();
         }
-        Ok(Timing { tokens, seconds: vec![began.elapsed().as_secs_f64()] })
+        Ok((Timing { work: tokens as f64, seconds: vec![began.elapsed().as_secs_f64()] }, notes.tenths))
     }
 
     fn is_without(&self, idea: &str) -> bool {

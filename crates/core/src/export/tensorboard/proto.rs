@@ -85,6 +85,8 @@ struct Dim {
 
 const FLOAT: i32 = 1;
 const STRING: i32 = 7;
+/// `tensorboard.hparams.Status`.
+const SUCCESS: i32 = 1;
 /// `tensorflow.DataClass`.
 const SCALAR: i32 = 1;
 const TENSOR: i32 = 2;
@@ -102,8 +104,6 @@ struct HParamsPluginData {
 struct SessionStartInfo {
     #[prost(btree_map = "string, message", tag = "1")]
     hparams: BTreeMap<String, Setting>,
-    #[prost(string, tag = "4")]
-    group_name: String,
     #[prost(double, tag = "5")]
     start_time_secs: f64,
 }
@@ -170,8 +170,8 @@ pub(super) struct HParams {
 }
 
 impl HParams {
-    /// Settings by their dotted keys. Methods of one run stand in a group.
-    pub(super) fn of(settings: &BTreeMap<String, toml::Value>, group: &str, now: f64) -> Self {
+    /// Settings by their dotted keys, and when the work began and ended. No group is named: TensorBoard would take the mean over its members.
+    pub(super) fn of(settings: &BTreeMap<String, toml::Value>, began: f64, ended: f64) -> Self {
         let setting = |value: &toml::Value| Setting {
             kind: Some(match value {
                 toml::Value::Boolean(value) => Kind::Switch(*value),
@@ -182,13 +182,12 @@ impl HParams {
             }),
         };
         let hparams = settings.iter().map(|(key, value)| (key.clone(), setting(value))).collect();
-        let start = SessionStartInfo { hparams, group_name: group.to_owned(), start_time_secs: now };
-        const SUCCESS: i32 = 1;
+        let start = SessionStartInfo { hparams, start_time_secs: began };
         HParams {
             start: HParamsPluginData { session_start_info: Some(start), session_end_info: None },
             end: HParamsPluginData {
                 session_start_info: None,
-                session_end_info: Some(SessionEndInfo { status: SUCCESS, end_time_secs: now }),
+                session_end_info: Some(SessionEndInfo { status: SUCCESS, end_time_secs: ended }),
             },
         }
     }

@@ -29,10 +29,13 @@ const filters = [
   ["class", "Class", () => data.attempts.classes.map((name, number) => [number, plain(name)])],
 ];
 
+/** Log-probabilities that were not told come last. */
+const known = (value) => (Number.isNaN(value) ? 1e9 : value);
+
 const orders = {
   file: ["as made", () => null],
-  unsure: ["least sure first", ({ logprob }) => (a, b) => logprob[a] - logprob[b]],
-  sure: ["surest first", ({ logprob }) => (a, b) => logprob[b] - logprob[a]],
+  unsure: ["least sure first", ({ logprob }) => (a, b) => known(logprob[a]) - known(logprob[b])],
+  sure: ["surest first", ({ logprob }) => (a, b) => -known(-logprob[a]) + known(-logprob[b])],
   long: ["longest first", ({ tokens }) => (a, b) => tokens[b] - tokens[a]],
 };
 

@@ -57,7 +57,7 @@ struct Columns {
     problem: Vec<u32>,
     sample: Vec<u32>,
     tokens: Vec<u32>,
-    /// Mean log-probability of a token (natural logarithm).
+    /// Mean log-probability of a token (natural logarithm), not a number where it is not known.
     logprob: Vec<f32>,
 }
 
@@ -240,7 +240,7 @@ impl Collector<'_> {
         columns.problem.push(problem);
         columns.sample.push(attempt.sample);
         columns.tokens.push(attempt.completion_tokens as u32);
-        columns.logprob.push((attempt.logprob / attempt.completion_tokens.max(1) as f64) as f32);
+        columns.logprob.push(attempt.logprob_per_token().map_or(f32::NAN, |logprob| logprob as f32));
         let said = match &graded.verdict {
             Verdict::Wrong { predicted } => Some(predicted.as_str()),
             Verdict::Failed { reason } => Some(reason.as_str()),

@@ -36,6 +36,7 @@ const storyOf = (attempts, indices) => {
 };
 
 const meter = (logprob) => {
+  if (Number.isNaN(logprob)) return null;
   const sure = sureness(logprob);
   return element("span", { class: "meter", role: "img", "aria-label": `mean token probability ${percent(sure)}%` },
     element("span", { style: { width: `${100 * sure}%` } }));
@@ -46,7 +47,7 @@ const rationaleText = (text, logprob, written, tokens) => {
   if (!tokens || text.length > moreSigns) return passage(text, { class: `rationale whole shade-${shade(logprob)}` });
   const [now, then] = [-tokens[1].reduce((sum, value) => sum + value, 0), logprob * written];
   // Scores are rounded to a thousandth, and training's attention adds in another order than sampling's.
-  const agree = Math.abs(now - then) < 0.01 + 0.001 * tokens[1].length;
+  const agree = Number.isNaN(then) || Math.abs(now - then) < 0.01 + 0.001 * tokens[1].length;
   return [tokenText(text, tokens), !agree && element("p", { class: "note" },
     `The model divided its text into other tokens, or ended it otherwise: these add up to ${now.toFixed(2)} nats, and ${then.toFixed(2)} was recorded.`)];
 };
@@ -55,7 +56,8 @@ const figures = (attempts, index) => {
   const mean = attempts.logprob[index];
   const flags = attempts.flags[index];
   return element("p", { class: "note figures" },
-    `${plural(attempts.tokens[index], "token")} · mean log-probability ${mean.toFixed(3)} nats per token (probability ${percent(sureness(mean))}%) `,
+    `${plural(attempts.tokens[index], "token")} · `
+      + (Number.isNaN(mean) ? "their log-probabilities were not told" : `mean log-probability ${mean.toFixed(3)} nats per token (probability ${percent(sureness(mean))}%) `),
     meter(mean),
     (flags & FAITHFUL) !== 0 && " · equals the reference",
     (flags & READ_FLEXIBLY) !== 0 && " · the answer was not where the format puts it");

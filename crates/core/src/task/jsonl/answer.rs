@@ -43,13 +43,18 @@ impl Answers {
             AnswerType::Number => Comparison::Number,
             AnswerType::Choice => Comparison::Choice,
             AnswerType::Regex => Comparison::Regex,
-            AnswerType::Command => Comparison::Command(Verifier::start(&config.command, config.time_limit_seconds, config.most_failures)?),
+            AnswerType::Command => Comparison::Command(Verifier::new(&config.command, config.time_limit_seconds, config.most_failures)),
         };
         let pattern = match &config.pattern {
             None if config.answer_type == AnswerType::Choice => None,
             pattern => Some(one_group(pattern.as_deref().unwrap_or(MARKED_LINE))?),
         };
         Ok(Answers { stop: config.stop.clone(), pattern, comparison })
+    }
+
+    /// Starts the user's verifier, if there is one.
+    pub fn start(&self) -> Result<(), ConfigError> {
+        if let Comparison::Command(verifier) = &self.comparison { verifier.start() } else { Ok(()) }
     }
 
     /// Whether a text can be a known answer.

@@ -1,6 +1,6 @@
 //! Answers that a program of the user's judges.
 //!
-//! The program is started once and answers one line with one line:
+//! The program is started once, when there is something to judge, and answers one line with one line:
 //!
 //! ```text
 //! {"id": "jsonl/train/00017", "answer": "72", "completion": " 48/2 = 24 ..."}      and "choices", where there are some
@@ -17,7 +17,7 @@ use crate::task::ConfigError;
 use crate::types::{Problem, ProblemId, Verdict};
 use process::Process;
 use serde::{Deserialize, Serialize};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What is shown of an answer that is none.
@@ -32,7 +32,7 @@ pub(super) struct Verifier {
 }
 
 struct State {
-    /// `None` after a failure.
+    /// `None` before the first answer is wanted, and after a failure.
     process: Option<Process>,
     /// Failures since the last verdict.
     failures: u32,
@@ -65,13 +65,23 @@ enum Name {
 }
 
 impl Verifier {
+    /// The verifier; nothing is started yet, so that whoever only reads what was judged runs no program.
+    pub fn new(command: &[String], time_limit_seconds: f64, most_failures: u32) -> Self {
+        let state = Mutex::new(State { process: None, failures: 0 });
+        Verifier { command: command.to_vec(), time_limit: Duration::from_secs_f64(time_limit_seconds), most_failures, state }
+    }
+
     /// Starts the program, so that one which cannot be started is found before any work is done.
-    pub fn start(command: &[String], time_limit_seconds: f64, most_failures: u32) -> Result<Self, ConfigError> {
-        let process =
-            Process::start(command).map_err(|reason| ConfigError { key: "command", reason: format!("cannot be started: {reason}") })?;
-        let time_limit = Duration::from_secs_f64(time_limit_seconds);
-        let state = Mutex::new(State { process: Some(process), failures: 0 });
-        Ok(Verifier { command: command.to_vec(), time_limit, most_failures, state })
+    pub fn start(&self) -> Result<(), ConfigError> {
+        let process = Process::start(&self.command)
+            .map_err(|reason| ConfigError { key: "command", reason: format!("cannot be started: {reason}") })?;
+        self.state().process = Some(process);
+        Ok(())
+    }
+
+    /// Whoever held it and panicked cannot have left half of a state.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the program says of a completion.
@@ -82,13 +92,12 @@ impl Verifier {
         let Problem { id, answer, choices, .. } = problem;
         let question = serde_json::to_string(&Question { id, answer, choices, completion }).expect("texts are always JSON");
         let broken = |message| Error::Verifier { command: self.command.join(" "), message };
-        // Whoever held it and panicked cannot have left half of a state.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         // One that ended while nothing was asked has failed on nothing.
         let is_alive = state.process.as_mut().is_some_and(Process::is_alive);
         let mut process = match state.process.take().filter(|_| is_alive) {
             Some(process) => process,
-            None => Process::start(&self.command).map_err(|reason| broken(format!("cannot be started again: {reason}")))?,
+            None => Process::start(&self.command).map_err(|reason| broken(format!("cannot be started: {reason}")))?,
         };
         let judged = process.ask(question, self.time_limit).and_then(|line| verdict(&line, id));
         match judged {

@@ -1,12 +1,13 @@
 //! One process that answers lines with lines, in time or not at all.
 //!
 //! A thread writes the question and reads the answer, so that neither a full pipe nor a silent program holds up whoever asks; killing the
-//! process ends the thread. The process leads a group of its own, and with it goes whatever it has started.
+//! process ends the thread.
 
+use crate::process::Group;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Bytes of the longest line that is read.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -15,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// A running program. Dropping it kills it.
 pub(super) struct Process {
-    child: Child,
+    group: Group,
     questions: Sender<String>,
     answers: Receiver<Result<String, Closed>>,
     /// The last line on its standard error, sent when that ends.
@@ -30,9 +31,9 @@ impl Process {
         let (program, arguments) = command.split_first().ok_or("no program is named")?;
         let mut prepared = Command::new(program);
         prepared.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
-        let mut child = prepared.spawn().map_err(|error| format!("{program}: {error}"))?;
+        // It is asked nothing when it is stopped, so there is nothing that it could still do.
+        let mut group = Group::start(&mut prepared, Duration::ZERO).map_err(|error| error.to_string())?;
+        let child = group.leader();
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = pipes else { unreachable!("all three were asked for") };
         let (questions, to_ask) = channel();
@@ -40,12 +41,12 @@ impl Process {
         let (said, last_words) = channel();
         std::thread::spawn(move || converse(&to_ask, &answered, input, BufReader::new(output)));
         std::thread::spawn(move || said.send(last_line(errors)));
-        Ok(Process { child, questions, answers, last_words })
+        Ok(Process { group, questions, answers, last_words })
     }
 
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
-        self.status().is_none()
+        self.group.ended().is_none()
     }
 
     /// Puts a line and waits for the answer's.
@@ -59,41 +60,14 @@ impl Process {
         }
     }
 
-    fn status(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
-    }
-
     fn how_it_ended(&mut self) -> String {
-        let began = Instant::now();
-        let status = loop {
-            match self.status() {
-                None if began.elapsed() < GRACE => std::thread::sleep(Duration::from_millis(2)),
-                status => break status,
-            }
-        };
-        self.kill();
+        let status = self.group.wait(GRACE);
+        self.group.stop();
         let how = status.map_or_else(|| "it closed its output".to_owned(), |status| format!("it ended without an answer ({status})"));
         match self.last_words.recv_timeout(GRACE) {
             Ok(words) if !words.is_empty() => format!("{how}: {words}"),
             _ => how,
         }
-    }
-
-    /// Ends it and all that it started and that has not left its group.
-    fn kill(&mut self) {
-        // Failures mean that nobody is left.
-        #[cfg(unix)]
-        if let Some(group) = rustix::process::Pid::from_raw(self.child.id() as i32) {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

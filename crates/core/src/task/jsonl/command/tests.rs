@@ -1,7 +1,7 @@
 //! Verifiers that work, and verifiers that do what verifiers should not.
 
 use super::*;
-use std::path::Path;
+use crate::process::tests::is_running;
 use std::time::Instant;
 
 fn problem(id: &str) -> Problem {
@@ -10,7 +10,7 @@ fn problem(id: &str) -> Problem {
 
 fn verifier(script: &str, time_limit_seconds: f64, most_failures: u32) -> Verifier {
     let command = ["sh", "-c", script].map(str::to_owned);
-    Verifier::start(&command, time_limit_seconds, most_failures).unwrap_or_else(|error| panic!("{error}"))
+    Verifier::new(&command, time_limit_seconds, most_failures)
 }
 
 /// The verdict on a completion, in words.
@@ -120,10 +120,20 @@ fn one_that_ends_while_it_is_not_asked_is_started_anew() {
 }
 
 #[test]
+fn nothing_runs_before_there_is_something_to_judge() {
+    let place = tempfile::tempdir().expect("a directory");
+    let started = place.path().join("started");
+    let verifier = verifier(&format!("touch {started:?}; read -r line; echo '{{\"verdict\": \"correct\"}}'"), 60.0, 1);
+    assert!(verifier.state().process.is_none() && !started.exists());
+    assert_eq!(judged(&verifier, "x"), "correct");
+    assert!(started.exists());
+}
+
+#[test]
 fn one_that_cannot_be_started_is_told_at_once() {
     let refused = |command: &[&str]| {
         let command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
-        Verifier::start(&command, 1.0, 1).err().map(|error| error.to_string()).unwrap_or_default()
+        Verifier::new(&command, 1.0, 1).start().err().map(|error| error.to_string()).unwrap_or_default()
     };
     let said = refused(&["/nowhere/verify", "--fast"]);
     assert!(said.starts_with("command: cannot be started: /nowhere/verify: No such file"), "{said}");
@@ -147,17 +157,4 @@ fn nothing_is_left_running() {
         assert!(began.elapsed() < Duration::from_secs(60), "still running: {pids}");
         std::thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// Whether a process is there and not merely unburied.
-fn is_running(pid: &str) -> bool {
-    if !Path::new("/proc").exists() {
-        return std::process::Command::new("kill")
-            .args(["-0", pid])
-            .stderr(std::process::Stdio::null())
-            .status()
-            .is_ok_and(|s| s.success());
-    }
-    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    status.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }

@@ -1,0 +1,36 @@
+"""What each idea of the sampler gives: the same requests without it."""
+
+import material
+import page
+from alternate import Engine, alternate, run, starloop
+from sections.sampling import nothing
+
+WITHOUT = {
+    "prefix-sharing": "without shared prefixes: every prompt is computed whole",
+    "continuous-batching": "without continuous batching: a batch waits for its longest",
+    "chunked-prefill": "without chunks: prompts enter whole, however long",
+}
+
+
+def measure(settings):
+    questions = 8 if settings.quick else material.QUESTIONS
+    requests, prefix = material.requests(settings, questions, 1)
+    model = material.endless(settings, material.random_llama(settings, "S", layers=6, hidden=256, heads=8, intermediate=768))
+    halves = settings.scratch / "endless-f16"
+    convert = starloop(settings, "model", "convert", model, halves, "--dtype", "f16")
+    conversion = Engine("conversion", convert, read=nothing, leftover=halves)
+    run(conversion)
+    ours = lambda name, model, *more: Engine(
+        name, starloop(settings, "bench", "--mode", "sample", "--model", model, "--requests", requests, "--json", *more)
+    )
+    half_weights = ours("with weights of 16 bits", halves)
+    half_weights.failure = conversion.failure
+    engines = [
+        ours("starloop as it is, f32", model),
+        *(ours(text, model, "--without", idea) for idea, text in WITHOUT.items()),
+        ours("with keys and values of 16 bits", model, "--kv-cache", "f16"),
+        half_weights,
+    ]
+    return f"""{questions} questions of GSM8K behind one prefix of {prefix:,} tokens, greedy, a random llama of 6 layers and width 256: the same requests with one thing changed at a time.
+
+{page.comparison(alternate(engines, settings))}"""

@@ -1,0 +1,117 @@
+//! The curves: accuracy of all methods or of the classes of one, and the loss.
+
+use super::screen::{Curve, Screen, title};
+use super::words::percent;
+use crate::untrusted;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style, Stylize};
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Padding, Paragraph, Widget};
+use starloop_core::metrics::IterationMetrics;
+
+/// Okabe and Ito's palette as far as 256 colours have it, ordered so that neighbours differ in lightness.
+const PALETTE: [Color; 6] =
+    [Color::Indexed(33), Color::Indexed(214), Color::Indexed(36), Color::Indexed(175), Color::Indexed(166), Color::Indexed(117)];
+/// The signs that name curves in the legend, so that colour is not all that tells them apart.
+const SIGNS: [&str; 6] = ["●", "■", "▲", "◆", "▼", "✚"];
+/// Columns of the legend.
+const LEGEND: u16 = 26;
+
+/// A named curve.
+struct Named {
+    name: String,
+    points: Vec<(f64, f64)>,
+    /// The last value, as it is said.
+    last: String,
+}
+
+pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
+    let (heading, unit, curves) = curves(screen);
+    let block = Block::bordered().title(title(heading)).padding(Padding::horizontal(1));
+    let inner = block.inner(area);
+    block.render(area, buffer);
+    let points = || curves.iter().flat_map(|curve| &curve.points);
+    if points().next().is_none() {
+        return Paragraph::new("nothing was measured yet").dim().render(inner, buffer);
+    }
+    let [chart, legend] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(LEGEND.min(inner.width / 3))]).areas(inner);
+    let last = points().map(|(x, _)| *x).fold(1.0, f64::max);
+    let (low, high) = match screen.view.curve {
+        Curve::Loss => (0.0, points().map(|(_, y)| *y).fold(1e-6, f64::max)),
+        _ => (0.0, 100.0),
+    };
+    let label = |y: f64| if screen.view.curve == Curve::Loss { format!("{y:.2}") } else { format!("{y:.0}") };
+    let style = |place: usize| if screen.in_colour { Style::new().fg(PALETTE[place % PALETTE.len()]) } else { Style::new() };
+    let datasets = curves.iter().enumerate().map(|(place, curve)| {
+        Dataset::default().marker(Marker::Braille).graph_type(GraphType::Line).style(style(place)).data(&curve.points)
+    });
+    let ends = [0.0, last].map(|x| format!("{x:.0}"));
+    Chart::new(datasets.collect())
+        .x_axis(Axis::default().title(unit).bounds([0.0, last]).labels(ends))
+        .y_axis(Axis::default().bounds([low, high]).labels([label(low), label(f64::midpoint(low, high)), label(high)]))
+        .render(chart, buffer);
+    let lines = curves.iter().enumerate().map(|(place, curve)| {
+        let sign = Span::styled(SIGNS[place % SIGNS.len()], style(place));
+        Line::from(vec![" ".into(), sign, " ".into(), curve.name.as_str().into(), " ".into(), curve.last.as_str().bold()])
+    });
+    Paragraph::new(lines.collect::<Vec<_>>()).render(legend, buffer);
+    draw_ends(&curves, style, chart, [last, high], buffer);
+}
+
+/// Each curve's sign where it ends, as the legend shows it.
+fn draw_ends(curves: &[Named], style: impl Fn(usize) -> Style, chart: Rect, [last, high]: [f64; 2], buffer: &mut Buffer) {
+    // The chart keeps its left columns for the labels, and its last two lines for the axis; what is left is found by what it has drawn.
+    let Some(left) = (chart.left()..chart.right()).find(|x| buffer[(*x, chart.top())].symbol() == "│") else { return };
+    let (width, height) = (f64::from(chart.right() - left - 2), f64::from(chart.height.saturating_sub(3)));
+    for (place, curve) in curves.iter().enumerate() {
+        let Some((x, y)) = curve.points.last() else { continue };
+        let at = (left + 1 + (x / last * width).round() as u16, chart.top() + ((1.0 - y / high) * height).round() as u16);
+        if let Some(cell) = buffer.cell_mut(at) {
+            cell.set_symbol(SIGNS[place % SIGNS.len()]).set_style(style(place));
+        }
+    }
+}
+
+/// What is shown: its heading, the unit across, the curves.
+fn curves(screen: &Screen<'_>) -> (String, &'static str, Vec<Named>) {
+    let progress = screen.progress;
+    let measured = |iterations: &[IterationMetrics], share: &dyn Fn(&IterationMetrics) -> Option<f64>| {
+        let points = iterations.iter().filter_map(|metrics| Some((f64::from(metrics.iteration), 100.0 * share(metrics)?)));
+        points.collect::<Vec<_>>()
+    };
+    let named = |name: &str, points: Vec<(f64, f64)>| {
+        let last = points.last().map_or(String::new(), |(_, y)| percent(y / 100.0));
+        Named { name: untrusted::line(name), points, last }
+    };
+    let name = screen.view.method(progress);
+    let shown = progress.methods.iter().find(|method| method.name == name);
+    match screen.view.curve {
+        Curve::Methods => {
+            let overall = |metrics: &IterationMetrics| (metrics.accuracy.total > 0).then_some(metrics.accuracy.mean);
+            let curves = progress.methods.iter().map(|method| named(&method.name, measured(&method.iterations, &overall)));
+            ("accuracy, %".to_owned(), "iteration", curves.filter(|curve| !curve.points.is_empty()).collect())
+        }
+        Curve::Classes => {
+            let iterations = shown.map_or(&[][..], |method| &method.iterations);
+            let mut classes: Vec<&str> = Vec::new();
+            for entry in iterations.iter().flat_map(|metrics| &metrics.by_class) {
+                if !classes.contains(&entry.class.as_str()) {
+                    classes.push(&entry.class);
+                }
+            }
+            let of = |metrics: &IterationMetrics, class: &str| {
+                let entry = metrics.by_class.iter().find(|entry| entry.class == class && entry.accuracy.total > 0)?;
+                Some(entry.accuracy.mean)
+            };
+            let curves = classes.into_iter().map(|class| named(class, measured(iterations, &|metrics| of(metrics, class))));
+            (format!("accuracy of {} by class, %", untrusted::line(name)), "iteration", curves.collect())
+        }
+        Curve::Loss => {
+            let points: Vec<_> = shown.into_iter().flat_map(|method| &method.losses).map(|point| (point.step as f64, point.loss)).collect();
+            let last = points.last().map_or(String::new(), |(_, loss)| format!("{loss:.4}"));
+            (format!("loss of {}, nats per target token", untrusted::line(name)), "step", vec![Named { name: "loss".into(), points, last }])
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! One screen: what is under way, the curves, the stages and methods, what the model wrote.
+
+use super::curves;
+use super::words::{count, duration, percent, purpose, units};
+use crate::progress::stage_name;
+use crate::untrusted::{self, visible};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style, Stylize};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, LineGauge, Padding, Paragraph, Row, Table, Widget, Wrap};
+use starloop_core::run_dir::RunStatus;
+use starloop_core::types::Verdict;
+use starloop_core::watch::{MethodProgress, Progress, Rationale, UnderWay};
+
+/// Characters of a text that are laid out; of a longer one, the end is not shown.
+const LONGEST: usize = 20_000;
+/// Seconds without news after which a run may have been stopped, where nothing tells how long it should take.
+const SILENCE: f64 = 120.0;
+
+/// How the run is looked at.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    pub(super) curve: Curve,
+    /// The method that is looked at; the one at work unless one was chosen.
+    pub(super) chosen: Option<String>,
+    pub(super) only: Only,
+    /// Which of the rationales.
+    pub(super) place: usize,
+    /// Lines of it that are above the screen.
+    pub(super) scroll: u16,
+}
+
+/// Which curves are shown.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Curve {
+    #[default]
+    Methods,
+    Classes,
+    Loss,
+}
+
+/// Which rationales are leafed through.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Only {
+    #[default]
+    All,
+    Right,
+    NotRight,
+}
+
+/// What is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Screen<'a> {
+    pub(super) progress: &'a Progress,
+    pub(super) rationales: &'a [Rationale],
+    pub(super) view: &'a View,
+    /// Why the files could not be read, if so.
+    pub(super) trouble: Option<&'a str>,
+    /// Seconds since the Unix epoch.
+    pub(super) now: f64,
+    pub(super) in_colour: bool,
+}
+
+impl Curve {
+    pub(super) fn next(self) -> Self {
+        match self {
+            Curve::Methods => Curve::Classes,
+            Curve::Classes => Curve::Loss,
+            Curve::Loss => Curve::Methods,
+        }
+    }
+}
+
+impl Only {
+    /// The next choice; what is shown stays within it.
+    pub(super) fn next(self) -> Self {
+        match self {
+            Only::All => Only::Right,
+            Only::Right => Only::NotRight,
+            Only::NotRight => Only::All,
+        }
+    }
+
+    pub(super) fn of(self, rationales: &[Rationale]) -> impl Iterator<Item = &Rationale> {
+        rationales.iter().filter(move |rationale| match self {
+            Only::All => true,
+            Only::Right => rationale.graded.verdict.is_correct(),
+            Only::NotRight => !rationale.graded.verdict.is_correct(),
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Only::All => "",
+            Only::Right => " right",
+            Only::NotRight => " not right",
+        }
+    }
+}
+
+impl View {
+    /// The method that is looked at.
+    pub(super) fn method<'a>(&'a self, progress: &'a Progress) -> &'a str {
+        let at_work = || progress.under_way.as_ref().map(|stage| &stage.method).or(progress.done.last().map(|work| &work.method));
+        // Of a copy without events, the last that has got anywhere.
+        let furthest = || progress.methods.iter().rfind(|method| !method.iterations.is_empty()).map(|method| &method.name);
+        self.chosen.as_ref().or_else(at_work).or_else(furthest).map_or("", String::as_str)
+    }
+
+    /// Looks at the method after this one.
+    pub(super) fn next_method(&mut self, progress: &Progress) {
+        let names = || progress.methods.iter().map(|method| &method.name);
+        let place = names().position(|name| name == self.method(progress));
+        self.chosen = names().cycle().nth(place.map_or(0, |place| place + 1)).cloned();
+        self.leaf_to(0);
+    }
+
+    pub(super) fn leaf_to(&mut self, place: usize) {
+        (self.place, self.scroll) = (place, 0);
+    }
+}
+
+/// The heading of a block.
+pub(super) fn title(text: String) -> Span<'static> {
+    Span::styled(format!(" {text} "), Style::new().bold())
+}
+
+impl Widget for Screen<'_> {
+    fn render(self, area: Rect, buffer: &mut Buffer) {
+        let middle = if area.height < 22 { 0 } else { (area.height / 3).max(9) };
+        let rows = [1, 4, middle].map(Constraint::Length);
+        let [head, now, middle, below, keys] =
+            Layout::vertical([rows[0], rows[1], rows[2], Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+        self.head(head, buffer);
+        self.now(now, buffer);
+        if middle.height > 0 {
+            let [curves, tables] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(48.min(middle.width / 2))]).areas(middle);
+            curves::draw(&self, curves, buffer);
+            self.tables(tables, buffer);
+        }
+        self.rationale(below, buffer);
+        self.foot(keys, buffer);
+    }
+}
+
+impl Screen<'_> {
+    fn coloured(&self, colour: Color) -> Style {
+        if self.in_colour { Style::new().fg(colour) } else { Style::new() }
+    }
+
+    fn head(&self, area: Rect, buffer: &mut Buffer) {
+        let Progress { run, status, worked, last_news, left, .. } = self.progress;
+        let since = last_news.map_or(0.0, |last| self.now - last);
+        let state = match (status, self.silence()) {
+            (RunStatus::Finished, _) => format!("finished after {} of work", duration(*worked)),
+            (_, Some(silence)) => format!("no news for {}: stopped, or a copy?", duration(silence)),
+            _ => {
+                let left = left.map(|left| left - since).filter(|left| *left > 0.0);
+                let left = left.map_or(String::new(), |left| format!(", at most ≈ {} left", duration(left)));
+                format!("running for {}{left}", duration(worked + since))
+            }
+        };
+        let [name, at_right] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(state.chars().count() as u16 + 1)]).areas(area);
+        Line::from(vec![" starloop watch  ".dim(), untrusted::line(run).bold()]).render(name, buffer);
+        Line::from(state).render(at_right, buffer);
+    }
+
+    /// Seconds without news, where they are more than the work should take.
+    fn silence(&self) -> Option<f64> {
+        let since = self.now - self.progress.last_news?;
+        let expected = self.progress.under_way.as_ref().and_then(|stage| stage.expected).unwrap_or(0.0);
+        (since > SILENCE.max(3.0 * expected)).then_some(since)
+    }
+
+    fn now(&self, area: Rect, buffer: &mut Buffer) {
+        let block = Block::bordered().title(title("now".to_owned())).padding(Padding::horizontal(1));
+        let [what, how_far] = Layout::vertical([Constraint::Length(1); 2]).areas(block.inner(area));
+        block.render(area, buffer);
+        match &self.progress.under_way {
+            Some(work) => {
+                let method = self.progress.methods.iter().find(|method| method.name == work.method);
+                self.work(work, method.and_then(|method| method.planned)).render(what, buffer);
+                self.gauge(work, how_far, buffer);
+            }
+            None if self.progress.status == RunStatus::Finished => {
+                Line::from("finished").render(what, buffer);
+                self.warning(how_far, buffer);
+            }
+            None => Line::from("between two stages, or stopped there").render(what, buffer),
+        }
+    }
+
+    fn work<'a>(&self, work: &'a UnderWay, planned: Option<u32>) -> Line<'a> {
+        let UnderWay { method, iteration, stage: what, units: total, .. } = work;
+        let of = planned.filter(|planned| *planned > 0).map_or(String::new(), |planned| format!(" of at most {planned}"));
+        let place = if *iteration == 0 { ", the base: ".to_owned() } else { format!(", iteration {iteration}{of}: ") };
+        Line::from(vec![
+            untrusted::line(method).bold(),
+            place.into(),
+            Span::styled(stage_name(*what), self.coloured(Color::Cyan).bold()),
+            format!(", {} {}", count(*total as f64), units(*what)).into(),
+        ])
+    }
+
+    fn gauge(&self, work: &UnderWay, area: Rect, buffer: &mut Buffer) {
+        let elapsed = (self.now - work.since).max(0.0);
+        if self.silence().is_some() {
+            return Line::from("it was at this when the last news came").dim().render(area, buffer);
+        }
+        let Some(expected) = work.expected.filter(|expected| *expected > 0.0) else {
+            let text = format!("for {}; nothing of the kind was done before, so there is no estimate", duration(elapsed));
+            return Line::from(text).dim().render(area, buffer);
+        };
+        // What is not finished is not shown as if it were.
+        let share = (elapsed / expected).min(0.99);
+        let label = if elapsed > expected {
+            format!("{} so far, longer than before", duration(elapsed))
+        } else {
+            format!("≈ {:.0}%, ≈ {} left", 100.0 * share, duration(expected - elapsed))
+        };
+        LineGauge::default()
+            .ratio(share)
+            .label(format!("{label:<26}"))
+            .filled_symbol("━")
+            .unfilled_symbol("─")
+            .filled_style(self.coloured(Color::Cyan).bold())
+            .unfilled_style(Style::new().dim())
+            .render(area, buffer);
+    }
+
+    fn warning(&self, area: Rect, buffer: &mut Buffer) {
+        if let Some(warning) = self.progress.warnings.last() {
+            Line::styled(format!("! {}", untrusted::line(warning)), self.coloured(Color::Yellow)).render(area, buffer);
+        }
+    }
+
+    fn tables(&self, area: Rect, buffer: &mut Buffer) {
+        let methods = self.progress.methods.len() as u16 + 2;
+        let [stages, below] = Layout::vertical([Constraint::Fill(1), Constraint::Length(methods.min(area.height / 2))]).areas(area);
+        let heading = self.progress.done.last().map_or("stages".to_owned(), |work| {
+            if work.iteration == 0 {
+                format!("{}, the base", untrusted::line(&work.method))
+            } else {
+                format!("{}, iteration {}", untrusted::line(&work.method), work.iteration)
+            }
+        });
+        let rows = self.progress.done.iter().map(|work| {
+            let seconds = work.seconds.map_or("?".to_owned(), duration);
+            let rate = work.seconds.filter(|seconds| *seconds > 0.0).map_or("?".to_owned(), |s| count(work.tokens as f64 / s));
+            Row::new([stage_name(work.stage).to_owned(), count(work.units as f64), count(work.tokens as f64), rate, seconds])
+        });
+        let widths = [Constraint::Fill(1), Constraint::Length(6), Constraint::Length(6), Constraint::Length(8), Constraint::Length(11)];
+        Table::new(rows, widths)
+            .header(Row::new(["stage", "done", "tokens", "tokens/s", "time"]).style(Style::new().dim()))
+            .block(Block::bordered().title(title(heading)))
+            .render(stages, buffer);
+        let rows = self.progress.methods.iter().map(|method| {
+            let chosen = method.name == self.view.method(self.progress);
+            let row = Row::new([untrusted::line(&method.name), progress_of(method), accuracy_of(method)]);
+            if chosen { row.style(Style::new().bold()) } else { row }
+        });
+        Table::new(rows, [Constraint::Fill(1), Constraint::Length(12), Constraint::Length(14)])
+            .block(Block::bordered().title(title("methods".to_owned())))
+            .render(below, buffer);
+    }
+
+    fn rationale(&self, area: Rect, buffer: &mut Buffer) {
+        let method = untrusted::line(self.view.method(self.progress));
+        let shown: Vec<&Rationale> = self.view.only.of(self.rationales).collect();
+        let Some(rationale) = shown.get(self.view.place.min(shown.len().saturating_sub(1))) else {
+            let block = Block::bordered().title(title(format!("what {method} wrote last")));
+            return Paragraph::new("nothing yet").dim().block(block).render(area, buffer);
+        };
+        let heading = format!(
+            "{method}, iteration {}, {}: {} of {}{}",
+            rationale.iteration,
+            purpose(rationale.purpose),
+            self.view.place + 1,
+            shown.len(),
+            self.view.only.name()
+        );
+        let (sign, colour) = verdict(&rationale.graded.verdict);
+        let attempt = &rationale.graded.attempt;
+        let name = format!("{} ({})", untrusted::line(&attempt.problem.0), untrusted::line(&attempt.class));
+        let mut lines = vec![Line::from(vec![name.dim(), "  ".into(), Span::styled(sign, self.coloured(colour).bold())])];
+        if let Some(question) = &rationale.question {
+            lines.extend(laid_out(question.text.trim_end(), Style::new().dim()));
+            lines.extend(question.answer.iter().map(|answer| Line::from(format!("known answer: {}", untrusted::line(answer))).dim()));
+        }
+        lines.push(Line::from("─".repeat(usize::from(area.width.saturating_sub(4)))).dim());
+        lines.extend(laid_out(&attempt.completion, Style::new()));
+        Paragraph::new(lines)
+            .wrap(Wrap { trim: false })
+            .scroll((self.view.scroll, 0))
+            .block(Block::bordered().title(title(heading)).padding(Padding::horizontal(1)))
+            .render(area, buffer);
+    }
+
+    fn foot(&self, area: Rect, buffer: &mut Buffer) {
+        if let Some(trouble) = self.trouble {
+            return Line::styled(format!(" ! {}", untrusted::line(trouble)), self.coloured(Color::Yellow)).render(area, buffer);
+        }
+        let keys = [("q", "quit"), ("← →", "leaf"), ("↑ ↓", "scroll"), ("v", "verdict"), ("c", "curves"), ("m", "method")];
+        let spans = keys.into_iter().flat_map(|(key, what)| [format!(" {key} ").bold(), format!("{what}  ").dim()]);
+        Line::from(spans.collect::<Vec<_>>()).render(area, buffer);
+    }
+}
+
+/// Finished iterations, of those planned.
+fn progress_of(method: &MethodProgress) -> String {
+    let finished = method.iterations.iter().map(|metrics| metrics.iteration).max();
+    match (finished, method.planned) {
+        (None, _) => "not begun".to_owned(),
+        (Some(finished), Some(planned)) => format!("{finished} of {planned}"),
+        (Some(finished), None) => finished.to_string(),
+    }
+}
+
+/// The final accuracy, or the last that was measured.
+fn accuracy_of(method: &MethodProgress) -> String {
+    let measured = method.iterations.iter().rfind(|metrics| metrics.accuracy.total > 0);
+    method
+        .final_metrics
+        .as_ref()
+        .or(measured)
+        .map_or(String::new(), |metrics| format!("{} {}", percent(metrics.accuracy.mean), metrics.split.name()))
+}
+
+fn verdict(verdict: &Verdict) -> (String, Color) {
+    match verdict {
+        Verdict::Correct => ("✓ correct".to_owned(), Color::Green),
+        Verdict::Wrong { predicted } => (format!("✗ wrong: {}", untrusted::line(predicted)), Color::Red),
+        Verdict::Failed { reason } => (format!("! failed: {}", untrusted::line(reason)), Color::Red),
+        other => (format!("? {}", other.name()), Color::Yellow),
+    }
+}
+
+/// A text of a model or of a task, line by line.
+fn laid_out(text: &str, style: Style) -> Vec<Line<'static>> {
+    let cut = text.char_indices().nth(LONGEST).map(|(at, _)| at);
+    let mut lines: Vec<Line<'static>> =
+        visible(&text[..cut.unwrap_or(text.len())]).lines().map(|line| Line::styled(line.to_owned(), style)).collect();
+    if let Some(at) = cut {
+        lines.push(Line::from(format!("… ({} more characters)", text[at..].chars().count())).dim());
+    }
+    lines
+}

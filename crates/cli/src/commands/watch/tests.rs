@@ -1,0 +1,185 @@
+#![allow(clippy::unwrap_used)]
+
+use super::screen::{Curve, Only};
+use super::*;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::Color;
+use starloop_core::event::Stage;
+use starloop_core::inspect::Purpose;
+use starloop_core::method::Approach;
+use starloop_core::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMetrics, LossPoint, SelectionCounts};
+use starloop_core::report::Question;
+use starloop_core::run_dir::RunStatus;
+use starloop_core::task::Split;
+use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, ProblemId, Verdict};
+use starloop_core::watch::{MethodProgress, UnderWay, Work};
+
+fn metrics(iteration: u32, right: u64) -> IterationMetrics {
+    IterationMetrics {
+        iteration,
+        checkpoint: String::new(),
+        problems: 100,
+        unhinted: AttemptCounts::default(),
+        hinted: AttemptCounts::default(),
+        selection: SelectionCounts::default(),
+        training: None,
+        split: Split::Dev,
+        accuracy: Accuracy::new(right, 100),
+        by_class: vec![ClassAccuracy { class: "3 digits".into(), accuracy: Accuracy::new(right, 100) }],
+        evaluation_tokens: 0,
+    }
+}
+
+fn progress() -> Progress {
+    let star = MethodProgress {
+        name: "star".into(),
+        kind: Approach::StarRationalized,
+        planned: Some(5),
+        iterations: vec![metrics(0, 20), metrics(1, 75)],
+        final_metrics: None,
+        losses: vec![LossPoint { step: 1, loss: 2.0 }, LossPoint { step: 40, loss: 0.0625 }],
+    };
+    let direct = MethodProgress { name: "direct".into(), kind: Approach::Direct, planned: Some(1), iterations: Vec::new(), ..star.clone() };
+    let under_way =
+        UnderWay { method: "star".into(), iteration: 2, stage: Stage::FineTuning, units: 80, since: 1000.0, expected: Some(40.0) };
+    let done = Work { method: "star".into(), iteration: 2, stage: Stage::Sampling, units: 2000, tokens: 90_000, seconds: Some(9.0) };
+    Progress {
+        run: "tiny".into(),
+        status: RunStatus::Running,
+        last_news: Some(1000.0),
+        worked: 600.0,
+        methods: vec![star, direct],
+        done: vec![done],
+        under_way: Some(under_way),
+        left: Some(190.0),
+        warnings: vec!["the base is near chance".into()],
+    }
+}
+
+fn rationale(completion: &str, verdict: Verdict) -> Rationale {
+    let attempt = Attempt {
+        problem: ProblemId("arithmetic/train/624+259".into()),
+        class: "3 digits".into(),
+        mode: Mode::Hinted,
+        sample: 0,
+        seed: 1,
+        checkpoint: String::new(),
+        prompt_sha256: String::new(),
+        prompt_tokens: 1,
+        completion_tokens: 1,
+        completion: completion.into(),
+        finish: FinishReason::Stop,
+        logprob: Some(-1.0),
+    };
+    let question = Some(Question { text: "6 2 4 + 2 5 9".into(), answer: Some("8 8 3".into()), reference: None });
+    Rationale {
+        iteration: 1,
+        purpose: Purpose::Hinted,
+        question,
+        graded: GradedAttempt { attempt, verdict, reading: None, faithful: None },
+    }
+}
+
+/// What is on a terminal of this size, ten seconds into the fine-tuning.
+fn drawn(size: (u16, u16), progress: &Progress, rationales: &[Rationale], view: &View) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+    let screen = Screen { progress, rationales, view, trouble: None, now: 1010.0, in_colour: true };
+    terminal.draw(|frame| frame.render_widget(screen, frame.area())).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn shows(buffer: &Buffer, expected: &[&str]) {
+    let text = text_of(buffer);
+    for part in expected {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+}
+
+#[test]
+fn a_screen_tells_where_the_run_is() {
+    let (progress, view) = (progress(), View::default());
+    let rationales = [rationale("6 2 4\n8 8 3", Verdict::Correct), rationale("8 8 4", Verdict::Wrong { predicted: "8 8 4".into() })];
+    let buffer = drawn((110, 40), &progress, &rationales, &view);
+    shows(
+        &buffer,
+        &[
+            "starloop watch  tiny",
+            "running for 10 min, at most ≈ 3 min 00 s left",
+            "star, iteration 2 of at most 5: fine-tuning, 80 steps",
+            "≈ 25%, ≈ 30 s left",
+            "sampling",
+            "90.0k     10.0k     9 s",
+            "1 of 5       75.0% dev",
+            "not begun",
+            "accuracy, %",
+            "● star 75.0%",
+            "star, iteration 1, with the hint: 1 of 2",
+            "arithmetic/train/624+259 (3 digits)  ✓ correct",
+            "6 2 4 + 2 5 9",
+            "known answer: 8 8 3",
+            "q quit",
+        ],
+    );
+    let coloured = buffer.content().iter().filter(|cell| cell.symbol() == "●" && cell.fg == Color::Indexed(33)).count();
+    assert_eq!(coloured, 2, "the curve's sign in the legend and at its end");
+}
+
+#[test]
+fn curves_change_and_the_loss_has_its_unit() {
+    let progress = progress();
+    let mut view = View { curve: Curve::Methods.next(), ..View::default() };
+    shows(&drawn((110, 40), &progress, &[], &view), &["accuracy of star by class, %", "● 3 digits 75.0%", "nothing yet"]);
+    view.curve = view.curve.next();
+    shows(&drawn((110, 40), &progress, &[], &view), &["loss of star, nats per target token", "● loss 0.0625", "2.00", "step"]);
+    view.next_method(&progress);
+    shows(
+        &drawn((110, 40), &Progress { methods: vec![progress.methods[0].clone()], ..progress.clone() }, &[], &view),
+        &["what direct wrote"],
+    );
+    assert_eq!(view.curve.next(), Curve::Methods);
+}
+
+#[test]
+fn silence_is_told_from_work() {
+    let late = Progress { last_news: Some(0.0), ..progress() };
+    shows(
+        &drawn((110, 40), &late, &[], &View::default()),
+        &["no news for 16 min: stopped, or a copy?", "it was at this when the last news came"],
+    );
+    let mut long = progress();
+    long.under_way.as_mut().unwrap().expected = Some(4.0);
+    shows(&drawn((110, 40), &long, &[], &View::default()), &["10 s so far, longer than before"]);
+    long.under_way.as_mut().unwrap().expected = None;
+    shows(&drawn((110, 40), &long, &[], &View::default()), &["for 10 s; nothing of the kind was done before"]);
+    let finished = Progress { status: RunStatus::Finished, under_way: None, ..progress() };
+    shows(&drawn((110, 40), &finished, &[], &View::default()), &["finished after 10 min of work", "! the base is near chance"]);
+}
+
+#[test]
+fn nothing_that_a_model_writes_reaches_the_terminal_as_it_is() {
+    let hostile = format!("\u{1b}[2J\u{1b}]0;owned\u{7}\r\u{202e}evil\u{200b}\n{}", "x".repeat(1 << 20));
+    let mut named = progress();
+    named.run = "\u{1b}[31mred".into();
+    let rationales = [rationale(&hostile, Verdict::Wrong { predicted: hostile.clone() })];
+    let buffer = drawn((110, 40), &named, &rationales, &View::default());
+    shows(&buffer, &["␛[2J␛]0;owned␇␍⟨U+202E⟩evil⟨U+200B⟩", "␛[31mred"]);
+    let unseen = buffer.content().iter().flat_map(|cell| cell.symbol().chars()).find(|c| c.is_control() || *c == '\u{202e}');
+    assert_eq!(unseen, None);
+}
+
+#[test]
+fn every_size_can_be_drawn() {
+    let progress = progress();
+    let rationales = [rationale("你好 6 2 4\n8 8 3", Verdict::Correct)];
+    for size in [(1, 1), (5, 3), (20, 8), (40, 22), (80, 24), (300, 100)] {
+        for curve in [Curve::Methods, Curve::Classes, Curve::Loss] {
+            let view = View { curve, ..View::default() };
+            drawn(size, &progress, &rationales, &view);
+            drawn(size, &Progress { methods: Vec::new(), ..progress.clone() }, &[], &view);
+        }
+    }
+    let (right, wrong) = (View { only: Only::Right, ..View::default() }, View { only: Only::NotRight, ..View::default() });
+    shows(&drawn((80, 24), &progress, &rationales, &right), &["1 of 1 right", "你好 6 2 4"]);
+    shows(&drawn((80, 24), &progress, &rationales, &wrong), &["nothing yet"]);
+}

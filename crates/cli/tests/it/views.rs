@@ -1,0 +1,251 @@
+//! Looking at a run: inspect, watch, compare, export. Nothing of it changes the run, and old and hostile directories are read too.
+
+use crate::program::{assert_same, lines, small_run, snapshot, starloop, text};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+fn json_lines(output: &str) -> Vec<Value> {
+    output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn inspect_finds_what_the_files_hold() {
+    let all = lines(&small_run().join("star/iter-001/attempts.jsonl"));
+    let count = |is_wanted: &dyn Fn(&Value) -> bool| all.iter().filter(|attempt| is_wanted(attempt)).count();
+    let learned = lines(&small_run().join("star/iter-001/train.jsonl")).len();
+    let found = |filter: &str| {
+        let line = format!("inspect --json --method star --iteration 1 {filter}");
+        json_lines(&starloop(&line, &[text(small_run())]).done())
+    };
+    let attempts = |filter: &str| found(filter).into_iter().filter(|found| found["purpose"] != "evaluation").count();
+    assert_eq!(attempts(""), all.len());
+    assert_eq!(attempts("--verdict wrong"), count(&|attempt| attempt["verdict"] == "wrong"));
+    assert_eq!(attempts("--purpose hinted"), count(&|attempt| attempt["mode"] == "hinted"));
+    assert_eq!(attempts("--kept"), learned);
+    assert_eq!(attempts("--dropped"), count(&|attempt| attempt["verdict"] == "correct") - learned);
+    assert_eq!(found("--limit 3").len(), 3);
+    for found in found("--verdict correct --purpose hinted --limit 5") {
+        let answer = found["question"]["answer"].as_str().unwrap();
+        assert!(
+            found["question"]["text"].as_str().unwrap().starts_with("Input:") && found["completion"].as_str().unwrap().ends_with(answer)
+        );
+    }
+    starloop("inspect --method unknown", &[text(small_run())]).failed(1, &["has no method unknown", "few_shot, direct, star"]);
+}
+
+#[test]
+fn a_problem_has_its_story() {
+    let evaluated = lines(&small_run().join("star/iter-002/eval.jsonl"));
+    let problem = evaluated.last().unwrap()["problem"].as_str().unwrap();
+    let whole = starloop("inspect --problem", &[problem, text(small_run())]).done();
+    let last = problem.rsplit('/').next().unwrap();
+    assert_eq!(starloop("inspect --problem", &[last, text(small_run())]).done(), whole);
+    assert_eq!(whole.matches(problem).count(), 1, "the problem once: {whole}");
+    for part in [
+        "few_shot\n    evaluation          0 ",
+        "  star\n    evaluation          0 ",
+        "  2 ",
+        "known answer: ",
+        "star, iteration 2, evaluation: ",
+    ] {
+        assert!(whole.contains(part), "{part:?}: {whole}");
+    }
+    let nothing = starloop("inspect --problem nowhere", &[text(small_run())]);
+    assert!(nothing.err.contains("nothing like that"), "{}", nothing.err);
+    assert_eq!(nothing.done(), "");
+}
+
+#[test]
+fn watch_prints_a_screen_and_its_figures() {
+    let screen = starloop("watch --once", &[text(small_run())]).done();
+    for part in
+        ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "held out: ", "known answer: "]
+    {
+        assert!(screen.contains(part), "{part:?}: {screen}");
+    }
+    let progress = starloop("watch --json", &[text(small_run())]).json();
+    assert_eq!(progress["status"], "finished");
+    assert_eq!(progress["methods"][2]["iterations"].as_array().unwrap().len(), 3);
+    starloop("watch", &[text(small_run())]).failed(1, &["no terminal", "--once"]);
+}
+
+/// Right answers by problem, and tokens, as the files tell.
+fn right(evaluation: &str) -> BTreeMap<String, bool> {
+    let answers = lines(&small_run().join(evaluation)).into_iter();
+    answers.map(|answer| (answer["problem"].as_str().unwrap().to_owned(), answer["verdict"] == "correct")).collect()
+}
+
+#[test]
+fn compare_counts_problems_won_and_lost() {
+    let run = text(small_run());
+    let comparison = starloop("compare --json --method direct --with star", &[run, run]).json();
+    let (direct, star) = (right("direct/iter-001/eval.jsonl"), right("star/iter-002/eval.jsonl"));
+    let only = |winner: &BTreeMap<String, bool>, loser: &BTreeMap<String, bool>| {
+        winner.iter().filter(|(problem, right)| **right && !loser[*problem]).map(|(problem, _)| problem.clone()).collect::<Vec<_>>()
+    };
+    let method = &comparison["methods"][0];
+    assert_eq!(method["won"], serde_json::json!(only(&star, &direct)));
+    assert_eq!(method["lost"], serde_json::json!(only(&direct, &star)));
+    assert_eq!([&method["unpaired"], &method["accuracy"][1]["total"]], [0, star.len()]);
+    assert!(method["tokens"][1][1].as_u64() > method["tokens"][0][1].as_u64() && method["seconds"][0].as_f64() > Some(0.0));
+    let itself = starloop("compare", &[run, run]).done();
+    assert!(itself.contains("star, on 10 dev problems") && itself.contains("the same problems right"), "{itself}");
+    starloop("compare --method nothing", &[run, run]).failed(2, &["no method nothing", "few_shot, direct, star"]);
+}
+
+#[test]
+fn exports_hold_the_same_figures() {
+    let place = tempfile::tempdir().unwrap();
+    let out = |name: &str| place.path().join(name);
+    let before = snapshot(small_run());
+    let files = ["figures.csv", "figures.jsonl", "plot.svg", "plot.png", "learned.jsonl", "events"].map(out);
+    let options = ["--csv", "--jsonl", "--svg", "--png", "--training-set", "--tensorboard"];
+    let arguments: Vec<&str> = options.iter().zip(&files).flat_map(|(option, file)| [*option, text(file)]).collect();
+    starloop("export --method star --iteration 1", &[&[text(small_run())], &arguments[..]].concat()).done();
+    starloop("export --method star --iteration 1 --training-set", &[text(&out("learned.parquet")), text(small_run())]).done();
+    assert!(snapshot(small_run()) == before, "the run is as it was");
+
+    let report = starloop("report --json", &[text(small_run())]).json();
+    assert_eq!(serde_json::json!(lines(&files[1])), report["results"]);
+    let table = std::fs::read_to_string(&files[0]).unwrap();
+    assert_eq!(table.lines().count(), 7, "a header and six iterations: {table}");
+    assert!(table.starts_with("run,method,iteration,") && table.contains("accuracy 2 digits"), "{table}");
+    assert!(std::fs::read(&files[2]).unwrap() == std::fs::read(small_run().join("accuracy.svg")).unwrap());
+    assert!(std::fs::read(&files[3]).unwrap().starts_with(b"\x89PNG\r\n"));
+    let (learned, examples) = (lines(&files[4]), lines(&small_run().join("star/iter-001/train.jsonl")));
+    assert_eq!(serde_json::json!(learned), serde_json::json!(examples));
+    assert!(std::fs::read(out("learned.parquet")).unwrap().starts_with(b"PAR1"));
+    let events = |method: &str| files[5].join("small-run").join(method).join("events.out.tfevents.starloop");
+    let star = std::fs::read(events("star")).unwrap();
+    assert!(events("few_shot").exists() && events("direct").exists() && star.len() > 10_000);
+    starloop("export --tensorboard", &[text(&files[5]), text(small_run())]).done();
+    assert!(std::fs::read(events("star")).unwrap() == star, "the same run, the same bytes");
+}
+
+#[test]
+fn a_checkpoint_is_exported_with_its_card() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("shared");
+    let line = "export --method star --iteration 2";
+    starloop(line, &[text(small_run()), "--checkpoint", text(&out)]).done();
+    let card = std::fs::read_to_string(out.join("README.md")).unwrap();
+    let metrics: Value = serde_json::from_slice(&std::fs::read(small_run().join("star/iter-002/metrics.json")).unwrap()).unwrap();
+    let mean = format!("{:.1}", 100.0 * metrics["accuracy"]["mean"].as_f64().unwrap());
+    let expected = [
+        "---\nlibrary_name: transformers\n",
+        "name: \"smoke\"\n",
+        "# STaR with rationalization on arithmetic, iteration 2\n",
+        &format!("| after iteration 2 | {mean} |"),
+        metrics["checkpoint"].as_str().unwrap(),
+        "```toml\nname = \"smoke\"\n",
+    ];
+    for part in expected {
+        assert!(card.contains(part), "{part:?}: {card}");
+    }
+    std::fs::remove_file(out.join("README.md")).unwrap();
+    assert_same(&out, &small_run().join("star/iter-002/checkpoint"));
+    starloop(line, &[text(small_run()), "--checkpoint", text(&out)]).failed(2, &["exists already", "--checkpoint"]);
+    starloop("export --method star --iteration 9", &[text(small_run())]).failed(2, &["no checkpoint of iteration 9", "those of 1, 2"]);
+    starloop("export --method star --adapter", &[text(small_run())]).failed(2, &["fine-tuned whole"]);
+    starloop("export --method few_shot", &[text(small_run())]).failed(2, &["few_shot has no checkpoint"]);
+    starloop("export --training-set learned.txt", &[text(small_run())]).failed(1, &[".jsonl or .parquet"]);
+}
+
+/// A copy of the small run in which star's first answer on held-out problems is this completion.
+fn with_answer(place: &Path, completion: &str) -> PathBuf {
+    let run = place.join("copy");
+    copy(small_run(), &run);
+    let path = run.join("star/iter-002/eval.jsonl");
+    let mut answers = lines(&path);
+    answers[0]["completion"] = completion.into();
+    answers[0]["verdict"] = "wrong".into();
+    answers[0]["predicted"] = completion.into();
+    std::fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<Vec<_>>().concat()).unwrap();
+    run
+}
+
+#[test]
+fn nothing_that_a_model_writes_steers_the_terminal() {
+    let place = tempfile::tempdir().unwrap();
+    let hostile = format!("\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}\r\n{}", "y".repeat(1 << 20));
+    let run = with_answer(place.path(), &hostile);
+    for line in ["inspect --method star --iteration 2", "watch --once", "compare --problems"] {
+        let more = if line.starts_with("compare") { vec![text(small_run()), text(&run)] } else { vec![text(&run)] };
+        let shown = starloop(line, &more).done();
+        let steering = shown.chars().find(|c| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c));
+        assert_eq!(steering, None, "{line}");
+        assert!(shown.len() < 100_000, "{line}: {} bytes", shown.len());
+    }
+    let whole = starloop("inspect --method star --iteration 2 --full --text owned", &[text(&run)]).done();
+    assert!(whole.contains("␛]0;owned␇␛[2J⟨U+202E⟩␍") && whole.len() > 1 << 20);
+    let raw = json_lines(&starloop("inspect --json --text owned", &[text(&run)]).done());
+    assert_eq!(raw[0]["completion"], hostile.as_str(), "data is data");
+}
+
+#[test]
+fn a_run_of_an_older_version_is_read() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("small-run");
+    copy(small_run(), &run);
+    for newer in
+        ["events.jsonl", "lock", "accuracy.svg", "star/iter-001/loss.jsonl", "star/iter-002/loss.jsonl", "direct/iter-001/loss.jsonl"]
+    {
+        std::fs::remove_file(run.join(newer)).unwrap();
+    }
+    let path = run.join("run.json");
+    let mut info: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    info.as_object_mut().unwrap().remove("inputs");
+    std::fs::write(&path, info.to_string()).unwrap();
+    let events = place.path().join("events");
+    for line in ["inspect", "watch --once", "watch --json", "report", "export --tensorboard"] {
+        let more = if line.starts_with("export") { vec![text(&events), text(&run)] } else { vec![text(&run)] };
+        starloop(line, &more).done();
+    }
+    let screen = starloop("watch --once", &[text(&run)]).done();
+    assert!(screen.contains("finished") && screen.contains("▲ star"), "{screen}");
+    starloop("compare", &[text(&run), text(small_run())]).done();
+    // A later layout is not guessed at.
+    info["format_version"] = 2.into();
+    std::fs::write(&path, info.to_string()).unwrap();
+    for line in ["inspect", "watch --once", "export"] {
+        starloop(line, &[text(&run)]).failed(1, &["format version 2, but this starloop reads version 1"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn reading_a_run_starts_no_program_that_its_config_names() {
+    let place = tempfile::tempdir().unwrap();
+    let (run, started) = (place.path().join("copy"), place.path().join("started"));
+    copy(small_run(), &run);
+    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
+    let (before, rest) = config.split_once("[task]").unwrap();
+    let (_, after) = rest.split_once("[training]").unwrap();
+    let task = format!("kind = \"jsonl\"\ntrain = \"nowhere\"\nanswer_type = \"command\"\ncommand = [\"touch\", {started:?}]\n");
+    let hostile = format!("{before}[task]\n{task}\n[training]{after}");
+    std::fs::write(run.join("config.toml"), hostile).unwrap();
+    let page = place.path().join("page.html");
+    for line in ["inspect", "watch --once", "report", "report --html", "compare"] {
+        let more = match line {
+            "report --html" => vec![text(&page), text(&run)],
+            "compare" => vec![text(&run), text(&run)],
+            _ => vec![text(&run)],
+        };
+        starloop(line, &more).done();
+        assert!(!started.exists(), "{line}");
+    }
+}

@@ -1,0 +1,244 @@
+//! `[policy]`: what samples. The embedded engine unless told otherwise, or an OpenAI-compatible server.
+
+use super::{Invalid, Section};
+use crate::error::Result;
+use serde::{Deserialize, Serialize};
+
+/// What samples.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum PolicyConfig {
+    /// This process.
+    #[default]
+    Embedded,
+    /// Servers that speak OpenAI's completions.
+    OpenAi(Box<ServingConfig>),
+}
+
+const EMBEDDED: &str = "embedded";
+const OPENAI: &str = "openai";
+const KINDS: &[&str] = &[EMBEDDED, OPENAI];
+
+/// Keys that say where and how patiently is asked, and nothing of what is answered: a run may be taken up with others.
+const CIRCUMSTANCES: &[&str] = &[
+    "endpoints",
+    "api_key_env",
+    "in_flight",
+    "request_seconds",
+    "patience_seconds",
+    "tries",
+    "launch",
+    "replicas",
+    "health",
+    "start_seconds",
+    "reload",
+];
+
+/// Which server it is: all take the same requests, and each has its own further keys and gaps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerKind {
+    /// Any other: only what OpenAI describes is sent.
+    #[default]
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// `vllm serve`.
+    Vllm,
+    /// `python -m sglang.launch_server`.
+    Sglang,
+    /// llama.cpp's own `llama-server`.
+    LlamaCpp,
+    /// `python -m llama_cpp.server`, of llama-cpp-python.
+    LlamaCppPython,
+    /// `mistralrs-server`, which ignores seeds.
+    MistralRs,
+    /// `transformers serve`, which gives no log-probabilities.
+    Transformers,
+}
+
+/// How prompts are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptForm {
+    /// As token ids, made here: no beginning token is doubled, and the tokenizer is the one that training uses.
+    Tokens,
+    /// As text, which the server tokenises.
+    Text,
+}
+
+/// How a running server is made to serve another checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Reload {
+    /// A recipe.
+    Recipe(Recipe),
+    /// A program of the user's with its arguments; `{checkpoint}` and `{endpoint}` are filled in. It is done when the server serves it.
+    Command(Vec<String>),
+}
+
+/// What a server is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipe {
+    /// `SGLang`: `/update_weights_from_disk`.
+    Sglang,
+    /// vLLM: `/v1/load_lora_adapter`, for checkpoints that are adapters; the base is asked by `model`.
+    VllmLora,
+}
+
+/// `[policy]` of `kind = "openai"`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServingConfig {
+    /// Which server it is.
+    pub server: ServerKind,
+    /// Base addresses such as `http://127.0.0.1:8000/v1`, one for each replica. Where a server is launched, they are known by themselves.
+    pub endpoints: Vec<String>,
+    /// The name that the server knows the model by; `{checkpoint}` is the checkpoint's directory.
+    pub model: String,
+    /// The environment variable that holds the API key. The key itself has no place in a config.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// How prompts are sent; by default as token ids where the server takes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompts: Option<PromptForm>,
+    /// Ask for log-probabilities; by default where the server gives them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    /// Let the server end completions at the task's stop strings. Where it cannot, it generates on, and the text is cut here.
+    pub stop_at_server: bool,
+    /// Samples of one prompt in one request (`n`). With 1, every sample has a seed of its own; with more, the server makes the others'.
+    pub samples_per_request: u32,
+    /// Requests that are open at once, for each endpoint.
+    pub in_flight: usize,
+    /// Seconds for a whole answer.
+    pub request_seconds: f64,
+    /// Seconds without any answer after which the run stops.
+    pub patience_seconds: f64,
+    /// Failed answers to one request after which the run stops. Connections that break and servers that are busy do not count.
+    pub tries: u32,
+    /// The program that serves a checkpoint, with its arguments; `{checkpoint}`, `{port}` and `{replica}` (from 0) are filled in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub launch: Vec<String>,
+    /// Servers that are launched.
+    pub replicas: usize,
+    /// The path at the server's root that answers 200 once it serves; by default the server's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    /// Seconds until a launched server serves.
+    pub start_seconds: f64,
+    /// How a running server is made to serve another checkpoint; without it, checkpoints are asked by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload: Option<Reload>,
+}
+
+impl Default for ServingConfig {
+    fn default() -> Self {
+        ServingConfig {
+            server: ServerKind::OpenAi,
+            endpoints: Vec::new(),
+            model: "{checkpoint}".to_owned(),
+            api_key_env: None,
+            prompts: None,
+            logprobs: None,
+            stop_at_server: true,
+            samples_per_request: 1,
+            in_flight: 32,
+            request_seconds: 600.0,
+            patience_seconds: 1800.0,
+            tries: 8,
+            launch: Vec::new(),
+            replicas: 1,
+            health: None,
+            start_seconds: 1800.0,
+            reload: None,
+        }
+    }
+}
+
+impl PolicyConfig {
+    /// Reads `[policy]`, where there is one.
+    pub(super) fn read(section: Option<Section<'_>>) -> Result<Self> {
+        let Some(mut section) = section else { return Ok(PolicyConfig::Embedded) };
+        if *section.kind(KINDS, |kind| *kind)? == OPENAI {
+            return Ok(PolicyConfig::OpenAi(Box::new(section.read()?)));
+        }
+        section.read::<Nothing>().map(|_| PolicyConfig::Embedded)
+    }
+
+    /// The section as it is written, if it says anything.
+    pub(super) fn to_table(&self) -> Option<toml::Table> {
+        let PolicyConfig::OpenAi(config) = self else { return None };
+        let mut table = super::source::to_table(config.as_ref());
+        table.insert("kind".into(), OPENAI.into());
+        Some(table)
+    }
+
+    /// Whether a key of the config, such as `policy.endpoints`, says nothing of what is sampled.
+    pub(super) fn is_circumstance(key: &str) -> bool {
+        key.strip_prefix("policy.").is_some_and(|key| CIRCUMSTANCES.contains(&key))
+    }
+
+    /// Values that cannot be.
+    pub(super) fn check(&self, chat: bool) -> Result<(), Invalid> {
+        match self {
+            PolicyConfig::Embedded => Ok(()),
+            PolicyConfig::OpenAi(config) => config.check(chat),
+        }
+    }
+}
+
+/// A section without keys.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl ServingConfig {
+    /// How prompts are sent.
+    pub fn prompt_form(&self) -> PromptForm {
+        let takes_tokens = matches!(self.server, ServerKind::Vllm | ServerKind::Sglang | ServerKind::LlamaCpp);
+        self.prompts.unwrap_or(if takes_tokens { PromptForm::Tokens } else { PromptForm::Text })
+    }
+
+    /// Whether log-probabilities are asked for.
+    pub fn wants_logprobs(&self) -> bool {
+        self.logprobs.unwrap_or(self.server != ServerKind::Transformers)
+    }
+
+    fn check(&self, chat: bool) -> Result<(), Invalid> {
+        let require = |holds: bool, key: &str, message: &str| {
+            if holds { Ok(()) } else { Err(Invalid { key: format!("policy.{key}"), message: message.to_owned() }) }
+        };
+        let launched = !self.launch.is_empty();
+        require(
+            launched == self.endpoints.is_empty(),
+            "endpoints",
+            "name the running servers here, or the program that serves a checkpoint in policy.launch, and not both",
+        )?;
+        require(!launched || self.launch.iter().any(|word| word.contains("{port}")), "launch", "has to tell the server its {port}")?;
+        require(
+            !launched || self.launch.iter().any(|word| word.contains("{checkpoint}")),
+            "launch",
+            "has to tell the server the {checkpoint}",
+        )?;
+        require(!launched || self.reload.is_none(), "reload", "a server that is launched for each checkpoint needs none")?;
+        let is_address = |endpoint: &String| endpoint.starts_with("http://") || endpoint.starts_with("https://");
+        require(self.endpoints.iter().all(is_address), "endpoints", "each has to be an address such as http://127.0.0.1:8000/v1")?;
+        require(self.replicas > 0, "replicas", "must be at least 1")?;
+        require(self.in_flight > 0, "in_flight", "must be at least 1")?;
+        require(self.tries > 0, "tries", "must be at least 1")?;
+        require(self.samples_per_request > 0, "samples_per_request", "must be at least 1")?;
+        let seconds = |value: f64| value.is_finite() && value > 0.0 && value < 1e9;
+        require(seconds(self.request_seconds), "request_seconds", "must be a number of seconds above 0")?;
+        require(seconds(self.start_seconds), "start_seconds", "must be a number of seconds above 0")?;
+        require(
+            seconds(self.patience_seconds) && self.patience_seconds >= self.request_seconds,
+            "patience_seconds",
+            "must be a number of seconds, and at least policy.request_seconds",
+        )?;
+        require(
+            !chat || self.prompt_form() == PromptForm::Tokens,
+            "prompts",
+            "model.chat = true renders prompts here, so they have to be sent as token ids (prompts = \"tokens\")",
+        )
+    }
+}

@@ -1,0 +1,70 @@
+//! `[trainer]`: what does the fine-tuning that `[training]` describes.
+
+use super::{Invalid, source};
+use serde::{Deserialize, Serialize};
+
+/// What in an argument of the command is replaced: see [`crate::trainer::command`].
+pub(crate) const PLACES: [&str; 7] = ["base", "data", "out", "state", "settings", "steps", "seed"];
+
+/// What fine-tunes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainerKind {
+    /// This program, on this machine.
+    #[default]
+    Embedded,
+    /// A program of the user's, wherever it trains.
+    Command,
+}
+
+/// The settings of `[trainer]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainerConfig {
+    /// What fine-tunes.
+    pub kind: TrainerKind,
+    /// With `kind = "command"`: the program and its arguments, in which `{base}`, `{data}`, `{out}`, `{state}`, `{settings}`, `{steps}` and
+    /// `{seed}` are replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+}
+
+impl TrainerConfig {
+    /// Checks the values against each other.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let invalid = |message: String| Err(Invalid { key: "trainer.command".to_owned(), message });
+        match self.kind {
+            TrainerKind::Embedded if self.command.is_empty() => return Ok(()),
+            TrainerKind::Embedded => return invalid("is run by kind = \"command\" only".to_owned()),
+            TrainerKind::Command => {}
+        }
+        if self.command.first().is_none_or(String::is_empty) {
+            return invalid("is missing: name the program that fine-tunes, and its arguments".to_owned());
+        }
+        let places: Vec<&str> = self.command.iter().flat_map(|argument| places(argument)).collect();
+        if let Some(unknown) = places.iter().find(|place| !PLACES.contains(place)) {
+            let known = PLACES.map(str::to_owned);
+            let near = source::nearest(unknown, &known).map(|near| format!("; did you mean {{{near}}}?")).unwrap_or_default();
+            return invalid(format!("{{{unknown}}} stands for nothing; there are {{{}}}{near}", known.join("}, {")));
+        }
+        if !places.iter().any(|place| ["out", "settings"].contains(place)) {
+            return invalid("has neither {out} nor {settings}, so the program would not know where its checkpoint is awaited".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// The names in braces of an argument. What stands behind a dollar sign is a shell's.
+fn places(argument: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = argument;
+    while let Some(at) = rest.find('{') {
+        let is_shells = rest[..at].ends_with('$');
+        rest = &rest[at + 1..];
+        let name = &rest[..rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len())];
+        if !is_shells && !name.is_empty() && rest[name.len()..].starts_with('}') {
+            found.push(name);
+        }
+    }
+    found
+}

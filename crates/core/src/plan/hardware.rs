@@ -1,0 +1,118 @@
+//! What devices do in an hour: a table of data sheets, and the shares of it that real programs reach.
+
+use super::problems::Work;
+use super::{Assumptions, Model};
+use serde::Serialize;
+
+/// A device, by its maker's data sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Accelerator {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Dense matrix products in bf16, in 10^12 floating-point operations a second.
+    pub tera_flops: f64,
+    /// Memory bandwidth, in 10^9 bytes a second.
+    pub bandwidth_gb: f64,
+    /// Memory, in 10^9 bytes.
+    pub memory_gb: f64,
+}
+
+/// The devices that a plan can be made for (NVIDIA's data sheets of the SXM modules).
+pub const ACCELERATORS: [Accelerator; 3] = [
+    Accelerator { name: "H100", tera_flops: 989.4, bandwidth_gb: 3_350.0, memory_gb: 80.0 },
+    Accelerator { name: "H200", tera_flops: 989.4, bandwidth_gb: 4_800.0, memory_gb: 141.0 },
+    Accelerator { name: "A100", tera_flops: 312.0, bandwidth_gb: 2_039.0, memory_gb: 80.0 },
+];
+
+/// Bytes of a weight, a key or a value in serving.
+const HALF: f64 = 2.0;
+/// Bytes of a trained weight: itself, its gradient and two moments, in 32 bits each.
+const TRAINED: f64 = 16.0;
+
+/// How a model is served on devices of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Serving {
+    /// Devices that hold one copy of the model together.
+    pub devices_per_replica: u32,
+    /// Copies of the model.
+    pub replicas: u32,
+    /// Bytes of weights on a device.
+    pub weights_bytes: f64,
+    /// Sequences that a copy decodes at once.
+    pub sequences: f64,
+    /// Seconds of a decoding step, which makes a token for each of them.
+    pub step_seconds: f64,
+    /// Tokens that all copies together decode in a second.
+    pub tokens_per_second: f64,
+    /// Tokens of prompts that all copies together read in a second.
+    pub prompt_tokens_per_second: f64,
+}
+
+/// How a model is trained on devices of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Training {
+    /// Bytes of weights, gradients and the optimizer on a device, sharded over all of them.
+    pub state_bytes: f64,
+    /// Bytes of activations on a device.
+    pub activation_bytes: f64,
+    /// Whether both fit.
+    pub fits: bool,
+    /// Tokens that all devices together train in a second.
+    pub tokens_per_second: f64,
+}
+
+impl Accelerator {
+    /// The device of a name, in any case.
+    pub fn find(name: &str) -> Option<&'static Accelerator> {
+        ACCELERATORS.iter().find(|device| device.name.eq_ignore_ascii_case(name))
+    }
+
+    fn flops(&self) -> f64 {
+        self.tera_flops * 1e12
+    }
+
+    /// Serving on `devices` of them; nothing where they cannot hold the model once.
+    pub(super) fn serve(&self, devices: u32, model: &Model, work: &Work, assumptions: &Assumptions) -> Option<Serving> {
+        let length = work.mean_prompt + work.mean_completion;
+        let usable = self.memory_gb * 1e9 * assumptions.memory_share;
+        let weights = HALF * model.parameters as f64;
+        // The fewest devices that hold the weights and some sequences beside them.
+        let room = |devices: u32| f64::from(devices) * usable - weights;
+        let fits = |devices: &u32| room(*devices) > 4.0 * length * model.cache_bytes_per_token;
+        let together = (0..=10).map(|power| 1 << power).take_while(|together| *together <= devices).find(fits)?;
+        let replicas = devices / together;
+        let wanted = (work.prompts as f64 / f64::from(work.iterations.max(1)) / f64::from(replicas)).max(1.0);
+        let most = (room(together) / (length * model.cache_bytes_per_token)).floor();
+        let sequences = most.min(assumptions.sequences_per_replica).min(wanted);
+        let parts = f64::from(together);
+        // A step reads the weights once and each sequence's keys and values, and multiplies for each sequence.
+        let read = weights + sequences * (work.mean_prompt + work.mean_completion / 2.0) * model.cache_bytes_per_token;
+        let reading = read / (parts * self.bandwidth_gb * 1e9 * assumptions.decode_bandwidth_share);
+        let multiplying = sequences * model.forward_flops(length) / (parts * self.flops() * assumptions.prefill_share);
+        let step_seconds = reading.max(multiplying) + assumptions.step_overhead_seconds;
+        Some(Serving {
+            devices_per_replica: together,
+            replicas,
+            weights_bytes: weights / parts,
+            sequences,
+            step_seconds,
+            tokens_per_second: f64::from(replicas) * sequences / step_seconds,
+            prompt_tokens_per_second: f64::from(replicas) * parts * self.flops() * assumptions.prefill_share
+                / model.prefill_flops(work.mean_prompt),
+        })
+    }
+
+    /// Training on `devices` of them, all together.
+    pub(super) fn train(&self, devices: u32, model: &Model, work: &Work, assumptions: &Assumptions) -> Training {
+        let frozen = if model.trained == model.parameters { 0.0 } else { HALF * model.parameters as f64 };
+        let state_bytes = (frozen + TRAINED * model.trained as f64) / f64::from(devices);
+        let activation_bytes = model.training_activation_bytes;
+        let flops = model.training_flops(work.mean_example);
+        Training {
+            state_bytes,
+            activation_bytes,
+            fits: state_bytes + activation_bytes <= self.memory_gb * 1e9 * assumptions.memory_share,
+            tokens_per_second: f64::from(devices) * self.flops() * assumptions.training_share / flops,
+        }
+    }
+}

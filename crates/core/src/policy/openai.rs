@@ -1,0 +1,304 @@
+//! The policy that samples on servers that speak OpenAI's completions: vLLM, `SGLang`, llama.cpp, mistral.rs, `transformers serve`.
+//!
+//! `launch.rs` starts a server for each checkpoint where the config says how, `reload.rs` makes a running one serve another; `dialect.rs`
+//! knows what each server wants to be asked, `client.rs` speaks HTTP, and `dispatch.rs` asks many at once.
+
+use super::{Keep, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
+use crate::config::{ModelConfig, PromptForm, ServerKind, ServingConfig};
+use crate::error::{Error, Result};
+use client::{Client, Trouble};
+use dialect::{Dialect, Prompt};
+use dispatch::{Arrival, Dispatch, Job, Manners, Outcome};
+use launch::Server;
+use starloop_lm::checkpoint::weights_sha256;
+use starloop_lm::model::PromptEncoder;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+mod client;
+mod dialect;
+mod dispatch;
+mod launch;
+mod reload;
+#[cfg(test)]
+mod tests;
+
+/// A server that is not there when a checkpoint is to be sampled is waited for so long.
+const ABSENT: Duration = Duration::from_secs(120);
+/// How often is looked whether servers still run, and whether patience is at its end.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Samples on servers.
+#[derive(Debug)]
+pub struct OpenAiPolicy {
+    config: ServingConfig,
+    chat: bool,
+    client: Arc<Client>,
+    /// Where launched servers write what they say.
+    log: PathBuf,
+    served: Option<Served>,
+    /// The adapter that running servers were last told to load.
+    adapter: Option<String>,
+}
+
+/// A checkpoint that is served.
+#[derive(Debug)]
+struct Served {
+    /// Base addresses.
+    endpoints: Vec<String>,
+    /// The name that it is asked by.
+    model: String,
+    prompts: Arc<PromptEncoder<'static>>,
+    /// The servers that were launched for it.
+    servers: Vec<Server>,
+}
+
+impl OpenAiPolicy {
+    /// A policy that asks as `[policy]` says; servers that it launches write into the file `log`.
+    ///
+    /// # Errors
+    /// The API key is not in the environment.
+    pub fn new(config: &ServingConfig, model: &ModelConfig, log: PathBuf) -> Result<Self> {
+        let key = config.api_key_env.as_ref().map(|name| api_key(name)).transpose()?;
+        let client = Client::new(key, config.in_flight, Duration::from_secs_f64(config.request_seconds));
+        Ok(OpenAiPolicy { config: config.clone(), chat: model.chat, client: Arc::new(client), log, served: None, adapter: None })
+    }
+
+    /// The servers to ask, started for this checkpoint where they are ours.
+    fn serve(&mut self, checkpoint: &Path, sha256: &str) -> Result<Served> {
+        let prompts = PromptEncoder::load(checkpoint, self.chat);
+        let prompts =
+            Arc::new(prompts.map_err(|error| Error::Engine { context: "reading a tokenizer".into(), message: error.to_string() })?);
+        let directory = std::path::absolute(checkpoint)?.display().to_string();
+        let mut model = self.config.model.replace("{checkpoint}", &directory);
+        let (mut endpoints, mut servers) = (self.config.endpoints.clone(), Vec::new());
+        if !self.config.launch.is_empty() {
+            endpoints.clear();
+            for replica in 0..self.config.replicas {
+                let server = Server::start(&self.config.launch, &directory, replica, &self.log)?;
+                endpoints.push(server.endpoint());
+                servers.push(server);
+            }
+            let limit = Duration::from_secs_f64(self.config.start_seconds);
+            let health = self.config.health.as_deref().unwrap_or(health_path(self.config.server));
+            servers.iter_mut().try_for_each(|server| server.wait(&self.client, health, limit))?;
+        }
+        if let Some(reload) = &self.config.reload {
+            let (adapter, before) = (reload::adapter_name(sha256), self.adapter.take());
+            for endpoint in &endpoints {
+                if reload::reload(reload, &self.client, endpoint, checkpoint, &adapter, before.as_deref())? {
+                    model.clone_from(&adapter);
+                }
+            }
+            self.adapter = Some(adapter);
+        }
+        endpoints.iter().try_for_each(|endpoint| self.check_model(endpoint, &model))?;
+        Ok(Served { endpoints, model, prompts, servers })
+    }
+
+    /// Whether a server lists the model that it will be asked for. One that has no list is taken at its word: its answers name the model.
+    fn check_model(&self, endpoint: &str, model: &str) -> Result<()> {
+        if self.config.server == ServerKind::Transformers {
+            // Its list is that of a cache on its disk; a directory is loaded when it is asked for.
+            return Ok(());
+        }
+        let failed = |problem: String| Error::Server { endpoint: endpoint.to_owned(), problem };
+        let began = Instant::now();
+        let list = loop {
+            match self.client.get(&format!("{}/models", endpoint.trim_end_matches('/'))) {
+                Ok(list) => break list,
+                Err(Trouble::Refused(message)) if message.starts_with("HTTP 404") => return Ok(()),
+                Err(Trouble::Refused(message)) => return Err(failed(message)),
+                // It may be starting.
+                Err(trouble) if began.elapsed() > ABSENT.min(Duration::from_secs_f64(self.config.patience_seconds)) => {
+                    return Err(failed(trouble.message().into()));
+                }
+                Err(_) => std::thread::sleep(LOOK),
+            }
+        };
+        let entries = list["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let names: Vec<&str> = entries.iter().flat_map(|entry| [entry["id"].as_str(), entry["root"].as_str()]).flatten().collect();
+        if names.is_empty() || names.iter().any(|name| dialect::is_name_of(name, model)) {
+            return Ok(());
+        }
+        Err(failed(format!(
+            "serves {}, and not {model:?}; start it with that name, or say in policy.model which name stands for the checkpoint",
+            names.join(", ")
+        )))
+    }
+
+    /// Requests in the order of their prompts, some samples of one prompt together.
+    fn jobs(&self, requests: &[SampleRequest]) -> Vec<Job> {
+        let mut order: Vec<usize> = (0..requests.len()).collect();
+        order.sort_by(|&a, &b| requests[a].prompt.cmp(&requests[b].prompt));
+        let mut jobs: Vec<Job> = Vec::new();
+        for place in order {
+            let SampleRequest { prompt, seed } = &requests[place];
+            match jobs.last_mut() {
+                Some(job) if *job.prompt == **prompt && job.samples.len() < self.config.samples_at_once() => {
+                    job.samples.push((place, *seed));
+                }
+                Some(job) if *job.prompt == **prompt => {
+                    let prompt = Arc::clone(&job.prompt);
+                    jobs.push(Job { prompt, samples: vec![(place, *seed)], failures: 0 });
+                }
+                _ => jobs.push(Job { prompt: prompt.as_str().into(), samples: vec![(place, *seed)], failures: 0 }),
+            }
+        }
+        jobs
+    }
+
+    /// What puts one job to a server.
+    fn ask(&self, served: &Served, parameters: &SamplingParameters) -> Box<dispatch::Ask> {
+        let form = self.config.prompt_form();
+        let (client, prompts) = (Arc::clone(&self.client), Arc::clone(&served.prompts));
+        let urls: Vec<String> = served.endpoints.iter().map(|endpoint| format!("{}/completions", endpoint.trim_end_matches('/'))).collect();
+        let dialect = Dialect {
+            server: self.config.server,
+            logprobs: self.config.wants_logprobs(),
+            stop_at_server: self.config.stop_at_server,
+            model: served.model.clone(),
+            end_tokens: prompts.tokenizer().end_tokens().to_vec(),
+            parameters: parameters.clone(),
+        };
+        Box::new(move |server, job| {
+            let refused = |error: starloop_lm::Error| Trouble::Refused(error.to_string());
+            let encode = |text: &str| prompts.encode(text).map_err(refused);
+            let count = |text: &str| prompts.tokenizer().encode(text, false).map_err(refused).map(|ids| ids.len());
+            let prompt = match form {
+                PromptForm::Tokens => Prompt::Tokens(encode(&job.prompt)?),
+                PromptForm::Text => Prompt::Text(&job.prompt),
+            };
+            let seed = job.samples.first().map_or(0, |(_, seed)| *seed);
+            let answer = client.post(&urls[server], &dialect.request(&prompt, job.samples.len(), seed))?;
+            let answer = dialect.read(answer, job.samples.len())?;
+            let prompt_tokens = match (&prompt, answer.prompt_tokens) {
+                (Prompt::Tokens(ids), _) => ids.len(),
+                (Prompt::Text(_), Some(counted)) => counted,
+                (Prompt::Text(text), None) => encode(text)?.len(),
+            };
+            let only = answer.completion_tokens.filter(|_| answer.choices.len() == 1 && !answer.choices[0].is_cut_here);
+            let arrive = |(choice, &(place, _)): (dialect::Choice, &(usize, u64))| {
+                let completion_tokens = match (only, &choice.logprobs) {
+                    (Some(counted), _) => counted,
+                    (None, Some(logprobs)) => logprobs.len(),
+                    // The end token is not in the text.
+                    (None, None) => count(&choice.text)? + 1,
+                };
+                Ok(Arrival { place, choice, prompt_tokens, completion_tokens })
+            };
+            answer.choices.into_iter().zip(&job.samples).map(arrive).collect()
+        })
+    }
+
+    /// A launched server that has ended, as an error.
+    fn check_servers(&mut self) -> Result<()> {
+        let mut servers = self.served.iter_mut().flat_map(|served| &mut served.servers);
+        servers.try_for_each(Server::check)
+    }
+
+    fn out_of_patience(&self, dispatch: &Dispatch, served: &Served) -> Error {
+        let troubles = dispatch.troubles().into_iter().zip(&served.endpoints);
+        let told: Vec<String> = troubles.filter_map(|(trouble, endpoint)| Some(format!("{endpoint}: {}", trouble?))).collect();
+        let problem = format!(
+            "no answer for {:.0} s (policy.patience_seconds){}; what was answered is kept, and a run goes on from there with --resume",
+            self.config.patience_seconds,
+            if told.is_empty() { String::new() } else { format!("; {}", told.join("; ")) }
+        );
+        Error::Server { endpoint: served.endpoints.join(", "), problem }
+    }
+}
+
+impl Policy for OpenAiPolicy {
+    fn load(&mut self, checkpoint: &Path) -> Result<String> {
+        // The old servers go first: two may not fit.
+        self.served = None;
+        let failed = |error: starloop_lm::Error| Error::Engine { context: "reading a checkpoint".to_owned(), message: error.to_string() };
+        let sha256 = weights_sha256(checkpoint).map_err(failed)?;
+        self.served = Some(self.serve(checkpoint, &sha256)?);
+        Ok(sha256)
+    }
+
+    fn unload(&mut self) {
+        self.served = None;
+    }
+
+    fn keeps_journal(&self) -> bool {
+        true
+    }
+
+    fn sample(
+        &mut self,
+        requests: &[SampleRequest],
+        parameters: &SamplingParameters,
+        progress: &mut dyn FnMut(SampleProgress),
+    ) -> Result<Vec<Sample>> {
+        self.sample_each(requests, parameters, &mut |_, _| Ok(()), progress)
+    }
+
+    fn sample_each(
+        &mut self,
+        requests: &[SampleRequest],
+        parameters: &SamplingParameters,
+        keep: &mut Keep<'_>,
+        progress: &mut dyn FnMut(SampleProgress),
+    ) -> Result<Vec<Sample>> {
+        let nothing = || Error::Engine { context: "sampling".to_owned(), message: "no checkpoint is loaded".to_owned() };
+        let served = self.served.as_ref().ok_or_else(nothing)?;
+        let (servers, ask) = (served.endpoints.len(), self.ask(served, parameters));
+        let manners = Manners { in_flight: self.config.in_flight, tries: self.config.tries };
+        let dispatch = Dispatch::begin(self.jobs(requests), servers, manners, ask)?;
+        let mut samples: HashMap<usize, Sample> = HashMap::with_capacity(requests.len());
+        let (mut tokens, mut last) = (0, Instant::now());
+        while samples.len() < requests.len() {
+            match dispatch.next(LOOK) {
+                Some(Outcome::Samples(arrivals)) => {
+                    last = Instant::now();
+                    for arrival in arrivals {
+                        let (place, sample) = (arrival.place, sample(arrival));
+                        keep(place, &sample)?;
+                        tokens += sample.completion_tokens as u64;
+                        samples.insert(place, sample);
+                    }
+                    progress(SampleProgress { finished: samples.len() as u64, tokens });
+                }
+                Some(Outcome::Refused(request, message)) => return Err(Error::Request { request, problem: None, message }),
+                None => {
+                    self.check_servers()?;
+                    let served = self.served.as_ref().ok_or_else(nothing)?;
+                    if last.elapsed().as_secs_f64() > self.config.patience_seconds {
+                        return Err(self.out_of_patience(&dispatch, served));
+                    }
+                }
+            }
+        }
+        Ok((0..requests.len()).filter_map(|place| samples.remove(&place)).collect())
+    }
+}
+
+fn sample(arrival: Arrival) -> Sample {
+    let Arrival { choice, prompt_tokens, completion_tokens, .. } = arrival;
+    let logprob = choice.logprobs.map(|logprobs| logprobs.iter().sum());
+    Sample { text: choice.text, prompt_tokens, completion_tokens, finish: choice.finish, logprob }
+}
+
+/// The key in an environment variable.
+fn api_key(name: &str) -> Result<String> {
+    let key = std::env::var(name).unwrap_or_default();
+    // What cannot stand in a header would be shown by an error about it.
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let message = format!("the environment variable {name} has to hold the API key (visible ASCII, no blanks)");
+        return Err(Error::ConfigValue { origin: "the environment".into(), key: "policy.api_key_env".into(), message });
+    }
+    Ok(key)
+}
+
+/// What answers 200 at a server's root once it serves.
+fn health_path(server: ServerKind) -> &'static str {
+    match server {
+        ServerKind::LlamaCppPython | ServerKind::OpenAi => "/v1/models",
+        _ => "/health",
+    }
+}

@@ -1,0 +1,138 @@
+//! What the program tells of its steps, kept so that the curve of the loss is whole whatever interrupted it.
+
+use crate::error::{Error, Result};
+use crate::metrics::TrainingMetrics;
+use crate::trainer::TrainingProgress;
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::Path;
+
+/// What was told, line by line, beside the program's own states.
+const FILE: &str = "starloop-progress.jsonl";
+
+/// A line of progress. Other keys are the program's own.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct StepLine {
+    /// The optimizer step, from 1.
+    step: u64,
+    /// The mean loss per target token of the steps since the line before (natural logarithm).
+    loss: f64,
+    /// Tokens that went through the model so far.
+    #[serde(default)]
+    tokens: u64,
+    /// Those of them that carried loss.
+    #[serde(default)]
+    target_tokens: u64,
+}
+
+/// The examples that did not fit.
+#[derive(Debug, Deserialize)]
+struct TooLong {
+    dropped_too_long: u64,
+}
+
+/// What was told so far.
+pub(super) struct Told<'a> {
+    lines: Vec<StepLine>,
+    /// What an earlier try told, until it is known from where this one goes on.
+    earlier: Vec<StepLine>,
+    dropped_too_long: u64,
+    file: fs::File,
+    path: std::path::PathBuf,
+    progress: &'a mut dyn FnMut(TrainingProgress),
+}
+
+impl<'a> Told<'a> {
+    /// Goes on with what an earlier try told, if there was one.
+    pub fn take_up(directory: &Path, progress: &'a mut dyn FnMut(TrainingProgress)) -> Result<Self> {
+        let path = directory.join(FILE);
+        // A crash may have cut the last line off.
+        let text = if path.exists() { fs::read_to_string(&path)? } else { String::new() };
+        let earlier: Vec<StepLine> = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
+        let mut whole = Vec::new();
+        for line in &earlier {
+            write_line(&mut whole, line)?;
+        }
+        crate::run_dir::write_whole(&path, &whole)?;
+        let file = fs::OpenOptions::new().append(true).open(&path)?;
+        Ok(Told { lines: Vec::new(), earlier, dropped_too_long: 0, file, path, progress })
+    }
+
+    /// Takes notice of a line of the program's output, which may be progress.
+    pub fn hear(&mut self, line: &[u8]) -> Result<()> {
+        if let Ok(step) = serde_json::from_slice::<StepLine>(line) {
+            return self.step(step);
+        }
+        if let Ok(TooLong { dropped_too_long }) = serde_json::from_slice(line) {
+            self.dropped_too_long = dropped_too_long;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, line: StepLine) -> Result<()> {
+        if self.lines.is_empty() {
+            // The steps before the one that it goes on from are those of the earlier try; the others are told anew.
+            self.take_earlier(line.step);
+            let mut kept = Vec::new();
+            for line in &self.lines {
+                write_line(&mut kept, line)?;
+            }
+            crate::run_dir::write_whole(&self.path, &kept)?;
+            self.file = fs::OpenOptions::new().append(true).open(&self.path)?;
+        }
+        let last = self.lines.last().map_or(0, |line| line.step);
+        if line.step <= last {
+            let message = format!("step {} was told after step {last}; steps are counted up from 1", line.step);
+            return Err(Error::Engine { context: "fine-tuning".to_owned(), message });
+        }
+        write_line(&mut self.file, &line)?;
+        self.push(line);
+        Ok(())
+    }
+
+    fn take_earlier(&mut self, before: u64) {
+        for line in std::mem::take(&mut self.earlier).into_iter().take_while(|line| line.step < before) {
+            self.push(line);
+        }
+    }
+
+    fn push(&mut self, line: StepLine) {
+        let last = self.lines.last().map_or(0, |line| line.step);
+        // A line stands for the steps since the one before.
+        for step in last + 1..=line.step {
+            (self.progress)(TrainingProgress { step, tokens: line.tokens, loss: line.loss });
+        }
+        self.lines.push(line);
+    }
+
+    /// The figures of the whole fine-tuning; nothing where no step was told.
+    pub fn metrics(mut self) -> Option<TrainingMetrics> {
+        if self.lines.is_empty() {
+            // It found its own finished state.
+            self.take_earlier(u64::MAX);
+        }
+        let last = *self.lines.last()?;
+        let late = last.step - last.step.div_ceil(10);
+        let (mut loss, mut weight, mut before) = (0.0, 0.0, StepLine { step: 0, loss: 0.0, tokens: 0, target_tokens: 0 });
+        for line in &self.lines {
+            if line.step > late {
+                // By target tokens where they are told, as the embedded trainer does.
+                let targets = line.target_tokens.saturating_sub(before.target_tokens);
+                let share = if last.target_tokens > 0 { targets } else { line.step - before.step } as f64;
+                loss += line.loss * share;
+                weight += share;
+            }
+            before = *line;
+        }
+        let final_loss = if weight > 0.0 { loss / weight } else { last.loss };
+        let StepLine { step: steps, tokens, target_tokens, .. } = last;
+        Some(TrainingMetrics { steps, tokens, target_tokens, final_loss, dropped_too_long: self.dropped_too_long })
+    }
+}
+
+fn write_line(to: &mut impl Write, line: &StepLine) -> Result<()> {
+    let mut bytes = serde_json::to_vec(line).expect("finite numbers are always JSON");
+    bytes.push(b'\n');
+    Ok(to.write_all(&bytes)?)
+}

@@ -1,0 +1,204 @@
+//! The client under load, and servers that exist: run on demand, with what each test says that it needs.
+//!
+//! ```sh
+//! cargo test --release -p starloop-core --test it load -- --ignored --nocapture --test-threads 1
+//! ```
+
+#![expect(clippy::print_stdout, reason = "their figures are what these are run for")]
+
+use crate::completions::{Act, completion, serve_alone};
+use crate::serving::bench;
+use serde_json::json;
+use starloop_core::config::{Config, PolicyConfig};
+use starloop_core::experiment;
+use starloop_core::metrics::IterationMetrics;
+use starloop_core::policy::embedded::EmbeddedPolicy;
+use starloop_core::policy::openai::OpenAiPolicy;
+use starloop_core::policy::{Policy, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
+use starloop_core::run_dir::RunDir;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const PROBLEMS: usize = 10_000;
+const SAMPLES: usize = 4;
+/// Tokens of a completion.
+const LENGTH: usize = 100;
+
+#[test]
+#[ignore = "the server that the next one starts"]
+fn a_quick_server() {
+    let Ok(port) = std::env::var("STARLOOP_TEST_PORT") else { return };
+    serve_alone(&TcpListener::bind(format!("127.0.0.1:{port}")).unwrap(), |asked| {
+        // What an engine would take for them.
+        std::thread::sleep(Duration::from_millis(50));
+        let mut body = completion(asked, &"so 7 ".repeat(LENGTH / 2), -1.0);
+        body["choices"][0]["logprobs"]["token_logprobs"] = json!(vec![-0.012_345_678_9; LENGTH]);
+        Act::Answer(body)
+    });
+}
+
+/// Resident bytes of this process and its processor seconds so far.
+fn usage() -> (u64, f64) {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let ticks: Vec<u64> = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2).map(|ticks| ticks.parse().unwrap()).collect();
+    (status.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096, ticks.iter().sum::<u64>() as f64 / 100.0)
+}
+
+#[test]
+#[ignore = "a minute of load"]
+fn forty_thousand_samples_at_256_in_flight_take_flat_memory() {
+    let bench = bench();
+    let script = format!(
+        "STARLOOP_TEST_PORT={{port}} exec {} --exact load::a_quick_server --ignored # {{checkpoint}}",
+        std::env::current_exe().unwrap().display()
+    );
+    let launch = format!("policy.launch={}", json!(["sh", "-c", script]));
+    let config = crate::doubles::config(&["policy.kind=openai", "policy.in_flight=256", "policy.health=/health", &launch]);
+    let mut policy = policy(&config, bench.place.path());
+    policy.load(&bench.place.path().join("base")).unwrap();
+    let prompt = |i: usize| format!("{}Q: {}\nA:", "Q: 1\nA: seven times 1, so 7\n\n".repeat(30), i / SAMPLES);
+    let requests: Vec<SampleRequest> = (0..PROBLEMS * SAMPLES).map(|i| SampleRequest { prompt: prompt(i), seed: i as u64 }).collect();
+    let (mut marks, began, (_, cpu)) = (Vec::new(), Instant::now(), usage());
+    let (journal, mut file) = (bench.place.path().join("journal"), Vec::new());
+    let quarter = requests.len() as u64 / 4;
+    let samples = policy
+        .sample_each(
+            &requests,
+            &parameters(1.0),
+            &mut |_, sample| {
+                file.extend_from_slice(sample.text.as_bytes());
+                if file.len() > 1 << 20 {
+                    std::fs::write(&journal, &file)?;
+                    file.clear();
+                }
+                Ok(())
+            },
+            &mut |SampleProgress { finished, .. }| {
+                if finished == 1000 || finished % quarter == 0 {
+                    marks.push((finished, usage().0));
+                }
+            },
+        )
+        .unwrap();
+    let (wall, cpu) = (began.elapsed().as_secs_f64(), usage().1 - cpu);
+    let held: usize = samples.iter().map(|sample| sample.text.len() + size_of_val(sample)).sum();
+    for (finished, bytes) in &marks {
+        println!("{finished:>6} samples: {:.1} MB resident", *bytes as f64 / 1e6);
+    }
+    println!("{} samples in {wall:.1} s, {:.0} a second", samples.len(), samples.len() as f64 / wall);
+    println!(
+        "client: {cpu:.1} s of processor time, {:.0}% of one core, {:.2} ms a sample",
+        100.0 * cpu / wall,
+        1e3 * cpu / samples.len() as f64
+    );
+    assert_eq!(samples.len(), PROBLEMS * SAMPLES);
+    // What grows is what is returned, and some for the allocator.
+    let (first, last) = (marks[0].1, marks[marks.len() - 1].1);
+    println!("growth after the first 1000: {:.1} MB, of which samples hold {:.1} MB", (last - first) as f64 / 1e6, held as f64 / 1e6);
+    assert!(last - first < 3 * held as u64 + (32 << 20));
+}
+
+fn parameters(temperature: f64) -> SamplingParameters {
+    SamplingParameters { temperature, top_k: 0, top_p: 1.0, max_new_tokens: 96, stop_strings: vec!["\nInput:".into()] }
+}
+
+fn policy(config: &Config, place: &Path) -> OpenAiPolicy {
+    let PolicyConfig::OpenAi(serving) = &config.policy else { panic!("{:?}", config.policy) };
+    OpenAiPolicy::new(serving, &config.model, place.join("server.log")).unwrap()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// The example's config, with the Python that `STARLOOP_PYTHON` names.
+fn example(name: &str, further: &[&str]) -> Config {
+    let python =
+        std::env::var("STARLOOP_PYTHON").expect("STARLOOP_PYTHON names a Python that has what examples/serving/requirements.txt lists");
+    let path = root().join("examples/serving").join(name);
+    let text = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("python ", &format!("{python} "))
+        .replace("bench/", &format!("{}/bench/", root().display()));
+    let further: Vec<String> = further.iter().map(|&text| text.to_owned()).collect();
+    Config::parse(name, &text, &further).unwrap()
+}
+
+/// Runs an example with its server, and again with the embedded engine.
+fn as_good_as_embedded(name: &str) {
+    let place = tempfile::tempdir().unwrap();
+    let figures = |run: &str, config: &Config| -> Vec<IterationMetrics> {
+        let began = Instant::now();
+        experiment::run(config, &place.path().join(run), false, &mut crate::doubles::Watcher::default()).unwrap();
+        println!("{run}: {:.0} s", began.elapsed().as_secs_f64());
+        RunDir::open_read_only(&place.path().join(run)).unwrap().metrics("star").unwrap()
+    };
+    let mut text = std::fs::read_to_string(root().join("examples/serving").join(name)).unwrap();
+    text.truncate(text.find("[policy]").unwrap());
+    let embedded = figures("embedded", &Config::parse(name, &text, &[]).unwrap());
+    let served = figures("served", &example(name, &[]));
+    for (embedded, served) in embedded.iter().zip(&served) {
+        let [ours, theirs] = [embedded, served].map(|metrics| metrics.accuracy);
+        println!(
+            "iteration {}: embedded {:.1}% ({:.1}-{:.1}), served {:.1}% ({:.1}-{:.1}), of {}",
+            served.iteration,
+            100.0 * ours.mean,
+            100.0 * ours.low,
+            100.0 * ours.high,
+            100.0 * theirs.mean,
+            100.0 * theirs.low,
+            100.0 * theirs.high,
+            ours.total
+        );
+        assert!((ours.low..=ours.high).contains(&theirs.mean), "{ours:?} {theirs:?}");
+    }
+    assert_eq!(embedded.len(), served.len());
+}
+
+#[test]
+#[ignore = "needs STARLOOP_PYTHON with transformers[serving]"]
+fn the_arithmetic_experiment_on_transformers_serve() {
+    as_good_as_embedded("transformers.toml");
+}
+
+#[test]
+#[ignore = "needs STARLOOP_PYTHON with llama-cpp-python[server]"]
+fn the_arithmetic_experiment_on_llama_cpp_python() {
+    as_good_as_embedded("llama-cpp-python.toml");
+}
+
+/// The Kullback-Leibler divergence from what the server samples by to what the embedded engine computes, by the mean over samples of the
+/// difference of their log-probabilities.
+#[test]
+#[ignore = "needs STARLOOP_PYTHON with llama-cpp-python[server]"]
+fn log_probabilities_of_a_server_are_those_of_the_embedded_engine() {
+    let place = tempfile::tempdir().unwrap();
+    let base = root().join("models/arithmetic");
+    let mut server = policy(&example("llama-cpp-python.toml", &[]), place.path());
+    server.load(&base).unwrap();
+    let prompt = |i: u64| format!("Input:\n{} {} + {} {}\nTarget:\n", 1 + i % 9, i % 7, 1 + i % 5, i % 3);
+    let requests: Vec<SampleRequest> = (0..300).map(|i| SampleRequest { prompt: prompt(i), seed: i }).collect();
+    // Without stop strings: their first tokens would count on one side alone.
+    let parameters = SamplingParameters { stop_strings: Vec::new(), ..parameters(1.0) };
+    let samples = server.sample(&requests, &parameters, &mut |_| {}).unwrap();
+    let mut embedded = EmbeddedPolicy::default();
+    embedded.load(&base).unwrap();
+    let told: Vec<(&SampleRequest, &starloop_core::policy::Sample)> =
+        requests.iter().zip(&samples).filter(|(_, s)| !s.text.is_empty()).collect();
+    let texts: Vec<ScoreRequest> =
+        told.iter().map(|(request, sample)| ScoreRequest { prompt: request.prompt.clone(), continuation: sample.text.clone() }).collect();
+    let scores = embedded.score(&texts, &mut |_| {}).unwrap();
+    let differences: Vec<f64> = told.iter().zip(&scores).map(|((_, sample), score)| sample.logprob.unwrap() - score).collect();
+    let tokens: usize = told.iter().map(|(_, sample)| sample.completion_tokens).sum();
+    let nats: f64 = told.iter().map(|(_, sample)| sample.logprob.unwrap()).sum();
+    let worst = differences.iter().fold(0.0_f64, |worst, difference| worst.max(difference.abs()));
+    let kl = differences.iter().sum::<f64>() / tokens as f64;
+    println!(
+        "{} samples, {tokens} tokens, {:.4} nats a token: KL {kl:.2e} nats a token, worst sum {worst:.2e} nats",
+        told.len(),
+        nats / tokens as f64
+    );
+    assert!(kl.abs() < 1e-3 && worst < 1e-1);
+}
