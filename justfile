@@ -21,10 +21,10 @@ lint:
 smoke:
     cargo run --release -- run smoke --run-dir "$(mktemp -d)/smoke"
 
-# Training and sampling beside PyTorch, into docs/benchmarks.md; `venv` is a Python environment with bench/peers/requirements.txt
+# Every benchmark beside its peers (about two hours), into docs/benchmarks.md; `venv` is a Python environment with bench/peers/requirements.txt
 bench venv="venv":
     cargo build --release
-    {{venv}}/bin/python bench/compare.py --starloop target/release/starloop --peer "{{venv}}/bin/python bench/peers/pytorch_llama.py"
+    {{venv}}/bin/python bench/run.py
 
 # The committed PyTorch fixtures again
 fixtures venv="venv":
