@@ -72,8 +72,7 @@ fn a_problem_has_its_story() {
 #[test]
 fn watch_prints_a_screen_and_its_figures() {
     let screen = starloop("watch --once", &[text(small_run())]).done();
-    for part in
-        ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "held out: ", "known answer: "]
+    for part in ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "unaided: ", "known answer: "]
     {
         assert!(screen.contains(part), "{part:?}: {screen}");
     }
@@ -131,7 +130,7 @@ fn exports_hold_the_same_figures() {
     assert!(std::fs::read(out("learned.parquet")).unwrap().starts_with(b"PAR1"));
     let events = |method: &str| files[5].join("small-run").join(method).join("events.out.tfevents.starloop");
     let star = std::fs::read(events("star")).unwrap();
-    assert!(events("few_shot").exists() && events("direct").exists() && star.len() > 10_000);
+    assert!(events("few_shot").exists() && events("direct").exists() && star.len() > 5_000);
     starloop("export --tensorboard", &[text(&files[5]), text(small_run())]).done();
     assert!(std::fs::read(events("star")).unwrap() == star, "the same run, the same bytes");
 }
