@@ -32,6 +32,12 @@ const ARGUMENTS: [&str; 11] = [
     "--window-size=1280,900",
 ];
 
+/// Tells whoever runs the tests, past their harness, which shows what is printed by those alone that fail.
+pub fn tell(line: &str) {
+    let mut stderr = std::io::stderr();
+    stderr.write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
 /// A browser with one tab.
 pub struct Browser {
     driver: Child,
@@ -50,9 +56,7 @@ impl Browser {
                 std::env::var_os("STARLOOP_REQUIRE_BROWSER").is_none(),
                 "there is no chromedriver, and STARLOOP_REQUIRE_BROWSER is set"
             );
-            // Past the test harness, which shows what is printed by a test that fails alone.
-            writeln!(std::io::stderr(), "SKIPPED {test}: there is no chromedriver (Debian: apt-get install chromium chromium-driver)")
-                .unwrap();
+            tell(&format!("SKIPPED {test}: there is no chromedriver (Debian: apt-get install chromium chromium-driver)"));
             return None;
         };
         let mut said = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -67,7 +71,7 @@ impl Browser {
         let wanted = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
         let mut browser = Browser { driver, agent, session: format!("http://127.0.0.1:{port}/session"), _profile: profile };
         let session = browser.post("", &json!({"capabilities": {"alwaysMatch": wanted}}));
-        browser.session += &format!("/{}", session["sessionId"].as_str().unwrap());
+        browser.session = format!("{}/{}", browser.session, session["sessionId"].as_str().unwrap());
         Some(browser)
     }
 

@@ -1,6 +1,6 @@
 //! The report's page in a real browser: what a reader does with it, what hostile text does to it, and how much it holds.
 
-use crate::browser::{Browser, DOWN, END, ESCAPE, RIGHT};
+use crate::browser::{Browser, DOWN, END, ESCAPE, RIGHT, tell};
 use crate::program::{lines, small_run, starloop, text};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -98,6 +98,11 @@ fn filters_and_search(browser: &Browser, all: &[Value]) {
     let second = ["attempts", "eval"].map(|file| lines(&small_run().join(format!("star/iter-002/{file}.jsonl"))).len());
     assert_eq!(choose(browser, "iteration", "2"), second.iter().sum::<usize>() as u64);
     choose(browser, "iteration", "all");
+    choose(browser, "order", "surest first");
+    let per_token = |line: &Value| line["logprob"].as_f64().unwrap() / line["completion_tokens"].as_f64().unwrap();
+    let surest = all.iter().map(per_token).fold(f64::NEG_INFINITY, f64::max);
+    browser.wait_until(&format!("document.getElementById('pane').textContent.includes('mean log-probability {surest:.3} ')"));
+    choose(browser, "order", "as made");
     let id = all[0]["problem"].as_str().unwrap();
     assert_eq!(search(browser, id), count(&|line| line["problem"].as_str().unwrap().contains(id)));
     assert!(pane(browser).contains(id), "the first that is found is shown");
@@ -240,7 +245,7 @@ fn nothing_that_a_model_writes_is_executed_or_turns_the_page_around() {
     choose(&browser, "arm", "star");
     browser.run("document.querySelector('.list').focus()");
     for (n, text) in hostile.into_iter().enumerate() {
-        let begins: String = text.chars().filter(|sign| sign.is_ascii_graphic()).take(40).collect();
+        let begins: String = text.chars().filter(char::is_ascii_graphic).take(40).collect();
         let shown = "document.querySelector('.rationale').textContent.replace(/⟨U\\+\\w+⟩|\\s|[^!-~]/g, '')";
         let took = browser.wait_until(&format!("{shown}.startsWith({})", Value::from(begins)));
         assert!(took < Duration::from_secs(20), "{n}: {took:?}");
@@ -274,9 +279,9 @@ fn large_run(place: &Path) -> PathBuf {
         line["problem"] = format!("arithmetic/train/{}+{problem}", 10_000 + problem * 7_919 % 89_999).into();
         line["sample"] = sample.into();
         // Numbers that no packing makes small.
-        let numbers: String =
-            (1..40).map(|place| format!("{} ", (n * 2_654_435_761 + 40_503 * place * place * (n % 977)) % 99_991)).collect();
-        line["completion"] = format!("{}{numbers}and so on, number {n}", like["completion"].as_str().unwrap()).into();
+        let numbers: Vec<String> =
+            (1..40).map(|place| ((n * 2_654_435_761 + 40_503 * place * place * (n % 977)) % 99_991).to_string()).collect();
+        line["completion"] = format!("{}{} and so on, number {n}", like["completion"].as_str().unwrap(), numbers.join(" ")).into();
         line["logprob"] = (-((n * 2_654_435_761 % 1_000) as f64) / 50.0).into();
         writeln!(file, "{line}").unwrap();
     }
@@ -311,8 +316,7 @@ fn a_hundred_thousand_attempts_hold_nothing_up() {
     browser.press(&END.to_string());
     browser.wait_until("document.querySelectorAll('.row').length > 5");
     let longest = browser.value("window.longest").as_f64().unwrap();
-    writeln!(std::io::stderr(), "100,000 attempts: {megabytes:.1} MB, open in {opened:.2?}, at most {longest:.0} ms without an answer")
-        .unwrap();
+    tell(&format!("100,000 attempts: {megabytes:.1} MB, open in {opened:.2?}, at most {longest:.0} ms without an answer"));
     assert!(
         (5.0..60.0).contains(&megabytes) && opened < Duration::from_secs(20) && longest < 3000.0,
         "{megabytes} MB, {opened:?}, {longest} ms"

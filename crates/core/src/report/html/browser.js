@@ -35,7 +35,7 @@ const known = (value) => (Number.isNaN(value) ? 1e9 : value);
 const orders = {
   file: ["as made", () => null],
   unsure: ["least sure first", ({ logprob }) => (a, b) => known(logprob[a]) - known(logprob[b])],
-  sure: ["surest first", ({ logprob }) => (a, b) => -known(-logprob[a]) + known(-logprob[b])],
+  sure: ["surest first", ({ logprob }) => (a, b) => known(-logprob[a]) - known(-logprob[b])],
   long: ["longest first", ({ tokens }) => (a, b) => tokens[b] - tokens[a]],
 };
 
@@ -195,6 +195,8 @@ const browser = (store) => {
     shown.querySelector("select").id = `filter-${name}`;
     return found.length > 1 ? shown : null;
   });
+  const ordered = choice("Order", Object.entries(orders).map(([value, [name]]) => [value, name]), (value) => { order = value; apply(); }, "file");
+  ordered.querySelector("select").id = "filter-order";
   const onlyDoubtful = store.attempts.flags.some((flags) => (flags & DOUBTFUL) !== 0) && element("label", { class: "tick" },
     element("input", { type: "checkbox", id: "filter-doubtful", onchange: (event) => { doubtful = event.target.checked; apply(); } }), "right by wrong steps");
   document.addEventListener("keydown", (event) => {
@@ -214,7 +216,7 @@ const browser = (store) => {
     element("div", { class: "filters", role: "search" },
       element("label", { class: "choice search" }, element("span", {}, "Text ", element("kbd", {}, "/")), search),
       selects,
-      choice("Order", Object.entries(orders).map(([value, [name]]) => [value, name]), (value) => { order = value; apply(); }, "file"),
+      ordered,
       onlyDoubtful),
     status,
     element("div", { class: "reader" }, list.list, pane),
