@@ -155,7 +155,7 @@ fn plan_method(
 fn way(accelerator: &Accelerator, model: &Model, work: &Work, config: &MethodConfig, request: &Request<'_>) -> Way {
     let Request { devices, assumptions, .. } = request;
     let serving = accelerator.serve(*devices, model, work, assumptions);
-    let training = accelerator.train(*devices, model, work, assumptions);
+    let training = accelerator.train(*devices, model, work, &config.training, assumptions);
     // Servers keep the worked examples' keys and values from one prompt to the next.
     let read = if assumptions.prefix_cache { work.own_prompt_tokens } else { work.prompt_tokens };
     let seconds = serving
@@ -164,7 +164,7 @@ fn way(accelerator: &Accelerator, model: &Model, work: &Work, config: &MethodCon
     // The base is served once, and each iteration's model again; where nothing is trained, nothing else starts.
     let starts = 1 + if work.steps > 0 { 2 * u64::from(work.iterations) } else { 0 };
     let simulated = request.trials.as_ref().zip(serving).filter(|_| work.iterations > 0).map(|(trials, serving)| {
-        let stage = simulate::Stage::of(work, &serving, read, training_seconds, *devices, config.training.checkpoint_every);
+        let stage = simulate::Stage::of(work, &serving, read, training_seconds, training.devices, config.training.checkpoint_every);
         simulate::simulate(&stage, trials)
     });
     Way {

@@ -20,6 +20,12 @@ pub struct Assumptions {
     pub memory_share: f64,
     /// The share of their speed that devices keep, each time that twice as many hold one copy of the model together.
     pub doubling_share: f64,
+    /// Devices of one machine; more of them train over the network.
+    pub devices_per_machine: u32,
+    /// What a device sends over the network, in 10^9 bytes a second: 400 Gbit/s each, as machines of eight H100 have it.
+    pub network_gb: f64,
+    /// The share of a link's or the network's speed that training reaches. It computes while it waits.
+    pub link_share: f64,
     /// Sequences that a server decodes at once, at most; the default of vLLM.
     pub sequences_per_replica: f64,
     /// Whether servers keep the worked examples' keys and values from one prompt to the next.
@@ -39,6 +45,9 @@ impl Default for Assumptions {
             step_overhead_seconds: 0.005,
             memory_share: 0.9,
             doubling_share: 0.85,
+            devices_per_machine: 8,
+            network_gb: 50.0,
+            link_share: 0.6,
             sequences_per_replica: 256.0,
             prefix_cache: true,
             start_seconds: 180.0,
@@ -56,24 +65,27 @@ impl Assumptions {
         let invalid = |key: &str, message: String| Error::ConfigValue { origin: "--assume".into(), key: key.into(), message };
         let text = overrides.join("\n");
         let assumptions: Self = toml::from_str(&text).map_err(|error| invalid("assume", error.message().to_owned()))?;
-        let Assumptions { training_share, prefill_share, decode_bandwidth_share, memory_share, doubling_share, .. } = assumptions;
+        let Assumptions { training_share, prefill_share, decode_bandwidth_share, memory_share, doubling_share, link_share, .. } =
+            assumptions;
         for (key, share) in [
             ("training_share", training_share),
             ("prefill_share", prefill_share),
             ("decode_bandwidth_share", decode_bandwidth_share),
             ("memory_share", memory_share),
             ("doubling_share", doubling_share),
+            ("link_share", link_share),
         ] {
             if !(share > 0.0 && share <= 1.0) {
                 return Err(invalid(key, format!("must be in 0..1, 0 excluded, found {share}")));
             }
         }
-        let Assumptions { step_overhead_seconds, sequences_per_replica, start_seconds, letters_per_token, .. } = assumptions;
+        let Assumptions { step_overhead_seconds, sequences_per_replica, start_seconds, letters_per_token, network_gb, .. } = assumptions;
         for (key, value, least) in [
             ("step_overhead_seconds", step_overhead_seconds, 0.0),
             ("start_seconds", start_seconds, 0.0),
             ("sequences_per_replica", sequences_per_replica, 1.0),
             ("letters_per_token", letters_per_token, 0.1),
+            ("network_gb", network_gb, 0.001),
         ] {
             if !(value.is_finite() && value >= least) {
                 return Err(invalid(key, format!("must be at least {least}, found {value}")));

@@ -2,6 +2,7 @@
 
 use super::problems::Work;
 use super::{Assumptions, Model};
+use crate::config::TrainingConfig;
 use serde::Serialize;
 
 /// A device, by its maker's data sheet.
@@ -15,13 +16,15 @@ pub struct Accelerator {
     pub bandwidth_gb: f64,
     /// Memory, in 10^9 bytes.
     pub memory_gb: f64,
+    /// What it sends to others in its machine while it receives as much, in 10^9 bytes a second.
+    pub link_gb: f64,
 }
 
 /// The devices that a plan can be made for (NVIDIA's data sheets of the SXM modules).
 pub const ACCELERATORS: [Accelerator; 3] = [
-    Accelerator { name: "H100", tera_flops: 989.4, bandwidth_gb: 3_350.0, memory_gb: 80.0 },
-    Accelerator { name: "H200", tera_flops: 989.4, bandwidth_gb: 4_800.0, memory_gb: 141.0 },
-    Accelerator { name: "A100", tera_flops: 312.0, bandwidth_gb: 2_039.0, memory_gb: 80.0 },
+    Accelerator { name: "H100", tera_flops: 989.4, bandwidth_gb: 3_350.0, memory_gb: 80.0, link_gb: 450.0 },
+    Accelerator { name: "H200", tera_flops: 989.4, bandwidth_gb: 4_800.0, memory_gb: 141.0, link_gb: 450.0 },
+    Accelerator { name: "A100", tera_flops: 312.0, bandwidth_gb: 2_039.0, memory_gb: 80.0, link_gb: 300.0 },
 ];
 
 /// Bytes of a weight, a key or a value in serving.
@@ -51,12 +54,16 @@ pub struct Serving {
 /// How a model is trained on devices of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Training {
+    /// Devices that train: no more than a step has packed sequences.
+    pub devices: u32,
     /// Bytes of weights, gradients and the optimizer on a device, sharded over all of them.
     pub state_bytes: f64,
     /// Bytes of activations on a device.
     pub activation_bytes: f64,
     /// Whether both fit.
     pub fits: bool,
+    /// Whether the devices wait for weights and gradients from each other longer than they compute.
+    pub waits_for_links: bool,
     /// Tokens that all devices together train in a second.
     pub tokens_per_second: f64,
 }
@@ -111,16 +118,27 @@ impl Accelerator {
     }
 
     /// Training on `devices` of them, all together.
-    pub(super) fn train(&self, devices: u32, model: &Model, work: &Work, assumptions: &Assumptions) -> Training {
+    pub(super) fn train(&self, devices: u32, model: &Model, work: &Work, training: &TrainingConfig, assumptions: &Assumptions) -> Training {
+        let devices = devices.min(u32::try_from(training.batch_size).unwrap_or(u32::MAX));
         let frozen = if model.trained == model.parameters { 0.0 } else { HALF * model.parameters as f64 };
         let state_bytes = (frozen + TRAINED * model.trained as f64) / f64::from(devices);
         let activation_bytes = model.training_activation_bytes;
-        let flops = model.training_flops(work.mean_example);
+        let step_tokens = (training.batch_size * training.sequence_length) as f64;
+        let flops = step_tokens * model.training_flops(work.mean_example);
+        let computing = flops / (f64::from(devices) * self.flops() * assumptions.training_share);
+        // Each pass over some of a step gathers the weights forward and backward, and sends the gradients of what is trained back.
+        let rows_at_once = (training.micro_batch_tokens / training.sequence_length).max(1);
+        let passes = training.batch_size.div_ceil(devices as usize).div_ceil(rows_at_once) as f64;
+        let moved = passes * HALF * (2.0 * model.parameters as f64 + model.trained as f64);
+        let link = if devices <= assumptions.devices_per_machine { self.link_gb } else { assumptions.network_gb };
+        let moving = if devices > 1 { moved / (link * 1e9 * assumptions.link_share) } else { 0.0 };
         Training {
+            devices,
             state_bytes,
             activation_bytes,
             fits: state_bytes + activation_bytes <= self.memory_gb * 1e9 * assumptions.memory_share,
-            tokens_per_second: f64::from(devices) * self.flops() * assumptions.training_share / flops,
+            waits_for_links: moving > computing,
+            tokens_per_second: step_tokens / computing.max(moving),
         }
     }
 }
