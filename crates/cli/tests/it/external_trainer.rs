@@ -110,7 +110,7 @@ fn as_good_as_embedded(name: &str, others: &[&str], more: &[&str]) {
     let embedded = accuracies(&place.path().join("embedded"), &[&own, others].concat());
     let script = repository("examples/trl/train.py");
     let command = format!("trainer.command={}", json!([python, text(&script), "{settings}", "--cpu"]));
-    let trained = accuracies(&place.path().join(name), &[&["--set", &command], more].concat());
+    let trained = accuracies(&place.path().join("outside"), &[&["--set", &command], more].concat());
     for (iteration, (ours, theirs)) in embedded.iter().zip(&trained).enumerate() {
         let percent = [ours.mean, ours.low, ours.high, theirs.mean, theirs.low, theirs.high].map(|share| 100.0 * share);
         let [ours, low, high, theirs, from, to] = percent;
