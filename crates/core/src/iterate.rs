@@ -3,7 +3,7 @@
 //! Each stage first looks for its result in the run directory and does its work only where there is none. So an interrupted run goes on
 //! where it was, and since every stage depends on its inputs and seeds alone, to the same result.
 
-use crate::config::{Config, MethodConfig, TrainingConfig};
+use crate::config::{Config, MethodConfig, SamplingConfig, TrainingConfig};
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::event::{Event, Observer, Stage};
@@ -149,13 +149,6 @@ impl Arm<'_> {
             return Ok(attempts);
         }
         let sampling = &self.config.sampling;
-        let parameters = SamplingParameters {
-            temperature: sampling.temperature,
-            top_k: sampling.top_k,
-            top_p: sampling.top_p,
-            max_new_tokens: sampling.max_new_tokens,
-            stop_strings: self.parts.task.stop_strings(),
-        };
         let mut question = Question {
             stage: Stage::Sampling,
             iteration,
@@ -163,7 +156,7 @@ impl Arm<'_> {
             style: Style::Rationale,
             few_shot: sampling.few_shot_in(iteration),
             samples: sampling.samples_per_problem,
-            parameters,
+            parameters: self.parameters(),
         };
         let mut attempts = self.ask(&place, &question, problems, model)?;
         if let Some(rationalizer) = rationalizer {
@@ -182,6 +175,12 @@ impl Arm<'_> {
         place.write_attempts(&attempts)?;
         place.discard_journal()?;
         Ok(attempts)
+    }
+
+    /// How completions are drawn while collecting.
+    fn parameters(&self) -> SamplingParameters {
+        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, .. } = self.config.sampling;
+        SamplingParameters { temperature, top_k, top_p, max_new_tokens, stop_strings: self.parts.task.stop_strings() }
     }
 
     /// The attempts of an earlier iteration of this method.

@@ -5,10 +5,11 @@ use super::{Arm, Start, TrainingPlan, require_finite};
 use crate::best_of::{Candidate, best_of_k};
 use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
+use crate::eval;
 use crate::event::{Event, Stage};
 use crate::metrics::{BestOf, MeanOf, Verification};
 use crate::objective::Material;
-use crate::policy::{CompletionRequest, SamplingParameters};
+use crate::policy::CompletionRequest;
 use crate::prompt;
 use crate::run_dir::IterationDir;
 use crate::seed::stage_seed;
@@ -65,10 +66,12 @@ impl Arm<'_> {
     /// Samples of every held-out problem, as the method samples.
     fn candidates(&mut self, place: &IterationDir, plan: &VerifierPlan<'_>) -> Result<Vec<GradedAttempt>> {
         if let Some(candidates) = place.attempts()? {
+            place.discard_journal()?;
+            let counts = eval::count(&candidates, Mode::Unhinted);
+            self.reused(plan.generator + 1, Stage::Proposing, counts.attempts, counts.tokens);
             return Ok(candidates);
         }
         let problems = self.verified_problems(plan.generator);
-        let sampling = &self.config.sampling;
         let question = Question {
             stage: Stage::Proposing,
             iteration: plan.generator + 1,
@@ -76,16 +79,11 @@ impl Arm<'_> {
             style: Style::Rationale,
             few_shot: self.few_shot_after(plan.generator),
             samples: plan.candidates,
-            parameters: SamplingParameters {
-                temperature: sampling.temperature,
-                top_k: sampling.top_k,
-                top_p: sampling.top_p,
-                max_new_tokens: sampling.max_new_tokens,
-                stop_strings: self.parts.task.stop_strings(),
-            },
+            parameters: self.parameters(),
         };
         let candidates = self.ask(place, &question, &problems, Start::Iteration(plan.generator))?;
         place.write_attempts(&candidates)?;
+        place.discard_journal()?;
         Ok(candidates)
     }
 
