@@ -27,7 +27,7 @@ pub use grpo::Grpo;
 pub use spin::Spin;
 pub use star::Star;
 pub use v_star::{VStar, Verifier};
-pub use warm_start::WarmStart;
+pub use warm_start::{FirstLesson, WarmStart};
 
 /// A way to make use of a base model, with its settings.
 pub trait Method: Debug + Send + Sync {

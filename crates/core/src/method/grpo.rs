@@ -2,13 +2,14 @@
 //! normalization Dr. GRPO: Liu et al. 2025): sample a group for each problem, reward the right answers, make what was better than its group
 //! likelier and what was worse less likely.
 
-use super::{Approach, Estimate, Method, WarmStart, estimate_training};
+use super::{Approach, Estimate, FirstLesson, Method, WarmStart, estimate_training};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::{Error, Result};
 use crate::iterate::{Arm, Lesson, Start};
-use crate::objective::{Adjusted, LengthNormalization, RewardTerms};
+use crate::metrics::SelectionCounts;
+use crate::objective::{LengthNormalization, RewardTerms};
 use crate::task::{Style, Task};
-use crate::training_set::{RewardRules, RewardSet, Round, SelectionRules, TrainingSet};
+use crate::training_set::{RewardRules, RewardSet, Round, TrainingSet};
 use serde::{Deserialize, Serialize};
 
 /// `kind = "grpo"`. The samples of a group are `sampling.samples_per_problem`.
@@ -27,8 +28,9 @@ pub struct Grpo {
     pub scale_by_deviation: bool,
     /// How often each sample is learned from; `training.steps` is an upper bound (DeepSeekMath: 1).
     pub passes: u32,
-    /// A fine-tuning on the base model's own right answers first, as iteration 1. A base that needs worked examples in its prompt learns to do
-    /// without them there.
+    /// What a warm start learns: `own`, the base model's own right answers, or `known`, the rationales that came with the problems.
+    pub first_lesson: FirstLesson,
+    /// A fine-tuning first, as iteration 1. A base that needs worked examples in its prompt learns to do without them there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_start: Option<WarmStart>,
 }
@@ -42,6 +44,7 @@ impl Default for Grpo {
             length: LengthNormalization::Completion,
             scale_by_deviation: true,
             passes: 1,
+            first_lesson: FirstLesson::Own,
             warm_start: None,
         }
     }
@@ -82,6 +85,13 @@ impl Method for Grpo {
         self.warm_start.map_or(Ok(()), WarmStart::check)
     }
 
+    fn check_task(&self, task: &dyn Task) -> Result<()> {
+        match (self.warm_start, self.first_lesson) {
+            (Some(_), FirstLesson::Known) => TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
         super::with_samples(estimate_training(config, task, self.iterations), config, |iteration| task.training_problems(iteration))
     }
@@ -91,18 +101,24 @@ impl Method for Grpo {
         for iteration in 1..=self.iterations {
             let last = iteration == self.iterations;
             if let Some(warm_start) = self.warm_start.filter(|_| iteration == 1) {
-                arm.iterate(iteration, last, |arm| right_answers(arm, warm_start))?;
+                arm.iterate(iteration, last, |arm| warm_start.lesson(arm, self.first_lesson))?;
                 continue;
             }
-            let mut all_right = false;
+            let mut seen = SelectionCounts::default();
             let outcome = arm.iterate(iteration, last, |arm| {
                 let lesson = self.lesson(arm, iteration)?;
-                all_right = lesson.selection.groups_all_right > 0 && lesson.selection.groups_all_wrong == 0;
+                seen = lesson.selection;
                 Ok(lesson)
             });
             match outcome {
-                Err(Error::NothingSolved { .. }) if all_right => {
-                    arm.warn(&format!("iteration {iteration}: all samples of all groups are right, so there is nothing left to reinforce"));
+                Err(Error::NothingSolved { .. }) if seen.groups_all_right > 0 => {
+                    arm.warn(&format!(
+                        "iteration {iteration}: no group has both right and wrong samples ({} are all right, {} all wrong), so there is \
+                         nothing left to reinforce, and iteration {} is the last",
+                        seen.groups_all_right,
+                        seen.groups_all_wrong,
+                        iteration - 1
+                    ));
                     break;
                 }
                 outcome => outcome.map(drop)?,
@@ -129,15 +145,4 @@ impl Grpo {
         let (training_set, selection) = RewardSet::of_groups(arm.task(), &round, rules)?;
         Ok(Lesson { attempts: round.attempts, training_set, selection, start: current })
     }
-}
-
-/// The base model's own right answers, as the first iteration of STaR without rationalization learns them.
-fn right_answers(arm: &mut Arm<'_>, warm_start: WarmStart) -> Result<Lesson<Adjusted<TrainingSet>>> {
-    let problems = arm.training_problems(1);
-    let attempts = arm.collect(1, &problems, Start::Base, None)?;
-    let mut rounds = [Round { problems, attempts }];
-    let (material, selection) = TrainingSet::select(arm.task(), &rounds, SelectionRules::default())?;
-    let training_set = Adjusted { material, settings: warm_start.settings(&arm.config().training) };
-    let attempts = std::mem::take(&mut rounds[0].attempts);
-    Ok(Lesson { attempts, training_set, selection, start: Start::Base })
 }

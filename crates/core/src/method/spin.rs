@@ -1,12 +1,10 @@
 //! Self-play fine-tuning (SPIN: Chen et al. 2024): in each round the model learns to prefer the known rationales to what it wrote itself at the
 //! end of the round before. No new problems, no answers graded.
 
-use super::{Approach, Estimate, Method, WarmStart, estimate_training};
+use super::{Approach, Estimate, FirstLesson, Method, WarmStart, estimate_training};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::{Error, Result};
 use crate::iterate::{Arm, Lesson, Start};
-use crate::metrics::SelectionCounts;
-use crate::objective::Adjusted;
 use crate::task::{Style, Task};
 use crate::training_set::{PreferenceSet, Round, TrainingSet};
 use serde::{Deserialize, Serialize};
@@ -63,7 +61,7 @@ impl Method for Spin {
         for iteration in 1..=self.iterations {
             let last = iteration == self.iterations;
             if let Some(warm_start) = self.warm_start.filter(|_| iteration == 1) {
-                arm.iterate(iteration, last, |arm| known_rationales(arm, warm_start))?;
+                arm.iterate(iteration, last, |arm| warm_start.lesson(arm, FirstLesson::Known))?;
                 continue;
             }
             let mut all_known = false;
@@ -93,10 +91,4 @@ impl Spin {
         let (training_set, selection) = PreferenceSet::known_against_own(arm.task(), &round, self.beta)?;
         Ok(Lesson { attempts: round.attempts, training_set, selection, start: opponent })
     }
-}
-
-fn known_rationales(arm: &mut Arm<'_>, warm_start: WarmStart) -> Result<Lesson<Adjusted<TrainingSet>>> {
-    let material = TrainingSet::of_known_rationales(arm.task(), &arm.training_problems(1))?;
-    let training_set = Adjusted { material, settings: warm_start.settings(&arm.config().training) };
-    Ok(Lesson { attempts: Vec::new(), training_set, selection: SelectionCounts::default(), start: Start::Base })
 }
