@@ -117,7 +117,8 @@ fn verified_line(method: &str, v: &Verification) -> String {
         let told: Option<Vec<_>> = v.best_of.iter().map(one).collect();
         format!("{name} {}", told.map_or_else(|| "not told".to_owned(), |told| told.join(" ")))
     };
-    let figures = [all("verifier", &|best| Some(best.verifier)), all("likelihood", &|best| best.likelihood), all("pass", &|best| Some(best.pass))];
+    let figures =
+        [all("verifier", &|best| Some(best.verifier)), all("likelihood", &|best| best.likelihood), all("pass", &|best| Some(best.pass))];
     format!("{method}: a verifier of {} pairs on {} {} problems, %: {}", v.pairs, v.problems, v.split.name(), figures.join("; "))
 }
 

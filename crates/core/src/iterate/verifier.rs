@@ -98,7 +98,11 @@ impl Arm<'_> {
             let unknown = || Error::UnknownProblem { problem: attempt.problem.to_string() };
             let problem = problems.get(&attempt.problem).ok_or_else(unknown)?;
             let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, 0);
-            requests.push(CompletionRequest { prompt, completion: attempt.completion.clone(), ended: attempt.finish == FinishReason::Stop });
+            requests.push(CompletionRequest {
+                prompt,
+                completion: attempt.completion.clone(),
+                ended: attempt.finish == FinishReason::Stop,
+            });
         }
         let began = self.started(generator + 1, Stage::Verifying, requests.len() as u64);
         let observer = &mut *self.observer;

@@ -83,7 +83,8 @@ impl Method for VStar {
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
         let training = estimate_training(config, task, self.iterations);
         let mut estimate = super::with_samples(training, config, |iteration| task.training_problems(iteration));
-        let candidates = task.evaluation_problems(config.evaluation.split, self.iterations).len() as u64 * u64::from(self.verifier.candidates);
+        let candidates =
+            task.evaluation_problems(config.evaluation.split, self.iterations).len() as u64 * u64::from(self.verifier.candidates);
         estimate.evaluations += candidates;
         estimate.sampled_tokens += candidates * config.sampling.max_new_tokens as u64;
         estimate.steps += self.verifier.steps;

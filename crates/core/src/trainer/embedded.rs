@@ -9,11 +9,11 @@ use crate::types::ProblemId;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use starloop_lm::{LanguageModel, Tokenizer};
 use starloop_lm::lora::{self, Lora};
 use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
 use starloop_lm::train::{self, Decay, Document, Hyperparameters, PackedEpochs, StepReport, TrainingSession, Unit};
+use starloop_lm::{LanguageModel, Tokenizer};
 
 mod toward;
 

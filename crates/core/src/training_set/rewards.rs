@@ -72,7 +72,13 @@ impl RewardSet {
                 let attempt = &graded.attempt;
                 set.tokens += (attempt.prompt_tokens + attempt.completion_tokens) as u64;
                 let (problem, cut) = (problem.id.clone(), attempt.finish == FinishReason::Length);
-                set.samples.push(RewardedSample { problem, prompt: prompt.clone(), completion: attempt.completion.clone(), cut, advantage });
+                set.samples.push(RewardedSample {
+                    problem,
+                    prompt: prompt.clone(),
+                    completion: attempt.completion.clone(),
+                    cut,
+                    advantage,
+                });
             }
             counts.problems_unhinted += 1;
             counts.kept_unhinted += group.len() as u64;

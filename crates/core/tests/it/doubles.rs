@@ -174,13 +174,13 @@ impl Policy for ToyPolicy<'_> {
         Ok(requests.iter().map(|request| complete(request, skill + luck(request))).collect())
     }
 
-    /// It believes in what it would write itself.
+    /// It tells right from wrong a level beyond what it solves itself.
     fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
         self.fault.map_or(Ok(()), Fault::call)?;
         let skill = self.skill.unwrap();
         self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
         progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
-        let own = |prompt: &String| complete(&SampleRequest { prompt: prompt.clone(), seed: 0 }, skill).text;
+        let own = |prompt: &String| complete(&SampleRequest { prompt: prompt.clone(), seed: 0 }, skill + 1).text;
         Ok(requests.iter().map(|request| if request.completion == own(&request.prompt) { -1.0 } else { -2.5 }).collect())
     }
 }
