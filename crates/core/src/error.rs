@@ -160,7 +160,7 @@ pub enum Error {
         attempts: u64,
     },
     /// A method learns from known rationales, and the task has none to a problem.
-    #[error("problem {problem} has no known rationale, which learn = \"rationales\" learns from; learn = \"answers\" needs none")]
+    #[error("problem {problem} has no known rationale to learn from; star needs none, nor does direct with learn = \"answers\"")]
     NoKnownRationale {
         /// The problem.
         problem: String,

@@ -1,23 +1,25 @@
 //! V-STaR (Hosseini et al. 2024): self-taught reasoning that does not throw its wrong rationales away. Right ones of all rounds train the
 //! generator, right against wrong ones a verifier, which then chooses among several candidates.
 
-use super::star::Star;
-use super::{Approach, Estimate, Method, estimate_training};
+use super::{Approach, Estimate, FirstLesson, Method, WarmStart, estimate_training};
 use crate::config::{Invalid, MethodConfig, TrainingConfig};
 use crate::error::Result;
-use crate::iterate::{Arm, VerifierPlan};
-use crate::task::Task;
-use crate::training_set::{PreferenceSet, Round};
+use crate::iterate::{Arm, Lesson, Start, VerifierPlan};
+use crate::task::{Style, Task};
+use crate::training_set::{PreferenceSet, Round, SelectionRules, TrainingSet};
 use serde::{Deserialize, Serialize};
 
 /// `kind = "v_star"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VStar {
-    /// Outer iterations; each fine-tunes the base model on the right rationales of all so far.
+    /// Outer iterations, the warm start included; each fine-tunes the base model on the right rationales of all so far.
     pub iterations: u32,
     /// Examples of one problem that the generator is trained on; 0 for no limit.
     pub max_per_problem: u32,
+    /// A fine-tuning on the known rationales first, as iteration 1 (the paper's); otherwise the base model samples with worked examples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_start: Option<WarmStart>,
     /// `[methods.NAME.verifier]`: what is trained after the last iteration, and how it is measured.
     pub verifier: Verifier,
 }
@@ -48,7 +50,7 @@ impl Default for Verifier {
 
 impl Default for VStar {
     fn default() -> Self {
-        VStar { iterations: 1, max_per_problem: 0, verifier: Verifier::default() }
+        VStar { iterations: 1, max_per_problem: 0, warm_start: None, verifier: Verifier::default() }
     }
 }
 
@@ -60,8 +62,8 @@ impl Method for VStar {
     fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
         let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
         let Verifier { steps, learning_rate, beta, candidates, ref best_of, .. } = self.verifier;
-        if self.iterations == 0 {
-            return invalid("iterations", "must be at least 1");
+        if self.iterations <= u32::from(self.warm_start.is_some()) {
+            return invalid("iterations", "must be at least 1, and at least 2 with a warm start");
         }
         if steps == 0 {
             return invalid("verifier.steps", "must be at least 1");
@@ -77,7 +79,14 @@ impl Method for VStar {
         if config.sampling.temperature <= 0.0 {
             return invalid("sampling.temperature", "must be above 0, or all candidates of a problem are the same");
         }
-        Ok(())
+        self.warm_start.map_or(Ok(()), WarmStart::check)
+    }
+
+    fn check_task(&self, task: &dyn Task) -> Result<()> {
+        match self.warm_start {
+            Some(_) => TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop),
+            None => Ok(()),
+        }
     }
 
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
@@ -93,15 +102,16 @@ impl Method for VStar {
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        let (iterations, max_per_problem) = (self.iterations, self.max_per_problem);
-        let generator = Star { iterations, rationalize: false, accumulate: true, max_per_problem, ..Star::default() };
-        generator.run(arm)?;
-        let Verifier { steps, learning_rate, pairs_per_problem, beta, candidates, ref best_of } = self.verifier;
-        let mut rounds = Vec::new();
-        // The newest first: where the number of pairs of a problem is limited, the better generator's stay.
-        for iteration in (1..=iterations).rev() {
-            rounds.push(Round { problems: arm.training_problems(iteration), attempts: arm.earlier_attempts(iteration)? });
+        arm.measure_base(Style::Rationale)?;
+        for iteration in 1..=self.iterations {
+            let last = iteration == self.iterations;
+            match self.warm_start.filter(|_| iteration == 1) {
+                Some(warm_start) => arm.iterate(iteration, last, |arm| warm_start.lesson(arm, FirstLesson::Known))?,
+                None => arm.iterate(iteration, last, |arm| self.lesson(arm, iteration))?,
+            };
         }
+        let Verifier { steps, learning_rate, pairs_per_problem, beta, candidates, ref best_of } = self.verifier;
+        let rounds = self.rounds(arm, self.iterations)?;
         let (pairs, _) = PreferenceSet::right_against_wrong(arm.task(), &rounds, pairs_per_problem, beta)?;
         drop(rounds);
         if pairs.pairs().is_empty() {
@@ -109,7 +119,27 @@ impl Method for VStar {
             return Ok(());
         }
         let settings = TrainingConfig { steps, learning_rate, ..arm.config().training.clone() };
-        let plan = VerifierPlan { generator: iterations, settings: &settings, candidates, best_of };
+        let plan = VerifierPlan { generator: self.iterations, settings: &settings, candidates, best_of };
         arm.verify(&pairs, &plan)
+    }
+}
+
+impl VStar {
+    fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson> {
+        let current = if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) };
+        arm.collect(iteration, &arm.training_problems(iteration), current, None)?;
+        let mut rounds = self.rounds(arm, iteration)?;
+        let rules = SelectionRules { max_per_problem: self.max_per_problem, few_shot: 0 };
+        let (training_set, selection) = TrainingSet::select(arm.task(), &rounds, rules)?;
+        let attempts = rounds.swap_remove(0).attempts;
+        Ok(Lesson { attempts, training_set, selection, start: Start::Base })
+    }
+
+    /// What was attempted up to an iteration. The newest first: where the number of examples or pairs of a problem is limited, the better
+    /// model's stay.
+    fn rounds(&self, arm: &Arm<'_>, last: u32) -> Result<Vec<Round>> {
+        let first = 1 + u32::from(self.warm_start.is_some());
+        let round = |iteration| Ok(Round { problems: arm.training_problems(iteration), attempts: arm.earlier_attempts(iteration)? });
+        (first..=last).rev().map(round).collect()
     }
 }
