@@ -2,7 +2,7 @@
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use starloop_core::event::{Event, Observer, Stage};
-use starloop_core::metrics::{Accuracy, AttemptCounts, IterationMetrics};
+use starloop_core::metrics::{Accuracy, AttemptCounts, BestOf, IterationMetrics, MeanOf, SelectionCounts, Verification};
 use std::time::Instant;
 
 /// Shows events on standard error: a bar per stage with rate and estimate on a terminal, and a line per finished iteration everywhere.
@@ -57,6 +57,7 @@ impl Observer for Console {
             Event::StageFinished { .. } => self.bar.finish_and_clear(),
             Event::IterationFinished { method, metrics } => self.line(&iteration_line(method, metrics)),
             Event::MethodFinished { method, metrics } => self.line(&final_line(method, metrics)),
+            Event::Verified { method, verification } => self.line(&verified_line(method, verification)),
             Event::Warning { message } => self.bar.suspend(|| eprintln!("warning: {message}")),
             Event::RunFinished { seconds } => self.line(&format!("finished in {seconds:.0} s")),
         }
@@ -71,6 +72,8 @@ pub fn stage_name(stage: Stage) -> &'static str {
         Stage::FineTuning => "fine-tuning",
         Stage::Evaluating => "evaluating",
         Stage::FinalEvaluation => "final figure",
+        Stage::Proposing => "proposing",
+        Stage::Verifying => "verifying",
         Stage::Pretraining => "pretraining",
     }
 }
@@ -87,6 +90,13 @@ fn iteration_line(method: &str, m: &IterationMetrics) -> String {
             faithful(&m.unhinted)
         ));
     }
+    let SelectionCounts { pairs, groups_all_right, groups_all_wrong, .. } = m.selection;
+    if pairs > 0 {
+        parts.push(format!("{pairs} pairs"));
+    }
+    if groups_all_right + groups_all_wrong > 0 {
+        parts.push(format!("groups that teach nothing: {groups_all_right} all right, {groups_all_wrong} all wrong"));
+    }
     if let Some(training) = &m.training {
         parts.push(format!("{} steps to loss {:.4}", training.steps, training.final_loss));
     }
@@ -98,6 +108,18 @@ fn iteration_line(method: &str, m: &IterationMetrics) -> String {
 fn final_line(method: &str, m: &IterationMetrics) -> String {
     let best = if m.iteration > 0 { format!("the best is iteration {}; ", m.iteration) } else { String::new() };
     format!("{method}: {best}on {}, {}", m.split.name(), accuracy(m))
+}
+
+/// `v_star: a verifier of 512 pairs on 300 dev problems, %: verifier @1 40.1 @4 55.0; likelihood @1 40.1 @4 52.7; pass @1 40.1 @4 61.2`
+fn verified_line(method: &str, v: &Verification) -> String {
+    let all = |name: &str, of: &dyn Fn(&BestOf) -> Option<MeanOf>| {
+        let one = |best: &BestOf| Some(format!("@{} {:.1}", best.k, 100.0 * of(best)?.mean));
+        let told: Option<Vec<_>> = v.best_of.iter().map(one).collect();
+        format!("{name} {}", told.map_or_else(|| "not told".to_owned(), |told| told.join(" ")))
+    };
+    let figures =
+        [all("verifier", &|best| Some(best.verifier)), all("likelihood", &|best| best.likelihood), all("pass", &|best| Some(best.pass))];
+    format!("{method}: a verifier of {} pairs on {} {} problems, %: {}", v.pairs, v.problems, v.split.name(), figures.join("; "))
 }
 
 fn accuracy(m: &IterationMetrics) -> String {

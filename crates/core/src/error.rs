@@ -160,7 +160,7 @@ pub enum Error {
         attempts: u64,
     },
     /// A method learns from known rationales, and the task has none to a problem.
-    #[error("problem {problem} has no known rationale, which learn = \"rationales\" learns from; learn = \"answers\" needs none")]
+    #[error("problem {problem} has no known rationale to learn from; star needs none, nor does direct with learn = \"answers\"")]
     NoKnownRationale {
         /// The problem.
         problem: String,
@@ -235,6 +235,18 @@ pub enum Error {
         /// `training.sequence_length`.
         limit: usize,
     },
+    /// A trainer learns from examples alone.
+    #[error(
+        "this trainer does not support learning from {objective}, only from examples; leave [trainer] out, so that starloop's own trains, or run \
+         a method that learns from examples, such as star"
+    )]
+    ObjectiveNotSupported {
+        /// What was to be learned from, such as `preferences`.
+        objective: &'static str,
+    },
+    /// A policy samples and cannot tell how likely a given text is.
+    #[error("this policy samples, but does not tell how likely a given text is, which a verifier is for; let starloop's own engine sample")]
+    ScoringNotSupported,
     /// A policy returned another number of samples than it was asked for.
     #[error("the policy was asked for {expected} samples and returned {got}")]
     SampleCount {
@@ -296,6 +308,8 @@ impl Error {
                 | Error::BaseModel { .. }
                 | Error::NoKnownRationale { .. }
                 | Error::NoChoices { .. }
+                | Error::ObjectiveNotSupported { .. }
+                | Error::ScoringNotSupported
                 | Error::RunExists { .. }
                 | Error::NotARun { .. }
                 | Error::ConfigChanged { .. }

@@ -19,6 +19,10 @@ pub enum Stage {
     Evaluating,
     /// Measuring the chosen model on the problems of the final figure.
     FinalEvaluation,
+    /// Sampling candidates for held-out problems, for a verifier to choose among.
+    Proposing,
+    /// Scoring them with the verifier.
+    Verifying,
     /// Training a base model from scratch.
     Pretraining,
 }
@@ -82,6 +86,13 @@ pub enum Event {
         method: String,
         /// The figures of the iteration that made the model, with the accuracy on the final split.
         metrics: Box<crate::metrics::IterationMetrics>,
+    },
+    /// A verifier was measured.
+    Verified {
+        /// The method's name in the config.
+        method: String,
+        /// The figures.
+        verification: Box<crate::metrics::Verification>,
     },
     /// Something that the user should know and that does not stop the run.
     Warning {

@@ -3,16 +3,17 @@
 //! Each stage first looks for its result in the run directory and does its work only where there is none. So an interrupted run goes on
 //! where it was, and since every stage depends on its inputs and seeds alone, to the same result.
 
-use crate::config::{Config, MethodConfig};
+use crate::config::{Config, MethodConfig, SamplingConfig, TrainingConfig};
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{IterationMetrics, LossPoint, SelectionCounts, TrainingMetrics};
+use crate::objective::{Learned, Material, Objective};
 use crate::policy::{Policy, SamplingParameters};
 use crate::run_dir::{IterationDir, RunDir};
 use crate::seed::stage_seed;
 use crate::task::{Split, Style, Task};
-use crate::trainer::{FineTuning, Trainer};
+use crate::trainer::{FineTuning, Trainer, Training, TrainingProgress};
 use crate::training_set::TrainingSet;
 use crate::types::{GradedAttempt, Mode, Problem};
 use std::collections::HashSet;
@@ -22,10 +23,12 @@ use std::time::Instant;
 mod ask;
 mod measure;
 mod recall;
+mod verifier;
 mod warnings;
 
 use ask::Question;
 use measure::{BaseMeasurement, Measurement, best};
+pub use verifier::VerifierPlan;
 
 /// The parts that a run is made of.
 pub struct Parts<'a> {
@@ -50,11 +53,11 @@ pub enum Start {
 
 /// What an iteration is about to learn.
 #[derive(Debug)]
-pub struct Lesson {
+pub struct Lesson<M = TrainingSet> {
     /// The attempts that it comes from; empty where nothing was attempted.
     pub attempts: Vec<GradedAttempt>,
     /// What to learn.
-    pub training_set: TrainingSet,
+    pub training_set: M,
     /// What selection kept and dropped.
     pub selection: SelectionCounts,
     /// The model to fine-tune.
@@ -146,13 +149,6 @@ impl Arm<'_> {
             return Ok(attempts);
         }
         let sampling = &self.config.sampling;
-        let parameters = SamplingParameters {
-            temperature: sampling.temperature,
-            top_k: sampling.top_k,
-            top_p: sampling.top_p,
-            max_new_tokens: sampling.max_new_tokens,
-            stop_strings: self.parts.task.stop_strings(),
-        };
         let mut question = Question {
             stage: Stage::Sampling,
             iteration,
@@ -160,7 +156,7 @@ impl Arm<'_> {
             style: Style::Rationale,
             few_shot: sampling.few_shot_in(iteration),
             samples: sampling.samples_per_problem,
-            parameters,
+            parameters: self.parameters(),
         };
         let mut attempts = self.ask(&place, &question, problems, model)?;
         if let Some(rationalizer) = rationalizer {
@@ -181,6 +177,12 @@ impl Arm<'_> {
         Ok(attempts)
     }
 
+    /// How completions are drawn while collecting.
+    fn parameters(&self) -> SamplingParameters {
+        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, .. } = self.config.sampling;
+        SamplingParameters { temperature, top_k, top_p, max_new_tokens, stop_strings: self.parts.task.stop_strings() }
+    }
+
     /// The attempts of an earlier iteration of this method.
     ///
     /// # Errors
@@ -198,7 +200,12 @@ impl Arm<'_> {
     ///
     /// # Errors
     /// Those of `teach`, an empty training set, a held-out problem in it, and those of the trainer, the policy and the run directory.
-    pub fn iterate(&mut self, iteration: u32, last: bool, teach: impl FnOnce(&mut Self) -> Result<Lesson>) -> Result<IterationMetrics> {
+    pub fn iterate<M: Material>(
+        &mut self,
+        iteration: u32,
+        last: bool,
+        teach: impl FnOnce(&mut Self) -> Result<Lesson<M>>,
+    ) -> Result<IterationMetrics> {
         let place = self.place(iteration);
         let metrics = if let Some(metrics) = place.metrics()? {
             place.discard_training_state()?;
@@ -210,7 +217,7 @@ impl Arm<'_> {
             let measurement = Measurement { stage: Stage::Evaluating, iteration, split, style };
             let due = last || iteration.is_multiple_of(self.config.evaluation.every);
             let answers = if due { self.evaluate(&place, &measurement)? } else { Vec::new() };
-            let metrics = self.write_metrics(iteration, Some(&lesson), Some(training), &answers)?;
+            let metrics = self.write_metrics(iteration, &lesson.attempts, lesson.selection, Some(training), &answers)?;
             self.warn_of_one_sided_attempts(&metrics);
             metrics
         };
@@ -219,35 +226,46 @@ impl Arm<'_> {
         Ok(metrics)
     }
 
-    fn finetune(&mut self, iteration: u32, lesson: &Lesson) -> Result<TrainingMetrics> {
-        let examples = lesson.training_set.examples();
-        if examples.is_empty() {
+    fn finetune<M: Material>(&mut self, iteration: u32, lesson: &Lesson<M>) -> Result<TrainingMetrics> {
+        let learned = lesson.training_set.learned();
+        if learned.is_empty() {
             let attempts = lesson.attempts.len() as u64;
             return Err(Error::NothingSolved { method: self.name.to_owned(), iteration, attempts });
         }
-        self.refuse_held_out(iteration, &lesson.training_set)?;
-        let place = self.place(iteration);
-        if place.examples()?.is_none() {
-            place.write_examples(examples)?;
-        }
+        self.refuse_held_out(iteration, learned)?;
+        let settings = lesson.training_set.settings().unwrap_or(&self.config.training);
+        let steps = lesson.training_set.steps(settings, iteration);
+        let seed = stage_seed(self.seed, iteration, "training");
+        self.train(&self.place(iteration), iteration, lesson.start, learned, TrainingPlan { settings, steps, seed })
+    }
+
+    /// One training, from `start`, with its files in `place`; one that is done is read, not repeated.
+    fn train(
+        &mut self,
+        place: &IterationDir,
+        iteration: u32,
+        start: Start,
+        learned: Learned<'_>,
+        plan: TrainingPlan<'_>,
+    ) -> Result<TrainingMetrics> {
+        place.write_learned(learned)?;
         if let Some(metrics) = place.training()? {
             place.discard_training_state()?;
             self.reused(iteration, Stage::FineTuning, metrics.steps, metrics.tokens);
             return Ok(metrics);
         }
-        let settings = &self.config.training;
-        let steps = settings.steps_in(iteration);
-        let start = self.checkpoint(lesson.start);
+        let TrainingPlan { settings, steps, seed } = plan;
+        let start = self.checkpoint(start);
         let began = self.started(iteration, Stage::FineTuning, steps);
         self.loaded = None;
         self.parts.policy.unload();
+        let anchor = if let Learned::Rewards(_, _, anchor) = learned { self.checkpoint(anchor) } else { PathBuf::new() };
         let metrics = place.write_checkpoint(|output| {
             let scratch = place.training_state();
-            let seed = stage_seed(self.seed, iteration, "training");
-            let job = FineTuning { start: &start, examples, settings, steps, seed, output, scratch: &scratch };
+            let training = Training { start: &start, settings, steps, seed, output, scratch: &scratch };
             let observer = &mut *self.observer;
             let mut losses = Vec::new();
-            let metrics = self.parts.trainer.finetune(&job, &mut |progress| {
+            let metrics = learn(self.parts.trainer, &training, learned, &anchor, &mut |progress| {
                 losses.push(progress.loss);
                 let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
                 observer.observe(&Event::StageProgress { done, tokens, loss });
@@ -259,14 +277,14 @@ impl Arm<'_> {
         })?;
         self.ended(iteration, Stage::FineTuning, metrics.tokens, began);
         if metrics.dropped_too_long > 0 {
-            let (dropped, all) = (metrics.dropped_too_long, examples.len());
+            let (dropped, all) = (metrics.dropped_too_long, learned.len());
             self.warn(&format!("iteration {iteration}: {dropped} of {all} examples exceed training.sequence_length and were left out"));
         }
         Ok(metrics)
     }
 
     /// Whatever the task promises: a problem that measures accuracy is not trained on.
-    fn refuse_held_out(&self, iteration: u32, training_set: &TrainingSet) -> Result<()> {
+    fn refuse_held_out(&self, iteration: u32, learned: Learned<'_>) -> Result<()> {
         let task = self.parts.task;
         let mut held_out = std::collections::HashMap::new();
         for (split, name) in [(Split::Dev, "dev"), (Split::Test, "test")] {
@@ -275,10 +293,10 @@ impl Arm<'_> {
                 held_out.insert(problem.id.0, name);
             }
         }
-        for example in training_set.examples() {
+        for (id, prompt) in learned.prompts() {
             // A training prompt may start with worked examples, which the task keeps apart from held-out problems itself.
-            if let Some(split) = held_out.get(&example.problem.0).or_else(|| held_out.get(&example.prompt)) {
-                let problem = example.problem.to_string();
+            if let Some(split) = held_out.get(&id.0).or_else(|| held_out.get(prompt)) {
+                let problem = id.to_string();
                 return Err(Error::HeldOutProblem { method: self.name.to_owned(), iteration, problem, split });
             }
         }
@@ -288,11 +306,11 @@ impl Arm<'_> {
     fn write_metrics(
         &mut self,
         iteration: u32,
-        lesson: Option<&Lesson>,
+        attempts: &[GradedAttempt],
+        selection: SelectionCounts,
         training: Option<TrainingMetrics>,
         answers: &[GradedAttempt],
     ) -> Result<IterationMetrics> {
-        let attempts = lesson.map_or(&[][..], |lesson| &lesson.attempts);
         let checkpoint = match answers.first() {
             Some(answer) => answer.attempt.checkpoint.clone(),
             None => self.load(if iteration == 0 { Start::Base } else { Start::Iteration(iteration) })?,
@@ -304,7 +322,7 @@ impl Arm<'_> {
             problems: problems.len() as u64,
             unhinted: eval::count(attempts, Mode::Unhinted),
             hinted: eval::count(attempts, Mode::Hinted),
-            selection: lesson.map(|lesson| lesson.selection).unwrap_or_default(),
+            selection,
             training,
             split: self.config.evaluation.split,
             accuracy: eval::accuracy(answers),
@@ -359,6 +377,31 @@ impl Arm<'_> {
     fn finished(&mut self, metrics: &IterationMetrics) {
         let (method, metrics) = (self.name.to_owned(), Box::new(metrics.clone()));
         self.observer.observe(&Event::IterationFinished { method, metrics });
+    }
+}
+
+/// How a training is done.
+struct TrainingPlan<'a> {
+    settings: &'a TrainingConfig,
+    steps: u64,
+    seed: u64,
+}
+
+/// Has `trainer` learn it; `anchor` is the model that rewards are held to.
+fn learn(
+    trainer: &mut dyn Trainer,
+    training: &Training<'_>,
+    learned: Learned<'_>,
+    anchor: &Path,
+    progress: &mut dyn FnMut(TrainingProgress),
+) -> Result<TrainingMetrics> {
+    match learned {
+        Learned::Examples(examples) => {
+            let Training { start, settings, steps, seed, output, scratch } = *training;
+            trainer.finetune(&FineTuning { start, examples, settings, steps, seed, output, scratch }, progress)
+        }
+        Learned::Preferences(pairs, beta) => trainer.optimize(training, &Objective::Preferences { pairs, beta }, progress),
+        Learned::Rewards(samples, terms, _) => trainer.optimize(training, &Objective::Rewards { samples, terms, anchor }, progress),
     }
 }
 

@@ -4,6 +4,7 @@
 //! Data flows one way: config, task, problem, prompt, policy, attempt, verdict, training set, trainer, checkpoint, evaluation, report.
 
 pub mod base_model;
+pub mod best_of;
 pub mod compare;
 pub mod config;
 pub mod error;
@@ -21,6 +22,7 @@ pub mod iterate;
 pub mod likelihood;
 pub mod method;
 pub mod metrics;
+pub mod objective;
 pub mod plan;
 pub mod policy;
 pub mod pretrain;

@@ -6,6 +6,7 @@ use crate::config::{Invalid, MethodConfig, Section};
 use crate::error::Result;
 use crate::iterate::Arm;
 use crate::task::{Style, Task};
+use crate::types::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -13,12 +14,20 @@ use std::fmt::Debug;
 mod approach;
 mod direct;
 mod few_shot;
+mod grpo;
+mod spin;
 mod star;
+mod v_star;
+mod warm_start;
 
 pub use approach::Approach;
 pub use direct::{Direct, Learn};
 pub use few_shot::FewShot;
+pub use grpo::Grpo;
+pub use spin::Spin;
 pub use star::Star;
+pub use v_star::{VStar, Verifier};
+pub use warm_start::{FirstLesson, WarmStart};
 
 /// A way to make use of a base model, with its settings.
 pub trait Method: Debug + Send + Sync {
@@ -87,6 +96,9 @@ pub const REGISTRY: &[Kind] = &[
     Kind { kind: "few_shot", read: read::<FewShot> },
     Kind { kind: "direct", read: read::<Direct> },
     Kind { kind: "star", read: read::<Star> },
+    Kind { kind: "grpo", read: read::<Grpo> },
+    Kind { kind: "spin", read: read::<Spin> },
+    Kind { kind: "v_star", read: read::<VStar> },
 ];
 
 fn read<M: Method + Serialize + DeserializeOwned + 'static>(section: Section<'_>) -> Result<(Box<dyn Method>, toml::Table)> {
@@ -120,6 +132,15 @@ fn estimate_training(config: &MethodConfig, task: &dyn Task, iterations: u32) ->
             estimate.sampled_tokens += evaluated.sampled_tokens;
         }
     }
+    estimate
+}
+
+/// The same with the samples of a method that attempts these problems in each iteration, without hints.
+fn with_samples(mut estimate: Estimate, config: &MethodConfig, problems: impl Fn(u32) -> Vec<Problem>) -> Estimate {
+    let attempted: usize = (1..=estimate.iterations).map(|iteration| problems(iteration).len()).sum();
+    let attempts = attempted as u64 * u64::from(config.sampling.samples_per_problem);
+    estimate.attempts += attempts;
+    estimate.sampled_tokens += attempts * config.sampling.max_new_tokens as u64;
     estimate
 }
 

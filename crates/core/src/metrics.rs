@@ -84,6 +84,15 @@ pub struct SelectionCounts {
     pub dropped_false_step: u64,
     /// Dropped because the problem has its share of examples already.
     pub dropped_over_limit: u64,
+    /// Pairs of a better and a worse completion.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pairs: u64,
+    /// Groups of samples that teach nothing because all of them are right.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub groups_all_right: u64,
+    /// Groups of samples that teach nothing because none of them is right.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub groups_all_wrong: u64,
     /// Different problems that were attempted; 0 where selection had no attempts, or did not count them yet.
     #[serde(default)]
     pub problems: u64,
@@ -159,6 +168,59 @@ pub struct IterationMetrics {
     pub by_class: Vec<ClassAccuracy>,
     /// Tokens generated while evaluating.
     pub evaluation_tokens: u64,
+}
+
+/// A mean over problems.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MeanOf {
+    /// The mean, in 0..=1.
+    pub mean: f64,
+    /// Its standard error over the problems; 0 where there are fewer than two.
+    pub standard_error: f64,
+}
+
+impl MeanOf {
+    /// The mean of a value for each problem.
+    pub fn new(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n.max(1.0);
+        let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+        let standard_error = if values.len() < 2 { 0.0 } else { (squares / (n * (n - 1.0))).sqrt() };
+        MeanOf { mean, standard_error }
+    }
+}
+
+/// Expected accuracy when the best of k candidates is taken, without bias over all draws of k.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BestOf {
+    /// Candidates to choose among.
+    pub k: u32,
+    /// The verifier chooses: verifier@k.
+    pub verifier: MeanOf,
+    /// The most likely candidate to the generator itself is taken; `None` where the policy does not tell how likely its samples are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub likelihood: Option<MeanOf>,
+    /// Any right one counts: pass@k, which no choice can be above.
+    pub pass: MeanOf,
+}
+
+/// What a verifier is worth, as `verification.json` holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    /// The SHA-256 of the weights that wrote the candidates.
+    pub generator: String,
+    /// The SHA-256 of the verifier's weights.
+    pub verifier: String,
+    /// Which problems.
+    pub split: crate::task::Split,
+    /// Pairs that the verifier was trained on.
+    pub pairs: u64,
+    /// Problems.
+    pub problems: u64,
+    /// Candidates for each problem.
+    pub candidates: u32,
+    /// The figures for each k.
+    pub best_of: Vec<BestOf>,
 }
 
 #[cfg(test)]

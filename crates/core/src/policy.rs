@@ -56,6 +56,17 @@ pub struct ScoreRequest {
     pub continuation: String,
 }
 
+/// A completion whose log-probability is wanted, in the tokens that training on it sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletionRequest {
+    /// The whole prompt.
+    pub prompt: String,
+    /// The completion, without its end token.
+    pub completion: String,
+    /// Whether the end token belongs to it.
+    pub ended: bool,
+}
+
 /// How far a call of [`Policy::sample`] or [`Scorer::score`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleProgress {
@@ -104,6 +115,15 @@ pub trait Policy {
         }
         samples.iter().enumerate().try_for_each(|(place, sample)| keep(place, sample))?;
         Ok(samples)
+    }
+
+    /// The log-probability of each completion given its prompt, in the order of the requests: the sum over its tokens (natural logarithm,
+    /// temperature 1). Not every policy can tell.
+    ///
+    /// # Errors
+    /// [`Error::ScoringNotSupported`], unless the policy has a method of its own.
+    fn score_completions(&mut self, _requests: &[CompletionRequest], _progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        Err(Error::ScoringNotSupported)
     }
 }
 

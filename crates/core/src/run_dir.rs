@@ -6,7 +6,9 @@
 //!   accuracy.svg                                                            the plot
 //!   METHOD/iter-000/ eval.jsonl metrics.json                                the base model, few-shot
 //!   METHOD/iter-001/ attempts.jsonl train.jsonl loss.jsonl training.json checkpoint/ eval.jsonl metrics.json
+//!                    or preferences.jsonl, rewards.jsonl for train.jsonl     pairs, or samples with their advantages
 //!   METHOD/final/    eval.jsonl metrics.json                                the best of them on the final split, if there is one
+//!   METHOD/verifier/ preferences.jsonl loss.jsonl training.json checkpoint/ attempts.jsonl scores.jsonl verification.json
 //! ```
 //! Everything but `events.jsonl` is written under a temporary name (`*.partial`), synced and renamed, so a final name means done. While a
 //! fine-tuning is under way, `training-state/` holds what it can be taken up from. `metrics.json` comes last and means that the
@@ -17,7 +19,8 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::inputs::Inputs;
-use crate::metrics::{IterationMetrics, LossPoint, TrainingMetrics};
+use crate::metrics::{IterationMetrics, LossPoint, TrainingMetrics, Verification};
+use crate::objective::{Learned, PreferencePair, RewardedSample};
 use crate::types::{Attempt, Example, GradedAttempt};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -48,6 +51,8 @@ const SERVER_LOG: &str = "server.log";
 const BASE: &str = "base";
 const ATTEMPTS: &str = "attempts.jsonl";
 const TRAIN: &str = "train.jsonl";
+const PREFERENCES: &str = "preferences.jsonl";
+const REWARDS: &str = "rewards.jsonl";
 const LOSSES: &str = "loss.jsonl";
 const TRAINING: &str = "training.json";
 const CHECKPOINT: &str = "checkpoint";
@@ -55,6 +60,9 @@ const TRAINING_STATE: &str = "training-state";
 const JOURNAL: &str = "journal.jsonl";
 const EVALUATION: &str = "eval.jsonl";
 const FINAL: &str = "final";
+const VERIFIER: &str = "verifier";
+const SCORES: &str = "scores.jsonl";
+const VERIFICATION: &str = "verification.json";
 const PLOT: &str = "accuracy.svg";
 const METRICS: &str = "metrics.json";
 
@@ -244,6 +252,11 @@ impl RunDir {
         IterationDir { root: self.root.join(method).join(FINAL) }
     }
 
+    /// The place of a method's verifier, with the candidates that it scored.
+    pub fn verifier(&self, method: &str) -> IterationDir {
+        IterationDir { root: self.root.join(method).join(VERIFIER) }
+    }
+
     /// The finished iterations of a method, in order.
     pub fn metrics(&self, method: &str) -> Result<Vec<IterationMetrics>> {
         let mut found = Vec::new();
@@ -338,9 +351,30 @@ impl IterationDir {
         read_lines(&self.root.join(TRAIN))
     }
 
-    /// Writes what is trained on.
-    pub fn write_examples(&self, examples: &[Example]) -> Result<()> {
-        write_lines(&self.root.join(TRAIN), examples)
+    /// The pairs that were trained on.
+    pub fn preferences(&self) -> Result<Option<Vec<PreferencePair>>> {
+        read_lines(&self.root.join(PREFERENCES))
+    }
+
+    /// The rewarded samples that were trained on.
+    pub fn rewards(&self) -> Result<Option<Vec<RewardedSample>>> {
+        read_lines(&self.root.join(REWARDS))
+    }
+
+    /// Writes what is trained on, unless it is there.
+    pub fn write_learned(&self, learned: Learned<'_>) -> Result<()> {
+        let name = match learned {
+            Learned::Examples(_) => TRAIN,
+            Learned::Preferences(..) => PREFERENCES,
+            Learned::Rewards(..) => REWARDS,
+        };
+        let path = self.root.join(name);
+        match learned {
+            _ if path.exists() => Ok(()),
+            Learned::Examples(examples) => write_lines(&path, examples),
+            Learned::Preferences(pairs, _) => write_lines(&path, pairs),
+            Learned::Rewards(samples, ..) => write_lines(&path, samples),
+        }
     }
 
     /// Where the checkpoint is, once it is there.
@@ -399,6 +433,26 @@ impl IterationDir {
     /// Writes the completions that measured accuracy.
     pub fn write_evaluation(&self, attempts: &[GradedAttempt]) -> Result<()> {
         write_lines(&self.root.join(EVALUATION), attempts)
+    }
+
+    /// The verifier's score of each of the attempts beside it.
+    pub fn scores(&self) -> Result<Option<Vec<f64>>> {
+        read_lines(&self.root.join(SCORES))
+    }
+
+    /// Writes the verifier's score of each of the attempts beside it.
+    pub fn write_scores(&self, scores: &[f64]) -> Result<()> {
+        write_lines(&self.root.join(SCORES), scores)
+    }
+
+    /// What the verifier was measured to be worth, when that is done.
+    pub fn verification(&self) -> Result<Option<Verification>> {
+        read_json(&self.root.join(VERIFICATION))
+    }
+
+    /// Writes what the verifier is worth; it is done then.
+    pub fn write_verification(&self, verification: &Verification) -> Result<()> {
+        write_json(&self.root.join(VERIFICATION), verification)
     }
 
     /// The figures of the iteration, when it is done.

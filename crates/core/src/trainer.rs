@@ -1,8 +1,9 @@
 //! What fine-tunes a checkpoint on examples. The loop hands over text and gets a directory back.
 
 use crate::config::TrainingConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::TrainingMetrics;
+use crate::objective::Objective;
 use crate::types::Example;
 use std::path::Path;
 
@@ -32,6 +33,31 @@ pub struct FineTuning<'a> {
     pub scratch: &'a Path,
 }
 
+/// Where a training starts and ends, and how it is done, whatever is learned.
+#[derive(Debug, Clone, Copy)]
+pub struct Training<'a> {
+    /// The checkpoint to start from (a directory).
+    pub start: &'a Path,
+    /// Optimizer, packing and schedule.
+    pub settings: &'a TrainingConfig,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// The seed of the order of what is learned.
+    pub seed: u64,
+    /// Where the new checkpoint is written: a directory that is not there yet.
+    pub output: &'a Path,
+    /// A directory for state in the middle of the work, as of [`FineTuning`].
+    pub scratch: &'a Path,
+}
+
+impl<'a> FineTuning<'a> {
+    /// All but the examples.
+    pub fn training(&self) -> Training<'a> {
+        let FineTuning { start, settings, steps, seed, output, scratch, .. } = *self;
+        Training { start, settings, steps, seed, output, scratch }
+    }
+}
+
 /// How far a fine-tuning has come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrainingProgress {
@@ -49,4 +75,17 @@ pub trait Trainer {
     /// curve of the loss is whole. The same job gives the same bytes, also when an earlier try was interrupted and
     /// left its state in `job.scratch`; of a program of the user's, as far as it keeps to that.
     fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics>;
+
+    /// Writes the checkpoint that `training` toward `objective` makes, and otherwise does as [`Trainer::finetune`]. Not every trainer can.
+    ///
+    /// # Errors
+    /// [`Error::ObjectiveNotSupported`], unless the trainer has a method of its own.
+    fn optimize(
+        &mut self,
+        _training: &Training<'_>,
+        objective: &Objective<'_>,
+        _progress: &mut dyn FnMut(TrainingProgress),
+    ) -> Result<TrainingMetrics> {
+        Err(Error::ObjectiveNotSupported { objective: objective.name() })
+    }
 }

@@ -1,14 +1,21 @@
 //! Selection: what is worth learning from.
 //!
-//! [`TrainingSet`] has a private field, and the constructors here write every prompt themselves, from the problem and in
+//! [`TrainingSet`], like its kin of pairs and of samples, has private fields, and the constructors here write every prompt themselves, from the problem and in
 //! [`Mode::Unhinted`]. So no hint can reach a training prompt, whatever the attempts were asked with.
 
 use crate::error::{Error, Result};
 use crate::metrics::SelectionCounts;
+use crate::objective::{Learned, Material};
 use crate::prompt;
 use crate::task::{Style, Task};
 use crate::types::{Example, GradedAttempt, Mode, Problem, ProblemId};
 use std::collections::{HashMap, HashSet};
+
+mod preferences;
+mod rewards;
+
+pub use preferences::PreferenceSet;
+pub use rewards::{RewardRules, RewardSet};
 
 /// The examples of one fine-tuning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +115,12 @@ impl TrainingSet {
     /// The examples, in the order of the attempts.
     pub fn examples(&self) -> &[Example] {
         &self.examples
+    }
+}
+
+impl Material for TrainingSet {
+    fn learned(&self) -> Learned<'_> {
+        Learned::Examples(&self.examples)
     }
 }
 

@@ -369,9 +369,9 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     /// Replaces `x` by its gradient.
     fn activate_backward(&self, activation: Activation, gradient: &Self::Buffer, rows: usize, width: usize, x: &mut Self::Buffer);
 
-    /// Cross-entropy of each row of `logits` `[targets, classes]`, in nats; replaces the logits by `scale` times their gradient. With a
-    /// `softcap`, that of the bounded logits.
-    fn cross_entropy(&self, logits: &mut Self::Buffer, targets: &[u32], classes: usize, softcap: Option<f32>, scale: f32) -> Vec<f32>;
+    /// Cross-entropy of each row of `logits` `[targets, classes]`, in nats; replaces each row by its one of `scales` `[targets]` times the
+    /// row's gradient. With a `softcap`, that of the bounded logits.
+    fn cross_entropy(&self, logits: &mut Self::Buffer, targets: &[u32], classes: usize, softcap: Option<f32>, scales: &[f32]) -> Vec<f32>;
 
     /// The sum of squares.
     fn squared_norm(&self, buffer: &Self::Buffer) -> f64;

@@ -4,10 +4,16 @@
 //! however it is cut into parts that fit in memory. Everything is a function of the starting weights, the documents and the
 //! settings: the same training gives the same bytes on any number of threads.
 
+mod objective;
 mod packing;
+mod policy_gradient;
+mod preference;
 mod schedule;
 
+pub use objective::{BatchSize, Objective, Unit, Weighed};
 pub use packing::PackedEpochs;
+pub use policy_gradient::{LengthNormalization, PolicyGradient, Rewarded};
+pub use preference::{Pair, Preference};
 pub use schedule::{Decay, Schedule};
 
 use crate::arch::ParameterSpec;
@@ -50,7 +56,7 @@ impl Document {
 
 impl Packed {
     /// Lays documents end to end.
-    pub fn new(documents: &[Document]) -> Self {
+    pub fn new<'a>(documents: impl IntoIterator<Item = &'a Document>) -> Self {
         let mut packed = Packed { offsets: vec![0], ..Packed::default() };
         for document in documents {
             let start = packed.tokens.len() as u32;
@@ -92,7 +98,7 @@ pub struct Hyperparameters {
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepReport {
-    /// Mean cross-entropy per target token, in nats, before the update.
+    /// Mean cross-entropy per target token, in nats, or the objective's loss, before the update.
     pub loss: f64,
     /// The gradient's norm before clipping.
     pub grad_norm: f64,
@@ -184,12 +190,35 @@ impl<K: Kernels> TrainingSession<K> {
     /// One update on a batch of documents. A step that fails changes no weight: [`Error::NothingToLearn`], [`Error::DocumentTooLong`], or
     /// [`Error::Diverged`] when the loss or the gradient is no number.
     pub fn step(&mut self, documents: &[Document]) -> Result<StepReport> {
+        let size = BatchSize::of(documents)?;
+        let scale = 1.0 / size.targets as f32;
+        let loss = self.accumulate(documents, |decoder, _, packed, memory, gradients| {
+            let losses = decoder.losses_and_gradients(packed, scale, memory, gradients);
+            losses.iter().map(|loss| f64::from(*loss)).sum::<f64>()
+        })?;
+        self.finish_step(loss / size.targets as f64, size)
+    }
+
+    /// One update toward an objective on a batch of its units, each of which goes through the model at once. Fails as
+    /// [`TrainingSession::step`] does.
+    pub fn step_toward<O: Objective>(&mut self, objective: &O, batch: &[O::Unit]) -> Result<StepReport> {
+        let size = BatchSize::of(batch)?;
+        let loss = self.accumulate(batch, |decoder, units, packed, memory, gradients| {
+            let mut loss = 0.0;
+            let slopes = |logprobs: &[f32]| {
+                let (total, slopes) = objective::weigh_all(objective, units, logprobs, size);
+                loss = total;
+                slopes
+            };
+            decoder.gradients_by_slopes(packed, slopes, memory, gradients);
+            loss
+        })?;
+        self.finish_step(loss, size)
+    }
+
+    /// The update by `self.gradients`.
+    fn finish_step(&mut self, loss: f64, size: BatchSize) -> Result<StepReport> {
         let step = self.steps_done + 1;
-        let target_tokens: usize = documents.iter().map(Document::target_count).sum();
-        if target_tokens == 0 {
-            return Err(Error::NothingToLearn);
-        }
-        let loss = self.accumulate(documents, 1.0 / target_tokens as f32)? / target_tokens as f64;
         let kernels = self.model.decoder.kernels();
         let trained = self.model.decoder.trained().map(|(at, _)| &self.gradients[at]);
         let grad_norm = trained.map(|gradient| kernels.squared_norm(gradient)).sum::<f64>().sqrt();
@@ -201,40 +230,39 @@ impl<K: Kernels> TrainingSession<K> {
         let learning_rate = self.hyperparameters.schedule.learning_rate(step);
         self.update(step, learning_rate, grad_norm);
         self.steps_done = step;
-        Ok(StepReport { loss, grad_norm, learning_rate, tokens: documents.iter().map(|d| d.tokens.len()).sum(), target_tokens })
+        Ok(StepReport { loss, grad_norm, learning_rate, tokens: size.tokens, target_tokens: size.targets })
     }
 
-    /// The summed loss of a batch, and its gradient times `scale` in `self.gradients`.
-    fn accumulate(&mut self, documents: &[Document], scale: f32) -> Result<f64> {
+    /// What `add` gives for each part of a batch that goes through the model at once, summed. It adds the part's gradient to
+    /// `self.gradients`, which are cleared before.
+    fn accumulate<U: Unit>(
+        &mut self,
+        batch: &[U],
+        mut add: impl FnMut(&Decoder<K>, &[U], &Packed, &mut TrainingMemory<K>, &mut [K::Buffer]) -> f64,
+    ) -> Result<f64> {
         self.gradients.iter_mut().for_each(|g| self.model.decoder.kernels().clear(g));
         let context = self.model.spec().context;
         let mut total = 0.0;
-        let mut rest = documents;
+        let mut rest = batch;
         while !rest.is_empty() {
             let mut tokens = 0;
-            let fits = |document: &&Document| {
-                tokens += document.tokens.len();
+            let fits = |unit: &&U| {
+                tokens += unit.tokens();
                 tokens <= self.hyperparameters.micro_batch_tokens
             };
             let (part, after) = rest.split_at(rest.iter().take_while(fits).count().max(1));
             if let (Some(budget), [alone]) = (memory::budget(), part) {
                 let what = "training on the longest of the documents";
-                self.hyperparameters.check(budget, what, alone.tokens.len(), &self.model.decoder)?;
+                self.hyperparameters.check(budget, what, alone.tokens(), &self.model.decoder)?;
             }
-            if let Some(long) = part.iter().position(|d| d.tokens.len() > context) {
-                let document = documents.len() - rest.len() + long;
-                return Err(Error::DocumentTooLong {
-                    document,
-                    tokens: part[long].tokens.len(),
-                    what: "the model's context",
-                    limit: context,
-                });
+            let first = batch.len() - rest.len();
+            if let Some((at, tokens)) = objective::longer_than(context, part) {
+                return Err(Error::DocumentTooLong { document: first + at, tokens, what: "the model's context", limit: context });
             }
-            let packed = Packed::new(part);
+            let packed = Packed::new(part.iter().flat_map(Unit::documents));
             // A seed for each part of each step; what is dropped is then a function of both and of the place.
-            self.memory.set_dropout(Some(self.dropout_seed(documents.len() - rest.len())));
-            let losses = self.model.decoder.losses_and_gradients(&packed, scale, &mut self.memory, &mut self.gradients);
-            total += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+            self.memory.set_dropout(Some(self.dropout_seed(first)));
+            total += add(&self.model.decoder, part, &packed, &mut self.memory, &mut self.gradients);
             rest = after;
         }
         Ok(total)

@@ -10,6 +10,7 @@ use crate::run_dir::IterationDir;
 use crate::seed::{sample_seed, sha256_hex};
 use crate::task::{Style, Task};
 use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem};
+use std::path::PathBuf;
 
 /// How problems are asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +103,11 @@ impl Arm<'_> {
 
     /// Makes `model` the policy's model, if it is not yet. Returns the SHA-256 of its weights.
     pub(super) fn load(&mut self, model: Start) -> Result<String> {
-        let path = self.checkpoint(model);
+        self.load_from(self.checkpoint(model))
+    }
+
+    /// The same with the checkpoint in `path`.
+    pub(super) fn load_from(&mut self, path: PathBuf) -> Result<String> {
         match &self.loaded {
             Some((loaded, sha256)) if *loaded == path => Ok(sha256.clone()),
             _ => {

@@ -5,7 +5,7 @@ use super::{Arm, Start};
 use crate::error::Result;
 use crate::eval;
 use crate::event::{Event, Stage};
-use crate::metrics::IterationMetrics;
+use crate::metrics::{IterationMetrics, SelectionCounts};
 use crate::policy::SamplingParameters;
 use crate::run_dir::IterationDir;
 use crate::task::{Split, Style};
@@ -56,7 +56,7 @@ impl Arm<'_> {
         };
         let metrics = match place.metrics()? {
             Some(metrics) => metrics,
-            None => self.write_metrics(0, None, None, &answers)?,
+            None => self.write_metrics(0, &[], SelectionCounts::default(), None, &answers)?,
         };
         self.finished(&metrics);
         if shared.is_none() {
@@ -123,7 +123,7 @@ impl Arm<'_> {
     }
 
     /// Worked examples in front of a problem that measures what iteration `iteration` made.
-    fn few_shot_after(&self, iteration: u32) -> usize {
+    pub(super) fn few_shot_after(&self, iteration: u32) -> usize {
         let sampling = &self.config.sampling;
         let next = || sampling.few_shot_in(iteration + 1);
         if iteration == 0 { sampling.few_shot } else { self.config.evaluation.few_shot.unwrap_or_else(next) }

@@ -18,6 +18,12 @@ pub enum Approach {
     Star,
     /// Self-taught reasoning with failures retried with the answer as a hint.
     StarRationalized,
+    /// Reinforcement by verified answers.
+    Grpo,
+    /// Self-play against what was written in the round before, toward rationales that came with the problems.
+    Spin,
+    /// Self-taught reasoning with a verifier that learned from right and wrong rationales.
+    VStar,
 }
 
 impl Approach {
@@ -30,12 +36,15 @@ impl Approach {
             Approach::Rationales => "fine-tuning on known rationales",
             Approach::Star => "STaR without rationalization",
             Approach::StarRationalized => "STaR with rationalization",
+            Approach::Grpo => "GRPO",
+            Approach::Spin => "SPIN",
+            Approach::VStar => "V-STaR",
         }
     }
 
     /// Whether it learns from its own samples, iteration by iteration.
     pub fn bootstraps(self) -> bool {
-        matches!(self, Approach::Star | Approach::StarRationalized)
+        matches!(self, Approach::Star | Approach::StarRationalized | Approach::Grpo | Approach::Spin | Approach::VStar)
     }
 
     /// Whether it learns what is known of every problem, so that all of them are used.

@@ -1,6 +1,6 @@
 //! The policy that samples in this process.
 
-use super::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
+use super::{CompletionRequest, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
 use crate::config::{KvCache, ModelConfig};
 use crate::error::{Error, Result};
 use crate::types::FinishReason;
@@ -68,6 +68,21 @@ impl Policy for EmbeddedPolicy {
         });
         Ok(completions.map_err(failed)?.into_iter().zip(&requests).map(|(completion, request)| sample(completion, request)).collect())
     }
+
+    fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        let failed = |error| sampling_error(&error);
+        let model = loaded(self.model.as_ref())?;
+        let prompts = model.prompts(self.chat).map_err(failed)?;
+        let encode = |request: &CompletionRequest| -> starloop_lm::Result<Tail> {
+            let mut tokens = prompts.encode(&request.prompt)?;
+            let from = tokens.len();
+            tokens.extend(model.tokenizer().encode(&request.completion, false)?);
+            tokens.extend(model.tokenizer().end_tokens().first().filter(|_| request.ended));
+            Ok(Tail { tokens, from })
+        };
+        let tails = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
+        scores(model, &tails, progress)
+    }
 }
 
 impl Scorer for EmbeddedPolicy {
@@ -75,12 +90,18 @@ impl Scorer for EmbeddedPolicy {
         let failed = |error| sampling_error(&error);
         let model = loaded(self.model.as_ref())?;
         let tails = requests.par_iter().map(|request| tail(model, request)).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
-        let scores = model.score_tails(&tails, &mut |finished| {
-            let tokens = tails[..finished].iter().map(|tail| tail.tokens.len() as u64).sum();
-            progress(SampleProgress { finished: finished as u64, tokens });
-        });
-        Ok(scores.map_err(failed)?.iter().map(|logprobs| logprobs.iter().map(|&logprob| f64::from(logprob)).sum()).collect())
+        scores(model, &tails, progress)
     }
+}
+
+/// The summed log-probability of each tail.
+fn scores(model: &LanguageModel, tails: &[Tail], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+    let scores = model.score_tails(tails, &mut |finished| {
+        let tokens = tails[..finished].iter().map(|tail| tail.tokens.len() as u64).sum();
+        progress(SampleProgress { finished: finished as u64, tokens });
+    });
+    let scores = scores.map_err(|error| sampling_error(&error))?;
+    Ok(scores.iter().map(|logprobs| logprobs.iter().map(|&logprob| f64::from(logprob)).sum()).collect())
 }
 
 /// The tokens that differ from those of the prompt alone: the last letters of a prompt may be one token with the first of what follows.

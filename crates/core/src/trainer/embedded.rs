@@ -1,15 +1,21 @@
 //! The trainer that works in this process.
 
-use super::{FineTuning, Trainer, TrainingProgress};
+use super::{FineTuning, Trainer, Training, TrainingProgress};
 use crate::config::{Schedule, TrainingConfig};
 use crate::error::{Error, Result};
 use crate::metrics::TrainingMetrics;
+use crate::objective::Objective;
+use crate::types::ProblemId;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use starloop_lm::LanguageModel;
 use starloop_lm::lora::{self, Lora};
-use starloop_lm::train::{self, Decay, Document, Hyperparameters, PackedEpochs, StepReport, TrainingSession};
+use starloop_lm::model::PromptEncoder;
+use starloop_lm::score::Tail;
+use starloop_lm::train::{self, Decay, Document, Hyperparameters, PackedEpochs, StepReport, TrainingSession, Unit};
+use starloop_lm::{LanguageModel, Tokenizer};
+
+mod toward;
 
 /// The saved state's file in the scratch directory.
 const STATE: &str = "state.safetensors";
@@ -29,35 +35,57 @@ impl EmbeddedTrainer {
 
 impl Trainer for EmbeddedTrainer {
     fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
-        let model = load(job).map_err(|error| failed(&error))?;
+        let training = job.training();
+        let model = load(&training).map_err(|error| failed(&error))?;
         let documents = documents(&model, self.chat, job)?;
         let dropped_too_long = (job.examples.len() - documents.len()) as u64;
-        let settings = job.settings;
-        let mut epochs =
-            PackedEpochs::new(documents, settings.batch_size, settings.sequence_length, job.seed).map_err(|error| failed(&error))?;
-        let hyperparameters = Hyperparameters { dropout_seed: job.seed, ..hyperparameters(settings, job.steps) };
-        let mut session = TrainingSession::new(model, hyperparameters).map_err(|error| failed(&error))?;
-        let mut tally = resume(&mut session, job)?;
-        for (done, &(tokens, loss)) in tally.told.iter().enumerate() {
-            progress(TrainingProgress { step: done as u64 + 1, tokens, loss });
-        }
-        while session.steps_done() < job.steps {
-            let report = session.step(&epochs.batch(session.steps_done() + 1)).map_err(|error| failed(&error))?;
-            let step = session.steps_done();
-            tally.add(step, job.steps, &report);
-            progress(TrainingProgress { step, tokens: tally.tokens, loss: report.loss });
-            if step.is_multiple_of(settings.checkpoint_every) && step < job.steps {
-                fs::create_dir_all(job.scratch)?;
-                session.save_state(&job.scratch.join(STATE), &tally.to_note()).map_err(|error| failed(&error))?;
-            }
-        }
-        save(&session.into_model(), job).map_err(|error| failed(&error))?;
-        Ok(TrainingMetrics { dropped_too_long, ..tally.metrics(job.steps) })
+        let metrics = run(&training, model, documents, TrainingSession::step, progress)?;
+        Ok(TrainingMetrics { dropped_too_long, ..metrics })
+    }
+
+    fn optimize(
+        &mut self,
+        training: &Training<'_>,
+        objective: &Objective<'_>,
+        progress: &mut dyn FnMut(TrainingProgress),
+    ) -> Result<TrainingMetrics> {
+        toward::optimize(training, objective, self.chat, progress)
     }
 }
 
+/// Trains `model` with `step` on batches of `units` and writes it, from the saved state if there is one.
+fn run<U: Unit>(
+    job: &Training<'_>,
+    model: LanguageModel,
+    units: Vec<U>,
+    mut step: impl FnMut(&mut TrainingSession, &[U]) -> starloop_lm::Result<StepReport>,
+    progress: &mut dyn FnMut(TrainingProgress),
+) -> Result<TrainingMetrics> {
+    let settings = job.settings;
+    let mut epochs = PackedEpochs::new(units, settings.batch_size, settings.sequence_length, job.seed).map_err(|error| failed(&error))?;
+    let hyperparameters = Hyperparameters { dropout_seed: job.seed, ..hyperparameters(settings, job.steps) };
+    let mut session = TrainingSession::new(model, hyperparameters).map_err(|error| failed(&error))?;
+    let mut tally = resume(&mut session, job)?;
+    for (done, &(tokens, loss)) in tally.told.iter().enumerate() {
+        progress(TrainingProgress { step: done as u64 + 1, tokens, loss });
+    }
+    while session.steps_done() < job.steps {
+        let batch = epochs.batch(session.steps_done() + 1);
+        let report = step(&mut session, &batch).map_err(|error| failed(&error))?;
+        let step = session.steps_done();
+        tally.add(step, job.steps, &report);
+        progress(TrainingProgress { step, tokens: tally.tokens, loss: report.loss });
+        if step.is_multiple_of(settings.checkpoint_every) && step < job.steps {
+            fs::create_dir_all(job.scratch)?;
+            session.save_state(&job.scratch.join(STATE), &tally.to_note()).map_err(|error| failed(&error))?;
+        }
+    }
+    save(&session.into_model(), job).map_err(|error| failed(&error))?;
+    Ok(tally.metrics(job.steps))
+}
+
 /// The model to train: whole, or frozen with adapters, those that it has already or fresh ones.
-fn load(job: &FineTuning<'_>) -> starloop_lm::Result<LanguageModel> {
+fn load(job: &Training<'_>) -> starloop_lm::Result<LanguageModel> {
     let Some(lora) = &job.settings.lora else { return LanguageModel::load_to_train(job.start) };
     let model = LanguageModel::load(job.start)?;
     if model.spec().adapters.is_some() {
@@ -69,7 +97,7 @@ fn load(job: &FineTuning<'_>) -> starloop_lm::Result<LanguageModel> {
 }
 
 /// Writes a checkpoint, or an adapter for the base that it was trained on.
-fn save(model: &LanguageModel, job: &FineTuning<'_>) -> starloop_lm::Result<()> {
+fn save(model: &LanguageModel, job: &Training<'_>) -> starloop_lm::Result<()> {
     if model.spec().adapters.is_none() {
         return model.save(job.output).map(drop);
     }
@@ -116,7 +144,7 @@ impl Tally {
 }
 
 /// Takes up a training that was interrupted, if there is one.
-fn resume(session: &mut TrainingSession, job: &FineTuning<'_>) -> Result<Tally> {
+fn resume(session: &mut TrainingSession, job: &Training<'_>) -> Result<Tally> {
     let state = job.scratch.join(STATE);
     if !state.exists() {
         return Ok(Tally::default());
@@ -125,22 +153,44 @@ fn resume(session: &mut TrainingSession, job: &FineTuning<'_>) -> Result<Tally> 
     serde_json::from_value(Value::Object(note)).map_err(|error| Error::Corrupt { path: state, message: error.to_string() })
 }
 
-/// Prompt, completion and end token of every example that fits; loss on completion and end token, by token position (not after a separator, which completions may hold).
+/// Prompt, completion and end token of every example that fits; loss on completion and end token, by token position (not after a separator,
+/// which completions may hold).
 fn documents(model: &LanguageModel, chat: bool, job: &FineTuning<'_>) -> Result<Vec<Document>> {
-    let (tokenizer, prompts) = (model.tokenizer(), model.prompts(chat).map_err(|error| failed(&error))?);
-    let limit = job.settings.sequence_length;
+    let encoder = Encoder::new(model, chat, job.settings)?;
     let document = |example: &crate::types::Example| {
-        let prompt = prompts.encode(&example.prompt).map_err(|error| failed(&error))?;
-        let mut completion = tokenizer.encode(&example.completion, false).map_err(|error| failed(&error))?;
-        completion.extend(tokenizer.end_tokens().first());
-        let tokens = prompt.len() + completion.len();
-        if tokens <= limit {
-            return Ok(Some(Document::completion(&prompt, &completion)));
-        }
-        let too_long = Error::ExampleTooLong { problem: example.problem.to_string(), tokens, limit };
-        if job.settings.drop_too_long { Ok(None) } else { Err(too_long) }
+        let tail = encoder.tail(&example.problem, &example.prompt, &example.completion, true)?;
+        Ok(tail.map(|tail| Document::completion(&tail.tokens[..tail.from], &tail.tokens[tail.from..])))
     };
     job.examples.iter().filter_map(|example| document(example).transpose()).collect()
+}
+
+/// Prompts and completions into tokens, as training sees them.
+struct Encoder<'a> {
+    tokenizer: &'a Tokenizer,
+    prompts: PromptEncoder<'a>,
+    settings: &'a TrainingConfig,
+}
+
+impl<'a> Encoder<'a> {
+    fn new(model: &'a LanguageModel, chat: bool, settings: &'a TrainingConfig) -> Result<Self> {
+        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompts(chat).map_err(|error| failed(&error))?, settings })
+    }
+
+    /// Prompt and completion, with `ended` also the end token; nothing where they are too long and the settings say to leave such out.
+    fn tail(&self, problem: &ProblemId, prompt: &str, completion: &str, ended: bool) -> Result<Option<Tail>> {
+        let mut tokens = self.prompts.encode(prompt).map_err(|error| failed(&error))?;
+        let from = tokens.len();
+        tokens.extend(self.tokenizer.encode(completion, false).map_err(|error| failed(&error))?);
+        if ended {
+            tokens.extend(self.tokenizer.end_tokens().first());
+        }
+        let (limit, length) = (self.settings.sequence_length, tokens.len());
+        if length <= limit {
+            return Ok(Some(Tail { tokens, from }));
+        }
+        let too_long = Error::ExampleTooLong { problem: problem.to_string(), tokens: length, limit };
+        if self.settings.drop_too_long { Ok(None) } else { Err(too_long) }
+    }
 }
 
 /// The engine's numbers for a training of `steps` steps.

@@ -9,10 +9,11 @@ use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::run_in;
 use starloop_core::iterate::Parts;
 use starloop_core::metrics::TrainingMetrics;
-use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
+use starloop_core::objective::Objective;
+use starloop_core::policy::{CompletionRequest, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
 use starloop_core::run_dir::RunDir;
 use starloop_core::task::{Split, Style, Task, WorkedExample};
-use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
+use starloop_core::trainer::{FineTuning, Trainer, Training, TrainingProgress};
 use starloop_core::types::{FinishReason, Grade, Mode, Problem, ProblemId, Verdict};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -158,17 +159,29 @@ impl Policy for ToyPolicy<'_> {
         Ok(format!("sha-of-{skill}"))
     }
 
+    /// At a temperature, every other seed is lucky and solves one level more.
     fn sample(
         &mut self,
         requests: &[SampleRequest],
-        _: &SamplingParameters,
+        parameters: &SamplingParameters,
         progress: &mut dyn FnMut(SampleProgress),
     ) -> Result<Vec<Sample>> {
         self.fault.map_or(Ok(()), Fault::call)?;
         let skill = self.skill.unwrap();
         self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
         progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
-        Ok(requests.iter().map(|request| complete(request, skill)).collect())
+        let luck = |request: &SampleRequest| u32::from(parameters.temperature > 0.0 && request.seed.is_multiple_of(2));
+        Ok(requests.iter().map(|request| complete(request, skill + luck(request))).collect())
+    }
+
+    /// It tells right from wrong a level beyond what it solves itself.
+    fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let skill = self.skill.unwrap();
+        self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
+        progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        let own = |prompt: &String| complete(&SampleRequest { prompt: prompt.clone(), seed: 0 }, skill + 1).text;
+        Ok(requests.iter().map(|request| if request.completion == own(&request.prompt) { -1.0 } else { -2.5 }).collect())
     }
 }
 
@@ -242,6 +255,33 @@ pub struct ToyTrainer<'a> {
 
 impl Trainer for ToyTrainer<'_> {
     fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        self.train(&job.training(), job.examples.iter().map(|example| example.prompt.as_str()), progress)
+    }
+
+    fn optimize(
+        &mut self,
+        training: &Training<'_>,
+        objective: &Objective<'_>,
+        progress: &mut dyn FnMut(TrainingProgress),
+    ) -> Result<TrainingMetrics> {
+        match objective {
+            Objective::Preferences { pairs, .. } => self.train(training, pairs.iter().map(|pair| pair.prompt.as_str()), progress),
+            Objective::Rewards { samples, .. } => {
+                let better = samples.iter().filter(|sample| sample.advantage > 0.0);
+                self.train(training, better.map(|sample| sample.prompt.as_str()), progress)
+            }
+        }
+    }
+}
+
+impl ToyTrainer<'_> {
+    /// Learns the highest level among the prompts.
+    fn train<'a>(
+        &mut self,
+        job: &Training<'_>,
+        prompts: impl Iterator<Item = &'a str>,
+        progress: &mut dyn FnMut(TrainingProgress),
+    ) -> Result<TrainingMetrics> {
         let start: u32 = std::fs::read_to_string(job.start.join("skill"))?.parse().unwrap();
         std::fs::create_dir_all(job.scratch)?;
         std::fs::write(job.scratch.join("state"), "half way")?;
@@ -250,7 +290,7 @@ impl Trainer for ToyTrainer<'_> {
         std::fs::create_dir(job.output)?;
         self.fault.map_or(Ok(()), Fault::call)?;
         let level = |prompt: &str| prompt.rsplit("Q: ").next().unwrap().split('\n').next().unwrap().parse::<u32>().unwrap() / 100;
-        let learned = job.examples.iter().map(|example| level(&example.prompt)).max().unwrap();
+        let learned = prompts.map(level).max().unwrap();
         std::fs::write(job.output.join("skill"), start.max(learned).to_string())?;
         let loss = if self.diverges { f64::NAN } else { 1.0 / (3.0 * job.seed as f64) };
         progress(TrainingProgress { step: job.steps, tokens: 100, loss });
@@ -310,6 +350,23 @@ learn = "rationales"
 kind = "star"
 iterations = 2
 rationalize = false
+[methods.grpo]
+kind = "grpo"
+iterations = 3
+sampling.temperature = 1.0
+sampling.samples_per_problem = 4
+[methods.spin]
+kind = "spin"
+iterations = 3
+warm_start = { steps = 5, learning_rate = 1e-3 }
+[methods.v_star]
+kind = "v_star"
+iterations = 2
+sampling.temperature = 1.0
+sampling.samples_per_problem = 4
+[methods.v_star.verifier]
+candidates = 3
+best_of = [1, 3]
 "#;
 
 pub fn config(overrides: &[&str]) -> Config {

@@ -7,6 +7,7 @@ mod doubles;
 mod embedded;
 mod fetch;
 mod load;
+mod objectives;
 mod paper_tasks;
 mod resume;
 mod run;

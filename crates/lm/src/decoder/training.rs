@@ -190,9 +190,28 @@ impl<K: Kernels> Decoder<K> {
         gradients: &mut [K::Buffer],
     ) -> Vec<f32> {
         self.forward(batch, memory);
-        let losses = self.loss(batch, Some((scale, &mut *gradients)), memory);
+        let scales = vec![scale; batch.targets.len()];
+        let losses = self.loss(batch, Some((&scales, &mut *gradients)), memory);
         self.backward(batch, memory, gradients);
         losses
+    }
+
+    /// Adds to `gradients` that of a loss which is a function of the log-probabilities of the targets. `slopes` is told these
+    /// log-probabilities `[targets]` and gives the derivative of the loss by each. The logits are computed twice for it, and so are never
+    /// held whole; all before them is computed once.
+    pub fn gradients_by_slopes(
+        &self,
+        batch: &Packed,
+        slopes: impl FnOnce(&[f32]) -> Vec<f32>,
+        memory: &mut TrainingMemory<K>,
+        gradients: &mut [K::Buffer],
+    ) {
+        self.forward(batch, memory);
+        let logprobs: Vec<f32> = self.loss(batch, None, memory).iter().map(|loss| -loss).collect();
+        // A log-probability is a negative cross-entropy.
+        let scales: Vec<f32> = slopes(&logprobs).iter().map(|slope| -slope).collect();
+        self.loss(batch, Some((&scales, &mut *gradients)), memory);
+        self.backward(batch, memory, gradients);
     }
 
     /// Logits of every target's row, `[targets, vocabulary]`; for tests and inspection, as it holds them all.
@@ -238,8 +257,9 @@ impl<K: Kernels> Decoder<K> {
         self.norm(spec.final_norm, rows, &loss.x, &mut loss.normed, &mut loss.statistics);
     }
 
-    /// The loss of every target, a part of the logits at a time; with `gradients`, also their gradient, down to `d_stream`.
-    fn loss(&self, batch: &Packed, mut gradients: Option<(f32, &mut [K::Buffer])>, memory: &mut TrainingMemory<K>) -> Vec<f32> {
+    /// The loss of every target, a part of the logits at a time; with `gradients`, also the gradient of their sum, each loss times its one
+    /// of the scales `[targets]`, down to `d_stream`.
+    fn loss(&self, batch: &Packed, mut gradients: Option<(&[f32], &mut [K::Buffer])>, memory: &mut TrainingMemory<K>) -> Vec<f32> {
         self.norm_loss_rows(batch, memory);
         let (kernels, spec) = (&self.kernels, &self.spec);
         let part = logit_rows(spec, batch.rows.len());
@@ -249,11 +269,12 @@ impl<K: Kernels> Decoder<K> {
         ensure(kernels, &mut loss.d_part, part * spec.hidden);
         let mut losses = Vec::with_capacity(batch.rows.len());
         let order: Vec<u32> = (0..batch.rows.len() as u32).collect();
+        let none = vec![0.0; part];
         for (targets, rows) in batch.targets.chunks(part).zip(order.chunks(part)) {
             kernels.gather_rows(&loss.normed, rows, spec.hidden, &mut loss.part);
             self.logits(rows.len(), &loss.part, &mut loss.logits);
-            let scale = gradients.as_ref().map_or(0.0, |(scale, _)| *scale);
-            losses.extend(kernels.cross_entropy(&mut loss.logits, targets, spec.vocabulary, spec.logit_softcap, scale));
+            let scales = gradients.as_ref().map_or(&none[..rows.len()], |(scales, _)| &scales[losses.len()..][..rows.len()]);
+            losses.extend(kernels.cross_entropy(&mut loss.logits, targets, spec.vocabulary, spec.logit_softcap, scales));
             if let Some((_, gradients)) = &mut gradients {
                 self.linear_backward(spec.head, rows.len(), &loss.part, &loss.logits, &mut loss.d_part, gradients, None);
                 kernels.put_rows(&loss.d_part, rows[0] as usize, rows.len(), spec.hidden, &mut loss.d_normed);

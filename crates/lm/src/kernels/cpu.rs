@@ -278,8 +278,8 @@ impl Kernels for Cpu {
         activation::activate_backward(activation, &gradient[..rows * width], width, &mut x[..rows * input]);
     }
 
-    fn cross_entropy(&self, logits: &mut Vec<f32>, targets: &[u32], classes: usize, softcap: Option<f32>, scale: f32) -> Vec<f32> {
-        optimize::cross_entropy(logits, targets, classes, softcap, scale)
+    fn cross_entropy(&self, logits: &mut Vec<f32>, targets: &[u32], classes: usize, softcap: Option<f32>, scales: &[f32]) -> Vec<f32> {
+        optimize::cross_entropy(logits, targets, classes, softcap, scales)
     }
 
     fn squared_norm(&self, buffer: &Vec<f32>) -> f64 {

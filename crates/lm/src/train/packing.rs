@@ -1,47 +1,49 @@
-//! Batches of packed rows from a set of documents, epoch after epoch.
+//! Batches of packed rows from a set of documents, or of what an objective weighs together, epoch after epoch.
 
-use super::Document;
+use super::objective::longer_than;
+use super::{Document, Unit};
 use crate::error::{Error, Result};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 /// An endless sequence of batches: in each epoch the documents are shuffled and laid into rows of at most `sequence_length` tokens, and each
-/// batch takes the next `batch_size` rows, across the border of epochs, so that no partial batch is dropped.
+/// batch takes the next `batch_size` rows, across the border of epochs, so that no partial batch is dropped. A unit of several documents that
+/// is longer than a row has one of its own.
 #[derive(Debug, Clone)]
-pub struct PackedEpochs {
-    documents: Vec<Document>,
+pub struct PackedEpochs<U = Document> {
+    units: Vec<U>,
     batch_size: usize,
     sequence_length: usize,
     seed: u64,
-    /// The epoch that `rows` belongs to, the rows of all epochs before it, and its rows as document indices.
+    /// The epoch that `rows` belongs to, the rows of all epochs before it, and its rows as indices of units.
     epoch: u64,
     rows_before: u64,
     rows: Vec<Vec<usize>>,
 }
 
-impl PackedEpochs {
+impl<U: Unit> PackedEpochs<U> {
     /// Documents that carry no loss, or longer than a row, are refused.
-    pub fn new(documents: Vec<Document>, batch_size: usize, sequence_length: usize, seed: u64) -> Result<Self> {
-        if documents.iter().all(|d| d.target_count() == 0) {
+    pub fn new(units: Vec<U>, batch_size: usize, sequence_length: usize, seed: u64) -> Result<Self> {
+        if units.iter().all(|unit| unit.target_count() == 0) {
             return Err(Error::NothingToLearn);
         }
-        if let Some((document, long)) = documents.iter().enumerate().find(|(_, d)| d.tokens.len() > sequence_length) {
-            return Err(Error::DocumentTooLong { document, tokens: long.tokens.len(), what: "sequence_length", limit: sequence_length });
+        if let Some((document, tokens)) = longer_than(sequence_length, &units) {
+            return Err(Error::DocumentTooLong { document, tokens, what: "sequence_length", limit: sequence_length });
         }
         let mut epochs =
-            PackedEpochs { documents, batch_size: batch_size.max(1), sequence_length, seed, epoch: 0, rows_before: 0, rows: Vec::new() };
+            PackedEpochs { units, batch_size: batch_size.max(1), sequence_length, seed, epoch: 0, rows_before: 0, rows: Vec::new() };
         epochs.rows = epochs.pack(0);
         Ok(epochs)
     }
 
-    /// The documents of batch `step`, from 1. Deterministic; going back starts over from the first epoch.
-    pub fn batch(&mut self, step: u64) -> Vec<Document> {
+    /// The documents, or units, of batch `step`, from 1. Deterministic; going back starts over from the first epoch.
+    pub fn batch(&mut self, step: u64) -> Vec<U> {
         let first = (step.max(1) - 1) * self.batch_size as u64;
         (first..first + self.batch_size as u64).flat_map(|row| self.row(row)).collect()
     }
 
-    fn row(&mut self, row: u64) -> Vec<Document> {
+    fn row(&mut self, row: u64) -> Vec<U> {
         if row < self.rows_before {
             (self.epoch, self.rows_before) = (0, 0);
             self.rows = self.pack(0);
@@ -51,20 +53,20 @@ impl PackedEpochs {
             self.epoch += 1;
             self.rows = self.pack(self.epoch);
         }
-        self.rows[(row - self.rows_before) as usize].iter().map(|i| self.documents[*i].clone()).collect()
+        self.rows[(row - self.rows_before) as usize].iter().map(|i| self.units[*i].clone()).collect()
     }
 
     /// The rows of an epoch: documents in shuffled order, each into the row that is being filled or else into a new one.
     fn pack(&self, epoch: u64) -> Vec<Vec<usize>> {
         let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
         generator.set_stream(epoch);
-        let mut order: Vec<usize> = (0..self.documents.len()).collect();
+        let mut order: Vec<usize> = (0..self.units.len()).collect();
         order.shuffle(&mut generator);
         let mut rows = vec![Vec::new()];
         let mut used = 0;
         for index in order {
-            let tokens = self.documents[index].tokens.len();
-            if used + tokens > self.sequence_length {
+            let tokens = self.units[index].tokens();
+            if used > 0 && used + tokens > self.sequence_length {
                 rows.push(Vec::new());
                 used = 0;
             }

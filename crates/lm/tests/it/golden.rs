@@ -7,7 +7,7 @@ use starloop_lm::train::{Decay, Document, Hyperparameters, Schedule, TrainingSes
 use starloop_lm::weights::Values;
 use starloop_lm::{Decoder, LanguageModel, kernels::Cpu};
 
-fn worst(got: &[f32], expected: &[f32]) -> f32 {
+pub fn worst(got: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(got.len(), expected.len());
     got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
@@ -21,7 +21,7 @@ fn every_row(documents: &[Document]) -> Packed {
 }
 
 /// Splits the decoder's parameters into the checkpoint's tensors.
-fn by_name(model: &LanguageModel, parameters: &[Vec<f32>]) -> Vec<(String, Vec<f32>)> {
+pub fn by_name(model: &LanguageModel, parameters: &[Vec<f32>]) -> Vec<(String, Vec<f32>)> {
     let mut all = Vec::new();
     for (spec, values) in model.spec().parameters.iter().zip(parameters) {
         let mut rest = values.as_slice();

@@ -7,6 +7,7 @@ mod checkpoints;
 mod engine;
 mod fixture;
 mod golden;
+mod losses;
 mod memory;
 mod tokenizers;
 mod torch;

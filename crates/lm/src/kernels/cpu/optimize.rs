@@ -8,13 +8,13 @@ use rayon::prelude::*;
 /// Values that one task takes; a constant, because norms are added up task by task.
 const VALUES_PER_TASK: usize = 1 << 14;
 
-pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize, softcap: Option<f32>, scale: f32) -> Vec<f32> {
+pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize, softcap: Option<f32>, scales: &[f32]) -> Vec<f32> {
     if let Some(cap) = softcap {
-        return capped_cross_entropy(logits, targets, classes, cap, scale);
+        return capped_cross_entropy(logits, targets, classes, cap, scales);
     }
     let rows = logits[..targets.len() * classes].par_chunks_exact_mut(classes);
-    rows.zip(targets)
-        .map(|(row, target)| {
+    rows.zip(targets.par_iter().zip(scales))
+        .map(|(row, (target, scale))| {
             let target = *target as usize;
             vectorized(
                 #[inline(always)]
@@ -37,11 +37,11 @@ pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize,
 }
 
 /// The same of `cap * tanh(logits / cap)`.
-fn capped_cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize, cap: f32, scale: f32) -> Vec<f32> {
+fn capped_cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize, cap: f32, scales: &[f32]) -> Vec<f32> {
     let logits = &mut logits[..targets.len() * classes];
     soft_cap(cap, logits);
     let slopes: Vec<f32> = logits.par_iter().map(|bounded| 1.0 - (bounded / cap) * (bounded / cap)).collect();
-    let losses = cross_entropy(logits, targets, classes, None, scale);
+    let losses = cross_entropy(logits, targets, classes, None, scales);
     logits.par_iter_mut().zip(slopes).for_each(|(gradient, slope)| *gradient *= slope);
     losses
 }

@@ -1,0 +1,148 @@
+//! Group-relative policy optimization on verifiable rewards (GRPO: Shao et al. 2024; the recipe of DeepSeek-R1: Guo et al. 2025; without
+//! normalization Dr. GRPO: Liu et al. 2025): sample a group for each problem, reward the right answers, make what was better than its group
+//! likelier and what was worse less likely.
+
+use super::{Approach, Estimate, FirstLesson, Method, WarmStart, estimate_training};
+use crate::config::{Invalid, MethodConfig};
+use crate::error::{Error, Result};
+use crate::iterate::{Arm, Lesson, Start};
+use crate::metrics::SelectionCounts;
+use crate::objective::{LengthNormalization, RewardTerms};
+use crate::task::{Style, Task};
+use crate::training_set::{RewardRules, RewardSet, Round, TrainingSet};
+use serde::{Deserialize, Serialize};
+
+/// `kind = "grpo"`. The samples of a group are `sampling.samples_per_problem`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grpo {
+    /// Outer iterations, at most, the warm start included.
+    pub iterations: u32,
+    /// The ratio of probabilities is clipped to `1 - clip[0] ..= 1 + clip[1]` (GRPO: 0.2 and 0.2; DAPO: 0.2 and 0.28).
+    pub clip: [f64; 2],
+    /// The weight of the divergence from the model that the reinforcement began with (DeepSeekMath: 0.04; later work mostly 0).
+    pub kl: f64,
+    /// What the sum over a sample's tokens is divided by: `completion` (GRPO), `constant` (Dr. GRPO), `batch` (DAPO).
+    pub length: LengthNormalization,
+    /// Divide advantages by the standard deviation of their group (GRPO: yes; Dr. GRPO: no).
+    pub scale_by_deviation: bool,
+    /// How often each sample is learned from; `training.steps` is an upper bound (DeepSeekMath: 1).
+    pub passes: u32,
+    /// What a warm start learns: `own`, the base model's own right answers, or `known`, the rationales that came with the problems.
+    pub first_lesson: FirstLesson,
+    /// A fine-tuning first, as iteration 1. A base that needs worked examples in its prompt learns to do without them there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_start: Option<WarmStart>,
+}
+
+impl Default for Grpo {
+    fn default() -> Self {
+        Grpo {
+            iterations: 1,
+            clip: [0.2, 0.2],
+            kl: 0.0,
+            length: LengthNormalization::Completion,
+            scale_by_deviation: true,
+            passes: 1,
+            first_lesson: FirstLesson::Own,
+            warm_start: None,
+        }
+    }
+}
+
+impl Method for Grpo {
+    fn approach(&self) -> Approach {
+        Approach::Grpo
+    }
+
+    fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
+        let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
+        let sampling = &config.sampling;
+        if self.iterations <= u32::from(self.warm_start.is_some()) {
+            return invalid("iterations", "must be at least 1, and at least 2 with a warm start");
+        }
+        if self.passes == 0 {
+            return invalid("passes", "must be at least 1");
+        }
+        if !(0.0..1.0).contains(&self.clip[0]) || !self.clip[1].is_finite() || self.clip[1] < 0.0 {
+            return invalid("clip", "the lower bound must be in 0..1, 1 excluded, and the upper 0 or more");
+        }
+        if !self.kl.is_finite() || self.kl < 0.0 {
+            return invalid("kl", "must be 0 or more");
+        }
+        if sampling.samples_per_problem < 2 {
+            return invalid("sampling.samples_per_problem", "a group has at least 2 samples");
+        }
+        // Otherwise the samples come from another distribution than the one whose probabilities the ratio is of.
+        #[expect(clippy::float_cmp, reason = "1 is written exactly")]
+        let as_it_is = sampling.temperature == 1.0 && sampling.top_k == 0 && sampling.top_p == 1.0;
+        if !as_it_is {
+            return invalid("sampling.temperature", "samples must come from the model as it is: temperature 1, top_k 0 and top_p 1");
+        }
+        if self.kl > 0.0 && self.warm_start.is_some() && config.training.keep_checkpoints > 0 {
+            return invalid("training.keep_checkpoints", "kl is measured from the warm start's checkpoint, so keep all of them (0)");
+        }
+        self.warm_start.map_or(Ok(()), WarmStart::check)
+    }
+
+    fn check_task(&self, task: &dyn Task) -> Result<()> {
+        match (self.warm_start, self.first_lesson) {
+            (Some(_), FirstLesson::Known) => TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
+        super::with_samples(estimate_training(config, task, self.iterations), config, |iteration| task.training_problems(iteration))
+    }
+
+    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
+        arm.measure_base(Style::Rationale)?;
+        for iteration in 1..=self.iterations {
+            let last = iteration == self.iterations;
+            if let Some(warm_start) = self.warm_start.filter(|_| iteration == 1) {
+                arm.iterate(iteration, last, |arm| warm_start.lesson(arm, self.first_lesson))?;
+                continue;
+            }
+            let mut seen = SelectionCounts::default();
+            let outcome = arm.iterate(iteration, last, |arm| {
+                let lesson = self.lesson(arm, iteration)?;
+                seen = lesson.selection;
+                Ok(lesson)
+            });
+            match outcome {
+                Err(Error::NothingSolved { .. }) if seen.groups_all_right > 0 => {
+                    arm.warn(&format!(
+                        "iteration {iteration}: no group has both right and wrong samples ({} are all right, {} all wrong), so there is \
+                         nothing left to reinforce, and iteration {} is the last",
+                        seen.groups_all_right,
+                        seen.groups_all_wrong,
+                        iteration - 1
+                    ));
+                    break;
+                }
+                outcome => outcome.map(drop)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Grpo {
+    fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson<RewardSet>> {
+        let current = if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) };
+        let problems = arm.training_problems(iteration);
+        let attempts = arm.collect(iteration, &problems, current, None)?;
+        let sampling = &arm.config().sampling;
+        let rules = RewardRules {
+            terms: RewardTerms { clip: self.clip, penalty: self.kl, length: self.length, max_new_tokens: sampling.max_new_tokens },
+            scale_by_deviation: self.scale_by_deviation,
+            anchor: if self.warm_start.is_some() { Start::Iteration(1) } else { Start::Base },
+            few_shot: sampling.few_shot_in(iteration),
+            passes: self.passes,
+        };
+        let round = Round { problems, attempts };
+        let (training_set, selection) = RewardSet::of_groups(arm.task(), &round, rules)?;
+        Ok(Lesson { attempts: round.attempts, training_set, selection, start: current })
+    }
+}

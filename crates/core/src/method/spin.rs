@@ -1,0 +1,94 @@
+//! Self-play fine-tuning (SPIN: Chen et al. 2024): in each round the model learns to prefer the known rationales to what it wrote itself at the
+//! end of the round before. No new problems, no answers graded.
+
+use super::{Approach, Estimate, FirstLesson, Method, WarmStart, estimate_training};
+use crate::config::{Invalid, MethodConfig};
+use crate::error::{Error, Result};
+use crate::iterate::{Arm, Lesson, Start};
+use crate::task::{Style, Task};
+use crate::training_set::{PreferenceSet, Round, TrainingSet};
+use serde::{Deserialize, Serialize};
+
+/// `kind = "spin"`. Every problem must have a known rationale; all rounds learn from the problems of iteration 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spin {
+    /// Outer iterations, at most, the warm start included.
+    pub iterations: u32,
+    /// How strongly a round's model is held to the one before (SPIN's lambda, 0.1 in its first rounds and 5 in its last).
+    pub beta: f64,
+    /// A fine-tuning on the known rationales first, as iteration 1: self-play begins with a model that has had that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_start: Option<WarmStart>,
+}
+
+impl Default for Spin {
+    fn default() -> Self {
+        Spin { iterations: 1, beta: 0.1, warm_start: None }
+    }
+}
+
+impl Method for Spin {
+    fn approach(&self) -> Approach {
+        Approach::Spin
+    }
+
+    fn check(&self, _: &MethodConfig) -> Result<(), Invalid> {
+        let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
+        if self.iterations <= u32::from(self.warm_start.is_some()) {
+            return invalid("iterations", "must be at least 1, and at least 2 with a warm start");
+        }
+        if !self.beta.is_finite() || self.beta <= 0.0 {
+            return invalid("beta", "must be a number above 0");
+        }
+        self.warm_start.map_or(Ok(()), WarmStart::check)
+    }
+
+    fn check_task(&self, task: &dyn Task) -> Result<()> {
+        TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop)
+    }
+
+    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
+        let warm = u32::from(self.warm_start.is_some());
+        let problems = task.training_problems(1);
+        super::with_samples(estimate_training(config, task, self.iterations), config, |iteration| {
+            if iteration > warm { problems.clone() } else { Vec::new() }
+        })
+    }
+
+    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
+        arm.measure_base(Style::Rationale)?;
+        for iteration in 1..=self.iterations {
+            let last = iteration == self.iterations;
+            if let Some(warm_start) = self.warm_start.filter(|_| iteration == 1) {
+                arm.iterate(iteration, last, |arm| warm_start.lesson(arm, FirstLesson::Known))?;
+                continue;
+            }
+            let mut all_known = false;
+            let outcome = arm.iterate(iteration, last, |arm| {
+                let lesson = self.lesson(arm, iteration)?;
+                all_known = lesson.selection.pairs == 0;
+                Ok(lesson)
+            });
+            match outcome {
+                Err(Error::NothingSolved { .. }) if all_known => {
+                    arm.warn(&format!("iteration {iteration}: the model writes the known rationales themselves, so self-play ends here"));
+                    break;
+                }
+                outcome => outcome.map(drop)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Spin {
+    fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson<PreferenceSet>> {
+        let opponent = if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) };
+        let problems = arm.training_problems(1);
+        let attempts = arm.collect(iteration, &problems, opponent, None)?;
+        let round = Round { problems, attempts };
+        let (training_set, selection) = PreferenceSet::known_against_own(arm.task(), &round, self.beta)?;
+        Ok(Lesson { attempts: round.attempts, training_set, selection, start: opponent })
+    }
+}

@@ -1,0 +1,145 @@
+//! V-STaR (Hosseini et al. 2024): self-taught reasoning that does not throw its wrong rationales away. Right ones of all rounds train the
+//! generator, right against wrong ones a verifier, which then chooses among several candidates.
+
+use super::{Approach, Estimate, FirstLesson, Method, WarmStart, estimate_training};
+use crate::config::{Invalid, MethodConfig, TrainingConfig};
+use crate::error::Result;
+use crate::iterate::{Arm, Lesson, Start, VerifierPlan};
+use crate::task::{Style, Task};
+use crate::training_set::{PreferenceSet, Round, SelectionRules, TrainingSet};
+use serde::{Deserialize, Serialize};
+
+/// `kind = "v_star"`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VStar {
+    /// Outer iterations, the warm start included; each fine-tunes the base model on the right rationales of all so far.
+    pub iterations: u32,
+    /// Examples of one problem that the generator is trained on; 0 for no limit.
+    pub max_per_problem: u32,
+    /// A fine-tuning on the known rationales first, as iteration 1 (the paper's); otherwise the base model samples with worked examples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_start: Option<WarmStart>,
+    /// `[methods.NAME.verifier]`: what is trained after the last iteration, and how it is measured.
+    pub verifier: Verifier,
+}
+
+/// The verifier: the last generator, trained to prefer right rationales to wrong ones, the generator being the reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Verifier {
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// How strongly it is held to the reference (paper: 0.1).
+    pub beta: f64,
+    /// Pairs of one problem; 0 for all.
+    pub pairs_per_problem: usize,
+    /// Candidates for each held-out problem.
+    pub candidates: u32,
+    /// The k of verifier@k, each at most `candidates`.
+    pub best_of: Vec<u32>,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        Verifier { steps: 40, learning_rate: 1e-6, beta: 0.1, pairs_per_problem: 8, candidates: 16, best_of: vec![1, 2, 4, 8, 16] }
+    }
+}
+
+impl Default for VStar {
+    fn default() -> Self {
+        VStar { iterations: 1, max_per_problem: 0, warm_start: None, verifier: Verifier::default() }
+    }
+}
+
+impl Method for VStar {
+    fn approach(&self) -> Approach {
+        Approach::VStar
+    }
+
+    fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
+        let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
+        let Verifier { steps, learning_rate, beta, candidates, ref best_of, .. } = self.verifier;
+        if self.iterations <= u32::from(self.warm_start.is_some()) {
+            return invalid("iterations", "must be at least 1, and at least 2 with a warm start");
+        }
+        if steps == 0 {
+            return invalid("verifier.steps", "must be at least 1");
+        }
+        for (key, value) in [("verifier.learning_rate", learning_rate), ("verifier.beta", beta)] {
+            if !value.is_finite() || value <= 0.0 {
+                return invalid(key, "must be a number above 0");
+            }
+        }
+        if best_of.is_empty() || best_of.iter().any(|k| !(1..=candidates).contains(k)) {
+            return invalid("verifier.best_of", "must hold numbers from 1 to verifier.candidates");
+        }
+        if config.sampling.temperature <= 0.0 {
+            return invalid("sampling.temperature", "must be above 0, or all candidates of a problem are the same");
+        }
+        self.warm_start.map_or(Ok(()), WarmStart::check)
+    }
+
+    fn check_task(&self, task: &dyn Task) -> Result<()> {
+        match self.warm_start {
+            Some(_) => TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
+        let training = estimate_training(config, task, self.iterations);
+        let mut estimate = super::with_samples(training, config, |iteration| task.training_problems(iteration));
+        let candidates =
+            task.evaluation_problems(config.evaluation.split, self.iterations).len() as u64 * u64::from(self.verifier.candidates);
+        estimate.evaluations += candidates;
+        estimate.sampled_tokens += candidates * config.sampling.max_new_tokens as u64;
+        estimate.steps += self.verifier.steps;
+        estimate.trained_tokens += self.verifier.steps * (config.training.batch_size * config.training.sequence_length) as u64;
+        estimate
+    }
+
+    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
+        arm.measure_base(Style::Rationale)?;
+        for iteration in 1..=self.iterations {
+            let last = iteration == self.iterations;
+            match self.warm_start.filter(|_| iteration == 1) {
+                Some(warm_start) => arm.iterate(iteration, last, |arm| warm_start.lesson(arm, FirstLesson::Known))?,
+                None => arm.iterate(iteration, last, |arm| self.lesson(arm, iteration))?,
+            };
+        }
+        let Verifier { steps, learning_rate, pairs_per_problem, beta, candidates, ref best_of } = self.verifier;
+        let rounds = self.rounds(arm, self.iterations)?;
+        let (pairs, _) = PreferenceSet::right_against_wrong(arm.task(), &rounds, pairs_per_problem, beta)?;
+        drop(rounds);
+        if pairs.pairs().is_empty() {
+            arm.warn("no problem has both a right and a wrong rationale, so there is nothing to train a verifier on");
+            return Ok(());
+        }
+        let settings = TrainingConfig { steps, learning_rate, ..arm.config().training.clone() };
+        let plan = VerifierPlan { generator: self.iterations, settings: &settings, candidates, best_of };
+        arm.verify(&pairs, &plan)
+    }
+}
+
+impl VStar {
+    fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson> {
+        let current = if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) };
+        arm.collect(iteration, &arm.training_problems(iteration), current, None)?;
+        let mut rounds = self.rounds(arm, iteration)?;
+        let rules = SelectionRules { max_per_problem: self.max_per_problem, few_shot: 0 };
+        let (training_set, selection) = TrainingSet::select(arm.task(), &rounds, rules)?;
+        let attempts = rounds.swap_remove(0).attempts;
+        Ok(Lesson { attempts, training_set, selection, start: Start::Base })
+    }
+
+    /// What was attempted up to an iteration. The newest first: where the number of examples or pairs of a problem is limited, the better
+    /// model's stay.
+    fn rounds(&self, arm: &Arm<'_>, last: u32) -> Result<Vec<Round>> {
+        let first = 1 + u32::from(self.warm_start.is_some());
+        let round = |iteration| Ok(Round { problems: arm.training_problems(iteration), attempts: arm.earlier_attempts(iteration)? });
+        (first..=last).rev().map(round).collect()
+    }
+}

@@ -1,0 +1,103 @@
+//! Training toward an objective: what the models of comparison say of every token is computed once, before the training, and one model after
+//! another, so that there are never two in memory.
+
+use super::{Encoder, failed, load, run};
+use crate::error::Result;
+use crate::metrics::TrainingMetrics;
+use crate::objective::{LengthNormalization, Objective, PreferencePair, RewardTerms, RewardedSample};
+use crate::trainer::{Training, TrainingProgress};
+use starloop_lm::LanguageModel;
+use starloop_lm::score::Tail;
+use starloop_lm::train::{self, Document, Pair, PolicyGradient, Preference, Rewarded};
+use std::path::Path;
+
+pub(super) fn optimize(
+    training: &Training<'_>,
+    objective: &Objective<'_>,
+    chat: bool,
+    progress: &mut dyn FnMut(TrainingProgress),
+) -> Result<TrainingMetrics> {
+    let model = || load(training).map_err(|error| failed(&error));
+    let (metrics, all, kept) = match *objective {
+        Objective::Preferences { pairs, beta } => {
+            let model = model()?;
+            let units = preference_units(&model, &Encoder::new(&model, chat, training.settings)?, pairs)?;
+            let (kept, objective) = (units.len(), Preference { beta });
+            let metrics = run(training, model, units, |session, batch| session.step_toward(&objective, batch), progress)?;
+            (metrics, pairs.len(), kept)
+        }
+        Objective::Rewards { samples, terms, anchor } => {
+            // First the anchor, which is let go of before the model to train is loaded.
+            let anchored = if terms.penalty > 0.0 { Some(anchor_logprobs(anchor, training, chat, samples)?) } else { None };
+            let model = model()?;
+            let units = reward_units(&model, &Encoder::new(&model, chat, training.settings)?, samples, anchored)?;
+            let (kept, objective) = (units.len(), policy_gradient(&terms));
+            let metrics = run(training, model, units, |session, batch| session.step_toward(&objective, batch), progress)?;
+            (metrics, samples.len(), kept)
+        }
+    };
+    Ok(TrainingMetrics { dropped_too_long: (all - kept) as u64, ..metrics })
+}
+
+fn policy_gradient(terms: &RewardTerms) -> PolicyGradient {
+    let length = match terms.length {
+        LengthNormalization::Completion => train::LengthNormalization::Completion,
+        LengthNormalization::Constant => train::LengthNormalization::Constant(terms.max_new_tokens),
+        LengthNormalization::Batch => train::LengthNormalization::Batch,
+    };
+    PolicyGradient { clip: terms.clip, penalty: terms.penalty, length }
+}
+
+/// The pairs of which both completions fit, with the reference model's log-probabilities: those of the model before it is trained.
+fn preference_units(model: &LanguageModel, encoder: &Encoder<'_>, pairs: &[PreferencePair]) -> Result<Vec<Pair>> {
+    let mut tails = Vec::with_capacity(2 * pairs.len());
+    for PreferencePair { problem, prompt, chosen, rejected, rejected_cut } in pairs {
+        let (better, worse) = (encoder.tail(problem, prompt, chosen, true)?, encoder.tail(problem, prompt, rejected, !rejected_cut)?);
+        if let (Some(better), Some(worse)) = (better, worse) {
+            tails.extend([better, worse]);
+        }
+    }
+    let sums: Vec<f64> = logprobs(model, &tails)?.iter().map(|own| own.iter().map(|logprob| f64::from(*logprob)).sum()).collect();
+    let pair = |(two, sums): (&[Tail; 2], &[f64; 2])| Pair { documents: two.each_ref().map(document), reference: *sums };
+    Ok(tails.as_chunks().0.iter().zip(sums.as_chunks().0).map(pair).collect())
+}
+
+/// The samples that fit, with the log-probabilities of the model before it is trained, which has sampled them, and of the anchor.
+fn reward_units(
+    model: &LanguageModel,
+    encoder: &Encoder<'_>,
+    samples: &[RewardedSample],
+    anchored: Option<Vec<Vec<f32>>>,
+) -> Result<Vec<Rewarded>> {
+    let (tails, advantages) = sample_tails(encoder, samples)?;
+    let sampled = logprobs(model, &tails)?;
+    let anchored = anchored.unwrap_or_else(|| vec![Vec::new(); tails.len()]);
+    let compared = sampled.into_iter().zip(anchored).zip(advantages);
+    let unit = |(tail, ((sampled, anchor), advantage))| Rewarded { document: document(tail), advantage, sampled, anchor };
+    Ok(tails.iter().zip(compared).map(unit).collect())
+}
+
+fn anchor_logprobs(anchor: &Path, training: &Training<'_>, chat: bool, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
+    let model = LanguageModel::load(anchor).map_err(|error| failed(&error))?;
+    let (tails, _) = sample_tails(&Encoder::new(&model, chat, training.settings)?, samples)?;
+    logprobs(&model, &tails)
+}
+
+fn sample_tails(encoder: &Encoder<'_>, samples: &[RewardedSample]) -> Result<(Vec<Tail>, Vec<f32>)> {
+    let (mut tails, mut advantages) = (Vec::with_capacity(samples.len()), Vec::with_capacity(samples.len()));
+    for RewardedSample { problem, prompt, completion, cut, advantage } in samples {
+        if let Some(tail) = encoder.tail(problem, prompt, completion, !cut)? {
+            tails.push(tail);
+            advantages.push(*advantage as f32);
+        }
+    }
+    Ok((tails, advantages))
+}
+
+fn logprobs(model: &LanguageModel, tails: &[Tail]) -> Result<Vec<Vec<f32>>> {
+    model.score_tails(tails, &mut |_| {}).map_err(|error| failed(&error))
+}
+
+fn document(tail: &Tail) -> Document {
+    Document::completion(&tail.tokens[..tail.from], &tail.tokens[tail.from..])
+}

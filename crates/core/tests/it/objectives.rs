@@ -1,0 +1,178 @@
+//! GRPO, SPIN and V-STaR: what they learn from, and that whatever stops them, resuming leads to the same bytes.
+
+use crate::doubles::{Bench, CONFIG, Fault, ToyPolicy, ToyTrainer, Watcher, config};
+use starloop_core::config::Config;
+use starloop_core::error::Error;
+use starloop_core::event::Event;
+use starloop_core::metrics::TrainingMetrics;
+use starloop_core::objective::{LengthNormalization, Objective, RewardTerms};
+use starloop_core::trainer::{FineTuning, Trainer, Training, TrainingProgress};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+fn only(method: &str, overrides: &[&str]) -> Config {
+    let run = format!("run=['{method}']");
+    config(&[&[run.as_str()], overrides].concat())
+}
+
+#[test]
+fn grpo_learns_from_mixed_groups_and_counts_the_others() {
+    let bench = Bench::new();
+    bench.run("toy", &only("grpo", &[]), false).unwrap();
+    let run = bench.open("toy");
+    let metrics = run.metrics("grpo").unwrap();
+    assert_eq!(metrics.iter().map(|metrics| metrics.accuracy.correct).collect::<Vec<_>>(), [10, 20, 30, 40]);
+    let selection = metrics[1].selection;
+    // Level 0 is always solved, level 1 with luck, the others never: 20 groups each.
+    assert_eq!(selection.problems, 80);
+    assert!(selection.groups_all_right >= 20 && selection.groups_all_wrong >= 40, "{selection:?}");
+    assert_eq!(selection.groups_all_right + selection.groups_all_wrong + selection.problems_unhinted, 80);
+    let samples = run.iteration("grpo", 1).rewards().unwrap().unwrap();
+    assert_eq!(samples.len() as u64, 4 * selection.problems_unhinted);
+    for group in samples.chunks(4) {
+        assert!(group.iter().map(|sample| sample.advantage).sum::<f64>().abs() < 1e-9);
+        assert!(group.iter().all(|sample| sample.problem == group[0].problem && sample.cut == group[0].cut));
+        assert!(group.iter().all(|sample| (sample.advantage > 0.0) == sample.completion.contains("seven times")));
+    }
+    // Reinforced on the prompts that were sampled: with worked examples in iteration 1, without them later, and never with a hint.
+    for (iteration, questions) in [(1, 3), (2, 1), (3, 1)] {
+        let samples = run.iteration("grpo", iteration).rewards().unwrap().unwrap();
+        assert!(samples.iter().all(|sample| sample.prompt.matches("Q:").count() == questions && !sample.prompt.contains("HINT")));
+    }
+}
+
+#[test]
+fn grpo_ends_where_all_groups_are_right() {
+    let bench = Bench::new();
+    let watcher = bench.run("toy", &only("grpo", &["methods.grpo.iterations=6"]), false).unwrap();
+    assert_eq!(bench.open("toy").metrics("grpo").unwrap().len(), 4);
+    assert!(watcher.warnings().iter().any(|warning| warning.contains("nothing left to reinforce")), "{:?}", watcher.warnings());
+}
+
+#[test]
+fn spin_plays_known_rationales_against_its_own_until_it_writes_them() {
+    let bench = Bench::new();
+    // The start from known rationales teaches all levels at once.
+    let watcher = bench.run("warm", &only("spin", &["methods.spin.warm_start.steps=1"]), false).unwrap();
+    assert!(watcher.warnings().iter().any(|warning| warning.contains("self-play ends here")), "{:?}", watcher.warnings());
+    let run = bench.open("warm");
+    let metrics = run.metrics("spin").unwrap();
+    assert_eq!(metrics.iter().map(|metrics| metrics.accuracy.correct).collect::<Vec<_>>(), [10, 40]);
+    assert_eq!(metrics[1].training.unwrap().steps, 1, "the warm start has its own settings");
+    assert_eq!(run.iteration("spin", 1).examples().unwrap().unwrap().len(), 80);
+
+    let cold = CONFIG.replace("warm_start = { steps = 5, learning_rate = 1e-3 }", "");
+    let cold = Config::parse("cold.toml", &cold, &["run=['spin']".to_owned()]).unwrap();
+    bench.run("cold", &cold, false).unwrap();
+    let pairs = bench.open("cold").iteration("spin", 1).preferences().unwrap().unwrap();
+    // Level 0 is written as it is known; each of the other 60 problems has its opponent.
+    assert_eq!(pairs.len(), 60);
+    assert!(pairs.iter().all(|pair| pair.chosen.contains("seven times") && pair.rejected != pair.chosen && !pair.prompt.contains("HINT")));
+}
+
+#[test]
+fn a_task_without_rationales_is_refused_by_spin_before_any_work() {
+    let mut bench = Bench::new();
+    bench.task.answers_only = true;
+    let error = bench.run("toy", &only("spin", &[]), false).err().unwrap();
+    assert!(matches!(error, Error::NoKnownRationale { .. }), "{error}");
+}
+
+#[test]
+fn v_star_trains_a_verifier_on_right_against_wrong_of_all_rounds_and_measures_the_best_of_k() {
+    let bench = Bench::new();
+    let watcher = bench.run("toy", &only("v_star", &["methods.v_star.verifier.pairs_per_problem=2"]), false).unwrap();
+    let run = bench.open("toy");
+    let verifier = run.verifier("v_star");
+    let pairs = verifier.preferences().unwrap().unwrap();
+    assert!(!pairs.is_empty() && pairs.iter().all(|pair| pair.chosen.contains("seven times") && !pair.rejected.contains("seven times")));
+    assert!(pairs.iter().all(|pair| !pair.prompt.contains("HINT") && pair.prompt.matches("Q:").count() == 1));
+    let levels = |level: u32| pairs.iter().filter(|pair| pair.prompt.starts_with(&format!("Q: {level}"))).count();
+    assert!(levels(1) > 0 && levels(2) > 0, "of both rounds");
+    let verification = verifier.verification().unwrap().unwrap();
+    assert_eq!((verification.problems, verification.candidates, verification.pairs), (40, 3, pairs.len() as u64));
+    let [one, three] = verification.best_of[..] else { panic!("{verification:?}") };
+    // Of one there is no choice; of three the verifier finds what the generator's luck found.
+    assert_eq!((one.verifier, one.likelihood), (one.pass, Some(one.pass)));
+    assert!(three.pass.mean > one.pass.mean);
+    assert!((three.verifier.mean - three.pass.mean).abs() < 1e-12, "{three:?}");
+    assert_eq!(verifier.scores().unwrap().unwrap().len(), 120);
+    assert!(watcher.events.iter().any(|event| matches!(event, Event::Verified { .. })));
+}
+
+#[test]
+fn a_failure_at_any_call_and_a_death_at_any_event() {
+    let bench = Bench::new();
+    let config = config(&["run=['grpo', 'spin', 'v_star']", "training.keep_checkpoints=1"]);
+    let events = bench.run("whole", &config, false).unwrap().events.len();
+    let whole = bench.snapshot("whole");
+    let mut stopped = 0;
+    for call in 0.. {
+        let name = format!("call-{call}");
+        let fault = Fault::at(call);
+        let mut policy = ToyPolicy { fault: Some(&fault), ..ToyPolicy::default() };
+        let mut trainer = ToyTrainer { fault: Some(&fault), ..ToyTrainer::default() };
+        let result = bench.run_with(&name, &config, false, &mut policy, &mut trainer, &mut Watcher::default());
+        if fault.is_ahead() {
+            break;
+        }
+        assert!(result.is_err());
+        stopped += 1;
+        bench.run(&name, &config, true).unwrap();
+        assert_eq!(bench.snapshot(&name), whole, "stopped at call {call}");
+    }
+    assert!(stopped > 20, "{stopped}");
+    for event in 0..events {
+        let name = format!("event-{event}");
+        let mut watcher = Watcher { dies_at: Some(event), ..Watcher::default() };
+        let died = catch_unwind(AssertUnwindSafe(|| {
+            bench.run_with(&name, &config, false, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)
+        }));
+        assert!(died.is_err());
+        bench.run(&name, &config, true).unwrap();
+        assert_eq!(bench.snapshot(&name), whole, "died at event {event}");
+    }
+}
+
+#[test]
+fn a_trainer_that_learns_from_examples_alone_says_so() {
+    struct Plain;
+    impl Trainer for Plain {
+        fn finetune(&mut self, _: &FineTuning<'_>, _: &mut dyn FnMut(TrainingProgress)) -> starloop_core::error::Result<TrainingMetrics> {
+            panic!("is not asked to");
+        }
+    }
+    let config = config(&[]);
+    let here = Path::new(".");
+    let training = Training { start: here, settings: &config.training, steps: 1, seed: 0, output: here, scratch: here };
+    let terms = RewardTerms { clip: [0.2, 0.2], penalty: 0.0, length: LengthNormalization::Completion, max_new_tokens: 1 };
+    for objective in [Objective::Preferences { pairs: &[], beta: 0.1 }, Objective::Rewards { samples: &[], terms, anchor: here }] {
+        let error = Plain.optimize(&training, &objective, &mut |_| {}).err().unwrap();
+        assert!(error.is_usage() && error.to_string().contains("does not support learning from"), "{error}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_are_told_by_their_keys() {
+    for (setting, key, says) in [
+        ("methods.grpo.sampling.temperature=0.7", "methods.grpo.sampling.temperature", "as it is"),
+        ("methods.grpo.sampling.samples_per_problem=1", "methods.grpo.sampling.samples_per_problem", "at least 2"),
+        ("methods.grpo.clip=[1.5, 0.2]", "methods.grpo.clip", "0..1"),
+        ("methods.grpo.kl=-0.1", "methods.grpo.kl", "0 or more"),
+        ("methods.spin.beta=0.0", "methods.spin.beta", "above 0"),
+        ("methods.spin.iterations=1", "methods.spin.iterations", "at least 2"),
+        ("methods.spin.warm_start.steps=0", "methods.spin.warm_start.steps", "at least 1"),
+        ("methods.v_star.verifier.best_of=[4]", "methods.v_star.verifier.best_of", "candidates"),
+        ("methods.v_star.sampling.samples_per_problem=1", "", ""),
+    ] {
+        let overrides = [setting.to_owned()];
+        let result = Config::parse("toy.toml", CONFIG, &overrides);
+        match result {
+            Ok(_) => assert_eq!(key, "", "{setting} is taken"),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(error.contains(&format!("`{key}`")) && error.contains(says), "{setting}: {error}");
+            }
+        }
+    }
+}
