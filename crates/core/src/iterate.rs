@@ -381,6 +381,7 @@ impl Arm<'_> {
 }
 
 /// How a training is done.
+#[derive(Clone, Copy)]
 struct TrainingPlan<'a> {
     settings: &'a TrainingConfig,
     steps: u64,

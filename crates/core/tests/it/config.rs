@@ -100,7 +100,10 @@ fn wrong_values_are_named() {
             "methods.star.kind=stra",
             "--set methods.star.kind: `methods.star.kind`: there is no kind \"stra\"; one of: few_shot, direct, star, grpo, spin, v_star; did you mean \"star\"?",
         ),
-        ("run=['x']", "--set run: `run`: there is no [methods.x]; there are: direct, few_shot, few_shot_direct, grpo, rationales, spin, star, v_star, without"),
+        (
+            "run=['x']",
+            "--set run: `run`: there is no [methods.x]; there are: direct, few_shot, few_shot_direct, grpo, rationales, spin, star, v_star, without",
+        ),
         ("sampling.topp=1", "--set sampling.topp: unknown key `sampling.topp`; did you mean `sampling.top_p`?"),
         ("training.batch=3", "--set training.batch: unknown key `training.batch`; did you mean `training.batch_size`?"),
         ("seed.x=3", "my.toml: `seed`: is no table, so `x` cannot be set in it"),

@@ -215,7 +215,9 @@ fn a_task_without_rationales_is_told_before_anything_is_done() {
         let checked = method.method.check_task(&answers_only).map_err(|error| error.to_string());
         match checked {
             Ok(()) => assert!(name != "rationales" && name != "spin"),
-            Err(error) => assert!(error.contains("numbers/train/1 has no known rationale") && (name == "rationales" || name == "spin"), "{error}"),
+            Err(error) => {
+                assert!(error.contains("numbers/train/1 has no known rationale") && (name == "rationales" || name == "spin"), "{error}");
+            }
         }
     }
 }
