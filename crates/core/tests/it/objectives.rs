@@ -1,6 +1,7 @@
 //! GRPO, SPIN and V-STaR: what they learn from, and that whatever stops them, resuming leads to the same bytes.
 
-use crate::doubles::{Bench, CONFIG, Fault, ToyPolicy, ToyTrainer, Watcher, config};
+use crate::doubles::{Bench, CONFIG, ToyPolicy, ToyTrainer, Watcher, config};
+use crate::resume::stopped_at_any_call;
 use starloop_core::config::Config;
 use starloop_core::error::Error;
 use starloop_core::event::Event;
@@ -106,21 +107,7 @@ fn a_failure_at_any_call_and_a_death_at_any_event() {
     let config = config(&["run=['grpo', 'spin', 'v_star']", "training.keep_checkpoints=1"]);
     let events = bench.run("whole", &config, false).unwrap().events.len();
     let whole = bench.snapshot("whole");
-    let mut stopped = 0;
-    for call in 0.. {
-        let name = format!("call-{call}");
-        let fault = Fault::at(call);
-        let mut policy = ToyPolicy { fault: Some(&fault), ..ToyPolicy::default() };
-        let mut trainer = ToyTrainer { fault: Some(&fault), ..ToyTrainer::default() };
-        let result = bench.run_with(&name, &config, false, &mut policy, &mut trainer, &mut Watcher::default());
-        if fault.is_ahead() {
-            break;
-        }
-        assert!(result.is_err());
-        stopped += 1;
-        bench.run(&name, &config, true).unwrap();
-        assert_eq!(bench.snapshot(&name), whole, "stopped at call {call}");
-    }
+    let stopped = stopped_at_any_call(&bench, &config);
     assert!(stopped > 20, "{stopped}");
     for event in 0..events {
         let name = format!("event-{event}");

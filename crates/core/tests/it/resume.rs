@@ -1,16 +1,16 @@
 //! Whatever stops a run, resuming leads to the same bytes.
 
 use crate::doubles::{Bench, Fault, ToyPolicy, ToyTrainer, Watcher, config};
+use starloop_core::config::Config;
 use starloop_core::error::Error;
 use starloop_core::run_dir::RunDir;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-#[test]
-fn a_failure_at_any_call_of_policy_or_trainer() {
-    let bench = Bench::new();
-    let config = config(&["training.keep_checkpoints=1"]);
-    bench.run("whole", &config, false).unwrap();
+/// Stops a run of `config` at each call of policy and trainer in turn, and each time resumes it to the bytes of an uninterrupted one. Returns
+/// how many calls there were.
+pub fn stopped_at_any_call(bench: &Bench, config: &Config) -> usize {
+    bench.run("whole", config, false).unwrap();
     let whole = bench.snapshot("whole");
     let mut stopped = 0;
     for call in 0.. {
@@ -18,15 +18,21 @@ fn a_failure_at_any_call_of_policy_or_trainer() {
         let fault = Fault::at(call);
         let mut policy = ToyPolicy { fault: Some(&fault), ..ToyPolicy::default() };
         let mut trainer = ToyTrainer { fault: Some(&fault), ..ToyTrainer::default() };
-        let result = bench.run_with(&name, &config, false, &mut policy, &mut trainer, &mut Watcher::default());
+        let result = bench.run_with(&name, config, false, &mut policy, &mut trainer, &mut Watcher::default());
         if fault.is_ahead() {
             break;
         }
         assert!(result.is_err());
         stopped += 1;
-        bench.run(&name, &config, true).unwrap();
+        bench.run(&name, config, true).unwrap();
         assert_eq!(bench.snapshot(&name), whole, "stopped at call {call}");
     }
+    stopped
+}
+
+#[test]
+fn a_failure_at_any_call_of_policy_or_trainer() {
+    let stopped = stopped_at_any_call(&Bench::new(), &config(&["training.keep_checkpoints=1"]));
     assert!(stopped > 15, "{stopped}");
 }
 

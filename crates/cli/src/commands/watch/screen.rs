@@ -135,7 +135,8 @@ impl Widget for Screen<'_> {
         self.head(head, buffer);
         self.now(now, buffer);
         if middle.height > 0 {
-            let [curves, tables] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(48.min(middle.width / 2))]).areas(middle);
+            let [curves, tables] =
+                Layout::horizontal([Constraint::Fill(1), Constraint::Length(48.min(middle.width / 5 * 3))]).areas(middle);
             curves::draw(&self, curves, buffer);
             self.tables(tables, buffer);
         }
@@ -250,7 +251,7 @@ impl Screen<'_> {
             let rate = work.seconds.filter(|seconds| *seconds > 0.0).map_or("?".to_owned(), |s| count(work.tokens as f64 / s));
             Row::new([stage_name(work.stage).to_owned(), count(work.units as f64), count(work.tokens as f64), rate, seconds])
         });
-        let widths = [Constraint::Fill(1), Constraint::Length(6), Constraint::Length(6), Constraint::Length(8), Constraint::Length(11)];
+        let widths = [Constraint::Length(13), Constraint::Length(5), Constraint::Length(6), Constraint::Length(8), Constraint::Fill(1)];
         Table::new(rows, widths)
             .header(Row::new(["stage", "done", "tokens", "tokens/s", "time"]).style(Style::new().dim()))
             .block(Block::bordered().title(title(&heading)))
