@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bad_input;
+mod browser;
 mod commands;
 mod damage;
 #[cfg(unix)]
@@ -9,6 +10,7 @@ mod interrupted;
 mod launched;
 mod model;
 mod own_data;
+mod page;
 mod paper;
 mod pretraining;
 mod pretraining_text;
