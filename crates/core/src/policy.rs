@@ -67,6 +67,28 @@ pub struct CompletionRequest {
     pub ended: bool,
 }
 
+/// A completion that was drawn once, and whose tokens are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// What stood before it, worked examples included.
+    pub prompt: String,
+    /// Its text, without end token or stop string.
+    pub text: String,
+    /// The tokens that were counted when it was drawn, those that ended it among them.
+    pub tokens: usize,
+    /// What ended it.
+    pub finish: FinishReason,
+}
+
+/// A token of a text, and how likely it was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TokenScore {
+    /// The byte of the text that it ends before; what ended the text ends where it does.
+    pub end: usize,
+    /// Its log-probability given all before it (natural logarithm, temperature 1).
+    pub logprob: f32,
+}
+
 /// How far a call of [`Policy::sample`] or [`Scorer::score`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleProgress {

@@ -13,6 +13,7 @@ mod plot;
 mod questions;
 mod read;
 mod table;
+mod token_scores;
 
 use crate::error::Result;
 use crate::event::Stage;
@@ -26,7 +27,7 @@ pub use crate::method::Approach;
 pub use digest::{Digest, Practice};
 pub use fate::{Fate, Fates};
 pub use findings::{Finding, FindingKind};
-pub use html::{HtmlReport, MOST_ATTEMPTS};
+pub use html::{HtmlContents, HtmlReport, MOST_ATTEMPTS};
 pub use paper::PaperFigure;
 pub use questions::{Question, Questions};
 
@@ -271,13 +272,13 @@ impl Report {
         plot::draw(self)
     }
 
-    /// One self-contained HTML page: everything above, and the rationales to browse. Above `most` attempts and answers it holds those of a
-    /// part of the problems, always the same one, and says so.
+    /// One self-contained HTML page: everything above, and the rationales to browse. Of too many attempts and answers it holds those of a
+    /// part of the problems, always the same one, and says so. `progress` is told how many attempts of how many are read.
     ///
     /// # Errors
-    /// A file of a run cannot be read.
-    pub fn html(&self, most: u64) -> Result<HtmlReport> {
-        html::page(self, most)
+    /// A file of a run cannot be read; a model that scores tokens fails.
+    pub fn html(&self, contents: &HtmlContents, progress: &mut dyn FnMut(u64, u64)) -> Result<HtmlReport> {
+        html::page(self, contents, progress)
     }
 
     fn methods(&self) -> impl Iterator<Item = (&RunReport, &MethodReport)> {

@@ -73,6 +73,17 @@ impl Tokenizer {
         Ok(ids[usize::from(twice)..].to_vec())
     }
 
+    /// Ids of a text without special tokens, each with the byte of the text that it ends before. Where a token is but a part of a character,
+    /// the first such has the whole of it.
+    pub fn encode_with_ends(&self, text: &str) -> Result<Vec<(u32, usize)>> {
+        let encoding = self.inner.encode(text, false).map_err(|e| self.error(&e))?;
+        let ends = encoding.get_offsets().iter().scan(0, |end, &(_, to)| {
+            *end = (to..text.len()).find(|&byte| text.is_char_boundary(byte)).unwrap_or(text.len()).max(*end);
+            Some(*end)
+        });
+        Ok(encoding.get_ids().iter().copied().zip(ends).collect())
+    }
+
     /// The text of ids, special tokens left out.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.inner.decode(ids, true).map_err(|e| self.error(&e))

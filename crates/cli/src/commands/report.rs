@@ -2,7 +2,8 @@
 
 use crate::console;
 use anyhow::Result;
-use starloop_core::report::{MOST_ATTEMPTS, Report};
+use indicatif::ProgressBar;
+use starloop_core::report::{HtmlContents, MOST_ATTEMPTS, Report};
 use starloop_core::run_dir::write_whole;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,8 @@ Examples:
   starloop report runs/arithmetic
   starloop report runs/one runs/two --json
   starloop report runs/arithmetic --iterations --svg figure.svg
-  starloop report runs/arithmetic --html report.html")]
+  starloop report runs/arithmetic --html report.html
+  starloop report runs/arithmetic --html report.html --token-logprobs --html-attempts 5000")]
 pub struct Arguments {
     /// Run directories
     #[arg(required = true, value_name = "RUN")]
@@ -31,18 +33,23 @@ pub struct Arguments {
     /// Attempts and answers that the page holds; of more, it holds those of a part of the problems, always the same one
     #[arg(long, value_name = "N", default_value_t = MOST_ATTEMPTS, requires = "html")]
     html_attempts: u64,
+    /// Shade each token of the page's rationales by its log-probability: the checkpoints that wrote them are loaded and asked, which takes
+    /// about as long as measuring them did
+    #[arg(long, requires = "html")]
+    token_logprobs: bool,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     let report = Report::read(&arguments.runs)?;
     if let Some(path) = &arguments.svg {
         write_plot(&report, path)?;
     }
     if let Some(path) = &arguments.html {
-        write_page(&report, arguments.html_attempts, path)?;
+        let contents = HtmlContents { most_attempts: arguments.html_attempts, token_logprobs: arguments.token_logprobs };
+        write_page(&report, &contents, path, quiet)?;
     }
     if arguments.json {
         warn(&report);
@@ -56,8 +63,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Writes the page whole or not at all, and says so, and what it lacks.
-fn write_page(report: &Report, most: u64, path: &Path) -> Result<()> {
-    let page = report.html(most)?;
+fn write_page(report: &Report, contents: &HtmlContents, path: &Path, quiet: bool) -> Result<()> {
+    let bar = if quiet || !contents.token_logprobs { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    let page = report.html(contents, &mut |read, total| {
+        bar.set_length(total);
+        bar.set_position(read);
+    })?;
+    bar.finish_and_clear();
     for warning in &page.warnings {
         eprintln!("warning: {warning}");
     }

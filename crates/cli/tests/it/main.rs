@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bad_input;
+mod browser;
 mod commands;
 mod damage;
 mod external_trainer;
@@ -10,6 +11,7 @@ mod interrupted;
 mod launched;
 mod model;
 mod own_data;
+mod page;
 mod paper;
 mod plan;
 mod pretraining;

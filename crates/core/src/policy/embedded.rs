@@ -1,6 +1,8 @@
 //! The policy that samples in this process.
 
-use super::{CompletionRequest, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
+use super::{
+    CompletionRequest, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer, TokenScore, Written,
+};
 use crate::config::{KvCache, ModelConfig};
 use crate::error::{Error, Result};
 use crate::types::FinishReason;
@@ -83,6 +85,53 @@ impl Policy for EmbeddedPolicy {
         let tails = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
         scores(model, &tails, progress)
     }
+}
+
+impl EmbeddedPolicy {
+    /// The tokens of each completion, put after its prompt as when it is sampled and learned, and after them what ended it; nothing where all
+    /// that is longer than the model's context. The text is divided into tokens anew, which a model may have done otherwise while it wrote.
+    ///
+    /// # Errors
+    /// No model is loaded, or its chat template refuses a prompt.
+    pub fn score_tokens(&self, completions: &[Written], stop_strings: &[String]) -> Result<Vec<Option<Vec<TokenScore>>>> {
+        let failed = |error| sampling_error(&error);
+        let model = loaded(self.model.as_ref())?;
+        let (prompts, context) = (model.prompts(self.chat).map_err(failed)?, model.spec().context);
+        let encode = |written: &Written| -> starloop_lm::Result<(Tail, Vec<usize>)> {
+            let mut tokens = prompts.encode(&written.prompt)?;
+            let from = tokens.len();
+            let (ids, ends): (Vec<u32>, Vec<usize>) = as_drawn(model, written, stop_strings)?.into_iter().unzip();
+            tokens.extend(ids);
+            Ok((Tail { tokens, from }, ends))
+        };
+        let encoded = completions.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
+        let fits = |(tail, _): &&(Tail, Vec<usize>)| tail.tokens.len() <= context;
+        let tails: Vec<Tail> = encoded.iter().filter(fits).map(|(tail, _)| tail.clone()).collect();
+        let mut scores = model.score_tails(&tails, &mut |_| {}).map_err(failed)?.into_iter();
+        let scored = encoded.iter().map(|document| {
+            let scores = Some(document).filter(fits).and_then(|_| scores.next())?;
+            Some(document.1.iter().zip(scores).map(|(&end, logprob)| TokenScore { end, logprob }).collect())
+        });
+        Ok(scored.collect())
+    }
+}
+
+/// The tokens of a completion with what ended it: nothing, the end token or a stop string, whichever makes as many as were counted. Each with
+/// the byte of the text that it ends before.
+fn as_drawn(model: &LanguageModel, written: &Written, stop_strings: &[String]) -> starloop_lm::Result<Vec<(u32, usize)>> {
+    let ends = written.text.len();
+    let mut tokens = model.tokenizer().encode_with_ends(&written.text)?;
+    if written.finish == FinishReason::Length || tokens.len() == written.tokens {
+        return Ok(tokens);
+    }
+    for stop in stop_strings.iter().filter(|_| tokens.len() + 1 < written.tokens) {
+        let stopped = model.tokenizer().encode_with_ends(&format!("{}{stop}", written.text))?;
+        if stopped.len() == written.tokens {
+            return Ok(stopped.into_iter().map(|(id, end)| (id, end.min(ends))).collect());
+        }
+    }
+    tokens.extend(model.tokenizer().end_tokens().first().map(|&id| (id, ends)));
+    Ok(tokens)
 }
 
 impl Scorer for EmbeddedPolicy {

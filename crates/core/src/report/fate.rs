@@ -112,3 +112,91 @@ impl<'a> Fates<'a> {
         Some(SelectionCounts { problems, problems_unhinted, problems_hinted, ..self.counts } == *counted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::Config;
+    use crate::run_dir::RunDir;
+    use crate::task::Settings;
+    use crate::task::gsm8k::Gsm8kConfig;
+    use crate::types::{Attempt, Example, FinishReason, Verdict};
+
+    fn attempt(problem: &str, mode: Mode, completion: &str, verdict: Verdict) -> GradedAttempt {
+        let attempt = Attempt {
+            problem: ProblemId(problem.into()),
+            class: String::new(),
+            mode,
+            sample: 0,
+            seed: 0,
+            checkpoint: String::new(),
+            prompt_sha256: String::new(),
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            completion: completion.into(),
+            finish: FinishReason::Stop,
+            logprob: None,
+        };
+        GradedAttempt { attempt, verdict, reading: None, faithful: None }
+    }
+
+    fn place(learned: &[(&str, Mode, &str)]) -> (tempfile::TempDir, IterationDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config::load("smoke", &[]).unwrap();
+        let (run, _) = RunDir::open(directory.path(), &config, false).unwrap();
+        let place = run.iteration("star", 1);
+        let example = |&(problem, mode, completion): &(&str, Mode, &str)| Example {
+            problem: ProblemId(problem.into()),
+            mode,
+            prompt: String::new(),
+            completion: completion.into(),
+        };
+        place.write_examples(&learned.iter().map(example).collect::<Vec<_>>()).unwrap();
+        (directory, place)
+    }
+
+    #[test]
+    fn every_right_answer_has_a_reason() {
+        let (_directory, place) = place(&[("a", Mode::Unhinted, "one"), ("b", Mode::Hinted, "two")]);
+        let task = Gsm8kConfig { check_annotations: true, ..Gsm8kConfig::default() }.grader().unwrap();
+        let mut fates = Fates::of(&place, Some(task.as_ref())).unwrap();
+        let story = [
+            ("a", Mode::Unhinted, "one", Verdict::Correct, Fate::Kept),
+            ("a", Mode::Unhinted, "one", Verdict::Correct, Fate::Duplicate),
+            ("a", Mode::Unhinted, "another", Verdict::Correct, Fate::OverLimit),
+            ("a", Mode::Unhinted, "<<2+2=5>> so 5", Verdict::Correct, Fate::FalseStep),
+            ("b", Mode::Unhinted, "two", Verdict::Unparsed, Fate::NotRight),
+            ("b", Mode::Hinted, "As the hint says, 5", Verdict::Correct, Fate::LeakedHint),
+            ("b", Mode::Hinted, "two", Verdict::Correct, Fate::Kept),
+        ];
+        for (problem, mode, completion, verdict, fate) in story {
+            assert_eq!(fates.next(&attempt(problem, mode, completion, verdict)), fate, "{completion}");
+        }
+        let counted = SelectionCounts {
+            kept_unhinted: 1,
+            kept_hinted: 1,
+            dropped_duplicate: 1,
+            dropped_leaked_hint: 1,
+            dropped_false_step: 1,
+            dropped_over_limit: 1,
+            problems: 2,
+            ..SelectionCounts::default()
+        };
+        assert_eq!(fates.agree_with(&counted), Some(true));
+        assert_eq!(fates.agree_with(&SelectionCounts { dropped_duplicate: 2, ..counted }), Some(false));
+    }
+
+    #[test]
+    fn before_selection_all_is_open_and_examples_of_elsewhere_leave_it_open_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config::load("smoke", &[]).unwrap();
+        let (run, _) = RunDir::open(directory.path(), &config, false).unwrap();
+        let mut fates = Fates::of(&run.iteration("star", 1), None).unwrap();
+        assert_eq!(fates.next(&attempt("a", Mode::Unhinted, "one", Verdict::Correct)), Fate::Open);
+        assert_eq!(fates.agree_with(&SelectionCounts::default()), None);
+        let (_directory, place) = place(&[("z", Mode::Unhinted, "of an earlier iteration")]);
+        assert_eq!(Fates::of(&place, None).unwrap().agree_with(&SelectionCounts::default()), None);
+    }
+}

@@ -187,3 +187,6 @@ fn iterations_where(method: &MethodReport, holds: impl Fn(&IterationMetrics) -> 
         [most @ .., last] => Some(format!("iterations {} and {last}", most.join(", "))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ pub const MOST_ATTEMPTS: u64 = 100_000;
 const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/style.css");
 /// In the order in which they build on each other.
-const SCRIPTS: [&str; 13] = [
+const SCRIPTS: [&str; 15] = [
     include_str!("html/dom.js"),
     include_str!("html/words.js"),
     include_str!("html/data.js"),
@@ -32,9 +32,11 @@ const SCRIPTS: [&str; 13] = [
     include_str!("html/result.js"),
     include_str!("html/accuracy.js"),
     include_str!("html/flow.js"),
+    include_str!("html/steps.js"),
     include_str!("html/training.js"),
     include_str!("html/health.js"),
     include_str!("html/difference.js"),
+    include_str!("html/tokens.js"),
     include_str!("html/rationale.js"),
     include_str!("html/browser.js"),
     include_str!("html/main.js"),
@@ -53,14 +55,32 @@ pub struct HtmlReport {
     pub warnings: Vec<String>,
 }
 
-/// The page of a report, with at most about `most` attempts and answers.
-pub(super) fn page(report: &Report, most: u64) -> Result<HtmlReport> {
-    let Collection { attempts, mut warnings } = collect::collect(report, most)?;
-    let (shown, total) = (attempts.shown, attempts.total);
-    if shown < total {
-        warnings.push(format!("the page holds {shown} of {total} attempts and answers, all those of a part of the problems"));
+/// What a page holds beside the figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HtmlContents {
+    /// About so many attempts and answers at most; of more, all those of a part of the problems.
+    pub most_attempts: u64,
+    /// How likely each token of them was: the checkpoints that wrote them are asked, which takes about the time of measuring them.
+    pub token_logprobs: bool,
+}
+
+impl Default for HtmlContents {
+    fn default() -> Self {
+        HtmlContents { most_attempts: MOST_ATTEMPTS, token_logprobs: false }
     }
-    let json = serde_json::to_string(&data::of(report, &attempts, &warnings)?).map_err(|error| damaged(report, &error))?;
+}
+
+/// The page of a report. `progress` is told how many attempts of how many are read.
+pub(super) fn page(report: &Report, contents: &HtmlContents, progress: &mut dyn FnMut(u64, u64)) -> Result<HtmlReport> {
+    let Collection { attempts, mut warnings } = collect::collect(report, contents, progress)?;
+    let (shown, total) = (attempts.shown, attempts.total);
+    if total > contents.most_attempts {
+        warnings.push(format!("the page holds {shown} of {total} attempts and answers, all those of a part of the problems"));
+    } else if shown < total {
+        warnings.push(format!("{} attempts and answers that the figures count are not in the files of the run", total - shown));
+    }
+    let json = serde_json::to_string(&data::of(report, &attempts, total > contents.most_attempts, &warnings)?)
+        .map_err(|error| damaged(report, &error))?;
     let mut blocks = block("data", "application/json", &json.replace('<', "\\u003c"));
     for (name, pack) in attempts.packs() {
         blocks += &block(&name, "application/gzip;base64", &pack);

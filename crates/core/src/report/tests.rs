@@ -97,7 +97,7 @@ fn write_run(root: &Path, methods: &[(&str, Vec<IterationMetrics>)]) {
     log.close().unwrap();
 }
 
-fn two_methods(root: &Path) {
+pub(super) fn two_methods(root: &Path) {
     let base = vec![100, 96, 0];
     let star = vec![metrics(0, &base), bootstrapped(1, &[100, 99, 95], 800, 600), bootstrapped(2, &[100, 100, 99], 1_900, 50)];
     write_run(root, &[("few_shot", vec![metrics(0, &base)]), ("star", star)]);

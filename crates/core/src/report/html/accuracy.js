@@ -77,5 +77,7 @@ const accuracySection = () => {
   return section("accuracy", "Accuracy over iterations",
     overallChart(),
     element("div", { class: "panels" }, panels.map(classChart)),
+    panels.length > 0 && data.runs.some((run) => run.task === "arithmetic")
+      && element("p", { class: "note" }, "Class by class: the paper's figure 4 without and with rationalization, and where digits join later its figure 5."),
     element("details", {}, element("summary", {}, "The same as tables"), arms.map(accuracyTable)));
 };

@@ -29,10 +29,13 @@ const filters = [
   ["class", "Class", () => data.attempts.classes.map((name, number) => [number, plain(name)])],
 ];
 
+/** Log-probabilities that were not told come last. */
+const known = (value) => (Number.isNaN(value) ? 1e9 : value);
+
 const orders = {
   file: ["as made", () => null],
-  unsure: ["least sure first", ({ logprob }) => (a, b) => logprob[a] - logprob[b]],
-  sure: ["surest first", ({ logprob }) => (a, b) => logprob[b] - logprob[a]],
+  unsure: ["least sure first", ({ logprob }) => (a, b) => known(logprob[a]) - known(logprob[b])],
+  sure: ["surest first", ({ logprob }) => (a, b) => known(-logprob[a]) - known(-logprob[b])],
   long: ["longest first", ({ tokens }) => (a, b) => tokens[b] - tokens[a]],
 };
 
@@ -77,8 +80,8 @@ const searched = async ({ attempts, ids, texts, problems }, indices, needle, pro
   return indices.filter((index) => hit[attempts.problem[index]] === 1 || inText.has(index));
 };
 
-/** A list of `indices` of which only the rows in sight exist. */
-const listOf = (store, look) => {
+/** A list of `indices` of which only the rows in sight exist. `look(index)` is told of every choice, `opened` of those by a click. */
+const listOf = (store, look, opened) => {
   const { attempts, ids, texts } = store;
   let [indices, selected] = [[], -1];
   const rows = element("div", { class: "rows" });
@@ -98,11 +101,11 @@ const listOf = (store, look) => {
     texts.at(index).then(([text]) => { snippet.textContent = plain(text.slice(0, 160).replace(/\s+/g, " ").trim()) || "(nothing)"; });
     return element("div", {
       class: "row", role: "option", id: `attempt-${index}`, "aria-selected": position === selected ? "true" : "false",
-      "aria-setsize": indices.length, "aria-posinset": position + 1, style: { top: `${position * rowHeight}px` }, onclick: () => select(position),
+      "aria-setsize": indices.length, "aria-posinset": position + 1, style: { top: `${position * rowHeight}px` }, onclick: () => { select(position); opened(); },
     },
     element("span", { class: "line" }, verdictBadge(attempts.verdict[index]), element("span", { class: "id" }, plain(ids[attempts.problem[index]])),
       element("span", { class: "where" }, `${plain(arms[attempts.arm[index]].name)} · ${attempts.iteration[index]} · ${kinds[attempts.kind[index]]}`),
-      attempts.fate[index] >= 2 && element("span", { class: "where" }, fates[attempts.fate[index]])),
+      attempts.fate[index] >= 2 && element("span", { class: "became" }, fates[attempts.fate[index]])),
     element("span", { class: "line" }, meter(attempts.logprob[index]), snippet));
   };
   let drawnRows = new Map();
@@ -144,7 +147,7 @@ const listOf = (store, look) => {
 const browser = (store) => {
   const chosen = Object.fromEntries(filters.map(([name]) => [name, ""]));
   let [doubtful, order, needle, round] = [false, "file", "", 0];
-  const pane = element("article", { class: "pane", id: "pane", tabindex: -1, "aria-live": "polite" }, element("p", { class: "note" }, "Choose an attempt: click it, or arrow keys in the list."));
+  const pane = element("article", { class: "pane", id: "pane", tabindex: -1, "aria-label": "the chosen attempt" });
   let looked = 0;
   const look = async (index) => {
     const mine = ++looked;
@@ -154,7 +157,11 @@ const browser = (store) => {
       pane.scrollTop = 0;
     }
   };
-  const list = listOf(store, look);
+  const opened = () => {
+    // On a narrow screen what was opened is below the list.
+    if (matchMedia("(max-width: 48rem)").matches) pane.scrollIntoView({ block: "start" });
+  };
+  const list = listOf(store, look, opened);
   const status = element("p", { class: "status", role: "status" });
   const apply = async () => {
     const mine = ++round;
@@ -166,7 +173,13 @@ const browser = (store) => {
     }
     status.textContent = `${count(found.length)} of ${plural(store.total, "attempt and answer", "attempts and answers")}`;
     list.show(found);
+    if (found.length > 0) list.select(0);
+    else {
+      looked += 1;
+      pane.replaceChildren(element("p", { class: "note" }, "No attempt is so."));
+    }
     status.dataset.done = String(mine);
+    status.dataset.found = needle;
   };
   let waiting;
   const search = element("input", {
@@ -182,6 +195,8 @@ const browser = (store) => {
     shown.querySelector("select").id = `filter-${name}`;
     return found.length > 1 ? shown : null;
   });
+  const ordered = choice("Order", Object.entries(orders).map(([value, [name]]) => [value, name]), (value) => { order = value; apply(); }, "file");
+  ordered.querySelector("select").id = "filter-order";
   const onlyDoubtful = store.attempts.flags.some((flags) => (flags & DOUBTFUL) !== 0) && element("label", { class: "tick" },
     element("input", { type: "checkbox", id: "filter-doubtful", onchange: (event) => { doubtful = event.target.checked; apply(); } }), "right by wrong steps");
   document.addEventListener("keydown", (event) => {
@@ -201,7 +216,7 @@ const browser = (store) => {
     element("div", { class: "filters", role: "search" },
       element("label", { class: "choice search" }, element("span", {}, "Text ", element("kbd", {}, "/")), search),
       selects,
-      choice("Order", Object.entries(orders).map(([value, [name]]) => [value, name]), (value) => { order = value; apply(); }, "file"),
+      ordered,
       onlyDoubtful),
     status,
     element("div", { class: "reader" }, list.list, pane),
@@ -210,8 +225,8 @@ const browser = (store) => {
 
 const rationalesSection = () => {
   const shown = section("rationales", "Rationales");
-  const { shown: here, total } = data.attempts;
-  if (here < total) shown.append(element("p", { class: "note" }, `This page holds ${count(here)} of ${count(total)} attempts and answers: all those of a part of the problems, chosen by a hash of their names. The figures above are of all.`));
+  const { shown: here, total, sampled } = data.attempts;
+  if (sampled) shown.append(element("p", { class: "note" }, `This page holds ${count(here)} of ${count(total)} attempts and answers: all those of a part of the problems, chosen by a hash of their names. The figures above are of all.`));
   if (here === 0) {
     shown.append(element("p", { class: "note" }, "There are no attempts."));
   } else if (!canOpen) {

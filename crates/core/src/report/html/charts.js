@@ -62,9 +62,12 @@ const spread = (labels, low, high, height) => {
  */
 const lineChart = (title, { x, y, series, gaps = [], height = 320, marks = true, note }) => figure(title, (width) => {
   const narrow = width < 520;
-  const named = series.map((one) => one.end ?? one.name);
-  const room = narrow ? 8 : Math.min(Math.max(...named.map((name) => name.length), 4) * 6.9 + 18, width * 0.36);
-  const frame = { left: 52, right: width - room, top: gaps.length > 0 ? 26 : 12, bottom: height - 44 };
+  const longest = (texts) => Math.max(...texts.map((one) => one.length), 0);
+  const ends = series.map((one) => plain(one.end ?? one.name));
+  // Bold signs of 12 pixels are seldom wider than 7.6, figures of the axis 7.
+  const room = narrow || longest(ends) === 0 ? 8 : Math.min(longest(ends) * 7.6 + 18, width * 0.4);
+  const left = 34 + longest(y.ticks.map(y.format)) * 7;
+  const frame = { left, right: width - room, top: gaps.length > 0 ? 26 : 12, bottom: height - 44 };
   const scale = ([from, to], a, b) => (value) => a + ((value - from) / ((to - from) || 1)) * (b - a);
   const across = scale(x.range, frame.left + 8, frame.right - 8);
   const up = scale(y.range, frame.bottom, frame.top);
@@ -114,7 +117,7 @@ const lineChart = (title, { x, y, series, gaps = [], height = 320, marks = true,
     }
     parts.push(group);
     const last = drawnPoints.at(-1);
-    if (last) labels.push({ place, y: up(last.y), from: up(last.y), text: plain(one.end ?? one.name) });
+    if (last && ends[place] !== "") labels.push({ place, y: up(last.y), from: up(last.y), text: ends[place] });
   });
   if (!narrow) {
     spread(labels, frame.top, frame.bottom, 16);
@@ -125,36 +128,41 @@ const lineChart = (title, { x, y, series, gaps = [], height = 320, marks = true,
     }
   }
   const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title }, parts);
-  if (!narrow || series.length < 2) return chart;
-  return element("div", {}, chart, legend(series.map((one) => one.end ?? one.name)));
+  return narrow && labels.length > 0 ? element("div", {}, chart, legend(ends)) : chart;
 }, note);
 
 /** Names with their marks, where there is no room for them in the drawing. */
 const legend = (names) => element("ul", { class: "legend" }, names.map((name, place) =>
-  element("li", {}, drawn("svg", { class: `series c${place % colours}`, width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(place, 0, 0, "")), plain(name))));
+  element("li", {}, drawn("svg", { class: `series c${place % colours}`, width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(place, 0, 0, "")), name)));
 
-/** Horizontal bars of parts, a row for each of `rows`: { name, parts: [{ place, value, title }] }; `names` are the parts' names. */
-const stackedBars = (title, { rows, names, format, label }) => figure(title, (width) => {
+/**
+ * Horizontal bars of parts, a row for each of `rows`: { name, parts: [{ place, value, title }] }; `names` are the parts' names. Where there are
+ * several, each has its letter in the bars, so that none is told by colour alone.
+ */
+const stackedBars = (title, { rows, names, format, note }) => figure(title, (width) => {
   const [line, left, right] = [24, 34, 84];
   const total = (row) => row.parts.reduce((sum, part) => sum + part.value, 0);
   const most = Math.max(...rows.map(total), 1e-9);
-  const height = rows.length * line + 26;
+  const height = rows.length * line;
   const scale = (value) => (value / most) * (width - left - right);
+  const used = names.map((name, place) => [name, place]).filter(([, place]) => rows.some((row) => row.parts.some((part) => part.place === place)));
+  const letter = (place) => used.length > 1 && (names[place].startsWith("final") ? "F" : names[place][0]);
   const parts = rows.map((row, n) => {
     let x = left;
     const bars = row.parts.map((part) => {
-      const rect = drawn("g", { class: `series c${part.place % colours}` },
-        drawn("rect", { class: "part", x: x.toFixed(1), y: n * line + 3, width: Math.max(scale(part.value) - 1, 0).toFixed(1), height: line - 7 }, drawn("title", {}, part.title)),
-        scale(part.value) > 14 && drawn("text", { class: "initial", x: (x + scale(part.value) / 2).toFixed(1), y: n * line + 16, "text-anchor": "middle" }, names[part.place][0]));
-      x += scale(part.value);
-      return rect;
+      const [y, wide] = [n * line, scale(part.value)];
+      const bar = drawn("g", { class: `series c${part.place % colours}` },
+        drawn("rect", { class: "part", x: x.toFixed(1), y: y + 3, width: Math.max(wide - 1, 0).toFixed(1), height: line - 7, rx: 1.5 }, drawn("title", {}, part.title)),
+        wide > 14 && letter(part.place) && drawn("text", { class: "initial", x: (x + wide / 2).toFixed(1), y: y + 16, "text-anchor": "middle" }, letter(part.place)));
+      x += wide;
+      return bar;
     });
     return drawn("g", {}, drawn("text", { x: left - 8, y: n * line + 16, "text-anchor": "end" }, row.name), bars,
       drawn("text", { x: x + 6, y: n * line + 16 }, format(total(row))));
   });
-  parts.push(drawn("text", { class: "name", x: left, y: height - 6 }, label));
   const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title }, parts);
-  const key = element("ul", { class: "legend" }, names.map((name, place) =>
-    element("li", {}, element("span", { class: `key c${place % colours}`, "aria-hidden": "true" }, name[0]), name)));
+  if (used.length < 2) return chart;
+  const key = element("ul", { class: "legend" }, used.map(([name, place]) =>
+    element("li", {}, element("span", { class: `key c${place % colours}`, "aria-hidden": "true" }, letter(place)), name)));
   return element("div", {}, chart, key);
-});
+}, note);

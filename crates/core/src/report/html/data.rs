@@ -1,6 +1,6 @@
 //! What the page is told besides the attempts, as one JSON object.
 
-use super::collect::Attempts;
+use super::collect::{Attempts, Steps};
 use crate::config::Config;
 use crate::error::Result;
 use crate::metrics::{IterationMetrics, LossPoint};
@@ -56,6 +56,8 @@ struct Method<'a> {
     #[serde(rename = "final")]
     final_metrics: Option<&'a IterationMetrics>,
     practice: Option<&'a Practice>,
+    /// Steps of the known solution, those of the model, and how many right rationales have them.
+    steps: Vec<[u64; 3]>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +76,8 @@ struct Iteration<'a> {
 struct Index<'a> {
     shown: u64,
     total: u64,
+    /// Whether only a part of the problems is here.
+    sampled: bool,
     layout: Vec<[&'static str; 2]>,
     arms: &'a [[usize; 2]],
     classes: &'a [String],
@@ -81,11 +85,14 @@ struct Index<'a> {
     problems: &'a [u64],
 }
 
-pub(super) fn of<'a>(report: &'a Report, attempts: &'a Attempts, warnings: &'a [String]) -> Result<Data<'a>> {
+pub(super) fn of<'a>(report: &'a Report, attempts: &'a Attempts, sampled: bool, warnings: &'a [String]) -> Result<Data<'a>> {
     let [texts, problems] = attempts.firsts();
+    let mut steps = attempts.steps.iter();
+    let runs = report.runs.iter().map(|found| run(found, &mut steps)).collect::<Result<_>>()?;
     let attempts = Index {
         shown: attempts.shown,
         total: attempts.total,
+        sampled,
         layout: attempts.layout(),
         arms: &attempts.arms,
         classes: &attempts.classes,
@@ -96,14 +103,15 @@ pub(super) fn of<'a>(report: &'a Report, attempts: &'a Attempts, warnings: &'a [
         starloop: env!("CARGO_PKG_VERSION"),
         format: FORMAT_VERSION,
         paper_model: PAPER_MODEL,
-        runs: report.runs.iter().map(run).collect::<Result<_>>()?,
+        runs,
         findings: &report.findings,
         warnings: report.warnings.iter().chain(warnings).collect(),
         attempts,
     })
 }
 
-fn run(run: &RunReport) -> Result<Run<'_>> {
+/// Takes the steps of its methods from those that are left.
+fn run<'a>(run: &'a RunReport, steps: &mut dyn Iterator<Item = &Steps>) -> Result<Run<'a>> {
     let directory = RunDir::open_read_only(&run.path)?;
     let config = directory.config()?;
     let info = directory.info()?;
@@ -115,21 +123,26 @@ fn run(run: &RunReport) -> Result<Run<'_>> {
         finished: info.is_some_and(|info| info.status == RunStatus::Finished),
         chance: run.chance,
         paper: paper.collect(),
-        methods: run.methods.iter().map(|found| method(run, &directory, &config, found)).collect::<Result<_>>()?,
+        methods: run
+            .methods
+            .iter()
+            .zip(steps)
+            .map(|(found, steps)| method(run, &directory, &config, found, steps))
+            .collect::<Result<_>>()?,
         config: config.to_toml(),
     })
 }
 
-fn method<'a>(run: &'a RunReport, directory: &RunDir, config: &Config, method: &'a MethodReport) -> Result<Method<'a>> {
+fn method<'a>(run: &RunReport, directory: &RunDir, config: &Config, method: &'a MethodReport, steps: &Steps) -> Result<Method<'a>> {
     let settings = config.methods.get(&method.name).map(|config| &config.training);
     let mut iterations = Vec::with_capacity(method.iterations.len());
     for iteration in &method.iterations {
         let metrics = &iteration.metrics;
         let losses = directory.iteration(&method.name, metrics.iteration).losses()?.unwrap_or_default();
-        let steps = metrics.training.map_or(0, |training| training.steps);
-        let schedule = settings.map(|settings| hyperparameters(settings, steps).schedule);
-        let points = steps.min(MOST_RATES);
-        let at = |n: u64| n * steps / points;
+        let last = metrics.training.map_or(0, |training| training.steps);
+        let schedule = settings.map(|settings| hyperparameters(settings, last).schedule);
+        let points = last.min(MOST_RATES);
+        let at = |n: u64| n * last / points;
         let rates = schedule.map_or_else(Vec::new, |schedule| (1..=points).map(|n| (at(n), schedule.learning_rate(at(n)))).collect());
         let (seconds, stages, digest) = (iteration.seconds, iteration.stages.as_slice(), iteration.digest.as_ref());
         iterations.push(Iteration { metrics, seconds, stages, digest, losses, rates });
@@ -142,5 +155,6 @@ fn method<'a>(run: &'a RunReport, directory: &RunDir, config: &Config, method: &
         iterations,
         final_metrics: method.final_metrics.as_ref(),
         practice: method.practice.as_ref(),
+        steps: steps.iter().map(|(&[known, written], &rationales)| [known, written, rationales]).collect(),
     })
 }

@@ -43,8 +43,8 @@ const difference = (before, after) => {
 const showDifference = (before, after) => {
   const [old, recent] = [words(before), words(after)];
   if (before === after) return element("p", { class: "note" }, "The two are the same, letter by letter.");
-  if (old.length > mostWords || recent.length > mostWords) {
-    return element("p", { class: "note" }, `Texts of more than ${count(mostWords)} words are not compared.`);
+  if (old.length > mostWords || recent.length > mostWords || before.length + after.length > 2 * moreSigns) {
+    return element("p", { class: "note" }, `Texts of more than ${count(mostWords)} words or ${count(moreSigns)} characters are not compared.`);
   }
   const tags = { same: "span", gone: "del", new: "ins" };
   const parts = difference(old, recent).map(([kind, part]) => element(tags[kind], {}, visible(part)));

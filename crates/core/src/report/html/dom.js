@@ -1,5 +1,10 @@
 // Making elements. Whatever a model wrote enters the page here, and only as text: nothing in these scripts takes markup.
 
+addEventListener("error", ({ message }) => {
+  const opening = document.querySelector("main > .opening");
+  if (opening) opening.textContent = `The report cannot be shown; the file may be damaged: ${message}`;
+});
+
 const fill = (parent, attributes, children) => {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
@@ -26,11 +31,13 @@ const table = (header, rows, { left = 1, caption, kind } = {}) => {
   const body = rows.map((row) =>
     element("tr", {}, row.map((cell, column) =>
       column === 0 && left > 0 ? element("th", { scope: "row" }, cell) : element("td", { class: align(column) }, cell))));
-  return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption ?? "table" },
-    element("table", { class: kind },
-      caption && element("caption", {}, caption),
-      element("thead", {}, element("tr", {}, head)),
-      element("tbody", {}, body)));
+  // A caption inside would be as wide as the table, which a narrow screen shows a part of.
+  return element("div", { class: "captioned" },
+    caption && element("p", { class: "caption" }, caption),
+    element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption ?? "table" },
+      element("table", { class: kind },
+        element("thead", {}, element("tr", {}, head)),
+        element("tbody", {}, body))));
 };
 
 /** A choice with its label; `options` are [value, text]. Tells `change` the chosen value. */
@@ -40,5 +47,12 @@ const choice = (label, options, change, chosen) => {
   return element("label", { class: "choice" }, element("span", {}, label), select);
 };
 
-/** Lets the browser draw and take input before the work goes on. */
-const breathe = () => new Promise((resume) => setTimeout(resume, 0));
+/** Lets the browser draw and take input before the work goes on, where it has not for a frame's time. */
+const breathe = (() => {
+  let last = 0;
+  return async () => {
+    if (performance.now() - last < 16) return;
+    await new Promise((resume) => setTimeout(resume, 0));
+    last = performance.now();
+  };
+})();

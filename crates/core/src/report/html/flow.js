@@ -20,7 +20,7 @@ const flowOf = (metrics) => {
     if (from && to && value > 0) ribbons.push({ from, to, value, at });
   };
   const { unhinted, hinted, selection } = metrics;
-  const start = node(0, `${plural(metrics.problems, "problem")}, attempts`, unhinted.attempts, "plain");
+  const start = node(0, unhinted.attempts === metrics.problems ? "problems" : `attempts at ${plural(metrics.problems, "problem")}`, unhinted.attempts, "plain");
   const first = outcomes.map(([name, key]) => node(1, name, unhinted[key] ?? 0, key === "correct" ? "good" : "bad"));
   first.forEach((one) => tie(start, one, one?.value));
   const again = node(2, "asked again with the hint", hinted.attempts, "plain");
@@ -45,24 +45,28 @@ const flowOf = (metrics) => {
     give(0, end, fromFirst);
     give(1, end, (end?.value ?? 0) - fromFirst);
   }
-  const learned = node(column + 1, "examples learned", selection.kept_unhinted + selection.kept_hinted, "plain");
+  const steps = metrics.training ? `learned in ${plural(metrics.training.steps, "step")}` : "to be learned";
+  const learned = node(column + 1, steps, selection.kept_unhinted + selection.kept_hinted, "plain");
   ends.slice(0, 2).forEach((one) => tie(one, learned, one?.value));
   return { nodes, ribbons, columns: column + 2 };
 };
 
 const flowDrawing = (metrics, available) => {
   const { nodes, ribbons, columns } = flowOf(metrics);
-  const width = Math.max(available, 150 * columns);
+  const width = Math.max(available, 155 * columns);
   const [thick, gap, top] = [14, 34, 8];
   const inColumn = (column) => nodes.filter((node) => node.column === column);
   const most = Math.max(...nodes.map((node) => node.value));
   const tallest = Math.max(...Array.from({ length: columns }, (_, column) => inColumn(column).length));
   const room = 210;
   const unit = room / most;
-  const step = (width - 130) / Math.max(columns - 1, 1);
+  const step = (width - 150) / Math.max(columns - 1, 1);
   let bottom = 0;
+  // What is asked again is beside the failures, below what was right at once and passes by.
+  const passing = inColumn(1).find((node) => node.tone === "good");
+  const below = passing ? Math.max(passing.value * unit, 4) + gap : 0;
   for (let column = 0; column < columns; column += 1) {
-    let y = top;
+    let y = top + (columns > 5 && (column === 2 || column === 3) ? below : 0);
     for (const node of inColumn(column)) {
       Object.assign(node, { x: column * step, y, height: Math.max(node.value * unit, 2), out: 0, in: 0 });
       y += Math.max(node.height, 4) + gap;

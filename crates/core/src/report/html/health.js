@@ -47,6 +47,6 @@ const practiceFigure = (method) => {
   if (rest > 0) named.push([`>${shown.at(-1)[0]}×`, rest]);
   return stackedBars("How often problems are learned from, over all iterations", {
     rows: named.map(([name, problems]) => ({ name, parts: [{ place: 0, value: problems, title: `${name}: ${plural(problems, "problem")}` }] })),
-    names: ["problems"], format: count, label: "examples of a problem, and how many problems have so many",
+    names: ["problems"], format: count, note: "Rows are numbers of examples of one problem, bars how many problems have so many.",
   });
 };

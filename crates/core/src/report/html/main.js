@@ -35,7 +35,7 @@ const insideSection = () => {
       element("h3", {}, "The flow of one iteration"), choice("Iteration", options, showFlow, last), flow,
       element("h3", {}, "Training"), trainingFigures(method),
       element("h3", {}, "Costs"), costFigures(method),
-      method.practice && element("h3", {}, "Health"), healthTable(method), practiceFigure(method),
+      method.practice && element("h3", {}, "Health"), healthTable(method), practiceFigure(method), stepsFigure(method),
     ];
     place.replaceChildren(...parts.filter(Boolean));
   };

@@ -14,7 +14,7 @@ const shownMetrics = (method) => {
 /** The methods' accuracies before and after, as a card for each run. */
 const glance = (run) => {
   const measured = run.methods.filter((method) => shownMetrics(method).accuracy.total > 0);
-  const best = (methods) => methods.reduce((a, b) => (shownMetrics(b).accuracy.mean > shownMetrics(a).accuracy.mean ? b : a));
+  const best = (methods) => methods.reduce((a, b) => (shownMetrics(b).accuracy.mean >= shownMetrics(a).accuracy.mean ? b : a));
   const bootstrapping = measured.filter((method) => method.bootstraps);
   const facts = [`seed ${run.seed}`, run.finished ? "finished" : "not finished", plural(run.methods.length, "method")];
   if (measured.length === 0) return element("article", { class: "card" }, element("h3", {}, run.name), element("p", {}, facts.join(" · ")));
@@ -66,7 +66,7 @@ const paperTable = (task) => {
     const used = figure?.train_used;
     const paperUsed = used ? trainUsed({ share: (used[0] + used[1]) / 100, generated: used[0] / 100, rationalized: used[1] / 100 }) : none;
     const label = [title, name && element("small", {}, ` ${plain(name)}`)];
-    return [label, figure ? figure.percent.toFixed(1) : none, paperUsed, ...methods.flatMap(measuredCells)];
+    return [label, ...methods.flatMap(measuredCells), figure ? figure.percent.toFixed(1) : none, paperUsed];
   };
   const rows = runs[0].paper.flatMap((figure) => {
     if (figure.model !== data.paper_model) return [row(`${figure.title}, ${figure.model}`, null, figure.kind, figure)];
@@ -79,8 +79,8 @@ const paperTable = (task) => {
     const [name, kind] = key.split("\n");
     rows.push(row(others.find((method) => method.name === name).title, name, kind, null));
   }
-  const header = ["", `paper (${data.paper_model}), %`, "paper, train used, %",
-    ...runs.flatMap((run) => [runs.length > 1 ? `${plain(run.name)}, %` : "measured, % and 95% interval", "train used, %"])];
+  const header = ["", ...runs.flatMap((run) => [runs.length > 1 ? `${plain(run.name)}, % and 95% interval` : "measured, % and 95% interval", "train used, %"]),
+    `paper (${data.paper_model}), %`, "paper, train used, %"];
   return table(header, rows, { caption: `Accuracy on ${task}, beside the paper (Zelikman et al. 2022)` });
 };
 

@@ -9,13 +9,12 @@ const costRows = (method, value, words) => method.iterations.map(({ metrics, sta
     const place = stages.indexOf(cost.stage);
     return { place, value: value(cost), title: `iteration ${metrics.iteration}, ${stageNames[place]}: ${words(value(cost))}` };
   }).sort((a, b) => a.place - b.place),
-}));
+})).filter((row) => row.parts.length > 0);
 
 const costFigures = (method) => {
   if (method.iterations.every(({ stages: costs }) => costs.length === 0)) {
     return element("p", { class: "note" }, "The run's events are not here, so times and tokens of its stages are not known.");
   }
-  const used = (rows) => rows.some((row) => row.parts.length > 0);
   const [seconds, tokens] = [costRows(method, (cost) => cost.seconds, duration), costRows(method, (cost) => cost.tokens, short)];
   const rows = method.iterations.flatMap(({ metrics, stages: costs }) => costs.map((cost) => {
     const rate = cost.seconds > 0 ? short(Math.round(cost.tokens / cost.seconds)) : none;
@@ -23,8 +22,8 @@ const costFigures = (method) => {
   }));
   return element("div", {},
     element("div", { class: "panels" },
-      used(seconds) && stackedBars("Time of each stage", { rows: seconds, names: stageNames, format: duration, label: "iteration, and its wall-clock time" }),
-      used(tokens) && stackedBars("Tokens of each stage", { rows: tokens, names: stageNames, format: short, label: "iteration, and the tokens sampled or trained on" })),
+      seconds.length > 0 && stackedBars("Time of each stage", { rows: seconds, names: stageNames, format: duration, note: "Rows are iterations; wall-clock time." }),
+      tokens.length > 0 && stackedBars("Tokens of each stage", { rows: tokens, names: stageNames, format: short, note: "Rows are iterations; tokens sampled or trained on." })),
     element("details", {}, element("summary", {}, "The same as a table"),
       table(["iteration", "stage", "tokens", "time", "tokens/s"], rows, { left: 2, caption: "Cost of each stage" })));
 };
@@ -51,7 +50,7 @@ const curve = (title, label, found, format, height) => {
   const end = found.at(-1).to;
   // Names of many iterations would run into each other.
   const every = Math.ceil(found.length / 12);
-  const gaps = found.map((strand, n) => ({ ...strand, name: n % every === 0 ? (found.length === 1 ? `iteration ${strand.name}` : strand.name) : "" }));
+  const gaps = found.map((strand, n) => ({ ...strand, name: n % every > 0 ? "" : `${n === 0 ? "iteration " : ""}${strand.name}` }));
   return lineChart(title, {
     x: { label: "optimizer step, iteration after iteration", range: [0, end], ticks: whole(ticks(0, end, 7)), format: short },
     y: { label, range: [0, highest * 1.05 || 1], ticks: ticks(0, highest * 1.05 || 1, 4), format },

@@ -73,13 +73,22 @@ const visible = (text) => {
 /** As `visible`, where there is room for a line alone. */
 const plain = (text) => text.replace(unseen, (signs) => [...signs].map(named).join(""));
 
-const longest = 6000;
+const [firstSigns, moreSigns] = [6000, 60000];
 
-/** A text in full, or its beginning with a button for the rest. */
-const passage = (text, attributes = {}) => {
+/** A text shown by `show(from, to)`: its beginning, and a button that adds more of it at a time, so that a megabyte holds nothing up. */
+const passage = (text, attributes = {}, show = (from, to) => visible(text.slice(from, to))) => {
   const box = element("pre", { dir: "ltr", ...attributes });
-  if (text.length <= longest) return fill(box, {}, visible(text));
-  const all = element("button", { type: "button", onclick: () => box.replaceChildren(...visible(text)) },
-    `show all ${count(text.length)} characters`);
-  return fill(box, {}, [...visible(text.slice(0, longest)), " … ", all]);
+  if (text.length <= firstSigns) return fill(box, {}, show(0, text.length));
+  let shown = 0;
+  const button = element("button", { type: "button", onclick: () => add(moreSigns) });
+  const add = (signs) => {
+    const to = Math.min(shown + signs, text.length);
+    button.before(...show(shown, to));
+    shown = to;
+    button.textContent = `… show more (${count(shown)} of ${count(text.length)} characters)`;
+    if (shown === text.length) button.remove();
+  };
+  box.append(button);
+  add(firstSigns);
+  return box;
 };
