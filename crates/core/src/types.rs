@@ -164,6 +164,13 @@ impl Attempt {
     }
 }
 
+impl Attempt {
+    /// The geometric mean of the probabilities of the completion's tokens, in 0..=1.
+    pub fn confidence(&self) -> f64 {
+        (self.logprob / self.completion_tokens.max(1) as f64).exp()
+    }
+}
+
 /// An attempt and what the task said of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GradedAttempt {
@@ -182,7 +189,7 @@ pub struct GradedAttempt {
 }
 
 /// A prompt and the completion to learn. The prompt never holds a hint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Example {
     /// The problem that it came from.
     pub problem: ProblemId,

@@ -13,6 +13,7 @@ Examples:
   starloop report runs/arithmetic
   starloop report runs/one runs/two --json
   starloop report runs/arithmetic --iterations --svg figure.svg
+  starloop report runs/methods/seed-* --cost cost.svg          runs that differ in their seed alone: accuracy against cost
   starloop report runs/arithmetic --html report.html")]
 pub struct Arguments {
     /// Run directories
@@ -24,6 +25,10 @@ pub struct Arguments {
     /// Write the plot of accuracy over iterations to this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Take the runs for seeds of one experiment: show what every method cost and came to over all of them, and write the plot of accuracy
+    /// against cost to this file
+    #[arg(long, value_name = "FILE", conflicts_with = "iterations")]
+    cost: Option<PathBuf>,
     /// Write one self-contained page to this file: tables, plots, warnings and all rationales to browse, readable in any browser without a
     /// network
     #[arg(long, value_name = "FILE")]
@@ -43,6 +48,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     if let Some(path) = &arguments.html {
         write_page(&report, arguments.html_attempts, path)?;
+    }
+    if let Some(path) = &arguments.cost {
+        warn(&report);
+        write_cost_plot(&report, path)?;
+        return if arguments.json { console::print_json(&report.costs()) } else { console::print(&report.cost_table()) };
     }
     if arguments.json {
         warn(&report);
@@ -87,6 +97,18 @@ pub fn write_plot(report: &Report, path: &Path) -> Result<()> {
             eprintln!("plot: {}", path.display());
         }
         None => eprintln!("no plot: no method has been measured twice"),
+    }
+    Ok(())
+}
+
+/// Writes the plot of accuracy against cost as SVG, and says so; says why not where there is nothing to plot.
+pub fn write_cost_plot(report: &Report, path: &Path) -> Result<()> {
+    match report.cost_svg()? {
+        Some(svg) => {
+            fs_err::write(path, svg)?;
+            eprintln!("plot: {}", path.display());
+        }
+        None => eprintln!("no plot: no method has learned anything"),
     }
     Ok(())
 }

@@ -9,6 +9,8 @@ pub fn presets() -> &'static [(&'static str, &'static str)] {
         ("commonsense_qa-small", include_str!("../../../../configs/commonsense_qa-small.toml")),
         ("gsm8k", include_str!("../../../../configs/gsm8k.toml")),
         ("gsm8k-small", include_str!("../../../../configs/gsm8k-small.toml")),
+        ("gsm8k-methods", include_str!("../../../../configs/gsm8k-methods.toml")),
+        ("methods", include_str!("../../../../configs/methods.toml")),
         ("smoke", include_str!("../../../../configs/smoke.toml")),
     ]
 }

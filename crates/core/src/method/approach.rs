@@ -18,6 +18,16 @@ pub enum Approach {
     Star,
     /// Self-taught reasoning with failures retried with the answer as a hint.
     StarRationalized,
+    /// Self-taught reasoning with hints that show only a part.
+    PartialHints,
+    /// One round of many samples, different paths kept.
+    RejectionSampling,
+    /// Rounds of many samples, each learned by the base.
+    RestEm,
+    /// Self-taught reasoning that chooses its problems.
+    AdaStar,
+    /// Rounds of many samples that balance exploration and exploitation.
+    BStar,
 }
 
 impl Approach {
@@ -30,12 +40,18 @@ impl Approach {
             Approach::Rationales => "fine-tuning on known rationales",
             Approach::Star => "STaR without rationalization",
             Approach::StarRationalized => "STaR with rationalization",
+            Approach::PartialHints => "STaR with partial hints",
+            Approach::RejectionSampling => "rejection-sampling fine-tuning",
+            Approach::RestEm => "ReST-EM",
+            Approach::AdaStar => "AdaSTaR",
+            Approach::BStar => "B-STaR",
         }
     }
 
     /// Whether it learns from its own samples, iteration by iteration.
     pub fn bootstraps(self) -> bool {
-        matches!(self, Approach::Star | Approach::StarRationalized)
+        use Approach::{AdaStar, BStar, PartialHints, RejectionSampling, RestEm, Star, StarRationalized};
+        matches!(self, Star | StarRationalized | PartialHints | RejectionSampling | RestEm | AdaStar | BStar)
     }
 
     /// Whether it learns what is known of every problem, so that all of them are used.

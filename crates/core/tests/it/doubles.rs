@@ -310,6 +310,29 @@ learn = "rationales"
 kind = "star"
 iterations = 2
 rationalize = false
+[methods.partial]
+kind = "partial_hints"
+iterations = 3
+[methods.rft]
+kind = "rft"
+sampling.samples_per_problem = 2
+sampling.temperature = 1.0
+[methods.rest_em]
+kind = "rest_em"
+iterations = 2
+sampling.samples_per_problem = 2
+sampling.temperature = 1.0
+[methods.adastar]
+kind = "adastar"
+iterations = 3
+problems_of_iterations = 3
+quota = 50
+[methods.b_star]
+kind = "b_star"
+iterations = 2
+probe_problems = 10
+sampling.samples_per_problem = 2
+sampling.temperature = 1.0
 "#;
 
 pub fn config(overrides: &[&str]) -> Config {
