@@ -5,7 +5,7 @@
 pub struct Overrides {
     /// The seed of everything random, in place of the config's
     #[arg(long)]
-    seed: Option<u64>,
+    pub seed: Option<u64>,
     /// Change a key of the config, such as training.steps=100
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,

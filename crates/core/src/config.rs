@@ -40,6 +40,8 @@ pub struct Config {
     pub name: String,
     /// The seed that all others are made from.
     pub seed: u64,
+    /// The same experiment is run once with each of these seeds, in a directory of its own; if there is none, once with `seed`.
+    pub seeds: Vec<u64>,
     /// The methods to run, in order.
     pub run: Vec<String>,
     /// The pretrained model.
@@ -307,6 +309,8 @@ struct Raw {
     name: String,
     #[serde(default = "default_seed")]
     seed: u64,
+    #[serde(default)]
+    seeds: Vec<u64>,
     run: Vec<String>,
     model: ModelConfig,
     #[serde(default)]
@@ -377,6 +381,7 @@ impl Config {
         let config = Config {
             name: raw.name,
             seed: raw.seed,
+            seeds: raw.seeds,
             run: raw.run,
             model: raw.model,
             policy: PolicyConfig::read(raw.policy.map(|table| source.section("policy", table)))?,
@@ -411,7 +416,7 @@ impl Config {
     /// Everything that holds for a method, by dotted keys: its own settings stand under `method`.
     pub fn settings_of(&self, method: &str) -> BTreeMap<String, toml::Value> {
         let mut table = self.to_table();
-        for common in ["name", "run", "methods"] {
+        for common in ["name", "seeds", "run", "methods"] {
             table.remove(common);
         }
         if let Some(method) = self.methods.get(method) {
@@ -430,6 +435,10 @@ impl Config {
         let mut table = toml::Table::new();
         table.insert("name".into(), self.name.clone().into());
         table.insert("seed".into(), toml::Value::Integer(self.seed as i64));
+        if !self.seeds.is_empty() {
+            let seeds = self.seeds.iter().map(|seed| toml::Value::Integer(*seed as i64));
+            table.insert("seeds".into(), seeds.collect::<Vec<_>>().into());
+        }
         table.insert("run".into(), self.run.clone().into());
         table.insert("model".into(), source::to_table(&self.model).into());
         if let Some(policy) = self.policy.to_table() {

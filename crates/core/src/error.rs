@@ -160,8 +160,19 @@ pub enum Error {
         attempts: u64,
     },
     /// A method learns from known rationales, and the task has none to a problem.
-    #[error("problem {problem} has no known rationale to learn from; star needs none, nor does direct with learn = \"answers\"")]
+    #[error(
+        "problem {problem} has no known rationale, and the method as it is set learns from known rationales; `starloop run CONFIG --dry-run` \
+         shows its settings (learn, sampler, of), and docs/methods.md says which methods need none"
+    )]
     NoKnownRationale {
+        /// The problem.
+        problem: String,
+    },
+    /// A method hints with a part of the answer, and the task cannot show a part.
+    #[error(
+        "problem {problem} has an answer of which no part can be shown; hint with rationales (of = \"rationale\") or whole answers (kind = \"star\")"
+    )]
+    NoPartOfAnswer {
         /// The problem.
         problem: String,
     },
@@ -307,6 +318,7 @@ impl Error {
                 | Error::NoSuchConfig { .. }
                 | Error::BaseModel { .. }
                 | Error::NoKnownRationale { .. }
+                | Error::NoPartOfAnswer { .. }
                 | Error::NoChoices { .. }
                 | Error::ObjectiveNotSupported { .. }
                 | Error::ScoringNotSupported

@@ -23,6 +23,10 @@ use std::time::Instant;
 /// # Errors
 /// Whatever stopped the run. What was finished before is kept, and `resume` goes on from it.
 pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
+    if let [first, ..] = config.seeds[..] {
+        let message = format!("a run has one seed; `starloop run` makes a run of each, and seed = {first} without seeds is one of them");
+        return Err(Error::ConfigValue { origin: config.name.clone(), key: "seeds".to_owned(), message });
+    }
     let task = task(config)?;
     let base = BaseModel::of(&config.model)?;
     let (run_dir, found) = RunDir::open(root, config, resume)?;

@@ -3,16 +3,16 @@
 //! Each stage first looks for its result in the run directory and does its work only where there is none. So an interrupted run goes on
 //! where it was, and since every stage depends on its inputs and seeds alone, to the same result.
 
-use crate::config::{Config, MethodConfig, SamplingConfig, TrainingConfig};
+use crate::config::{Config, MethodConfig, TrainingConfig};
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{IterationMetrics, LossPoint, SelectionCounts, TrainingMetrics};
 use crate::objective::{Learned, Material, Objective};
-use crate::policy::{Policy, SamplingParameters};
+use crate::policy::Policy;
 use crate::run_dir::{IterationDir, RunDir};
 use crate::seed::stage_seed;
-use crate::task::{Split, Style, Task};
+use crate::task::{Split, Task};
 use crate::trainer::{FineTuning, Trainer, Training, TrainingProgress};
 use crate::training_set::TrainingSet;
 use crate::types::{GradedAttempt, Mode, Problem};
@@ -21,12 +21,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 mod ask;
+mod collect;
 mod measure;
 mod recall;
 mod verifier;
 mod warnings;
 
-use ask::Question;
+pub use collect::Hint;
+
 use measure::{BaseMeasurement, Measurement, best};
 pub use verifier::VerifierPlan;
 
@@ -103,6 +105,13 @@ pub(crate) fn run_methods(config: &Config, run_dir: &RunDir, parts: &mut Parts<'
     stalled.map_or(Ok(()), Err)
 }
 
+impl<'a> Arm<'a> {
+    /// The task.
+    pub fn task(&self) -> &'a dyn Task {
+        self.parts.task
+    }
+}
+
 impl Arm<'_> {
     fn run(&mut self) -> Result<()> {
         let config = self.config;
@@ -115,72 +124,9 @@ impl Arm<'_> {
         self.config
     }
 
-    /// The task.
-    pub fn task(&self) -> &dyn Task {
-        self.parts.task
-    }
-
     /// The problems that iteration `iteration` attempts. That none of them is held out is checked when something is learned.
     pub fn training_problems(&self, iteration: u32) -> Vec<Problem> {
         self.parts.task.training_problems(iteration)
-    }
-
-    /// Attempts `problems` with the model `model`, and where all attempts failed once more with the answer as a hint, with the model
-    /// `rationalizer` if there is one (paper, section 3.2). The attempts without hint come first.
-    ///
-    /// # Errors
-    /// Those of the policy and of the run directory.
-    pub fn collect(
-        &mut self,
-        iteration: u32,
-        problems: &[Problem],
-        model: Start,
-        rationalizer: Option<Start>,
-    ) -> Result<Vec<GradedAttempt>> {
-        let place = self.place(iteration);
-        if let Some(attempts) = place.attempts()? {
-            place.discard_journal()?;
-            for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
-                let counts = eval::count(&attempts, mode);
-                if mode == Mode::Unhinted || rationalizer.is_some() {
-                    self.reused(iteration, stage, counts.attempts, counts.tokens);
-                }
-            }
-            return Ok(attempts);
-        }
-        let sampling = &self.config.sampling;
-        let mut question = Question {
-            stage: Stage::Sampling,
-            iteration,
-            mode: Mode::Unhinted,
-            style: Style::Rationale,
-            few_shot: sampling.few_shot_in(iteration),
-            samples: sampling.samples_per_problem,
-            parameters: self.parameters(),
-        };
-        let mut attempts = self.ask(&place, &question, problems, model)?;
-        if let Some(rationalizer) = rationalizer {
-            let solved: HashSet<_> =
-                attempts.iter().filter(|graded| graded.verdict.is_correct()).map(|graded| &graded.attempt.problem).collect();
-            let failed: Vec<Problem> = problems.iter().filter(|problem| !solved.contains(&problem.id)).cloned().collect();
-            question.stage = Stage::Rationalizing;
-            question.mode = Mode::Hinted;
-            if rationalizer == Start::Base {
-                // Whatever the iteration: the base knows the task from its prompt alone.
-                question.few_shot = self.config.sampling.few_shot;
-            }
-            let hinted = self.ask(&place, &question, &failed, rationalizer)?;
-            attempts.extend(hinted);
-        }
-        place.write_attempts(&attempts)?;
-        place.discard_journal()?;
-        Ok(attempts)
-    }
-
-    /// How completions are drawn while collecting.
-    fn parameters(&self) -> SamplingParameters {
-        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, .. } = self.config.sampling;
-        SamplingParameters { temperature, top_k, top_p, max_new_tokens, stop_strings: self.parts.task.stop_strings() }
     }
 
     /// The attempts of an earlier iteration of this method.
@@ -323,6 +269,7 @@ impl Arm<'_> {
             unhinted: eval::count(attempts, Mode::Unhinted),
             hinted: eval::count(attempts, Mode::Hinted),
             selection,
+            balance: self.balance(iteration)?,
             training,
             split: self.config.evaluation.split,
             accuracy: eval::accuracy(answers),

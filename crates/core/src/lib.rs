@@ -31,6 +31,7 @@ pub mod prompt;
 pub mod report;
 pub mod run_dir;
 pub mod seed;
+pub mod self_consistency;
 pub mod task;
 pub mod template;
 pub mod trainer;

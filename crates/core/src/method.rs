@@ -11,19 +11,30 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
+mod adastar;
 mod approach;
+mod b_star;
 mod direct;
 mod few_shot;
 mod grpo;
+mod partial_hints;
+mod rest_em;
+mod rft;
+mod rounds;
 mod spin;
 mod star;
 mod v_star;
 mod warm_start;
 
+pub use adastar::AdaStar;
 pub use approach::Approach;
+pub use b_star::BStar;
 pub use direct::{Direct, Learn};
 pub use few_shot::FewShot;
 pub use grpo::Grpo;
+pub use partial_hints::PartialHints;
+pub use rest_em::RestEm;
+pub use rft::Rft;
 pub use spin::Spin;
 pub use star::Star;
 pub use v_star::{VStar, Verifier};
@@ -44,6 +55,11 @@ pub trait Method: Debug + Send + Sync {
     /// # Errors
     /// The first value that cannot be.
     fn check(&self, config: &MethodConfig) -> Result<(), Invalid>;
+
+    /// Whether it lets a model go on in the middle of a completion, which cannot be where a chat template ends the user's turn.
+    fn continues_completions(&self) -> bool {
+        false
+    }
 
     /// Checks, before any work is done, that the task has what the method needs.
     ///
@@ -99,6 +115,11 @@ pub const REGISTRY: &[Kind] = &[
     Kind { kind: "grpo", read: read::<Grpo> },
     Kind { kind: "spin", read: read::<Spin> },
     Kind { kind: "v_star", read: read::<VStar> },
+    Kind { kind: "partial_hints", read: read::<PartialHints> },
+    Kind { kind: "rft", read: read::<Rft> },
+    Kind { kind: "rest_em", read: read::<RestEm> },
+    Kind { kind: "adastar", read: read::<AdaStar> },
+    Kind { kind: "b_star", read: read::<BStar> },
 ];
 
 fn read<M: Method + Serialize + DeserializeOwned + 'static>(section: Section<'_>) -> Result<(Box<dyn Method>, toml::Table)> {

@@ -82,6 +82,15 @@ pub struct SelectionCounts {
     /// Dropped because the rationale has a step that is seen to be false, where the task checks them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped_false_step: u64,
+    /// Dropped because the rationale only restates the hint, where the method looks for that.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_restated: u64,
+    /// Dropped because the model was not sure enough of it, where the method asks for that.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_unsure: u64,
+    /// Dropped because another rationale that was kept takes the same path, where the method looks at paths.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_same_path: u64,
     /// Dropped because the problem has its share of examples already.
     pub dropped_over_limit: u64,
     /// Pairs of a better and a worse completion.
@@ -102,6 +111,46 @@ pub struct SelectionCounts {
     /// Those that are learned from a rationalization alone.
     #[serde(default)]
     pub problems_hinted: u64,
+}
+
+impl SelectionCounts {
+    /// Right answers that are not learned from.
+    pub fn dropped(&self) -> u64 {
+        self.dropped_duplicate + self.dropped_leaked_hint + self.dropped_false_step + self.dropped_by_rules()
+    }
+
+    /// Those of them that the method's own rules dropped, and not what holds for every method.
+    pub fn dropped_by_rules(&self) -> u64 {
+        self.dropped_restated + self.dropped_unsure + self.dropped_same_path + self.dropped_over_limit
+    }
+}
+
+/// How well exploring and exploiting were balanced in an iteration, by what a few problems showed (Zeng et al. 2025).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BalanceMetrics {
+    /// What was tried, in the order of the config.
+    pub tried: Vec<BalanceScore>,
+    /// The place in `tried` of what the iteration went on with.
+    pub chosen: usize,
+    /// What the attempts cost that were made to find it.
+    pub probes: AttemptCounts,
+    /// Tokens of the prompts of those attempts, each prompt counted once.
+    pub prompt_tokens: u64,
+}
+
+/// A way to sample and select, and its balance.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BalanceScore {
+    /// The temperature of sampling.
+    pub temperature: f64,
+    /// The least confidence of an attempt that is selected, in 0..=1.
+    pub least_confidence: f64,
+    /// Mean over the problems of the selected attempts that are right and take a path of their own (exploration).
+    pub distinct_right: f64,
+    /// Mean share of these among the selected attempts (exploitation).
+    pub share_right: f64,
+    /// Mean balance score, in 0..=1.
+    pub score: f64,
 }
 
 /// What fine-tuning did.
@@ -157,6 +206,9 @@ pub struct IterationMetrics {
     pub hinted: AttemptCounts,
     /// Selection, where there was one.
     pub selection: SelectionCounts,
+    /// What was found before collecting, where the method balances exploration and exploitation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalanceMetrics>,
     /// Fine-tuning, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingMetrics>,

@@ -18,3 +18,38 @@ pub fn assemble(task: &dyn Task, problem: &Problem, mode: Mode, style: Style, fe
     prompt.push_str(&task.prompt(problem, mode));
     prompt
 }
+
+/// The first `share` of a rationale, in whole lines, or in whole words where it has fewer than three lines. The last of them is never given.
+pub(crate) fn prefix(rationale: &str, share: f64) -> &str {
+    let lines: Vec<&str> = rationale.split_inclusive('\n').collect();
+    let words = || rationale.split_inclusive(' ').collect();
+    let pieces: Vec<&str> = if lines.len() < 3 { words() } else { lines };
+    let given = ((share * pieces.len() as f64).floor() as usize).min(pieces.len().saturating_sub(1));
+    let end = pieces[..given].iter().map(|piece| piece.len()).sum();
+    // A blank belongs to the word after it, which is the model's.
+    rationale[..end].trim_end_matches(' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prefix;
+
+    #[test]
+    fn a_prefix_has_whole_lines_or_words_and_never_the_last() {
+        let lines = "one\ntwo\nthree\nfour";
+        let words = "a pond is wet";
+        for (rationale, share, expected) in [
+            (lines, 0.0, ""),
+            (lines, 0.24, ""),
+            (lines, 0.5, "one\ntwo\n"),
+            (lines, 0.76, "one\ntwo\nthree\n"),
+            (lines, 1.0, "one\ntwo\nthree\n"),
+            (words, 0.5, "a pond"),
+            (words, 1.0, "a pond is"),
+            ("one", 1.0, ""),
+            ("", 0.5, ""),
+        ] {
+            assert_eq!(prefix(rationale, share), expected, "{share} of {rationale:?}");
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! of several runs side by side. Every share is in 0..=1 here and in the JSON, and in percent wherever it is shown.
 
 mod chart;
+mod cost;
+mod cost_plot;
 mod digest;
 mod fate;
 mod findings;
@@ -24,6 +26,7 @@ use serde::{Serialize, Serializer};
 use std::path::PathBuf;
 
 pub use crate::method::Approach;
+pub use cost::{CostCurve, CostPoint};
 pub use digest::{Digest, Practice};
 pub use fate::{Fate, Fates};
 pub use findings::{Finding, FindingKind};
@@ -53,6 +56,8 @@ pub struct RunReport {
     pub task: String,
     /// The accuracy of guessing, in 0..=1; 0 where it is not known.
     pub chance: f64,
+    /// The parameters of the base model; `None` where it is not at hand.
+    pub parameters: Option<u64>,
     /// The methods, in the order in which they were run.
     pub methods: Vec<MethodReport>,
 }
@@ -272,6 +277,21 @@ impl Report {
         plot::draw(self)
     }
 
+    /// Accuracy against cost for each method name, over the runs, which should differ in their seed alone.
+    pub fn costs(&self) -> Vec<CostCurve> {
+        cost::curves(self)
+    }
+
+    /// [`Report::costs`] at the last iteration, for the terminal.
+    pub fn cost_table(&self) -> String {
+        cost::tables(self)
+    }
+
+    /// [`Report::costs`] as an SVG document; `None` where nothing was learned.
+    pub fn cost_svg(&self) -> Result<Option<String>> {
+        cost_plot::draw(&cost::curves(self))
+    }
+
     /// One self-contained HTML page: everything above, and the rationales to browse. Of too many attempts and answers it holds those of a
     /// part of the problems, always the same one, and says so. `progress` is told how many attempts of how many are read.
     ///
@@ -375,7 +395,7 @@ fn row(run: &RunReport, method: &MethodReport, iteration: &IterationReport) -> R
         kept_unhinted: selection.kept_unhinted,
         kept_hinted: selection.kept_hinted,
         train_used: train_used(method.kind, metrics),
-        dropped: dropped(selection),
+        dropped: selection.dropped(),
         steps: metrics.training.map(|training| training.steps),
         loss: metrics.training.map(|training| training.final_loss),
         checkpoint: metrics.checkpoint.clone(),
@@ -416,12 +436,6 @@ fn train_used(approach: Approach, metrics: &IterationMetrics) -> Option<TrainUse
     })
 }
 
-/// Right answers that are not learned from.
-fn dropped(selection: &SelectionCounts) -> u64 {
-    let SelectionCounts { dropped_duplicate, dropped_leaked_hint, dropped_false_step, dropped_over_limit, .. } = *selection;
-    dropped_duplicate + dropped_leaked_hint + dropped_false_step + dropped_over_limit
-}
-
 /// An accuracy of no problems says nothing.
 fn measured(accuracy: &Accuracy) -> Option<&Accuracy> {
     (accuracy.total > 0).then_some(accuracy)
@@ -433,7 +447,8 @@ fn by_class<T>(metrics: &IterationMetrics, value: impl Fn(&Accuracy) -> T) -> By
 }
 
 fn sampled_tokens(metrics: &IterationMetrics) -> u64 {
-    metrics.unhinted.tokens + metrics.hinted.tokens
+    let probes = metrics.balance.as_ref().map_or(0, |balance| balance.probes.tokens);
+    metrics.unhinted.tokens + metrics.hinted.tokens + probes
 }
 
 fn trained_tokens(metrics: &IterationMetrics) -> u64 {

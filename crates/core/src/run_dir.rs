@@ -5,11 +5,13 @@
 //!   base/                                                                   a shipped base model, unpacked
 //!   accuracy.svg                                                            the plot
 //!   METHOD/iter-000/ eval.jsonl metrics.json                                the base model, few-shot
+//!   METHOD/iter-001/ balance.json                                           before it, where the method probes (B-STaR)
 //!   METHOD/iter-001/ attempts.jsonl train.jsonl loss.jsonl training.json checkpoint/ eval.jsonl metrics.json
 //!                    or preferences.jsonl, rewards.jsonl for train.jsonl     pairs, or samples with their advantages
 //!   METHOD/final/    eval.jsonl metrics.json                                the best of them on the final split, if there is one
 //!   METHOD/verifier/ preferences.jsonl loss.jsonl training.json checkpoint/ attempts.jsonl scores.jsonl verification.json
 //! ```
+//! Several seeds of one experiment are runs `seed-1`, `seed-2` ... in one directory, with `cost.svg` beside them.
 //! Everything but `events.jsonl` is written under a temporary name (`*.partial`), synced and renamed, so a final name means done. While a
 //! fine-tuning is under way, `training-state/` holds what it can be taken up from. `metrics.json` comes last and means that the
 //! iteration is done. Where a policy's samples are dear, `journal.jsonl` holds those of a stage that is not done, and `server.log` what servers
@@ -19,7 +21,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::inputs::Inputs;
-use crate::metrics::{IterationMetrics, LossPoint, TrainingMetrics, Verification};
+use crate::metrics::{BalanceMetrics, IterationMetrics, LossPoint, TrainingMetrics, Verification};
 use crate::objective::{Learned, PreferencePair, RewardedSample};
 use crate::types::{Attempt, Example, GradedAttempt};
 use fs_err as fs;
@@ -49,6 +51,7 @@ const EVENTS: &str = "events.jsonl";
 const LOCK: &str = "lock";
 const SERVER_LOG: &str = "server.log";
 const BASE: &str = "base";
+const BALANCE: &str = "balance.json";
 const ATTEMPTS: &str = "attempts.jsonl";
 const TRAIN: &str = "train.jsonl";
 const PREFERENCES: &str = "preferences.jsonl";
@@ -64,6 +67,7 @@ const VERIFIER: &str = "verifier";
 const SCORES: &str = "scores.jsonl";
 const VERIFICATION: &str = "verification.json";
 const PLOT: &str = "accuracy.svg";
+const COST_PLOT: &str = "cost.svg";
 const METRICS: &str = "metrics.json";
 
 /// How far a run has come.
@@ -137,6 +141,16 @@ impl RunDir {
     /// Where the plot of the run in `root` is put.
     pub fn plot(root: &Path) -> PathBuf {
         root.join(PLOT)
+    }
+
+    /// Where the run with one of several seeds is put, if all of them are put in `root`.
+    pub fn of_seed(root: &Path, seed: u64) -> PathBuf {
+        root.join(format!("seed-{seed}"))
+    }
+
+    /// Where the plot of accuracy against cost of the runs in `root` is put.
+    pub fn cost_plot(root: &Path) -> PathBuf {
+        root.join(COST_PLOT)
     }
 
     /// Opens a run for reading, whoever else works in it.
@@ -333,6 +347,16 @@ impl IterationDir {
     /// Writes all attempts at once.
     pub fn write_attempts(&self, attempts: &[GradedAttempt]) -> Result<()> {
         write_lines(&self.root.join(ATTEMPTS), attempts)
+    }
+
+    /// What was found before collecting, where the method probes.
+    pub fn balance(&self) -> Result<Option<BalanceMetrics>> {
+        read_json(&self.root.join(BALANCE))
+    }
+
+    /// Writes it; to be done before the attempts.
+    pub fn write_balance(&self, balance: &BalanceMetrics) -> Result<()> {
+        write_json(&self.root.join(BALANCE), balance)
     }
 
     /// Attempts that came in while their stage was not done, and where further ones are put.

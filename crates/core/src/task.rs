@@ -6,7 +6,7 @@ pub mod commonsense_qa;
 mod dataset;
 pub mod gsm8k;
 pub mod jsonl;
-mod leak;
+pub(crate) mod leak;
 pub(crate) mod number;
 mod prompts;
 pub(crate) mod rows;
@@ -176,6 +176,18 @@ pub trait Task: Send + Sync {
 
     /// Whether a completion shows that it was given the answer, so that it must not be learned from.
     fn leaks_hint(&self, completion: &str) -> bool;
+
+    /// The way that a completion takes, such that two that only word it differently take the same one (Yuan et al. 2023). By default the
+    /// text without regard to blanks and capitals.
+    fn reasoning_path(&self, completion: &str) -> String {
+        leak::words(completion).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The problem's own part of a prompt whose hint shows the given share of the answer, in 0..=1; `None` where a part of an answer cannot
+    /// be shown.
+    fn partly_hinted_prompt(&self, _problem: &Problem, _share: f64) -> Option<String> {
+        None
+    }
 
     /// Whether a rationale that reached the right answer has a step that is seen to be false, so that it must not be learned from.
     fn has_false_step(&self, _completion: &str) -> bool {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::metrics::SelectionCounts;
 use crate::objective::{Learned, Material};
 use crate::prompt;
-use crate::task::{Style, Task};
+use crate::task::{Style, Task, leak};
 use crate::types::{Example, GradedAttempt, Mode, Problem, ProblemId};
 use std::collections::{HashMap, HashSet};
 
@@ -24,12 +24,28 @@ pub struct TrainingSet {
 }
 
 /// What selection may keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SelectionRules {
     /// Examples of one problem; 0 for no limit.
     pub max_per_problem: u32,
     /// Worked examples in front of each training prompt. 0, except in the paper's ablation that keeps the few-shot prefix (appendix).
     pub few_shot: usize,
+    /// What makes two rationales of a problem the same.
+    pub same: Same,
+    /// Drops rationalizations that say nothing beyond the question and the answer that was shown.
+    pub drop_restated: bool,
+    /// Drops attempts whose mean probability of a token is lower, in 0..=1 (the geometric mean); 0 drops none.
+    pub least_confidence: f64,
+}
+
+/// What makes two rationales of a problem the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Same {
+    /// Their texts.
+    #[default]
+    Text,
+    /// Their reasoning paths, as [`Task::reasoning_path`] reads them (Yuan et al. 2023).
+    Path,
 }
 
 /// The problems of one iteration and the attempts at them.
@@ -42,7 +58,8 @@ pub struct Round {
 }
 
 impl TrainingSet {
-    /// Keeps the attempts with the right answer, in their order: no leaked hint, no step that is seen to be false, no duplicate, no more than the limit of each problem.
+    /// Keeps the attempts with the right answer, in their order: no leaked hint, no step that is seen to be false, no
+    /// duplicate, nothing that `rules` drop, no more than the limit of each problem.
     ///
     /// # Errors
     /// [`Error::UnknownProblem`] when an attempt's problem is not among its round's problems.
@@ -50,6 +67,7 @@ impl TrainingSet {
         let mut counts = SelectionCounts::default();
         let mut examples = Vec::new();
         let mut seen = HashSet::new();
+        let mut paths = HashSet::new();
         let mut kept_of: HashMap<&ProblemId, u32> = HashMap::new();
         let mut unaided = HashSet::new();
         for round in rounds {
@@ -70,6 +88,18 @@ impl TrainingSet {
                 }
                 if !seen.insert((&attempt.problem, attempt.completion.as_str())) {
                     counts.dropped_duplicate += 1;
+                    continue;
+                }
+                if rules.drop_restated && attempt.mode == Mode::Hinted && leak::restates(problem, &attempt.completion) {
+                    counts.dropped_restated += 1;
+                    continue;
+                }
+                if !attempt.is_as_sure_as(rules.least_confidence) {
+                    counts.dropped_unsure += 1;
+                    continue;
+                }
+                if rules.same == Same::Path && !paths.insert((&attempt.problem, task.reasoning_path(&attempt.completion))) {
+                    counts.dropped_same_path += 1;
                     continue;
                 }
                 let kept = kept_of.entry(&problem.id).or_default();
@@ -110,6 +140,14 @@ impl TrainingSet {
             Ok(example(task, problem, Mode::Unhinted, rationale, 0))
         };
         Ok(TrainingSet { examples: distinct(problems).map(learned).collect::<Result<_>>()? })
+    }
+
+    /// These examples, and behind them those of `other` that are not among them.
+    #[must_use]
+    pub fn and(mut self, other: TrainingSet) -> TrainingSet {
+        let here: HashSet<Example> = self.examples.iter().cloned().collect();
+        self.examples.extend(other.examples.into_iter().filter(|example| !here.contains(example)));
+        self
     }
 
     /// The examples, in the order of the attempts.

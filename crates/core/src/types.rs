@@ -162,6 +162,12 @@ impl Attempt {
     pub fn logprob_per_token(&self) -> Option<f64> {
         self.logprob.map(|logprob| logprob / self.completion_tokens.max(1) as f64)
     }
+
+    /// Whether the geometric mean of its tokens' probabilities is at least so much, in 0..=1. What the policy does not tell of is taken as
+    /// sure.
+    pub fn is_as_sure_as(&self, confidence: f64) -> bool {
+        self.logprob_per_token().is_none_or(|logprob| logprob.exp() >= confidence)
+    }
 }
 
 /// An attempt and what the task said of it.
@@ -182,7 +188,7 @@ pub struct GradedAttempt {
 }
 
 /// A prompt and the completion to learn. The prompt never holds a hint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Example {
     /// The problem that it came from.
     pub problem: ProblemId,

@@ -7,7 +7,9 @@ use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::event::{Event, Observer};
 use starloop_core::metrics::{Accuracy, IterationMetrics};
+use starloop_core::policy::SamplingParameters;
 use starloop_core::policy::embedded::EmbeddedPolicy;
+use starloop_core::self_consistency::{self, Sampled};
 use starloop_core::{experiment, likelihood};
 use std::path::PathBuf;
 
@@ -17,6 +19,7 @@ use std::path::PathBuf;
 Examples:
   starloop eval --model runs/arithmetic/star/iter-003/checkpoint --task arithmetic
   starloop eval --model builtin:arithmetic --task arithmetic --few-shot 3 --split dev --json
+  starloop eval --model DIR --task gsm8k --samples 8 --temperature 0.7      majority of 1, 2, 4, 8 samples, and pass@k
   starloop eval --model DIR --task commonsense_qa --by-likelihood
   starloop eval --model DIR --task arithmetic --set task.digits=[6,10] --max-new-tokens 256 --answers answers.jsonl")]
 pub struct Arguments {
@@ -38,10 +41,17 @@ pub struct Arguments {
     /// Sample nothing: choose the choice that is most likely after the prompt. Worked examples then show the answers alone
     #[arg(long, conflicts_with = "max_new_tokens")]
     by_likelihood: bool,
+    /// Sample each problem so often: how often the majority is right (self-consistency), and how often one of k (pass@k, unbiased)
+    #[arg(long, value_name = "K", conflicts_with = "by_likelihood", value_parser = clap::value_parser!(u32).range(1..))]
+    samples: Option<u32>,
+    /// The temperature of these samples
+    #[arg(long, value_name = "T", default_value_t = 0.7, requires = "samples")]
+    temperature: f64,
     /// Change a key of the config, such as `task.evaluation_per_class=50`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Also write every answer with its verdict, or every choice's log-probability, to this file, as JSON lines
+    /// Also write every answer with its verdict, or every problem with all its samples or its choices' log-probabilities, to this file, as
+    /// JSON lines
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     /// Print the figures as JSON
@@ -73,11 +83,18 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
         format!("sampling.few_shot={}", arguments.few_shot),
         format!("sampling.max_new_tokens={}", arguments.max_new_tokens),
     ];
-    let set: Vec<String> = set.into_iter().chain(arguments.set.iter().cloned()).collect();
+    let several = arguments
+        .samples
+        .map(|samples| [format!("sampling.samples_per_problem={samples}"), format!("sampling.temperature={}", arguments.temperature)]);
+    let set = set.into_iter().chain(several.into_iter().flatten());
+    let set: Vec<String> = set.chain(arguments.set.iter().cloned()).collect();
     // Measuring a checkpoint is an experiment of one method that trains nothing.
     let config = Config::parse("starloop eval", "name = \"eval\"\nrun = [\"eval\"]\n[methods.eval]\nkind = \"few_shot\"", &set)?;
     if arguments.by_likelihood {
         return by_likelihood(arguments, &config, &mut Console::new(quiet));
+    }
+    if arguments.samples.is_some() {
+        return several_samples(arguments, &config, &mut Console::new(quiet));
     }
     let directory = tempfile::tempdir()?;
     let mut collect = Collect { console: Console::new(quiet), metrics: None };
@@ -98,15 +115,45 @@ fn by_likelihood(arguments: &Arguments, config: &Config, console: &mut Console) 
     let model = Model::find(&arguments.model)?;
     let (split, few_shot, policy) = (config.evaluation.split, arguments.few_shot, &mut EmbeddedPolicy::new(&config.model));
     let (figures, scored) = likelihood::measure(task.as_ref(), split, few_shot, policy, model.directory(), console)?;
-    if let Some(answers) = &arguments.answers {
-        let lines: String = scored.iter().map(|problem| Ok(serde_json::to_string(problem)? + "\n")).collect::<Result<_>>()?;
-        fs_err::write(answers, lines)?;
-    }
+    write_answers(arguments, &scored)?;
     if arguments.json {
         return console::print_json(&figures);
     }
     line("likelihood", &figures.accuracy)?;
     line("per byte", &figures.accuracy_per_byte)
+}
+
+fn several_samples(arguments: &Arguments, config: &Config, console: &mut Console) -> Result<()> {
+    let task = experiment::task(config)?;
+    let model = Model::find(&arguments.model)?;
+    let sampling = &config.sampling;
+    let parameters = SamplingParameters {
+        temperature: sampling.temperature,
+        top_k: sampling.top_k,
+        top_p: sampling.top_p,
+        max_new_tokens: sampling.max_new_tokens,
+        stop_strings: task.stop_strings(),
+    };
+    let (split, few_shot, samples) = (config.evaluation.split, sampling.few_shot, sampling.samples_per_problem);
+    let asked = Sampled { split, few_shot, samples, parameters, seed: config.seed };
+    let policy = &mut EmbeddedPolicy::new(&config.model);
+    let (figures, sampled) = self_consistency::measure(task.as_ref(), &asked, policy, model.directory(), console)?;
+    write_answers(arguments, &sampled)?;
+    if arguments.json {
+        return console::print_json(&figures);
+    }
+    for at in &figures.at {
+        line(&format!("majority@{}", at.k), &at.majority)?;
+        let [pass, low, high] = [at.pass, at.pass_interval[0], at.pass_interval[1]].map(|share| 100.0 * share);
+        console::print(&format!("{:<12} {pass:>5.1}%  ({low:.1}-{high:.1})", format!("pass@{}", at.k)))?;
+    }
+    Ok(())
+}
+
+fn write_answers<T: serde::Serialize>(arguments: &Arguments, problems: &[T]) -> Result<()> {
+    let Some(answers) = &arguments.answers else { return Ok(()) };
+    let lines: String = problems.iter().map(|problem| Ok(serde_json::to_string(problem)? + "\n")).collect::<Result<_>>()?;
+    Ok(fs_err::write(answers, lines)?)
 }
 
 fn line(name: &str, a: &Accuracy) -> Result<()> {

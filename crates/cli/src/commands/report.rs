@@ -14,6 +14,7 @@ Examples:
   starloop report runs/arithmetic
   starloop report runs/one runs/two --json
   starloop report runs/arithmetic --iterations --svg figure.svg
+  starloop report runs/methods/seed-* --cost cost.svg          runs that differ in their seed alone: accuracy against cost
   starloop report runs/arithmetic --html report.html
   starloop report runs/arithmetic --html report.html --token-logprobs --html-attempts 5000")]
 pub struct Arguments {
@@ -26,6 +27,10 @@ pub struct Arguments {
     /// Write the plot of accuracy over iterations to this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Take the runs for seeds of one experiment: show what every method cost and came to over all of them, and write the plot of accuracy
+    /// against cost to this file
+    #[arg(long, value_name = "FILE", conflicts_with = "iterations")]
+    cost: Option<PathBuf>,
     /// Write one self-contained page to this file: tables, plots, warnings and all rationales to browse, readable in any browser without a
     /// network
     #[arg(long, value_name = "FILE")]
@@ -50,6 +55,11 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     if let Some(path) = &arguments.html {
         let contents = HtmlContents { most_attempts: arguments.html_attempts, token_logprobs: arguments.token_logprobs };
         write_page(&report, &contents, path, quiet)?;
+    }
+    if let Some(path) = &arguments.cost {
+        warn(&report);
+        write_cost_plot(&report, path)?;
+        return if arguments.json { console::print_json(&report.costs()) } else { console::print(&report.cost_table()) };
     }
     if arguments.json {
         warn(&report);
@@ -99,6 +109,18 @@ pub fn write_plot(report: &Report, path: &Path) -> Result<()> {
             eprintln!("plot: {}", path.display());
         }
         None => eprintln!("no plot: no method has been measured twice"),
+    }
+    Ok(())
+}
+
+/// Writes the plot of accuracy against cost as SVG, and says so; says why not where there is nothing to plot.
+pub fn write_cost_plot(report: &Report, path: &Path) -> Result<()> {
+    match report.cost_svg()? {
+        Some(svg) => {
+            fs_err::write(path, svg)?;
+            eprintln!("plot: {}", path.display());
+        }
+        None => eprintln!("no plot: no method has learned anything"),
     }
     Ok(())
 }

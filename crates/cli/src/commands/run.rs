@@ -19,6 +19,7 @@ Examples:
   starloop run arithmetic                                      few-shot base, direct fine-tuning, STaR; table and plot at the end
   starloop run arithmetic --resume                             go on after an interruption, to the same bytes
   starloop run arithmetic --set methods.star.iterations=2 --seed 7 --run-dir runs/short
+  starloop run methods                                         the family of methods, three seeds: accuracy against cost
   starloop run my-experiment.toml --dry-run                    the resolved config and an estimate of tokens and time")]
 pub struct Arguments {
     /// A preset's name or a TOML file
@@ -40,13 +41,37 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
-    let config = Config::load(&arguments.config, &arguments.overrides.list())?;
+    let mut overrides = arguments.overrides.list();
+    if arguments.overrides.seed.is_some() {
+        // Asked for by name, a seed goes before those of the config.
+        overrides.push("seeds=[]".to_owned());
+    }
+    let config = Config::load(&arguments.config, &overrides)?;
     if arguments.dry_run {
         return preview(&config, arguments.json);
     }
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
+    if !config.seeds.is_empty() {
+        return run_seeds(arguments, &config.seeds, &run_dir, quiet);
+    }
     let Done { report, stalled } = carry_out(&config, &run_dir, arguments.resume, quiet)?;
     if arguments.json { console::print(&report.json()) } else { report::show(&report, false) }?;
+    stalled.map_or(Ok(()), Err)
+}
+
+/// Runs an experiment once with each seed, and shows what the methods cost and came to over all of them.
+fn run_seeds(arguments: &Arguments, seeds: &[u64], run_dir: &Path, quiet: bool) -> Result<()> {
+    let mut stalled = None;
+    let directories: Vec<PathBuf> = seeds.iter().map(|seed| RunDir::of_seed(run_dir, *seed)).collect();
+    for (seed, directory) in seeds.iter().zip(&directories) {
+        let one_seed = [format!("seed={seed}"), "seeds=[]".to_owned()];
+        let overrides: Vec<String> = arguments.overrides.list().into_iter().chain(one_seed).collect();
+        let config = Config::load(&arguments.config, &overrides)?;
+        stalled = carry_out(&config, directory, arguments.resume, quiet)?.stalled.or(stalled);
+    }
+    let report = Report::read(&directories)?;
+    report::write_cost_plot(&report, &RunDir::cost_plot(run_dir))?;
+    if arguments.json { console::print_json(&report.costs()) } else { console::print(&report.cost_table()) }?;
     stalled.map_or(Ok(()), Err)
 }
 
@@ -84,7 +109,8 @@ fn preview(config: &Config, json: bool) -> Result<()> {
             m.method, m.iterations, m.completions, m.sampled_tokens, m.trained_tokens, m.seconds
         ))?;
     }
-    let total: f64 = cost.methods.iter().map(|m| m.seconds).sum();
+    let total: f64 = cost.methods.iter().map(|m| m.seconds).sum::<f64>() * config.seeds.len().max(1) as f64;
     let (sampling, training) = (cost.sampled_tokens_per_second, cost.trained_tokens_per_second);
-    console::print(&format!("# {total:.0} s in all, at {sampling:.0} tokens/s sampled and {training:.0} tokens/s trained"))
+    let seeds = if config.seeds.is_empty() { String::new() } else { format!(" with {} seeds", config.seeds.len()) };
+    console::print(&format!("# {total:.0} s in all{seeds}, at {sampling:.0} tokens/s sampled and {training:.0} tokens/s trained"))
 }

@@ -19,6 +19,11 @@ pub(super) fn check(config: &Config) -> Checked {
     if i64::try_from(config.seed).is_err() {
         return named("seed", format!("{} is more than 2^63 - 1", config.seed));
     }
+    for (place, seed) in config.seeds.iter().enumerate() {
+        if i64::try_from(*seed).is_err() || config.seeds[..place].contains(seed) {
+            return named("seeds", format!("{seed} is named twice, or more than 2^63 - 1"));
+        }
+    }
     if config.run.is_empty() {
         return named("run", "names no method, so there is nothing to do".to_owned());
     }
@@ -36,11 +41,15 @@ pub(super) fn check(config: &Config) -> Checked {
     training("training", &config.training)?;
     config.trainer.check()?;
     evaluation("evaluation", &config.evaluation)?;
-    for (name, config) in &config.methods {
+    for (name, method_config) in &config.methods {
         if !is_plain(name) {
             return named(&format!("methods.{name}"), "cannot name a directory".to_owned());
         }
-        method(&format!("methods.{name}"), config)?;
+        method(&format!("methods.{name}"), method_config)?;
+        if config.model.chat && method_config.method.continues_completions() {
+            let message = "hints with the beginning of a rationale, which cannot stand in a conversation; set model.chat = false";
+            return named(&format!("methods.{name}"), message.to_owned());
+        }
     }
     Ok(())
 }

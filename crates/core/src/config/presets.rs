@@ -11,6 +11,8 @@ pub fn presets() -> &'static [(&'static str, &'static str)] {
         ("gsm8k", include_str!("../../../../configs/gsm8k.toml")),
         ("gsm8k-beyond-imitation", include_str!("../../../../configs/gsm8k-beyond-imitation.toml")),
         ("gsm8k-small", include_str!("../../../../configs/gsm8k-small.toml")),
+        ("gsm8k-methods", include_str!("../../../../configs/gsm8k-methods.toml")),
+        ("methods", include_str!("../../../../configs/methods.toml")),
         ("smoke", include_str!("../../../../configs/smoke.toml")),
     ]
 }

@@ -87,6 +87,7 @@ mod tests {
             hinted: AttemptCounts::default(),
             selection: SelectionCounts::default(),
             training: None,
+            balance: None,
             split: Split::Dev,
             accuracy: Accuracy::new(1, 4),
             by_class: by_class.collect(),
@@ -99,7 +100,14 @@ mod tests {
     fn every_row_has_every_column_whatever_a_class_is_called() {
         let iterations = vec![iteration(0, &["a, \"b\"\nc"]), iteration(1, &["a, \"b\"\nc", "later"])];
         let method = MethodReport { name: "star".into(), kind: Approach::Star, iterations, final_metrics: None, practice: None };
-        let run = RunReport { name: "run".into(), path: "run".into(), task: "jsonl".into(), chance: 0.0, methods: vec![method] };
+        let run = RunReport {
+            name: "run".into(),
+            path: "run".into(),
+            task: "jsonl".into(),
+            chance: 0.0,
+            parameters: None,
+            methods: vec![method],
+        };
         let report = Report { runs: vec![run], warnings: Vec::new(), findings: Vec::new() };
         let text = csv(&report).expect("rows");
         let mut reader = csv::Reader::from_reader(text.as_bytes());

@@ -1,7 +1,8 @@
 //! Asking a model: problems into prompts, samples into graded attempts.
 
+use super::collect::tokens;
 use super::recall::Recall;
-use super::{Arm, Start, require_finite};
+use super::{Arm, Hint, Start, require_finite};
 use crate::error::{Error, Result};
 use crate::event::{Event, Stage};
 use crate::policy::{Sample, SampleProgress, SampleRequest, SamplingParameters};
@@ -19,8 +20,8 @@ pub(super) struct Question {
     pub(super) stage: Stage,
     /// The outer iteration.
     pub(super) iteration: u32,
-    /// With or without the hint.
-    pub(super) mode: Mode,
+    /// What the prompt gives away; `None` for an unaided attempt.
+    pub(super) hint: Option<Hint>,
     /// What the worked examples show.
     pub(super) style: Style,
     /// Worked examples in front.
@@ -29,6 +30,30 @@ pub(super) struct Question {
     pub(super) samples: u32,
     /// How completions are drawn.
     pub(super) parameters: SamplingParameters,
+}
+
+impl Question {
+    fn mode(&self) -> Mode {
+        if self.hint.is_some() { Mode::Hinted } else { Mode::Unhinted }
+    }
+
+    /// The whole prompt, and the part of the completion that it already holds; `None` where the task has no such hint for the problem.
+    fn prompt(&self, task: &dyn Task, problem: &Problem) -> Option<(String, String)> {
+        let assemble = |mode| prompt::assemble(task, problem, mode, self.style, self.few_shot);
+        match self.hint {
+            None => Some((assemble(Mode::Unhinted), String::new())),
+            Some(Hint::Answer) => Some((assemble(Mode::Hinted), String::new())),
+            Some(Hint::PartOfAnswer(share)) => {
+                let (whole, part) = (task.prompt(problem, Mode::Hinted), task.partly_hinted_prompt(problem, share)?);
+                let examples = assemble(Mode::Hinted);
+                Some((examples.strip_suffix(&whole).unwrap_or_default().to_owned() + &part, String::new()))
+            }
+            Some(Hint::Prefix(share)) => {
+                let given = prompt::prefix(&task.reference(problem)?, share).to_owned();
+                Some((assemble(Mode::Unhinted) + &given, given))
+            }
+        }
+    }
 }
 
 impl Arm<'_> {
@@ -43,49 +68,66 @@ impl Arm<'_> {
     ) -> Result<Vec<GradedAttempt>> {
         let total = problems.len() as u64 * u64::from(question.samples);
         let began = self.started(question.iteration, question.stage, total);
+        let attempts = self.answers(Some(place), question, problems, model, 0)?;
+        self.ended(question.iteration, question.stage, tokens(&attempts), began);
+        Ok(attempts)
+    }
+
+    /// As [`Arm::ask`], within a stage that has begun already, in which `done` completions were made before. Without a place there is no
+    /// journal.
+    pub(super) fn answers(
+        &mut self,
+        place: Option<&IterationDir>,
+        question: &Question,
+        problems: &[Problem],
+        model: Start,
+        done: u64,
+    ) -> Result<Vec<GradedAttempt>> {
         if problems.is_empty() {
-            self.ended(question.iteration, question.stage, 0, began);
             return Ok(Vec::new());
         }
         let checkpoint = self.load(model)?;
-        let task = self.parts.task;
+        let (task, mode) = (self.parts.task, question.mode());
         let mut asked = Vec::new();
         for problem in problems {
-            let prompt = prompt::assemble(task, problem, question.mode, question.style, question.few_shot);
+            let Some((prompt, given)) = question.prompt(task, problem) else { continue };
             for sample in 0..question.samples {
-                let seed = sample_seed(self.seed, question.iteration, question.mode, &problem.id, sample);
-                asked.push(Asked { problem, mode: question.mode, sample, request: SampleRequest { prompt: prompt.clone(), seed } });
+                let seed = sample_seed(self.seed, question.iteration, mode, &problem.id, sample);
+                let request = SampleRequest { prompt: prompt.clone(), seed };
+                asked.push(Asked { problem, mode, sample, given: given.clone(), request });
             }
         }
-        let attempts = self.draw(place, &question.parameters, &asked, &checkpoint)?;
+        let attempts = self.draw(place, &question.parameters, &asked, &checkpoint, done)?;
         let mut graded = Vec::with_capacity(attempts.len());
-        for (Asked { problem, mode, .. }, attempt) in asked.iter().zip(attempts) {
+        for (Asked { problem, .. }, attempt) in asked.iter().zip(attempts) {
             require_finite("the log-probability of a completion", attempt.logprob.unwrap_or(0.0), || {
                 format!("{}, iteration {}, {mode} attempt at {}", self.name, question.iteration, problem.id)
             })?;
             graded.push(grade(task, problem, attempt)?);
         }
-        let tokens = graded.iter().map(|graded| graded.attempt.completion_tokens as u64).sum();
-        self.ended(question.iteration, question.stage, tokens, began);
         Ok(graded)
     }
 
-    /// An attempt for everything that is asked, in order.
+    /// An attempt for everything that is asked, in order; `done` completions of the stage were made before.
     fn draw(
         &mut self,
-        place: &IterationDir,
+        place: Option<&IterationDir>,
         parameters: &SamplingParameters,
         asked: &[Asked<'_>],
         checkpoint: &str,
+        done: u64,
     ) -> Result<Vec<Attempt>> {
         let policy = &mut *self.parts.policy;
-        let mut recall = if policy.keeps_journal() { Recall::open(place, asked, checkpoint)? } else { Recall::nothing(asked) };
+        let mut recall = match place.filter(|_| policy.keeps_journal()) {
+            Some(place) => Recall::open(place, asked, checkpoint)?,
+            None => Recall::nothing(asked),
+        };
         let places = recall.missing();
         let requests: Vec<SampleRequest> = places.iter().map(|&place| asked[place].request.clone()).collect();
         let (known, known_tokens) = recall.known();
         let observer = &mut *self.observer;
         let mut report = |progress: SampleProgress| {
-            let (done, tokens) = (known + progress.finished, known_tokens + progress.tokens);
+            let (done, tokens) = (done + known + progress.finished, known_tokens + progress.tokens);
             observer.observe(&Event::StageProgress { done, tokens, loss: None });
         };
         let mut keep = |request: usize, sample: &Sample| recall.keep(places[request], asked[places[request]].attempt(sample, checkpoint));
@@ -127,6 +169,8 @@ pub(super) struct Asked<'a> {
     pub(super) mode: Mode,
     /// Which of the samples for this prompt, from 0.
     pub(super) sample: u32,
+    /// The part of the completion that the prompt already holds.
+    pub(super) given: String,
     pub(super) request: SampleRequest,
 }
 
@@ -143,7 +187,7 @@ impl Asked<'_> {
             prompt_sha256: sha256_hex(&self.request.prompt),
             prompt_tokens: sample.prompt_tokens,
             completion_tokens: sample.completion_tokens,
-            completion: sample.text.clone(),
+            completion: self.given.clone() + &sample.text,
             finish: sample.finish,
             logprob: sample.logprob,
         }

@@ -114,7 +114,7 @@ impl Arm<'_> {
             stop_strings: self.parts.task.stop_strings(),
         };
         let few_shot = self.few_shot_after(iteration);
-        let question = Question { stage, iteration, mode: Mode::Unhinted, style, few_shot, samples: 1, parameters };
+        let question = Question { stage, iteration, hint: None, style, few_shot, samples: 1, parameters };
         let model = if iteration == 0 { Start::Base } else { Start::Iteration(iteration) };
         let answers = self.ask(place, &question, &problems, model)?;
         place.write_evaluation(&answers)?;

@@ -75,7 +75,7 @@ impl Arm<'_> {
         let question = Question {
             stage: Stage::Proposing,
             iteration: plan.generator + 1,
-            mode: Mode::Unhinted,
+            hint: None,
             style: Style::Rationale,
             few_shot: self.few_shot_after(plan.generator),
             samples: plan.candidates,

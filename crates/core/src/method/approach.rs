@@ -24,6 +24,16 @@ pub enum Approach {
     Spin,
     /// Self-taught reasoning with a verifier that learned from right and wrong rationales.
     VStar,
+    /// Self-taught reasoning with hints that show only a part.
+    PartialHints,
+    /// One round of many samples, different paths kept.
+    RejectionSampling,
+    /// Rounds of many samples, each learned by the base.
+    RestEm,
+    /// Self-taught reasoning that chooses its problems.
+    AdaStar,
+    /// Rounds of many samples that balance exploration and exploitation.
+    BStar,
 }
 
 impl Approach {
@@ -39,12 +49,17 @@ impl Approach {
             Approach::Grpo => "GRPO",
             Approach::Spin => "SPIN",
             Approach::VStar => "V-STaR",
+            Approach::PartialHints => "STaR with partial hints",
+            Approach::RejectionSampling => "rejection-sampling fine-tuning",
+            Approach::RestEm => "ReST-EM",
+            Approach::AdaStar => "AdaSTaR",
+            Approach::BStar => "B-STaR",
         }
     }
 
     /// Whether it learns from its own samples, iteration by iteration.
     pub fn bootstraps(self) -> bool {
-        matches!(self, Approach::Star | Approach::StarRationalized | Approach::Grpo | Approach::Spin | Approach::VStar)
+        !matches!(self, Approach::FewShotDirect | Approach::FewShot | Approach::Direct | Approach::Rationales)
     }
 
     /// Whether it learns what is known of every problem, so that all of them are used.

@@ -1,11 +1,12 @@
 //! The self-taught reasoner (paper, section 3 and algorithm 1): attempt, rationalize the failures, keep what is right, fine-tune, repeat.
 
-use super::{Approach, Estimate, Method, estimate_training};
+use super::rounds::{self, Learning};
+use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
-use crate::iterate::{Arm, Lesson, Start};
-use crate::task::{Split, Style, Task};
-use crate::training_set::{Round, SelectionRules, TrainingSet};
+use crate::iterate::{Arm, Start};
+use crate::task::Task;
+use crate::training_set::SelectionRules;
 use serde::{Deserialize, Serialize};
 
 /// `kind = "star"`.
@@ -58,71 +59,33 @@ impl Method for Star {
     }
 
     fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
-        let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
-        if self.iterations == 0 {
-            return invalid("iterations", "must be at least 1");
-        }
-        if self.patience > 0 && config.evaluation.split == Split::Test {
-            return invalid("patience", "chooses by accuracy, which must not be done on the test split; set evaluation.split = \"dev\"");
-        }
-        Ok(())
+        rounds::check(self.iterations, self.patience, config)
     }
 
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        let mut estimate = estimate_training(config, task, self.iterations);
         let modes = 1 + u64::from(self.rationalize);
-        for iteration in 1..=self.iterations {
-            let problems = task.training_problems(iteration).len() as u64;
-            estimate.attempts += problems * u64::from(config.sampling.samples_per_problem) * modes;
-        }
-        estimate.sampled_tokens += estimate.attempts * config.sampling.max_new_tokens as u64;
-        estimate
+        rounds::estimate(config, task, self.iterations, rounds::every_problem(config, task, modes))
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        let mut best = arm.measure_base(Style::Rationale)?.accuracy.mean;
-        let mut without_rise = 0;
-        for iteration in 1..=self.iterations {
-            let last = iteration == self.iterations;
-            let metrics = arm.iterate(iteration, last, |arm| self.lesson(arm, iteration))?;
-            if metrics.accuracy.total == 0 {
-                continue;
-            }
-            without_rise = if metrics.accuracy.mean > best { 0 } else { without_rise + 1 };
-            best = best.max(metrics.accuracy.mean);
-            if self.patience > 0 && without_rise >= self.patience && !last {
-                arm.warn(&format!(
-                    "accuracy has not risen for {without_rise} evaluations, so iteration {iteration} is the last (patience)"
-                ));
-                break;
-            }
-        }
-        Ok(())
+        rounds::run(arm, self.iterations, self.patience, |arm, iteration| {
+            let current = rounds::latest(iteration);
+            let problems = arm.training_problems(iteration);
+            let rationalizer = self.rationalize.then_some(self.rationalizer.model(current));
+            let attempts = arm.collect(iteration, &problems, current, rationalizer)?;
+            let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
+            let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules };
+            rounds::learn(arm, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
+        })
     }
 }
 
-impl Star {
-    /// What iteration `iteration` learns, and from which model.
-    fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson> {
-        let current = if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) };
-        let problems = arm.training_problems(iteration);
-        let rationalizer = match self.rationalizer {
+impl Rationalizer {
+    /// The model to ask, where `current` is the one whose attempts failed.
+    pub(super) fn model(self, current: Start) -> Start {
+        match self {
             Rationalizer::Current => current,
             Rationalizer::Base => Start::Base,
-        };
-        let attempts = arm.collect(iteration, &problems, current, self.rationalize.then_some(rationalizer))?;
-        let few_shot = if arm.config().training.train_with_few_shot { arm.config().sampling.few_shot } else { 0 };
-        let rules = SelectionRules { max_per_problem: self.max_per_problem, few_shot };
-        let mut rounds = vec![Round { problems, attempts }];
-        if self.accumulate {
-            // The newest first: where the number of examples of a problem is limited, the better model's stay.
-            for earlier in (1..iteration).rev() {
-                rounds.push(Round { problems: arm.training_problems(earlier), attempts: arm.earlier_attempts(earlier)? });
-            }
         }
-        let (training_set, selection) = TrainingSet::select(arm.task(), &rounds, rules)?;
-        let attempts = rounds.swap_remove(0).attempts;
-        let start = if self.reset_to_base { Start::Base } else { current };
-        Ok(Lesson { attempts, training_set, selection, start })
     }
 }

@@ -129,7 +129,7 @@ impl VStar {
         let current = if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) };
         arm.collect(iteration, &arm.training_problems(iteration), current, None)?;
         let mut rounds = self.rounds(arm, iteration)?;
-        let rules = SelectionRules { max_per_problem: self.max_per_problem, few_shot: 0 };
+        let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
         let (training_set, selection) = TrainingSet::select(arm.task(), &rounds, rules)?;
         let attempts = rounds.swap_remove(0).attempts;
         Ok(Lesson { attempts, training_set, selection, start: Start::Base })

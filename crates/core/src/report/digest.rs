@@ -20,6 +20,8 @@ pub struct Digest {
     pub doubtful: u64,
     /// Whether the reasons for dropping came out as often as the run counted them; `None` where that cannot be told.
     pub reasons_agree: Option<bool>,
+    /// Tokens of the prompts, each counted once however many samples share it.
+    pub prompt_tokens: u64,
 }
 
 /// How often the problems of a method are learned from, over all its iterations.
@@ -67,6 +69,7 @@ impl Reader {
         let mut digest = Digest::default();
         let mut right: HashMap<ProblemId, HashSet<String>> = HashMap::new();
         let mut several = false;
+        let mut last_prompt = String::new();
         let found = place.each_attempt(|graded| {
             let fate = fates.next(&graded);
             if let (Fate::Kept, Some(doubtful)) = (fate, is_doubtful(&graded, grader)) {
@@ -75,6 +78,10 @@ impl Reader {
             }
             let attempt = graded.attempt;
             several |= attempt.sample > 0;
+            if attempt.prompt_sha256 != last_prompt {
+                digest.prompt_tokens += attempt.prompt_tokens as u64;
+                last_prompt.clone_from(&attempt.prompt_sha256);
+            }
             if !self.attempted.contains(&attempt.problem) {
                 self.attempted.insert(attempt.problem.clone());
             }

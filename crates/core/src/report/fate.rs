@@ -1,8 +1,9 @@
 //! What became of an attempt: kept to learn from, or why not.
 //!
 //! The decision is not written beside the attempts. What was kept is: it stands in `train.jsonl`, and that file alone is believed. For the
-//! right answers that are not in it, the rules of selection are gone through once more, in their order (`training_set.rs`), and what none of
-//! them explains was over the limit of its problem. [`Fates::agree_with`] compares the reasons with what the run counted.
+//! right answers that are not in it, the rules of selection that hold for every method are gone through once more, in their order
+//! (`training_set.rs`), and what none of them explains fell to the method's own, such as the limit of examples of a problem.
+//! [`Fates::agree_with`] compares the reasons with what the run counted.
 
 use crate::error::Result;
 use crate::metrics::SelectionCounts;
@@ -28,7 +29,7 @@ pub enum Fate {
     FalseStep,
     /// Dropped: the problem has the same rationale already.
     Duplicate,
-    /// Dropped: the problem has its share of examples already.
+    /// Dropped by a rule of the method's own, such as the limit of examples of a problem.
     OverLimit,
     /// Selection has not been done yet.
     Open,
@@ -108,8 +109,11 @@ impl<'a> Fates<'a> {
         if self.learned.as_ref().is_none_or(|left| !left.is_empty()) {
             return None;
         }
-        let SelectionCounts { problems, problems_unhinted, problems_hinted, .. } = *counted;
-        Some(SelectionCounts { problems, problems_unhinted, problems_hinted, ..self.counts } == *counted)
+        let alike = |counts: &SelectionCounts| {
+            let SelectionCounts { kept_unhinted, kept_hinted, dropped_duplicate, dropped_leaked_hint, dropped_false_step, .. } = *counts;
+            ([kept_unhinted, kept_hinted], [dropped_duplicate, dropped_leaked_hint, dropped_false_step], counts.dropped_by_rules())
+        };
+        Some(alike(&self.counts) == alike(counted))
     }
 }
 
@@ -119,6 +123,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::objective::Learned;
     use crate::run_dir::RunDir;
     use crate::task::Settings;
     use crate::task::gsm8k::Gsm8kConfig;
@@ -153,7 +158,7 @@ mod tests {
             prompt: String::new(),
             completion: completion.into(),
         };
-        place.write_examples(&learned.iter().map(example).collect::<Vec<_>>()).unwrap();
+        place.write_learned(Learned::Examples(&learned.iter().map(example).collect::<Vec<_>>())).unwrap();
         (directory, place)
     }
 

@@ -15,22 +15,22 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::ops::Range;
 
 /// A panel with its margins, in pixels.
-const PANEL: (u32, u32) = (580, 400);
-const HEAD: u32 = 48;
-const FOOT: u32 = 56;
+pub(super) const PANEL: (u32, u32) = (580, 400);
+pub(super) const HEAD: u32 = 48;
+pub(super) const FOOT: u32 = 56;
 const LABEL_HEIGHT: i32 = 17;
-const SIDE: i32 = 20;
+pub(super) const SIDE: i32 = 20;
 /// Names are cut off after so many characters.
 const LONGEST_NAME: usize = 24;
 const LONGEST_TITLE: usize = 70;
 
 const FONT: &str = "Helvetica, Arial, Liberation Sans, sans-serif";
-const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-const FAINT_INK: RGBColor = RGBColor(0x5c, 0x5c, 0x5c);
-const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
+pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+pub(super) const FAINT_INK: RGBColor = RGBColor(0x5c, 0x5c, 0x5c);
+pub(super) const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 
 /// Okabe and Ito's palette without yellow, which is too light for lines on white; ordered so that neighbours differ in lightness.
-const PALETTE: [RGBColor; 7] = [
+pub(super) const PALETTE: [RGBColor; 7] = [
     RGBColor(0x00, 0x72, 0xb2), // blue
     RGBColor(0xe6, 0x9f, 0x00), // orange
     RGBColor(0x00, 0x9e, 0x73), // green
@@ -40,26 +40,26 @@ const PALETTE: [RGBColor; 7] = [
     RGBColor(0x22, 0x22, 0x22), // black
 ];
 
-type Drawing<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
+pub(super) type Drawing<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 /// What drawing into a string can fail with.
-type DrawResult<T = ()> = std::result::Result<T, DrawingAreaErrorKind<std::io::Error>>;
+pub(super) type DrawResult<T = ()> = std::result::Result<T, DrawingAreaErrorKind<std::io::Error>>;
 
 /// One class's accuracy over the iterations that measured it.
-struct Curve<'a> {
-    class: &'a str,
-    colour: RGBColor,
+pub(super) struct Curve<'a> {
+    pub(super) class: &'a str,
+    pub(super) colour: RGBColor,
     /// Position among the classes, which chooses colour and shape.
-    place: usize,
+    pub(super) place: usize,
     /// How far to the side it is drawn, in iterations, so that marks and bars of equal curves stay visible.
-    aside: f64,
-    points: Vec<(f64, Accuracy)>,
+    pub(super) aside: f64,
+    pub(super) points: Vec<(f64, Accuracy)>,
 }
 
 /// A linear axis with ticks where we say; the crate's own combinator does this for integers only.
-struct Axis {
-    range: Range<f64>,
-    ticks: Vec<f64>,
+pub(super) struct Axis {
+    pub(super) range: Range<f64>,
+    pub(super) ticks: Vec<f64>,
 }
 
 impl Ranged for Axis {
@@ -169,7 +169,7 @@ fn draw_panel(panel: &Panel<'_>, root: &Drawing<'_>, area: &Drawing<'_>) -> Draw
 }
 
 /// Room for the labels at the ends of the curves, in pixels: leader, mark, name, accuracy.
-fn labels_width(curves: &[Curve<'_>]) -> u32 {
+pub(super) fn labels_width(curves: &[Curve<'_>]) -> u32 {
     let longest = curves.iter().map(|curve| clean(curve.class, LONGEST_NAME).chars().count()).max().unwrap_or(0);
     92 + 7 * longest as u32
 }
@@ -197,7 +197,7 @@ fn curves(method: &MethodReport) -> Vec<Curve<'_>> {
     curves.filter(|curve| !curve.points.is_empty()).collect()
 }
 
-fn draw_curve(root: &Drawing<'_>, chart: &mut Chart<'_, '_>, curve: &Curve<'_>, scale: f64) -> DrawResult {
+pub(super) fn draw_curve(root: &Drawing<'_>, chart: &mut Chart<'_, '_>, curve: &Curve<'_>, scale: f64) -> DrawResult {
     let bar = curve.colour.mix(0.5).stroke_width(1);
     for (x, accuracy) in &curve.points {
         let ends = [(x + curve.aside, accuracy.low * 100.0), (x + curve.aside, accuracy.high * 100.0)];
@@ -236,7 +236,7 @@ fn draw_mark(root: &Drawing<'_>, (x, y): (i32, i32), curve: &Curve<'_>, scale: f
 }
 
 /// The class and last accuracy of every curve at its right end, moved apart where curves end close together.
-fn draw_labels(root: &Drawing<'_>, chart: &Chart<'_, '_>, curves: &[Curve<'_>]) -> DrawResult {
+pub(super) fn draw_labels(root: &Drawing<'_>, chart: &Chart<'_, '_>, curves: &[Curve<'_>]) -> DrawResult {
     let (across, down) = chart.plotting_area().get_pixel_range();
     let mut labels: Vec<(i32, i32, &Curve<'_>)> = Vec::new();
     for curve in curves {
@@ -278,7 +278,7 @@ fn spread(wanted: &[i32], top: i32, bottom: i32) -> Vec<i32> {
     placed
 }
 
-fn text(size: u32, colour: RGBColor) -> TextStyle<'static> {
+pub(super) fn text(size: u32, colour: RGBColor) -> TextStyle<'static> {
     (FONT, size).into_font().color(&colour)
 }
 

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Stage};
 use crate::run_dir::{RunDir, RunStatus};
 use crate::task::Task;
+use starloop_lm::checkpoint::Summary;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,15 @@ fn run(path: &Path, warnings: &mut Vec<String>) -> Result<RunReport> {
         warnings.push(format!("{}: the times of some iterations are not in its events, and are shown as \"?\"", path.display()));
     }
     let chance = grader.map_or(0.0, |task| task.chance());
-    Ok(RunReport { name: file_name(path), path: path.to_owned(), task: config.task.kind().to_owned(), chance, methods })
+    let (task, parameters) = (config.task.kind().to_owned(), parameters(&directory, &config));
+    Ok(RunReport { name: file_name(path), path: path.to_owned(), task, chance, parameters, methods })
+}
+
+/// The parameters of the base model; `None` where it is not at hand any more.
+fn parameters(directory: &RunDir, config: &Config) -> Option<u64> {
+    let unpacked = directory.base_model();
+    let base = if unpacked.is_dir() { unpacked } else { PathBuf::from(&config.model.base) };
+    Some(Summary::read(&base).ok()?.spec.parameter_count() as u64)
 }
 
 /// A method by its name in the config; `None` where it has no finished iteration.

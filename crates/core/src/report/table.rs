@@ -175,7 +175,7 @@ fn work_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
 }
 
 /// A table with a rule under its header, whose columns after the first `left` are aligned to the right.
-fn table(header: Vec<String>, left: usize) -> Table {
+pub(super) fn table(header: Vec<String>, left: usize) -> Table {
     let mut table = Table::new();
     // Never wrapped: a table that is too wide can be scrolled or piped, one with broken numbers cannot be read.
     let rule = LineStyle::none().fill('─').junction('─');
@@ -191,7 +191,7 @@ fn table(header: Vec<String>, left: usize) -> Table {
 }
 
 /// The table without the blanks at the ends of its lines.
-fn trim(table: &Table) -> String {
+pub(super) fn trim(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
@@ -241,7 +241,7 @@ fn thousands(number: u64) -> String {
 }
 
 /// `950`, `12.3k`, `4.56M`.
-fn tokens(number: u64) -> String {
+pub(super) fn tokens(number: u64) -> String {
     match number as f64 {
         0.0 => none(),
         n if n < 1e3 => format!("{n}"),

@@ -35,6 +35,7 @@ fn metrics(iteration: u32, right: &[u64]) -> IterationMetrics {
         unhinted: AttemptCounts::default(),
         hinted: AttemptCounts::default(),
         selection: SelectionCounts::default(),
+        balance: None,
         training: None,
         split: Split::Test,
         accuracy: Accuracy::new(right.iter().sum(), 100 * right.len() as u64),

@@ -168,6 +168,15 @@ impl Task for ArithmeticTask {
         }
     }
 
+    /// The last digits of the hint, which are those that the scratchpad comes to first.
+    fn partly_hinted_prompt(&self, problem: &Problem, share: f64) -> Option<String> {
+        let whole = hint(problem);
+        let digits: Vec<&str> = whole.split(' ').collect();
+        let shown = ((share * digits.len() as f64).ceil() as usize).min(digits.len());
+        let part = digits[digits.len() - shown..].join(" ");
+        Some(scratchpad::prompt(&problem.question, (shown > 0).then_some(part.as_str())))
+    }
+
     /// The same examples for all problems of a class, so that the prefix can be shared. They come from pairs that are never problems.
     fn worked_examples(&self, problem: &Problem, mode: Mode, style: Style, count: usize) -> Vec<WorkedExample> {
         let Some((digits, _)) = parse_question(&problem.question) else { return Vec::new() };

@@ -158,6 +158,24 @@ impl Task for Gsm8kTask {
         leak::leaks(verdict::rationale(completion))
     }
 
+    /// The equations, without blanks, in their order; where there is none, the text.
+    fn reasoning_path(&self, completion: &str) -> String {
+        let rationale = verdict::rationale(completion);
+        annotations::equations(rationale).unwrap_or_else(|| leak::words(rationale).collect::<Vec<_>>().join(" "))
+    }
+
+    /// ` (7...)`: the first characters of the answer.
+    fn partly_hinted_prompt(&self, problem: &Problem, share: f64) -> Option<String> {
+        let length = problem.answer.chars().count();
+        let shown = (share * length as f64).ceil() as usize;
+        let hint = match shown {
+            0 => String::new(),
+            _ if shown >= length => hint(&problem.answer),
+            _ => hint(&format!("{}...", problem.answer.chars().take(shown).collect::<String>())),
+        };
+        Some(format!("{QUESTION} {}{hint}\n{ANSWER}", problem.question))
+    }
+
     fn has_false_step(&self, completion: &str) -> bool {
         self.check_annotations && annotations::has_false_one(verdict::rationale(completion))
     }

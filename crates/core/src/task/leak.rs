@@ -1,7 +1,9 @@
 //! Whether a rationale tells that its answer was given, as some do that were written with the hint (rationalization: paper, section 3.2).
 //! Such a rationale explains nothing, and a model that learns from it speaks of hints that are not there.
 
+use crate::types::Problem;
 use regex::Regex;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// Ways of speaking of the hint. What is only *given in the question* is no leak.
@@ -27,9 +29,57 @@ pub(crate) fn leaks(rationale: &str) -> bool {
     rationale.trim().is_empty() || PHRASES.is_match(rationale)
 }
 
+/// Words that draw a conclusion or link what is there already, and so say nothing of why.
+const EMPTY_WORDS: &str = "a all also an and answer are as be because by can choice choices conclude concluded correct equal equals final for \
+                           given gives hence i in is it its means must of option or our right says so since statement that the then there \
+                           therefore this thus to true us value we which will with would";
+
+/// Whether a rationale written with a hint only restates it: it has no word and no number that is neither in the question nor the answer
+/// nor empty talk. `So the answer is 72.` restates; `48/2 = 24, and 48 + 24 = 72.` does not, because of the 24.
+pub(crate) fn restates(problem: &Problem, rationale: &str) -> bool {
+    static EMPTY: LazyLock<HashSet<&str>> = LazyLock::new(|| EMPTY_WORDS.split_ascii_whitespace().collect());
+    let known: HashSet<String> =
+        [&problem.question, &problem.answer].into_iter().chain(&problem.choices).flat_map(|text| words(text)).collect();
+    let pieces = |word: &String| word.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect::<Vec<_>>();
+    let known_pieces: HashSet<String> = known.iter().flat_map(pieces).collect();
+    let is_new = |piece: &String| !piece.is_empty() && !EMPTY.contains(piece.as_str()) && !known_pieces.contains(piece);
+    !words(rationale).flat_map(|word| pieces(&word)).any(|piece| is_new(&piece))
+}
+
+/// What stands between blanks, in lower case, without punctuation around it.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
+    let bare = |word: &str| word.trim_matches(['.', ',', ';', ':', '!', '?', '"', '\'']).to_lowercase();
+    text.split_whitespace().map(bare).filter(|word| !word.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::leaks;
+    use super::{leaks, restates};
+    use crate::types::{Problem, ProblemId};
+
+    #[test]
+    fn rationales_that_only_restate_the_hint() {
+        let problem = |question: &str, answer: &str, choices: &[&str]| Problem {
+            id: ProblemId("p".into()),
+            class: String::new(),
+            question: question.into(),
+            answer: answer.into(),
+            choices: choices.iter().map(|&choice| choice.into()).collect(),
+        };
+        let clips = problem("Natalia sold 48 clips in April and half as many in May. How many altogether?", "72", &[]);
+        let ink = problem("What absorbs ink?", "b", &["a pen", "blotter"]);
+        for (problem, rationale, expected) in [
+            (&clips, "So the answer is 72.\n#### 72", true),
+            (&clips, "Natalia sold 72 clips altogether.\n#### 72", true),
+            (&clips, "", true),
+            (&clips, "48/2 = 24 clips in May, and 48 + 24 = 72.\n#### 72", false),
+            (&clips, "She sold <<48/2=24>>24.\n#### 72", false),
+            (&ink, "The correct answer is blotter. Therefore, the answer is blotter (b).", true),
+            (&ink, "Paper that soaks up ink is a blotter. Therefore, the answer is blotter (b).", false),
+        ] {
+            assert_eq!(restates(problem, rationale), expected, "{rationale}");
+        }
+    }
 
     #[test]
     fn rationales_that_tell_of_the_hint() {

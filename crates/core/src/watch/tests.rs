@@ -50,6 +50,7 @@ impl Place {
             hinted: AttemptCounts::default(),
             selection: SelectionCounts::default(),
             training: None,
+            balance: None,
             split: Split::Dev,
             accuracy: Accuracy::new(1, 2),
             by_class: Vec::new(),

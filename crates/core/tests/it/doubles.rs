@@ -367,6 +367,29 @@ sampling.samples_per_problem = 4
 [methods.v_star.verifier]
 candidates = 3
 best_of = [1, 3]
+[methods.partial]
+kind = "partial_hints"
+iterations = 3
+[methods.rft]
+kind = "rft"
+sampling.samples_per_problem = 2
+sampling.temperature = 1.0
+[methods.rest_em]
+kind = "rest_em"
+iterations = 2
+sampling.samples_per_problem = 2
+sampling.temperature = 1.0
+[methods.adastar]
+kind = "adastar"
+iterations = 3
+problems_of_iterations = 3
+quota = 50
+[methods.b_star]
+kind = "b_star"
+iterations = 2
+probe_problems = 10
+sampling.samples_per_problem = 2
+sampling.temperature = 1.0
 "#;
 
 pub fn config(overrides: &[&str]) -> Config {

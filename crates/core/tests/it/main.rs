@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod doubles;
 mod embedded;
+mod family;
 mod fetch;
 mod load;
 mod objectives;

@@ -36,6 +36,55 @@ fn a_failure_at_any_call_of_policy_or_trainer() {
     assert!(stopped > 15, "{stopped}");
 }
 
+/// The methods beyond the paper's, each on its own.
+const FAMILY: [&str; 5] = ["partial", "rft", "rest_em", "adastar", "b_star"];
+
+#[test]
+fn a_failure_at_any_call_of_any_method_of_the_family() {
+    for method in FAMILY {
+        let bench = Bench::new();
+        let run = format!("run=['{method}']");
+        let config = config(&[&run, "training.keep_checkpoints=1"]);
+        bench.run("whole", &config, false).unwrap();
+        let whole = bench.snapshot("whole");
+        for call in 0.. {
+            let name = format!("call-{call}");
+            let fault = Fault::at(call);
+            let mut policy = ToyPolicy { fault: Some(&fault), ..ToyPolicy::default() };
+            let mut trainer = ToyTrainer { fault: Some(&fault), ..ToyTrainer::default() };
+            let result = bench.run_with(&name, &config, false, &mut policy, &mut trainer, &mut Watcher::default());
+            if fault.is_ahead() {
+                assert!(call > 6, "{method}: {call}");
+                break;
+            }
+            assert!(result.is_err());
+            bench.run(&name, &config, true).unwrap();
+            assert_eq!(bench.snapshot(&name), whole, "{method} stopped at call {call}");
+        }
+    }
+}
+
+#[test]
+fn a_death_at_any_event_of_any_method_of_the_family() {
+    for method in FAMILY {
+        let bench = Bench::new();
+        let run = format!("run=['{method}']");
+        let config = config(&[&run]);
+        let events = bench.run("whole", &config, false).unwrap().events.len();
+        let whole = bench.snapshot("whole");
+        for event in 0..events {
+            let name = format!("event-{event}");
+            let mut watcher = Watcher { dies_at: Some(event), ..Watcher::default() };
+            let died = catch_unwind(AssertUnwindSafe(|| {
+                bench.run_with(&name, &config, false, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)
+            }));
+            assert!(died.is_err());
+            bench.run(&name, &config, true).unwrap();
+            assert_eq!(bench.snapshot(&name), whole, "{method} died at event {event}");
+        }
+    }
+}
+
 #[test]
 fn a_death_around_the_final_figure() {
     let bench = Bench::new();

@@ -3,7 +3,7 @@
 use crate::doubles::Numbers;
 use starloop_core::error::Error;
 use starloop_core::task::{Split, Task};
-use starloop_core::training_set::{Round, SelectionRules, TrainingSet};
+use starloop_core::training_set::{Round, Same, SelectionRules, TrainingSet};
 use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, Problem, Verdict};
 
 const TASK: Numbers = Numbers { careless: false, answers_only: false, chance: 0.0 };
@@ -44,7 +44,7 @@ fn right_answers_once_each_without_leaks_up_to_the_limit() {
         // Unaided, the same words are no leak: there was no hint.
         attempt(two, Mode::Unhinted, "as the hint says", Verdict::Correct),
     ];
-    let rules = SelectionRules { max_per_problem: 2, few_shot: 0 };
+    let rules = SelectionRules { max_per_problem: 2, ..SelectionRules::default() };
     let (set, counts) = TrainingSet::select(&TASK, &[Round { problems: problems.clone(), attempts }], rules).unwrap();
     let kept: Vec<_> = set.examples().iter().map(|example| (example.problem.clone(), example.completion.as_str())).collect();
     assert_eq!(kept, [(one.id.clone(), "a"), (one.id.clone(), "e"), (two.id.clone(), "a"), (two.id.clone(), "as the hint says")]);
@@ -60,4 +60,25 @@ fn an_attempt_at_a_strange_problem_is_refused() {
     let attempts = vec![attempt(stranger, Mode::Unhinted, "a", Verdict::Correct)];
     let error = TrainingSet::select(&TASK, &[Round { problems, attempts }], SelectionRules::default()).err().unwrap();
     assert!(matches!(&error, Error::UnknownProblem { problem } if *problem == stranger.id.0), "{error}");
+}
+
+#[test]
+fn what_a_method_may_drop_besides() {
+    let problems = TASK.training_problems(1);
+    let (one, two) = (&problems[0], &problems[1]);
+    let mut unsure = attempt(one, Mode::Unhinted, "seven times it", Verdict::Correct);
+    unsure.attempt.logprob = Some(-2.0);
+    let attempts = vec![
+        attempt(one, Mode::Unhinted, "It is so.", Verdict::Correct),
+        attempt(one, Mode::Unhinted, "it  is so", Verdict::Correct),
+        unsure,
+        attempt(two, Mode::Unhinted, "It is so.", Verdict::Correct),
+        attempt(two, Mode::Hinted, &format!("so the answer is {}", two.answer), Verdict::Correct),
+        attempt(two, Mode::Hinted, "seven times it", Verdict::Correct),
+    ];
+    let rules = SelectionRules { same: Same::Path, drop_restated: true, least_confidence: 0.3, ..SelectionRules::default() };
+    let (set, counts) = TrainingSet::select(&TASK, &[Round { problems: problems.clone(), attempts }], rules).unwrap();
+    let kept: Vec<_> = set.examples().iter().map(|example| (&example.problem, example.completion.as_str())).collect();
+    assert_eq!(kept, [(&one.id, "It is so."), (&two.id, "It is so."), (&two.id, "seven times it")]);
+    assert_eq!((counts.dropped_same_path, counts.dropped_unsure, counts.dropped_restated, counts.dropped()), (1, 1, 1, 3));
 }

@@ -24,6 +24,7 @@ fn metrics(iteration: u32, right: u64) -> IterationMetrics {
         hinted: AttemptCounts::default(),
         selection: SelectionCounts::default(),
         training: None,
+        balance: None,
         split: Split::Dev,
         accuracy: Accuracy::new(right, 100),
         by_class: vec![ClassAccuracy { class: "3 digits".into(), accuracy: Accuracy::new(right, 100) }],

@@ -22,12 +22,13 @@ fn healthy() -> MethodReport {
             hinted: if attempted { hinted } else { AttemptCounts::default() },
             selection: if attempted { selection } else { SelectionCounts::default() },
             training: None,
+            balance: None,
             split: Split::Dev,
             accuracy: Accuracy::new(40, 100),
             by_class: Vec::new(),
             evaluation_tokens: 0,
         };
-        let digest = Digest { distinct_per_problem: Some(2.0), checked: 190, doubtful: 1, reasons_agree: Some(true) };
+        let digest = Digest { prompt_tokens: 0, distinct_per_problem: Some(2.0), checked: 190, doubtful: 1, reasons_agree: Some(true) };
         IterationReport { metrics, seconds: None, stages: Vec::new(), digest: attempted.then_some(digest) }
     };
     let practice = Practice { attempted: 400, problems_by_examples: BTreeMap::from([(1, 200), (2, 90)]) };

@@ -169,3 +169,13 @@ fn configs() {
     assert!(wrong("extension = { from_iteration = 2, digits = [5, 7] }").starts_with("extension.digits: "));
     assert!(wrong("extension = { from_iteration = 0 }").starts_with("extension.from_iteration: "));
 }
+
+#[test]
+fn a_part_of_the_hint_is_its_last_digits() {
+    let task = task(ArithmeticConfig::default(), 1);
+    let problem = problem(Split::Train, 3, (624, 259));
+    for (share, hint) in [(0.0, ""), (0.25, " 3"), (0.5, " 8 3"), (1.0, " 0 8 8 3")] {
+        let prompt = task.partly_hinted_prompt(&problem, share).expect("a part can be shown");
+        assert_eq!(prompt, format!("Input:\n6 2 4 + 2 5 9\nTarget:{hint}\n"));
+    }
+}

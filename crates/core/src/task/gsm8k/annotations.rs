@@ -5,6 +5,13 @@ pub(super) fn has_false_one(text: &str) -> bool {
     text.split("<<").skip(1).filter_map(|rest| rest.split_once(">>")).any(|(inside, _)| is_false(inside))
 }
 
+/// The equations of a text without their blanks, in their order; `None` where it has no annotation.
+pub(super) fn equations(text: &str) -> Option<String> {
+    let inside = text.split("<<").skip(1).filter_map(|rest| rest.split_once(">>")).map(|(inside, _)| inside);
+    let bare: Vec<String> = inside.map(|equation| equation.split_whitespace().collect()).collect();
+    (!bare.is_empty()).then(|| bare.join(";"))
+}
+
 fn is_false(equation: &str) -> bool {
     let sides: Vec<&str> = equation.split('=').map(str::trim).collect();
     let values: Option<Vec<f64>> = sides.iter().map(|side| evaluate(side)).collect();
@@ -86,6 +93,14 @@ impl Parser<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equations_in_their_order() {
+        let text = "In May <<48 / 2 = 24>>24, in all <<48+24=72>>72.";
+        assert_eq!(equations(text).as_deref(), Some("48/2=24;48+24=72"));
+        assert_eq!(equations("48/2=24"), None);
+        assert_eq!(equations("<<48/2=24"), None);
+    }
 
     #[test]
     fn what_is_so() {

@@ -1,0 +1,170 @@
+//! Accuracy against tokens sampled and against floating-point operations as SVG: two panels, a curve for each method that learns.
+
+use super::cost::{CostCurve, CostPoint};
+use super::plot::{
+    Axis, Curve, DrawResult, Drawing, FAINT_INK, FOOT, GRID, HEAD, INK, PALETTE, PANEL, SIDE, draw_curve, draw_labels, labels_width, text,
+};
+use super::table::percent;
+use crate::error::{Error, Result};
+use crate::metrics::Accuracy;
+use plotters::prelude::*;
+
+/// What a panel puts along its axis.
+struct Panel {
+    title: &'static str,
+    axis: &'static str,
+    cost: fn(&CostPoint) -> Option<f64>,
+}
+
+const PANELS: [Panel; 2] = [
+    Panel { title: "Accuracy against tokens sampled", axis: "tokens sampled to learn from", cost: |point| Some(point.sampled_tokens) },
+    Panel {
+        title: "Accuracy against all computation",
+        axis: "floating-point operations, sampling and training",
+        cost: |point| point.flops,
+    },
+];
+
+/// The figure; `None` where no method has learned anything.
+pub(super) fn draw(curves: &[CostCurve]) -> Result<Option<String>> {
+    let learned: Vec<&CostCurve> = curves.iter().filter(|curve| curve.points.iter().any(|point| point.trained_tokens > 0.0)).collect();
+    if learned.is_empty() {
+        return Ok(None);
+    }
+    let mut svg = String::new();
+    figure(&learned, &mut svg).map_err(|error| Error::Engine { context: "drawing the plot".into(), message: error.to_string() })?;
+    let title = "<title>Accuracy against cost, method by method</title>";
+    Ok(Some(svg.replacen(">\n", &format!(">\n{title}\n"), 1)))
+}
+
+fn figure(curves: &[&CostCurve], svg: &mut String) -> DrawResult {
+    // A label for each method stands beside the panel.
+    let panel_height = PANEL.1.max(110 + 18 * curves.len() as u32);
+    let (width, height) = (2 * (PANEL.0 + 120), HEAD + panel_height + FOOT);
+    let root = SVGBackend::with_string(svg, (width, height)).into_drawing_area();
+    root.fill(&WHITE)?;
+    for (line, y) in footnote(curves).into_iter().zip([8, 25]) {
+        root.draw(&Text::new(line, (SIDE, (height - FOOT) as i32 + y), text(12, FAINT_INK)))?;
+    }
+    let (body, _) = root.split_vertically(height - FOOT);
+    for (panel, area) in PANELS.iter().zip(body.split_evenly((1, 2))) {
+        draw_panel(panel, curves, &root, &area)?;
+    }
+    root.present()
+}
+
+fn footnote(curves: &[&CostCurve]) -> [String; 2] {
+    let points = || curves.iter().flat_map(|curve| &curve.points);
+    let runs = points().map(|point| point.runs).max().unwrap_or(1);
+    let base = points().find(|point| point.iteration == 0).map(|point| format!(" The base model has {}%.", percent(point.accuracy)));
+    let bars = if runs > 1 {
+        format!("Marks: means over {runs} runs after each iteration; vertical bars: 95% intervals (Student's) over the runs.")
+    } else {
+        "Marks: one run after each iteration; vertical bars: 95% Wilson intervals.".to_owned()
+    };
+    let counted = "FLOPs: 2 for each parameter and token sampled or read in a prompt, 6 for each token trained; measuring is not counted.";
+    [bars + &base.unwrap_or_default(), counted.to_owned()]
+}
+
+fn draw_panel(panel: &Panel, methods: &[&CostCurve], root: &Drawing<'_>, area: &Drawing<'_>) -> DrawResult {
+    let mut curves = Vec::new();
+    for (place, method) in methods.iter().enumerate() {
+        let points = method.points.iter().filter_map(|point| {
+            let cost = (panel.cost)(point).filter(|cost| *cost > 0.0)?;
+            let [low, high] = point.interval;
+            Some((cost.log10(), Accuracy { correct: 0, total: 0, mean: point.accuracy, low, high }))
+        });
+        let points: Vec<_> = points.collect();
+        let colour = PALETTE[place % PALETTE.len()];
+        curves.push(Curve { class: method.method.as_str(), colour, place, aside: 0.0, points });
+    }
+    // What samples nothing has no place on the first axis.
+    curves.retain(|curve| !curve.points.is_empty());
+    let costs = || curves.iter().flat_map(|curve| curve.points.iter().map(|(x, _)| *x));
+    let (first, last) = (costs().fold(f64::INFINITY, f64::min), costs().fold(f64::NEG_INFINITY, f64::max));
+    area.draw(&Text::new(panel.title, (SIDE, 18), text(17, INK)))?;
+    if curves.is_empty() {
+        return area.draw(&Text::new("(not known)", (SIDE, 60), text(13, FAINT_INK)));
+    }
+    let mut chart = ChartBuilder::on(area)
+        .margin_left(SIDE - 8)
+        .margin_right(labels_width(&curves))
+        .margin_top(HEAD)
+        .x_label_area_size(44)
+        .y_label_area_size(54)
+        .build_cartesian_2d(
+            Axis { range: first - 0.08..last + 0.08, ticks: ticks(first - 0.08, last + 0.08) },
+            Axis { range: -2.0..102.0, ticks: (0..=5).map(|n| f64::from(n * 20)).collect() },
+        )?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .bold_line_style(GRID)
+        .light_line_style(TRANSPARENT)
+        .axis_style(FAINT_INK)
+        .label_style(text(13, INK))
+        .axis_desc_style(text(13, INK))
+        .x_desc(format!("{} (logarithmic)", panel.axis))
+        .y_desc("accuracy (%)")
+        .x_label_formatter(&|x| short(10_f64.powf(*x)))
+        .y_label_formatter(&|y| format!("{y:.0}"))
+        .draw()?;
+    for curve in &curves {
+        draw_curve(root, &mut chart, curve, 0.8)?;
+    }
+    draw_labels(root, &chart, &curves)
+}
+
+/// The logarithms of 1, 2 and 5 times the powers of ten between two logarithms.
+fn ticks(from: f64, to: f64) -> Vec<f64> {
+    let powers = (from.floor() as i32)..=(to.ceil() as i32);
+    let marks = powers.flat_map(|power| [1.0_f64, 2.0, 5.0].map(|mark| mark.log10() + f64::from(power)));
+    marks.filter(|x| (from..=to).contains(x)).collect()
+}
+
+/// `500k`, `2M`, `2e13`.
+fn short(number: f64) -> String {
+    match number {
+        n if n < 999.5 => format!("{n:.0}"),
+        n if n < 999_500.0 => format!("{:.0}k", n / 1e3),
+        n if n < 999.5e6 => format!("{:.0}M", n / 1e6),
+        n => format!("{n:.0e}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::method::Approach;
+
+    #[test]
+    fn ticks_are_round_numbers() {
+        let shown: Vec<String> = ticks(5.2, 7.1).into_iter().map(|x| short(10_f64.powf(x))).collect();
+        assert_eq!(shown, ["200k", "500k", "1M", "2M", "5M", "10M"]);
+        assert_eq!(short(2e13), "2e13");
+    }
+
+    #[test]
+    fn a_figure_shows_every_method_that_learns() {
+        let point = |iteration: u32, trained_tokens: f64| CostPoint {
+            iteration,
+            runs: 3,
+            accuracy: 0.5,
+            interval: [0.4, 0.6],
+            sampled_tokens: 1e5 * f64::from(iteration),
+            prompt_tokens: 1e5,
+            trained_tokens,
+            flops: Some(1e12 * f64::from(iteration)),
+        };
+        let curve = |method: &str, points: Vec<CostPoint>| CostCurve { method: method.into(), kind: Approach::Star, points };
+        let base = curve("few_shot", vec![point(0, 0.0)]);
+        assert_eq!(draw(std::slice::from_ref(&base)).expect("drawn"), None);
+        let curves = [base, curve("star", vec![point(0, 0.0), point(1, 1e6), point(2, 2e6)]), curve("adastar", vec![point(1, 1e6)])];
+        let svg = draw(&curves).expect("drawn").expect("two methods learn");
+        for text in [">star</text>", "adastar", "means over 3 runs", "floating-point operations", "The base model has 50.0%"] {
+            let found = svg.contains(text) || svg.replace('\n', "").contains(text);
+            assert!(found, "{text} is not in the figure");
+        }
+        assert!(!svg.contains("few_shot"));
+    }
+}

@@ -1,0 +1,185 @@
+//! Several samples of each held-out problem: how often the majority is right (self-consistency, Wang et al. 2023), and how often at least
+//! one of k is (pass@k, by the unbiased estimator of Chen et al. 2021).
+
+use crate::error::{Error, Result};
+use crate::eval;
+use crate::event::{Event, Observer, Stage};
+use crate::metrics::Accuracy;
+use crate::policy::{Policy, SampleRequest, SamplingParameters};
+use crate::prompt;
+use crate::seed::sample_seed;
+use crate::task::{Split, Style, Task};
+use crate::types::{Mode, ProblemId, Verdict};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Instant;
+
+/// How problems are sampled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampled {
+    /// Which held-out problems.
+    pub split: Split,
+    /// Worked examples in front, which show their rationales.
+    pub few_shot: usize,
+    /// Samples of each problem.
+    pub samples: u32,
+    /// How they are drawn.
+    pub parameters: SamplingParameters,
+    /// What all seeds are made from.
+    pub seed: u64,
+}
+
+/// What several samples of each problem come to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SelfConsistency {
+    /// The SHA-256 of the weights.
+    pub checkpoint: String,
+    /// Which problems.
+    pub split: Split,
+    /// Samples of each problem.
+    pub samples: u32,
+    /// The temperature that they were drawn at.
+    pub temperature: f64,
+    /// For 1, 2, 4 and so on up to all samples.
+    pub at: Vec<AtK>,
+    /// Tokens generated.
+    pub tokens: u64,
+}
+
+/// What k samples of each problem come to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AtK {
+    /// How many samples.
+    pub k: u32,
+    /// Share of problems, 0..=1, that the majority of the first k samples has right.
+    pub majority: Accuracy,
+    /// Mean over problems of the chance that one of k samples is right, 0..=1, estimated from all samples.
+    pub pass: f64,
+    /// The 95% interval of `pass` over problems (normal approximation).
+    pub pass_interval: [f64; 2],
+}
+
+/// The samples of one problem.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SampledProblem {
+    /// The problem.
+    pub problem: ProblemId,
+    /// The class in which accuracy is reported.
+    pub class: String,
+    /// What was generated, in the order of the samples.
+    pub completions: Vec<String>,
+    /// The verdict on each.
+    pub verdicts: Vec<Verdict>,
+    /// Whether the majority of all is right.
+    pub majority_is_right: bool,
+}
+
+/// Samples the model `checkpoint` on every held-out problem of the split.
+///
+/// # Errors
+/// Those of the policy and of the task's verdict.
+pub fn measure(
+    task: &dyn Task,
+    asked: &Sampled,
+    policy: &mut dyn Policy,
+    checkpoint: &Path,
+    observer: &mut dyn Observer,
+) -> Result<(SelfConsistency, Vec<SampledProblem>)> {
+    let problems = task.evaluation_problems(asked.split, 0);
+    let mut requests = Vec::new();
+    for problem in &problems {
+        let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, asked.few_shot);
+        let seed = |sample| sample_seed(asked.seed, 0, Mode::Unhinted, &problem.id, sample);
+        requests.extend((0..asked.samples).map(|sample| SampleRequest { prompt: prompt.clone(), seed: seed(sample) }));
+    }
+    let checkpoint = policy.load(checkpoint)?;
+    let (method, iteration, stage) = ("self-consistency".to_owned(), 0, Stage::Evaluating);
+    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total: requests.len() as u64 });
+    let began = Instant::now();
+    let samples = policy.sample(&requests, &asked.parameters, &mut |progress| {
+        observer.observe(&Event::StageProgress { done: progress.finished, tokens: progress.tokens, loss: None });
+    });
+    let samples = samples.map_err(|error| match error {
+        Error::Request { request, message, .. } => {
+            let problem = problems.get(request / asked.samples as usize).map(|problem| format!("problem {}", problem.id));
+            Error::Request { request, problem, message }
+        }
+        other => other,
+    })?;
+    if samples.len() != requests.len() {
+        return Err(Error::SampleCount { expected: requests.len(), got: samples.len() });
+    }
+    let tokens = samples.iter().map(|sample| sample.completion_tokens as u64).sum();
+    let seconds = began.elapsed().as_secs_f64();
+    observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false });
+    let mut samples = samples.into_iter();
+    let mut sampled = Vec::with_capacity(problems.len());
+    for problem in problems {
+        let (mut completions, mut verdicts) = (Vec::new(), Vec::new());
+        for sample in samples.by_ref().take(asked.samples as usize) {
+            verdicts.push(task.verify(&problem, &sample.text, sample.finish)?.verdict);
+            completions.push(sample.text);
+        }
+        let majority_is_right = eval::majority_is_right(verdicts.iter());
+        sampled.push(SampledProblem { problem: problem.id, class: problem.class, completions, verdicts, majority_is_right });
+    }
+    let at = ks(asked.samples).into_iter().map(|k| at_k(&sampled, asked.samples, k)).collect();
+    let (split, samples, temperature) = (asked.split, asked.samples, asked.parameters.temperature);
+    Ok((SelfConsistency { checkpoint, split, samples, temperature, at, tokens }, sampled))
+}
+
+/// 1, 2, 4 and so on, and `samples` itself.
+fn ks(samples: u32) -> Vec<u32> {
+    let powers = std::iter::successors(Some(1_u32), |k| k.checked_mul(2)).take_while(|k| *k < samples);
+    powers.chain(std::iter::once(samples)).collect()
+}
+
+fn at_k(sampled: &[SampledProblem], samples: u32, k: u32) -> AtK {
+    let problems = sampled.len() as f64;
+    // Samples are drawn alike, so the first k are any k.
+    let majority = sampled.iter().filter(|problem| eval::majority_is_right(problem.verdicts.iter().take(k as usize))).count();
+    let right = |problem: &SampledProblem| problem.verdicts.iter().filter(|verdict| verdict.is_correct()).count() as u64;
+    let passes: Vec<f64> = sampled.iter().map(|problem| eval::pass_at_k(samples.into(), right(problem), k.into())).collect();
+    let pass = passes.iter().sum::<f64>() / problems;
+    let variance = passes.iter().map(|one| (one - pass).powi(2)).sum::<f64>() / (problems - 1.0).max(1.0);
+    let half = 1.959_963_984_540_054 * (variance / problems).sqrt();
+    let pass_interval = [(pass - half).max(0.0), (pass + half).min(1.0)];
+    AtK { k, majority: Accuracy::new(majority as u64, sampled.len() as u64), pass, pass_interval }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ks_double_up_to_all() {
+        assert_eq!(ks(1), [1]);
+        assert_eq!(ks(8), [1, 2, 4, 8]);
+        assert_eq!(ks(10), [1, 2, 4, 8, 10]);
+    }
+
+    #[test]
+    fn majority_and_pass_over_problems() {
+        let problem = |votes: &str| SampledProblem {
+            problem: ProblemId("p".into()),
+            class: String::new(),
+            completions: Vec::new(),
+            verdicts: votes
+                .chars()
+                .map(|vote| if vote == '+' { Verdict::Correct } else { Verdict::Wrong { predicted: vote.into() } })
+                .collect(),
+            majority_is_right: false,
+        };
+        let sampled = ["++++", "abc+", "aabb"].map(problem);
+        let figures = |k| {
+            let at = at_k(&sampled, 4, k);
+            (at.majority.correct, (1e6 * at.pass).round() / 1e6)
+        };
+        // One of four: 1/4, 1/2 of the pairs, and always among all four.
+        assert_eq!(figures(1), (1, 0.416_667));
+        assert_eq!(figures(2), (1, 0.5));
+        assert_eq!(figures(4), (1, 0.666_667));
+        let [low, high] = at_k(&sampled, 4, 4).pass_interval;
+        assert!(low > 0.0 && low < 0.1 && (high - 1.0).abs() < 1e-9, "{low} {high}");
+    }
+}
