@@ -91,32 +91,34 @@ pub(super) unsafe fn product_on_this_thread(
         unsafe { matrixmultiply::sgemm(m, k, n, 1.0, a.data, a_row, a_column, b.data, b_row, b_column, beta, out, stride as isize, 1) };
         return;
     }
+    // It likes columns, so it is given the transposed product.
+    let product = gemm_f32::gemm::f32::get_gemm_fn();
     for start in (0..k).step_by(DEPTH) {
         let depth = DEPTH.min(k - start);
         let (a, b) = (a.at(0, start), b.at(start, 0));
         let add = accumulate || start > 0;
         // SAFETY: the caller's promise; the slice of k lies within both matrices.
         unsafe {
-            gemm::gemm(
-                m,
+            product(
                 n,
+                m,
                 depth,
                 out,
-                1,
                 stride as isize,
+                1,
                 add,
-                a.data,
-                a_column,
-                a_row,
                 b.data,
-                b_column,
                 b_row,
+                b_column,
+                a.data,
+                a_row,
+                a_column,
                 1.0,
                 1.0,
                 false,
                 false,
                 false,
-                gemm::Parallelism::None,
+                gemm_common::Parallelism::None,
             );
         }
     }
