@@ -166,6 +166,13 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn a_processor_with_avx2_is_not_served_by_plain_code() {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        assert!(!avx2 || !matches!(pulp::Arch::new(), pulp::Arch::Scalar));
+    }
+
+    #[test]
     fn sums_do_not_depend_on_the_instruction_set() {
         let a: Vec<f32> = (0..1003).map(|i| (i as f32 * 0.37).sin()).collect();
         let b: Vec<f32> = (0..1003).map(|i| (i as f32 * 0.11).cos()).collect();
