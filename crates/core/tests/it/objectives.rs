@@ -1,14 +1,12 @@
-//! GRPO, SPIN and V-STaR: what they learn from, and that whatever stops them, resuming leads to the same bytes.
+//! GRPO, SPIN and V-STaR: what they learn from.
 
-use crate::doubles::{Bench, CONFIG, ToyPolicy, ToyTrainer, Watcher, config};
-use crate::resume::stopped_at_any_call;
+use crate::doubles::{Bench, CONFIG, config};
 use starloop_core::config::Config;
 use starloop_core::error::Error;
 use starloop_core::event::Event;
 use starloop_core::metrics::TrainingMetrics;
 use starloop_core::objective::{LengthNormalization, Objective, RewardTerms};
 use starloop_core::trainer::{FineTuning, Trainer, Training, TrainingProgress};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 fn only(method: &str, overrides: &[&str]) -> Config {
@@ -97,28 +95,11 @@ fn v_star_trains_a_verifier_on_right_against_wrong_of_all_rounds_and_measures_th
     assert_eq!((one.verifier, one.likelihood), (one.pass, Some(one.pass)));
     assert!(three.pass.mean > one.pass.mean);
     assert!((three.verifier.mean - three.pass.mean).abs() < 1e-12, "{three:?}");
+    // Nor is there a vote of one; of three a lucky candidate of level 3 is outvoted by two that guess the same, so choosing does better.
+    assert!((one.majority.unwrap().mean - one.pass.mean).abs() < 1e-12);
+    assert!((0.75..three.verifier.mean).contains(&three.majority.unwrap().mean), "{three:?}");
     assert_eq!(verifier.scores().unwrap().unwrap().len(), 120);
     assert!(watcher.events.iter().any(|event| matches!(event, Event::Verified { .. })));
-}
-
-#[test]
-fn a_failure_at_any_call_and_a_death_at_any_event() {
-    let bench = Bench::new();
-    let config = config(&["run=['grpo', 'spin', 'v_star']", "training.keep_checkpoints=1"]);
-    let events = bench.run("whole", &config, false).unwrap().events.len();
-    let whole = bench.snapshot("whole");
-    let stopped = stopped_at_any_call(&bench, &config);
-    assert!(stopped > 20, "{stopped}");
-    for event in 0..events {
-        let name = format!("event-{event}");
-        let mut watcher = Watcher { dies_at: Some(event), ..Watcher::default() };
-        let died = catch_unwind(AssertUnwindSafe(|| {
-            bench.run_with(&name, &config, false, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)
-        }));
-        assert!(died.is_err());
-        bench.run(&name, &config, true).unwrap();
-        assert_eq!(bench.snapshot(&name), whole, "died at event {event}");
-    }
 }
 
 #[test]
