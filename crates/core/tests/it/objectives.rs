@@ -52,7 +52,7 @@ fn grpo_ends_where_all_groups_are_right() {
 fn spin_plays_known_rationales_against_its_own_until_it_writes_them() {
     let bench = Bench::new();
     // The start from known rationales teaches all levels at once.
-    let watcher = bench.run("warm", &only("spin", &["methods.spin.warm_start.steps=1"]), false).unwrap();
+    let watcher = bench.run("warm", &only("spin", &["methods.spin.warm_start={ steps = 1, learning_rate = 1e-3 }"]), false).unwrap();
     assert!(watcher.warnings().iter().any(|warning| warning.contains("self-play ends here")), "{:?}", watcher.warnings());
     let run = bench.open("warm");
     let metrics = run.metrics("spin").unwrap();
@@ -60,9 +60,7 @@ fn spin_plays_known_rationales_against_its_own_until_it_writes_them() {
     assert_eq!(metrics[1].training.unwrap().steps, 1, "the warm start has its own settings");
     assert_eq!(run.iteration("spin", 1).examples().unwrap().unwrap().len(), 80);
 
-    let cold = CONFIG.replace("warm_start = { steps = 5, learning_rate = 1e-3 }", "");
-    let cold = Config::parse("cold.toml", &cold, &["run=['spin']".to_owned()]).unwrap();
-    bench.run("cold", &cold, false).unwrap();
+    bench.run("cold", &only("spin", &[]), false).unwrap();
     let pairs = bench.open("cold").iteration("spin", 1).preferences().unwrap().unwrap();
     // Level 0 is written as it is known; each of the other 60 problems has its opponent.
     assert_eq!(pairs.len(), 60);
@@ -128,8 +126,8 @@ fn settings_that_cannot_be_are_told_by_their_keys() {
         ("methods.grpo.clip=[1.5, 0.2]", "methods.grpo.clip", "0..1"),
         ("methods.grpo.kl=-0.1", "methods.grpo.kl", "0 or more"),
         ("methods.spin.beta=0.0", "methods.spin.beta", "above 0"),
-        ("methods.spin.iterations=1", "methods.spin.iterations", "at least 2"),
-        ("methods.spin.warm_start.steps=0", "methods.spin.warm_start.steps", "at least 1"),
+        ("methods.spin.iterations=0", "methods.spin.iterations", "at least 1"),
+        ("methods.spin.warm_start={ steps = 0, learning_rate = 1e-3 }", "methods.spin.warm_start.steps", "at least 1"),
         ("methods.v_star.verifier.best_of=[4]", "methods.v_star.verifier.best_of", "candidates"),
         ("methods.v_star.sampling.samples_per_problem=1", "", ""),
     ] {

@@ -1,6 +1,6 @@
 //! Whatever stops a run, resuming leads to the same bytes.
 
-use crate::doubles::{Bench, Fault, ToyPolicy, ToyTrainer, Watcher, config};
+use crate::doubles::{Bench, CONFIG, Fault, ToyPolicy, ToyTrainer, Watcher, config};
 use starloop_core::config::Config;
 use starloop_core::error::Error;
 use starloop_core::method::REGISTRY;
@@ -71,26 +71,23 @@ const FAMILY: [(&str, &[&str]); 15] = [
 ];
 
 /// Those that learn by an objective of their own, with and without a fine-tuning first.
-const WITH_OBJECTIVES: [(&str, &[&str]); 4] = [
+const WITH_OBJECTIVES: [(&str, &[&str]); 5] = [
     ("spin", &[]),
+    ("spin", &["methods.spin.warm_start={ steps = 1, learning_rate = 1e-3 }"]),
     ("grpo", &[]),
-    ("grpo", &["methods.grpo.warm_start={ steps = 5, learning_rate = 1e-3 }"]),
-    ("v_star", &["methods.v_star.warm_start={ steps = 5, learning_rate = 1e-3 }"]),
+    ("grpo", &["methods.grpo.warm_start={ steps = 1, learning_rate = 1e-3 }"]),
+    ("v_star", &["methods.v_star.warm_start={ steps = 1, learning_rate = 1e-3 }"]),
 ];
 
-/// Configs of all of them: two iterations, so that one goes on from another, and one checkpoint kept, which is what a run has that loses the
-/// most.
+/// Configs of all of them: two iterations, so that one goes on from another; few steps, of which each is an event; and one checkpoint kept,
+/// which is what a run has that loses the most.
 fn family() -> impl Iterator<Item = Config> {
+    const ROUNDS: [&str; 9] = ["star", "without", "partial", "rest_em", "adastar", "b_star", "v_star", "spin", "grpo"];
     FAMILY.iter().chain(&WITH_OBJECTIVES).map(|(method, settings)| {
-        let run = format!("run=['{method}']");
-        let two = ["star", "without", "partial", "rest_em", "adastar", "b_star", "v_star", "spin", "grpo"]
-            .map(|name| format!("methods.{name}.iterations=2"));
-        let all: Vec<&str> = [run.as_str(), "training.keep_checkpoints=1"]
-            .into_iter()
-            .chain(two.iter().map(String::as_str))
-            .chain(settings.iter().copied())
-            .collect();
-        config(&all)
+        let mut overrides = vec![format!("run=['{method}']")];
+        overrides.extend(ROUNDS.map(|method| format!("methods.{method}.iterations=2")));
+        overrides.extend(["training.keep_checkpoints=1", "training.steps=1"].iter().chain(*settings).map(|&setting| setting.to_owned()));
+        Config::parse("toy.toml", CONFIG, &overrides).unwrap()
     })
 }
 
