@@ -110,15 +110,19 @@ fn final_line(method: &str, m: &IterationMetrics) -> String {
     format!("{method}: {best}on {}, {}", m.split.name(), accuracy(m))
 }
 
-/// `v_star: a verifier of 512 pairs on 300 dev problems, %: verifier @1 40.1 @4 55.0; likelihood @1 40.1 @4 52.7; pass @1 40.1 @4 61.2`
+/// `v_star: a verifier of 512 pairs on 300 dev problems, %: verifier @1 40.1 @4 55.0; likelihood ...; majority ...; pass @1 40.1 @4 61.2`
 fn verified_line(method: &str, v: &Verification) -> String {
     let all = |name: &str, of: &dyn Fn(&BestOf) -> Option<MeanOf>| {
         let one = |best: &BestOf| Some(format!("@{} {:.1}", best.k, 100.0 * of(best)?.mean));
         let told: Option<Vec<_>> = v.best_of.iter().map(one).collect();
         format!("{name} {}", told.map_or_else(|| "not told".to_owned(), |told| told.join(" ")))
     };
-    let figures =
-        [all("verifier", &|best| Some(best.verifier)), all("likelihood", &|best| best.likelihood), all("pass", &|best| Some(best.pass))];
+    let figures = [
+        all("verifier", &|best| Some(best.verifier)),
+        all("likelihood", &|best| best.likelihood),
+        all("majority", &|best| best.majority),
+        all("pass", &|best| Some(best.pass)),
+    ];
     format!("{method}: a verifier of {} pairs on {} {} problems, %: {}", v.pairs, v.problems, v.split.name(), figures.join("; "))
 }
 

@@ -6,7 +6,6 @@ use crate::config::{Invalid, MethodConfig, Section};
 use crate::error::Result;
 use crate::iterate::Arm;
 use crate::task::{Style, Task};
-use crate::types::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -107,19 +106,19 @@ pub struct Kind {
 /// Reads a method from its section.
 pub type Read = fn(Section<'_>) -> Result<(Box<dyn Method>, toml::Table)>;
 
-/// All kinds of methods.
+/// All kinds of methods: the paper's first, then its relatives in the order of docs/methods.md.
 pub const REGISTRY: &[Kind] = &[
     Kind { kind: "few_shot", read: read::<FewShot> },
     Kind { kind: "direct", read: read::<Direct> },
     Kind { kind: "star", read: read::<Star> },
-    Kind { kind: "grpo", read: read::<Grpo> },
-    Kind { kind: "spin", read: read::<Spin> },
-    Kind { kind: "v_star", read: read::<VStar> },
     Kind { kind: "partial_hints", read: read::<PartialHints> },
     Kind { kind: "rft", read: read::<Rft> },
     Kind { kind: "rest_em", read: read::<RestEm> },
     Kind { kind: "adastar", read: read::<AdaStar> },
     Kind { kind: "b_star", read: read::<BStar> },
+    Kind { kind: "v_star", read: read::<VStar> },
+    Kind { kind: "spin", read: read::<Spin> },
+    Kind { kind: "grpo", read: read::<Grpo> },
 ];
 
 fn read<M: Method + Serialize + DeserializeOwned + 'static>(section: Section<'_>) -> Result<(Box<dyn Method>, toml::Table)> {
@@ -153,15 +152,6 @@ fn estimate_training(config: &MethodConfig, task: &dyn Task, iterations: u32) ->
             estimate.sampled_tokens += evaluated.sampled_tokens;
         }
     }
-    estimate
-}
-
-/// The same with the samples of a method that attempts these problems in each iteration, without hints.
-fn with_samples(mut estimate: Estimate, config: &MethodConfig, problems: impl Fn(u32) -> Vec<Problem>) -> Estimate {
-    let attempted: usize = (1..=estimate.iterations).map(|iteration| problems(iteration).len()).sum();
-    let attempts = attempted as u64 * u64::from(config.sampling.samples_per_problem);
-    estimate.attempts += attempts;
-    estimate.sampled_tokens += attempts * config.sampling.max_new_tokens as u64;
     estimate
 }
 

@@ -252,6 +252,9 @@ pub struct BestOf {
     /// The most likely candidate to the generator itself is taken; `None` where the policy does not tell how likely its samples are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub likelihood: Option<MeanOf>,
+    /// The answer that most candidates give is taken: majority@k (self-consistency); `None` in runs of a version that did not count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub majority: Option<MeanOf>,
     /// Any right one counts: pass@k, which no choice can be above.
     pub pass: MeanOf,
 }

@@ -45,7 +45,7 @@ pub struct Arguments {
     #[arg(long, value_name = "K", conflicts_with = "by_likelihood", value_parser = clap::value_parser!(u32).range(1..))]
     samples: Option<u32>,
     /// The temperature of these samples
-    #[arg(long, value_name = "T", default_value_t = 0.7, requires = "samples")]
+    #[arg(long, value_name = "T", default_value_t = 0.7, requires = "samples", value_parser = above_zero)]
     temperature: f64,
     /// Change a key of the config, such as `task.evaluation_per_class=50`
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -148,6 +148,12 @@ fn several_samples(arguments: &Arguments, config: &Config, console: &mut Console
         console::print(&format!("{:<12} {pass:>5.1}%  ({low:.1}-{high:.1})", format!("pass@{}", at.k)))?;
     }
     Ok(())
+}
+
+/// A temperature at which several samples of a problem may differ.
+fn above_zero(text: &str) -> Result<f64, String> {
+    let temperature: f64 = text.parse().map_err(|_| "is no number".to_owned())?;
+    if temperature > 0.0 { Ok(temperature) } else { Err("greedy samples of one problem are all the same; it has to be above 0".to_owned()) }
 }
 
 fn write_answers<T: serde::Serialize>(arguments: &Arguments, problems: &[T]) -> Result<()> {

@@ -112,6 +112,34 @@ fn score_gives_a_greedy_sample_the_log_probability_that_sample_reports() {
 }
 
 #[test]
+fn eval_counts_majority_and_pass_at_k_over_the_samples_that_it_writes() {
+    let place = tempfile::tempdir().unwrap();
+    let answers = place.path().join("answers.jsonl");
+    let options = "eval --model builtin:arithmetic --task arithmetic --few-shot 1 --max-new-tokens 40 --set task.digits=[1,2] --samples 4";
+    let options = format!("{options} --set task.evaluation_per_class=10 --temperature 1.2");
+    let figures = starloop(&format!("{options} --json"), &["--answers", text(&answers)]).json();
+    let lines = std::fs::read_to_string(&answers).unwrap();
+    let right = |line: &str| -> Vec<bool> {
+        let problem: Value = serde_json::from_str(line).unwrap();
+        problem["verdicts"].as_array().unwrap().iter().map(|verdict| verdict["verdict"] == "correct").collect()
+    };
+    let right: Vec<Vec<bool>> = lines.lines().map(right).collect();
+    let share = |of: &dyn Fn(&[bool]) -> f64| right.iter().map(|samples| of(samples)).sum::<f64>() / right.len() as f64;
+    let one = share(&|samples| samples.iter().filter(|right| **right).count() as f64 / 4.0);
+    let any = share(&|samples| f64::from(u8::from(samples.contains(&true))));
+    let [at_1, at_2, at_4] = &figures["at"].as_array().unwrap()[..] else { panic!("{figures}") };
+    assert_eq!(json!([at_1["k"], at_2["k"], at_4["k"]]), json!([1, 2, 4]));
+    assert!((at_1["pass"].as_f64().unwrap() - one).abs() < 1e-12 && (at_4["pass"].as_f64().unwrap() - any).abs() < 1e-12, "{figures}");
+    assert!(0.0 < one && one < any, "samples differ, or nothing is tested: {one} {any}");
+    assert_eq!(at_1["majority"]["correct"], right.iter().filter(|samples| samples[0]).count());
+    let shown = starloop(&options, &[]).done();
+    let named: Vec<&str> = shown.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(named, ["majority@1", "pass@1", "majority@2", "pass@2", "majority@4", "pass@4"]);
+    let greedy = options.replace("--temperature 1.2", "--temperature 0");
+    starloop(&greedy, &[]).failed(2, &["--temperature", "above 0"]);
+}
+
+#[test]
 fn verify_tells_the_four_verdicts() {
     let input = r#"
         {"completion": "8 8 3", "answer": "8 8 3"}

@@ -124,7 +124,7 @@ impl Arm<'_> {
     }
 }
 
-/// The best of `k` by the verifier, by the generator's own likelihood, and by the answer key, over all problems.
+/// The best of `k` by the verifier, by the generator's own likelihood, by the vote of their answers, and by the answer key, over all problems.
 fn best_of(candidates: &[GradedAttempt], scores: &[f64], k: u32) -> BestOf {
     let scored: Vec<(&GradedAttempt, f64)> = candidates.iter().zip(scores.iter().copied()).collect();
     let mean = |score: &dyn Fn(&GradedAttempt, f64) -> f64| {
@@ -138,11 +138,19 @@ fn best_of(candidates: &[GradedAttempt], scores: &[f64], k: u32) -> BestOf {
         let groups = scored.chunk_by(|a, b| a.0.attempt.problem == b.0.attempt.problem);
         MeanOf::new(&groups.map(of_problem).collect::<Vec<_>>())
     };
+    // The draws of k that share no candidate are alike, and their mean is steadier than the first of them.
+    let majority = |group: &[GradedAttempt]| {
+        let draws = group.chunks_exact(k as usize);
+        let right = draws.clone().filter(|draw| eval::majority_is_right(draw.iter().map(|graded| &graded.verdict)));
+        right.count() as f64 / draws.len() as f64
+    };
+    let by_problem = candidates.chunk_by(|a, b| a.attempt.problem == b.attempt.problem);
     let told = candidates.iter().all(|graded| graded.attempt.logprob.is_some());
     BestOf {
         k,
         verifier: mean(&|_, by_verifier| by_verifier),
         likelihood: told.then(|| mean(&|graded, _| graded.attempt.logprob.unwrap_or(f64::NEG_INFINITY))),
+        majority: Some(MeanOf::new(&by_problem.map(majority).collect::<Vec<_>>())),
         pass: mean(&|graded, _| f64::from(u8::from(graded.verdict.is_correct()))),
     }
 }

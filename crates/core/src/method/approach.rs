@@ -18,12 +18,6 @@ pub enum Approach {
     Star,
     /// Self-taught reasoning with failures retried with the answer as a hint.
     StarRationalized,
-    /// Reinforcement by verified answers.
-    Grpo,
-    /// Self-play against what was written in the round before, toward rationales that came with the problems.
-    Spin,
-    /// Self-taught reasoning with a verifier that learned from right and wrong rationales.
-    VStar,
     /// Self-taught reasoning with hints that show only a part.
     PartialHints,
     /// One round of many samples, different paths kept.
@@ -34,6 +28,12 @@ pub enum Approach {
     AdaStar,
     /// Rounds of many samples that balance exploration and exploitation.
     BStar,
+    /// Self-taught reasoning with a verifier that learned from right and wrong rationales.
+    VStar,
+    /// Self-play against what was written in the round before, toward rationales that came with the problems.
+    Spin,
+    /// Reinforcement by verified answers.
+    Grpo,
 }
 
 impl Approach {
@@ -46,14 +46,14 @@ impl Approach {
             Approach::Rationales => "fine-tuning on known rationales",
             Approach::Star => "STaR without rationalization",
             Approach::StarRationalized => "STaR with rationalization",
-            Approach::Grpo => "GRPO",
-            Approach::Spin => "SPIN",
-            Approach::VStar => "V-STaR",
             Approach::PartialHints => "STaR with partial hints",
             Approach::RejectionSampling => "rejection-sampling fine-tuning",
             Approach::RestEm => "ReST-EM",
             Approach::AdaStar => "AdaSTaR",
             Approach::BStar => "B-STaR",
+            Approach::VStar => "V-STaR",
+            Approach::Spin => "SPIN",
+            Approach::Grpo => "GRPO",
         }
     }
 

@@ -2,13 +2,13 @@
 //! normalization Dr. GRPO: Liu et al. 2025): sample a group for each problem, reward the right answers, make what was better than its group
 //! likelier and what was worse less likely.
 
-use super::{Approach, Estimate, FirstLesson, Method, WarmStart, estimate_training};
+use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_start};
 use crate::config::{Invalid, MethodConfig};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::iterate::{Arm, Lesson, Start};
 use crate::metrics::SelectionCounts;
 use crate::objective::{LengthNormalization, RewardTerms};
-use crate::task::{Style, Task};
+use crate::task::Task;
 use crate::training_set::{RewardRules, RewardSet, Round, TrainingSet};
 use serde::{Deserialize, Serialize};
 
@@ -58,9 +58,6 @@ impl Method for Grpo {
     fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
         let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
         let sampling = &config.sampling;
-        if self.iterations <= u32::from(self.warm_start.is_some()) {
-            return invalid("iterations", "must be at least 1, and at least 2 with a warm start");
-        }
         if self.passes == 0 {
             return invalid("passes", "must be at least 1");
         }
@@ -82,7 +79,7 @@ impl Method for Grpo {
         if self.kl > 0.0 && self.warm_start.is_some() && config.training.keep_checkpoints > 0 {
             return invalid("training.keep_checkpoints", "kl is measured from the warm start's checkpoint, so keep all of them (0)");
         }
-        self.warm_start.map_or(Ok(()), WarmStart::check)
+        warm_start::check(self.iterations, self.warm_start)
     }
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
@@ -93,44 +90,28 @@ impl Method for Grpo {
     }
 
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        super::with_samples(estimate_training(config, task, self.iterations), config, |iteration| task.training_problems(iteration))
+        let samples = rounds::every_problem(config, task, 1);
+        let unsampled = u32::from(self.warm_start.is_some() && self.first_lesson == FirstLesson::Known);
+        rounds::estimate(config, task, self.iterations, |iteration| if iteration > unsampled { samples(iteration) } else { 0 })
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        arm.measure_base(Style::Rationale)?;
-        for iteration in 1..=self.iterations {
-            let last = iteration == self.iterations;
-            if let Some(warm_start) = self.warm_start.filter(|_| iteration == 1) {
-                arm.iterate(iteration, last, |arm| warm_start.lesson(arm, self.first_lesson))?;
-                continue;
-            }
-            let mut seen = SelectionCounts::default();
-            let outcome = arm.iterate(iteration, last, |arm| {
-                let lesson = self.lesson(arm, iteration)?;
-                seen = lesson.selection;
-                Ok(lesson)
-            });
-            match outcome {
-                Err(Error::NothingSolved { .. }) if seen.groups_all_right > 0 => {
-                    arm.warn(&format!(
-                        "iteration {iteration}: no group has both right and wrong samples ({} are all right, {} all wrong), so there is \
-                         nothing left to reinforce, and iteration {} is the last",
-                        seen.groups_all_right,
-                        seen.groups_all_wrong,
-                        iteration - 1
-                    ));
-                    break;
-                }
-                outcome => outcome.map(drop)?,
-            }
-        }
-        Ok(())
+        let first = self.warm_start.map(|warm_start| (warm_start, self.first_lesson));
+        let nothing_left = |found: &SelectionCounts| {
+            (found.groups_all_right > 0).then(|| {
+                format!(
+                    "no group has both right and wrong samples ({} are all right, {} all wrong) and there is nothing left to reinforce",
+                    found.groups_all_right, found.groups_all_wrong
+                )
+            })
+        };
+        warm_start::run(arm, self.iterations, first, |arm, iteration| self.lesson(arm, iteration), nothing_left)
     }
 }
 
 impl Grpo {
     fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson<RewardSet>> {
-        let current = if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) };
+        let current = rounds::latest(iteration);
         let problems = arm.training_problems(iteration);
         let attempts = arm.collect(iteration, &problems, current, None)?;
         let sampling = &arm.config().sampling;

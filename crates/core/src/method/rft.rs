@@ -88,9 +88,8 @@ impl Rft {
         if iteration == 2 && self.sampler == Sampler::Samples {
             rounds.push(Round { problems: rounds[0].problems.clone(), attempts: arm.earlier_attempts(1)? });
         }
-        let few_shot = if arm.config().training.train_with_few_shot { arm.config().sampling.few_shot } else { 0 };
-        let rules = SelectionRules { max_per_problem: self.max_per_problem, few_shot, same: Same::Path, ..SelectionRules::default() };
-        let (mut training_set, selection) = TrainingSet::select(arm.task(), &rounds, rules)?;
+        let rules = SelectionRules { max_per_problem: self.max_per_problem, same: Same::Path, ..SelectionRules::default() };
+        let (mut training_set, selection) = rounds::select(arm, &rounds, rules)?;
         let Round { problems, attempts } = rounds.swap_remove(0);
         if self.sampler == Sampler::Rationales {
             training_set = training_set.and(TrainingSet::of_known_rationales(arm.task(), &problems)?);

@@ -4,6 +4,7 @@ use super::{Estimate, estimate_training};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
 use crate::iterate::{Arm, Lesson, Start};
+use crate::metrics::SelectionCounts;
 use crate::task::{Split, Style, Task};
 use crate::training_set::{Round, SelectionRules, TrainingSet};
 use crate::types::{GradedAttempt, Problem};
@@ -58,7 +59,6 @@ pub(super) fn learn(
     attempts: Vec<GradedAttempt>,
     learning: Learning,
 ) -> Result<Lesson> {
-    let few_shot = if arm.config().training.train_with_few_shot { arm.config().sampling.few_shot } else { 0 };
     let mut rounds = vec![Round { problems: problems_of(arm.task(), iteration), attempts }];
     if learning.accumulate {
         // The newest first: where the number of examples of a problem is limited, the better model's stay.
@@ -66,10 +66,16 @@ pub(super) fn learn(
             rounds.push(Round { problems: problems_of(arm.task(), earlier), attempts: arm.earlier_attempts(earlier)? });
         }
     }
-    let (training_set, selection) = TrainingSet::select(arm.task(), &rounds, SelectionRules { few_shot, ..learning.rules })?;
+    let (training_set, selection) = select(arm, &rounds, learning.rules)?;
     let attempts = rounds.swap_remove(0).attempts;
     let start = if learning.reset_to_base { Start::Base } else { latest(iteration) };
     Ok(Lesson { attempts, training_set, selection, start })
+}
+
+/// What `rules` keep of `rounds`, with worked examples in the prompts where the config says so.
+pub(super) fn select(arm: &Arm<'_>, rounds: &[Round], rules: SelectionRules) -> Result<(TrainingSet, SelectionCounts)> {
+    let few_shot = if arm.config().training.train_with_few_shot { arm.config().sampling.few_shot } else { 0 };
+    TrainingSet::select(arm.task(), rounds, SelectionRules { few_shot, ..rules })
 }
 
 /// The different problems that the first `iterations` iterations attempt, in their order.

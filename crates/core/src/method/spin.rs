@@ -1,11 +1,12 @@
 //! Self-play fine-tuning (SPIN: Chen et al. 2024): in each round the model learns to prefer the known rationales to what it wrote itself at the
 //! end of the round before. No new problems, no answers graded.
 
-use super::{Approach, Estimate, FirstLesson, Method, WarmStart, estimate_training};
+use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_start};
 use crate::config::{Invalid, MethodConfig};
-use crate::error::{Error, Result};
-use crate::iterate::{Arm, Lesson, Start};
-use crate::task::{Style, Task};
+use crate::error::Result;
+use crate::iterate::{Arm, Lesson};
+use crate::metrics::SelectionCounts;
+use crate::task::Task;
 use crate::training_set::{PreferenceSet, Round, TrainingSet};
 use serde::{Deserialize, Serialize};
 
@@ -35,13 +36,10 @@ impl Method for Spin {
 
     fn check(&self, _: &MethodConfig) -> Result<(), Invalid> {
         let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
-        if self.iterations <= u32::from(self.warm_start.is_some()) {
-            return invalid("iterations", "must be at least 1, and at least 2 with a warm start");
-        }
         if !self.beta.is_finite() || self.beta <= 0.0 {
             return invalid("beta", "must be a number above 0");
         }
-        self.warm_start.map_or(Ok(()), WarmStart::check)
+        warm_start::check(self.iterations, self.warm_start)
     }
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
@@ -49,42 +47,23 @@ impl Method for Spin {
     }
 
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        let warm = u32::from(self.warm_start.is_some());
-        let problems = task.training_problems(1);
-        super::with_samples(estimate_training(config, task, self.iterations), config, |iteration| {
-            if iteration > warm { problems.clone() } else { Vec::new() }
-        })
+        let samples = rounds::every_problem(config, task, 1)(1);
+        let unsampled = u32::from(self.warm_start.is_some());
+        rounds::estimate(config, task, self.iterations, |iteration| if iteration > unsampled { samples } else { 0 })
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        arm.measure_base(Style::Rationale)?;
-        for iteration in 1..=self.iterations {
-            let last = iteration == self.iterations;
-            if let Some(warm_start) = self.warm_start.filter(|_| iteration == 1) {
-                arm.iterate(iteration, last, |arm| warm_start.lesson(arm, FirstLesson::Known))?;
-                continue;
-            }
-            let mut all_known = false;
-            let outcome = arm.iterate(iteration, last, |arm| {
-                let lesson = self.lesson(arm, iteration)?;
-                all_known = lesson.selection.pairs == 0;
-                Ok(lesson)
-            });
-            match outcome {
-                Err(Error::NothingSolved { .. }) if all_known => {
-                    arm.warn(&format!("iteration {iteration}: the model writes the known rationales themselves, so self-play ends here"));
-                    break;
-                }
-                outcome => outcome.map(drop)?,
-            }
-        }
-        Ok(())
+        let first = self.warm_start.map(|warm_start| (warm_start, FirstLesson::Known));
+        let all_known = |found: &SelectionCounts| {
+            (found.pairs == 0).then(|| "the model writes the known rationales itself and self-play ends here".into())
+        };
+        warm_start::run(arm, self.iterations, first, |arm, iteration| self.lesson(arm, iteration), all_known)
     }
 }
 
 impl Spin {
     fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson<PreferenceSet>> {
-        let opponent = if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) };
+        let opponent = rounds::latest(iteration);
         let problems = arm.training_problems(1);
         let attempts = arm.collect(iteration, &problems, opponent, None)?;
         let round = Round { problems, attempts };

@@ -1,11 +1,12 @@
 //! V-STaR (Hosseini et al. 2024): self-taught reasoning that does not throw its wrong rationales away. Right ones of all rounds train the
 //! generator, right against wrong ones a verifier, which then chooses among several candidates.
 
-use super::{Approach, Estimate, FirstLesson, Method, WarmStart, estimate_training};
+use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_start};
 use crate::config::{Invalid, MethodConfig, TrainingConfig};
 use crate::error::Result;
 use crate::iterate::{Arm, Lesson, Start, VerifierPlan};
-use crate::task::{Style, Task};
+use crate::metrics::SelectionCounts;
+use crate::task::Task;
 use crate::training_set::{PreferenceSet, Round, SelectionRules, TrainingSet};
 use serde::{Deserialize, Serialize};
 
@@ -62,9 +63,6 @@ impl Method for VStar {
     fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
         let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
         let Verifier { steps, learning_rate, beta, candidates, ref best_of, .. } = self.verifier;
-        if self.iterations <= u32::from(self.warm_start.is_some()) {
-            return invalid("iterations", "must be at least 1, and at least 2 with a warm start");
-        }
         if steps == 0 {
             return invalid("verifier.steps", "must be at least 1");
         }
@@ -79,7 +77,7 @@ impl Method for VStar {
         if config.sampling.temperature <= 0.0 {
             return invalid("sampling.temperature", "must be above 0, or all candidates of a problem are the same");
         }
-        self.warm_start.map_or(Ok(()), WarmStart::check)
+        warm_start::check(self.iterations, self.warm_start)
     }
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
@@ -90,8 +88,10 @@ impl Method for VStar {
     }
 
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        let training = estimate_training(config, task, self.iterations);
-        let mut estimate = super::with_samples(training, config, |iteration| task.training_problems(iteration));
+        let samples = rounds::every_problem(config, task, 1);
+        let unsampled = u32::from(self.warm_start.is_some());
+        let sampled = |iteration| if iteration > unsampled { samples(iteration) } else { 0 };
+        let mut estimate = rounds::estimate(config, task, self.iterations, sampled);
         let candidates =
             task.evaluation_problems(config.evaluation.split, self.iterations).len() as u64 * u64::from(self.verifier.candidates);
         estimate.evaluations += candidates;
@@ -102,14 +102,9 @@ impl Method for VStar {
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        arm.measure_base(Style::Rationale)?;
-        for iteration in 1..=self.iterations {
-            let last = iteration == self.iterations;
-            match self.warm_start.filter(|_| iteration == 1) {
-                Some(warm_start) => arm.iterate(iteration, last, |arm| warm_start.lesson(arm, FirstLesson::Known))?,
-                None => arm.iterate(iteration, last, |arm| self.lesson(arm, iteration))?,
-            };
-        }
+        let first = self.warm_start.map(|warm_start| (warm_start, FirstLesson::Known));
+        let never = |_: &SelectionCounts| None;
+        warm_start::run(arm, self.iterations, first, |arm, iteration| self.lesson(arm, iteration), never)?;
         let Verifier { steps, learning_rate, pairs_per_problem, beta, candidates, ref best_of } = self.verifier;
         let rounds = self.rounds(arm, self.iterations)?;
         let (pairs, _) = PreferenceSet::right_against_wrong(arm.task(), &rounds, pairs_per_problem, beta)?;
@@ -126,11 +121,10 @@ impl Method for VStar {
 
 impl VStar {
     fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson> {
-        let current = if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) };
-        arm.collect(iteration, &arm.training_problems(iteration), current, None)?;
+        arm.collect(iteration, &arm.training_problems(iteration), rounds::latest(iteration), None)?;
         let mut rounds = self.rounds(arm, iteration)?;
         let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
-        let (training_set, selection) = TrainingSet::select(arm.task(), &rounds, rules)?;
+        let (training_set, selection) = rounds::select(arm, &rounds, rules)?;
         let attempts = rounds.swap_remove(0).attempts;
         Ok(Lesson { attempts, training_set, selection, start: Start::Base })
     }

@@ -1,10 +1,12 @@
-//! A plain fine-tuning before the part that gives a method its name.
+//! A plain fine-tuning before the part that gives a method its name, and the rounds of the methods that may begin with one.
 
+use super::rounds;
 use crate::config::{Invalid, TrainingConfig};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::iterate::{Arm, Lesson, Start};
 use crate::metrics::SelectionCounts;
-use crate::objective::Adjusted;
+use crate::objective::{Adjusted, Material};
+use crate::task::Style;
 use crate::training_set::{Round, SelectionRules, TrainingSet};
 use serde::{Deserialize, Serialize};
 
@@ -28,16 +30,56 @@ pub enum FirstLesson {
     Known,
 }
 
+/// Measures the base, teaches it the first lesson if there is one, as iteration 1, and then round by round what `lesson` selects.
+/// `exhausted` tells of a round that found nothing to learn why that is the end and no failure, if it is.
+pub(super) fn run<M: Material>(
+    arm: &mut Arm<'_>,
+    iterations: u32,
+    first: Option<(WarmStart, FirstLesson)>,
+    mut lesson: impl FnMut(&mut Arm<'_>, u32) -> Result<Lesson<M>>,
+    exhausted: impl Fn(&SelectionCounts) -> Option<String>,
+) -> Result<()> {
+    arm.measure_base(Style::Rationale)?;
+    for iteration in 1..=iterations {
+        let last = iteration == iterations;
+        if let Some((warm_start, learns)) = first.filter(|_| iteration == 1) {
+            arm.iterate(iteration, last, |arm| warm_start.lesson(arm, learns))?;
+            continue;
+        }
+        let mut found = SelectionCounts::default();
+        let outcome = arm.iterate(iteration, last, |arm| {
+            let lesson = lesson(arm, iteration)?;
+            found = lesson.selection;
+            Ok(lesson)
+        });
+        if let Err(error) = outcome {
+            let why = if matches!(error, Error::NothingSolved { .. }) { exhausted(&found) } else { None };
+            let Some(why) = why else { return Err(error) };
+            arm.warn(&format!("iteration {iteration}: {why}, so iteration {} is the last", iteration - 1));
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Checks the two keys that such methods have.
+pub(super) fn check(iterations: u32, warm_start: Option<WarmStart>) -> Result<(), Invalid> {
+    if iterations <= u32::from(warm_start.is_some()) {
+        return Err(Invalid { key: "iterations".into(), message: "must be at least 1, and at least 2 with a warm start".into() });
+    }
+    warm_start.map_or(Ok(()), WarmStart::check)
+}
+
 impl WarmStart {
     /// The lesson of iteration 1.
-    pub(super) fn lesson(self, arm: &mut Arm<'_>, first: FirstLesson) -> Result<Lesson<Adjusted<TrainingSet>>> {
+    fn lesson(self, arm: &mut Arm<'_>, first: FirstLesson) -> Result<Lesson<Adjusted<TrainingSet>>> {
         let problems = arm.training_problems(1);
         let (material, selection, attempts) = match first {
             FirstLesson::Known => (TrainingSet::of_known_rationales(arm.task(), &problems)?, SelectionCounts::default(), Vec::new()),
             FirstLesson::Own => {
                 let attempts = arm.collect(1, &problems, Start::Base, None)?;
                 let round = [Round { problems, attempts }];
-                let (material, selection) = TrainingSet::select(arm.task(), &round, SelectionRules::default())?;
+                let (material, selection) = rounds::select(arm, &round, SelectionRules::default())?;
                 let [round] = round;
                 (material, selection, round.attempts)
             }
@@ -46,8 +88,7 @@ impl WarmStart {
         Ok(Lesson { attempts, training_set, selection, start: Start::Base })
     }
 
-    /// Checks the values; the key of an error is relative to `[methods.NAME]`.
-    pub(super) fn check(self) -> Result<(), Invalid> {
+    fn check(self) -> Result<(), Invalid> {
         let invalid = |key: &str, message: &str| Err(Invalid { key: format!("warm_start.{key}"), message: message.into() });
         if self.steps == 0 {
             return invalid("steps", "must be at least 1");

@@ -38,8 +38,8 @@ pub(super) fn draw(curves: &[CostCurve]) -> Result<Option<String>> {
 }
 
 fn figure(curves: &[&CostCurve], svg: &mut String) -> DrawResult {
-    // A label for each method stands beside the panel.
-    let panel_height = PANEL.1.max(110 + 18 * curves.len() as u32);
+    // A label for each method stands beside the panel, and many curves need room to be told apart.
+    let panel_height = PANEL.1.max(110 + 24 * curves.len() as u32);
     let (width, height) = (2 * (PANEL.0 + 120), HEAD + panel_height + FOOT);
     let root = SVGBackend::with_string(svg, (width, height)).into_drawing_area();
     root.fill(&WHITE)?;
@@ -55,12 +55,18 @@ fn figure(curves: &[&CostCurve], svg: &mut String) -> DrawResult {
 
 fn footnote(curves: &[&CostCurve]) -> [String; 2] {
     let points = || curves.iter().flat_map(|curve| &curve.points);
-    let runs = points().map(|point| point.runs).max().unwrap_or(1);
+    let (fewest, most) = points().fold((u32::MAX, 1), |(fewest, most), point| (fewest.min(point.runs), most.max(point.runs)));
     let base = points().find(|point| point.iteration == 0).map(|point| format!(" The base model has {}%.", percent(point.accuracy)));
-    let bars = if runs > 1 {
-        format!("Marks: means over {runs} runs after each iteration; vertical bars: 95% intervals (Student's) over the runs.")
-    } else {
-        "Marks: one run after each iteration; vertical bars: 95% Wilson intervals.".to_owned()
+    let bars = match (fewest, most) {
+        (_, 1) => "Marks: one run after each iteration; vertical bars: 95% Wilson intervals.".to_owned(),
+        (1, most) => format!(
+            "Marks: means over up to {most} runs after each iteration; vertical bars: 95% intervals, Student's over the runs, Wilson's where \
+             there is one."
+        ),
+        (fewest, most) => {
+            let runs = if fewest == most { most.to_string() } else { format!("{fewest} to {most}") };
+            format!("Marks: means over {runs} runs after each iteration; vertical bars: 95% intervals (Student's) over the runs.")
+        }
     };
     let counted = "FLOPs: 2 for each parameter and token sampled or read in a prompt, 6 for each token trained; measuring is not counted.";
     [bars + &base.unwrap_or_default(), counted.to_owned()]
@@ -80,8 +86,14 @@ fn draw_panel(panel: &Panel, methods: &[&CostCurve], root: &Drawing<'_>, area: &
     }
     // What samples nothing has no place on the first axis.
     curves.retain(|curve| !curve.points.is_empty());
-    let costs = || curves.iter().flat_map(|curve| curve.points.iter().map(|(x, _)| *x));
-    let (first, last) = (costs().fold(f64::INFINITY, f64::min), costs().fold(f64::NEG_INFINITY, f64::max));
+    let costs: Vec<f64> = curves.iter().flat_map(|curve| curve.points.iter().map(|(x, _)| *x)).collect();
+    let (first, last) = (costs.iter().copied().fold(f64::INFINITY, f64::min), costs.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    // From the ten below all marks, since what is compared lies mostly close together; a bar that reaches below is cut.
+    let accuracies = curves.iter().flat_map(|curve| curve.points.iter().map(|(_, accuracy)| 100.0 * accuracy.mean));
+    let lowest = (accuracies.fold(100.0, f64::min) / 10.0).floor() * 10.0;
+    for (_, accuracy) in curves.iter_mut().flat_map(|curve| &mut curve.points) {
+        accuracy.low = accuracy.low.max(lowest / 100.0);
+    }
     area.draw(&Text::new(panel.title, (SIDE, 18), text(17, INK)))?;
     if curves.is_empty() {
         return area.draw(&Text::new("(not known)", (SIDE, 60), text(13, FAINT_INK)));
@@ -94,7 +106,7 @@ fn draw_panel(panel: &Panel, methods: &[&CostCurve], root: &Drawing<'_>, area: &
         .y_label_area_size(54)
         .build_cartesian_2d(
             Axis { range: first - 0.08..last + 0.08, ticks: ticks(first - 0.08, last + 0.08) },
-            Axis { range: -2.0..102.0, ticks: (0..=5).map(|n| f64::from(n * 20)).collect() },
+            Axis { range: lowest - 2.0..102.0, ticks: (0..=10).map(|n| f64::from(n * 10)).filter(|tick| *tick >= lowest).collect() },
         )?;
     chart
         .configure_mesh()

@@ -98,7 +98,7 @@ fn wrong_values_are_named() {
         ),
         (
             "methods.star.kind=stra",
-            "--set methods.star.kind: `methods.star.kind`: there is no kind \"stra\"; one of: few_shot, direct, star, grpo, spin, v_star, partial_hints, rft, rest_em, adastar, b_star; did you mean \"star\"?",
+            "--set methods.star.kind: `methods.star.kind`: there is no kind \"stra\"; one of: few_shot, direct, star, partial_hints, rft, rest_em, adastar, b_star, v_star, spin, grpo; did you mean \"star\"?",
         ),
         (
             "run=['x']",

@@ -358,7 +358,6 @@ sampling.samples_per_problem = 4
 [methods.spin]
 kind = "spin"
 iterations = 3
-warm_start = { steps = 5, learning_rate = 1e-3 }
 [methods.v_star]
 kind = "v_star"
 iterations = 2

@@ -4,7 +4,7 @@ use crate::doubles::{Bench, Numbers, ToyPolicy, ToyTrainer, Watcher, config};
 use starloop_core::policy::SamplingParameters;
 use starloop_core::self_consistency::{Sampled, measure};
 use starloop_core::task::{Split, Task};
-use starloop_core::types::{Example, GradedAttempt, Mode};
+use starloop_core::types::{Example, GradedAttempt, Mode, Verdict};
 use std::collections::HashSet;
 
 fn run(method: &str, overrides: &[&str]) -> Bench {
@@ -91,8 +91,8 @@ fn rft_learns_the_known_rationales_and_what_its_own_samples_add() {
 fn rft_does_without_known_rationales() {
     let bench = run("rft", &["methods.rft.sampler=samples"]);
     assert!(attempts(&bench, "rft", 1).iter().all(|graded| graded.attempt.checkpoint == "sha-of-0"));
-    // Nothing but level 0 is ever solved without a hint.
-    assert_eq!(right(&bench, "rft"), [10, 10, 10]);
+    // Without a hint a lucky sample solves one level more than the model: level 1 is had from the base's, level 2 from the sampler's.
+    assert_eq!(right(&bench, "rft"), [10, 20, 30]);
 }
 
 #[test]
@@ -164,9 +164,18 @@ fn several_samples_of_each_problem_are_measured() {
     let (base, mut policy, mut watcher) = (bench.place.path().join("base"), ToyPolicy::default(), Watcher::default());
     let (figures, sampled) = measure(&bench.task, &asked, &mut policy, &base, &mut watcher).unwrap();
     assert_eq!(figures.at.iter().map(|at| at.k).collect::<Vec<_>>(), [1, 2, 4]);
-    for at in &figures.at {
-        assert_eq!((at.majority.correct, at.majority.total, at.pass), (10, 40, 0.25), "it solves level 0 and is sure of it");
-    }
+    // It solves the ten problems of level 0 whatever is drawn, half of the ten of level 1 by luck, and none beyond.
+    let solved = |level: usize| &sampled[10 * level..][..10];
+    assert!(solved(0).iter().all(|problem| problem.majority_is_right && problem.verdicts.iter().all(Verdict::is_correct)));
+    assert!([2, 3].iter().all(|&level| solved(level).iter().flat_map(|problem| &problem.verdicts).all(|verdict| !verdict.is_correct())));
+    let [one, two, four] = figures.at[..] else { panic!("{figures:?}") };
+    let firsts = solved(1).iter().filter(|problem| problem.verdicts[0].is_correct()).count() as u64;
+    assert_eq!((one.majority.correct, one.majority.total), (10 + firsts, 40));
+    let lucky: usize = solved(1).iter().flat_map(|problem| &problem.verdicts).filter(|verdict| verdict.is_correct()).count();
+    assert!((one.pass - (10.0 + lucky as f64 / 4.0) / 40.0).abs() < 1e-12, "the share of all samples: {one:?}");
+    assert!(one.pass < two.pass && two.pass < four.pass && four.pass <= 0.5, "{figures:?}");
+    let ever = solved(1).iter().filter(|problem| problem.verdicts.iter().any(Verdict::is_correct)).count();
+    assert!((four.pass - (10 + ever) as f64 / 40.0).abs() < 1e-12);
     assert_eq!((sampled.len(), sampled[0].completions.len(), figures.tokens), (40, 4, 800));
     assert!(policy.prompts.borrow().iter().all(|prompt| prompt.starts_with("Q: 1\nA:seven times 1, so 7\n\nQ: ")));
 }

@@ -1,14 +1,12 @@
-//! GRPO, SPIN and V-STaR: what they learn from, and that whatever stops them, resuming leads to the same bytes.
+//! GRPO, SPIN and V-STaR: what they learn from.
 
-use crate::doubles::{Bench, CONFIG, ToyPolicy, ToyTrainer, Watcher, config};
-use crate::resume::stopped_at_any_call;
+use crate::doubles::{Bench, CONFIG, config};
 use starloop_core::config::Config;
 use starloop_core::error::Error;
 use starloop_core::event::Event;
 use starloop_core::metrics::TrainingMetrics;
 use starloop_core::objective::{LengthNormalization, Objective, RewardTerms};
 use starloop_core::trainer::{FineTuning, Trainer, Training, TrainingProgress};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 fn only(method: &str, overrides: &[&str]) -> Config {
@@ -54,7 +52,7 @@ fn grpo_ends_where_all_groups_are_right() {
 fn spin_plays_known_rationales_against_its_own_until_it_writes_them() {
     let bench = Bench::new();
     // The start from known rationales teaches all levels at once.
-    let watcher = bench.run("warm", &only("spin", &["methods.spin.warm_start.steps=1"]), false).unwrap();
+    let watcher = bench.run("warm", &only("spin", &["methods.spin.warm_start={ steps = 1, learning_rate = 1e-3 }"]), false).unwrap();
     assert!(watcher.warnings().iter().any(|warning| warning.contains("self-play ends here")), "{:?}", watcher.warnings());
     let run = bench.open("warm");
     let metrics = run.metrics("spin").unwrap();
@@ -62,9 +60,7 @@ fn spin_plays_known_rationales_against_its_own_until_it_writes_them() {
     assert_eq!(metrics[1].training.unwrap().steps, 1, "the warm start has its own settings");
     assert_eq!(run.iteration("spin", 1).examples().unwrap().unwrap().len(), 80);
 
-    let cold = CONFIG.replace("warm_start = { steps = 5, learning_rate = 1e-3 }", "");
-    let cold = Config::parse("cold.toml", &cold, &["run=['spin']".to_owned()]).unwrap();
-    bench.run("cold", &cold, false).unwrap();
+    bench.run("cold", &only("spin", &[]), false).unwrap();
     let pairs = bench.open("cold").iteration("spin", 1).preferences().unwrap().unwrap();
     // Level 0 is written as it is known; each of the other 60 problems has its opponent.
     assert_eq!(pairs.len(), 60);
@@ -97,28 +93,11 @@ fn v_star_trains_a_verifier_on_right_against_wrong_of_all_rounds_and_measures_th
     assert_eq!((one.verifier, one.likelihood), (one.pass, Some(one.pass)));
     assert!(three.pass.mean > one.pass.mean);
     assert!((three.verifier.mean - three.pass.mean).abs() < 1e-12, "{three:?}");
+    // Nor is there a vote of one; of three a lucky candidate of level 3 is outvoted by two that guess the same, so choosing does better.
+    assert!((one.majority.unwrap().mean - one.pass.mean).abs() < 1e-12);
+    assert!((0.75..three.verifier.mean).contains(&three.majority.unwrap().mean), "{three:?}");
     assert_eq!(verifier.scores().unwrap().unwrap().len(), 120);
     assert!(watcher.events.iter().any(|event| matches!(event, Event::Verified { .. })));
-}
-
-#[test]
-fn a_failure_at_any_call_and_a_death_at_any_event() {
-    let bench = Bench::new();
-    let config = config(&["run=['grpo', 'spin', 'v_star']", "training.keep_checkpoints=1"]);
-    let events = bench.run("whole", &config, false).unwrap().events.len();
-    let whole = bench.snapshot("whole");
-    let stopped = stopped_at_any_call(&bench, &config);
-    assert!(stopped > 20, "{stopped}");
-    for event in 0..events {
-        let name = format!("event-{event}");
-        let mut watcher = Watcher { dies_at: Some(event), ..Watcher::default() };
-        let died = catch_unwind(AssertUnwindSafe(|| {
-            bench.run_with(&name, &config, false, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)
-        }));
-        assert!(died.is_err());
-        bench.run(&name, &config, true).unwrap();
-        assert_eq!(bench.snapshot(&name), whole, "died at event {event}");
-    }
 }
 
 #[test]
@@ -147,8 +126,8 @@ fn settings_that_cannot_be_are_told_by_their_keys() {
         ("methods.grpo.clip=[1.5, 0.2]", "methods.grpo.clip", "0..1"),
         ("methods.grpo.kl=-0.1", "methods.grpo.kl", "0 or more"),
         ("methods.spin.beta=0.0", "methods.spin.beta", "above 0"),
-        ("methods.spin.iterations=1", "methods.spin.iterations", "at least 2"),
-        ("methods.spin.warm_start.steps=0", "methods.spin.warm_start.steps", "at least 1"),
+        ("methods.spin.iterations=0", "methods.spin.iterations", "at least 1"),
+        ("methods.spin.warm_start={ steps = 0, learning_rate = 1e-3 }", "methods.spin.warm_start.steps", "at least 1"),
         ("methods.v_star.verifier.best_of=[4]", "methods.v_star.verifier.best_of", "candidates"),
         ("methods.v_star.sampling.samples_per_problem=1", "", ""),
     ] {

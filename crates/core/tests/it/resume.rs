@@ -1,15 +1,18 @@
 //! Whatever stops a run, resuming leads to the same bytes.
 
-use crate::doubles::{Bench, Fault, ToyPolicy, ToyTrainer, Watcher, config};
+use crate::doubles::{Bench, CONFIG, Fault, ToyPolicy, ToyTrainer, Watcher, config};
 use starloop_core::config::Config;
 use starloop_core::error::Error;
+use starloop_core::method::REGISTRY;
 use starloop_core::run_dir::RunDir;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Stops a run of `config` at each call of policy and trainer in turn, and each time resumes it to the bytes of an uninterrupted one. Returns
 /// how many calls there were.
-pub fn stopped_at_any_call(bench: &Bench, config: &Config) -> usize {
+fn stopped_at_any_call(config: &Config) -> usize {
+    let bench = Bench::new();
     bench.run("whole", config, false).unwrap();
     let whole = bench.snapshot("whole");
     let mut stopped = 0;
@@ -25,64 +28,96 @@ pub fn stopped_at_any_call(bench: &Bench, config: &Config) -> usize {
         assert!(result.is_err());
         stopped += 1;
         bench.run(&name, config, true).unwrap();
-        assert_eq!(bench.snapshot(&name), whole, "stopped at call {call}");
+        assert_eq!(bench.snapshot(&name), whole, "{:?} stopped at call {call}", config.run);
     }
     stopped
 }
 
-#[test]
-fn a_failure_at_any_call_of_policy_or_trainer() {
-    let stopped = stopped_at_any_call(&Bench::new(), &config(&["training.keep_checkpoints=1"]));
-    assert!(stopped > 15, "{stopped}");
+/// The same where the program dies at each event in turn. Returns how many events there were.
+fn died_at_any_event(config: &Config) -> usize {
+    let bench = Bench::new();
+    let events = bench.run("whole", config, false).unwrap().events.len();
+    let whole = bench.snapshot("whole");
+    for event in 0..events {
+        let name = format!("event-{event}");
+        let mut watcher = Watcher { dies_at: Some(event), ..Watcher::default() };
+        let died = catch_unwind(AssertUnwindSafe(|| {
+            bench.run_with(&name, config, false, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)
+        }));
+        assert!(died.is_err());
+        bench.run(&name, config, true).unwrap();
+        assert_eq!(bench.snapshot(&name), whole, "{:?} died at event {event}", config.run);
+    }
+    events
 }
 
-/// The methods beyond the paper's, each on its own.
-const FAMILY: [&str; 5] = ["partial", "rft", "rest_em", "adastar", "b_star"];
+/// Every kind of method, and STaR in all its ways to go on, each on its own.
+const FAMILY: [(&str, &[&str]); 15] = [
+    ("few_shot", &[]),
+    ("direct", &[]),
+    ("rationales", &[]),
+    ("star", &[]),
+    ("without", &[]),
+    ("star", &["methods.star.accumulate=true"]),
+    ("star", &["methods.star.reset_to_base=false"]),
+    ("star", &["methods.star.accumulate=true", "methods.star.reset_to_base=false", "methods.star.rationalizer=base"]),
+    ("partial", &[]),
+    ("rft", &[]),
+    ("rft", &["methods.rft.sampler=samples"]),
+    ("rest_em", &[]),
+    ("adastar", &[]),
+    ("b_star", &[]),
+    ("v_star", &[]),
+];
+
+/// Those that learn by an objective of their own, with and without a fine-tuning first.
+const WITH_OBJECTIVES: [(&str, &[&str]); 5] = [
+    ("spin", &[]),
+    ("spin", &["methods.spin.warm_start={ steps = 1, learning_rate = 1e-3 }"]),
+    ("grpo", &[]),
+    ("grpo", &["methods.grpo.warm_start={ steps = 1, learning_rate = 1e-3 }"]),
+    ("v_star", &["methods.v_star.warm_start={ steps = 1, learning_rate = 1e-3 }"]),
+];
+
+/// Configs of all of them: two iterations, so that one goes on from another; few steps, of which each is an event; and one checkpoint kept,
+/// which is what a run has that loses the most.
+fn family() -> impl Iterator<Item = Config> {
+    const ROUNDS: [&str; 9] = ["star", "without", "partial", "rest_em", "adastar", "b_star", "v_star", "spin", "grpo"];
+    FAMILY.iter().chain(&WITH_OBJECTIVES).map(|(method, settings)| {
+        let mut overrides = vec![format!("run=['{method}']")];
+        overrides.extend(ROUNDS.map(|method| format!("methods.{method}.iterations=2")));
+        overrides.extend(["training.keep_checkpoints=1", "training.steps=1"].iter().chain(*settings).map(|&setting| setting.to_owned()));
+        Config::parse("toy.toml", CONFIG, &overrides).unwrap()
+    })
+}
 
 #[test]
-fn a_failure_at_any_call_of_any_method_of_the_family() {
-    for method in FAMILY {
-        let bench = Bench::new();
-        let run = format!("run=['{method}']");
-        let config = config(&[&run, "training.keep_checkpoints=1"]);
-        bench.run("whole", &config, false).unwrap();
-        let whole = bench.snapshot("whole");
-        for call in 0.. {
-            let name = format!("call-{call}");
-            let fault = Fault::at(call);
-            let mut policy = ToyPolicy { fault: Some(&fault), ..ToyPolicy::default() };
-            let mut trainer = ToyTrainer { fault: Some(&fault), ..ToyTrainer::default() };
-            let result = bench.run_with(&name, &config, false, &mut policy, &mut trainer, &mut Watcher::default());
-            if fault.is_ahead() {
-                assert!(call > 6, "{method}: {call}");
-                break;
-            }
-            assert!(result.is_err());
-            bench.run(&name, &config, true).unwrap();
-            assert_eq!(bench.snapshot(&name), whole, "{method} stopped at call {call}");
-        }
+fn every_kind_of_method_is_resumed_here() {
+    let resumed: BTreeSet<&str> = family().map(|config| config.methods[&config.run[0]].kind).collect();
+    assert_eq!(resumed, REGISTRY.iter().map(|kind| kind.kind).collect());
+}
+
+#[test]
+fn a_failure_at_any_call_of_any_method() {
+    for config in family() {
+        let stopped = stopped_at_any_call(&config);
+        assert!(stopped >= 2, "{:?}: {stopped}", config.run);
     }
 }
 
 #[test]
-fn a_death_at_any_event_of_any_method_of_the_family() {
-    for method in FAMILY {
-        let bench = Bench::new();
-        let run = format!("run=['{method}']");
-        let config = config(&[&run]);
-        let events = bench.run("whole", &config, false).unwrap().events.len();
-        let whole = bench.snapshot("whole");
-        for event in 0..events {
-            let name = format!("event-{event}");
-            let mut watcher = Watcher { dies_at: Some(event), ..Watcher::default() };
-            let died = catch_unwind(AssertUnwindSafe(|| {
-                bench.run_with(&name, &config, false, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)
-            }));
-            assert!(died.is_err());
-            bench.run(&name, &config, true).unwrap();
-            assert_eq!(bench.snapshot(&name), whole, "{method} died at event {event}");
-        }
+fn a_death_at_any_event_of_any_method() {
+    for config in family() {
+        let events = died_at_any_event(&config);
+        assert!(events >= 4, "{:?}: {events}", config.run);
     }
+}
+
+#[test]
+fn a_failure_and_a_death_among_several_methods() {
+    let config = config(&["training.keep_checkpoints=1", "methods.star.iterations=2"]);
+    assert!(stopped_at_any_call(&config) > 10);
+    assert!(died_at_any_event(&config) > 20);
 }
 
 #[test]
@@ -100,24 +135,6 @@ fn a_death_around_the_final_figure() {
         }
         bench.run(&format!("cut-{count}"), &config, true).unwrap();
         assert_eq!(bench.snapshot(&format!("cut-{count}")), whole, "without {:?}", &finals[..count]);
-    }
-}
-
-#[test]
-fn a_death_at_any_event() {
-    let bench = Bench::new();
-    let config = config(&["methods.star.iterations=2"]);
-    let events = bench.run("whole", &config, false).unwrap().events.len();
-    let whole = bench.snapshot("whole");
-    for event in 0..events {
-        let name = format!("event-{event}");
-        let mut watcher = Watcher { dies_at: Some(event), ..Watcher::default() };
-        let died = catch_unwind(AssertUnwindSafe(|| {
-            bench.run_with(&name, &config, false, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)
-        }));
-        assert!(died.is_err());
-        bench.run(&name, &config, true).unwrap();
-        assert_eq!(bench.snapshot(&name), whole, "died at event {event}");
     }
 }
 
