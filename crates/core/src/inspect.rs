@@ -110,7 +110,7 @@ impl Filter {
     fn holds(&self, found: &Found) -> bool {
         let GradedAttempt { attempt, verdict, .. } = &found.graded;
         let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
-        let kept = |wanted| if wanted { found.fate == Fate::Kept } else { found.fate.is_dropped() };
+        let kept = |wanted| if wanted { found.fate.is_kept() } else { found.fate.is_dropped() };
         self.iteration.is_none_or(|wanted| wanted == found.iteration)
             && self.problem.as_ref().is_none_or(|wanted| is_named(&attempt.problem, wanted))
             && self.purpose.is_none_or(|wanted| wanted == found.purpose)

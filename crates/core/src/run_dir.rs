@@ -385,6 +385,11 @@ impl IterationDir {
         read_lines(&self.root.join(REWARDS))
     }
 
+    /// The file of pairs or of rewarded samples, if it is what was trained on.
+    pub fn compared_file(&self) -> Option<PathBuf> {
+        [PREFERENCES, REWARDS].map(|name| self.root.join(name)).into_iter().find(|path| path.exists())
+    }
+
     /// Writes what is trained on, unless it is there.
     pub fn write_learned(&self, learned: Learned<'_>) -> Result<()> {
         let name = match learned {

@@ -246,6 +246,12 @@ fn fate_text(fate: Fate) -> &'static str {
         Fate::Duplicate => ", dropped: a duplicate",
         Fate::OverLimit => ", dropped: over the limit of its problem",
         Fate::Open => ", selection to come",
+        Fate::Restated => ", dropped: only restates the hint",
+        Fate::Unsure => ", dropped: the model was not sure of it",
+        Fate::SamePath => ", dropped: the same path as another",
+        Fate::OwnRule => ", dropped: by a rule of its method",
+        Fate::Compared => ", learned from beside others",
+        Fate::NotCompared => ", dropped: nothing to compare it with",
     }
 }
 

@@ -28,13 +28,18 @@ pub fn training_set(directory: &RunDir, method: &MethodReport, iteration: Option
     let last = trained.next_back().map(|iteration| iteration.metrics.iteration);
     let iteration = iteration.or(last).unwrap_or_default();
     let mut learned = Vec::new();
-    let found = directory.iteration(&method.name, iteration).each_example(|example| {
+    let place = directory.iteration(&method.name, iteration);
+    let found = place.each_example(|example| {
         let (problem, mode) = (example.problem.0, example.mode.to_string());
         learned.push(Learned { prompt: example.prompt, completion: example.completion, problem, mode });
         Ok(())
     })?;
     if !found {
-        let message = format!("{} learned from nothing in iteration {iteration}", method.name);
+        let from = match place.compared_file() {
+            Some(file) => format!("no completions to imitate, but from what stands in {}", file.display()),
+            None => "nothing".to_owned(),
+        };
+        let message = format!("{} learned in iteration {iteration} from {from}", method.name);
         return Err(Error::Unexportable { path: directory.root().to_owned(), message });
     }
     Ok(learned)

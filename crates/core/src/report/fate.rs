@@ -2,11 +2,15 @@
 //!
 //! The decision is not written beside the attempts. What was kept is: it stands in `train.jsonl`, and that file alone is believed. For the
 //! right answers that are not in it, the rules of selection that hold for every method are gone through once more, in their order
-//! (`training_set.rs`), and what none of them explains fell to the method's own, such as the limit of examples of a problem.
-//! [`Fates::agree_with`] compares the reasons with what the run counted.
+//! (`training_set.rs`), and what none of them explains fell to the method's own. Which of those it was is told where the run counted one
+//! of them alone; of several, only that it was one of them. [`Fates::agree_with`] compares the reasons with what the run counted.
+//!
+//! Methods that compare completions instead of imitating them (GRPO, SPIN) learn from wrong ones too: what stands in `rewards.jsonl` or
+//! `preferences.jsonl` was compared, whatever its verdict.
 
 use crate::error::Result;
 use crate::metrics::SelectionCounts;
+use crate::objective::PreferencePair;
 use crate::run_dir::IterationDir;
 use crate::task::Task;
 use crate::types::{GradedAttempt, Mode, ProblemId};
@@ -29,20 +33,67 @@ pub enum Fate {
     FalseStep,
     /// Dropped: the problem has the same rationale already.
     Duplicate,
-    /// Dropped by a rule of the method's own, such as the limit of examples of a problem.
+    /// Dropped: the problem has its share of examples already.
     OverLimit,
     /// Selection has not been done yet.
     Open,
+    /// Dropped: it only restates the hint.
+    Restated,
+    /// Dropped: the model was not sure enough of it.
+    Unsure,
+    /// Dropped: another rationale that was kept takes the same path.
+    SamePath,
+    /// Dropped by one of the method's own rules; by which of several is not known.
+    OwnRule,
+    /// It is learned from, right or wrong, beside others: in a group of samples or in a pair.
+    Compared,
+    /// There was nothing to compare it with: its group is all right, or it is the known rationale or one that was paired already.
+    NotCompared,
 }
 
 impl Fate {
     /// Every fate, in the order in which reports number them.
-    pub const ALL: [Fate; 8] =
-        [Fate::Measured, Fate::NotRight, Fate::Kept, Fate::LeakedHint, Fate::FalseStep, Fate::Duplicate, Fate::OverLimit, Fate::Open];
+    pub const ALL: [Fate; 14] = [
+        Fate::Measured,
+        Fate::NotRight,
+        Fate::Kept,
+        Fate::LeakedHint,
+        Fate::FalseStep,
+        Fate::Duplicate,
+        Fate::OverLimit,
+        Fate::Open,
+        Fate::Restated,
+        Fate::Unsure,
+        Fate::SamePath,
+        Fate::OwnRule,
+        Fate::Compared,
+        Fate::NotCompared,
+    ];
+
+    /// Whether it is learned from.
+    pub fn is_kept(self) -> bool {
+        matches!(self, Fate::Kept | Fate::Compared)
+    }
 
     /// A right answer that is not learned from.
     pub fn is_dropped(self) -> bool {
-        matches!(self, Fate::LeakedHint | Fate::FalseStep | Fate::Duplicate | Fate::OverLimit)
+        !self.is_kept() && !matches!(self, Fate::Measured | Fate::NotRight | Fate::Open)
+    }
+
+    /// What is left to explain a right answer by, after the rules that hold for every method.
+    fn by_own_rule(counted: &SelectionCounts) -> Fate {
+        let SelectionCounts { dropped_restated, dropped_unsure, dropped_same_path, dropped_over_limit, .. } = *counted;
+        let rules = [
+            (dropped_restated, Fate::Restated),
+            (dropped_unsure, Fate::Unsure),
+            (dropped_same_path, Fate::SamePath),
+            (dropped_over_limit, Fate::OverLimit),
+        ];
+        let mut at_work = rules.into_iter().filter(|(count, _)| *count > 0).map(|(_, fate)| fate);
+        match (at_work.next(), at_work.next()) {
+            (Some(only), None) => only,
+            _ => Fate::OwnRule,
+        }
     }
 }
 
@@ -51,6 +102,10 @@ pub struct Fates<'a> {
     grader: Option<&'a dyn Task>,
     /// What is learned from and was not seen yet; `None` before selection.
     learned: Option<HashSet<(ProblemId, Mode, String)>>,
+    /// What is learned from by comparison; `None` where completions are imitated.
+    compared: Option<HashSet<(ProblemId, String)>>,
+    /// The reason of what no rule that holds for every method explains.
+    own_rule: Fate,
     /// Rationales that came so far to the question whether they are new.
     seen: HashSet<(ProblemId, String)>,
     counts: SelectionCounts,
@@ -60,22 +115,33 @@ impl<'a> Fates<'a> {
     /// Of the iteration in `place`. Without a grader, leaked hints and false steps are not recognised.
     ///
     /// # Errors
-    /// `train.jsonl` cannot be read.
+    /// The files of the iteration cannot be read.
     pub fn of(place: &IterationDir, grader: Option<&'a dyn Task>) -> Result<Fates<'a>> {
         let mut learned = HashSet::new();
         let found = place.each_example(|example| {
             learned.insert((example.problem, example.mode, example.completion));
             Ok(())
         })?;
-        Ok(Fates { grader, learned: found.then_some(learned), seen: HashSet::new(), counts: SelectionCounts::default() })
+        let compared = if found { None } else { compared(place)? };
+        let own_rule = place.metrics()?.map_or(Fate::OwnRule, |metrics| Fate::by_own_rule(&metrics.selection));
+        let learned = found.then_some(learned);
+        Ok(Fates { grader, learned, compared, own_rule, seen: HashSet::new(), counts: SelectionCounts::default() })
     }
 
     /// The fate of the next attempt.
     pub fn next(&mut self, graded: &GradedAttempt) -> Fate {
+        let attempt = &graded.attempt;
+        if let Some(compared) = &self.compared {
+            let is_compared = compared.contains(&(attempt.problem.clone(), attempt.completion.clone()));
+            return match (is_compared, graded.verdict.is_correct()) {
+                (true, _) => Fate::Compared,
+                (false, true) => Fate::NotCompared,
+                (false, false) => Fate::NotRight,
+            };
+        }
         if !graded.verdict.is_correct() {
             return Fate::NotRight;
         }
-        let attempt = &graded.attempt;
         let Some(learned) = &mut self.learned else { return Fate::Open };
         let rationale = (attempt.problem.clone(), attempt.completion.clone());
         if learned.remove(&(attempt.problem.clone(), attempt.mode, attempt.completion.clone())) {
@@ -99,8 +165,9 @@ impl<'a> Fates<'a> {
             self.counts.dropped_duplicate += 1;
             return Fate::Duplicate;
         }
+        // Which of the method's rules it was makes no difference to the sum that is compared.
         self.counts.dropped_over_limit += 1;
-        Fate::OverLimit
+        self.own_rule
     }
 
     /// Whether every reason that was given came out as often as the run itself counted; `None` where that cannot be told, because examples
@@ -115,6 +182,15 @@ impl<'a> Fates<'a> {
         };
         Some(alike(&self.counts) == alike(counted))
     }
+}
+
+/// The completions of an iteration that are learned from beside others; `None` where there is neither file.
+fn compared(place: &IterationDir) -> Result<Option<HashSet<(ProblemId, String)>>> {
+    if let Some(samples) = place.rewards()? {
+        return Ok(Some(samples.into_iter().map(|sample| (sample.problem, sample.completion)).collect()));
+    }
+    let of_pair = |pair: PreferencePair| [(pair.problem.clone(), pair.chosen), (pair.problem, pair.rejected)];
+    Ok(place.preferences()?.map(|pairs| pairs.into_iter().flat_map(of_pair).collect()))
 }
 
 #[cfg(test)]
@@ -147,11 +223,16 @@ mod tests {
         GradedAttempt { attempt, verdict, reading: None, faithful: None }
     }
 
-    fn place(learned: &[(&str, Mode, &str)]) -> (tempfile::TempDir, IterationDir) {
+    fn empty_place() -> (tempfile::TempDir, IterationDir) {
         let directory = tempfile::tempdir().unwrap();
         let config = Config::load("smoke", &[]).unwrap();
         let (run, _) = RunDir::open(directory.path(), &config, false).unwrap();
         let place = run.iteration("star", 1);
+        (directory, place)
+    }
+
+    fn place(learned: &[(&str, Mode, &str)]) -> (tempfile::TempDir, IterationDir) {
+        let (directory, place) = empty_place();
         let example = |&(problem, mode, completion): &(&str, Mode, &str)| Example {
             problem: ProblemId(problem.into()),
             mode,
@@ -170,7 +251,7 @@ mod tests {
         let story = [
             ("a", Mode::Unhinted, "one", Verdict::Correct, Fate::Kept),
             ("a", Mode::Unhinted, "one", Verdict::Correct, Fate::Duplicate),
-            ("a", Mode::Unhinted, "another", Verdict::Correct, Fate::OverLimit),
+            ("a", Mode::Unhinted, "another", Verdict::Correct, Fate::OwnRule),
             ("a", Mode::Unhinted, "<<2+2=5>> so 5", Verdict::Correct, Fate::FalseStep),
             ("b", Mode::Unhinted, "two", Verdict::Unparsed, Fate::NotRight),
             ("b", Mode::Hinted, "As the hint says, 5", Verdict::Correct, Fate::LeakedHint),
@@ -203,5 +284,43 @@ mod tests {
         assert_eq!(fates.agree_with(&SelectionCounts::default()), None);
         let (_directory, place) = place(&[("z", Mode::Unhinted, "of an earlier iteration")]);
         assert_eq!(Fates::of(&place, None).unwrap().agree_with(&SelectionCounts::default()), None);
+    }
+
+    #[test]
+    fn a_rule_of_the_methods_own_is_named_where_it_is_the_only_one() {
+        let with = |count: fn(&mut SelectionCounts) -> &mut u64| {
+            let mut counts = SelectionCounts::default();
+            *count(&mut counts) = 3;
+            counts
+        };
+        assert_eq!(Fate::by_own_rule(&with(|counts| &mut counts.dropped_restated)), Fate::Restated);
+        assert_eq!(Fate::by_own_rule(&with(|counts| &mut counts.dropped_unsure)), Fate::Unsure);
+        assert_eq!(Fate::by_own_rule(&with(|counts| &mut counts.dropped_same_path)), Fate::SamePath);
+        assert_eq!(Fate::by_own_rule(&with(|counts| &mut counts.dropped_over_limit)), Fate::OverLimit);
+        let two = SelectionCounts { dropped_unsure: 1, dropped_over_limit: 1, ..SelectionCounts::default() };
+        assert_eq!(Fate::by_own_rule(&two), Fate::OwnRule);
+    }
+
+    #[test]
+    fn what_is_compared_is_learned_from_right_or_wrong() {
+        let (_directory, place) = empty_place();
+        let pair = PreferencePair {
+            problem: ProblemId("a".into()),
+            prompt: String::new(),
+            chosen: "the known one".into(),
+            rejected: "one of its own".into(),
+            rejected_cut: false,
+        };
+        place.write_learned(Learned::Preferences(&[pair], 0.1)).unwrap();
+        let mut fates = Fates::of(&place, None).unwrap();
+        let story = [
+            ("one of its own", Verdict::Unparsed, Fate::Compared),
+            ("another", Verdict::Correct, Fate::NotCompared),
+            ("a third", Verdict::Unparsed, Fate::NotRight),
+        ];
+        for (completion, verdict, fate) in story {
+            assert_eq!(fates.next(&attempt("a", Mode::Unhinted, completion, verdict)), fate, "{completion}");
+        }
+        assert_eq!(fates.agree_with(&SelectionCounts::default()), None);
     }
 }

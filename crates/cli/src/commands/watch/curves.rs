@@ -36,7 +36,7 @@ pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
     if points().next().is_none() {
         return Paragraph::new("nothing was measured yet").dim().render(inner, buffer);
     }
-    let [chart, legend] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(LEGEND.min(inner.width / 3))]).areas(inner);
+    let [chart, legend] = places(inner, curves.len());
     let last = points().map(|(x, _)| *x).fold(1.0, f64::max);
     let (low, high) = match screen.view.curve {
         Curve::Loss => (0.0, points().map(|(_, y)| *y).fold(1e-6, f64::max)),
@@ -52,12 +52,27 @@ pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
         .x_axis(Axis::default().title(unit).bounds([0.0, last]).labels(ends))
         .y_axis(Axis::default().bounds([low, high]).labels([label(low), label(f64::midpoint(low, high)), label(high)]))
         .render(chart, buffer);
-    let lines = curves.iter().enumerate().map(|(place, curve)| {
+    let line = |(place, curve): (usize, &Named)| {
         let sign = Span::styled(SIGNS[place % SIGNS.len()], style(place));
-        Line::from(vec![" ".into(), sign, " ".into(), curve.name.as_str().into(), " ".into(), curve.last.as_str().bold()])
-    });
-    Paragraph::new(lines.collect::<Vec<_>>()).render(legend, buffer);
+        Line::from(vec![" ".into(), sign, " ".into(), curve.name.clone().into(), " ".into(), curve.last.clone().bold()])
+    };
+    let mut lines: Vec<_> = curves.iter().enumerate().map(line).collect();
+    let room = usize::from(legend.height);
+    if lines.len() > room {
+        lines.truncate(room.saturating_sub(1));
+        lines.push(Line::from(format!(" and {} more", curves.len() - lines.len())).dim());
+    }
+    Paragraph::new(lines).render(legend, buffer);
     draw_ends(&curves, style, chart, [last, high], buffer);
+}
+
+/// The chart, and the legend: beside it where both have room, or else below it.
+fn places(inner: Rect, curves: usize) -> [Rect; 2] {
+    if inner.width >= 2 * LEGEND {
+        return Layout::horizontal([Constraint::Fill(1), Constraint::Length(LEGEND)]).areas(inner);
+    }
+    let lines = (curves as u16).min(inner.height / 2);
+    Layout::vertical([Constraint::Fill(1), Constraint::Length(lines)]).areas(inner)
 }
 
 /// Each curve's sign where it ends, as the legend shows it.

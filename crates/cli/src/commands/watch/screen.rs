@@ -1,7 +1,7 @@
 //! One screen: what is under way, the curves, the stages and methods, what the model wrote.
 
 use super::curves;
-use super::words::{count, duration, percent, purpose, units};
+use super::words::{count, duration, percent, purpose, selected, units};
 use crate::progress::stage_name;
 use crate::untrusted::{self, visible};
 use ratatui::buffer::Buffer;
@@ -254,9 +254,13 @@ impl Screen<'_> {
         let widths = [Constraint::Length(13), Constraint::Length(5), Constraint::Length(6), Constraint::Length(8), Constraint::Fill(1)];
         Table::new(rows, widths)
             .header(Row::new(["stage", "done", "tokens", "tokens/s", "time"]).style(Style::new().dim()))
-            .block(Block::bordered().title(title(&heading)))
+            .block(Block::bordered().title(title(&heading)).title_bottom(self.selection()))
             .render(stages, buffer);
-        let rows = self.progress.methods.iter().map(|method| {
+        // Of more methods than there is room for, those that end with the one that is looked at.
+        let room = usize::from(below.height.saturating_sub(2));
+        let looked_at = self.progress.methods.iter().position(|method| method.name == self.view.method(self.progress)).unwrap_or(0);
+        let above = (looked_at + 1).saturating_sub(room);
+        let rows = self.progress.methods.iter().skip(above).map(|method| {
             let chosen = method.name == self.view.method(self.progress);
             let row = Row::new([untrusted::line(&method.name), progress_of(method), accuracy_of(method)]);
             if chosen { row.style(Style::new().bold()) } else { row }
@@ -264,6 +268,15 @@ impl Screen<'_> {
         Table::new(rows, [Constraint::Fill(1), Constraint::Length(12), Constraint::Length(14)])
             .block(Block::bordered().title(title("methods")))
             .render(below, buffer);
+    }
+
+    /// What the last iteration of the method that is looked at kept to learn from.
+    fn selection(&self) -> Line<'static> {
+        let name = self.view.method(self.progress);
+        let method = self.progress.methods.iter().find(|method| method.name == name);
+        let last = method.and_then(|method| method.iterations.iter().rfind(|metrics| metrics.unhinted.attempts > 0));
+        let Some(metrics) = last else { return Line::default() };
+        Line::from(format!(" iteration {}: {} ", metrics.iteration, selected(&metrics.selection))).dim()
     }
 
     fn rationale(&self, area: Rect, buffer: &mut Buffer) {
@@ -313,6 +326,7 @@ fn progress_of(method: &MethodProgress) -> String {
     let finished = method.iterations.iter().map(|metrics| metrics.iteration).max();
     match (finished, method.planned) {
         (None, _) => "not begun".to_owned(),
+        (Some(_), Some(0)) => "measured".to_owned(),
         (Some(finished), Some(planned)) => format!("{finished} of {planned}"),
         (Some(finished), None) => finished.to_string(),
     }

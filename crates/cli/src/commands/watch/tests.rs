@@ -144,6 +144,25 @@ fn curves_change_and_the_loss_has_its_unit() {
 }
 
 #[test]
+fn a_narrow_screen_has_room_for_the_legend_the_stages_and_what_was_kept() {
+    let mut progress = progress();
+    let selection = SelectionCounts { kept_unhinted: 75, kept_hinted: 12, dropped_duplicate: 3, ..SelectionCounts::default() };
+    progress.methods[0].iterations[1].unhinted.attempts = 100;
+    progress.methods[0].iterations[1].selection = selection;
+    progress.methods[1].iterations = vec![metrics(1, 30)];
+    progress.methods[1].name = "direct_equal_tokens".into();
+    let buffer = drawn((80, 40), &progress, &[], &View::default());
+    shows(&buffer, &["● star 75.0%", "■ direct_equal_tokens 30.0%", "sampling", "tokens/s", "iteration 1: kept 75 + 12 hinted, dropped 3"]);
+    progress.methods = vec![progress.methods[0].clone(); 20];
+    shows(&drawn((80, 40), &progress, &[], &View::default()), &["● star 75.0%", "and 16 more"]);
+    for (place, method) in progress.methods.iter_mut().enumerate() {
+        method.name = format!("method-{place}");
+    }
+    let last = View { chosen: Some("method-19".into()), ..View::default() };
+    shows(&drawn((80, 40), &progress, &[], &last), &["method-19 1 of 5"]);
+}
+
+#[test]
 fn silence_is_told_from_work() {
     let late = Progress { last_news: Some(0.0), ..progress() };
     shows(

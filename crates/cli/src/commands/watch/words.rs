@@ -2,6 +2,7 @@
 
 use starloop_core::event::Stage;
 use starloop_core::inspect::Purpose;
+use starloop_core::metrics::SelectionCounts;
 
 pub fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;
@@ -34,6 +35,15 @@ pub fn units(stage: Stage) -> &'static str {
     if matches!(stage, Stage::FineTuning | Stage::Pretraining) { "steps" } else { "completions" }
 }
 
+/// What selection kept and dropped, in at most 31 characters for counts below ten thousand.
+pub fn selected(counts: &SelectionCounts) -> String {
+    if counts.pairs > 0 {
+        return format!("{} pairs", count(counts.pairs as f64));
+    }
+    let hinted = if counts.kept_hinted > 0 { format!(" + {} hinted", count(counts.kept_hinted as f64)) } else { String::new() };
+    format!("kept {}{hinted}, dropped {}", count(counts.kept_unhinted as f64), count(counts.dropped() as f64))
+}
+
 pub fn purpose(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Unhinted => "unaided",
@@ -58,5 +68,13 @@ mod tests {
         for (number, expected) in counts {
             assert_eq!(count(number), expected);
         }
+    }
+
+    #[test]
+    fn selection_is_told_in_a_line() {
+        let counts = SelectionCounts { kept_unhinted: 120, kept_hinted: 30, dropped_duplicate: 4, ..SelectionCounts::default() };
+        assert_eq!(selected(&counts), "kept 120 + 30 hinted, dropped 4");
+        assert_eq!(selected(&SelectionCounts { kept_hinted: 0, ..counts }), "kept 120, dropped 4");
+        assert_eq!(selected(&SelectionCounts { pairs: 44, ..SelectionCounts::default() }), "44 pairs");
     }
 }

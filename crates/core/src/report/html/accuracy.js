@@ -18,6 +18,8 @@ const accuracyPoint = (x, accuracy, name) => ({
 
 const evaluated = (method) => method.iterations.filter((iteration) => iteration.metrics.accuracy.total > 0);
 
+const [mostTogether, mostPanels] = [6, 24];
+
 const overallChart = () => {
   const series = arms.filter(({ method }) => evaluated(method).length > 0).map(({ method, name }) => {
     const points = evaluated(method).map(({ metrics }) => accuracyPoint(metrics.iteration, metrics.accuracy, name));
@@ -50,11 +52,16 @@ const classChart = ({ method, name }) => {
     return { name: of, end: `${of} ${percent(points.at(-1)?.y)}%`, points };
   }).filter((one) => one.points.length > 0);
   const all = series.flatMap((one) => one.points);
-  return lineChart(`${method.title} (${plain(name)}), class by class`, {
-    x: iterationAxis(iterations.at(-1).metrics.iteration),
-    y: percentAxis(Math.max(...all.map((point) => point.high))),
-    series,
-  });
+  const axes = { x: iterationAxis(iterations.at(-1).metrics.iteration), y: percentAxis(Math.max(...all.map((point) => point.high))) };
+  const title = `${method.title} (${plain(name)}), class by class`;
+  if (series.length <= mostTogether) return lineChart(title, { ...axes, series });
+  // More lines than can be told apart: a small chart for each class, all to one scale.
+  return element("div", { class: "wide" }, element("h3", {}, title),
+    element("div", { class: "small panels" }, series.slice(0, mostPanels).map((one) => {
+      const last = one.points.at(-1);
+      return lineChart(`${plain(one.name)}: ${percent(last.y)}%`, { x: { ...axes.x, label: "iteration" }, y: { ...axes.y, label: "%" }, series: [{ ...one, end: "" }], height: 170 });
+    })),
+    series.length > mostPanels && element("p", { class: "note" }, `${series.length - mostPanels} more classes are in the table below.`));
 };
 
 const accuracyTable = ({ method, name }) => {

@@ -2,6 +2,9 @@
 
 const rowHeight = 54;
 
+/** What tells a problem from the others of its split: the last part of its id. */
+const lastPart = (id) => id.slice(id.lastIndexOf("/") + 1) || id;
+
 /** Everything about the attempts: columns, ids, pages, and the attempts of each problem. */
 const openStore = async () => {
   const [attempts, ids] = await Promise.all([openColumns(), unpackJson("ids")]);
@@ -23,9 +26,9 @@ const openStore = async () => {
 const filters = [
   ["arm", "Method", () => arms.map((arm, number) => [number, plain(arm.name)])],
   ["iteration", "Iteration", (attempts) => [...new Set(attempts.iteration)].sort((a, b) => a - b).map((number) => [number, String(number)])],
-  ["kind", "Asked", (attempts) => [...new Set(attempts.kind)].sort().map((number) => [number, kinds[number]])],
-  ["verdict", "Verdict", (attempts) => [...new Set(attempts.verdict)].sort().map((number) => [number, verdicts[number].name])],
-  ["fate", "Kept or dropped", (attempts) => [...new Set(attempts.fate)].sort().map((number) => [number, fates[number]])],
+  ["kind", "Asked", (attempts) => [...new Set(attempts.kind)].sort((a, b) => a - b).map((number) => [number, kinds[number]])],
+  ["verdict", "Verdict", (attempts) => [...new Set(attempts.verdict)].sort((a, b) => a - b).map((number) => [number, verdicts[number].name])],
+  ["fate", "Kept or dropped", (attempts) => [...new Set(attempts.fate)].sort((a, b) => a - b).map((number) => [number, fates[number]])],
   ["class", "Class", () => data.attempts.classes.map((name, number) => [number, plain(name)])],
 ];
 
@@ -103,7 +106,7 @@ const listOf = (store, look, opened) => {
       class: "row", role: "option", id: `attempt-${index}`, "aria-selected": position === selected ? "true" : "false",
       "aria-setsize": indices.length, "aria-posinset": position + 1, style: { top: `${position * rowHeight}px` }, onclick: () => { select(position); opened(); },
     },
-    element("span", { class: "line" }, verdictBadge(attempts.verdict[index]), element("span", { class: "id" }, plain(ids[attempts.problem[index]])),
+    element("span", { class: "line" }, verdictBadge(attempts.verdict[index]), element("span", { class: "id", title: plain(ids[attempts.problem[index]]) }, plain(lastPart(ids[attempts.problem[index]]))),
       element("span", { class: "where" }, `${plain(arms[attempts.arm[index]].name)} · ${attempts.iteration[index]} · ${kinds[attempts.kind[index]]}`),
       attempts.fate[index] >= 2 && element("span", { class: "became" }, fates[attempts.fate[index]])),
     element("span", { class: "line" }, meter(attempts.logprob[index]), snippet));

@@ -3,6 +3,9 @@
 
 const colours = 7;
 
+/** The class of a series: its colour, and from the eighth on, when colours come again, another kind of line. */
+const look = (place) => `c${place % colours} again${Math.floor(place / colours) % 3}`;
+
 /** Redraws whenever its width changes. `draw` is given the width in pixels. */
 const figure = (title, draw, note) => {
   const place = element("div", { class: "drawing" });
@@ -37,7 +40,7 @@ const mark = (place, x, y, title) => {
     "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0z", "M-3.6,-3.6h7.2v7.2h-7.2z", "M0,-4.8L4.6,3.4H-4.6z", "M0,-5L5,0L0,5L-5,0z",
     "M0,4.8L4.6,-3.4H-4.6z", "M-1.4,-4.4h2.8v3h3v2.8h-3v3h-2.8v-3h-3v-2.8h3z", "M-4.4,-2.2L-2.2,-4.4L0,-2.2L2.2,-4.4L4.4,-2.2L2.2,0L4.4,2.2L2.2,4.4L0,2.2L-2.2,4.4L-4.4,2.2L-2.2,0z",
   ];
-  return drawn("path", { class: "mark", d: shapes[place % shapes.length], transform: `translate(${x.toFixed(1)},${y.toFixed(1)})` },
+  return drawn("path", { class: "mark", d: shapes[(place + 3 * Math.floor(place / colours)) % shapes.length], transform: `translate(${x.toFixed(1)},${y.toFixed(1)})` },
     drawn("title", {}, title));
 };
 
@@ -60,8 +63,10 @@ const spread = (labels, low, high, height) => {
  * Lines over a common axis. `x` and `y` are { label, range, ticks, format }; a series is { name, end, points: [{ x, y, low, high, title }],
  * reference } where a reference is a level line; `gaps` are places on x with a rule and a name above.
  */
-const lineChart = (title, { x, y, series, gaps = [], height = 320, marks = true, note }) => figure(title, (width) => {
+const lineChart = (title, { x, y, series, gaps = [], height: least = 320, marks = true, note }) => figure(title, (width) => {
   const narrow = width < 520;
+  // Names at the ends of the lines need a line each.
+  const height = narrow ? least : Math.max(least, 60 + 16 * series.length);
   const longest = (texts) => Math.max(...texts.map((one) => one.length), 0);
   const ends = series.map((one) => plain(one.end ?? one.name));
   // Bold signs of 12 pixels are seldom wider than 7.6, figures of the axis 7.
@@ -93,7 +98,7 @@ const lineChart = (title, { x, y, series, gaps = [], height = 320, marks = true,
   }
   const labels = [];
   series.forEach((one, place) => {
-    const group = drawn("g", { class: `series c${place % colours}${one.reference ? " reference" : ""}` });
+    const group = drawn("g", { class: `series ${look(place)}${one.reference ? " reference" : ""}` });
     const drawnPoints = one.points.filter((point) => point.y !== null);
     if (one.reference) {
       const level = up(drawnPoints[0].y);
@@ -122,7 +127,7 @@ const lineChart = (title, { x, y, series, gaps = [], height = 320, marks = true,
   if (!narrow) {
     spread(labels, frame.top, frame.bottom, 16);
     for (const label of labels) {
-      parts.push(drawn("g", { class: `series c${label.place % colours}` },
+      parts.push(drawn("g", { class: `series ${look(label.place)}` },
         drawn("line", { class: "leader", x1: frame.right + 1, x2: frame.right + 9, y1: label.from, y2: label.y }),
         text(label.text, { class: "end", x: frame.right + 13, y: label.y + 4 })));
     }
@@ -133,7 +138,7 @@ const lineChart = (title, { x, y, series, gaps = [], height = 320, marks = true,
 
 /** Names with their marks, where there is no room for them in the drawing. */
 const legend = (names) => element("ul", { class: "legend" }, names.map((name, place) =>
-  element("li", {}, drawn("svg", { class: `series c${place % colours}`, width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(place, 0, 0, "")), name)));
+  element("li", {}, drawn("svg", { class: `series ${look(place)}`, width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(place, 0, 0, "")), name)));
 
 /**
  * Horizontal bars of parts, a row for each of `rows`: { name, parts: [{ place, value, title }] }; `names` are the parts' names. Where there are

@@ -26,7 +26,7 @@ const insideSection = () => {
   const show = (number) => {
     const { method } = arms[number];
     const flow = element("div", { class: "flow-place" });
-    const showFlow = (at) => flow.replaceChildren(flowFigure(method.iterations[at]));
+    const showFlow = (at) => flow.replaceChildren(flowFigure(method.iterations[at], method.summary.kind));
     const attempted = method.iterations.map(({ metrics }, at) => [at, metrics]).filter(([, metrics]) => metrics.unhinted.attempts > 0);
     const last = attempted.at(-1)?.[0] ?? method.iterations.length - 1;
     const options = (attempted.length > 0 ? attempted : [[last, method.iterations[last].metrics]]).map(([at, metrics]) => [at, String(metrics.iteration)]);

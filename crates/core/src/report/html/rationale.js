@@ -24,7 +24,7 @@ const storyOf = (attempts, indices) => {
     if (tried.length === 0) continue;
     const first = (kind) => tried.find((index) => attempts.kind[index] === kind && attempts.verdict[index] === 0);
     const [alone, hinted] = [first(0), first(1)];
-    const kept = tried.filter((index) => attempts.fate[index] === 2).length;
+    const kept = tried.filter((index) => keptFates.has(attempts.fate[index])).length;
     const when = (index) => `iteration ${attempts.iteration[index]}`;
     const solved = [
       alone !== undefined && `first solved by itself in ${when(alone)}`,

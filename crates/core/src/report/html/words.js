@@ -46,8 +46,10 @@ const verdicts = [
 const kinds = ["unhinted", "with the hint", "evaluation", "final evaluation"];
 const fates = [
   "measured", "not right", "kept", "dropped: tells the hint", "dropped: false step", "dropped: duplicate", "dropped: over the limit",
-  "selection to come",
+  "selection to come", "dropped: only restates the hint", "dropped: not sure enough", "dropped: same path as another",
+  "dropped: by a rule of its method", "learned from beside others", "dropped: nothing to compare it with",
 ];
+const keptFates = new Set([2, 12]);
 
 // Signs that hide, turn around or colour text, and would be gone or at work if they were shown as they are. Tab and line feed are harmless.
 const unseen =
