@@ -1,6 +1,7 @@
 //! The loop from the outside: one binary, so that it links once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod agreement;
 mod completions;
 mod config;
 mod doubles;
