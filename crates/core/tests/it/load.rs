@@ -15,8 +15,9 @@ use starloop_core::metrics::IterationMetrics;
 use starloop_core::policy::openai::OpenAiPolicy;
 use starloop_core::policy::{Policy, SampleProgress, SampleRequest, SamplingParameters};
 use starloop_core::run_dir::RunDir;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PROBLEMS: usize = 10_000;
@@ -126,7 +127,7 @@ pub fn example(name: &str, further: &[&str]) -> Config {
 }
 
 /// Runs an example with its server, and again with the embedded engine.
-fn as_good_as_embedded(name: &str) {
+fn as_good_as_embedded(name: &str, further: &[&str]) {
     let place = tempfile::tempdir().unwrap();
     let figures = |run: &str, config: &Config| -> Vec<IterationMetrics> {
         let began = Instant::now();
@@ -137,7 +138,7 @@ fn as_good_as_embedded(name: &str) {
     let mut text = std::fs::read_to_string(root().join("examples/serving").join(name)).unwrap();
     text.truncate(text.find("[policy]").unwrap());
     let embedded = figures("embedded", &Config::parse(name, &text, &[]).unwrap());
-    let served = figures("served", &example(name, &[]));
+    let served = figures("served", &example(name, further));
     for (embedded, served) in embedded.iter().zip(&served) {
         let [ours, theirs] = [embedded, served].map(|metrics| metrics.accuracy);
         println!(
@@ -159,11 +160,39 @@ fn as_good_as_embedded(name: &str) {
 #[test]
 #[ignore = "needs STARLOOP_PYTHON with transformers[serving]"]
 fn the_arithmetic_experiment_on_transformers_serve() {
-    as_good_as_embedded("transformers.toml");
+    as_good_as_embedded("transformers.toml", &[]);
+}
+
+/// A program that is ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs STARLOOP_PYTHON with transformers[serving]"]
+fn one_transformers_serve_loads_each_checkpoint_by_its_name() {
+    let python = std::env::var("STARLOOP_PYTHON").unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let words = ["-m", "transformers.cli.transformers", "serve", "--device", "cpu", "--host", "127.0.0.1", "--port", &port];
+    let mut command = Command::new(python);
+    command.args(words).env("OMP_NUM_THREADS", "1").env("HF_HUB_OFFLINE", "1").stdout(Stdio::null()).stderr(Stdio::null());
+    let _server = Running(command.spawn().unwrap());
+    // It is waited for by nobody else: a server that runs is taken to be there.
+    let began = Instant::now();
+    while TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(300));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    as_good_as_embedded("transformers.toml", &["policy.launch=[]", &format!("policy.endpoints=['http://127.0.0.1:{port}/v1']")]);
 }
 
 #[test]
 #[ignore = "needs STARLOOP_PYTHON with llama-cpp-python[server]"]
 fn the_arithmetic_experiment_on_llama_cpp_python() {
-    as_good_as_embedded("llama-cpp-python.toml");
+    as_good_as_embedded("llama-cpp-python.toml", &[]);
 }
