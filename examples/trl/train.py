@@ -14,6 +14,7 @@ The order of examples and the arithmetic are PyTorch's, so the weights are not t
 import argparse
 import json
 import math
+import os
 import pathlib
 import shutil
 
@@ -207,6 +208,7 @@ def main():
         peft_config=lora,
         callbacks=[Progress(rows, settings["training"]["batch_size"])],
     )
+    check_launch(trainer)
     state = pathlib.Path(settings["state"])
     trainer.train(resume_from_checkpoint=get_last_checkpoint(state) if state.is_dir() else None)
     if trainer.is_fsdp_enabled:
@@ -216,6 +218,14 @@ def main():
         finish(settings, lora)
         if too_long:
             tell(dropped_too_long=too_long)
+
+
+def check_launch(trainer):
+    """Says in the log how the work is divided, and refuses to go on where it is not divided as it was asked for: accelerate says nothing then."""
+    accelerator = trainer.accelerator
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true" and not trainer.is_fsdp_enabled:
+        raise SystemExit("FSDP was asked for, and accelerate does not use it: it shards on accelerators only; on a processor use torchrun")
+    accelerator.print(f"{accelerator.num_processes} processes, {accelerator.distributed_type}")
 
 
 def finish(settings, lora):

@@ -30,7 +30,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     problems: Option<usize>,
     /// Accelerators of a kind that work together
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = DEVICES, value_parser = clap::value_parser!(u32).range(1..))]
     devices: u32,
     /// Only this kind: H100, H200 or A100
     #[arg(long, value_name = "NAME", value_parser = accelerator)]
@@ -53,6 +53,9 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
 }
+
+/// Accelerators that are planned for unless another number is asked for.
+const DEVICES: u32 = 8;
 
 fn accelerator(name: &str) -> Result<Accelerator, String> {
     let names = || ACCELERATORS.map(|accelerator| accelerator.name).join(", ");
@@ -151,6 +154,28 @@ fn show(method: &MethodPlan, plan: &Plan) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What servers and other programs do of a config's work, on accelerators by their data sheets: a line for each method and kind.
+///
+/// # Errors
+/// The model's shape or the task cannot be had.
+pub fn elsewhere(config: &Config) -> Result<Vec<String>> {
+    let request = Request {
+        shape: None,
+        problems: None,
+        accelerators: &ACCELERATORS,
+        devices: DEVICES,
+        assumptions: Assumptions::default(),
+        measure: false,
+        trials: None,
+    };
+    let plan = plan::plan(config, &request)?;
+    let lines = plan.methods.iter().flat_map(|method| {
+        let ways = method.ways.iter().map(|way| line(way, plan.devices, method.work.steps > 0));
+        std::iter::once(format!("{}:", method.method)).chain(ways)
+    });
+    Ok(lines.collect())
 }
 
 /// `8 x H100     12 h: sampling 8.1 h (8 copies, 102 sequences at once, 50371 tokens/s), training 3.1 h on 8 (13 GB each), starts 0.9 h`

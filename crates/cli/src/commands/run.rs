@@ -1,12 +1,13 @@
 //! `starloop run`: an experiment from config to table and plot.
 
-use crate::commands::report;
+use crate::commands::{plan, report};
 use crate::console;
 use crate::overrides::Overrides;
 use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::error::Error;
+use starloop_core::estimate::{Cost, MethodCost};
 use starloop_core::report::Report;
 use starloop_core::run_dir::RunDir;
 use starloop_core::{estimate, experiment};
@@ -101,16 +102,44 @@ fn preview(config: &Config, json: bool) -> Result<()> {
     if json {
         return console::print_json(&serde_json::json!({ "config": config.to_toml(), "cost": cost }));
     }
+    let (sampling, training) = (cost.sampled_tokens_per_second, cost.trained_tokens_per_second);
     console::print(&config.to_toml())?;
-    console::print("# Estimate, at most: every problem rationalized, every packed sequence full, speed measured just now.")?;
+    let measured = if sampling.or(training).is_some() { ", speed measured just now" } else { "" };
+    console::print(&format!("# Estimate, at most: every problem rationalized, every packed sequence full{measured}."))?;
     for m in &cost.methods {
+        let seconds = m.seconds.map_or_else(String::new, |seconds| format!(" {seconds:>7.0} s"));
         console::print(&format!(
-            "# {:<20} {:>3} iterations {:>8} completions {:>10} tokens sampled {:>10} tokens trained {:>7.0} s",
-            m.method, m.iterations, m.completions, m.sampled_tokens, m.trained_tokens, m.seconds
+            "# {:<20} {:>3} iterations {:>8} completions {:>10} tokens sampled {:>10} tokens trained{seconds}",
+            m.method, m.iterations, m.completions, m.sampled_tokens, m.trained_tokens
         ))?;
     }
-    let total: f64 = cost.methods.iter().map(|m| m.seconds).sum::<f64>() * config.seeds.len().max(1) as f64;
-    let (sampling, training) = (cost.sampled_tokens_per_second, cost.trained_tokens_per_second);
-    let seeds = if config.seeds.is_empty() { String::new() } else { format!(" with {} seeds", config.seeds.len()) };
-    console::print(&format!("# {total:.0} s in all{seeds}, at {sampling:.0} tokens/s sampled and {training:.0} tokens/s trained"))
+    let (runs, seeds) =
+        (config.seeds.len().max(1), if config.seeds.is_empty() { String::new() } else { format!(" with {} seeds", config.seeds.len()) });
+    let total = cost.methods.iter().map(|m| m.seconds).sum::<Option<f64>>();
+    let speed = |tokens: Option<f64>, what: &str| tokens.map(|tokens| format!("{tokens:.0} tokens/s {what}"));
+    let speeds: Vec<String> = [speed(sampling, "sampled"), speed(training, "trained")].into_iter().flatten().collect();
+    if let (Some(seconds), Some(_), Some(_)) = (total, sampling, training) {
+        return console::print(&format!("# {:.0} s in all{seeds}, at {}", seconds * runs as f64, speeds.join(" and ")));
+    }
+    preview_elsewhere(config, &cost, &speeds)
+}
+
+/// The part of an estimate that this machine's speed says nothing of.
+fn preview_elsewhere(config: &Config, cost: &Cost, speeds: &[String]) -> Result<()> {
+    let starts = |count: fn(&MethodCost) -> u64| cost.methods.iter().map(count).sum::<u64>();
+    if cost.sampled_tokens_per_second.is_none() {
+        let starts = starts(|m| m.server_starts);
+        console::print(&format!(
+            "# Servers sample ([policy]), started or told another checkpoint {starts} times; their speed is not measured."
+        ))?;
+    }
+    if cost.trained_tokens_per_second.is_none() {
+        let starts = starts(|m| m.trainer_starts);
+        console::print(&format!("# Another program trains ([trainer]), started {starts} times; its speed is not measured."))?;
+    }
+    for speed in speeds {
+        console::print(&format!("# Here: {speed}."))?;
+    }
+    console::print("# On accelerators, both, by their data sheets and the assumptions of `starloop plan`:")?;
+    plan::elsewhere(config)?.iter().try_for_each(|line| console::print(&format!("# {line}")))
 }

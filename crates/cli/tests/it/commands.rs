@@ -257,6 +257,26 @@ fn a_dry_run_prints_a_config_that_reads_back_and_an_estimate() {
 }
 
 #[test]
+fn a_dry_run_measures_nothing_that_is_done_elsewhere() {
+    let line = "run smoke --dry-run --set run=[\"star\"] --set methods.star.iterations=3";
+    let served = ["--set", "policy.kind=openai", "--set", "policy.endpoints=[\"http://127.0.0.1:9/v1\"]"];
+    let trained = ["--set", "trainer.kind=command", "--set", "trainer.command=[\"train\", \"{settings}\"]"];
+    let both = starloop(line, &[served, trained].concat()).done();
+    for words in [
+        "Servers sample ([policy]), started or told another checkpoint 4 times",
+        "Another program trains ([trainer]), started 3 times",
+        "8 x H100",
+    ] {
+        assert!(both.contains(words), "no {words:?} in {both}");
+    }
+    assert!(!both.contains("tokens/s trained") && !both.contains(" s in all"), "{both}");
+    let cost = |more: &[&str]| starloop(line, &[more, &["--json"]].concat()).json()["cost"].clone();
+    let only_served = cost(&served);
+    assert!(only_served["sampled_tokens_per_second"].is_null() && only_served["trained_tokens_per_second"].is_number(), "{only_served}");
+    assert!(only_served["methods"][0]["seconds"].is_null() && only_served["methods"][0]["trainer_starts"] == 0, "{only_served}");
+}
+
+#[test]
 fn a_seed_decides_a_run_and_is_kept_in_its_config() {
     let place = tempfile::tempdir().unwrap();
     let answers = |name: &str, seed: &str| {

@@ -1,11 +1,7 @@
-//! A program of the user's that fine-tunes, for which this program stands by default, and TRL where there is a Python for it.
+//! A program of the user's that fine-tunes, for which this program stands.
 
-#![expect(clippy::print_stdout, reason = "its figures are what it is run for")]
-
-use crate::program::{SMALL_RUN, lines, repository, small_run, starloop, start, text, wait_until};
+use crate::program::{SMALL_RUN, lines, small_run, starloop, start, text, wait_until};
 use serde_json::{Value, json};
-use starloop_core::run_dir::RunDir;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -90,55 +86,4 @@ fn neither_ctrl_c_nor_kill_leaves_a_trainer_behind_and_the_run_goes_on() {
     starloop(SMALL_RUN, &more).done();
     let [here, there] = [&run, small_run()].map(|run| std::fs::read(run.join("star/iter-001/checkpoint/model.safetensors")).unwrap());
     assert!(here == there, "as if it had never been stopped");
-}
-
-/// The accuracies of `examples/trl/arithmetic.toml`, iteration by iteration, with other settings.
-fn accuracies(run: &Path, more: &[&str]) -> Vec<starloop_core::metrics::Accuracy> {
-    let config = repository("examples/trl/arithmetic.toml");
-    let mut arguments = vec![text(&config), "--quiet", "--run-dir", text(run)];
-    arguments.extend(more);
-    starloop("run", &arguments).done();
-    let metrics = RunDir::open_read_only(run).unwrap().metrics("star").unwrap();
-    metrics.iter().map(|metrics| metrics.accuracy).collect()
-}
-
-/// With TRL as the trainer and `more`, the last accuracy is within the interval of the embedded engine's with `others`.
-fn as_good_as_embedded(name: &str, others: &[&str], more: &[&str]) {
-    let python = std::env::var("STARLOOP_PYTHON").expect("STARLOOP_PYTHON is a Python with examples/trl/requirements.txt");
-    let place = tempfile::tempdir().unwrap();
-    let own = ["--set", "trainer.kind=embedded", "--set", "trainer.command=[]"];
-    let embedded = accuracies(&place.path().join("embedded"), &[&own, others].concat());
-    let script = repository("examples/trl/train.py");
-    let command = format!("trainer.command={}", json!([python, text(&script), "{settings}", "--cpu"]));
-    let trained = accuracies(&place.path().join("outside"), &[&["--set", &command], more].concat());
-    for (iteration, (ours, theirs)) in embedded.iter().zip(&trained).enumerate() {
-        let percent = [ours.mean, ours.low, ours.high, theirs.mean, theirs.low, theirs.high].map(|share| 100.0 * share);
-        let [ours, low, high, theirs, from, to] = percent;
-        println!("{name}, iteration {iteration}: embedded {ours:.1}% ({low:.1}-{high:.1}), {theirs:.1}% ({from:.1}-{to:.1})");
-    }
-    let (ours, theirs) = (embedded.last().unwrap(), trained.last().unwrap());
-    assert!((ours.low..=ours.high).contains(&theirs.mean), "{ours:?} {theirs:?}");
-}
-
-#[test]
-#[ignore = "needs STARLOOP_PYTHON with examples/trl/requirements.txt"]
-fn trl_trains_as_well_as_the_embedded_trainer() {
-    as_good_as_embedded("TRL", &[], &[]);
-}
-
-#[test]
-#[ignore = "needs STARLOOP_PYTHON with examples/trl/requirements.txt and examples/serving/requirements.txt"]
-fn transformers_serve_samples_and_trl_trains() {
-    let python = std::env::var("STARLOOP_PYTHON").expect("STARLOOP_PYTHON is a Python with both requirements");
-    let serve = format!(
-        "OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 exec {python} -m transformers.cli.transformers serve {{checkpoint}} --device cpu \
-         --host 127.0.0.1 --port {{port}}"
-    );
-    let launch = format!("policy.launch={}", json!(["sh", "-c", serve]));
-    let more = ["policy.kind=openai", "policy.server=transformers", &launch, "policy.stop_at_server=false", "policy.in_flight=2"];
-    // Fewer problems: this server writes each completion to its end.
-    let fewer = ["task.problems_per_iteration=60", "task.evaluation_per_class=20", "sampling.max_new_tokens=72"];
-    let set: Vec<&str> = more.iter().chain(&fewer).flat_map(|setting| ["--set", setting]).collect();
-    let embedded: Vec<&str> = fewer.iter().flat_map(|setting| ["--set", setting]).collect();
-    as_good_as_embedded("transformers serve and TRL", &embedded, &set);
 }

@@ -18,4 +18,5 @@ mod pretraining;
 mod pretraining_text;
 mod program;
 mod smoke;
+mod trl;
 mod views;

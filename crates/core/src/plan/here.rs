@@ -105,13 +105,8 @@ pub(super) fn embedded(config: &Config, shape: &Shape, measure: bool) -> Result<
 
 /// The base itself, where it can be measured.
 fn of_base(config: &Config) -> Result<Speed> {
-    match estimate::cost(config) {
-        Ok(cost) => Ok(Speed {
-            of: Measured::Base,
-            threads: rayon::current_num_threads(),
-            sampling: cost.sampled_tokens_per_second,
-            training: cost.trained_tokens_per_second,
-        }),
+    match estimate::embedded_speeds(config) {
+        Ok((sampling, training)) => Ok(Speed { of: Measured::Base, threads: rayon::current_num_threads(), sampling, training }),
         // Its weights or its problems are not there.
         Err(_) => of_stand_in(config),
     }

@@ -10,6 +10,8 @@ use client::{Client, Trouble};
 use dialect::{Dialect, Prompt};
 use dispatch::{Arrival, Dispatch, Job, Manners, Outcome};
 use launch::Server;
+use reload::{Doubt, Reloading};
+use serde_json::Value;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::model::PromptEncoder;
 use std::collections::HashMap;
@@ -53,6 +55,8 @@ struct Served {
     prompts: Arc<PromptEncoder<'static>>,
     /// The servers that were launched for it.
     servers: Vec<Server>,
+    /// How running servers were told to load it, and whether each may have forgotten it.
+    reloading: Option<Arc<(Reloading, Vec<Doubt>)>>,
 }
 
 impl OpenAiPolicy {
@@ -85,48 +89,63 @@ impl OpenAiPolicy {
             let health = self.config.health.as_deref().unwrap_or(health_path(self.config.server));
             servers.iter_mut().try_for_each(|server| server.wait(&self.client, health, limit))?;
         }
-        if let Some(reload) = &self.config.reload {
-            let (adapter, before) = (reload::adapter_name(sha256), self.adapter.take());
+        let mut names = vec![model.clone()];
+        let reloading = self.config.reload.as_ref().map(|reload| Reloading::new(reload, checkpoint, sha256)).transpose()?;
+        if let Some(reloading) = &reloading {
+            let before = self.adapter.take();
             for endpoint in &endpoints {
-                if reload::reload(reload, &self.client, endpoint, checkpoint, &adapter, before.as_deref())? {
-                    model.clone_from(&adapter);
-                }
+                self.patiently(endpoint, || reloading.load(&self.client, endpoint, before.as_deref()).map_err(Trouble::settled))?;
             }
-            self.adapter = Some(adapter);
+            self.adapter = reloading.adapter().map(str::to_owned);
+            names = self.adapter.iter().cloned().collect();
+            if names.is_empty() {
+                names = [Some(model.as_str()), reloading.alias()].into_iter().flatten().map(str::to_owned).collect();
+            }
+            model.clone_from(&names[0]);
         }
-        endpoints.iter().try_for_each(|endpoint| self.check_model(endpoint, &model))?;
-        Ok(Served { endpoints, model, prompts, servers })
+        endpoints.iter().try_for_each(|endpoint| self.check_model(endpoint, &names))?;
+        let doubts = || endpoints.iter().map(|_| Doubt::default()).collect();
+        let reloading = reloading.map(|reloading| Arc::new((reloading, doubts())));
+        Ok(Served { endpoints, model, prompts, servers, reloading })
     }
 
-    /// Whether a server lists the model that it will be asked for. One that has no list is taken at its word: its answers name the model.
-    fn check_model(&self, endpoint: &str, model: &str) -> Result<()> {
+    /// Puts a question to a server that may be starting, or has too much to do.
+    fn patiently<T>(&self, endpoint: &str, ask: impl Fn() -> Result<T, Trouble>) -> Result<T> {
+        let (began, limit) = (Instant::now(), ABSENT.min(Duration::from_secs_f64(self.config.patience_seconds)));
+        loop {
+            match ask() {
+                Ok(answer) => return Ok(answer),
+                Err(Trouble::Refused(problem)) => return Err(Error::Server { endpoint: endpoint.to_owned(), problem }),
+                Err(trouble) if began.elapsed() > limit => {
+                    return Err(Error::Server { endpoint: endpoint.to_owned(), problem: trouble.message().to_owned() });
+                }
+                Err(_) => std::thread::sleep(LOOK),
+            }
+        }
+    }
+
+    /// Whether a server lists the model that it will be asked for, by one of these names. One that has no list is taken at its word: its
+    /// answers name the model.
+    fn check_model(&self, endpoint: &str, models: &[String]) -> Result<()> {
         if self.config.server == ServerKind::Transformers {
             // Its list is that of a cache on its disk; a directory is loaded when it is asked for.
             return Ok(());
         }
-        let failed = |problem: String| Error::Server { endpoint: endpoint.to_owned(), problem };
-        let began = Instant::now();
-        let list = loop {
-            match self.client.get(&format!("{}/models", endpoint.trim_end_matches('/'))) {
-                Ok(list) => break list,
-                Err(Trouble::Refused(message)) if message.starts_with("HTTP 404") => return Ok(()),
-                Err(Trouble::Refused(message)) => return Err(failed(message)),
-                // It may be starting.
-                Err(trouble) if began.elapsed() > ABSENT.min(Duration::from_secs_f64(self.config.patience_seconds)) => {
-                    return Err(failed(trouble.message().into()));
-                }
-                Err(_) => std::thread::sleep(LOOK),
-            }
-        };
+        let list = self.patiently(endpoint, || match self.client.get(&format!("{}/models", endpoint.trim_end_matches('/'))) {
+            Err(Trouble::Refused(message)) if message.starts_with("HTTP 404") => Ok(Value::Null),
+            answer => answer,
+        })?;
         let entries = list["data"].as_array().map(Vec::as_slice).unwrap_or_default();
         let names: Vec<&str> = entries.iter().flat_map(|entry| [entry["id"].as_str(), entry["root"].as_str()]).flatten().collect();
-        if names.is_empty() || names.iter().any(|name| dialect::is_name_of(name, model)) {
+        if names.is_empty() || names.iter().any(|name| models.iter().any(|model| dialect::is_name_of(name, model))) {
             return Ok(());
         }
-        Err(failed(format!(
-            "serves {}, and not {model:?}; start it with that name, or say in policy.model which name stands for the checkpoint",
-            names.join(", ")
-        )))
+        let problem = format!(
+            "serves {}, and not {:?}; start it with that name, or say in policy.model which name stands for the checkpoint",
+            names.join(", "),
+            models[0]
+        );
+        Err(Error::Server { endpoint: endpoint.to_owned(), problem })
     }
 
     /// Requests in the order of their prompts, some samples of one prompt together.
@@ -153,7 +172,8 @@ impl OpenAiPolicy {
     /// What puts one job to a server.
     fn ask(&self, served: &Served, parameters: &SamplingParameters) -> Box<dispatch::Ask> {
         let form = self.config.prompt_form();
-        let (client, prompts) = (Arc::clone(&self.client), Arc::clone(&served.prompts));
+        let (client, prompts, reloading) = (Arc::clone(&self.client), Arc::clone(&served.prompts), served.reloading.clone());
+        let endpoints = served.endpoints.clone();
         let urls: Vec<String> = served.endpoints.iter().map(|endpoint| format!("{}/completions", endpoint.trim_end_matches('/'))).collect();
         let dialect = Dialect {
             server: self.config.server,
@@ -172,8 +192,17 @@ impl OpenAiPolicy {
                 PromptForm::Text => Prompt::Text(&job.prompt),
             };
             let seed = job.samples.first().map_or(0, |(_, seed)| *seed);
-            let answer = client.post(&urls[server], &dialect.request(&prompt, job.samples.len(), seed))?;
-            let answer = dialect.read(answer, job.samples.len())?;
+            let put = || {
+                let answer = client.post(&urls[server], &dialect.request(&prompt, job.samples.len(), seed))?;
+                dialect.read(answer, job.samples.len())
+            };
+            let answer = match reloading.as_deref() {
+                None => put(),
+                Some((reloading, doubts)) => {
+                    let removed = doubts[server].remove(reloading, &client, &endpoints[server])?;
+                    put().inspect_err(|trouble| doubts[server].raise(trouble, reloading, removed))
+                }
+            }?;
             let prompt_tokens = match (&prompt, answer.prompt_tokens) {
                 (Prompt::Tokens(ids), _) => ids.len(),
                 (Prompt::Text(_), Some(counted)) => counted,

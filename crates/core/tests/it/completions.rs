@@ -1,7 +1,7 @@
 //! A completion server of this process: many connections at once, kept open, and as ill-behaved as it is told to be.
 
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -63,15 +63,22 @@ struct Log {
     most_open: usize,
     connections: usize,
     keys: Vec<Option<String>>,
+    /// Requests for anything but completions.
+    others: Vec<(String, Value)>,
 }
 
 impl Completions {
     pub fn start(act: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
+        Self::with_others(act, nothing_else)
+    }
+
+    /// A server that answers other requests than for completions too.
+    pub fn with_others(act: impl Fn(&Asked) -> Act + Send + Sync + 'static, other: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}/v1", listener.local_addr().unwrap());
         let log = Arc::new(Mutex::new(Log::default()));
         let shared = Arc::clone(&log);
-        std::thread::spawn(move || serve(&listener, &shared, &Arc::new(act)));
+        std::thread::spawn(move || serve(&listener, &shared, &Arc::new(act), &Arc::new(other)));
         Completions { endpoint, log }
     }
 
@@ -90,6 +97,18 @@ impl Completions {
         self.log.lock().unwrap().most_open
     }
 
+    /// The names that models were asked by.
+    pub fn models(&self) -> BTreeSet<String> {
+        let log = self.log.lock().unwrap();
+        let name = |body: &String| serde_json::from_str::<Value>(body).unwrap()["model"].as_str().map(str::to_owned);
+        log.asked.keys().filter_map(name).collect()
+    }
+
+    /// Requests for anything but completions: path and body.
+    pub fn others(&self) -> Vec<(String, Value)> {
+        self.log.lock().unwrap().others.clone()
+    }
+
     /// Connections that were made.
     pub fn connections(&self) -> usize {
         self.log.lock().unwrap().connections
@@ -103,18 +122,27 @@ impl Completions {
 
 /// Serves a listener until the process ends.
 pub fn serve_alone(listener: &TcpListener, act: impl Fn(&Asked) -> Act + Send + Sync + 'static) {
-    serve(listener, &Arc::new(Mutex::new(Log::default())), &Arc::new(act));
+    serve(listener, &Arc::new(Mutex::new(Log::default())), &Arc::new(act), &Arc::new(nothing_else));
 }
 
-fn serve<F: Fn(&Asked) -> Act + Send + Sync + 'static>(listener: &TcpListener, log: &Arc<Mutex<Log>>, act: &Arc<F>) {
+/// A server that has no more to it than completions and its health.
+fn nothing_else(asked: &Asked) -> Act {
+    Act::Status(if asked.path == "/health" { 200 } else { 404 }, "", "{}".into())
+}
+
+fn serve<F, G>(listener: &TcpListener, log: &Arc<Mutex<Log>>, act: &Arc<F>, other: &Arc<G>)
+where
+    F: Fn(&Asked) -> Act + Send + Sync + 'static,
+    G: Fn(&Asked) -> Act + Send + Sync + 'static,
+{
     for stream in listener.incoming() {
-        let (stream, log, act) = (stream.unwrap(), Arc::clone(log), Arc::clone(act));
+        let (stream, log, act, other) = (stream.unwrap(), Arc::clone(log), Arc::clone(act), Arc::clone(other));
         log.lock().unwrap().connections += 1;
-        std::thread::Builder::new().stack_size(1 << 18).spawn(move || converse(&stream, &log, act.as_ref())).unwrap();
+        std::thread::Builder::new().stack_size(1 << 18).spawn(move || converse(&stream, &log, act.as_ref(), other.as_ref())).unwrap();
     }
 }
 
-fn converse(stream: &TcpStream, log: &Mutex<Log>, act: &dyn Fn(&Asked) -> Act) {
+fn converse(stream: &TcpStream, log: &Mutex<Log>, act: &dyn Fn(&Asked) -> Act, other: &dyn Fn(&Asked) -> Act) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Some(mut asked) = read(&mut reader) {
         let body = asked.body.to_string();
@@ -130,9 +158,11 @@ fn converse(stream: &TcpStream, log: &Mutex<Log>, act: &dyn Fn(&Asked) -> Act) {
             }
         }
         if !asked.path.ends_with("/completions") {
-            let status = if asked.path == "/health" { 200 } else { 404 };
-            write(stream, status, "", "{}");
-            continue;
+            log.lock().unwrap().others.push((asked.path.clone(), asked.body.clone()));
+            if perform(stream, other(&asked)) {
+                continue;
+            }
+            break;
         }
         let act = act(&asked);
         {

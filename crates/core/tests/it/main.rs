@@ -1,6 +1,7 @@
 //! The loop from the outside: one binary, so that it links once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod agreement;
 mod completions;
 mod config;
 mod doubles;
@@ -10,6 +11,7 @@ mod fetch;
 mod load;
 mod objectives;
 mod paper_tasks;
+mod reload;
 mod resume;
 mod run;
 mod selection;

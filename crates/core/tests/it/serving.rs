@@ -44,26 +44,26 @@ pub fn bench() -> Bench {
 }
 
 /// What the toy policy would answer: the model is a directory with its skill in it.
-fn right_answer(asked: &Asked) -> Act {
+pub fn right_answer(asked: &Asked) -> Act {
     let skill = std::fs::read_to_string(Path::new(asked.body["model"].as_str().unwrap()).join("skill")).unwrap();
     let request = SampleRequest { prompt: asked.prompt().to_owned(), seed: asked.seed() };
     let sample = complete(&request, skill.parse().unwrap());
     Act::Answer(completion(asked, &sample.text, sample.logprob.unwrap()))
 }
 
-fn served(endpoints: &[&str], further: &[&str]) -> Config {
+pub fn served(endpoints: &[&str], further: &[&str]) -> Config {
     let endpoints = format!("policy.endpoints={endpoints:?}");
     let mut all = vec!["run=['star']", "methods.star.iterations=1", "policy.kind=openai", &endpoints, "policy.request_seconds=1"];
     all.extend(further);
     config(&all)
 }
 
-fn policy(config: &Config, log: &Path) -> Result<OpenAiPolicy> {
+pub fn policy(config: &Config, log: &Path) -> Result<OpenAiPolicy> {
     let PolicyConfig::OpenAi(serving) = &config.policy else { panic!("{:?}", config.policy) };
     OpenAiPolicy::new(serving, &config.model, log.to_owned())
 }
 
-fn run(bench: &Bench, name: &str, config: &Config, resume: bool) -> Result<Watcher> {
+pub fn run(bench: &Bench, name: &str, config: &Config, resume: bool) -> Result<Watcher> {
     let mut watcher = Watcher::default();
     let (run_dir, found) = RunDir::open(&bench.place.path().join(name), config, resume)?;
     let base = bench.place.path().join("base");
@@ -73,7 +73,7 @@ fn run(bench: &Bench, name: &str, config: &Config, resume: bool) -> Result<Watch
 }
 
 /// The results of a run: all but the config, which names the server, and the weights.
-fn results(bench: &Bench, name: &str) -> BTreeMap<String, String> {
+pub fn results(bench: &Bench, name: &str) -> BTreeMap<String, String> {
     let root = bench.place.path().join(name).join("star");
     let mut found = BTreeMap::new();
     for place in ["iter-000", "iter-001"] {
@@ -88,7 +88,7 @@ fn results(bench: &Bench, name: &str) -> BTreeMap<String, String> {
 }
 
 /// What a faultless server makes of the experiment.
-fn faultless(bench: &Bench) -> BTreeMap<String, String> {
+pub fn faultless(bench: &Bench) -> BTreeMap<String, String> {
     let server = Completions::start(right_answer);
     run(bench, "whole", &served(&[&server.endpoint], &[]), false).unwrap();
     let results = results(bench, "whole");
@@ -222,7 +222,7 @@ fn loaded(bench: &Bench, config: &Config) -> OpenAiPolicy {
     policy
 }
 
-fn requests(count: u32) -> Vec<SampleRequest> {
+pub fn requests(count: u32) -> Vec<SampleRequest> {
     (0..count).map(|i| SampleRequest { prompt: format!("Q: {i}\nA:"), seed: u64::from(i) }).collect()
 }
 
@@ -230,7 +230,7 @@ fn parameters() -> SamplingParameters {
     SamplingParameters { temperature: 1.0, top_k: 0, top_p: 1.0, max_new_tokens: 9, stop_strings: vec!["\n\n".into()] }
 }
 
-fn sample(policy: &mut OpenAiPolicy, requests: &[SampleRequest]) -> Result<Vec<Sample>> {
+pub fn sample(policy: &mut OpenAiPolicy, requests: &[SampleRequest]) -> Result<Vec<Sample>> {
     policy.sample(requests, &parameters(), &mut |_| {})
 }
 
@@ -390,23 +390,4 @@ fn assert_gone(pids: &Path) {
         assert!(began.elapsed() < Duration::from_secs(20), "still running: {pids}");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_running_server_is_told_to_load_each_checkpoint() {
-    let bench = bench();
-    let loaded = bench.place.path().join("loaded");
-    let server = Completions::start(right_answer);
-    let script = format!("echo {{checkpoint}} {{endpoint}} >> {}", loaded.display());
-    let reload = format!("policy.reload={}", json!(["sh", "-c", script]));
-    run(&bench, "reloaded", &served(&[&server.endpoint], &[&reload]), false).unwrap();
-    let told = std::fs::read_to_string(&loaded).unwrap();
-    let lines: Vec<&str> = told.lines().collect();
-    let expected = |checkpoint: &Path| format!("{} {}", checkpoint.display(), server.endpoint);
-    let made = bench.place.path().join("reloaded/star/iter-001/checkpoint");
-    assert_eq!(lines, [expected(&bench.place.path().join("base")), expected(&made)]);
-    let reload = format!("policy.reload={}", json!(["sh", "-c", "echo it is too large >&2; exit 1"]));
-    let error = run(&bench, "failed", &served(&[&server.endpoint], &[&reload]), false).err().unwrap().to_string();
-    assert!(error.contains("sh failed (exit status: 1) and said: it is too large"), "{error}");
 }

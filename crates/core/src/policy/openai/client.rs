@@ -41,6 +41,27 @@ impl Trouble {
         let (Gone(message) | Busy(message, _) | Late(message) | Failed(message) | Refused(message)) = self;
         message
     }
+
+    /// The same of a request that is not put again where the server was there and failed at it.
+    pub(super) fn settled(self) -> Self {
+        match self {
+            Trouble::Failed(message) | Trouble::Late(message) => Trouble::Refused(message),
+            other => other,
+        }
+    }
+
+    /// The same, with what was being done.
+    pub(super) fn during(self, what: &str) -> Self {
+        use Trouble::{Busy, Failed, Gone, Late, Refused};
+        let told = |message: String| format!("{what}: {message}");
+        match self {
+            Gone(message) => Gone(told(message)),
+            Busy(message, wait) => Busy(told(message), wait),
+            Late(message) => Late(told(message)),
+            Failed(message) => Failed(told(message)),
+            Refused(message) => Refused(told(message)),
+        }
+    }
 }
 
 impl std::fmt::Debug for Client {

@@ -1,58 +1,147 @@
-//! Making a running server serve another checkpoint.
+//! Making a running server serve another checkpoint, and noticing one that has forgotten it: a server that restarts serves what it was
+//! started with, under the same name.
 
-use super::client::Client;
+use super::client::{Client, Trouble};
 use crate::config::{Recipe, Reload};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use serde_json::{Value, json};
 use starloop_lm::lora::is_adapter;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
-/// The name that an adapter with these weights is served by: another for each, so that nothing which a server keeps by name can be that of
-/// an earlier one.
-pub(super) fn adapter_name(sha256: &str) -> String {
-    format!("starloop-{}", &sha256[..sha256.len().min(12)])
+/// A checkpoint that running servers are told to load.
+#[derive(Debug, Clone)]
+pub(super) struct Reloading {
+    reload: Reload,
+    /// Its directory, as an absolute path.
+    directory: String,
+    /// The name that it is loaded by, where it is an adapter that has one. Another for each checkpoint, so that nothing which a server keeps by
+    /// name can be that of an earlier one.
+    adapter: Option<String>,
 }
 
-/// Lets the server at `endpoint` serve `checkpoint`, an adapter by the name `adapter`, in the place of the adapter `before`. Returns whether
-/// that name is the one to ask by, and not `policy.model`.
-pub(super) fn reload(
-    reload: &Reload,
-    client: &Client,
-    endpoint: &str,
-    checkpoint: &Path,
-    adapter: &str,
-    before: Option<&str>,
-) -> Result<bool> {
-    let endpoint = endpoint.trim_end_matches('/');
-    let directory = std::path::absolute(checkpoint)?.display().to_string();
-    let failed = |problem: String| Error::Server { endpoint: endpoint.to_owned(), problem: format!("loading {directory}: {problem}") };
-    match reload {
-        Reload::Recipe(Recipe::Sglang) => {
-            let root = endpoint.strip_suffix("/v1").unwrap_or(endpoint);
-            let answer = client.post(&format!("{root}/update_weights_from_disk"), &json!({ "model_path": directory }));
-            let answer = answer.map_err(|trouble| failed(trouble.message().to_owned()))?;
-            if answer["success"] != Value::Bool(true) {
-                return Err(failed(format!("the server says {}", answer["message"])));
+impl Reloading {
+    /// A checkpoint whose weights have this digest.
+    pub(super) fn new(reload: &Reload, checkpoint: &Path, sha256: &str) -> Result<Self> {
+        let is_named = *reload == Reload::Recipe(Recipe::VllmLora) && is_adapter(checkpoint);
+        let adapter = is_named.then(|| format!("starloop-{}", &sha256[..sha256.len().min(12)]));
+        Ok(Reloading { reload: reload.clone(), directory: std::path::absolute(checkpoint)?.display().to_string(), adapter })
+    }
+
+    /// The name to ask by, where it is not `policy.model`.
+    pub(super) fn adapter(&self) -> Option<&str> {
+        self.adapter.as_deref()
+    }
+
+    /// A further name that the server may list the checkpoint by: `SGLang` takes its directory for one.
+    pub(super) fn alias(&self) -> Option<&str> {
+        matches!(self.reload, Reload::Recipe(Recipe::Sglang)).then_some(&self.directory)
+    }
+
+    /// Lets the server at `endpoint` load the checkpoint, in the place of the adapter `before`.
+    pub(super) fn load(&self, client: &Client, endpoint: &str, before: Option<&str>) -> Result<(), Trouble> {
+        let endpoint = endpoint.trim_end_matches('/');
+        let loaded = match &self.reload {
+            Reload::Recipe(Recipe::Sglang) => self.update_weights(client, root(endpoint)),
+            Reload::Recipe(Recipe::VllmLora) => self.load_adapter(client, endpoint, before),
+            Reload::Command(command) => run(command, endpoint, &self.directory).map_err(Trouble::Refused),
+        };
+        loaded.map_err(|trouble| trouble.during(&format!("loading {}", self.directory)))
+    }
+
+    /// Whether the server at `endpoint` says that it still serves the checkpoint.
+    fn is_served(&self, client: &Client, endpoint: &str) -> Result<bool, Trouble> {
+        let endpoint = endpoint.trim_end_matches('/');
+        match (&self.reload, &self.adapter) {
+            (Reload::Recipe(Recipe::Sglang), _) => Ok(model_path(client, root(endpoint))?.is_some_and(|path| path == self.directory)),
+            (Reload::Recipe(Recipe::VllmLora), None) => Ok(true),
+            (Reload::Recipe(Recipe::VllmLora), Some(adapter)) => {
+                let list = client.get(&format!("{endpoint}/models"))?;
+                Ok(list["data"].as_array().is_some_and(|models| models.iter().any(|model| model["id"] == adapter.as_str())))
             }
-            Ok(false)
+            (Reload::Command(_), _) => Ok(false),
         }
-        Reload::Recipe(Recipe::VllmLora) => {
-            // Of these it only takes memory, and a server that has restarted has none.
-            for name in before.into_iter().chain([adapter]) {
-                let _ = client.send(&format!("{endpoint}/unload_lora_adapter"), &json!({ "lora_name": name }));
-            }
-            if !is_adapter(checkpoint) {
-                return Ok(false);
-            }
-            let body = json!({ "lora_name": adapter, "lora_path": directory });
-            client.send(&format!("{endpoint}/load_lora_adapter"), &body).map_err(|trouble| {
-                let needs = "vLLM has to be started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True";
-                failed(format!("{}; {needs}", trouble.message()))
-            })?;
-            Ok(true)
+    }
+
+    fn update_weights(&self, client: &Client, root: &str) -> Result<(), Trouble> {
+        let answer = client.post(&format!("{root}/update_weights_from_disk"), &json!({ "model_path": self.directory }))?;
+        if answer["success"] != Value::Bool(true) {
+            return Err(Trouble::Refused(format!("the server says {}", answer["message"])));
         }
-        Reload::Command(command) => run(command, endpoint, &directory).map_err(failed).map(|()| false),
+        match model_path(client, root)? {
+            Some(path) if path != self.directory => {
+                Err(Trouble::Refused(format!("the server says that it did, and that it serves {path}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn load_adapter(&self, client: &Client, endpoint: &str, before: Option<&str>) -> Result<(), Trouble> {
+        // Of these it only takes memory, and a server that has restarted has none.
+        for name in before.into_iter().chain(self.adapter()) {
+            let _ = client.send(&format!("{endpoint}/unload_lora_adapter"), &json!({ "lora_name": name }));
+        }
+        let Some(adapter) = &self.adapter else { return Ok(()) };
+        let body = json!({ "lora_name": adapter, "lora_path": self.directory });
+        client.send(&format!("{endpoint}/load_lora_adapter"), &body).map(drop).map_err(|trouble| match trouble {
+            Trouble::Refused(said) => {
+                Trouble::Refused(format!("{said}; vLLM has to be started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"))
+            }
+            other => other,
+        })
+    }
+}
+
+/// Where `SGLang` has what is no part of `OpenAI`'s interface.
+fn root(endpoint: &str) -> &str {
+    endpoint.strip_suffix("/v1").unwrap_or(endpoint)
+}
+
+/// The directory whose weights `SGLang` says that it serves; nothing where it does not say.
+fn model_path(client: &Client, root: &str) -> Result<Option<String>, Trouble> {
+    match client.get(&format!("{root}/get_model_info")) {
+        Ok(info) => Ok(info["model_path"].as_str().map(str::to_owned)),
+        Err(Trouble::Refused(_)) => Ok(None),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// Whether a running server may have restarted since it was told what to serve.
+#[derive(Debug, Default)]
+pub(super) struct Doubt(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    is_there: bool,
+    /// How often it was removed.
+    removed: u64,
+}
+
+impl Doubt {
+    /// Removes it: the server serves the checkpoint, again if it has to be. Returns how often that was necessary so far.
+    pub(super) fn remove(&self, reloading: &Reloading, client: &Client, endpoint: &str) -> Result<u64, Trouble> {
+        // Others that would ask this server wait here meanwhile.
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_there {
+            if !reloading.is_served(client, endpoint)? {
+                reloading.load(client, endpoint, None)?;
+            }
+            *state = State { is_there: false, removed: state.removed + 1 };
+        }
+        Ok(state.removed)
+    }
+
+    /// Raises it for what went wrong with a request that was put when it had been removed so often. Older ones were broken by that restart.
+    pub(super) fn raise(&self, trouble: &Trouble, reloading: &Reloading, removed: u64) {
+        let is_cause = match trouble {
+            Trouble::Gone(_) => true,
+            // To ask costs little, to run a program may cost a restart.
+            Trouble::Failed(_) | Trouble::Late(_) => matches!(reloading.reload, Reload::Recipe(_)),
+            Trouble::Busy(..) | Trouble::Refused(_) => false,
+        };
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_there |= is_cause && state.removed == removed;
     }
 }
 
