@@ -147,7 +147,7 @@ fn b_star_writes_down_what_it_chose_by() {
         let balance = metrics.balance.as_ref().unwrap();
         assert_eq!(balance.tried.len(), 8, "four temperatures, two confidences");
         let best = balance.tried.iter().map(|tried| tried.score).fold(0.0, f64::max);
-        assert_eq!(balance.tried[balance.chosen].score, best);
+        assert_eq!(balance.tried[balance.chosen].score.to_bits(), best.to_bits());
         // Ten problems, two samples, at the three temperatures that were not chosen.
         assert_eq!(balance.probes.attempts, 60);
         assert_eq!(metrics.unhinted.attempts, 160);
