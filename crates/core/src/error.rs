@@ -149,7 +149,7 @@ pub enum Error {
     #[error(
         "{method}, iteration {iteration}: none of {attempts} attempts can be learned from, so there is nothing to train on. The model may be \
          too weak for these problems: try easier problems, more worked examples (sampling.few_shot), several samples at a temperature \
-         (sampling.samples_per_problem, sampling.temperature), hints (methods.{method}.rationalize = true), or a stronger base model"
+         (sampling.samples_per_problem, sampling.temperature), hints (`rationalize = true`, where the method has it), or a stronger base model"
     )]
     NothingSolved {
         /// The method.
