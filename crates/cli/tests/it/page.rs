@@ -117,7 +117,7 @@ fn keys_move_through_the_list(browser: &Browser) {
     assert_eq!(browser.text(active), "attempt-0");
     browser.press(&DOWN.to_string().repeat(3));
     assert_eq!(browser.text(active), "attempt-3");
-    let id = browser.text("document.querySelector('#attempt-3 .id').textContent");
+    let id = browser.text("document.querySelector('#attempt-3 .id').title");
     browser.wait_until(&format!("document.querySelector('#pane h3').textContent === {}", Value::from(id)));
     browser.press(&END.to_string());
     assert_eq!(browser.text(active), format!("attempt-{}", listed(browser) - 1));
@@ -193,6 +193,7 @@ fn colours_and_narrow_screens(browser: &Browser) {
     browser.devtools("Emulation.setDeviceMetricsOverride", &phone);
     browser.wait_until("innerWidth === 390");
     assert_eq!(browser.value("document.documentElement.scrollWidth"), 390, "nothing sticks out on a phone");
+    browser.wait_until("document.querySelector('svg.flow').getBoundingClientRect().width <= 390");
 }
 
 /// Copies a run without its checkpoints.

@@ -93,10 +93,17 @@ impl Reader {
         if !found {
             return Ok(None);
         }
-        place.each_example(|example| {
+        let imitated = place.each_example(|example| {
             *self.examples.entry(example.problem).or_default() += 1;
             Ok(())
         })?;
+        if !imitated {
+            let rewarded = place.rewards()?.into_iter().flatten().map(|sample| sample.problem);
+            let paired = place.preferences()?.into_iter().flatten().map(|pair| pair.problem);
+            for problem in rewarded.chain(paired) {
+                *self.examples.entry(problem).or_default() += 1;
+            }
+        }
         if several && !right.is_empty() {
             digest.distinct_per_problem = Some(right.values().map(HashSet::len).sum::<usize>() as f64 / right.len() as f64);
         }

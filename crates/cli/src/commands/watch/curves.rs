@@ -9,6 +9,7 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Padding, Paragraph, Widget};
+use starloop_core::method::Approach;
 use starloop_core::metrics::IterationMetrics;
 
 /// Okabe and Ito's palette as far as 256 colours have it, ordered so that neighbours differ in lightness.
@@ -39,7 +40,8 @@ pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
     let [chart, legend] = places(inner, curves.len());
     let last = points().map(|(x, _)| *x).fold(1.0, f64::max);
     let (low, high) = match screen.view.curve {
-        Curve::Loss => (0.0, points().map(|(_, y)| *y).fold(1e-6, f64::max)),
+        // Below zero where samples are weighed by their advantages.
+        Curve::Loss => (points().map(|(_, y)| *y).fold(0.0, f64::min), points().map(|(_, y)| *y).fold(1e-6, f64::max)),
         _ => (0.0, 100.0),
     };
     let label = |y: f64| if screen.view.curve == Curve::Loss { format!("{y:.2}") } else { format!("{y:.0}") };
@@ -63,7 +65,7 @@ pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
         lines.push(Line::from(format!(" and {} more", curves.len() - lines.len())).dim());
     }
     Paragraph::new(lines).render(legend, buffer);
-    draw_ends(&curves, style, chart, [last, high], buffer);
+    draw_ends(&curves, style, chart, last, [low, high], buffer);
 }
 
 /// The chart, and the legend: beside it where both have room, or else below it.
@@ -76,13 +78,13 @@ fn places(inner: Rect, curves: usize) -> [Rect; 2] {
 }
 
 /// Each curve's sign where it ends, as the legend shows it.
-fn draw_ends(curves: &[Named], style: impl Fn(usize) -> Style, chart: Rect, [last, high]: [f64; 2], buffer: &mut Buffer) {
+fn draw_ends(curves: &[Named], style: impl Fn(usize) -> Style, chart: Rect, last: f64, [low, high]: [f64; 2], buffer: &mut Buffer) {
     // The chart keeps its left columns for the labels, and its last two lines for the axis; what is left is found by what it has drawn.
     let Some(left) = (chart.left()..chart.right()).find(|x| buffer[(*x, chart.top())].symbol() == "│") else { return };
     let (width, height) = (f64::from(chart.right() - left - 2), f64::from(chart.height.saturating_sub(3)));
     for (place, curve) in curves.iter().enumerate() {
         let Some((x, y)) = curve.points.last() else { continue };
-        let at = (left + 1 + (x / last * width).round() as u16, chart.top() + ((1.0 - y / high) * height).round() as u16);
+        let at = (left + 1 + (x / last * width).round() as u16, chart.top() + ((high - y) / (high - low) * height).round() as u16);
         if let Some(cell) = buffer.cell_mut(at) {
             cell.set_symbol(SIGNS[place % SIGNS.len()]).set_style(style(place));
         }
@@ -126,7 +128,11 @@ fn curves(screen: &Screen<'_>) -> (String, &'static str, Vec<Named>) {
         Curve::Loss => {
             let points: Vec<_> = shown.into_iter().flat_map(|method| &method.losses).map(|point| (point.step as f64, point.loss)).collect();
             let last = points.last().map_or(String::new(), |(_, loss)| format!("{loss:.4}"));
-            (format!("loss of {}, nats per target token", untrusted::line(name)), "step", vec![Named { name: "loss".into(), points, last }])
+            let unit = match shown.map(|method| method.kind) {
+                Some(Approach::Grpo | Approach::Spin) => "",
+                _ => ", nats per target token",
+            };
+            (format!("loss of {}{unit}", untrusted::line(name)), "step", vec![Named { name: "loss".into(), points, last }])
         }
     }
 }

@@ -163,6 +163,19 @@ fn a_narrow_screen_has_room_for_the_legend_the_stages_and_what_was_kept() {
 }
 
 #[test]
+fn a_loss_below_zero_is_drawn_and_has_no_unit() {
+    let mut progress = progress();
+    progress.methods[0].kind = Approach::Grpo;
+    progress.methods[0].losses = vec![LossPoint { step: 1, loss: 0.5 }, LossPoint { step: 2, loss: -0.25 }];
+    let view = View { curve: Curve::Loss, ..View::default() };
+    let buffer = drawn((110, 40), &progress, &[], &view);
+    shows(&buffer, &["● loss -0.2500", "-0.25"]);
+    assert!(!text_of(&buffer).contains("nats"));
+    // The sign in the legend, and the one at the curve's end.
+    assert_eq!(buffer.content().iter().filter(|cell| cell.symbol() == "●").count(), 2);
+}
+
+#[test]
 fn silence_is_told_from_work() {
     let late = Progress { last_news: Some(0.0), ..progress() };
     shows(

@@ -142,7 +142,7 @@ const flowDrawing = (metrics, kind, width) => {
     paths, boxes);
 };
 
-const flowTable = (metrics) => {
+const flowTable = (metrics, kind) => {
   const { unhinted, hinted, selection } = metrics;
   const rows = [["attempts", count(unhinted.attempts), count(hinted.attempts)],
     ...outcomes.filter(([, key]) => (unhinted[key] ?? 0) + (hinted[key] ?? 0) > 0)
@@ -156,7 +156,8 @@ const flowTable = (metrics) => {
   const long = metrics.training?.dropped_too_long ?? 0;
   return [
     table(["", "without the hint", "with the hint"], rows, { caption: "The same as numbers" }),
-    element("p", { class: "note" }, `Right answers that were dropped: ${dropped.length > 0 ? dropped.join(", ") : "none"}.`
+    element("p", { class: "note" }, (comparing[kind] ? "Right and wrong completions are learned from side by side; which verdicts come into it was not counted, so each is drawn by its share."
+      : `Right answers that were dropped: ${dropped.length > 0 ? dropped.join(", ") : "none"}.`)
       + (long > 0 ? ` ${plural(long, "example")} longer than a packed sequence left out of training.` : "")),
   ];
 };
@@ -172,5 +173,5 @@ const flowFigure = (iteration, kind) => {
   return element("div", {},
     figure("From problems to what is learned (attempts)", (width) => flowDrawing(metrics, kind, width)),
     disagreement && element("p", { class: "note" }, disagreement),
-    flowTable(metrics));
+    flowTable(metrics, kind));
 };

@@ -46,14 +46,17 @@ const scientific = (value) => (value === 0 ? "0" : value.toExponential().replace
 
 const curve = (title, label, found, format, height) => {
   const all = found.flatMap((strand) => strand.points);
-  const highest = Math.max(...all.map((point) => point.y));
+  const highest = Math.max(...all.map((point) => point.y), 0) * 1.05;
+  // A loss is below zero where samples are weighed by their advantages.
+  const lowest = Math.min(...all.map((point) => point.y), 0) * 1.05;
+  const range = [lowest, highest > lowest ? highest : lowest + 1];
   const end = found.at(-1).to;
   // Names of many iterations would run into each other.
   const every = Math.ceil(found.length / 12);
   const gaps = found.map((strand, n) => ({ ...strand, name: n % every > 0 ? "" : `${n === 0 ? "iteration " : ""}${strand.name}` }));
   return lineChart(title, {
     x: { label: "optimizer step, iteration after iteration", range: [0, end], ticks: whole(ticks(0, end, 7)), format: short },
-    y: { label, range: [0, highest * 1.05 || 1], ticks: ticks(0, highest * 1.05 || 1, 4), format },
+    y: { label, range, ticks: ticks(...range, 4), format },
     series: [{ name: "", points: all, strands: found.map((strand) => strand.points) }],
     gaps, height, marks: all.length <= 24,
   });
@@ -69,7 +72,7 @@ const trainingFigures = (method) => {
     [String(iteration), count(training.steps), short(training.tokens), short(training.target_tokens), training.final_loss.toFixed(4)]);
   return element("div", {},
     has(losses)
-      ? curve("Loss", "loss (nats per target token)", losses, (value) => String(Number(value.toPrecision(3))), 260)
+      ? curve("Loss", comparing[method.summary.kind] ? "loss of the objective" : "loss (nats per target token)", losses, (value) => String(Number(value.toPrecision(3))), 260)
       : element("p", { class: "note" }, "This run is of a version that kept the final loss alone."),
     has(rates) && curve("Learning rate", "learning rate", rates, scientific, 180),
     table(["iteration", "steps", "tokens", "target tokens", "final loss"], rows,
