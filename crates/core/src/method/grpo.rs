@@ -85,6 +85,10 @@ impl Method for Grpo {
         self.warm_start.map_or(Ok(()), WarmStart::check)
     }
 
+    fn needs(&self) -> super::Needs {
+        super::Needs { objective: Some("rewards"), scores: false }
+    }
+
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         match (self.warm_start, self.first_lesson) {
             (Some(_), FirstLesson::Known) => TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop),

@@ -44,6 +44,10 @@ impl Method for Spin {
         self.warm_start.map_or(Ok(()), WarmStart::check)
     }
 
+    fn needs(&self) -> super::Needs {
+        super::Needs { objective: Some("preferences"), scores: false }
+    }
+
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop)
     }

@@ -82,6 +82,10 @@ impl Method for VStar {
         self.warm_start.map_or(Ok(()), WarmStart::check)
     }
 
+    fn needs(&self) -> super::Needs {
+        super::Needs { objective: Some("preferences"), scores: true }
+    }
+
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         match self.warm_start {
             Some(_) => TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop),
