@@ -68,6 +68,11 @@ pub trait Method: Debug + Send + Sync {
         Ok(())
     }
 
+    /// What it needs beyond samples and learning from examples, which only the embedded engine has.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
     /// What the method will do, at most.
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate;
 
@@ -76,6 +81,15 @@ pub trait Method: Debug + Send + Sync {
     /// # Errors
     /// Whatever stopped a stage.
     fn run(&self, arm: &mut Arm<'_>) -> Result<()>;
+}
+
+/// What a method needs that servers and programs of the user's have not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// A trainer that learns from something else than examples, such as `preferences`.
+    pub objective: Option<&'static str>,
+    /// A policy that tells how likely a given text is.
+    pub scores: bool,
 }
 
 /// What a method will do, at most; for `--dry-run`.

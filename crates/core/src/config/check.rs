@@ -1,6 +1,8 @@
 //! Values that parse and yet cannot be. Checked once, when a config is read.
 
-use super::{Config, EvaluationConfig, Invalid, MethodConfig, SamplingConfig, TrainingConfig};
+use super::{Config, EvaluationConfig, Invalid, MethodConfig, PolicyConfig, SamplingConfig, TrainerKind, TrainingConfig};
+use crate::error::Error;
+use crate::method::Needs;
 use crate::task::Split;
 
 type Checked = Result<(), Invalid>;
@@ -50,6 +52,22 @@ pub(super) fn check(config: &Config) -> Checked {
             let message = "hints with the beginning of a rationale, which cannot stand in a conversation; set model.chat = false";
             return named(&format!("methods.{name}"), message.to_owned());
         }
+    }
+    for (name, method_config) in config.methods_to_run() {
+        needs(config, name, method_config)?;
+    }
+    Ok(())
+}
+
+/// What only the embedded engine has, before any work is done: an error in the middle of a run would come after hours of sampling.
+fn needs(config: &Config, name: &str, method: &MethodConfig) -> Checked {
+    let Needs { objective, scores } = method.method.needs();
+    let invalid = |key: &str, error: Error| Err(Invalid { key: key.to_owned(), message: format!("methods.{name}: {error}") });
+    if let (Some(objective), TrainerKind::Command) = (objective, config.trainer.kind) {
+        return invalid("trainer.kind", Error::ObjectiveNotSupported { objective });
+    }
+    if scores && config.policy != PolicyConfig::Embedded {
+        return invalid("policy.kind", Error::ScoringNotSupported);
     }
     Ok(())
 }

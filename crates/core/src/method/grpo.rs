@@ -82,6 +82,10 @@ impl Method for Grpo {
         warm_start::check(self.iterations, self.warm_start)
     }
 
+    fn needs(&self) -> super::Needs {
+        super::Needs { objective: Some("rewards"), scores: false }
+    }
+
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         match (self.warm_start, self.first_lesson) {
             (Some(_), FirstLesson::Known) => TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop),

@@ -42,6 +42,10 @@ impl Method for Spin {
         warm_start::check(self.iterations, self.warm_start)
     }
 
+    fn needs(&self) -> super::Needs {
+        super::Needs { objective: Some("preferences"), scores: false }
+    }
+
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop)
     }

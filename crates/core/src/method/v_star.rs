@@ -80,6 +80,10 @@ impl Method for VStar {
         warm_start::check(self.iterations, self.warm_start)
     }
 
+    fn needs(&self) -> super::Needs {
+        super::Needs { objective: Some("preferences"), scores: true }
+    }
+
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         match self.warm_start {
             Some(_) => TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop),

@@ -175,3 +175,29 @@ fn steps_grow_as_in_the_paper() {
     let config = parse(CONFIG, &["training.steps=300", "training.step_growth=1.0", "training.step_increment=20"]).unwrap();
     assert_eq!([1, 2, 16].map(|iteration| config.training.steps_in(iteration)), [300, 320, 600]);
 }
+
+#[test]
+fn what_servers_and_other_trainers_cannot_do_is_refused_before_any_work() {
+    let served = ["policy.kind=openai", "policy.endpoints=['http://127.0.0.1:9/v1']"];
+    let trained = ["trainer.kind=command", "trainer.command=['train', '{settings}']"];
+    let refused = |kind: &str, elsewhere: &[&str]| {
+        let method = format!("methods.one.kind={kind}");
+        let overrides: Vec<String> = [&["run=['one']", &method], elsewhere].concat().iter().map(|&text| text.to_owned()).collect();
+        Config::load("arithmetic", &overrides).err().map(|error| error.to_string())
+    };
+    for (kind, elsewhere, words) in [
+        ("grpo", &trained, "this trainer does not support learning from rewards"),
+        ("spin", &trained, "this trainer does not support learning from preferences"),
+        ("v_star", &trained, "this trainer does not support learning from preferences"),
+        ("v_star", &served, "does not tell how likely a given text is"),
+    ] {
+        let said = refused(kind, elsewhere).unwrap_or_default();
+        assert!(said.contains(words) && said.contains("methods.one"), "{kind}: {said}");
+    }
+    for kind in ["grpo", "spin"] {
+        assert_eq!(refused(kind, &served), None, "{kind} samples on servers");
+    }
+    for kind in ["star", "adastar", "b_star", "rft", "rest_em"] {
+        assert_eq!(refused(kind, &[served, trained].concat()), None, "{kind}");
+    }
+}
