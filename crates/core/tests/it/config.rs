@@ -182,7 +182,12 @@ fn what_servers_and_other_trainers_cannot_do_is_refused_before_any_work() {
     let trained = ["trainer.kind=command", "trainer.command=['train', '{settings}']"];
     let refused = |kind: &str, elsewhere: &[&str]| {
         let method = format!("methods.one.kind={kind}");
-        let overrides: Vec<String> = [&["run=['one']", &method], elsewhere].concat().iter().map(|&text| text.to_owned()).collect();
+        let overrides: Vec<String> =
+            [&["run=['one']", &method, "methods.one.sampling.samples_per_problem=4", "methods.one.sampling.temperature=1"], elsewhere]
+                .concat()
+                .iter()
+                .map(|&text| text.to_owned())
+                .collect();
         Config::load("arithmetic", &overrides).err().map(|error| error.to_string())
     };
     for (kind, elsewhere, words) in [
