@@ -20,6 +20,9 @@ pub(super) const WIDE: usize = 32;
 /// Multiply-adds below which a product stays on one thread.
 const SERIAL: usize = 1 << 18;
 
+/// Rows or columns that are not torn apart: whole vectors of every instruction set.
+const VECTORS: usize = 48;
+
 /// A matrix seen through strides.
 #[derive(Clone, Copy)]
 pub(super) struct View {
@@ -149,10 +152,13 @@ pub(super) fn matmul(product: Product, a: &[f32], b: &[f32], out: &mut [f32]) {
     }
     let by_rows = m >= n;
     let side = m.max(n);
-    // Twice as many parts as threads evens out what one slow core costs; whole vectors keep the kernels' edges rare.
-    let part = side.div_ceil(2 * threads).next_multiple_of(48).min(side);
-    (0..side.div_ceil(part)).into_par_iter().for_each(|index| {
-        let (start, length) = (index * part, part.min(side - index * part));
+    // Twice as many parts as threads evens out what one slow core costs; whole vectors keep the kernels' edges rare. Bounds are rounded, not
+    // sizes, so that no thread is left with a remainder.
+    let vectors = side.div_ceil(VECTORS);
+    let parts = (2 * threads).min(vectors);
+    let bound = |index: usize| (vectors * index / parts * VECTORS).min(side);
+    (0..parts).into_par_iter().for_each(|index| {
+        let (start, length) = (bound(index), bound(index + 1) - bound(index));
         // SAFETY: parts are disjoint ranges of rows or of columns.
         unsafe {
             if by_rows {
