@@ -103,24 +103,21 @@ pub fn show(report: &Report, iterations: bool) -> Result<()> {
 
 /// Writes the plot as SVG, and says so; says why not where there is nothing to plot.
 pub fn write_plot(report: &Report, path: &Path) -> Result<()> {
-    match report.svg()? {
-        Some(svg) => {
-            fs_err::write(path, svg)?;
-            eprintln!("plot: {}", path.display());
-        }
-        None => eprintln!("no plot: no method has been measured twice"),
-    }
-    Ok(())
+    write_svg(report.svg()?, path, "no method has been measured twice")
 }
 
 /// Writes the plot of accuracy against cost as SVG, and says so; says why not where there is nothing to plot.
 pub fn write_cost_plot(report: &Report, path: &Path) -> Result<()> {
-    match report.cost_svg()? {
+    write_svg(report.cost_svg()?, path, "no method has learned anything")
+}
+
+fn write_svg(svg: Option<String>, path: &Path, why_not: &str) -> Result<()> {
+    match svg {
         Some(svg) => {
             fs_err::write(path, svg)?;
             eprintln!("plot: {}", path.display());
         }
-        None => eprintln!("no plot: no method has learned anything"),
+        None => eprintln!("no plot: {why_not}"),
     }
     Ok(())
 }
