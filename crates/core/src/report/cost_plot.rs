@@ -1,11 +1,11 @@
 //! Accuracy against tokens sampled and against floating-point operations as SVG: two panels, a curve for each method that learns.
 
 use super::cost::{CostCurve, CostPoint};
-use super::plot::{
-    Axis, Curve, DrawResult, Drawing, FAINT_INK, FOOT, GRID, HEAD, INK, PALETTE, PANEL, SIDE, draw_curve, draw_labels, labels_width, text,
+use super::figure::{
+    Across, Axis, Curve, DrawResult, Drawing, FAINT_INK, FOOT, HEAD, INK, PANEL, SIDE, draw_curve, draw_labels, frame, page, text,
 };
 use super::table::percent;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metrics::Accuracy;
 use plotters::prelude::*;
 
@@ -31,26 +31,13 @@ pub(super) fn draw(curves: &[CostCurve]) -> Result<Option<String>> {
     if learned.is_empty() {
         return Ok(None);
     }
-    let mut svg = String::new();
-    figure(&learned, &mut svg).map_err(|error| Error::Engine { context: "drawing the plot".into(), message: error.to_string() })?;
-    let title = "<title>Accuracy against cost, method by method</title>";
-    Ok(Some(svg.replacen(">\n", &format!(">\n{title}\n"), 1)))
-}
-
-fn figure(curves: &[&CostCurve], svg: &mut String) -> DrawResult {
     // A label for each method stands beside the panel, and many curves need room to be told apart.
-    let panel_height = PANEL.1.max(110 + 24 * curves.len() as u32);
-    let (width, height) = (2 * (PANEL.0 + 120), HEAD + panel_height + FOOT);
-    let root = SVGBackend::with_string(svg, (width, height)).into_drawing_area();
-    root.fill(&WHITE)?;
-    for (line, y) in footnote(curves).into_iter().zip([8, 25]) {
-        root.draw(&Text::new(line, (SIDE, (height - FOOT) as i32 + y), text(12, FAINT_INK)))?;
-    }
-    let (body, _) = root.split_vertically(height - FOOT);
-    for (panel, area) in PANELS.iter().zip(body.split_evenly((1, 2))) {
-        draw_panel(panel, curves, &root, &area)?;
-    }
-    root.present()
+    let panel_height = PANEL.1.max(110 + 24 * learned.len() as u32);
+    let size = (2 * (PANEL.0 + 120), HEAD + panel_height + FOOT);
+    let svg = page("Accuracy against cost, method by method", size, footnote(&learned), |root, body| {
+        PANELS.iter().zip(body.split_evenly((1, 2))).try_for_each(|(panel, area)| draw_panel(panel, &learned, root, &area))
+    })?;
+    Ok(Some(svg))
 }
 
 fn footnote(curves: &[&CostCurve]) -> [String; 2] {
@@ -81,8 +68,7 @@ fn draw_panel(panel: &Panel, methods: &[&CostCurve], root: &Drawing<'_>, area: &
             Some((cost.log10(), Accuracy { correct: 0, total: 0, mean: point.accuracy, low, high }))
         });
         let points: Vec<_> = points.collect();
-        let colour = PALETTE[place % PALETTE.len()];
-        curves.push(Curve { class: method.method.as_str(), colour, place, aside: 0.0, points });
+        curves.push(Curve { name: &method.method, place, aside: 0.0, points });
     }
     // What samples nothing has no place on the first axis.
     curves.retain(|curve| !curve.points.is_empty());
@@ -98,29 +84,13 @@ fn draw_panel(panel: &Panel, methods: &[&CostCurve], root: &Drawing<'_>, area: &
     if curves.is_empty() {
         return area.draw(&Text::new("(not known)", (SIDE, 60), text(13, FAINT_INK)));
     }
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(SIDE - 8)
-        .margin_right(labels_width(&curves))
-        .margin_top(HEAD)
-        .x_label_area_size(44)
-        .y_label_area_size(54)
-        .build_cartesian_2d(
-            Axis { range: first - 0.08..last + 0.08, ticks: ticks(first - 0.08, last + 0.08) },
-            Axis { range: lowest - 2.0..102.0, ticks: (0..=10).map(|n| f64::from(n * 10)).filter(|tick| *tick >= lowest).collect() },
-        )?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .bold_line_style(GRID)
-        .light_line_style(TRANSPARENT)
-        .axis_style(FAINT_INK)
-        .label_style(text(13, INK))
-        .axis_desc_style(text(13, INK))
-        .x_desc(format!("{} (logarithmic)", panel.axis))
-        .y_desc("accuracy (%)")
-        .x_label_formatter(&|x| short(10_f64.powf(*x)))
-        .y_label_formatter(&|y| format!("{y:.0}"))
-        .draw()?;
+    let across = Across {
+        axis: Axis { range: first - 0.08..last + 0.08, ticks: ticks(first - 0.08, last + 0.08) },
+        name: &format!("{} (logarithmic)", panel.axis),
+        tick: |x| short(10_f64.powf(x)),
+    };
+    let up = Axis { range: lowest - 2.0..102.0, ticks: (0..=10).map(|n| f64::from(n * 10)).filter(|tick| *tick >= lowest).collect() };
+    let mut chart = frame(area, HEAD, across, up, &curves)?;
     for curve in &curves {
         draw_curve(root, &mut chart, curve, 0.8)?;
     }

@@ -2,7 +2,6 @@
 
 use super::paper::{self, PAPER_MODEL, PaperFigure};
 use super::{MethodReport, MethodSummary, Report, ResultRow, RunReport, TrainUse, summary};
-use crate::metrics::Accuracy;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 /// One table per run: a column per method, so that many classes still fit a terminal. Costs are totals over the iterations.
@@ -23,7 +22,7 @@ fn run_summary(run: &RunReport) -> String {
         table.add_row(std::iter::once(label.to_owned()).chain(methods.iter().map(|(summary, method)| cell(summary, method))));
     };
     row("accuracy, %", &|summary, _| optional_percent(summary.accuracy));
-    row("  95% interval", &|_, method| interval(&method.shown().accuracy));
+    row("  95% interval", &|summary, _| optional_interval(summary.interval));
     let paper_label = format!("  paper ({PAPER_MODEL})");
     row(&paper_label, &|summary, _| summary.paper.map_or_else(none, |paper| format!("{:.1}", paper.percent)));
     for class in classes(run) {
@@ -96,7 +95,7 @@ fn beside(run: &RunReport, figure: Option<&PaperFigure>, method: Option<&MethodR
         label,
         figure.map_or_else(none, |figure| format!("{:.1}", figure.percent)),
         optional_percent(measured.as_ref().and_then(|summary| summary.accuracy)),
-        method.map_or_else(none, |method| interval(&method.shown().accuracy)),
+        optional_interval(measured.as_ref().and_then(|summary| summary.interval)),
         paper_train_used(figure),
         measured.and_then(|summary| summary.train_used).map_or_else(none, train_used),
     ]
@@ -133,8 +132,8 @@ fn accuracy_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
     let mut header = vec!["iteration".to_owned(), "accuracy, %".into(), "95%\ninterval".into()];
     header.extend(classes.iter().map(|class| two_lines(class)));
     let mut table = table(header, 0);
-    for (row, iteration) in rows.iter().zip(&method.iterations) {
-        let mut cells = vec![row.iteration.to_string(), optional_percent(row.accuracy), interval(&iteration.metrics.accuracy)];
+    for row in rows {
+        let mut cells = vec![row.iteration.to_string(), optional_percent(row.accuracy), optional_interval(row.interval)];
         cells.extend(classes.iter().map(|class| class_percent(&row.by_class.0, class)));
         table.add_row(cells);
     }
@@ -214,8 +213,8 @@ fn class_percent(by_class: &[(String, f64)], class: &str) -> String {
     optional_percent(by_class.iter().find(|(name, _)| name == class).map(|(_, share)| *share))
 }
 
-fn interval(accuracy: &Accuracy) -> String {
-    if accuracy.total == 0 { none() } else { format!("{}..{}", percent(accuracy.low), percent(accuracy.high)) }
+fn optional_interval(interval: Option<[f64; 2]>) -> String {
+    interval.map_or_else(none, |[low, high]| format!("{}..{}", percent(low), percent(high)))
 }
 
 /// A share in percent, to one decimal. Never rounded to 0 or 100 from between.

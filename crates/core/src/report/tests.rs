@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
+use super::rows::by_class;
 use super::*;
 use crate::config::Config;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{AttemptCounts, SelectionCounts, TrainingMetrics};
 use crate::run_dir::RunDir;
+use crate::task::Split;
 use std::io::Write;
 use std::path::Path;
 
@@ -205,6 +207,15 @@ fn a_final_figure_goes_before_the_iterations_that_it_was_chosen_by() {
     assert_eq!((star.iteration, star.split, star.accuracy), (1, Split::Test, Some(200.0 / 300.0)));
     assert!(report.summary_tables().contains("1 (the best)"), "{}", report.summary_tables());
     assert_eq!(report.results().len(), 4, "it is no iteration");
+}
+
+#[test]
+fn what_the_base_can_do_is_not_a_methods_own_figure() {
+    let directory = tempfile::tempdir().unwrap();
+    write_run(directory.path(), &[("few_shot", vec![metrics(0, &[5])]), ("star", vec![metrics(0, &[5])])]);
+    let summaries = read(directory.path()).summaries();
+    assert_eq!((summaries[0].accuracy, summaries[1].accuracy), (Some(0.05), None), "{summaries:?}");
+    assert!(summaries[1].interval.is_none() && summaries[1].by_class.0.is_empty());
 }
 
 #[test]

@@ -6,14 +6,15 @@ const trainUsed = (used) => {
   return percent(used.share) + (used.rationalized > 0 ? ` (${percent(used.generated)} + ${percent(used.rationalized)})` : "");
 };
 
+/** What a method is judged by; null as long as none but its base was measured. */
 const shownMetrics = (method) => {
-  const evaluated = method.iterations.filter((iteration) => iteration.metrics.accuracy.total > 0);
-  return method.final ?? evaluated.at(-1)?.metrics ?? method.iterations.at(-1).metrics;
+  const measured = method.iterations.filter(({ metrics }) => metrics.accuracy.total > 0 && (metrics.iteration > 0 || !method.bootstraps));
+  return method.final ?? measured.at(-1)?.metrics ?? null;
 };
 
 /** The methods' accuracies before and after, as a card for each run. */
 const glance = (run) => {
-  const measured = run.methods.filter((method) => shownMetrics(method).accuracy.total > 0);
+  const measured = run.methods.filter((method) => shownMetrics(method));
   const best = (methods) => methods.reduce((a, b) => (shownMetrics(b).accuracy.mean >= shownMetrics(a).accuracy.mean ? b : a));
   const bootstrapping = measured.filter((method) => method.bootstraps);
   const facts = [`seed ${run.seed}`, run.finished ? "finished" : "not finished", plural(run.methods.length, "method")];
@@ -46,8 +47,9 @@ const bar = (accuracy) => drawn("svg", { class: "bar", viewBox: "0 0 100 8", pre
 
 const measuredCells = (method) => {
   if (!method) return [none, none];
-  const { accuracy, split } = shownMetrics(method);
-  if (accuracy.total === 0) return [none, trainUsed(method.summary.train_used)];
+  const shown = shownMetrics(method);
+  if (!shown) return [none, trainUsed(method.summary.train_used)];
+  const { accuracy, split } = shown;
   const title = `${accuracy.correct} of ${accuracy.total} ${split} problems`;
   const figure = element("span", { class: "measured", title },
     element("strong", {}, percent(accuracy.mean)), element("small", {}, ` ${interval(accuracy)}`), bar(accuracy));
