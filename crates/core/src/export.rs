@@ -14,7 +14,7 @@ pub use checkpoint::{Form, checkpoint, chosen};
 pub use figures::{csv, json_lines};
 pub use picture::png;
 pub use tensorboard::tensorboard;
-pub use training_set::{Learned, training_set};
+pub use training_set::{TrainingSet, training_set};
 
 use crate::error::{Error, Result};
 use crate::report::MethodReport;

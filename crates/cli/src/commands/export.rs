@@ -1,7 +1,7 @@
 //! `starloop export`: what a run found, in the forms of other tools.
 
 use anyhow::{Result, bail};
-use starloop_core::export::{self, Form, Learned};
+use starloop_core::export::{self, Form};
 use starloop_core::report::{Report, RunReport};
 use starloop_core::run_dir::{RunDir, write_whole};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ pub struct Arguments {
     /// Write the same plot as PNG of print quality
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
-    /// Write what was learned from: .jsonl or .parquet, as `datasets` and TRL read them
+    /// Write what was learned from, completions or pairs of them: .jsonl or .parquet, as `datasets` and TRL read them
     #[arg(long, value_name = "FILE")]
     training_set: Option<PathBuf>,
     /// Write event files for TensorBoard into this directory
@@ -100,8 +100,8 @@ fn training_set(arguments: &Arguments, run: &RunReport, path: &Path) -> Result<(
     let method = export::method(run, arguments.method.as_deref())?;
     let learned = export::training_set(&RunDir::open_read_only(&run.path)?, method, arguments.iteration)?;
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("jsonl") => write(path, Learned::json_lines(&learned)?.as_bytes()),
-        Some("parquet") => write(path, &Learned::parquet(&learned)?),
+        Some("jsonl") => write(path, learned.json_lines()?.as_bytes()),
+        Some("parquet") => write(path, &learned.parquet()?),
         _ => bail!("{}: expected a name that ends in .jsonl or .parquet", path.display()),
     }
 }

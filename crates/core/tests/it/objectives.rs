@@ -4,8 +4,10 @@ use crate::doubles::{Bench, CONFIG, config};
 use starloop_core::config::Config;
 use starloop_core::error::Error;
 use starloop_core::event::Event;
+use starloop_core::export::{TrainingSet, training_set};
 use starloop_core::metrics::TrainingMetrics;
 use starloop_core::objective::{LengthNormalization, Objective, RewardTerms};
+use starloop_core::report::Report;
 use starloop_core::trainer::{FineTuning, Trainer, Training, TrainingProgress};
 use std::path::Path;
 
@@ -38,6 +40,8 @@ fn grpo_learns_from_mixed_groups_and_counts_the_others() {
         let samples = run.iteration("grpo", iteration).rewards().unwrap().unwrap();
         assert!(samples.iter().all(|sample| sample.prompt.matches("Q:").count() == questions && !sample.prompt.contains("HINT")));
     }
+    let error = exported(&bench, "toy", 1).unwrap_err().to_string();
+    assert!(error.contains("rewards.jsonl"), "{error}");
 }
 
 #[test]
@@ -65,6 +69,17 @@ fn spin_plays_known_rationales_against_its_own_until_it_writes_them() {
     // Level 0 is written as it is known; each of the other 60 problems has its opponent.
     assert_eq!(pairs.len(), 60);
     assert!(pairs.iter().all(|pair| pair.chosen.contains("seven times") && pair.rejected != pair.chosen && !pair.prompt.contains("HINT")));
+    let exported = exported(&bench, "cold", 1).unwrap();
+    assert_eq!(exported.columns, ["prompt", "chosen", "rejected", "problem"]);
+    let rows = pairs.iter().map(|pair| [&pair.prompt, &pair.chosen, &pair.rejected, &pair.problem.0].map(String::clone));
+    assert_eq!(exported.rows, rows.collect::<Vec<_>>());
+}
+
+/// What an iteration of a run's only method learned from, for other trainers.
+fn exported(bench: &Bench, name: &str, iteration: u32) -> starloop_core::error::Result<TrainingSet> {
+    let run = bench.open(name);
+    let report = Report::read(&[run.root().to_owned()]).unwrap();
+    training_set(&run, &report.runs[0].methods[0], Some(iteration))
 }
 
 #[test]
