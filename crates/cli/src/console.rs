@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use starloop_core::error::Error;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -13,7 +13,10 @@ const INTERRUPTED: i32 = 130;
 pub fn start(quiet: bool) {
     let level = if quiet { "error" } else { "warn" };
     let filter = EnvFilter::try_from_env("STARLOOP_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().with_target(false).init();
+    let messages = tracing_subscriber::fmt().with_env_filter(filter).without_time().with_target(false);
+    // Colours are for terminals, and not for those who set NO_COLOR.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    messages.with_writer(std::io::stderr).with_ansi(colours).init();
 }
 
 /// Makes Ctrl-C say what is kept; for the commands that do not leave it to a pager or take it as a key.

@@ -127,9 +127,10 @@ fn verified_line(method: &str, v: &Verification) -> String {
 }
 
 fn accuracy(m: &IterationMetrics) -> String {
-    let percent = |share: f64| 100.0 * share;
     let of = |accuracy: &Accuracy, decimals: usize| {
-        let [mean, low, high] = [accuracy.mean, accuracy.low, accuracy.high].map(percent);
+        // Halves go up, as they do in the report; formatting alone would turn 8.5 into 8.
+        let unit = 10_f64.powi(decimals as i32);
+        let [mean, low, high] = [accuracy.mean, accuracy.low, accuracy.high].map(|share| (100.0 * unit * share).round() / unit);
         format!("{mean:.decimals$}% ({low:.decimals$}-{high:.decimals$})")
     };
     let classes: Vec<String> = m.by_class.iter().map(|c| format!("{} {}", c.class, of(&c.accuracy, 0))).collect();

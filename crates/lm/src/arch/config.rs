@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 /// Keys that say nothing about the computation of logits.
 const IRRELEVANT: &[&str] = &[
-    "_name_or_path",
     "architectures",
     "attention_dropout",
     "attn_pdrop",
@@ -41,6 +40,7 @@ const IRRELEVANT: &[&str] = &[
     "tokenizer_class",
     "torch_dtype",
     "transformers_version",
+    "unk_token_id",
     "use_cache",
 ];
 
@@ -146,9 +146,10 @@ impl ConfigReader {
         kinds.iter().map(known).collect::<Result<Vec<_>>>().map(Some)
     }
 
-    /// Warns of keys that were neither read nor are known to be of no consequence.
+    /// Warns of keys that were neither read nor are known to be of no consequence, as those are that begin with an underscore.
     pub fn warn_of_unread(&self) {
-        for key in self.keys.keys().filter(|key| !self.read.contains(key) && !IRRELEVANT.contains(&key.as_str())) {
+        let irrelevant = |key: &str| key.starts_with('_') || IRRELEVANT.contains(&key);
+        for key in self.keys.keys().filter(|key| !self.read.contains(key) && !irrelevant(key)) {
             tracing::warn!("{}: key \"{key}\" is not known for this family and was not used", self.path.display());
         }
     }
