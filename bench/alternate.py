@@ -61,9 +61,9 @@ def starloop(settings, *arguments):
     return [settings.starloop, "--quiet", "--threads", str(settings.threads), *map(str, arguments)]
 
 
-def peer(script, *arguments):
-    """A command line of a script in peers/, by this Python."""
-    return [sys.executable, str(PEERS / script), *map(str, arguments)]
+def peer(script, *arguments, python=sys.executable):
+    """A command line of a script in peers/."""
+    return [python, str(PEERS / script), *map(str, arguments)]
 
 
 def alternate(engines, settings):

@@ -1,6 +1,7 @@
 """What the engines work on, made once: GSM8K as pairs to learn and as requests to answer, and checkpoints."""
 
 import json
+import math
 import shutil
 
 from tokenizers import Tokenizer
@@ -62,6 +63,13 @@ def endless(settings, checkpoint):
     config["eos_token_id"] = 2**32 - 1  # none of the vocabulary; the peers are told to ignore it
     (copy / "config.json").write_text(json.dumps(config, indent=2))
     return copy
+
+
+def parameters(checkpoint):
+    """How many numbers a checkpoint's file holds."""
+    with (checkpoint / "model.safetensors").open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
 def random_llama(settings, name, layers, hidden, heads, intermediate):

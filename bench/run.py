@@ -30,6 +30,7 @@ SECTIONS = {
     "fine-tuning": fine_tuning.measure,
     "sampling-greedy": lambda settings: sampling.measure(settings, temperature=0.0, samples=1),
     "sampling-temperature": lambda settings: sampling.measure(settings, temperature=0.7, samples=4),
+    "sampling-checkpoint": sampling.measure_checkpoint,
     "ideas": ideas.measure,
     "long-job": long_job.measure,
     "star-iteration": star_iteration.measure,
@@ -48,10 +49,12 @@ class Settings:
     rounds: int  # runs of each engine; growth has no peer and takes one
     quick: bool  # a small part of the work: to see that it runs, not to publish
     data: Path  # GSM8K's train.jsonl
-    base: Path  # a checkpoint with a byte-pair tokenizer
+    base: Path  # a small checkpoint with a byte-pair tokenizer
+    checkpoint: Path | None  # a pretrained one
     scratch: Path  # what is made on the way; may be removed
     docs: Path  # where plots are written
     llama_server: str | None  # llama.cpp's own server
+    vllm_python: str | None  # vLLM wants a torch of its own
     only: list[str]  # names of peers; empty for all
 
 
@@ -78,8 +81,10 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="a small part of the work; the figures mean nothing")
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "gsm8k" / "train.jsonl", help="from `starloop get data gsm8k`")
     parser.add_argument("--base", type=Path, default=ROOT / "bases" / "words", help="from `starloop pretrain words --out bases/words`")
+    parser.add_argument("--checkpoint", type=Path, help="a pretrained checkpoint for sampling-checkpoint, which is left out without it")
     parser.add_argument("--scratch", type=Path, default=ROOT / "target" / "bench")
     parser.add_argument("--llama-server", help="llama.cpp's llama-server; without it llama-cpp-python's server alone is measured")
+    parser.add_argument("--vllm-python", help="a Python that has vLLM for processors; without it vLLM is not measured")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="peers whose names contain one of these, besides starloop")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md", help="the page; plots are written beside it")
     arguments = parser.parse_args()
@@ -88,9 +93,12 @@ def parse_arguments():
     for path, maker in ((arguments.data, "starloop get data gsm8k"), (arguments.base, "starloop pretrain words --out bases/words")):
         if not path.exists():
             parser.error(f"{path} is not there; make it with `{maker}`, or name another one (--data, --base)")
+    names = arguments.sections or [name for name in SECTIONS if name != "sampling-checkpoint" or arguments.checkpoint]
+    if "sampling-checkpoint" in names and not arguments.checkpoint:
+        parser.error("sampling-checkpoint needs --checkpoint")
     shared = {key: value for key, value in vars(arguments).items() if key not in ("sections", "output")}
     settings = Settings(docs=arguments.output.parent, **shared)
-    return arguments.sections or list(SECTIONS), settings, arguments.output
+    return names, settings, arguments.output
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Sampling as the loop does it: many questions behind one prefix of worked examples, ragged endings; beside transformers and llama.cpp."""
+"""Sampling as the loop does it: many questions behind one prefix of worked examples, ragged endings; beside transformers, vLLM and llama.cpp."""
+
+from dataclasses import replace
 
 import material
 import page
@@ -6,18 +8,26 @@ from alternate import Engine, alternate, peer, run, starloop
 
 
 def measure(settings, temperature, samples):
-    questions = 8 if settings.quick else material.QUESTIONS
+    """The small base, all questions."""
+    return of_questions(settings, 8 if settings.quick else material.QUESTIONS, temperature, samples)
+
+
+def measure_checkpoint(settings):
+    """A pretrained checkpoint, some questions."""
+    settings = replace(settings, base=settings.checkpoint, scratch=settings.scratch / settings.checkpoint.name)
+    settings.scratch.mkdir(parents=True, exist_ok=True)
+    return of_questions(settings, 4 if settings.quick else 64, temperature=0.0, samples=1)
+
+
+def of_questions(settings, questions, temperature, samples):
     requests, prefix = material.requests(settings, questions, samples)
-    models = {
-        "the words base (2.6M parameters)": settings.base,
-        "a random llama of 6 layers and width 256 (6M)": material.random_llama(settings, "S", layers=6, hidden=256, heads=8, intermediate=768),
-    }
     asked = f"{samples} samples each at temperature {temperature}" if samples > 1 else "greedy"
-    head = f"""{questions} questions of GSM8K behind one prefix of {material.WORKED_EXAMPLES} worked examples ({prefix:,} tokens), {asked}. A request ends after as many tokens as
-its reference solution has, at most {material.MAX_NEW_TOKENS}, the same for every engine; end tokens are ignored. Tokens per second count generated
-tokens; prompts are computed inside the time, loading the model is not. f32 unless said otherwise."""
-    tables = [f"{name[0].upper()}{name[1:]}:\n\n{of_model(settings, model, requests, temperature)}" for name, model in models.items()]
-    return "\n\n".join([head, *tables])
+    return f"""{questions} questions of GSM8K behind one prefix of {material.WORKED_EXAMPLES} worked examples ({prefix:,} tokens), {asked}, by `{settings.base.name}`
+({material.parameters(settings.base) / 1e6:,.1f}M parameters). A request ends after as many tokens as its reference solution has, at most {material.MAX_NEW_TOKENS}, the same
+for every engine; end tokens are ignored. Tokens per second count generated tokens; prompts are computed inside the time, loading the model
+is not. f32 unless said otherwise.
+
+{of_model(settings, settings.base, requests, temperature)}"""
 
 
 def of_model(settings, model, requests, temperature):
@@ -29,6 +39,8 @@ def of_model(settings, model, requests, temperature):
         Engine("transformers generate", peer("transformers_generate.py", "--model", model, *scripts)),
         Engine("transformers continuous batching", peer("transformers_generate.py", "--model", model, *scripts, "--continuous")),
     ]
+    if settings.vllm_python:
+        engines.append(Engine("vLLM", peer("vllm_generate.py", "--model", model, *scripts, python=settings.vllm_python)))
     for kind in ("f32", "f16"):
         gguf = model / f"{kind}.gguf"
         conversion = Engine("conversion", peer("to_gguf.py", "--model", model, "--kind", kind, "--out", gguf), read=nothing)
