@@ -3,8 +3,7 @@
 //! ```sh
 //! cargo test --release -p starloop-core --test it load -- --ignored --nocapture --test-threads 1
 //! ```
-#![allow(clippy::print_stdout, reason = "figures are what these tests are run for")]
-#![expect(clippy::print_stdout, reason = "their figures are what these are run for")]
+#![expect(clippy::print_stdout, reason = "figures are what these tests are run for")]
 
 use crate::completions::{Act, completion, serve_alone};
 use crate::serving::bench;
@@ -189,6 +188,12 @@ fn one_transformers_serve_loads_each_checkpoint_by_its_name() {
         std::thread::sleep(Duration::from_millis(200));
     }
     as_good_as_embedded("transformers.toml", &["policy.launch=[]", &format!("policy.endpoints=['http://127.0.0.1:{port}/v1']")]);
+}
+
+#[test]
+#[ignore = "needs STARLOOP_VLLM, a `vllm` for processors"]
+fn the_arithmetic_experiment_on_vllm() {
+    as_good_as_embedded("vllm.toml", &[]);
 }
 
 #[test]
