@@ -112,17 +112,18 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// The example's config, with the Python that `STARLOOP_PYTHON` names.
+/// An example's text, with the Python that `STARLOOP_PYTHON` names, and paths that hold wherever the tests run.
+fn text(name: &str) -> String {
+    let python = std::env::var("STARLOOP_PYTHON").unwrap_or_else(|_| "python".to_owned());
+    let text = std::fs::read_to_string(root().join("examples/serving").join(name)).unwrap();
+    let placed = |text: String, folder: &str| text.replace(folder, &format!("{}/{folder}", root().display()));
+    placed(placed(text.replace("python ", &format!("{python} ")), "bench/"), "bases/")
+}
+
+/// The example's config.
 pub fn example(name: &str, further: &[&str]) -> Config {
-    let python =
-        std::env::var("STARLOOP_PYTHON").expect("STARLOOP_PYTHON names a Python that has what examples/serving/requirements.txt lists");
-    let path = root().join("examples/serving").join(name);
-    let text = std::fs::read_to_string(&path)
-        .unwrap()
-        .replace("python ", &format!("{python} "))
-        .replace("bench/", &format!("{}/bench/", root().display()));
     let further: Vec<String> = further.iter().map(|&text| text.to_owned()).collect();
-    Config::parse(name, &text, &further).unwrap()
+    Config::parse(name, &text(name), &further).unwrap()
 }
 
 /// Runs an example with its server, and again with the embedded engine.
@@ -134,7 +135,7 @@ fn as_good_as_embedded(name: &str, further: &[&str]) {
         println!("{run}: {:.0} s", began.elapsed().as_secs_f64());
         RunDir::open_read_only(&place.path().join(run)).unwrap().metrics("star").unwrap()
     };
-    let mut text = std::fs::read_to_string(root().join("examples/serving").join(name)).unwrap();
+    let mut text = text(name);
     text.truncate(text.find("[policy]").unwrap());
     let embedded = figures("embedded", &Config::parse(name, &text, &[]).unwrap());
     let served = figures("served", &example(name, further));
@@ -191,7 +192,7 @@ fn one_transformers_serve_loads_each_checkpoint_by_its_name() {
 }
 
 #[test]
-#[ignore = "needs STARLOOP_VLLM, a `vllm` for processors"]
+#[ignore = "needs a `vllm` for processors and the base that its example names"]
 fn the_arithmetic_experiment_on_vllm() {
     as_good_as_embedded("vllm.toml", &[]);
 }
