@@ -33,4 +33,7 @@ def measure(settings):
     ]
     return f"""{questions} questions of GSM8K behind one prefix of {prefix:,} tokens, greedy, a random llama of 6 layers and width 256: the same requests with one thing changed at a time.
 
-{page.comparison(alternate(engines, settings))}"""
+{page.comparison(alternate(engines, settings))}
+
+Two ideas have no row. Weights packed once are not there: copying them takes 5% of a decoding step ([experiments](experiments.md#the-engine)), and no more could be
+won. Attention over the cache exists in one form only, scores, softmax and sum of a row in one go, so there is nothing to compare it with."""

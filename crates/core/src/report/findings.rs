@@ -169,7 +169,7 @@ fn easy_problems_dominate(method: &MethodReport) -> Option<String> {
 fn doubtful_reasoning(method: &MethodReport) -> Option<String> {
     let digests = || method.iterations.iter().filter_map(|iteration| iteration.digest);
     let (doubtful, checked) = (digests().map(|digest| digest.doubtful).sum::<u64>(), digests().map(|digest| digest.checked).sum::<u64>());
-    (checked >= FEW && doubtful * 20 > checked).then(|| {
+    (doubtful >= FEW / 4 && doubtful * 20 > checked).then(|| {
         format!(
             "{doubtful} of {checked} rationales that are learned from reach the right answer by steps that are not so (false annotations, \
              or scratchpads whose lines do not follow)"
