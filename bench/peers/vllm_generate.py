@@ -32,6 +32,8 @@ def main():
         dtype="float32",
         max_model_len=longest,
         enable_prefix_caching=True,
+        # Its processor build fails where a seeded sample's prompt is computed in parts.
+        enable_chunked_prefill=False,
         distributed_executor_backend="uni",
         generation_config="vllm",
     )
