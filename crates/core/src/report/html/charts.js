@@ -47,16 +47,8 @@ const mark = (place, x, y, title) => {
 /** Moves labels apart that would touch, keeping their order. */
 const spread = (labels, low, high, height) => {
   labels.sort((a, b) => a.y - b.y);
-  for (let round = 0; round < 60; round += 1) {
-    for (let n = 1; n < labels.length; n += 1) {
-      const gap = labels[n].y - labels[n - 1].y;
-      if (gap < height) {
-        labels[n - 1].y -= (height - gap) / 2;
-        labels[n].y += (height - gap) / 2;
-      }
-    }
-    for (const label of labels) label.y = Math.min(Math.max(label.y, low), high);
-  }
+  for (let room = high, n = labels.length - 1; n >= 0; room = labels[n].y - height, n -= 1) labels[n].y = Math.min(labels[n].y, room);
+  for (let room = low, n = 0; n < labels.length; room = labels[n].y + height, n += 1) labels[n].y = Math.max(labels[n].y, room);
 };
 
 /**

@@ -22,8 +22,10 @@ const glance = (run) => {
   const chosen = best(bootstrapping.length > 0 ? bootstrapping : measured);
   const metrics = shownMetrics(chosen);
   const { accuracy } = metrics;
-  const base = chosen.iterations[0].metrics;
-  const from = chosen.bootstraps && base.iteration === 0 && base.accuracy.total > 0 ? base.accuracy : null;
+  // Before and after on the same problems, or no before: the base is the method's own iteration 0, or few-shot prompting on the final split.
+  const bases = [...chosen.iterations, ...run.methods.filter((method) => method.summary.kind === "few_shot").map((method) => ({ metrics: shownMetrics(method) }))];
+  const base = bases.find((one) => one.metrics?.iteration === 0 && one.metrics.split === metrics.split && one.metrics.accuracy.total > 0);
+  const from = chosen.bootstraps && base ? base.metrics.accuracy : null;
   const seconds = run.methods.map((method) => method.summary.seconds).filter((known) => known !== null);
   const cost = seconds.length > 0 ? duration(seconds.reduce((a, b) => a + b)) : "time unknown";
   const tokens = run.methods.reduce((sum, method) => sum + method.summary.sampled_tokens + method.summary.trained_tokens, 0);
@@ -34,8 +36,7 @@ const glance = (run) => {
       from && element("span", { class: "arrow", "aria-label": "to" }, " → "),
       element("strong", {}, `${percent(accuracy.mean)}%`)),
     element("p", {}, `${chosen.title} (${plain(chosen.name)}), iteration ${metrics.iteration}, on ${plural(accuracy.total, `${metrics.split} problem`)}; `
-      + `95% interval ${interval(accuracy)}`
-      + (from && metrics.split !== base.split ? `; the base on ${base.split}` : "")),
+      + `95% interval ${interval(accuracy)}`),
     element("p", { class: "note" }, [...facts, cost, `${short(tokens)} tokens sampled and trained`].join(" · ")));
 };
 
