@@ -96,18 +96,19 @@ const lineChart = (title, { x, y, series, gaps = [], height: least = 320, marks 
       const level = up(drawnPoints[0].y);
       group.append(drawn("line", { class: "line", x1: frame.left, x2: frame.right, y1: level, y2: level }, drawn("title", {}, drawnPoints[0].title)));
     } else {
+      // Whiskers of several series at the same place would hide each other.
+      const aside = series.length > 1 ? (place - (series.length - 1) / 2) * Math.min(3, 16 / series.length, spacing / (2 * series.length)) : 0;
+      const along = (point) => across(point.x) + aside;
       const band = drawnPoints.filter((point) => point.low !== undefined);
       if (band.length > 1 && series.length <= 3) {
-        const edge = [...band.map((point) => [point.x, point.high]), ...band.toReversed().map((point) => [point.x, point.low])];
-        group.append(drawn("path", { class: "band", d: `M${edge.map(([a, b]) => `${across(a).toFixed(1)},${up(b).toFixed(1)}`).join("L")}z` }));
+        const edge = [...band.map((point) => [along(point), point.high]), ...band.toReversed().map((point) => [along(point), point.low])];
+        group.append(drawn("path", { class: "band", d: `M${edge.map(([a, b]) => `${a.toFixed(1)},${up(b).toFixed(1)}`).join("L")}z` }));
       }
       for (const strand of one.strands ?? [drawnPoints]) {
-        group.append(drawn("polyline", { class: "line", points: strand.map((point) => `${across(point.x).toFixed(1)},${up(point.y).toFixed(1)}`).join(" ") }));
+        group.append(drawn("polyline", { class: "line", points: strand.map((point) => `${along(point).toFixed(1)},${up(point.y).toFixed(1)}`).join(" ") }));
       }
-      // Whiskers of several series at the same place would hide each other.
-      const aside = series.length > 1 ? (place - (series.length - 1) / 2) * Math.min(3, spacing / (2 * series.length)) : 0;
       for (const point of marks ? drawnPoints : []) {
-        const at = across(point.x) + aside;
+        const at = along(point);
         if (point.low !== undefined) group.append(drawn("line", { class: "whisker", x1: at, x2: at, y1: up(point.low), y2: up(point.high) }));
         group.append(mark(place, at, up(point.y), point.title));
       }
