@@ -179,6 +179,14 @@ pub struct MethodConfig {
     echo: toml::Table,
 }
 
+impl MethodConfig {
+    /// Fine-tuning as it is in an iteration: the first may be a lesson with settings of its own.
+    pub(crate) fn training_in(&self, iteration: u32) -> TrainingConfig {
+        let first = self.method.warm_start().filter(|_| iteration == 1);
+        first.map_or_else(|| self.training.clone(), |lesson| lesson.settings(&self.training))
+    }
+}
+
 /// The file as it stands, its sections still unread.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

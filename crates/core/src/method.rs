@@ -73,6 +73,11 @@ pub trait Method: Debug + Send + Sync {
         Needs::default()
     }
 
+    /// The plain fine-tuning that is its iteration 1, if it begins with one.
+    fn warm_start(&self) -> Option<WarmStart> {
+        None
+    }
+
     /// What the method will do, at most.
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate;
 

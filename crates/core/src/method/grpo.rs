@@ -93,6 +93,10 @@ impl Method for Grpo {
         }
     }
 
+    fn warm_start(&self) -> Option<WarmStart> {
+        self.warm_start
+    }
+
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
         let samples = rounds::every_problem(config, task, 1);
         let unsampled = u32::from(self.warm_start.is_some() && self.first_lesson == FirstLesson::Known);

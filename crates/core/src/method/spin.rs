@@ -50,6 +50,10 @@ impl Method for Spin {
         TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop)
     }
 
+    fn warm_start(&self) -> Option<WarmStart> {
+        self.warm_start
+    }
+
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
         let samples = rounds::every_problem(config, task, 1)(1);
         let unsampled = u32::from(self.warm_start.is_some());

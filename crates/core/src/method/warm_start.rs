@@ -99,7 +99,26 @@ impl WarmStart {
         Ok(())
     }
 
-    fn settings(self, training: &TrainingConfig) -> TrainingConfig {
+    /// `training` as it is in the first lesson.
+    pub(crate) fn settings(self, training: &TrainingConfig) -> TrainingConfig {
         TrainingConfig { steps: self.steps, learning_rate: self.learning_rate, ..training.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn a_first_lesson_has_its_own_steps_and_learning_rate() {
+        let config = Config::load("methods", &[]).expect("a shipped config");
+        for name in ["grpo", "spin", "v_star"] {
+            let method = &config.methods[name];
+            let lesson = method.method.warm_start().expect("a first lesson");
+            let [first, second] = [1, 2].map(|iteration| method.training_in(iteration));
+            assert_eq!((first.steps, first.learning_rate.to_bits()), (lesson.steps, lesson.learning_rate.to_bits()), "{name}");
+            assert_eq!(second, method.training, "{name}");
+        }
+        assert_eq!(config.methods["star"].training_in(1), config.methods["star"].training);
     }
 }

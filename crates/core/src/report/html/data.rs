@@ -134,13 +134,13 @@ fn run<'a>(run: &'a RunReport, steps: &mut dyn Iterator<Item = &Steps>) -> Resul
 }
 
 fn method<'a>(run: &RunReport, directory: &RunDir, config: &Config, method: &'a MethodReport, steps: &Steps) -> Result<Method<'a>> {
-    let settings = config.methods.get(&method.name).map(|config| &config.training);
+    let settings = config.methods.get(&method.name);
     let mut iterations = Vec::with_capacity(method.iterations.len());
     for iteration in &method.iterations {
         let metrics = &iteration.metrics;
         let losses = directory.iteration(&method.name, metrics.iteration).losses()?.unwrap_or_default();
         let last = metrics.training.map_or(0, |training| training.steps);
-        let schedule = settings.map(|settings| hyperparameters(settings, last).schedule);
+        let schedule = settings.map(|settings| hyperparameters(&settings.training_in(metrics.iteration), last).schedule);
         let points = last.min(MOST_RATES);
         let at = |n: u64| n * last / points;
         let rates = schedule.map_or_else(Vec::new, |schedule| (1..=points).map(|n| (at(n), schedule.learning_rate(at(n)))).collect());
