@@ -12,7 +12,7 @@ use crate::arch::{DecoderSpec, Layout, ParameterSpec, Role, TensorSpec};
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
 use crate::model::LanguageModel;
-use crate::weights::Values;
+use crate::weights::{HalfKind, Values};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
@@ -137,6 +137,17 @@ impl<K: Kernels> LanguageModel<K> {
     /// Adds the adapters to the weights that they adapt and drops them. Weights of 16 bits are rounded to their format again.
     #[must_use]
     pub fn merged(self) -> Self {
+        self.merge(Values::into_half)
+    }
+
+    /// The same with what is adapted in `f32`, where small updates are not rounded away.
+    #[must_use]
+    pub fn merged_in_full(self) -> Self {
+        self.merge(|sum, _| sum)
+    }
+
+    /// `stored` makes of a sum what stands for a weight of 16 bits of this kind.
+    fn merge(self, stored: impl Fn(Values, HalfKind) -> Values) -> Self {
         let Some(adapters) = self.spec().adapters.clone() else { return self };
         let spec = DecoderSpec { adapters: None, parameters: self.spec().parameters[..adapters.first].to_vec(), ..self.spec().clone() };
         let mut values = self.decoder.download();
@@ -153,7 +164,10 @@ impl<K: Kernels> LanguageModel<K> {
                 add_product(&pair(adapter.up), &pair(adapter.down), adapters.scale, columns, &mut sum[adapter.start * columns..]);
             }
             let sum = Values::Full(sum);
-            values[*weight] = kind.map_or_else(|| sum.clone(), |kind| sum.clone().into_half(kind));
+            values[*weight] = match kind {
+                Some(kind) => stored(sum, kind),
+                None => sum,
+            };
         }
         self.rebuilt(spec, values)
     }

@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Write the checkpoint with a model card to this directory, which must not be there yet
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
-    /// Merge adapters into their base
+    /// Merge adapters into their base, in its numbers: where those have 16 bits, small updates are rounded away (`starloop model convert` with `--dtype f32` keeps them)
     #[arg(long)]
     merged: bool,
     /// Write the adapters alone

@@ -171,12 +171,12 @@ fn size(bytes: usize) -> String {
 }
 
 fn convert(job: &Convert) -> Result<()> {
-    let checkpoint = Checkpoint::load_merged(Model::find(&job.model)?.directory())?;
+    let model = Model::find(&job.model)?;
     let checkpoint = match job.dtype.as_deref() {
-        None => checkpoint,
-        Some("f32") => checkpoint.widened(),
-        Some("bf16") => checkpoint.halved(HalfKind::Bf16),
-        Some("f16") => checkpoint.halved(HalfKind::F16),
+        None => Checkpoint::load_merged(model.directory())?,
+        Some("f32") => Checkpoint::load_merged_in_full(model.directory())?,
+        Some("bf16") => Checkpoint::load_merged_in_full(model.directory())?.halved(HalfKind::Bf16),
+        Some("f16") => Checkpoint::load_merged_in_full(model.directory())?.halved(HalfKind::F16),
         Some(other) => bail!("there is no type {other}"),
     };
     let sha256 = checkpoint.save(&job.out)?;

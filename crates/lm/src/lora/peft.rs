@@ -128,8 +128,18 @@ pub(crate) fn read_config(dir: &Path) -> Result<(Lora, PathBuf)> {
 }
 
 impl Checkpoint {
-    /// Reads a directory, of a checkpoint or of an adapter, whose adapters are then merged.
+    /// Reads a directory, of a checkpoint or of an adapter, whose adapters are then merged. Weights of 16 bits are rounded to their format
+    /// again, which a small update may not survive.
     pub fn load_merged(dir: &Path) -> Result<Self> {
         if is_adapter(dir) { Ok(LanguageModel::load_adapter(dir)?.merged().to_checkpoint()) } else { Self::load(dir) }
+    }
+
+    /// The same with every weight in `f32`, where nothing of the update is lost.
+    pub fn load_merged_in_full(dir: &Path) -> Result<Self> {
+        if is_adapter(dir) {
+            Ok(LanguageModel::load_adapter(dir)?.merged_in_full().to_checkpoint().widened())
+        } else {
+            Ok(Self::load(dir)?.widened())
+        }
     }
 }

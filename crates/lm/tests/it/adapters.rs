@@ -87,6 +87,25 @@ fn an_adapter_that_is_written_is_the_one_that_was_read() {
 }
 
 #[test]
+fn merging_in_full_keeps_what_16_bits_would_round_away() {
+    for (name, base) in ADAPTERS {
+        let place = tempfile::tempdir().unwrap();
+        let [halves, adapter] = ["base", "adapter"].map(|name| place.path().join(name));
+        Checkpoint::load(&fixture::dir(base)).unwrap().halved(HalfKind::Bf16).save(&halves).unwrap();
+        LanguageModel::load(&fixture::dir("adapters").join(name)).unwrap().save_adapter(&adapter, &halves).unwrap();
+        let tokens: Vec<u32> = fixture::documents(&fixture::reference(base))[2].tokens.clone();
+        let scores = |model: LanguageModel| model.score(&tokens).unwrap();
+        let before = scores(LanguageModel::load(&adapter).unwrap());
+        let off =
+            |after: Vec<Option<f32>>| before.iter().flatten().zip(after.iter().flatten()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let merged = |checkpoint: Checkpoint| off(scores(LanguageModel::from_checkpoint(checkpoint).unwrap()));
+        let full = merged(Checkpoint::load_merged_in_full(&adapter).unwrap());
+        let rounded = merged(Checkpoint::load_merged(&adapter).unwrap());
+        assert!(full < 1e-4 && rounded > 10.0 * full, "{name}: {full} in full, {rounded} rounded");
+    }
+}
+
+#[test]
 fn merging_changes_where_the_weights_are_and_not_what_they_compute() {
     for (name, base) in ADAPTERS {
         let adapted = LanguageModel::load(&fixture::dir("adapters").join(name)).unwrap();
