@@ -68,7 +68,7 @@ impl LanguageModel {
 
     /// Reads it to train it whole: every weight in `f32`, adapters merged.
     pub fn load_to_train(dir: &Path) -> Result<Self> {
-        let checkpoint = Checkpoint::load_merged_in_full(dir)?;
+        let checkpoint = Checkpoint::load_merged_in_full(dir)?.widened();
         let tokenizer = Tokenizer::from_files(&checkpoint.companions, &checkpoint.config)?;
         Self::assemble(Cpu, tokenizer, checkpoint, dir)
     }

@@ -172,11 +172,13 @@ fn size(bytes: usize) -> String {
 
 fn convert(job: &Convert) -> Result<()> {
     let model = Model::find(&job.model)?;
+    // A merged update is rounded once, to what is asked for.
+    let merged = || Checkpoint::load_merged_in_full(model.directory());
     let checkpoint = match job.dtype.as_deref() {
         None => Checkpoint::load_merged(model.directory())?,
-        Some("f32") => Checkpoint::load_merged_in_full(model.directory())?,
-        Some("bf16") => Checkpoint::load_merged_in_full(model.directory())?.halved(HalfKind::Bf16),
-        Some("f16") => Checkpoint::load_merged_in_full(model.directory())?.halved(HalfKind::F16),
+        Some("f32") => merged()?.widened(),
+        Some("bf16") => merged()?.halved(HalfKind::Bf16),
+        Some("f16") => merged()?.halved(HalfKind::F16),
         Some(other) => bail!("there is no type {other}"),
     };
     let sha256 = checkpoint.save(&job.out)?;

@@ -1,10 +1,9 @@
 //! Figures as they leave the report: an iteration or a method in plain numbers, for JSON, tables and the page.
 
-use super::{IterationReport, MethodReport, RunReport, paper};
+use super::{IterationReport, MethodReport, PaperFigure, RunReport, paper};
 use crate::error::Result;
 use crate::method::Approach;
 use crate::metrics::{Accuracy, IterationMetrics, SelectionCounts};
-use crate::report::PaperFigure;
 use crate::task::Split;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};

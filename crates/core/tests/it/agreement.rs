@@ -3,7 +3,7 @@
 //! ```sh
 //! STARLOOP_PYTHON=venv/bin/python cargo test -p starloop-core --test it agreement -- --ignored --nocapture --test-threads 1
 //! ```
-#![allow(clippy::print_stdout, reason = "figures are what these tests are run for")]
+#![expect(clippy::print_stdout, reason = "figures are what these tests are run for")]
 
 use crate::load::{example, parameters, policy, root};
 use serde::Deserialize;

@@ -134,12 +134,8 @@ impl Checkpoint {
         if is_adapter(dir) { Ok(LanguageModel::load_adapter(dir)?.merged().to_checkpoint()) } else { Self::load(dir) }
     }
 
-    /// The same with every weight in `f32`, where nothing of the update is lost.
+    /// The same with what is adapted in `f32`, where nothing of the update is lost, and the rest as it is stored.
     pub fn load_merged_in_full(dir: &Path) -> Result<Self> {
-        if is_adapter(dir) {
-            Ok(LanguageModel::load_adapter(dir)?.merged_in_full().to_checkpoint().widened())
-        } else {
-            Ok(Self::load(dir)?.widened())
-        }
+        if is_adapter(dir) { Ok(LanguageModel::load_adapter(dir)?.merged_in_full().to_checkpoint()) } else { Self::load(dir) }
     }
 }
