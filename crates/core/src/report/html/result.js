@@ -8,8 +8,8 @@ const trainUsed = (used) => {
 
 /** What a method is judged by; null as long as none but its base was measured. */
 const shownMetrics = (method) => {
-  const measured = method.iterations.filter(({ metrics }) => metrics.accuracy.total > 0 && (metrics.iteration > 0 || !method.bootstraps));
-  return method.final ?? measured.at(-1)?.metrics ?? null;
+  const { accuracy, iteration } = method.summary;
+  return accuracy === null ? null : method.final ?? method.iterations.find(({ metrics }) => metrics.iteration === iteration).metrics;
 };
 
 /** The methods' accuracies before and after, as a card for each run. */
@@ -23,9 +23,10 @@ const glance = (run) => {
   const metrics = shownMetrics(chosen);
   const { accuracy } = metrics;
   // Before and after on the same problems, or no before: the base is the method's own iteration 0, or few-shot prompting on the final split.
-  const bases = [...chosen.iterations, ...run.methods.filter((method) => method.summary.kind === "few_shot").map((method) => ({ metrics: shownMetrics(method) }))];
-  const base = bases.find((one) => one.metrics?.iteration === 0 && one.metrics.split === metrics.split && one.metrics.accuracy.total > 0);
-  const from = chosen.bootstraps && base ? base.metrics.accuracy : null;
+  const prompted = measured.filter((method) => method.summary.kind === "few_shot").map(shownMetrics);
+  const bases = [...chosen.iterations.map((iteration) => iteration.metrics), ...prompted];
+  const base = bases.find((one) => one.iteration === 0 && one.split === metrics.split && one.accuracy.total > 0);
+  const from = chosen.bootstraps && base ? base.accuracy : null;
   const seconds = run.methods.map((method) => method.summary.seconds).filter((known) => known !== null);
   const cost = seconds.length > 0 ? duration(seconds.reduce((a, b) => a + b)) : "time unknown";
   const tokens = run.methods.reduce((sum, method) => sum + method.summary.sampled_tokens + method.summary.trained_tokens, 0);
