@@ -93,6 +93,9 @@ pub fn carry_out(config: &Config, run_dir: &Path, resume: bool, quiet: bool) -> 
     };
     let report = Report::read(&[run_dir.to_owned()])?;
     report::write_plot(&report, &RunDir::plot(run_dir))?;
+    if !quiet {
+        eprintln!("every rationale, to read and search: starloop report {} --html report.html", run_dir.display());
+    }
     Ok(Done { report, stalled })
 }
 
