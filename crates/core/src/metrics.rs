@@ -18,17 +18,23 @@ pub struct Accuracy {
 }
 
 impl Accuracy {
-    /// Counts into a share with its Wilson interval (Wilson 1927); of no problems, the mean is 0 and the interval 0..1.
+    /// Counts into a share with its Wilson interval; of no problems, the mean is 0 and the interval 0..1.
     pub fn new(correct: u64, total: u64) -> Self {
         if total == 0 {
             return Accuracy { correct, total, mean: 0.0, low: 0.0, high: 1.0 };
         }
-        let (n, z) = (total as f64, 1.959_963_984_540_054);
-        let mean = correct as f64 / n;
-        let centre = (mean + z * z / (2.0 * n)) / (1.0 + z * z / n);
-        let half = z / (1.0 + z * z / n) * (mean * (1.0 - mean) / n + z * z / (4.0 * n * n)).sqrt();
-        Accuracy { correct, total, mean, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
+        let mean = correct as f64 / total as f64;
+        let [low, high] = wilson(mean, total as f64);
+        Accuracy { correct, total, mean, low, high }
     }
+}
+
+/// The 95% score interval of a share among so many independent cases (Wilson 1927), in 0..=1.
+pub(crate) fn wilson(mean: f64, cases: f64) -> [f64; 2] {
+    let z = 1.959_963_984_540_054;
+    let centre = (mean + z * z / (2.0 * cases)) / (1.0 + z * z / cases);
+    let half = z / (1.0 + z * z / cases) * (mean * (1.0 - mean) / cases + z * z / (4.0 * cases * cases)).sqrt();
+    [(centre - half).max(0.0), (centre + half).min(1.0)]
 }
 
 /// Accuracy in one class of problems.

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::event::{Event, Observer, Stage};
-use crate::metrics::Accuracy;
+use crate::metrics::{self, Accuracy};
 use crate::policy::{Policy, SampleRequest, SamplingParameters};
 use crate::prompt;
 use crate::seed::sample_seed;
@@ -55,7 +55,7 @@ pub struct AtK {
     pub majority: Accuracy,
     /// Mean over problems of the chance that one of k samples is right, 0..=1, estimated from all samples.
     pub pass: f64,
-    /// The 95% interval of `pass` over problems (normal approximation).
+    /// The 95% interval of `pass` over problems (Wilson 1927, with as many cases as the spread between problems is worth).
     pub pass_interval: [f64; 2],
 }
 
@@ -141,10 +141,17 @@ fn at_k(sampled: &[SampledProblem], samples: u32, k: u32) -> AtK {
     let right = |problem: &SampledProblem| problem.verdicts.iter().filter(|verdict| verdict.is_correct()).count() as u64;
     let passes: Vec<f64> = sampled.iter().map(|problem| eval::pass_at_k(samples.into(), right(problem), k.into())).collect();
     let pass = passes.iter().sum::<f64>() / problems;
-    let variance = passes.iter().map(|one| (one - pass).powi(2)).sum::<f64>() / (problems - 1.0).max(1.0);
-    let half = 1.959_963_984_540_054 * (variance / problems).sqrt();
-    let pass_interval = [(pass - half).max(0.0), (pass + half).min(1.0)];
+    let pass_interval = metrics::wilson(pass, cases(&passes, pass));
     AtK { k, majority: Accuracy::new(majority as u64, sampled.len() as u64), pass, pass_interval }
+}
+
+/// How many cases that are right or wrong would tell as much of the mean as these values in 0..=1: as many as there are values, and more where
+/// they lie closer together.
+fn cases(values: &[f64], mean: f64) -> f64 {
+    let count = values.len() as f64;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    // Values that are all alike say nothing of the spread.
+    if variance > 0.0 { count * mean * (1.0 - mean) / variance } else { count }
 }
 
 #[cfg(test)]
@@ -179,7 +186,16 @@ mod tests {
         assert_eq!(figures(1), (1, 0.416_667));
         assert_eq!(figures(2), (1, 0.5));
         assert_eq!(figures(4), (1, 0.666_667));
-        let [low, high] = at_k(&sampled, 4, 4).pass_interval;
-        assert!(low > 0.0 && low < 0.1 && (high - 1.0).abs() < 1e-9, "{low} {high}");
+        let Accuracy { low, high, .. } = Accuracy::new(2, 3);
+        assert!(is_near(at_k(&sampled, 4, 4).pass_interval, [low, high]), "each problem is right or wrong");
+        let [low, high] = at_k(&sampled, 4, 2).pass_interval;
+        assert!(high - low < 0.8 && low > 0.1 && high < 0.9, "chances between say more: {low} {high}");
+        let Accuracy { low, high, .. } = Accuracy::new(3, 3);
+        let all_right = ["++++", "++++", "++++"].map(problem);
+        assert!(is_near(at_k(&all_right, 4, 2).pass_interval, [low, high]), "three problems do not prove that all are right");
+    }
+
+    fn is_near(got: [f64; 2], expected: [f64; 2]) -> bool {
+        got.iter().zip(expected).all(|(got, expected)| (got - expected).abs() < 1e-9)
     }
 }
