@@ -24,12 +24,17 @@ def comparison(engines, more=(), by_seconds=False):
         if engine.failure:
             rows.append([engine.name, engine.failure, *[""] * (2 + len(more))])
             continue
-        ratio = median(measured(ours)) / median(measured(engine))
-        times = "" if engine is ours else f"{1 / ratio if by_seconds else ratio:.2f}"
+        times = "" if engine is ours else f"{advantage(ours, engine, by_seconds):.2f}"
         rows.append([engine.name, spread(measured(engine)), times, f"{engine.peak_mb():,.0f}", *(cell(engine) for _, cell in more)])
     measured_runs = [run for engine in engines for run in engine.runs]
     compared = table(["engine", ">seconds" if by_seconds else ">tokens/s", ">starloop is faster by", ">peak MB", *(head for head, _ in more)], rows)
     return compared + warning(measured_runs)
+
+
+def advantage(ours, theirs, by_seconds=False):
+    """How many times as fast as the other: the median over rounds, as a machine's mood lasts longer than a round."""
+    pairs = zip(ours.runs, theirs.runs, strict=True)
+    return median([their.seconds / our.seconds if by_seconds else our.rate / their.rate for our, their in pairs])
 
 
 def warning(runs):
@@ -53,7 +58,13 @@ def machine():
         models = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     except OSError:
         models = []
-    return f"{len(models)} logical cores, {models[0]}" if models else platform.processor() or "Unknown processor"
+    return f"{len(models)} logical cores, {models[0]}{vectors()}" if models else platform.processor() or "Unknown processor"
+
+
+def vectors():
+    """The widest vectors that the processor has, as far as Linux tells."""
+    words = Path("/proc/cpuinfo").read_text().split()
+    return next((f" with {name}" for flag, name in [("avx512f", "AVX-512"), ("avx2", "AVX2 alone")] if flag in words), "")
 
 
 def write_section(path, name, text):

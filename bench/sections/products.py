@@ -23,7 +23,8 @@ def measure(settings):
         for product in products:
             engines = alternate(contenders(settings, product), settings)
             rates = [median(engine.rates()) if not engine.failure else float("nan") for engine in engines]
-            share = rates[0] / max(rates[1:])
+            ours, *others = engines
+            share = min(page.advantage(ours, other) for other in others if not other.failure)
             shares.append((share, name))
             runs += [run for engine in engines for run in engine.runs]
             rows.append([name, product, *(f"{rate:,.0f}" for rate in rates), f"{share:.2f}"])
