@@ -170,6 +170,27 @@ impl Attempt {
     }
 }
 
+#[cfg(test)]
+impl Attempt {
+    /// An attempt of which a test says nothing but this.
+    pub fn bare(problem: &str, mode: Mode, completion: &str) -> Self {
+        Attempt {
+            problem: ProblemId(problem.into()),
+            class: String::new(),
+            mode,
+            sample: 0,
+            seed: 0,
+            checkpoint: String::new(),
+            prompt_sha256: String::new(),
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            completion: completion.into(),
+            finish: FinishReason::Stop,
+            logprob: None,
+        }
+    }
+}
+
 /// An attempt and what the task said of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GradedAttempt {

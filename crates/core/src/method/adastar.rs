@@ -170,27 +170,14 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Attempt, FinishReason, Verdict};
+    use crate::types::{Attempt, Verdict};
 
     fn problem(name: &str) -> Problem {
         Problem { id: ProblemId(name.into()), class: String::new(), question: name.into(), answer: "1".into(), choices: Vec::new() }
     }
 
     fn attempt(name: &str, right: bool) -> GradedAttempt {
-        let attempt = Attempt {
-            problem: ProblemId(name.into()),
-            class: String::new(),
-            mode: Mode::Unhinted,
-            sample: 0,
-            seed: 0,
-            checkpoint: String::new(),
-            prompt_sha256: String::new(),
-            prompt_tokens: 1,
-            completion_tokens: 1,
-            completion: String::new(),
-            finish: FinishReason::Stop,
-            logprob: Some(-1.0),
-        };
+        let attempt = Attempt::bare(name, Mode::Unhinted, "");
         GradedAttempt { attempt, verdict: if right { Verdict::Correct } else { Verdict::Unparsed }, reading: None, faithful: None }
     }
 

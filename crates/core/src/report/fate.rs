@@ -203,24 +203,10 @@ mod tests {
     use crate::run_dir::RunDir;
     use crate::task::Settings;
     use crate::task::gsm8k::Gsm8kConfig;
-    use crate::types::{Attempt, Example, FinishReason, Verdict};
+    use crate::types::{Attempt, Example, Verdict};
 
     fn attempt(problem: &str, mode: Mode, completion: &str, verdict: Verdict) -> GradedAttempt {
-        let attempt = Attempt {
-            problem: ProblemId(problem.into()),
-            class: String::new(),
-            mode,
-            sample: 0,
-            seed: 0,
-            checkpoint: String::new(),
-            prompt_sha256: String::new(),
-            prompt_tokens: 0,
-            completion_tokens: 0,
-            completion: completion.into(),
-            finish: FinishReason::Stop,
-            logprob: None,
-        };
-        GradedAttempt { attempt, verdict, reading: None, faithful: None }
+        GradedAttempt { attempt: Attempt::bare(problem, mode, completion), verdict, reading: None, faithful: None }
     }
 
     fn empty_place() -> (tempfile::TempDir, IterationDir) {

@@ -174,19 +174,9 @@ mod tests {
 
     #[test]
     fn an_end_token_counts_where_the_recorded_sum_says_so() {
-        let attempt = |completion: &str, finish, logprob| Attempt {
-            problem: ProblemId("p".into()),
-            class: String::new(),
-            mode: Mode::Unhinted,
-            sample: 0,
-            seed: 0,
-            checkpoint: String::new(),
-            prompt_sha256: String::new(),
-            prompt_tokens: 1,
-            completion_tokens: 3,
-            completion: completion.into(),
-            finish,
-            logprob: Some(logprob),
+        let attempt = |completion: &str, finish, logprob| {
+            let bare = Attempt::bare("p", Mode::Unhinted, completion);
+            Attempt { completion_tokens: 3, finish, logprob: Some(logprob), ..bare }
         };
         let tokens = |tokens: &[(usize, f32)]| tokens.iter().map(|&(end, logprob)| TokenScore { end, logprob }).collect::<Vec<_>>();
         let scored = [(1, -0.5), (2, -0.25), (2, -3.0)];
