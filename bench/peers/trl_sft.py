@@ -62,7 +62,8 @@ def finetune(arguments, out):
         output_dir=out,
         max_steps=arguments.steps,
         per_device_train_batch_size=rows,
-        max_length=arguments.length,
+        # Without packing TRL refuses a bound that it would not keep; no example here is near it.
+        max_length=arguments.length if arguments.packing else None,
         packing=arguments.packing,
         padding_free=arguments.padding_free,
         learning_rate=arguments.learning_rate,
