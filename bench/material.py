@@ -3,7 +3,9 @@
 import json
 import math
 import shutil
+import subprocess
 
+from alternate import peer
 from tokenizers import Tokenizer
 
 # Rows of the data: the worked examples are chosen among the first, the questions follow.
@@ -73,21 +75,10 @@ def parameters(checkpoint):
 
 
 def random_llama(settings, name, layers, hidden, heads, intermediate):
-    """A llama with random weights and the tokenizer of the base."""
+    """A llama with random weights and the tokenizer of the base. A process of its own makes it: what this one holds would count as the peak
+    memory of every process that it starts afterwards."""
     path = settings.scratch / f"random-{name}"
-    if (path / "model.safetensors").exists():
-        return path
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    base = json.loads((settings.base / "config.json").read_text())
-    kept = {key: base[key] for key in ("vocab_size", "eos_token_id", "pad_token_id", "bos_token_id") if key in base}
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        num_hidden_layers=layers, hidden_size=hidden, num_attention_heads=heads, intermediate_size=intermediate,
-        max_position_embeddings=2048, tie_word_embeddings=True, rms_norm_eps=1e-5, dtype="float32", **kept,
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(path)
-    for file in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(settings.base / file, path / file)
+    if not (path / "model.safetensors").exists():
+        shape = ["--layers", layers, "--hidden", hidden, "--heads", heads, "--intermediate", intermediate]
+        subprocess.run(peer("random_llama.py", "--like", settings.base, "--out", path, *shape), check=True)
     return path
