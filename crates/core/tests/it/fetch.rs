@@ -1,9 +1,10 @@
 //! Models and data over the network: whole or not at all, resumed, checked, and the token for the hub alone.
 
+mod model;
+
 use crate::server::{Reply, Request, Server};
-use serde_json::{Value, json};
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use model::{COMMIT, Model, git_blob, sha256};
+use serde_json::json;
 use starloop_core::fetch::Progress;
 use starloop_core::fetch::dataset::{DATASETS, Dataset, PublishedFile};
 use starloop_core::fetch::hub::{FetchedModel, Hub};
@@ -11,63 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tempfile::TempDir;
 
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const TOKEN: &str = "hf_secret";
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-fn git_blob(bytes: &[u8]) -> String {
-    hexadecimal(&Sha1::new().chain_update(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize())
-}
-
-/// The files of a model; weights are the hub's large files.
-#[derive(Clone)]
-struct Model(BTreeMap<String, Vec<u8>>);
-
-impl Model {
-    fn new(names: &[&str]) -> Self {
-        Model(names.iter().map(|name| ((*name).to_owned(), name.repeat(1000).into_bytes())).collect())
-    }
-
-    /// One safetensors file and all that is beside it.
-    fn usual() -> Self {
-        Model::new(&["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "README.md", "onnx/model.onnx"])
-    }
-
-    fn set(mut self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
-        self.0.insert(name.into(), bytes.into());
-        self
-    }
-
-    fn list(&self) -> Value {
-        let entry = |(name, bytes): (&String, &Vec<u8>)| {
-            let large = Path::new(name).extension().is_some_and(|kind| kind == "safetensors" || kind == "bin");
-            let large = large.then(|| json!({"sha256": sha256(bytes), "size": bytes.len(), "pointerSize": 134}));
-            let pointer = if large.is_some() { git_blob(b"a pointer") } else { git_blob(bytes) };
-            json!({"rfilename": name, "size": bytes.len(), "blobId": pointer, "lfs": large})
-        };
-        json!({"sha": COMMIT, "siblings": self.0.iter().map(entry).collect::<Vec<_>>(), "tags": ["more", "keys"]})
-    }
-
-    /// As the hub answers.
-    fn answer(&self, request: &Request) -> Reply {
-        if request.path == "/api/models/org/tiny/revision/main?blobs=true" {
-            return Reply::file(request, self.list().to_string().as_bytes());
-        }
-        let name = request.path.strip_prefix(&format!("/org/tiny/resolve/{COMMIT}/"));
-        name.and_then(|name| self.0.get(name)).map_or(Reply::status(404), |bytes| Reply::file(request, bytes))
-    }
-
-    fn serve(self) -> Server {
-        Server::start(move |request| self.answer(request))
-    }
-}
 
 fn hub(server: &Server, more: &[(&str, &str)]) -> Hub {
     let all: BTreeMap<String, String> =

@@ -1,0 +1,189 @@
+//! Policies and a trainer, whose model is a file that holds one number.
+
+use super::numbers::rationale;
+use starloop_core::error::{Error, Result};
+use starloop_core::metrics::TrainingMetrics;
+use starloop_core::objective::Objective;
+use starloop_core::policy::{CompletionRequest, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
+use starloop_core::trainer::{FineTuning, Trainer, Training, TrainingProgress};
+use starloop_core::types::FinishReason;
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+
+/// Fails at the call with this number, counted over policy and trainer.
+#[derive(Default)]
+pub struct Fault {
+    calls: Cell<usize>,
+    at: Option<usize>,
+}
+
+impl Fault {
+    pub fn at(call: usize) -> Self {
+        Fault { calls: Cell::new(0), at: Some(call) }
+    }
+
+    /// Whether the fault is still to come.
+    pub fn is_ahead(&self) -> bool {
+        self.at.is_some_and(|at| self.calls.get() <= at)
+    }
+
+    fn call(&self) -> Result<()> {
+        let call = self.calls.replace(self.calls.get() + 1);
+        if Some(call) == self.at { Err(Error::Engine { context: "test".into(), message: "injected".into() }) } else { Ok(()) }
+    }
+}
+
+#[derive(Default)]
+pub struct ToyPolicy<'a> {
+    pub skill: Option<u32>,
+    pub fault: Option<&'a Fault>,
+    /// Every prompt that it was ever given.
+    pub prompts: RefCell<Vec<String>>,
+}
+
+impl Policy for ToyPolicy<'_> {
+    fn load(&mut self, checkpoint: &Path) -> Result<String> {
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let skill = std::fs::read_to_string(checkpoint.join("skill"))?;
+        self.skill = Some(skill.parse().unwrap());
+        Ok(format!("sha-of-{skill}"))
+    }
+
+    /// At a temperature, every other seed is lucky and solves one level more.
+    fn sample(
+        &mut self,
+        requests: &[SampleRequest],
+        parameters: &SamplingParameters,
+        progress: &mut dyn FnMut(SampleProgress),
+    ) -> Result<Vec<Sample>> {
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let skill = self.skill.unwrap();
+        self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
+        progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        let luck = |request: &SampleRequest| u32::from(parameters.temperature > 0.0 && request.seed.is_multiple_of(2));
+        Ok(requests.iter().map(|request| complete(request, skill + luck(request))).collect())
+    }
+
+    /// It tells right from wrong a level beyond what it solves itself.
+    fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let skill = self.skill.unwrap();
+        self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
+        progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        let own = |prompt: &String| complete(&SampleRequest { prompt: prompt.clone(), seed: 0 }, skill + 1).text;
+        Ok(requests.iter().map(|request| if request.completion == own(&request.prompt) { -1.0 } else { -2.5 }).collect())
+    }
+}
+
+impl Scorer for ToyPolicy<'_> {
+    /// What it solves, it is sure of; elsewhere it prefers 0.
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let skill = self.skill.unwrap();
+        self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
+        progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        let score = |request: &ScoreRequest| {
+            let number = number_asked(&request.prompt);
+            let preferred = if number / 100 <= skill { number * 7 } else { 0 };
+            if request.continuation == format!(" {preferred}") { -1.0 } else { -2.0 }
+        };
+        Ok(requests.iter().map(score).collect())
+    }
+}
+
+/// Has no answer of its own, and repeats a hint if it may.
+pub struct Hopeless {
+    pub repeats_hints: bool,
+}
+
+impl Policy for Hopeless {
+    fn load(&mut self, _: &Path) -> Result<String> {
+        Ok("sha".into())
+    }
+
+    fn sample(&mut self, requests: &[SampleRequest], _: &SamplingParameters, _: &mut dyn FnMut(SampleProgress)) -> Result<Vec<Sample>> {
+        let complete = |request: &SampleRequest| {
+            let hint = request.prompt.rsplit("Q: ").next().unwrap().split_once("HINT ").filter(|_| self.repeats_hints);
+            let text = hint.map_or("hm".into(), |(_, hint)| format!("so {}", hint.trim_end_matches(")\nA:")));
+            Sample { text, prompt_tokens: 1, completion_tokens: 1, finish: FinishReason::Length, logprob: Some(-1.0) }
+        };
+        Ok(requests.iter().map(complete).collect())
+    }
+}
+
+impl Scorer for Hopeless {
+    fn score(&mut self, requests: &[ScoreRequest], _: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+        Ok(vec![f64::NAN; requests.len()])
+    }
+}
+
+fn number_asked(prompt: &str) -> u32 {
+    prompt.rsplit("Q: ").next().unwrap().split([' ', '\n']).next().unwrap().parse().unwrap()
+}
+
+pub fn complete(request: &SampleRequest, skill: u32) -> Sample {
+    let asked = request.prompt.rsplit("Q: ").next().unwrap();
+    let number = number_asked(&request.prompt);
+    let hinted = asked.contains("HINT");
+    let solves = number / 100 <= skill + u32::from(hinted);
+    let text = match (solves, hinted, number % 5) {
+        (true, true, 0) => format!("as the hint says, so {}", number * 7),
+        (true, ..) => rationale(&number.to_string()),
+        (false, _, 0) => "no idea".into(),
+        (false, ..) => "a guess, so 1".into(),
+    };
+    // A float with all its digits, to be had back from JSON exactly.
+    let logprob = Some(-(request.seed as f64) / 3e19);
+    Sample { text, prompt_tokens: request.prompt.len(), completion_tokens: 5, finish: FinishReason::Stop, logprob }
+}
+
+#[derive(Default)]
+pub struct ToyTrainer<'a> {
+    pub fault: Option<&'a Fault>,
+    pub diverges: bool,
+}
+
+impl Trainer for ToyTrainer<'_> {
+    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        self.train(&job.training(), job.examples.iter().map(|example| example.prompt.as_str()), progress)
+    }
+
+    fn optimize(
+        &mut self,
+        training: &Training<'_>,
+        objective: &Objective<'_>,
+        progress: &mut dyn FnMut(TrainingProgress),
+    ) -> Result<TrainingMetrics> {
+        match objective {
+            Objective::Preferences { pairs, .. } => self.train(training, pairs.iter().map(|pair| pair.prompt.as_str()), progress),
+            Objective::Rewards { samples, .. } => {
+                let better = samples.iter().filter(|sample| sample.advantage > 0.0);
+                self.train(training, better.map(|sample| sample.prompt.as_str()), progress)
+            }
+        }
+    }
+}
+
+impl ToyTrainer<'_> {
+    /// Learns the highest level among the prompts.
+    fn train<'a>(
+        &mut self,
+        job: &Training<'_>,
+        prompts: impl Iterator<Item = &'a str>,
+        progress: &mut dyn FnMut(TrainingProgress),
+    ) -> Result<TrainingMetrics> {
+        let start: u32 = std::fs::read_to_string(job.start.join("skill"))?.parse().unwrap();
+        std::fs::create_dir_all(job.scratch)?;
+        std::fs::write(job.scratch.join("state"), "half way")?;
+        // What a trainer leaves beside its output when it dies must not stay.
+        std::fs::write(job.output.with_file_name("stray"), "")?;
+        std::fs::create_dir(job.output)?;
+        self.fault.map_or(Ok(()), Fault::call)?;
+        let level = |prompt: &str| prompt.rsplit("Q: ").next().unwrap().split('\n').next().unwrap().parse::<u32>().unwrap() / 100;
+        let learned = prompts.map(level).max().unwrap();
+        std::fs::write(job.output.join("skill"), start.max(learned).to_string())?;
+        let loss = if self.diverges { f64::NAN } else { 1.0 / (3.0 * job.seed as f64) };
+        progress(TrainingProgress { step: job.steps, tokens: 100, loss });
+        Ok(TrainingMetrics { steps: job.steps, tokens: 100, target_tokens: 50, final_loss: loss, dropped_too_long: 0 })
+    }
+}
