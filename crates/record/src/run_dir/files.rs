@@ -1,64 +1,67 @@
-//! Files of JSON, and of a line of JSON for each value.
+//! Files of JSON, and of one JSON value a line.
 
-use super::atomic;
+use crate::atomic;
+use crate::digest::Digesting;
 use crate::error::{Error, Result};
 use fs_err as fs;
-use serde::{Deserialize, Serialize};
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
-pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+pub(super) fn json<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| corrupt(path, &error))?;
     bytes.push(b'\n');
-    Ok(atomic::write(path, &bytes)?)
+    Ok(bytes)
 }
 
-pub(super) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
+pub(super) fn lines<T: Serialize>(path: &Path, values: &[T]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for value in values {
+        serde_json::to_writer(&mut bytes, value).map_err(|error| corrupt(path, &error))?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
+}
+
+pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    Ok(atomic::write(path, &json(path, value)?)?)
+}
+
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     if !path.exists() {
         return Ok(None);
     }
     serde_json::from_slice(&fs::read(path)?).map(Some).map_err(|error| corrupt(path, &error))
 }
 
-pub(super) fn write_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<()> {
-    let mut bytes = Vec::new();
-    for value in values {
-        serde_json::to_writer(&mut bytes, value).map_err(|error| corrupt(path, &error))?;
-        bytes.push(b'\n');
-    }
-    Ok(atomic::write(path, &bytes)?)
-}
-
-pub(super) fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<Vec<T>>> {
-    let mut values = Vec::new();
-    let found = each_line(path, |value| {
-        values.push(value);
-        Ok(())
-    })?;
-    Ok(found.then_some(values))
-}
-
-/// Reads the values of a file of lines one by one. Whether there is such a file.
-pub(super) fn each_line<T: for<'de> Deserialize<'de>>(path: &Path, mut each: impl FnMut(T) -> Result<()>) -> Result<bool> {
+/// Reads the values of a file of lines one by one. Returns the SHA-256 of the file and how the reading ended; `None` if there is no file.
+pub(super) fn each_line<T: DeserializeOwned>(path: &Path, mut each: impl FnMut(T) -> Result<()>) -> Result<Option<(String, Result<()>)>> {
     if !path.exists() {
-        return Ok(false);
+        return Ok(None);
     }
-    let mut file = BufReader::new(fs::File::open(path)?);
+    let mut file = BufReader::new(Digesting::new(fs::File::open(path)?));
     let mut line = Vec::new();
-    for number in 1.. {
+    let mut number = 0;
+    let ended = loop {
         line.clear();
+        number += 1;
         if file.read_until(b'\n', &mut line)? == 0 {
-            break;
+            break Ok(());
         }
         let value = serde_json::from_slice(&line)
-            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {number}: {error}") })?;
-        each(value)?;
-    }
-    Ok(true)
+            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {number}: {error}") });
+        if let Err(error) = value.and_then(&mut each) {
+            break Err(error);
+        }
+    };
+    // The digest is that of the whole file, wherever the reading ended.
+    io::copy(&mut file, &mut io::sink())?;
+    Ok(Some((file.into_inner().finish(), ended)))
 }
 
 /// The values of at most `most` lines, evenly spread over the file's bytes, in order; none where there is no file.
-pub(super) fn some_lines<T: for<'de> Deserialize<'de>>(path: &Path, most: usize) -> Result<Vec<T>> {
+pub(super) fn some_lines<T: DeserializeOwned>(path: &Path, most: usize) -> Result<Vec<T>> {
     let mut values = Vec::new();
     if !path.exists() {
         return Ok(values);

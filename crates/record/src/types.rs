@@ -33,6 +33,76 @@ pub struct Problem {
     pub choices: Vec<String>,
 }
 
+/// A problem as the run directory keeps it for readers (`problems/`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemRecord {
+    /// The stable name.
+    pub id: ProblemId,
+    /// The group in which accuracy is reported.
+    pub class: String,
+    /// The problem's part of the prompt, without worked examples and without a hint.
+    pub text: String,
+    /// The known final answer.
+    pub answer: String,
+    /// The known rationale with the answer, if the task has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// A prompt as the run directory keeps it for readers (`prompts/`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptRecord {
+    /// The SHA-256 of the whole prompt, which attempts name.
+    pub sha256: String,
+    /// The SHA-256 of the text that stands before `text`, which an earlier line holds; absent if nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// The prompt, or what follows the earlier text.
+    pub text: String,
+}
+
+/// Which problems: those to learn from, those that choose settings, those that give the final figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Problems that may be trained on.
+    Train,
+    /// Held out, for choices made while developing.
+    Dev,
+    /// Held out, for the final figure only.
+    Test,
+}
+
+impl Split {
+    /// The name that problem ids and configs use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Dev => "dev",
+            Split::Test => "test",
+        }
+    }
+}
+
+/// What the completion of a worked example shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    /// A rationale and the answer.
+    Rationale,
+    /// The answer alone (the paper's direct prompting).
+    Direct,
+}
+
+/// A model of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelRef {
+    /// The pretrained model.
+    Base,
+    /// The model that this iteration of the same method made.
+    Iteration(u32),
+}
+
 /// Whether the prompt of an attempt held the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -203,9 +273,15 @@ pub struct GradedAttempt {
     /// How the answer was read; `None` where the task has one way only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<Reading>,
-    /// Whether the rationale equals the task's reference rationale; `None` where the task has none.
+    /// Whether the rationale equals the task's reference rationale; `None` if the task has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faithful: Option<bool>,
+    /// Whether a step of the rationale is false; `None` if the task checked no step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub false_step: Option<bool>,
+    /// A digest of the reasoning path: two rationales of a problem that differ only in wording have the same (Yuan et al. 2023).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
 }
 
 /// A prompt and the completion to learn. The prompt never holds a hint.

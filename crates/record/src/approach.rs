@@ -1,9 +1,9 @@
 //! What a method does, in the terms of the paper's comparison.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// A way to solve problems with a pretrained model. Methods of any name and settings are one of these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// A way to solve problems with a pretrained model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Approach {
     /// The base model with worked examples that show the answers alone; nothing is trained.
@@ -34,6 +34,8 @@ pub enum Approach {
     Spin,
     /// Reinforcement by verified answers.
     Grpo,
+    /// A method from outside this project.
+    Other,
 }
 
 impl Approach {
@@ -54,6 +56,7 @@ impl Approach {
             Approach::VStar => "V-STaR",
             Approach::Spin => "SPIN",
             Approach::Grpo => "GRPO",
+            Approach::Other => "other method",
         }
     }
 

@@ -3,6 +3,7 @@
 //! The loop tells an [`Observer`]; the command line draws bars from it and the run directory keeps it in `events.jsonl`. Times live
 //! here and nowhere else, so that every other file of a run is the same byte for byte when the run is repeated.
 
+use crate::metrics::{IterationMetrics, Verification};
 use serde::{Deserialize, Serialize};
 
 /// A stretch of work with a beginning and an end.
@@ -78,21 +79,21 @@ pub enum Event {
         /// The method's name in the config.
         method: String,
         /// The figures.
-        metrics: Box<crate::metrics::IterationMetrics>,
+        metrics: Box<IterationMetrics>,
     },
     /// A method's best model was measured for the final figure.
     MethodFinished {
         /// The method's name in the config.
         method: String,
         /// The figures of the iteration that made the model, with the accuracy on the final split.
-        metrics: Box<crate::metrics::IterationMetrics>,
+        metrics: Box<IterationMetrics>,
     },
     /// A verifier was measured.
     Verified {
         /// The method's name in the config.
         method: String,
         /// The figures.
-        verification: Box<crate::metrics::Verification>,
+        verification: Box<Verification>,
     },
     /// Something that the user should know and that does not stop the run.
     Warning {

@@ -1,6 +1,9 @@
 //! The figures of one iteration, as `metrics.json` holds them. No times: see [`crate::event`].
 
+use crate::outcome::{Outcome, OutcomeRecord};
+use crate::types::{Mode, Split};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// A share of right answers with its 95% Wilson score interval, all in 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -30,7 +33,7 @@ impl Accuracy {
 }
 
 /// The 95% score interval of a share among so many independent cases (Wilson 1927), in 0..=1.
-pub(crate) fn wilson(mean: f64, cases: f64) -> [f64; 2] {
+pub fn wilson(mean: f64, cases: f64) -> [f64; 2] {
     let z = 1.959_963_984_540_054;
     let centre = (mean + z * z / (2.0 * cases)) / (1.0 + z * z / cases);
     let half = z / (1.0 + z * z / cases) * (mean * (1.0 - mean) / cases + z * z / (4.0 * cases * cases)).sqrt();
@@ -74,7 +77,7 @@ pub struct AttemptCounts {
     pub tokens: u64,
 }
 
-/// What selection kept and dropped.
+/// What selection kept and dropped: the counts of its [outcomes](Outcome).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelectionCounts {
     /// Kept, found without the hint.
@@ -120,6 +123,44 @@ pub struct SelectionCounts {
 }
 
 impl SelectionCounts {
+    /// Counts the outcomes of a selection among `problems` different problems.
+    pub fn of(outcomes: &[OutcomeRecord], problems: usize) -> Self {
+        let mut counts = SelectionCounts { problems: problems as u64, ..SelectionCounts::default() };
+        let (mut unhinted, mut hinted) = (HashSet::new(), HashSet::new());
+        let (mut all_right, mut all_wrong) = (HashSet::new(), HashSet::new());
+        for record in outcomes {
+            match record.outcome {
+                Outcome::Learned | Outcome::Rewarded if record.mode == Mode::Unhinted => counts.kept_unhinted += 1,
+                Outcome::Learned | Outcome::Rewarded => counts.kept_hinted += 1,
+                Outcome::Duplicate => counts.dropped_duplicate += 1,
+                Outcome::LeaksHint => counts.dropped_leaked_hint += 1,
+                Outcome::FalseStep => counts.dropped_false_step += 1,
+                Outcome::Restated => counts.dropped_restated += 1,
+                Outcome::Unsure => counts.dropped_unsure += 1,
+                Outcome::SamePath => counts.dropped_same_path += 1,
+                Outcome::OverLimit => counts.dropped_over_limit += 1,
+                Outcome::GroupAllRight => _ = all_right.insert(&record.problem),
+                Outcome::GroupAllWrong => _ = all_wrong.insert(&record.problem),
+                Outcome::Wrong
+                | Outcome::Unreadable
+                | Outcome::Truncated
+                | Outcome::VerifierFailed
+                | Outcome::HintNotUsed
+                | Outcome::Paired
+                | Outcome::Unpaired => {}
+            }
+            if record.outcome.is_learned() {
+                let learned = if record.mode == Mode::Unhinted { &mut unhinted } else { &mut hinted };
+                learned.insert(&record.problem);
+            }
+        }
+        counts.problems_unhinted = unhinted.len() as u64;
+        counts.problems_hinted = hinted.difference(&unhinted).count() as u64;
+        counts.groups_all_right = all_right.len() as u64;
+        counts.groups_all_wrong = all_wrong.len() as u64;
+        counts
+    }
+
     /// Right answers that are not learned from.
     pub fn dropped(&self) -> u64 {
         self.dropped_duplicate + self.dropped_leaked_hint + self.dropped_false_step + self.dropped_by_rules()
@@ -185,14 +226,21 @@ pub struct LossPoint {
     pub step: u64,
     /// Mean loss per target token (natural logarithm) over the steps since the point before.
     pub loss: f64,
+    /// The learning rate of the step; absent where a program of the user trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
 }
 
 impl LossPoint {
-    /// The losses of the steps 1, 2, 3 and so on, thinned to a curve of at most 200 points, each the mean of equally many steps but the last.
-    pub fn curve(losses: &[f64]) -> Vec<LossPoint> {
+    /// The losses of the steps 1, 2, 3 and so on as a curve of at most 200 points. Each point is the mean of equally many steps, except the
+    /// last. `learning_rate` gives the rate of a step.
+    pub fn curve(losses: &[f64], learning_rate: impl Fn(u64) -> Option<f64>) -> Vec<LossPoint> {
         let together = losses.len().div_ceil(LONGEST_CURVE).max(1);
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
-        let point = |(n, chunk): (usize, &[f64])| LossPoint { step: (n * together + chunk.len()) as u64, loss: mean(chunk) };
+        let point = |(n, chunk): (usize, &[f64])| {
+            let step = (n * together + chunk.len()) as u64;
+            LossPoint { step, loss: mean(chunk), learning_rate: learning_rate(step) }
+        };
         losses.chunks(together).enumerate().map(point).collect()
     }
 }
@@ -219,7 +267,7 @@ pub struct IterationMetrics {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingMetrics>,
     /// Which split was evaluated.
-    pub split: crate::task::Split,
+    pub split: Split,
     /// Accuracy over all evaluated problems.
     pub accuracy: Accuracy,
     /// Accuracy class by class, in the order of display.
@@ -273,7 +321,7 @@ pub struct Verification {
     /// The SHA-256 of the verifier's weights.
     pub verifier: String,
     /// Which problems.
-    pub split: crate::task::Split,
+    pub split: Split,
     /// Pairs that the verifier was trained on.
     pub pairs: u64,
     /// Problems.
@@ -290,12 +338,13 @@ mod tests {
 
     #[test]
     fn a_curve_of_the_loss_is_thinned_by_means() {
-        assert!(LossPoint::curve(&[]).is_empty());
-        let short = LossPoint::curve(&[3.0, 2.0]);
-        assert_eq!(short, [LossPoint { step: 1, loss: 3.0 }, LossPoint { step: 2, loss: 2.0 }]);
+        let point = |step, loss, learning_rate| LossPoint { step, loss, learning_rate };
+        assert!(LossPoint::curve(&[], |_| None).is_empty());
+        let short = LossPoint::curve(&[3.0, 2.0], |_| None);
+        assert_eq!(short, [point(1, 3.0, None), point(2, 2.0, None)]);
         let losses: Vec<f64> = (1..=401).map(f64::from).collect();
-        let long = LossPoint::curve(&losses);
+        let long = LossPoint::curve(&losses, |step| Some(step as f64));
         assert_eq!(long.len(), 134);
-        assert_eq!((long[0], long[133]), (LossPoint { step: 3, loss: 2.0 }, LossPoint { step: 401, loss: 400.5 }));
+        assert_eq!((long[0], long[133]), (point(3, 2.0, Some(3.0)), point(401, 400.5, Some(401.0))));
     }
 }
