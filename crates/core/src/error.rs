@@ -12,6 +12,9 @@ pub enum Error {
     /// A file could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// Something is wrong with a run directory.
+    #[error(transparent)]
+    Record(#[from] starloop_record::Error),
     /// A config file is not TOML; the message shows the line.
     #[error("{origin}: not valid TOML\n{message}")]
     ConfigSyntax {
@@ -66,24 +69,6 @@ pub enum Error {
         /// What was looked for.
         message: String,
     },
-    /// The run directory holds a run, and resuming was not asked for.
-    #[error("{} already holds a run; take it up again with --resume, or choose another place with --run-dir", .path.display())]
-    RunExists {
-        /// The run directory.
-        path: PathBuf,
-    },
-    /// The directory holds something else.
-    #[error("{} is not empty and holds no run (no run.json); choose another place with --run-dir", .path.display())]
-    NotARun {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// Another process works in the run directory.
-    #[error("{} is in use by another process (its lock file is held); wait for it, or choose another place with --run-dir", .path.display())]
-    RunInUse {
-        /// The run directory.
-        path: PathBuf,
-    },
     /// Another process makes the same output.
     #[error("{} is being made by another process (the lock in {} is held); wait for it, or choose another --out", .path.display(), .states.display())]
     OutputInUse {
@@ -91,51 +76,6 @@ pub enum Error {
         path: PathBuf,
         /// Where the other process keeps its state.
         states: PathBuf,
-    },
-    /// The run was begun with another config.
-    #[error("{} was begun with another config; changed: {}; undo the change, or choose another place with --run-dir", .path.display(), .keys.join(", "))]
-    ConfigChanged {
-        /// The run directory.
-        path: PathBuf,
-        /// Each changed key, with the value then and now.
-        keys: Vec<String>,
-    },
-    /// A file that the run depends on holds something else than when the run began.
-    #[error(
-        "{} was begun with other content in {}; put it back, or begin a new run with --run-dir",
-        .path.display(), .files.join(" and ")
-    )]
-    InputChanged {
-        /// The run directory.
-        path: PathBuf,
-        /// The files, as the config names them.
-        files: Vec<String>,
-    },
-    /// What was asked to be exported is not in the run.
-    #[error("{}: {message}", .path.display())]
-    Unexportable {
-        /// The run directory.
-        path: PathBuf,
-        /// What is missing, and what there is.
-        message: String,
-    },
-    /// Two runs cannot be compared.
-    #[error("{}: {message}", .path.display())]
-    Incomparable {
-        /// The run directory that does not fit.
-        path: PathBuf,
-        /// Why not.
-        message: String,
-    },
-    /// The run directory was written by a version of starloop with another layout.
-    #[error("{}: format version {found}, but this starloop reads version {expected}", .path.display())]
-    FormatVersion {
-        /// The file.
-        path: PathBuf,
-        /// The version in it.
-        found: u32,
-        /// The version that is understood.
-        expected: u32,
     },
     /// A file of a run does not hold what it should.
     #[error("{}: {message}", .path.display())]
@@ -316,18 +256,18 @@ impl Error {
                 | Error::ConfigValue { .. }
                 | Error::Override { .. }
                 | Error::NoSuchConfig { .. }
+                | Error::Record(
+                    starloop_record::Error::RunExists { .. }
+                        | starloop_record::Error::NotARun { .. }
+                        | starloop_record::Error::ConfigChanged { .. }
+                        | starloop_record::Error::InputChanged { .. }
+                )
                 | Error::BaseModel { .. }
                 | Error::NoKnownRationale { .. }
                 | Error::NoPartOfAnswer { .. }
                 | Error::NoChoices { .. }
                 | Error::ObjectiveNotSupported { .. }
                 | Error::ScoringNotSupported
-                | Error::RunExists { .. }
-                | Error::NotARun { .. }
-                | Error::ConfigChanged { .. }
-                | Error::InputChanged { .. }
-                | Error::Incomparable { .. }
-                | Error::Unexportable { .. }
         )
     }
 }

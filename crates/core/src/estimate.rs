@@ -5,13 +5,13 @@
 use crate::base_model::BaseModel;
 use crate::config::{Config, PolicyConfig, TrainerKind};
 use crate::error::{Error, Result};
-use crate::experiment;
+use crate::experiment::Experiment;
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::policy::{Policy, SampleRequest, SamplingParameters};
 use crate::prompt;
-use crate::task::{Style, Task};
+use crate::task::Task;
 use crate::trainer::hyperparameters;
-use crate::types::{Mode, Problem};
+use crate::types::{Mode, Problem, Style};
 use serde::Serialize;
 use starloop_lm::model::PromptEncoder;
 use starloop_lm::train::{Document, PackedEpochs, TrainingSession};
@@ -67,10 +67,11 @@ fn is_embedded(config: &Config) -> (bool, bool) {
 ///
 /// # Errors
 /// The base model or the task cannot be had.
-pub fn cost(config: &Config) -> Result<Cost> {
-    let (samples, trains) = is_embedded(config);
-    let Measured { sampling, training, tokens_per_completion } = measure(config, samples, trains)?;
-    let methods = experiment::estimate(config)?.into_iter().map(|(method, e)| {
+pub fn cost(experiment: &Experiment) -> Result<Cost> {
+    let (samples, trains) = is_embedded(experiment.config());
+    let task = experiment.task()?;
+    let Measured { sampling, training, tokens_per_completion } = measure(experiment, task.as_ref(), samples, trains)?;
+    let methods = experiment.estimate(task.as_ref()).into_iter().map(|(method, e)| {
         let completions = e.attempts + e.evaluations;
         let sampled_tokens = (completions as f64 * tokens_per_completion) as u64;
         let trainings = if e.trained_tokens > 0 { u64::from(e.iterations) } else { 0 };
@@ -92,8 +93,9 @@ pub fn cost(config: &Config) -> Result<Cost> {
 }
 
 /// Tokens that the embedded engine samples and trains in a second, whoever does it in the config.
-pub(crate) fn embedded_speeds(config: &Config) -> Result<(f64, f64)> {
-    let Measured { sampling, training, .. } = measure(config, true, true)?;
+pub(crate) fn embedded_speeds(experiment: &Experiment) -> Result<(f64, f64)> {
+    let task = experiment.task()?;
+    let Measured { sampling, training, .. } = measure(experiment, task.as_ref(), true, true)?;
     Ok((sampling.expect("it was measured"), training.expect("it was measured")))
 }
 
@@ -105,14 +107,14 @@ struct Measured {
 }
 
 /// Measures sampling, training or neither; then the base is asked for its tokenizer alone, as its weights may not fit here.
-fn measure(config: &Config, samples: bool, trains: bool) -> Result<Measured> {
+fn measure(experiment: &Experiment, task: &dyn Task, samples: bool, trains: bool) -> Result<Measured> {
+    let config = experiment.config();
     let scratch = tempfile::tempdir()?;
     let base = BaseModel::of(&config.model)?.unpacked(&scratch.path().join("base"))?;
-    let task = experiment::task(config)?;
     let problems: Vec<Problem> = task.training_problems(1).into_iter().take(PROBLEMS).collect();
     let prompts = PromptEncoder::load(&base, false).map_err(|error| failed(&error))?;
-    let tokens_per_completion = typical_length(config, task.as_ref(), &problems, prompts.tokenizer())?;
-    let sampling = samples.then(|| sampling_speed(config, task.as_ref(), &problems, &base)).transpose()?;
+    let tokens_per_completion = typical_length(config, task, &problems, prompts.tokenizer())?;
+    let sampling = samples.then(|| sampling_speed(config, task, &problems, &base)).transpose()?;
     let training = trains.then(|| training_speed(config, &base)).transpose()?;
     Ok(Measured { sampling, training, tokens_per_completion })
 }

@@ -20,8 +20,8 @@ pub use model::Model;
 pub use problems::{Lengths, Work};
 pub use shapes::known as known_shapes;
 
-use crate::config::{Config, MethodConfig};
 use crate::error::Result;
+use crate::experiment::{Experiment, ResolvedMethod};
 use problems::Problems;
 use serde::Serialize;
 use shapes::Shape;
@@ -114,13 +114,14 @@ impl Way {
 ///
 /// # Errors
 /// The model's shape cannot be found, or the task can be had neither with its data nor without.
-pub fn plan(config: &Config, request: &Request<'_>) -> Result<Plan> {
+pub fn plan(experiment: &Experiment, request: &Request<'_>) -> Result<Plan> {
+    let config = experiment.config();
     let shape = shapes::find(config, request.shape)?;
-    let problems = Problems::of(config, shape.directory.as_deref(), request.problems, &request.assumptions)?;
+    let problems = Problems::of(experiment, shape.directory.as_deref(), request.problems, &request.assumptions)?;
     let model = Model::new(&shape.source, &shape.spec, &config.training)?;
-    let embedded = here::embedded(config, &shape, request.measure)?;
+    let embedded = here::embedded(experiment, &shape, request.measure)?;
     let methods: Result<Vec<MethodPlan>> =
-        config.methods_to_run().map(|(name, method)| plan_method(name, method, &shape, &problems, &embedded, request)).collect();
+        experiment.methods_to_run().map(|method| plan_method(method, &shape, &problems, &embedded, request)).collect();
     Ok(Plan {
         model,
         problems: problems.source.clone(),
@@ -133,29 +134,28 @@ pub fn plan(config: &Config, request: &Request<'_>) -> Result<Plan> {
 }
 
 fn plan_method(
-    name: &str,
-    config: &MethodConfig,
+    method: &ResolvedMethod,
     shape: &Shape,
     problems: &Problems,
     embedded: &Embedded,
     request: &Request<'_>,
 ) -> Result<MethodPlan> {
-    let model = Model::new(&shape.source, &shape.spec, &config.training)?;
-    let lengths = problems.lengths(config)?;
-    let work = problems.work(config, &lengths);
+    let model = Model::new(&shape.source, &shape.spec, &method.settings.training)?;
+    let lengths = problems.lengths(method)?;
+    let work = problems.work(method, &lengths);
     let sampling_flops = work.prompt_tokens * model.prefill_flops(work.mean_prompt)
         + work.completion_tokens * model.forward_flops(work.mean_prompt + work.mean_completion / 2.0);
     let training_flops = work.trained_tokens as f64 * model.training_flops(work.mean_example);
     let embedded_hours = embedded.speed.map(|speed| speed.hours(sampling_flops, training_flops, &work));
-    let way = |accelerator: &Accelerator| way(accelerator, &model, &work, config, request);
+    let way = |accelerator: &Accelerator| way(accelerator, &model, &work, method, request);
     let ways = request.accelerators.iter().map(way).collect();
-    Ok(MethodPlan { method: name.to_owned(), lengths, work, sampling_flops, training_flops, embedded_hours, ways })
+    Ok(MethodPlan { method: method.name.clone(), lengths, work, sampling_flops, training_flops, embedded_hours, ways })
 }
 
-fn way(accelerator: &Accelerator, model: &Model, work: &Work, config: &MethodConfig, request: &Request<'_>) -> Way {
+fn way(accelerator: &Accelerator, model: &Model, work: &Work, method: &ResolvedMethod, request: &Request<'_>) -> Way {
     let Request { devices, assumptions, .. } = request;
     let serving = accelerator.serve(*devices, model, work, assumptions);
-    let training = accelerator.train(*devices, model, work, &config.training, assumptions);
+    let training = accelerator.train(*devices, model, work, &method.settings.training, assumptions);
     // Servers keep the worked examples' keys and values from one prompt to the next.
     let read = if assumptions.prefix_cache { work.own_prompt_tokens } else { work.prompt_tokens };
     let seconds = serving
@@ -164,7 +164,8 @@ fn way(accelerator: &Accelerator, model: &Model, work: &Work, config: &MethodCon
     // The base is served once, and each iteration's model again; where nothing is trained, nothing else starts.
     let starts = 1 + if work.steps > 0 { 2 * u64::from(work.iterations) } else { 0 };
     let simulated = request.trials.as_ref().zip(serving).filter(|_| work.iterations > 0).map(|(trials, serving)| {
-        let stage = simulate::Stage::of(work, &serving, read, training_seconds, training.devices, config.training.checkpoint_every);
+        let stage =
+            simulate::Stage::of(work, &serving, read, training_seconds, training.devices, method.settings.training.checkpoint_every);
         simulate::simulate(&stage, trials)
     });
     Way {

@@ -4,10 +4,8 @@
 //! made from it, and its documents are packed epoch after epoch. Either way recipe and files decide every bit of the checkpoint. Beside the
 //! weights stands `pretrain.json`, which says what made them and how to check that.
 
-use crate::config::PretrainConfig;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer, Stage};
-use crate::run_dir::create_directory;
 use crate::trainer::{Workplace, hyperparameters};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -16,14 +14,19 @@ use starloop_lm::checkpoint::sha256;
 use starloop_lm::initialize::{Initialization, initialize};
 use starloop_lm::train::TrainingSession;
 use starloop_lm::{LanguageModel, Tokenizer};
+use starloop_record::atomic::create_directory;
 use std::path::Path;
 use std::time::Instant;
 
 mod batches;
+mod config;
+mod corpus;
 mod recipe;
 mod text;
 
 pub use batches::TextLog;
+pub use config::{ModelShape, PretrainConfig};
+pub use corpus::{Corpus, DocumentUnit, TextCorpus, TextFile, TextKind, TokenizerConfig, TokenizerKind};
 pub use recipe::Recipe;
 pub use text::ReadFile;
 

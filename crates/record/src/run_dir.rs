@@ -230,6 +230,19 @@ impl RunDir {
         self.write_info(&RunInfo { status: RunStatus::Finished, ..self.info()? })
     }
 
+    /// Notes the number of parameters of the base model, once its directory is there.
+    ///
+    /// # Errors
+    /// `run.json` cannot be read or written.
+    pub fn note_parameters(&self, parameters: Option<u64>) -> Result<()> {
+        let mut info = self.info()?;
+        if info.model.parameters == parameters {
+            return Ok(());
+        }
+        info.model.parameters = parameters;
+        self.write_info(&info)
+    }
+
     /// Whether another process holds the run for writing. A run that is not finished and not held was interrupted.
     ///
     /// # Errors

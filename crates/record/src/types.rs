@@ -228,6 +228,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Whether the limit of new tokens cut it off.
+    pub fn is_cut(&self) -> bool {
+        self.finish == FinishReason::Length
+    }
+
     /// Mean log-probability of a token (natural logarithm); `None` where the policy does not tell.
     pub fn logprob_per_token(&self) -> Option<f64> {
         self.logprob.map(|logprob| logprob / self.completion_tokens.max(1) as f64)
@@ -240,9 +245,8 @@ impl Attempt {
     }
 }
 
-#[cfg(test)]
 impl Attempt {
-    /// An attempt of which a test says nothing but this.
+    /// An attempt with nothing but this, for tests and for grading texts that no run made.
     pub fn bare(problem: &str, mode: Mode, completion: &str) -> Self {
         Attempt {
             problem: ProblemId(problem.into()),
@@ -282,6 +286,13 @@ pub struct GradedAttempt {
     /// A digest of the reasoning path: two rationales of a problem that differ only in wording have the same (Yuan et al. 2023).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
+}
+
+impl GradedAttempt {
+    /// A verdict with nothing beside it.
+    pub fn bare(attempt: Attempt, verdict: Verdict) -> Self {
+        GradedAttempt { attempt, verdict, reading: None, faithful: None, false_step: None, path: String::new() }
+    }
 }
 
 /// A prompt and the completion to learn. The prompt never holds a hint.

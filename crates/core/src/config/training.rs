@@ -1,6 +1,6 @@
 //! `[training]`: how a model is fine-tuned.
 
-use super::source::Source;
+use super::strict::Source;
 use super::{check, is_default};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};

@@ -3,11 +3,10 @@
 use super::rounds;
 use crate::config::{Invalid, TrainingConfig};
 use crate::error::{Error, Result};
-use crate::iterate::{Arm, Lesson, Start};
+use crate::method_run::{MethodRun, TrainingPlan};
 use crate::metrics::SelectionCounts;
-use crate::objective::{Adjusted, Material};
-use crate::task::Style;
-use crate::training_set::{Round, SelectionRules, TrainingSet};
+use crate::selection::{Round, Selection, SelectionRules, TrainingData};
+use crate::types::{ModelRef, Style};
 use serde::{Deserialize, Serialize};
 
 /// `[methods.NAME.warm_start]`: iteration 1 is a plain fine-tuning of the base model with these settings, and all else as in `training`.
@@ -30,32 +29,32 @@ pub enum FirstLesson {
     Known,
 }
 
-/// Measures the base, teaches it the first lesson if there is one, as iteration 1, and then round by round what `lesson` selects.
-/// `exhausted` tells of a round that found nothing to learn why that is the end and no failure, if it is.
-pub(super) fn run<M: Material>(
-    arm: &mut Arm<'_>,
+/// Measures the base, trains it on the first lesson as iteration 1 if there is one, and then round by round on what `plan` selects. If a round
+/// has nothing to learn, `exhausted` gives the reason why the method ends there; without a reason it is an error.
+pub(super) fn run(
+    run: &mut MethodRun<'_>,
     iterations: u32,
     first: Option<(WarmStart, FirstLesson)>,
-    mut lesson: impl FnMut(&mut Arm<'_>, u32) -> Result<Lesson<M>>,
+    mut plan: impl FnMut(&mut MethodRun<'_>, u32) -> Result<TrainingPlan>,
     exhausted: impl Fn(&SelectionCounts) -> Option<String>,
 ) -> Result<()> {
-    arm.measure_base(Style::Rationale)?;
+    run.measure_base(Style::Rationale)?;
     for iteration in 1..=iterations {
         let last = iteration == iterations;
         if let Some((warm_start, learns)) = first.filter(|_| iteration == 1) {
-            arm.iterate(iteration, last, |arm| warm_start.lesson(arm, learns))?;
+            run.iterate(iteration, last, |run| warm_start.plan(run, learns))?;
             continue;
         }
         let mut found = SelectionCounts::default();
-        let outcome = arm.iterate(iteration, last, |arm| {
-            let lesson = lesson(arm, iteration)?;
-            found = lesson.selection;
-            Ok(lesson)
+        let outcome = run.iterate(iteration, last, |run| {
+            let plan = plan(run, iteration)?;
+            found = plan.selection.counts;
+            Ok(plan)
         });
         if let Err(error) = outcome {
             let why = if matches!(error, Error::NothingSolved { .. }) { exhausted(&found) } else { None };
             let Some(why) = why else { return Err(error) };
-            arm.warn(&format!("iteration {iteration}: {why}, so iteration {} is the last", iteration - 1));
+            run.warn(&format!("iteration {iteration}: {why}, so iteration {} is the last", iteration - 1));
             break;
         }
     }
@@ -71,21 +70,22 @@ pub(super) fn check(iterations: u32, warm_start: Option<WarmStart>) -> Result<()
 }
 
 impl WarmStart {
-    /// The lesson of iteration 1.
-    fn lesson(self, arm: &mut Arm<'_>, first: FirstLesson) -> Result<Lesson<Adjusted<TrainingSet>>> {
-        let problems = arm.training_problems(1);
-        let (material, selection, attempts) = match first {
-            FirstLesson::Known => (TrainingSet::of_known_rationales(arm.task(), &problems)?, SelectionCounts::default(), Vec::new()),
+    /// The training of iteration 1.
+    fn plan(self, run: &mut MethodRun<'_>, first: FirstLesson) -> Result<TrainingPlan> {
+        let problems = run.training_problems(1);
+        let (selection, attempts) = match first {
+            FirstLesson::Known => (Selection::without_attempts(TrainingData::of_known_rationales(run.task(), &problems)?), Vec::new()),
             FirstLesson::Own => {
-                let attempts = arm.collect(1, &problems, Start::Base, None)?;
-                let round = [Round { problems, attempts }];
-                let (material, selection) = rounds::select(arm, &round, SelectionRules::default())?;
+                let attempts = run.collect(1, &problems, ModelRef::Base, None)?;
+                let round = [Round { iteration: 1, problems, attempts }];
+                let selection = rounds::select(run, &round, SelectionRules::default())?;
                 let [round] = round;
-                (material, selection, round.attempts)
+                (selection, round.attempts)
             }
         };
-        let training_set = Adjusted { material, settings: self.settings(&arm.config().training) };
-        Ok(Lesson { attempts, training_set, selection, start: Start::Base })
+        let settings = self.settings(&run.settings().training);
+        let steps = settings.steps;
+        Ok(TrainingPlan { settings, steps, ..run.plan(1, attempts, selection, ModelRef::Base) })
     }
 
     fn check(self) -> Result<(), Invalid> {

@@ -5,6 +5,7 @@ use super::shapes::Shape;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::estimate;
+use crate::experiment::Experiment;
 use crate::task::arithmetic::vocabulary;
 use crate::trainer::hyperparameters;
 use serde::Serialize;
@@ -79,7 +80,8 @@ impl Speed {
 }
 
 /// What the embedded engine needs, and with `measure` how fast it is.
-pub(super) fn embedded(config: &Config, shape: &Shape, measure: bool) -> Result<Embedded> {
+pub(super) fn embedded(experiment: &Experiment, shape: &Shape, measure: bool) -> Result<Embedded> {
+    let config = experiment.config();
     let (settings, spec) = (&config.training, &shape.spec);
     let tokens = settings.micro_batch_tokens.max(settings.sequence_length).min(settings.batch_size * settings.sequence_length);
     let training = Job::Training { tokens, recompute: settings.recompute_activations };
@@ -97,18 +99,18 @@ pub(super) fn embedded(config: &Config, shape: &Shape, measure: bool) -> Result<
     let is_base = shape.directory.as_deref().is_some_and(|directory| directory.join("tokenizer.json").exists());
     let speed = match measure {
         false => None,
-        true if is_base && training.total() <= SMALL => Some(of_base(config)?),
+        true if is_base && training.total() <= SMALL => Some(of_base(experiment)?),
         true => Some(of_stand_in(config)?),
     };
     Ok(Embedded { sampling, training, speed })
 }
 
 /// The base itself, where it can be measured.
-fn of_base(config: &Config) -> Result<Speed> {
-    match estimate::embedded_speeds(config) {
+fn of_base(experiment: &Experiment) -> Result<Speed> {
+    match estimate::embedded_speeds(experiment) {
         Ok((sampling, training)) => Ok(Speed { of: Measured::Base, threads: rayon::current_num_threads(), sampling, training }),
         // Its weights or its problems are not there.
-        Err(_) => of_stand_in(config),
+        Err(_) => of_stand_in(experiment.config()),
     }
 }
 

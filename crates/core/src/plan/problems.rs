@@ -2,12 +2,11 @@
 //! examples that come with the task.
 
 use super::Assumptions;
-use crate::config::{Config, MethodConfig};
 use crate::error::{Error, Result};
-use crate::experiment;
-use crate::method::{self, Estimate};
-use crate::task::{Split, Style, Task, WorkedExample};
-use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
+use crate::experiment::{Experiment, ResolvedMethod};
+use crate::method::Estimate;
+use crate::task::{Task, WorkedExample};
+use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId, Split, Style};
 use serde::Serialize;
 use starloop_lm::tokenizer::Tokenizer;
 use std::path::Path;
@@ -87,13 +86,13 @@ pub struct Work {
 
 impl Problems {
     /// The problems of the config, or of another number, counted with the tokenizer in `directory` if there is one.
-    pub fn of(config: &Config, directory: Option<&Path>, problems: Option<usize>, assumptions: &Assumptions) -> Result<Self> {
+    pub fn of(experiment: &Experiment, directory: Option<&Path>, problems: Option<usize>, assumptions: &Assumptions) -> Result<Self> {
         let tokenizer = directory.filter(|directory| directory.join("tokenizer.json").exists()).map(Tokenizer::load).transpose();
         let tokenizer = tokenizer.map_err(|error| Error::Engine { context: "counting tokens".into(), message: error.to_string() })?;
         let counts_tokens = tokenizer.map_or(Counter::Letters(assumptions.letters_per_token), |t| Counter::Tokenizer(Box::new(t)));
-        let StandIn { task, mut source, stretch } = match experiment::task(config) {
+        let StandIn { task, mut source, stretch } = match experiment.task() {
             Ok(task) => StandIn { task, source: "the config's data".to_owned(), stretch: 1.0 },
-            Err(error) => stand_in(config, problems).ok_or(error)?,
+            Err(error) => stand_in(experiment, problems).ok_or(error)?,
         };
         let sample: Vec<Problem> = task.training_problems(1).into_iter().take(MEASURED).collect();
         let task: Box<dyn Task> = match problems {
@@ -129,12 +128,12 @@ impl Problems {
     }
 
     /// Token counts of a method's texts. Where problems have no known rationale, completions are as long as those of the worked examples.
-    pub fn lengths(&self, config: &MethodConfig) -> Result<Lengths> {
+    pub fn lengths(&self, method: &ResolvedMethod) -> Result<Lengths> {
         let task = self.task.as_ref();
-        let style = config.method.style();
+        let style = method.method.style();
         let (mut prompts, mut completions, mut examples) = (Mean::default(), Mean::default(), Mean::default());
         for problem in &self.sample {
-            let worked = task.worked_examples(problem, Mode::Unhinted, style, config.sampling.few_shot);
+            let worked = task.worked_examples(problem, Mode::Unhinted, style, method.settings.sampling.few_shot);
             prompts.add(self.tokens(&task.prompt(problem, Mode::Unhinted))?);
             let completion = match style {
                 Style::Direct => Some(task.direct_completion(problem)),
@@ -153,7 +152,7 @@ impl Problems {
             });
             examples.add(shown.sum::<Result<f64>>()?);
         }
-        let limit = config.sampling.max_new_tokens as f64;
+        let limit = method.settings.sampling.max_new_tokens as f64;
         // An answer alone is as long as it is.
         let stretch = if style == Style::Rationale { self.stretch } else { 1.0 };
         let completion = (stretch * completions.mean_or(limit)).min(limit);
@@ -161,15 +160,15 @@ impl Problems {
     }
 
     /// What a method asks and learns, at most.
-    pub fn work(&self, config: &MethodConfig, lengths: &Lengths) -> Work {
-        let estimate = method::estimate(config, self.task.as_ref());
+    pub fn work(&self, method: &ResolvedMethod, lengths: &Lengths) -> Work {
+        let estimate = method.estimate(self.task.as_ref());
         let Estimate { iterations, attempts, evaluations, steps, trained_tokens, .. } = estimate;
-        let of_the_base = self.task.evaluation_problems(config.evaluation.split, 0).len() as u64;
-        let share_with_examples = match config.sampling.few_shot_iterations {
+        let of_the_base = self.task.evaluation_problems(method.settings.evaluation.split, 0).len() as u64;
+        let share_with_examples = match method.settings.sampling.few_shot_iterations {
             0 => 1.0,
             shown => f64::from(shown.min(iterations)) / f64::from(iterations.max(1)),
         };
-        let evaluated_with = config.evaluation.few_shot.map_or(share_with_examples, |examples| f64::from(u8::from(examples > 0)));
+        let evaluated_with = method.settings.evaluation.few_shot.map_or(share_with_examples, |examples| f64::from(u8::from(examples > 0)));
         let of_the_tuned = evaluations.saturating_sub(of_the_base) as f64;
         let with_examples = attempts as f64 * share_with_examples + of_the_base as f64 + of_the_tuned * evaluated_with;
         let prompts = attempts + evaluations;
@@ -198,11 +197,11 @@ struct StandIn {
 }
 
 /// The task without its data: as many problems as were published, or as are wanted, each as long as a worked example.
-fn stand_in(config: &Config, wanted: Option<usize>) -> Option<StandIn> {
-    let task = config.task.grader().ok()?;
-    let published = PUBLISHED.iter().find(|published| published.name == config.task.kind());
+fn stand_in(experiment: &Experiment, wanted: Option<usize>) -> Option<StandIn> {
+    let task = experiment.task_settings().grader().ok()?;
+    let published = PUBLISHED.iter().find(|published| published.name == experiment.task_kind());
     let (train, test) = published.map(|published| (published.train, published.test)).or(wanted.map(|wanted| (wanted, 0)))?;
-    let settings = config.settings_of("");
+    let settings = starloop_record::settings::flatten(&experiment.to_table());
     let setting = |key: &str| settings.get(key).and_then(toml::Value::as_integer).map_or(0, |value| value as usize);
     let at_most = |limit: usize, all: usize| if limit == 0 { all } else { limit.min(all) };
     let dev = setting("task.dev_problems").min(train);

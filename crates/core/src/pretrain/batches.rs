@@ -1,8 +1,9 @@
 //! What each step of a training from scratch learns: documents with their end token, learned whole, in rows of `sequence_length` tokens.
 
+use super::PretrainConfig;
 use super::failed;
 use super::text::{ReadFile, Text};
-use crate::config::{PretrainConfig, TrainingConfig};
+use crate::config::TrainingConfig;
 use crate::error::Result;
 use crate::seed::stage_seed;
 use crate::task::arithmetic::corpus::{CorpusConfig, document, token_count};

@@ -3,13 +3,13 @@
 use super::batches::{Batches, TextLog};
 use super::failed;
 use super::text::{ReadFile, Text};
-use crate::config::{Corpus, PretrainConfig};
+use super::{Corpus, PretrainConfig};
 use crate::error::Result;
-use crate::seed::sha256_hex;
 use crate::task::arithmetic::corpus::CorpusConfig;
 use crate::task::arithmetic::vocabulary;
 use starloop_lm::Tokenizer;
 use starloop_lm::tokenizer::byte_pair;
+use starloop_record::digest::sha256_hex;
 use std::collections::BTreeMap;
 
 /// A recipe and the text of its files: together they decide every bit of the model.

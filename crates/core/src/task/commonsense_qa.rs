@@ -16,9 +16,10 @@ use crate::task::choice::{self, MOST, index_of_letter, letter};
 use crate::task::dataset::{Dataset, Entry, Files, Portions};
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved, own_text};
 use crate::task::rows::{self, Row};
-use crate::task::{ConfigError, Settings, Split, Style, Task, WorkedExample, leak};
-use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
+use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, leak, paper};
+use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId, Split, Style};
 use serde::{Deserialize, Serialize};
+use starloop_record::info::PaperFigure;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,7 @@ impl Default for CommonsenseQaConfig {
     }
 }
 
-impl Settings for CommonsenseQaConfig {
+impl TaskSettings for CommonsenseQaConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         let worked = self.worked()?;
         let read = |key, path| rows::of_setting(key, path, NAME, entry);
@@ -158,6 +159,10 @@ impl Task for CommonsenseQaTask {
     }
 
     /// One in five.
+    fn paper_figures(&self) -> Vec<PaperFigure> {
+        paper::commonsense_qa()
+    }
+
     fn chance(&self) -> f64 {
         0.2
     }

@@ -13,8 +13,8 @@ pub use settings::{AnswerType, JsonlConfig};
 
 use crate::error::Result;
 use crate::task::dataset::{Dataset, Files, Portions};
-use crate::task::{ConfigError, Split, Style, Task, WorkedExample};
-use crate::types::{FinishReason, Grade, Mode, Problem};
+use crate::task::{ConfigError, Task, WorkedExample};
+use crate::types::{FinishReason, Grade, Mode, Problem, Split, Style};
 use answer::Answers;
 use regex::RegexSet;
 use texts::{Layout, Texts};

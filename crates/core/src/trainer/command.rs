@@ -21,7 +21,7 @@
 
 mod told;
 
-use super::{FineTuning, Trainer, TrainingProgress};
+use super::{Trainer, TrainingJob, TrainingProgress};
 use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
 use crate::metrics::TrainingMetrics;
@@ -30,6 +30,7 @@ use crate::types::Example;
 use fs_err as fs;
 use serde::Serialize;
 use starloop_lm::checkpoint::check_tuned;
+use starloop_record::training_rows::TrainingRows;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -102,13 +103,16 @@ impl CommandTrainer {
         CommandTrainer { command, chat }
     }
 
-    fn prepare(&self, job: &FineTuning<'_>) -> Result<Paths> {
+    fn prepare(&self, job: &TrainingJob<'_>) -> Result<Paths> {
+        let TrainingRows::Completions(examples) = job.data.rows() else {
+            return Err(Error::ObjectiveNotSupported { objective: job.data.loss().name() });
+        };
         let scratch = std::path::absolute(job.scratch)?;
         let within = |name: &str| scratch.join(name);
-        let (base, out) = (std::path::absolute(job.start)?, std::path::absolute(job.output)?);
+        let (base, out) = (std::path::absolute(job.base)?, std::path::absolute(job.output)?);
         let paths = Paths { base, out, data: within(DATA), state: within(STATES), settings: within(SETTINGS), log: within(LOG) };
         fs::create_dir_all(&paths.state)?;
-        write_pairs(&paths.data, job.examples)?;
+        write_pairs(&paths.data, examples)?;
         let settings = SettingsFile {
             base: &paths.base,
             data: &paths.data,
@@ -116,16 +120,16 @@ impl CommandTrainer {
             state: &paths.state,
             steps: job.steps,
             seed: job.seed,
-            examples: job.examples.len(),
+            examples: examples.len(),
             chat: self.chat,
             training: job.settings,
         };
-        crate::run_dir::write_whole(&paths.settings, &serde_json::to_vec_pretty(&settings).expect("numbers and texts are always JSON"))?;
+        starloop_record::atomic::write(&paths.settings, &serde_json::to_vec_pretty(&settings).expect("numbers and texts are always JSON"))?;
         Ok(paths)
     }
 
     /// The program with its arguments filled in, its output to be read.
-    fn filled_in(&self, paths: &Paths, job: &FineTuning<'_>) -> Result<Command> {
+    fn filled_in(&self, paths: &Paths, job: &TrainingJob<'_>) -> Result<Command> {
         let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| self.failed(format!("{} is not UTF-8", path.display())));
         let places = [
             ("{base}", text(&paths.base)?),
@@ -148,7 +152,7 @@ impl CommandTrainer {
 }
 
 impl Trainer for CommandTrainer {
-    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
         let paths = self.prepare(job)?;
         let mut command = self.filled_in(&paths, job)?;
         let mut told = Told::take_up(&paths.state, progress)?;
@@ -205,7 +209,7 @@ fn write_pairs(path: &Path, examples: &[Example]) -> Result<()> {
         serde_json::to_writer(&mut lines, &Pair { prompt, completion }).expect("texts are always JSON");
         lines.push(b'\n');
     }
-    Ok(crate::run_dir::write_whole(path, &lines)?)
+    Ok(starloop_record::atomic::write(path, &lines)?)
 }
 
 /// Hands on what the program prints, line by line, and keeps it in the log, until the program has ended. Where `each` fails, or this function

@@ -1,11 +1,11 @@
 //! The trainer that works in this process.
 
-use super::{FineTuning, Trainer, Training, TrainingProgress};
+use super::{Trainer, TrainingJob, TrainingProgress};
 use crate::config::{Schedule, TrainingConfig};
 use crate::error::{Error, Result};
 use crate::metrics::TrainingMetrics;
-use crate::objective::Objective;
-use crate::types::ProblemId;
+use crate::selection::Loss;
+use crate::types::{Example, ProblemId};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,6 +14,7 @@ use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
 use starloop_lm::train::{self, Decay, Document, Hyperparameters, PackedEpochs, StepReport, TrainingSession, Unit};
 use starloop_lm::{LanguageModel, Tokenizer};
+use starloop_record::training_rows::TrainingRows;
 
 mod toward;
 
@@ -34,28 +35,31 @@ impl EmbeddedTrainer {
 }
 
 impl Trainer for EmbeddedTrainer {
-    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
-        let training = job.training();
-        let model = load(&training).map_err(|error| failed(&error))?;
-        let documents = documents(&model, self.chat, job)?;
-        let dropped_too_long = (job.examples.len() - documents.len()) as u64;
-        let metrics = run(&training, model, documents, TrainingSession::step, progress)?;
-        Ok(TrainingMetrics { dropped_too_long, ..metrics })
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        let (metrics, used) = match (job.data.rows(), job.data.loss()) {
+            (TrainingRows::Completions(examples), _) => {
+                let model = load(job).map_err(|error| failed(&error))?;
+                let documents = documents(&model, self.chat, examples, job.settings)?;
+                let used = documents.len();
+                (run(job, model, documents, TrainingSession::step, progress)?, used)
+            }
+            (TrainingRows::Preferences(pairs), Loss::Preference { beta }) => toward::preferences(job, pairs, beta, self.chat, progress)?,
+            (TrainingRows::Rewards(samples), Loss::PolicyGradient { terms, .. }) => {
+                toward::rewards(job, samples, &terms, self.chat, progress)?
+            }
+            (_, loss) => return Err(Error::ObjectiveNotSupported { objective: loss.name() }),
+        };
+        Ok(TrainingMetrics { dropped_too_long: (job.data.rows().len() - used) as u64, ..metrics })
     }
 
-    fn optimize(
-        &mut self,
-        training: &Training<'_>,
-        objective: &Objective<'_>,
-        progress: &mut dyn FnMut(TrainingProgress),
-    ) -> Result<TrainingMetrics> {
-        toward::optimize(training, objective, self.chat, progress)
+    fn learning_rate(&self, settings: &TrainingConfig, steps: u64, step: u64) -> Option<f64> {
+        Some(hyperparameters(settings, steps).schedule.learning_rate(step))
     }
 }
 
 /// Trains `model` with `step` on batches of `units` and writes it, from the saved state if there is one.
 fn run<U: Unit>(
-    job: &Training<'_>,
+    job: &TrainingJob<'_>,
     model: LanguageModel,
     units: Vec<U>,
     mut step: impl FnMut(&mut TrainingSession, &[U]) -> starloop_lm::Result<StepReport>,
@@ -85,9 +89,9 @@ fn run<U: Unit>(
 }
 
 /// The model to train: whole, or frozen with adapters, those that it has already or fresh ones.
-fn load(job: &Training<'_>) -> starloop_lm::Result<LanguageModel> {
-    let Some(lora) = &job.settings.lora else { return LanguageModel::load_to_train(job.start) };
-    let model = LanguageModel::load(job.start)?;
+fn load(job: &TrainingJob<'_>) -> starloop_lm::Result<LanguageModel> {
+    let Some(lora) = &job.settings.lora else { return LanguageModel::load_to_train(job.base) };
+    let model = LanguageModel::load(job.base)?;
     if model.spec().adapters.is_some() {
         return Ok(model);
     }
@@ -97,11 +101,11 @@ fn load(job: &Training<'_>) -> starloop_lm::Result<LanguageModel> {
 }
 
 /// Writes a checkpoint, or an adapter for the base that it was trained on.
-fn save(model: &LanguageModel, job: &Training<'_>) -> starloop_lm::Result<()> {
+fn save(model: &LanguageModel, job: &TrainingJob<'_>) -> starloop_lm::Result<()> {
     if model.spec().adapters.is_none() {
         return model.save(job.output).map(drop);
     }
-    let base = if lora::is_adapter(job.start) { lora::base_of(job.start)? } else { job.start.to_owned() };
+    let base = if lora::is_adapter(job.base) { lora::base_of(job.base)? } else { job.base.to_owned() };
     model.save_adapter(job.output, &base).map(drop)
 }
 
@@ -144,7 +148,7 @@ impl Tally {
 }
 
 /// Takes up a training that was interrupted, if there is one.
-fn resume(session: &mut TrainingSession, job: &Training<'_>) -> Result<Tally> {
+fn resume(session: &mut TrainingSession, job: &TrainingJob<'_>) -> Result<Tally> {
     let state = job.scratch.join(STATE);
     if !state.exists() {
         return Ok(Tally::default());
@@ -155,13 +159,13 @@ fn resume(session: &mut TrainingSession, job: &Training<'_>) -> Result<Tally> {
 
 /// Prompt, completion and end token of every example that fits; loss on completion and end token, by token position (not after a separator,
 /// which completions may hold).
-fn documents(model: &LanguageModel, chat: bool, job: &FineTuning<'_>) -> Result<Vec<Document>> {
-    let encoder = Encoder::new(model, chat, job.settings)?;
-    let document = |example: &crate::types::Example| {
+fn documents(model: &LanguageModel, chat: bool, examples: &[Example], settings: &TrainingConfig) -> Result<Vec<Document>> {
+    let encoder = Encoder::new(model, chat, settings)?;
+    let document = |example: &Example| {
         let tail = encoder.tail(&example.problem, &example.prompt, &example.completion, true)?;
         Ok(tail.map(|tail| Document::completion(&tail.tokens[..tail.from], &tail.tokens[tail.from..])))
     };
-    job.examples.iter().filter_map(|example| document(example).transpose()).collect()
+    examples.iter().filter_map(|example| document(example).transpose()).collect()
 }
 
 /// Prompts and completions into tokens, as training sees them.

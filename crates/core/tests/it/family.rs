@@ -3,8 +3,8 @@
 use crate::doubles::{Bench, Numbers, ToyPolicy, ToyTrainer, Watcher, config};
 use starloop_core::policy::SamplingParameters;
 use starloop_core::self_consistency::{Sampled, measure};
-use starloop_core::task::{Split, Task};
-use starloop_core::types::{Example, GradedAttempt, Mode, Verdict};
+use starloop_core::task::Task;
+use starloop_core::types::{Example, GradedAttempt, Mode, Split, Verdict};
 use std::collections::HashSet;
 
 fn run(method: &str, overrides: &[&str]) -> Bench {

@@ -10,9 +10,9 @@ use starloop_core::iterate::Parts;
 use starloop_core::metrics::{IterationMetrics, TrainingMetrics};
 use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
 use starloop_core::run_dir::RunDir;
-use starloop_core::task::{Split, Task};
+use starloop_core::task::Task;
 use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
-use starloop_core::types::{Example, FinishReason, GradedAttempt, Mode, ProblemId, Reading};
+use starloop_core::types::{Example, FinishReason, GradedAttempt, Mode, ProblemId, Reading, Split};
 use std::path::Path;
 
 /// A kind of task, with small files of its own.

@@ -6,8 +6,8 @@ use starloop_core::event::Event;
 use starloop_core::experiment;
 use starloop_core::likelihood;
 use starloop_core::run_dir::RunStatus;
-use starloop_core::task::{Split, Task};
-use starloop_core::types::Mode;
+use starloop_core::task::Task;
+use starloop_core::types::{Mode, Split};
 use std::collections::HashSet;
 
 #[test]

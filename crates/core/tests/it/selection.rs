@@ -2,9 +2,9 @@
 
 use crate::doubles::Numbers;
 use starloop_core::error::Error;
-use starloop_core::task::{Split, Task};
+use starloop_core::task::Task;
 use starloop_core::training_set::{Round, Same, SelectionRules, TrainingSet};
-use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, Problem, Verdict};
+use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, Problem, Split, Verdict};
 
 const TASK: Numbers = Numbers { careless: false, answers_only: false, chance: 0.0 };
 

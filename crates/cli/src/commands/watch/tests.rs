@@ -11,8 +11,7 @@ use starloop_core::method::Approach;
 use starloop_core::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMetrics, LossPoint, SelectionCounts};
 use starloop_core::report::Question;
 use starloop_core::run_dir::RunStatus;
-use starloop_core::task::Split;
-use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, ProblemId, Verdict};
+use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, ProblemId, Split, Verdict};
 use starloop_core::watch::{MethodProgress, UnderWay, Work};
 
 fn metrics(iteration: u32, right: u64) -> IterationMetrics {

@@ -54,7 +54,7 @@ impl<'a> Told<'a> {
         for line in &earlier {
             write_line(&mut whole, line)?;
         }
-        crate::run_dir::write_whole(&path, &whole)?;
+        starloop_record::atomic::write(&path, &whole)?;
         let file = fs::OpenOptions::new().append(true).open(&path)?;
         Ok(Told { lines: Vec::new(), earlier, dropped_too_long: 0, file, path, progress })
     }
@@ -78,7 +78,7 @@ impl<'a> Told<'a> {
             for line in &self.lines {
                 write_line(&mut kept, line)?;
             }
-            crate::run_dir::write_whole(&self.path, &kept)?;
+            starloop_record::atomic::write(&self.path, &kept)?;
             self.file = fs::OpenOptions::new().append(true).open(&self.path)?;
         }
         let last = self.lines.last().map_or(0, |line| line.step);

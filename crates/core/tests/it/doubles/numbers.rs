@@ -1,8 +1,8 @@
 //! The task: numbers, whose answer is seven times the question.
 
 use starloop_core::error::Result;
-use starloop_core::task::{Split, Style, Task, WorkedExample};
-use starloop_core::types::{FinishReason, Grade, Mode, Problem, ProblemId, Verdict};
+use starloop_core::task::{Task, WorkedExample};
+use starloop_core::types::{FinishReason, Grade, Mode, Problem, ProblemId, Split, Style, Verdict};
 
 const LEVELS: u32 = 4;
 

@@ -1,7 +1,7 @@
 //! `[corpus]` and `[tokenizer]` of a recipe: what a base model reads, and cut into what.
 
-use super::source::Section;
-use super::{Invalid, TrainingConfig};
+use crate::config::strict::Section;
+use crate::config::{Invalid, TrainingConfig};
 use crate::error::Result;
 use crate::task::arithmetic::corpus::CorpusConfig;
 use crate::template::Template;

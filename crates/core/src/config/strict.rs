@@ -14,7 +14,8 @@ pub struct Invalid {
 }
 
 /// Where a config came from.
-pub(super) struct Source {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Source {
     origin: String,
     /// The keys that overrides set, so that an error in one of them does not blame the file.
     overridden: Vec<String>,
@@ -29,7 +30,7 @@ pub struct Section<'a> {
 
 impl Source {
     /// Parses `text` and writes the overrides into it.
-    pub(super) fn read(origin: &str, text: &str, overrides: &[String]) -> Result<(Source, toml::Table)> {
+    pub(crate) fn read(origin: &str, text: &str, overrides: &[String]) -> Result<(Source, toml::Table)> {
         let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| Error::ConfigSyntax {
             origin: origin.to_owned(),
             message: error.to_string().trim_end().to_owned(),
@@ -56,33 +57,30 @@ impl Source {
         }
     }
 
-    pub(super) fn section(&self, path: &str, table: toml::Table) -> Section<'_> {
+    pub(crate) fn section(&self, path: &str, table: toml::Table) -> Section<'_> {
         Section { source: self, path: path.to_owned(), table }
     }
 
-    pub(super) fn invalid(&self, Invalid { key, message }: Invalid) -> Error {
+    pub(crate) fn invalid(&self, Invalid { key, message }: Invalid) -> Error {
         Error::ConfigValue { origin: self.origin_of(&key), key, message }
     }
 
     /// Takes `kind` out of a table and looks it up in a registry.
-    pub(super) fn kind<'r, T>(
-        &self,
-        path: &str,
-        table: &mut toml::Table,
-        registry: &'r [T],
-        name: impl Fn(&T) -> &'static str,
-    ) -> Result<&'r T> {
+    pub(crate) fn kind<'r, T>(&self, path: &str, table: &mut toml::Table, registry: &'r [T], name: impl Fn(&T) -> &str) -> Result<&'r T> {
         let kinds: Vec<String> = registry.iter().map(|entry| name(entry).to_owned()).collect();
-        let key = format!("{path}.kind");
         let Some(kind) = table.remove("kind") else {
-            return Err(self.invalid(Invalid { key, message: format!("is missing; one of: {}", kinds.join(", ")) }));
+            let message = format!("is missing; one of: {}", kinds.join(", "));
+            return Err(self.invalid(Invalid { key: format!("{path}.kind"), message }));
         };
         let found = kind.as_str().and_then(|kind| registry.iter().find(|entry| name(entry) == kind));
-        found.ok_or_else(|| {
-            let near = kind.as_str().and_then(|kind| nearest(kind, &kinds)).map(|near| format!("; did you mean {near:?}?"));
-            let message = format!("there is no kind {kind}; one of: {}{}", kinds.join(", "), near.unwrap_or_default());
-            self.invalid(Invalid { key, message })
-        })
+        found.ok_or_else(|| self.unknown_kind(path, &kind, &kinds))
+    }
+
+    /// The error about a `kind` that is not among `kinds`.
+    pub(crate) fn unknown_kind(&self, path: &str, kind: &toml::Value, kinds: &[String]) -> Error {
+        let near = kind.as_str().and_then(|kind| nearest(kind, kinds)).map(|near| format!("; did you mean {near:?}?"));
+        let message = format!("there is no kind {kind}; one of: {}{}", kinds.join(", "), near.unwrap_or_default());
+        self.invalid(Invalid { key: format!("{path}.kind"), message })
     }
 
     fn origin_of(&self, key: &str) -> String {
@@ -119,8 +117,23 @@ impl Section<'_> {
     }
 
     /// Takes `kind` out of the table and looks it up.
-    pub(super) fn kind<'r, T>(&mut self, registry: &'r [T], name: impl Fn(&T) -> &'static str) -> Result<&'r T> {
+    pub(crate) fn kind<'r, T>(&mut self, registry: &'r [T], name: impl Fn(&T) -> &str) -> Result<&'r T> {
         self.source.kind(&self.path, &mut self.table, registry, name)
+    }
+
+    /// Takes `kind` out of the table, whatever it is.
+    pub(crate) fn take_kind(&mut self) -> Result<String> {
+        let invalid = |message: &str| Err(self.source.invalid(Invalid { key: format!("{}.kind", self.path), message: message.into() }));
+        match self.table.remove("kind") {
+            Some(toml::Value::String(kind)) => Ok(kind),
+            Some(_) => invalid("expected a text"),
+            None => invalid("is missing"),
+        }
+    }
+
+    /// The keys, unread.
+    pub fn into_table(self) -> toml::Table {
+        self.table
     }
 }
 
@@ -135,41 +148,12 @@ fn parse_value(text: &str) -> toml::Value {
 }
 
 /// The most similar name, if one is similar at all.
-pub(super) fn nearest(name: &str, candidates: &[String]) -> Option<String> {
+pub(crate) fn nearest(name: &str, candidates: &[String]) -> Option<String> {
     let scored = candidates.iter().map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
     scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate.clone())
 }
 
 /// A section as a table. Sections are plain structs of numbers, strings and lists, which TOML can always hold.
-pub(super) fn to_table<T: Serialize>(section: &T) -> toml::Table {
+pub(crate) fn to_table<T: Serialize>(section: &T) -> toml::Table {
     toml::Table::try_from(section).unwrap_or_default()
-}
-
-/// Every key whose value differs, with both values.
-pub(super) fn changed_keys(now: &toml::Table, then: &toml::Table) -> Vec<String> {
-    let (mut now_flat, mut then_flat) = (Vec::new(), Vec::new());
-    flatten("", now, &mut now_flat);
-    flatten("", then, &mut then_flat);
-    let find = |flat: &[(String, toml::Value)], key: &str| {
-        flat.iter().find(|(candidate, _)| candidate == key).map_or_else(|| "unset".to_owned(), |(_, value)| value.to_string())
-    };
-    let mut keys: Vec<&String> = now_flat.iter().chain(&then_flat).map(|(key, _)| key).collect();
-    keys.sort();
-    keys.dedup();
-    keys.into_iter()
-        .map(|key| (key, find(&then_flat, key), find(&now_flat, key)))
-        .filter(|(_, then, now)| then != now)
-        .map(|(key, then, now)| format!("{key} ({then} -> {now})"))
-        .collect()
-}
-
-/// A table's values under their dotted keys.
-pub(super) fn flatten(path: &str, table: &toml::Table, into: &mut Vec<(String, toml::Value)>) {
-    for (key, value) in table {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        match value {
-            toml::Value::Table(inner) => flatten(&path, inner, into),
-            value => into.push((path, value.clone())),
-        }
-    }
 }

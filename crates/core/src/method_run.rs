@@ -1,21 +1,21 @@
-//! The outer loop's stages, shared by all methods: collect, select, fine-tune, evaluate.
+//! One method at work in a run directory: the stages that all methods share. They collect, select, fine-tune and evaluate.
 //!
-//! Each stage first looks for its result in the run directory and does its work only where there is none. So an interrupted run goes on
-//! where it was, and since every stage depends on its inputs and seeds alone, to the same result.
+//! Each stage first looks for its result in the run directory, and does its work only if there is none. So an interrupted run goes on where it
+//! was. Every stage depends on its inputs and seeds alone, so the result is the same.
 
-use crate::config::{Config, MethodConfig, TrainingConfig};
+use crate::config::{MethodSettings, TrainingConfig};
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{IterationMetrics, LossPoint, SelectionCounts, TrainingMetrics};
-use crate::objective::{Learned, Material, Objective};
 use crate::policy::Policy;
-use crate::run_dir::{IterationDir, RunDir};
 use crate::seed::stage_seed;
-use crate::task::{Split, Task};
-use crate::trainer::{FineTuning, Trainer, Training, TrainingProgress};
-use crate::training_set::TrainingSet;
-use crate::types::{GradedAttempt, Mode, Problem};
+use crate::selection::{Loss, Selection, TrainingData};
+use crate::task::Task;
+use crate::trainer::{Trainer, TrainingJob};
+use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Split, Style};
+use starloop_record::run_dir::Digests;
+use starloop_record::{IterationDir, RunDir};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -24,13 +24,16 @@ mod ask;
 mod collect;
 mod measure;
 mod recall;
+mod relocate;
+mod texts;
 mod verifier;
 mod warnings;
 
-pub use collect::Hint;
+pub use collect::{CollectStages, Hint};
+pub use verifier::VerifierPlan;
 
 use measure::{BaseMeasurement, Measurement, best};
-pub use verifier::VerifierPlan;
+use texts::Texts;
 
 /// The parts that a run is made of.
 pub struct Parts<'a> {
@@ -44,87 +47,71 @@ pub struct Parts<'a> {
     pub trainer: &'a mut dyn Trainer,
 }
 
-/// A model that the loop knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// The pretrained model.
-    Base,
-    /// What this iteration of the same method made.
-    Iteration(u32),
-}
-
-/// What an iteration is about to learn.
+/// What an iteration is about to train: the data, the model to start from, and how.
 #[derive(Debug)]
-pub struct Lesson<M = TrainingSet> {
-    /// The attempts that it comes from; empty where nothing was attempted.
+pub struct TrainingPlan {
+    /// The attempts that the data comes from; empty if nothing was attempted.
     pub attempts: Vec<GradedAttempt>,
-    /// What to learn.
-    pub training_set: M,
-    /// What selection kept and dropped.
-    pub selection: SelectionCounts,
+    /// Earlier iterations whose attempts selection considered too.
+    pub earlier: Vec<u32>,
+    /// What selection kept.
+    pub selection: Selection,
     /// The model to fine-tune.
-    pub start: Start,
+    pub start: ModelRef,
+    /// Optimizer, packing and schedule.
+    pub settings: TrainingConfig,
+    /// Optimizer steps.
+    pub steps: u64,
 }
 
-/// One arm of the experiment: a method at work in a run directory, with the parts of the run.
-pub struct Arm<'a> {
+/// A method at work: its name and settings, with the parts of the run.
+pub struct MethodRun<'a> {
     name: &'a str,
-    config: &'a MethodConfig,
+    settings: &'a MethodSettings,
+    /// What the worked examples show when the method's model is measured.
+    style: Style,
     seed: u64,
     parts: Parts<'a>,
     run_dir: &'a RunDir,
     observer: &'a mut dyn Observer,
-    /// The checkpoint that the policy holds, with the SHA-256 of its weights. Loading waits until a sample is wanted.
+    /// The checkpoint that the policy holds, with the SHA-256 of its weights. It is loaded when the first sample is wanted.
     loaded: Option<(PathBuf, String)>,
     /// The base model's answers so far, so that methods which measure it alike share one measurement.
-    base_answers: Vec<(BaseMeasurement, Vec<GradedAttempt>)>,
+    base_answers: Vec<(BaseMeasurement, Vec<GradedAttempt>, Digests)>,
+    /// What the stage that is under way asked so far.
+    texts: Texts,
 }
 
-/// Runs the config's methods one after another. Where one has solved nothing, the others are run before its error is returned.
-pub(crate) fn run_methods(config: &Config, run_dir: &RunDir, parts: &mut Parts<'_>, observer: &mut dyn Observer) -> Result<()> {
-    let mut methods = config.methods_to_run().peekable();
-    let Some(&(name, method)) = methods.peek() else { return Ok(()) };
-    let seed = config.seed;
-    // Borrowed anew, so that parts, observer and config need not live equally long.
-    let parts = Parts { task: parts.task, base: parts.base, policy: &mut *parts.policy, trainer: &mut *parts.trainer };
-    let mut arm = Arm { name, config: method, seed, parts, run_dir, observer, loaded: None, base_answers: Vec::new() };
-    // A method that has nothing to learn from must not cost the others theirs.
-    let mut stalled = None;
-    while let Some((name, method)) = methods.next() {
-        (arm.name, arm.config) = (name, method);
-        match arm.run() {
-            Err(error @ Error::NothingSolved { .. }) => {
-                if methods.peek().is_some() {
-                    arm.warn(&error.to_string());
-                }
-                stalled.get_or_insert(error);
-            }
-            outcome => outcome?,
-        }
+impl<'a> MethodRun<'a> {
+    /// The first method of a run.
+    pub(crate) fn new(
+        (name, settings, style): (&'a str, &'a MethodSettings, Style),
+        seed: u64,
+        parts: Parts<'a>,
+        run_dir: &'a RunDir,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
+        MethodRun { name, settings, style, seed, parts, run_dir, observer, loaded: None, base_answers: Vec::new(), texts: Texts::default() }
     }
-    stalled.map_or(Ok(()), Err)
-}
 
-impl<'a> Arm<'a> {
+    /// Goes on with the next method of the run. What is loaded and measured already is kept.
+    pub(crate) fn next(&mut self, (name, settings, style): (&'a str, &'a MethodSettings, Style)) {
+        (self.name, self.settings, self.style) = (name, settings, style);
+    }
+
     /// The task.
     pub fn task(&self) -> &'a dyn Task {
         self.parts.task
     }
 }
 
-impl Arm<'_> {
-    fn run(&mut self) -> Result<()> {
-        let config = self.config;
-        config.method.run(self)?;
-        self.measure_final()
-    }
-
+impl MethodRun<'_> {
     /// The method's settings.
-    pub fn config(&self) -> &MethodConfig {
-        self.config
+    pub fn settings(&self) -> &MethodSettings {
+        self.settings
     }
 
-    /// The problems that iteration `iteration` attempts. That none of them is held out is checked when something is learned.
+    /// The problems that iteration `iteration` attempts. Training checks that none of them is held out.
     pub fn training_problems(&self, iteration: u32) -> Vec<Problem> {
         self.parts.task.training_problems(iteration)
     }
@@ -132,7 +119,7 @@ impl Arm<'_> {
     /// The attempts of an earlier iteration of this method.
     ///
     /// # Errors
-    /// They are not there, or cannot be read.
+    /// The attempts are missing or damaged.
     pub fn earlier_attempts(&self, iteration: u32) -> Result<Vec<GradedAttempt>> {
         let missing = || Error::Corrupt {
             path: self.run_dir.root().to_owned(),
@@ -141,29 +128,36 @@ impl Arm<'_> {
         self.place(iteration).attempts()?.ok_or_else(missing)
     }
 
-    /// One iteration: whatever `teach` selects is learned and the result measured. A finished iteration is read, not repeated. `last` says
-    /// that no other one follows, so that it is measured whatever `evaluation.every` says.
+    /// A plan with the settings of the method.
+    pub fn plan(&self, iteration: u32, attempts: Vec<GradedAttempt>, selection: Selection, start: ModelRef) -> TrainingPlan {
+        let settings = self.settings.training.clone();
+        let steps = settings.steps_in(iteration);
+        TrainingPlan { attempts, earlier: Vec::new(), selection, start, settings, steps }
+    }
+
+    /// One iteration: trains what `plan` gives and measures the result. A finished iteration is read, not repeated. `last` says that no other
+    /// iteration follows, so that it is measured whatever `evaluation.every` says.
     ///
     /// # Errors
-    /// Those of `teach`, an empty training set, a held-out problem in it, and those of the trainer, the policy and the run directory.
-    pub fn iterate<M: Material>(
+    /// Those of `plan`, no training data, a held-out problem in the data, and those of the trainer, the policy and the run directory.
+    pub fn iterate(
         &mut self,
         iteration: u32,
         last: bool,
-        teach: impl FnOnce(&mut Self) -> Result<Lesson<M>>,
+        plan: impl FnOnce(&mut Self) -> Result<TrainingPlan>,
     ) -> Result<IterationMetrics> {
         let place = self.place(iteration);
         let metrics = if let Some(metrics) = place.metrics()? {
             place.discard_training_state()?;
             metrics
         } else {
-            let lesson = teach(self)?;
-            let training = self.finetune(iteration, &lesson)?;
-            let (split, style) = (self.config.evaluation.split, self.config.method.style());
+            let plan = plan(self)?;
+            let training = self.finetune(iteration, &plan)?;
+            let (split, style) = (self.settings.evaluation.split, self.style);
             let measurement = Measurement { stage: Stage::Evaluating, iteration, split, style };
-            let due = last || iteration.is_multiple_of(self.config.evaluation.every);
+            let due = last || iteration.is_multiple_of(self.settings.evaluation.every);
             let answers = if due { self.evaluate(&place, &measurement)? } else { Vec::new() };
-            let metrics = self.write_metrics(iteration, &lesson.attempts, lesson.selection, Some(training), &answers)?;
+            let metrics = self.write_metrics(iteration, &plan.attempts, plan.selection.counts, Some(training), &answers)?;
             self.warn_of_one_sided_attempts(&metrics);
             metrics
         };
@@ -172,65 +166,70 @@ impl Arm<'_> {
         Ok(metrics)
     }
 
-    fn finetune<M: Material>(&mut self, iteration: u32, lesson: &Lesson<M>) -> Result<TrainingMetrics> {
-        let learned = lesson.training_set.learned();
-        if learned.is_empty() {
-            let attempts = lesson.attempts.len() as u64;
+    fn finetune(&mut self, iteration: u32, plan: &TrainingPlan) -> Result<TrainingMetrics> {
+        let data = &plan.selection.data;
+        if data.rows().is_empty() {
+            let attempts = plan.attempts.len() as u64;
             return Err(Error::NothingSolved { method: self.name.to_owned(), iteration, attempts });
         }
-        self.refuse_held_out(iteration, learned)?;
-        let settings = lesson.training_set.settings().unwrap_or(&self.config.training);
-        let steps = lesson.training_set.steps(settings, iteration);
+        self.refuse_held_out(iteration, data)?;
+        let earlier: Vec<IterationDir> = plan.earlier.iter().map(|&iteration| self.place(iteration)).collect();
+        let place = self.place(iteration);
+        place.write_selection(data.rows(), &plan.selection.outcomes, &earlier)?;
         let seed = stage_seed(self.seed, iteration, "training");
-        self.train(&self.place(iteration), iteration, lesson.start, learned, TrainingPlan { settings, steps, seed })
+        self.train(&place, iteration, plan.start, data, Training { settings: &plan.settings, steps: plan.steps, seed })
     }
 
-    /// One training, from `start`, with its files in `place`; one that is done is read, not repeated.
+    /// One training, from `start`, with its files in `place`. A training that is done is read, not repeated.
     fn train(
         &mut self,
         place: &IterationDir,
         iteration: u32,
-        start: Start,
-        learned: Learned<'_>,
-        plan: TrainingPlan<'_>,
+        start: ModelRef,
+        data: &TrainingData,
+        training: Training<'_>,
     ) -> Result<TrainingMetrics> {
-        place.write_learned(learned)?;
         if let Some(metrics) = place.training()? {
             place.discard_training_state()?;
             self.reused(iteration, Stage::FineTuning, metrics.steps, metrics.tokens);
             return Ok(metrics);
         }
-        let TrainingPlan { settings, steps, seed } = plan;
-        let start = self.checkpoint(start);
+        let Training { settings, steps, seed } = training;
+        let base = self.checked_checkpoint(start)?;
+        let anchor = match data.loss() {
+            Loss::PolicyGradient { anchor, .. } => Some(self.checked_checkpoint(anchor)?),
+            Loss::Likelihood | Loss::Preference { .. } => None,
+        };
         let began = self.started(iteration, Stage::FineTuning, steps);
         self.loaded = None;
         self.parts.policy.unload();
-        let anchor = if let Learned::Rewards(_, _, anchor) = learned { self.checkpoint(anchor) } else { PathBuf::new() };
-        let metrics = place.write_checkpoint(|output| {
-            let scratch = place.training_state();
-            let training = Training { start: &start, settings, steps, seed, output, scratch: &scratch };
+        let read = Digests::from([("base".to_owned(), self.relative(&base))]);
+        let metrics = place.write_checkpoint(read, |output| {
+            let (scratch, anchor) = (place.training_state(), anchor.as_deref());
+            let job = TrainingJob { base: &base, data, anchor, settings, steps, seed, output, scratch: &scratch };
             let observer = &mut *self.observer;
             let mut losses = Vec::new();
-            let metrics = learn(self.parts.trainer, &training, learned, &anchor, &mut |progress| {
+            let metrics = self.parts.trainer.train(&job, &mut |progress| {
                 losses.push(progress.loss);
                 let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
                 observer.observe(&Event::StageProgress { done, tokens, loss });
             })?;
             let at = format!("{}, iteration {iteration}", self.name);
             require_finite("the final loss", metrics.final_loss, || at)?;
-            place.write_losses(&LossPoint::curve(&losses))?;
-            Ok(metrics)
+            relocate::adapter(output, &place.checkpoint(), self.run_dir.root())?;
+            let curve = LossPoint::curve(&losses, |step| self.parts.trainer.learning_rate(settings, steps, step));
+            Ok::<_, Error>((metrics, curve))
         })?;
         self.ended(iteration, Stage::FineTuning, metrics.tokens, began);
         if metrics.dropped_too_long > 0 {
-            let (dropped, all) = (metrics.dropped_too_long, learned.len());
+            let (dropped, all) = (metrics.dropped_too_long, data.rows().len());
             self.warn(&format!("iteration {iteration}: {dropped} of {all} examples exceed training.sequence_length and were left out"));
         }
         Ok(metrics)
     }
 
     /// Whatever the task promises: a problem that measures accuracy is not trained on.
-    fn refuse_held_out(&self, iteration: u32, learned: Learned<'_>) -> Result<()> {
+    fn refuse_held_out(&self, iteration: u32, data: &TrainingData) -> Result<()> {
         let task = self.parts.task;
         let mut held_out = std::collections::HashMap::new();
         for (split, name) in [(Split::Dev, "dev"), (Split::Test, "test")] {
@@ -239,7 +238,7 @@ impl Arm<'_> {
                 held_out.insert(problem.id.0, name);
             }
         }
-        for (id, prompt) in learned.prompts() {
+        for (id, prompt) in data.rows().prompts() {
             // A training prompt may start with worked examples, which the task keeps apart from held-out problems itself.
             if let Some(split) = held_out.get(&id.0).or_else(|| held_out.get(prompt)) {
                 let problem = id.to_string();
@@ -259,7 +258,7 @@ impl Arm<'_> {
     ) -> Result<IterationMetrics> {
         let checkpoint = match answers.first() {
             Some(answer) => answer.attempt.checkpoint.clone(),
-            None => self.load(if iteration == 0 { Start::Base } else { Start::Iteration(iteration) })?,
+            None => self.load(if iteration == 0 { ModelRef::Base } else { ModelRef::Iteration(iteration) })?,
         };
         let problems: HashSet<_> = attempts.iter().map(|graded| &graded.attempt.problem).collect();
         let metrics = IterationMetrics {
@@ -271,7 +270,7 @@ impl Arm<'_> {
             selection,
             balance: self.balance(iteration)?,
             training,
-            split: self.config.evaluation.split,
+            split: self.settings.evaluation.split,
             accuracy: eval::accuracy(answers),
             by_class: eval::accuracy_by_class(&self.parts.task.classes(iteration), answers),
             evaluation_tokens: eval::count(answers, Mode::Unhinted).tokens,
@@ -281,12 +280,12 @@ impl Arm<'_> {
     }
 
     fn discard_old_checkpoints(&self, iteration: u32) -> Result<()> {
-        let keep = self.config.training.keep_checkpoints;
+        let keep = self.settings.training.keep_checkpoints;
         if keep == 0 {
             return Ok(());
         }
         // Whatever its age: the best so far may be the one that gives the final figure.
-        let measured = if self.config.evaluation.final_split.is_some() { self.run_dir.metrics(self.name)? } else { Vec::new() };
+        let measured = if self.settings.evaluation.final_split.is_some() { self.run_dir.metrics(self.name)? } else { Vec::new() };
         let best = best(&measured).map_or(0, |metrics| metrics.iteration);
         for old in (1..=iteration.saturating_sub(keep)).filter(|old| *old != best) {
             self.place(old).discard_checkpoint()?;
@@ -294,15 +293,30 @@ impl Arm<'_> {
         Ok(())
     }
 
+    /// Keeps the problems and prompts of a stage that is about to be written. Returns what it read.
+    fn keep_texts(&mut self) -> Result<Digests> {
+        std::mem::take(&mut self.texts).keep(self.run_dir)
+    }
+
     fn place(&self, iteration: u32) -> IterationDir {
         self.run_dir.iteration(self.name, iteration)
     }
 
-    fn checkpoint(&self, model: Start) -> PathBuf {
+    /// The directory of a model, after its files were compared with what the run recorded.
+    fn checked_checkpoint(&self, model: ModelRef) -> Result<PathBuf> {
         match model {
-            Start::Base => self.parts.base.to_owned(),
-            Start::Iteration(iteration) => self.place(iteration).checkpoint(),
+            ModelRef::Base => Ok(self.parts.base.to_owned()),
+            ModelRef::Iteration(iteration) => {
+                let place = self.place(iteration);
+                place.check_checkpoint()?;
+                Ok(place.checkpoint())
+            }
         }
+    }
+
+    /// A path within the run directory relative to it, with slashes; any other path as it is.
+    fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(self.run_dir.root()).unwrap_or(path).to_string_lossy().replace('\\', "/")
     }
 
     fn started(&mut self, iteration: u32, stage: Stage, total: u64) -> Instant {
@@ -327,30 +341,12 @@ impl Arm<'_> {
     }
 }
 
-/// How a training is done.
+/// How one training is done.
 #[derive(Clone, Copy)]
-struct TrainingPlan<'a> {
+struct Training<'a> {
     settings: &'a TrainingConfig,
     steps: u64,
     seed: u64,
-}
-
-/// Has `trainer` learn it; `anchor` is the model that rewards are held to.
-fn learn(
-    trainer: &mut dyn Trainer,
-    training: &Training<'_>,
-    learned: Learned<'_>,
-    anchor: &Path,
-    progress: &mut dyn FnMut(TrainingProgress),
-) -> Result<TrainingMetrics> {
-    match learned {
-        Learned::Examples(examples) => {
-            let Training { start, settings, steps, seed, output, scratch } = *training;
-            trainer.finetune(&FineTuning { start, examples, settings, steps, seed, output, scratch }, progress)
-        }
-        Learned::Preferences(pairs, beta) => trainer.optimize(training, &Objective::Preferences { pairs, beta }, progress),
-        Learned::Rewards(samples, terms, _) => trainer.optimize(training, &Objective::Rewards { samples, terms, anchor }, progress),
-    }
 }
 
 fn require_finite(what: &'static str, value: f64, place: impl FnOnce() -> String) -> Result<()> {

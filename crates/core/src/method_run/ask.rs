@@ -2,15 +2,16 @@
 
 use super::collect::tokens;
 use super::recall::Recall;
-use super::{Arm, Hint, Start, require_finite};
+use super::{Hint, MethodRun, require_finite};
 use crate::error::{Error, Result};
 use crate::event::{Event, Stage};
 use crate::policy::{Sample, SampleProgress, SampleRequest, SamplingParameters};
 use crate::prompt;
-use crate::run_dir::IterationDir;
-use crate::seed::{sample_seed, sha256_hex};
-use crate::task::{Style, Task};
-use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem};
+use crate::seed::sample_seed;
+use crate::task::Task;
+use crate::types::{Attempt, Grade, GradedAttempt, Mode, ModelRef, Problem, Style};
+use starloop_record::IterationDir;
+use starloop_record::digest::sha256_hex;
 use std::path::PathBuf;
 
 /// How problems are asked.
@@ -56,7 +57,7 @@ impl Question {
     }
 }
 
-impl Arm<'_> {
+impl MethodRun<'_> {
     /// Asks `model` every problem and grades what comes back, in the order of the problems and their samples. What an interrupted stage was
     /// answered, as the journal of `place` has it, is not asked again.
     pub(super) fn ask(
@@ -64,7 +65,7 @@ impl Arm<'_> {
         place: &IterationDir,
         question: &Question,
         problems: &[Problem],
-        model: Start,
+        model: ModelRef,
     ) -> Result<Vec<GradedAttempt>> {
         let total = problems.len() as u64 * u64::from(question.samples);
         let began = self.started(question.iteration, question.stage, total);
@@ -73,24 +74,26 @@ impl Arm<'_> {
         Ok(attempts)
     }
 
-    /// As [`Arm::ask`], within a stage that has begun already, in which `done` completions were made before. Without a place there is no
+    /// As [`MethodRun::ask`], within a stage that has begun already, in which `done` completions were made before. Without a place there is no
     /// journal.
     pub(super) fn answers(
         &mut self,
         place: Option<&IterationDir>,
         question: &Question,
         problems: &[Problem],
-        model: Start,
+        model: ModelRef,
         done: u64,
     ) -> Result<Vec<GradedAttempt>> {
         if problems.is_empty() {
             return Ok(Vec::new());
         }
         let checkpoint = self.load(model)?;
+        self.texts.asked(&checkpoint);
         let (task, mode) = (self.parts.task, question.mode());
         let mut asked = Vec::new();
         for problem in problems {
             let Some((prompt, given)) = question.prompt(task, problem) else { continue };
+            self.texts.add(task, problem, mode, &prompt, &sha256_hex(&prompt));
             for sample in 0..question.samples {
                 let seed = sample_seed(self.seed, question.iteration, mode, &problem.id, sample);
                 let request = SampleRequest { prompt: prompt.clone(), seed };
@@ -144,8 +147,9 @@ impl Arm<'_> {
     }
 
     /// Makes `model` the policy's model, if it is not yet. Returns the SHA-256 of its weights.
-    pub(super) fn load(&mut self, model: Start) -> Result<String> {
-        self.load_from(self.checkpoint(model))
+    pub(super) fn load(&mut self, model: ModelRef) -> Result<String> {
+        let path = self.checked_checkpoint(model)?;
+        self.load_from(path)
     }
 
     /// The same with the checkpoint in `path`.
@@ -194,8 +198,15 @@ impl Asked<'_> {
     }
 }
 
+/// The first digits of a SHA-256, enough to tell the reasoning paths of one problem apart.
+const PATH_DIGITS: usize = 16;
+
+/// Everything that a task can say of an attempt. It is written down, so that no reader needs the task.
 fn grade(task: &dyn Task, problem: &Problem, attempt: Attempt) -> Result<GradedAttempt> {
     let Grade { verdict, reading } = task.verify(problem, &attempt.completion, attempt.finish)?;
     let faithful = task.reference(problem).map(|reference| reference.trim() == attempt.completion.trim());
-    Ok(GradedAttempt { attempt, verdict, reading, faithful })
+    let false_step = task.has_false_step(problem, &attempt.completion);
+    let mut path = sha256_hex(task.reasoning_path(&attempt.completion));
+    path.truncate(PATH_DIGITS);
+    Ok(GradedAttempt { attempt, verdict, reading, faithful, false_step, path })
 }

@@ -1,9 +1,9 @@
 //! What a user should know while there is still time to stop.
 
-use super::Arm;
+use super::MethodRun;
 use crate::metrics::IterationMetrics;
 
-impl Arm<'_> {
+impl MethodRun<'_> {
     /// Tells the user something that does not stop the run.
     pub fn warn(&mut self, message: &str) {
         self.observer.observe(&crate::event::Event::Warning { message: format!("{}: {message}", self.name) });
@@ -15,7 +15,7 @@ impl Arm<'_> {
         if accuracy.correct > 0 && (chance == 0.0 || accuracy.low > chance) {
             return;
         }
-        let few_shot = self.config.sampling.few_shot;
+        let few_shot = self.settings.sampling.few_shot;
         let solved = if accuracy.correct == 0 { "none".to_owned() } else { accuracy.correct.to_string() };
         let guessing = if chance > 0.0 { format!("; guessing gives {:.1}%", 100.0 * chance) } else { String::new() };
         let wrong_reasons = if chance > 0.0 { "right answers may come with wrong reasoning, and " } else { "" };

@@ -1,15 +1,14 @@
 //! Collecting: what a model attempts in an iteration, with and without help. A method puts together what it needs from the parts here.
 
+use super::MethodRun;
 use super::ask::Question;
-use super::{Arm, Start};
 use crate::config::SamplingConfig;
 use crate::error::Result;
 use crate::eval;
 use crate::event::Stage;
 use crate::metrics::BalanceMetrics;
 use crate::policy::SamplingParameters;
-use crate::task::Style;
-use crate::types::{GradedAttempt, Mode, Problem};
+use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Style};
 use std::collections::HashSet;
 
 /// What a hinted prompt gives away. Nothing of it is in a prompt that is trained on.
@@ -23,7 +22,23 @@ pub enum Hint {
     Prefix(f64),
 }
 
-impl Arm<'_> {
+/// The stages of collecting, as observers see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CollectStages {
+    /// All attempts are one stage.
+    Sample,
+    /// Hinted attempts at the failures are a second stage.
+    SampleAndRationalize,
+}
+
+impl CollectStages {
+    /// Two stages if failures are retried with a hint.
+    pub fn with_retries(retries: bool) -> Self {
+        if retries { CollectStages::SampleAndRationalize } else { CollectStages::Sample }
+    }
+}
+
+impl MethodRun<'_> {
     /// Attempts `problems` with the model `model`, and where all attempts failed once more with the answer as a hint, with the model
     /// `rationalizer` if there is one (paper, section 3.2). The attempts without hint come first.
     ///
@@ -33,29 +48,29 @@ impl Arm<'_> {
         &mut self,
         iteration: u32,
         problems: &[Problem],
-        model: Start,
-        rationalizer: Option<Start>,
+        model: ModelRef,
+        rationalizer: Option<ModelRef>,
     ) -> Result<Vec<GradedAttempt>> {
-        self.collected(iteration, rationalizer.is_some(), |arm| {
-            let temperature = arm.config.sampling.temperature;
-            let mut attempts = arm.attempt(iteration, problems, model, temperature)?;
+        self.collected(iteration, CollectStages::with_retries(rationalizer.is_some()), |run| {
+            let temperature = run.settings.sampling.temperature;
+            let mut attempts = run.attempt(iteration, problems, model, temperature)?;
             if let Some(rationalizer) = rationalizer {
-                let hinted = arm.retry(iteration, problems, &attempts, rationalizer, Hint::Answer)?;
+                let hinted = run.retry(iteration, problems, &attempts, rationalizer, Hint::Answer)?;
                 attempts.extend(hinted);
             }
             Ok(attempts)
         })
     }
 
-    /// The attempts of the iteration as the run directory has them, or else what `make` collects, written there. `retries` says whether
-    /// failures are retried with a hint, for those who watch.
+    /// The attempts of the iteration as the run directory has them, or else what `make` collects, written there. `stages` says which
+    /// stages `make` has, for observers.
     ///
     /// # Errors
     /// Those of `make` and of the run directory.
     pub fn collected(
         &mut self,
         iteration: u32,
-        retries: bool,
+        stages: CollectStages,
         make: impl FnOnce(&mut Self) -> Result<Vec<GradedAttempt>>,
     ) -> Result<Vec<GradedAttempt>> {
         let place = self.place(iteration);
@@ -63,14 +78,15 @@ impl Arm<'_> {
             place.discard_journal()?;
             for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
                 let counts = eval::count(&attempts, mode);
-                if mode == Mode::Unhinted || retries {
+                if mode == Mode::Unhinted || stages == CollectStages::SampleAndRationalize {
                     self.reused(iteration, stage, counts.attempts, counts.tokens);
                 }
             }
             return Ok(attempts);
         }
         let attempts = make(self)?;
-        place.write_attempts(&attempts)?;
+        let read = self.keep_texts()?;
+        place.write_attempts(&attempts, read)?;
         place.discard_journal()?;
         Ok(attempts)
     }
@@ -79,7 +95,7 @@ impl Arm<'_> {
     ///
     /// # Errors
     /// Those of the policy.
-    pub fn attempt(&mut self, iteration: u32, problems: &[Problem], model: Start, temperature: f64) -> Result<Vec<GradedAttempt>> {
+    pub fn attempt(&mut self, iteration: u32, problems: &[Problem], model: ModelRef, temperature: f64) -> Result<Vec<GradedAttempt>> {
         let mut question = self.question(iteration, Stage::Sampling, None, model);
         question.parameters.temperature = temperature;
         self.ask(&self.place(iteration), &question, problems, model)
@@ -94,7 +110,7 @@ impl Arm<'_> {
         iteration: u32,
         problems: &[Problem],
         attempts: &[GradedAttempt],
-        model: Start,
+        model: ModelRef,
         hint: Hint,
     ) -> Result<Vec<GradedAttempt>> {
         let question = self.question(iteration, Stage::Rationalizing, Some(hint), model);
@@ -111,8 +127,8 @@ impl Arm<'_> {
         &mut self,
         iteration: u32,
         problems: &[Problem],
-        model: Start,
-        rationalizer: Option<Start>,
+        model: ModelRef,
+        rationalizer: Option<ModelRef>,
         quota: u64,
         at_least: usize,
     ) -> Result<Vec<GradedAttempt>> {
@@ -150,7 +166,7 @@ impl Arm<'_> {
         &mut self,
         iteration: u32,
         problems: &[Problem],
-        model: Start,
+        model: ModelRef,
         probes: usize,
         temperatures: &[f64],
         choose: impl FnOnce(&[Vec<GradedAttempt>]) -> usize,
@@ -183,21 +199,21 @@ impl Arm<'_> {
     /// # Errors
     /// Those of the run directory.
     pub fn keep_balance(&self, iteration: u32, balance: &BalanceMetrics) -> Result<()> {
-        self.place(iteration).write_balance(balance)
+        Ok(self.place(iteration).write_balance(balance)?)
     }
 
-    /// What [`Arm::keep_balance`] kept.
+    /// What [`MethodRun::keep_balance`] kept.
     ///
     /// # Errors
     /// Those of the run directory.
     pub fn balance(&self, iteration: u32) -> Result<Option<BalanceMetrics>> {
-        self.place(iteration).balance()
+        Ok(self.place(iteration).balance()?)
     }
 
-    fn question(&self, iteration: u32, stage: Stage, hint: Option<Hint>, model: Start) -> Question {
-        let sampling = &self.config.sampling;
+    fn question(&self, iteration: u32, stage: Stage, hint: Option<Hint>, model: ModelRef) -> Question {
+        let sampling = &self.settings.sampling;
         // The base knows the task from its prompt alone, whatever the iteration.
-        let base_rationalizes = hint.is_some() && model == Start::Base;
+        let base_rationalizes = hint.is_some() && model == ModelRef::Base;
         let few_shot = if base_rationalizes { sampling.few_shot } else { sampling.few_shot_in(iteration) };
         Question {
             stage,
@@ -212,7 +228,7 @@ impl Arm<'_> {
 
     /// How completions are drawn while collecting.
     pub(super) fn parameters(&self) -> SamplingParameters {
-        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, .. } = self.config.sampling;
+        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, .. } = self.settings.sampling;
         SamplingParameters { temperature, top_k, top_p, max_new_tokens, stop_strings: self.parts.task.stop_strings() }
     }
 }

@@ -1,7 +1,12 @@
 //! The calculator annotations of GSM8K, such as `<<48/2=24>>` (Cobbe et al. 2021): whether what they say is so.
 
-/// Whether an annotation of the text says that two things are equal that are not. What cannot be evaluated is not held to be false.
-pub(super) fn has_false_one(text: &str) -> bool {
+/// Whether an annotation of the text is false; `None` if the text has no annotation.
+pub(super) fn false_step(text: &str) -> Option<bool> {
+    text.contains("<<").then(|| has_false_one(text))
+}
+
+/// Whether an annotation of the text equates two different values. An annotation that cannot be evaluated does not count as false.
+fn has_false_one(text: &str) -> bool {
     text.split("<<").skip(1).filter_map(|rest| rest.split_once(">>")).any(|(inside, _)| is_false(inside))
 }
 

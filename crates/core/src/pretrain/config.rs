@@ -1,7 +1,8 @@
 //! One TOML is one recipe of a base model that is trained from scratch.
 
-use super::source::{self, Source};
-use super::{Corpus, Invalid, TokenizerConfig, TrainingConfig, check};
+use super::{Corpus, TokenizerConfig};
+use crate::config::strict::{self, Source};
+use crate::config::{Invalid, TrainingConfig, check};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -75,7 +76,7 @@ impl PretrainConfig {
         let path = Path::new(name_or_path);
         if !path.exists() && path.extension().is_none() && path.components().count() == 1 {
             let presets: Vec<String> = RECIPES.iter().map(|(name, _)| (*name).to_owned()).collect();
-            let nearest = source::nearest(name_or_path, &presets);
+            let nearest = strict::nearest(name_or_path, &presets);
             return Err(Error::NoSuchConfig { name: name_or_path.to_owned(), presets, nearest });
         }
         Self::parse(name_or_path, &fs_err::read_to_string(path)?, overrides)
@@ -108,6 +109,6 @@ impl PretrainConfig {
 
     /// The recipe with all its defaults, as TOML.
     pub fn to_toml(&self) -> String {
-        source::to_table(self).to_string()
+        strict::to_table(self).to_string()
     }
 }

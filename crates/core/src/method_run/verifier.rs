@@ -1,21 +1,19 @@
 //! A verifier: trained on pairs after the last iteration, then choosing among candidates for the held-out problems.
 
 use super::ask::Question;
-use super::{Arm, Start, TrainingPlan, require_finite};
+use super::{MethodRun, Training, require_finite};
 use crate::best_of::{Candidate, best_of_k};
 use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::event::{Event, Stage};
 use crate::metrics::{BestOf, MeanOf, Verification};
-use crate::objective::Material;
 use crate::policy::CompletionRequest;
 use crate::prompt;
-use crate::run_dir::IterationDir;
 use crate::seed::stage_seed;
-use crate::task::Style;
-use crate::training_set::PreferenceSet;
-use crate::types::{FinishReason, GradedAttempt, Mode, Problem, ProblemId};
+use crate::selection::Selection;
+use crate::types::{GradedAttempt, Mode, ModelRef, Problem, ProblemId, Style};
+use starloop_record::IterationDir;
 use std::collections::HashMap;
 
 /// How a verifier is trained and measured.
@@ -30,13 +28,13 @@ pub struct VerifierPlan<'a> {
     pub best_of: &'a [u32],
 }
 
-impl Arm<'_> {
+impl MethodRun<'_> {
     /// Trains a verifier on pairs, has it score the generator's candidates for the held-out problems, and measures the best of k. What is done
     /// already is read, not repeated.
     ///
     /// # Errors
     /// Those of the trainer, the policy and the run directory; a held-out problem among the pairs.
-    pub fn verify(&mut self, pairs: &PreferenceSet, plan: &VerifierPlan<'_>) -> Result<()> {
+    pub fn verify(&mut self, pairs: &Selection, plan: &VerifierPlan<'_>) -> Result<()> {
         let place = self.run_dir.verifier(self.name);
         let verification = if let Some(verification) = place.verification()? {
             place.discard_training_state()?;
@@ -44,16 +42,17 @@ impl Arm<'_> {
         } else {
             // The generator's iterations are over; what follows is the next in the log.
             let iteration = plan.generator + 1;
-            self.refuse_held_out(iteration, pairs.learned())?;
+            self.refuse_held_out(iteration, &pairs.data)?;
+            place.write_selection(pairs.data.rows(), &pairs.outcomes, &[])?;
             let seed = stage_seed(self.seed, iteration, "verifier");
-            let training = TrainingPlan { settings: plan.settings, steps: plan.settings.steps, seed };
-            self.train(&place, iteration, Start::Iteration(plan.generator), pairs.learned(), training)?;
+            let training = Training { settings: plan.settings, steps: plan.settings.steps, seed };
+            self.train(&place, iteration, ModelRef::Iteration(plan.generator), &pairs.data, training)?;
             let candidates = self.candidates(&place, plan)?;
             let (verifier, scores) = self.scores(&place, plan.generator, &candidates)?;
             let generator = candidates.first().map(|candidate| candidate.attempt.checkpoint.clone()).unwrap_or_default();
             let best_of = plan.best_of.iter().map(|k| best_of(&candidates, &scores, *k)).collect();
-            let (split, problems) = (self.config.evaluation.split, (candidates.len() / plan.candidates as usize) as u64);
-            let pairs = pairs.pairs().len() as u64;
+            let (split, problems) = (self.settings.evaluation.split, (candidates.len() / plan.candidates as usize) as u64);
+            let pairs = pairs.data.rows().len() as u64;
             let verification = Verification { generator, verifier, split, pairs, problems, candidates: plan.candidates, best_of };
             place.write_verification(&verification)?;
             verification
@@ -81,14 +80,16 @@ impl Arm<'_> {
             samples: plan.candidates,
             parameters: self.parameters(),
         };
-        let candidates = self.ask(place, &question, &problems, Start::Iteration(plan.generator))?;
-        place.write_attempts(&candidates)?;
+        let candidates = self.ask(place, &question, &problems, ModelRef::Iteration(plan.generator))?;
+        let read = self.keep_texts()?;
+        place.write_attempts(&candidates, read)?;
         place.discard_journal()?;
         Ok(candidates)
     }
 
     /// The verifier's log-probability of every candidate, after the unhinted prompt that it was trained with; and the SHA-256 of its weights.
     fn scores(&mut self, place: &IterationDir, generator: u32, candidates: &[GradedAttempt]) -> Result<(String, Vec<f64>)> {
+        place.check_checkpoint()?;
         let checkpoint = self.load_from(place.checkpoint())?;
         let task = self.parts.task;
         let problems = self.verified_problems(generator);
@@ -98,11 +99,7 @@ impl Arm<'_> {
             let unknown = || Error::UnknownProblem { problem: attempt.problem.to_string() };
             let problem = problems.get(&attempt.problem).ok_or_else(unknown)?;
             let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, 0);
-            requests.push(CompletionRequest {
-                prompt,
-                completion: attempt.completion.clone(),
-                ended: attempt.finish == FinishReason::Stop,
-            });
+            requests.push(CompletionRequest { prompt, completion: attempt.completion.clone(), ended: !attempt.is_cut() });
         }
         let began = self.started(generator + 1, Stage::Verifying, requests.len() as u64);
         let observer = &mut *self.observer;
@@ -120,7 +117,7 @@ impl Arm<'_> {
     }
 
     fn verified_problems(&self, generator: u32) -> Vec<Problem> {
-        self.parts.task.evaluation_problems(self.config.evaluation.split, generator)
+        self.parts.task.evaluation_problems(self.settings.evaluation.split, generator)
     }
 }
 

@@ -1,15 +1,15 @@
 //! Measuring: one greedy answer to every held-out problem.
 
+use super::MethodRun;
 use super::ask::Question;
-use super::{Arm, Start};
 use crate::error::Result;
 use crate::eval;
 use crate::event::{Event, Stage};
 use crate::metrics::{IterationMetrics, SelectionCounts};
 use crate::policy::SamplingParameters;
-use crate::run_dir::IterationDir;
-use crate::task::{Split, Style};
-use crate::types::{GradedAttempt, Mode};
+use crate::types::{GradedAttempt, Mode, ModelRef, Split, Style};
+use starloop_record::IterationDir;
+use starloop_record::run_dir::FileStage;
 
 /// All that the base model's answers depend on within one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) struct Measurement {
     pub(super) style: Style,
 }
 
-impl Arm<'_> {
+impl MethodRun<'_> {
     /// Measures the base model with the worked examples of iteration 1 in its prompt, as iteration 0. Methods that measure alike share the
     /// answers.
     ///
@@ -40,15 +40,16 @@ impl Arm<'_> {
     /// Those of the policy and of the run directory.
     pub fn measure_base(&mut self, style: Style) -> Result<IterationMetrics> {
         let place = self.place(0);
-        let split = self.config.evaluation.split;
-        let max_new_tokens = self.config.sampling.max_new_tokens;
+        let split = self.settings.evaluation.split;
+        let max_new_tokens = self.settings.sampling.max_new_tokens;
         let measurement = BaseMeasurement { split, style, few_shot: self.few_shot_after(0), max_new_tokens };
-        let shared = self.base_answers.iter().find(|(known, _)| *known == measurement).map(|(_, answers)| answers.clone());
+        let shared =
+            self.base_answers.iter().find(|(known, ..)| *known == measurement).map(|(_, answers, read)| (answers.clone(), read.clone()));
         let answers = match &shared {
-            Some(shared) if place.evaluation()?.is_none() => {
-                // A stage of its own, so that the log tells that it took no time.
+            Some((shared, read)) if place.evaluation()?.is_none() => {
+                // It is a stage too, so that the log says that it took no time.
                 let began = self.started(0, Stage::Evaluating, shared.len() as u64);
-                place.write_evaluation(shared)?;
+                place.write_evaluation(shared, read.clone())?;
                 self.ended(0, Stage::Evaluating, 0, began);
                 shared.clone()
             }
@@ -64,22 +65,23 @@ impl Arm<'_> {
             if style == Style::Rationale {
                 self.warn_of_a_hopeless_base(&metrics);
             }
-            self.base_answers.push((measurement, answers));
+            let read = place.stage(FileStage::Evaluate)?.map(|record| record.read).unwrap_or_default();
+            self.base_answers.push((measurement, answers, read));
         }
         Ok(metrics)
     }
 
     /// Measures the method's best model once on `evaluation.final_split`, where the config names one. Best is what `evaluation.split` says,
     /// which no final figure comes from.
-    pub(super) fn measure_final(&mut self) -> Result<()> {
-        let Some(split) = self.config.evaluation.final_split else { return Ok(()) };
+    pub(crate) fn measure_final(&mut self) -> Result<()> {
+        let Some(split) = self.settings.evaluation.final_split else { return Ok(()) };
         let place = self.run_dir.final_measurement(self.name);
         let metrics = if let Some(metrics) = place.metrics()? {
             metrics
         } else {
             let measured = self.run_dir.metrics(self.name)?;
             let Some(chosen) = best(&measured) else { return Ok(()) };
-            let (stage, iteration, style) = (Stage::FinalEvaluation, chosen.iteration, self.config.method.style());
+            let (stage, iteration, style) = (Stage::FinalEvaluation, chosen.iteration, self.style);
             let answers = self.evaluate(&place, &Measurement { stage, iteration, split, style })?;
             let metrics = IterationMetrics {
                 split,
@@ -110,23 +112,24 @@ impl Arm<'_> {
             temperature: 0.0,
             top_k: 0,
             top_p: 1.0,
-            max_new_tokens: self.config.sampling.max_new_tokens,
+            max_new_tokens: self.settings.sampling.max_new_tokens,
             stop_strings: self.parts.task.stop_strings(),
         };
         let few_shot = self.few_shot_after(iteration);
         let question = Question { stage, iteration, hint: None, style, few_shot, samples: 1, parameters };
-        let model = if iteration == 0 { Start::Base } else { Start::Iteration(iteration) };
+        let model = if iteration == 0 { ModelRef::Base } else { ModelRef::Iteration(iteration) };
         let answers = self.ask(place, &question, &problems, model)?;
-        place.write_evaluation(&answers)?;
+        let read = self.keep_texts()?;
+        place.write_evaluation(&answers, read)?;
         place.discard_journal()?;
         Ok(answers)
     }
 
     /// Worked examples in front of a problem that measures what iteration `iteration` made.
     pub(super) fn few_shot_after(&self, iteration: u32) -> usize {
-        let sampling = &self.config.sampling;
+        let sampling = &self.settings.sampling;
         let next = || sampling.few_shot_in(iteration + 1);
-        if iteration == 0 { sampling.few_shot } else { self.config.evaluation.few_shot.unwrap_or_else(next) }
+        if iteration == 0 { sampling.few_shot } else { self.settings.evaluation.few_shot.unwrap_or_else(next) }
     }
 }
 

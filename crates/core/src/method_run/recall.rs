@@ -2,9 +2,10 @@
 
 use super::ask::Asked;
 use crate::error::Result;
-use crate::run_dir::{IterationDir, Journal};
-use crate::seed::sha256_hex;
 use crate::types::{Attempt, Mode};
+use starloop_record::IterationDir;
+use starloop_record::digest::sha256_hex;
+use starloop_record::run_dir::Journal;
 use std::collections::HashMap;
 
 /// The attempts of a stage, as they come.
