@@ -97,7 +97,7 @@ pub fn select(task: &dyn Task, rounds: &[Round], rules: SelectionRules) -> Resul
         }
     }
     let counts = SelectionCounts::of(&outcomes, distinct_problems(rounds));
-    Ok(Selection { data: TrainingData::selected(TrainingRows::Completions(examples), Loss::Likelihood), outcomes, counts })
+    Ok(Selection { data: TrainingData::of_rows(TrainingRows::Completions(examples), Loss::Likelihood), outcomes, counts })
 }
 
 /// Applies the rules, one attempt after the other.

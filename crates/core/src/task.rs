@@ -14,7 +14,8 @@ mod prompts;
 pub(crate) mod rows;
 
 use crate::error::Result;
-use crate::types::{FinishReason, Grade, Mode, Problem, Split, Style};
+use crate::types::{Attempt, FinishReason, Grade, GradedAttempt, Mode, Problem, Split, Style};
+use starloop_record::digest::sha256_hex;
 use starloop_record::info::PaperFigure;
 use std::path::Path;
 
@@ -145,4 +146,20 @@ pub trait Task: Send + Sync {
     fn drops_false_steps(&self) -> bool {
         false
     }
+}
+
+/// The first digits of a SHA-256, enough to tell the reasoning paths of one problem apart.
+const PATH_DIGITS: usize = 16;
+
+/// Everything that a task can say of an attempt. A run writes it down, so that no reader needs the task.
+///
+/// # Errors
+/// As [`Task::verify`].
+pub fn grade(task: &dyn Task, problem: &Problem, attempt: Attempt) -> Result<GradedAttempt> {
+    let Grade { verdict, reading } = task.verify(problem, &attempt.completion, attempt.finish)?;
+    let faithful = task.reference(problem).map(|reference| reference.trim() == attempt.completion.trim());
+    let false_step = task.has_false_step(problem, &attempt.completion);
+    let mut path = sha256_hex(task.reasoning_path(&attempt.completion));
+    path.truncate(PATH_DIGITS);
+    Ok(GradedAttempt { attempt, verdict, reading, faithful, false_step, path })
 }

@@ -107,18 +107,19 @@ impl WarmStart {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
+    use crate::experiment::Experiment;
 
     #[test]
     fn a_first_lesson_has_its_own_steps_and_learning_rate() {
-        let config = Config::load("methods", &[]).expect("a shipped config");
+        let experiment = Experiment::load("methods", &[]).expect("a shipped config");
         for name in ["grpo", "spin", "v_star"] {
-            let method = &config.methods[name];
+            let method = experiment.method(name).expect("a method of the config");
             let lesson = method.method.warm_start().expect("a first lesson");
             let [first, second] = [1, 2].map(|iteration| method.training_in(iteration));
             assert_eq!((first.steps, first.learning_rate.to_bits()), (lesson.steps, lesson.learning_rate.to_bits()), "{name}");
-            assert_eq!(second, method.training, "{name}");
+            assert_eq!(second, method.settings.training, "{name}");
         }
-        assert_eq!(config.methods["star"].training_in(1), config.methods["star"].training);
+        let star = experiment.method("star").expect("a method of the config");
+        assert_eq!(star.training_in(1), star.settings.training);
     }
 }

@@ -8,8 +8,8 @@ use crate::event::{Event, Stage};
 use crate::policy::{Sample, SampleProgress, SampleRequest, SamplingParameters};
 use crate::prompt;
 use crate::seed::sample_seed;
-use crate::task::Task;
-use crate::types::{Attempt, Grade, GradedAttempt, Mode, ModelRef, Problem, Style};
+use crate::task::{self, Task};
+use crate::types::{Attempt, GradedAttempt, Mode, ModelRef, Problem, Style};
 use starloop_record::IterationDir;
 use starloop_record::digest::sha256_hex;
 use std::path::PathBuf;
@@ -106,7 +106,7 @@ impl MethodRun<'_> {
             require_finite("the log-probability of a completion", attempt.logprob.unwrap_or(0.0), || {
                 format!("{}, iteration {}, {mode} attempt at {}", self.name, question.iteration, problem.id)
             })?;
-            graded.push(grade(task, problem, attempt)?);
+            graded.push(task::grade(task, problem, attempt)?);
         }
         Ok(graded)
     }
@@ -196,17 +196,4 @@ impl Asked<'_> {
             logprob: sample.logprob,
         }
     }
-}
-
-/// The first digits of a SHA-256, enough to tell the reasoning paths of one problem apart.
-const PATH_DIGITS: usize = 16;
-
-/// Everything that a task can say of an attempt. It is written down, so that no reader needs the task.
-fn grade(task: &dyn Task, problem: &Problem, attempt: Attempt) -> Result<GradedAttempt> {
-    let Grade { verdict, reading } = task.verify(problem, &attempt.completion, attempt.finish)?;
-    let faithful = task.reference(problem).map(|reference| reference.trim() == attempt.completion.trim());
-    let false_step = task.has_false_step(problem, &attempt.completion);
-    let mut path = sha256_hex(task.reasoning_path(&attempt.completion));
-    path.truncate(PATH_DIGITS);
-    Ok(GradedAttempt { attempt, verdict, reading, faithful, false_step, path })
 }

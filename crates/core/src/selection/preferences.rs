@@ -114,7 +114,7 @@ pub fn known_against_own(task: &dyn Task, round: &Round, beta: f64) -> Result<Se
 
 fn selection(pairs: Vec<PreferencePair>, beta: f64, outcomes: Vec<OutcomeRecord>, problems: usize) -> Selection {
     let counts = SelectionCounts { pairs: pairs.len() as u64, ..SelectionCounts::of(&outcomes, problems) };
-    Selection { data: TrainingData::selected(TrainingRows::Preferences(pairs), Loss::Preference { beta }), outcomes, counts }
+    Selection { data: TrainingData::of_rows(TrainingRows::Preferences(pairs), Loss::Preference { beta }), outcomes, counts }
 }
 
 /// All pairs of `right` and `wrong` indices, in an order in which the first ones repeat as few as can be.

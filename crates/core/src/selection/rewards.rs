@@ -73,7 +73,7 @@ pub fn of_groups(task: &dyn Task, round: &Round, rules: RewardRules) -> Result<S
     }
     let counts = SelectionCounts::of(&outcomes, distinct_problems(std::slice::from_ref(round)));
     let loss = Loss::PolicyGradient { terms: rules.terms, anchor: rules.anchor };
-    Ok(Selection { data: TrainingData::selected(TrainingRows::Rewards(samples), loss), outcomes, counts })
+    Ok(Selection { data: TrainingData::of_rows(TrainingRows::Rewards(samples), loss), outcomes, counts })
 }
 
 /// Optimizer steps that `passes` over the rewarded samples take, prompts included, with `tokens_per_step` tokens in a step; at least 1.

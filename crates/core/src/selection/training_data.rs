@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use starloop_record::training_rows::TrainingRows;
 use std::collections::HashSet;
 
-/// The rows of one fine-tuning with their loss. The rows are private: the constructors of this module and of [`super`] write every prompt
+/// The rows of one fine-tuning with their loss. The rows are private: the functions of [`super`] that select them write every prompt
 /// themselves, from the problem and without a hint. So no hint can reach a training prompt, whatever the attempts were asked with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingData {
@@ -72,12 +72,12 @@ pub struct RewardTerms {
 }
 
 impl TrainingData {
-    /// Rows that were selected in this module's folder.
-    pub(super) fn selected(rows: TrainingRows, loss: Loss) -> Self {
+    /// Rows as they are, such as those of a file of the user. The caller answers for their prompts: none may hold a hint.
+    pub fn of_rows(rows: TrainingRows, loss: Loss) -> Self {
         TrainingData { rows, loss }
     }
 
-    /// Examples from outside a run, such as a file of the user. Their prompts are learned as they are.
+    /// [`TrainingData::of_rows`] of examples.
     pub fn of_examples(examples: Vec<Example>) -> Self {
         TrainingData { rows: TrainingRows::Completions(examples), loss: Loss::Likelihood }
     }

@@ -5,7 +5,8 @@ use starloop_core::error::Error;
 use starloop_core::policy::embedded::EmbeddedPolicy;
 use starloop_core::policy::{Policy, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
 use starloop_core::trainer::embedded::EmbeddedTrainer;
-use starloop_core::trainer::{FineTuning, Trainer};
+use starloop_core::selection::TrainingData;
+use starloop_core::trainer::{Trainer, TrainingJob};
 use starloop_core::types::{Example, Mode, ProblemId};
 use starloop_lm::LanguageModel;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,8 +30,9 @@ fn settings() -> TrainingConfig {
     TrainingConfig { batch_size: 2, sequence_length: 24, learning_rate: 1e-3, warmup_steps: 2, checkpoint_every: 3, ..Default::default() }
 }
 
-fn job<'a>(place: &'a Places, examples: &'a [Example], settings: &'a TrainingConfig) -> FineTuning<'a> {
-    FineTuning { start: &place.start, examples, settings, steps: 10, seed: 5, output: &place.output, scratch: &place.scratch }
+fn job<'a>(place: &'a Places, data: &'a TrainingData, settings: &'a TrainingConfig) -> TrainingJob<'a> {
+    let (output, scratch) = (&place.output, &place.scratch);
+    TrainingJob { base: &place.start, data, anchor: None, settings, steps: 10, seed: 5, output, scratch }
 }
 
 struct Places {
@@ -48,26 +50,26 @@ impl Places {
 #[test]
 fn an_interrupted_fine_tuning_ends_in_the_same_weights() {
     let root = tempfile::tempdir().unwrap();
-    let (examples, settings) = (examples(), settings());
+    let (data, settings) = (TrainingData::of_examples(examples()), settings());
     let whole = Places::new(root.path(), "whole");
     let mut losses = Vec::new();
-    let metrics = EmbeddedTrainer::default().finetune(&job(&whole, &examples, &settings), &mut |progress| losses.push(progress)).unwrap();
+    let metrics = EmbeddedTrainer::default().train(&job(&whole, &data, &settings), &mut |progress| losses.push(progress)).unwrap();
     assert_eq!(metrics.steps, 10);
     assert!(metrics.final_loss.is_finite());
 
     let cut = Places::new(root.path(), "cut");
-    let cut_job = job(&cut, &examples, &settings);
+    let cut_job = job(&cut, &data, &settings);
     let died = catch_unwind(AssertUnwindSafe(|| {
-        EmbeddedTrainer::default().finetune(&cut_job, &mut |progress| assert!(progress.step < 8, "injected death"))
+        EmbeddedTrainer::default().train(&cut_job, &mut |progress| assert!(progress.step < 8, "injected death"))
     }));
     assert!(died.is_err());
     let state = cut.scratch.join("state.safetensors");
     let saved = std::fs::read(&state).unwrap();
     std::fs::write(&state, "damaged").unwrap();
-    assert!(EmbeddedTrainer::default().finetune(&cut_job, &mut |_| {}).is_err(), "what was saved is taken up");
+    assert!(EmbeddedTrainer::default().train(&cut_job, &mut |_| {}).is_err(), "what was saved is taken up");
     std::fs::write(&state, saved).unwrap();
     let mut told = Vec::new();
-    let again = EmbeddedTrainer::default().finetune(&cut_job, &mut |progress| told.push(progress)).unwrap();
+    let again = EmbeddedTrainer::default().train(&cut_job, &mut |progress| told.push(progress)).unwrap();
     assert_eq!((told, again), (losses, metrics), "the steps before are told again");
     let weights = |place: &Places| std::fs::read(place.output.join("model.safetensors")).unwrap();
     assert!(weights(&cut) == weights(&whole));
@@ -79,12 +81,13 @@ fn an_example_that_does_not_fit_is_named() {
     let root = tempfile::tempdir().unwrap();
     let (mut examples, settings) = (examples(), settings());
     examples[2].completion = "1 ".repeat(40);
+    let data = TrainingData::of_examples(examples);
     let place = Places::new(root.path(), "out");
-    let error = EmbeddedTrainer::default().finetune(&job(&place, &examples, &settings), &mut |_| {}).err().unwrap();
+    let error = EmbeddedTrainer::default().train(&job(&place, &data, &settings), &mut |_| {}).err().unwrap();
     assert!(matches!(&error, Error::ExampleTooLong { problem, limit: 24, .. } if problem == "sum/3"), "{error}");
 
     let without = TrainingConfig { drop_too_long: true, ..settings };
-    let metrics = EmbeddedTrainer::default().finetune(&job(&place, &examples, &without), &mut |_| {}).unwrap();
+    let metrics = EmbeddedTrainer::default().train(&job(&place, &data, &without), &mut |_| {}).unwrap();
     assert_eq!(metrics.dropped_too_long, 1);
 }
 

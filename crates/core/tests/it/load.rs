@@ -9,11 +9,11 @@ use crate::completions::{Act, completion, serve_alone};
 use crate::serving::bench;
 use serde_json::json;
 use starloop_core::config::{Config, PolicyConfig};
-use starloop_core::experiment;
+use starloop_core::experiment::Experiment;
 use starloop_core::metrics::IterationMetrics;
 use starloop_core::policy::openai::OpenAiPolicy;
 use starloop_core::policy::{Policy, SampleProgress, SampleRequest, SamplingParameters};
-use starloop_core::run_dir::RunDir;
+use starloop_record::RunDir;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -54,8 +54,8 @@ fn forty_thousand_samples_at_256_in_flight_take_flat_memory() {
         std::env::current_exe().unwrap().display()
     );
     let launch = format!("policy.launch={}", json!(["sh", "-c", script]));
-    let config = crate::doubles::config(&["policy.kind=openai", "policy.in_flight=256", "policy.health=/health", &launch]);
-    let mut policy = policy(&config, bench.place.path());
+    let experiment = crate::doubles::experiment(&["policy.kind=openai", "policy.in_flight=256", "policy.health=/health", &launch]);
+    let mut policy = policy(experiment.config(), bench.place.path());
     policy.load(&bench.place.path().join("base")).unwrap();
     let prompt = |i: usize| format!("{}Q: {}\nA:", "Q: 1\nA: seven times 1, so 7\n\n".repeat(30), i / SAMPLES);
     let requests: Vec<SampleRequest> = (0..PROBLEMS * SAMPLES).map(|i| SampleRequest { prompt: prompt(i), seed: i as u64 }).collect();
@@ -129,16 +129,16 @@ pub fn example(name: &str, further: &[&str]) -> Config {
 /// Runs an example with its server, and again with the embedded engine.
 fn as_good_as_embedded(name: &str, further: &[&str]) {
     let place = tempfile::tempdir().unwrap();
-    let figures = |run: &str, config: &Config| -> Vec<IterationMetrics> {
+    let figures = |run: &str, experiment: &Experiment| -> Vec<IterationMetrics> {
         let began = Instant::now();
-        experiment::run(config, &place.path().join(run), false, &mut crate::doubles::Watcher::default()).unwrap();
+        experiment.run(&place.path().join(run), false, &mut crate::doubles::Watcher::default()).unwrap();
         println!("{run}: {:.0} s", began.elapsed().as_secs_f64());
         RunDir::open_read_only(&place.path().join(run)).unwrap().metrics("star").unwrap()
     };
     let mut text = text(name);
     text.truncate(text.find("[policy]").unwrap());
-    let embedded = figures("embedded", &Config::parse(name, &text, &[]).unwrap());
-    let served = figures("served", &example(name, further));
+    let embedded = figures("embedded", &crate::doubles::parse(name, &text, &[]).unwrap());
+    let served = figures("served", &crate::doubles::resolve(example(name, further)).unwrap());
     for (embedded, served) in embedded.iter().zip(&served) {
         let [ours, theirs] = [embedded, served].map(|metrics| metrics.accuracy);
         println!(

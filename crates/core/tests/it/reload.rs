@@ -4,7 +4,7 @@ use crate::completions::{Act, Asked, Completions, completion};
 use crate::doubles::complete;
 use crate::serving::{bench, faultless, policy, requests, results, right_answer, run, sample, served};
 use serde_json::{Value, json};
-use starloop_core::config::Config;
+use starloop_core::experiment::Experiment;
 use starloop_core::error::{Error, Result};
 use starloop_core::policy::openai::OpenAiPolicy;
 use starloop_core::policy::{Policy, Sample, SampleRequest};
@@ -65,7 +65,7 @@ fn sglang(loaded: &Shared, asked: &Asked) -> Act {
     }
 }
 
-fn reloaded_by(recipe: &str, server: &Completions, further: &[&str]) -> Config {
+fn reloaded_by(recipe: &str, server: &Completions, further: &[&str]) -> Experiment {
     let (kind, reload) = (format!("policy.server={}", recipe.trim_end_matches("_lora")), format!("policy.reload={recipe}"));
     // Its prompts go as text, which the toy model reads.
     served(&[&server.endpoint], &[&[&kind, &reload, "policy.prompts=text", "policy.model=base"], further].concat())
@@ -160,8 +160,8 @@ fn vllm_loads_an_adapter_by_a_name_of_its_own_and_lets_go_of_it() {
     let loaded = Shared::default();
     let theirs = Arc::clone(&loaded);
     let server = Completions::with_others(|asked| Act::Answer(completion(asked, "x", -1.0)), move |asked| vllm(&theirs, asked));
-    let config = reloaded_by("vllm_lora", &server, &[]);
-    let mut policy = policy(&config, &bench.place.path().join("server.log")).unwrap();
+    let experiment = reloaded_by("vllm_lora", &server, &[]);
+    let mut policy = policy(&experiment, &bench.place.path().join("server.log")).unwrap();
     let sha256 = policy.load(&adapter()).unwrap();
     let name = format!("starloop-{}", &sha256[..12]);
     assert_eq!(loaded.lock().unwrap().adapters, [(name.clone(), adapter())]);
@@ -194,8 +194,8 @@ fn vllm_that_restarts_is_given_the_adapter_again() {
         },
         move |asked| vllm(&theirs, asked),
     );
-    let config = reloaded_by("vllm_lora", &server, &["policy.in_flight=1"]);
-    let mut policy = policy(&config, &bench.place.path().join("server.log")).unwrap();
+    let experiment = reloaded_by("vllm_lora", &server, &["policy.in_flight=1"]);
+    let mut policy = policy(&experiment, &bench.place.path().join("server.log")).unwrap();
     policy.load(&adapter()).unwrap();
     assert_eq!(ask(&mut policy, 50).unwrap().len(), 50);
     assert_eq!(server.others().iter().filter(|(path, _)| path == "/v1/load_lora_adapter").count(), 2);
@@ -205,8 +205,8 @@ fn vllm_that_restarts_is_given_the_adapter_again() {
 fn refusal(recipe: &str, checkpoint: &Path, other: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> String {
     let bench = bench();
     let server = Completions::with_others(|asked| Act::Answer(completion(asked, "x", -1.0)), other);
-    let config = reloaded_by(recipe, &server, &[]);
-    let mut policy = policy(&config, &bench.place.path().join("server.log")).unwrap();
+    let experiment = reloaded_by(recipe, &server, &[]);
+    let mut policy = policy(&experiment, &bench.place.path().join("server.log")).unwrap();
     let error = policy.load(checkpoint).err().unwrap();
     assert!(matches!(error, Error::Server { .. }) && error.to_string().contains(&server.endpoint), "{error}");
     assert!(server.models().is_empty(), "nothing is sampled");

@@ -1,17 +1,16 @@
 //! Sampling on servers, as they should be and as they should not.
 
 use crate::completions::{Act, Asked, Completions, completion, serve_alone};
-use crate::doubles::{Bench, ToyTrainer, Watcher, complete, config};
+use crate::doubles::{Bench, ToyTrainer, Watcher, complete, experiment};
 use serde_json::json;
-use starloop_core::config::{Config, PolicyConfig};
+use starloop_core::config::PolicyConfig;
 use starloop_core::error::{Error, Result};
-use starloop_core::experiment::run_in;
-use starloop_core::iterate::Parts;
+use starloop_core::experiment::Experiment;
+use starloop_core::method_run::Parts;
 use starloop_core::metrics::TrainingMetrics;
 use starloop_core::policy::openai::OpenAiPolicy;
 use starloop_core::policy::{Policy, Sample, SampleRequest, SamplingParameters};
-use starloop_core::run_dir::RunDir;
-use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
+use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
@@ -30,9 +29,9 @@ fn copy_checkpoint(from: &Path, to: &Path) {
 struct Copying<'a>(ToyTrainer<'a>);
 
 impl Trainer for Copying<'_> {
-    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
-        let metrics = self.0.finetune(job, progress)?;
-        copy_checkpoint(job.start, job.output);
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        let metrics = self.0.train(job, progress)?;
+        copy_checkpoint(job.base, job.output);
         Ok(metrics)
     }
 }
@@ -51,28 +50,28 @@ pub fn right_answer(asked: &Asked) -> Act {
     Act::Answer(completion(asked, &sample.text, sample.logprob.unwrap()))
 }
 
-pub fn served(endpoints: &[&str], further: &[&str]) -> Config {
+pub fn served(endpoints: &[&str], further: &[&str]) -> Experiment {
     let endpoints = format!("policy.endpoints={endpoints:?}");
     let mut all = vec!["run=['star']", "methods.star.iterations=1", "policy.kind=openai", &endpoints, "policy.request_seconds=1"];
     all.extend(further);
-    config(&all)
+    experiment(&all)
 }
 
-pub fn policy(config: &Config, log: &Path) -> Result<OpenAiPolicy> {
-    let PolicyConfig::OpenAi(serving) = &config.policy else { panic!("{:?}", config.policy) };
-    OpenAiPolicy::new(serving, &config.model, log.to_owned())
+pub fn policy(experiment: &Experiment, log: &Path) -> Result<OpenAiPolicy> {
+    let PolicyConfig::OpenAi(serving) = &experiment.config().policy else { panic!("{:?}", experiment.config().policy) };
+    OpenAiPolicy::new(serving, &experiment.config().model, log.to_owned())
 }
 
-pub fn run(bench: &Bench, name: &str, config: &Config, resume: bool) -> Result<Watcher> {
+pub fn run(bench: &Bench, name: &str, experiment: &Experiment, resume: bool) -> Result<Watcher> {
     let mut watcher = Watcher::default();
-    let (run_dir, found) = RunDir::open(&bench.place.path().join(name), config, resume)?;
+    let (run_dir, found) = bench.take(name, experiment, resume)?;
     let base = bench.place.path().join("base");
-    let (policy, trainer) = (&mut policy(config, &run_dir.server_log())?, &mut Copying(ToyTrainer::default()));
-    run_in(config, &run_dir, found, &mut Parts { task: &bench.task, base: &base, policy, trainer }, &mut watcher)?;
+    let (policy, trainer) = (&mut policy(experiment, &run_dir.server_log())?, &mut Copying(ToyTrainer::default()));
+    experiment.run_in(&run_dir, found, &mut Parts { task: &bench.task, base: &base, policy, trainer }, &mut watcher)?;
     Ok(watcher)
 }
 
-/// The results of a run: all but the config, which names the server, and the weights.
+/// The results of a run: all but the experiment, which names the server, and the weights.
 pub fn results(bench: &Bench, name: &str) -> BTreeMap<String, String> {
     let root = bench.place.path().join(name).join("star");
     let mut found = BTreeMap::new();
@@ -207,17 +206,17 @@ fn a_server_that_restarts_and_one_that_is_dead_cost_time_alone() {
     });
     let dead = format!("http://{dead}/v1");
     // The list of models is asked before anything else, and a server that is not there then is waited for.
-    let config = served(&[&restarting.endpoint], &["policy.in_flight=2"]);
-    run(&bench, "restarted", &config, false).unwrap();
+    let experiment = served(&[&restarting.endpoint], &["policy.in_flight=2"]);
+    run(&bench, "restarted", &experiment, false).unwrap();
     assert_eq!(results(&bench, "restarted"), whole);
-    let config = served(&[&dead], &["policy.patience_seconds=1"]);
-    let error = run(&bench, "dead", &config, false).err().unwrap().to_string();
+    let experiment = served(&[&dead], &["policy.patience_seconds=1"]);
+    let error = run(&bench, "dead", &experiment, false).err().unwrap().to_string();
     assert!(error.starts_with(&dead) && error.contains("cannot be reached"), "{error}");
 }
 
 /// A policy with a checkpoint, and requests for it.
-fn loaded(bench: &Bench, config: &Config) -> OpenAiPolicy {
-    let mut policy = policy(config, &bench.place.path().join("server.log")).unwrap();
+fn loaded(bench: &Bench, experiment: &Experiment) -> OpenAiPolicy {
+    let mut policy = policy(experiment, &bench.place.path().join("server.log")).unwrap();
     policy.load(&bench.place.path().join("base")).unwrap();
     policy
 }
@@ -310,8 +309,8 @@ fn a_key_comes_from_the_environment_and_is_shown_to_the_server_alone() {
         1 => Act::Status(401, "", format!("the key {echo} is not valid")),
         _ => right_answer(asked),
     });
-    let config = served(&[&server.endpoint], &["policy.api_key_env=PATH"]);
-    let error = run(&bench, "keyed", &config, false).err().unwrap().to_string();
+    let experiment = served(&[&server.endpoint], &["policy.api_key_env=PATH"]);
+    let error = run(&bench, "keyed", &experiment, false).err().unwrap().to_string();
     assert!(error.contains("HTTP 401: the key [API key] is not valid") && error.contains("policy.api_key_env"), "{error}");
     assert!(server.keys().iter().all(|key| *key == Some(format!("Bearer {secret}"))));
     let mut files = bench.snapshot("keyed");
@@ -319,8 +318,8 @@ fn a_key_comes_from_the_environment_and_is_shown_to_the_server_alone() {
     for (name, text) in files {
         assert!(text.is_none_or(|text| !text.contains(&secret)), "{name}");
     }
-    let config = served(&[&server.endpoint], &["policy.api_key_env=STARLOOP_NO_SUCH_VARIABLE"]);
-    let error = run(&bench, "unkeyed", &config, false).err().unwrap();
+    let experiment = served(&[&server.endpoint], &["policy.api_key_env=STARLOOP_NO_SUCH_VARIABLE"]);
+    let error = run(&bench, "unkeyed", &experiment, false).err().unwrap();
     assert!(error.to_string().contains("STARLOOP_NO_SUCH_VARIABLE") && error.is_usage(), "{error}");
 }
 
@@ -351,7 +350,7 @@ fn a_server_is_started_for_each_checkpoint_and_stopped_with_all_that_it_started(
     let pids = bench.place.path().join("pids");
     let launched = |further: &[&str]| {
         let launch = launch(&pids);
-        config(&[&["run=['star']", "methods.star.iterations=1", "policy.kind=openai", &launch], further].concat())
+        experiment(&[&["run=['star']", "methods.star.iterations=1", "policy.kind=openai", &launch], further].concat())
     };
     let never_healthy = launched(&["policy.start_seconds=2", "policy.health=/nothing"]);
     let error = run(&bench, "unhealthy", &never_healthy, false).err().unwrap().to_string();
@@ -370,10 +369,10 @@ fn a_server_is_started_for_each_checkpoint_and_stopped_with_all_that_it_started(
 fn a_server_that_ends_is_told_with_its_last_words() {
     let bench = bench();
     let ends = format!("policy.launch={}", json!(["sh", "-c", "echo no such device >&2; exit 3 # {port} {checkpoint}"]));
-    let error = run(&bench, "ended", &config(&["policy.kind=openai", &ends]), false).err().unwrap().to_string();
+    let error = run(&bench, "ended", &experiment(&["policy.kind=openai", &ends]), false).err().unwrap().to_string();
     assert!(error.contains("ended (exit status: 3)") && error.ends_with("server.log:\nno such device"), "{error}");
     let absent = format!("policy.launch={}", json!(["/nowhere/serve", "{port}", "{checkpoint}"]));
-    let error = run(&bench, "absent", &config(&["policy.kind=openai", &absent]), false).err().unwrap().to_string();
+    let error = run(&bench, "absent", &experiment(&["policy.kind=openai", &absent]), false).err().unwrap().to_string();
     assert!(error.contains("exit status 127: no such program") && error.contains("/nowhere/serve"), "{error}");
 }
 

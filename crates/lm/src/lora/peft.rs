@@ -90,13 +90,6 @@ pub fn base_of(dir: &Path) -> Result<PathBuf> {
     Ok(read_config(dir)?.1)
 }
 
-/// Where the base of an adapter is. A relative path that exists beside the adapter is meant from there, so that both can be moved together; any
-/// other path is meant from the working directory.
-fn located(dir: &Path, base: PathBuf) -> PathBuf {
-    let beside = dir.join(&base);
-    if base.is_relative() && beside.is_dir() { beside.canonicalize().unwrap_or(beside) } else { base }
-}
-
 /// What `adapter_config.json` says, and the base that it names.
 pub(crate) fn read_config(dir: &Path) -> Result<(Lora, PathBuf)> {
     let path = dir.join(ADAPTER_CONFIG);
@@ -125,11 +118,10 @@ pub(crate) fn read_config(dir: &Path) -> Result<(Lora, PathBuf)> {
         dropout: config.number("lora_dropout", 0.0)?,
         target_modules,
     };
-    let base = located(dir, PathBuf::from(config.text("base_model_name_or_path")?));
-    // As it is written, or beside the adapter.
-    let base = [base.clone(), dir.join(&base)].into_iter().find(|base| base.is_dir()).ok_or_else(|| {
-        config
-            .error("base_model_name_or_path", format!("{} is no directory here; change it to where the base checkpoint is", base.display()))
+    let base = PathBuf::from(config.text("base_model_name_or_path")?);
+    // A relative path is meant from beside the adapter, so that both can be moved together, or else from the working directory.
+    let base = [dir.join(&base), base.clone()].into_iter().find(|base| base.is_dir()).ok_or_else(|| {
+        config.error("base_model_name_or_path", format!("{} is not a directory; change it to where the base checkpoint is", base.display()))
     })?;
     Ok((lora, base))
 }

@@ -63,7 +63,7 @@ fn the_worked_examples_are_right() {
     for Solved { problem, completion } in &worked {
         let grade = task.verify(problem, completion, FinishReason::Stop).unwrap();
         assert_eq!((grade.verdict, grade.reading), (Verdict::Correct, Some(Reading::Strict)), "{}", problem.question);
-        assert!(!task.has_false_step(completion) && !task.leaks_hint(completion), "{completion}");
+        assert!(task.has_false_step(problem, completion) == Some(false) && !task.leaks_hint(completion), "{completion}");
         // The last step arrives at the answer.
         assert_eq!(
             Number::last(verdict::rationale(completion).rsplit(">>").next().unwrap()),
@@ -78,8 +78,11 @@ fn a_false_annotation_counts_where_it_is_asked_for() {
     let checked = Gsm8kConfig { check_annotations: true, ..Gsm8kConfig::default() };
     for (config, counts) in [(checked, true), (Gsm8kConfig::default(), false)] {
         let task = config.grader().unwrap();
-        assert_eq!(task.has_false_step(" 2+2 = <<2+2=5>>5\n#### 72"), counts);
-        assert!(!task.has_false_step(" 2+2 = <<2+2=4>>4\n#### 72\n\n<<1=2>>\nQ: <<1=2>>"));
+        let false_step = |completion: &str| task.has_false_step(&config.worked().unwrap()[0].problem, completion);
+        assert_eq!(task.drops_false_steps(), counts);
+        assert_eq!(false_step(" 2+2 = <<2+2=5>>5\n#### 72"), Some(true));
+        assert_eq!(false_step(" 2+2 = <<2+2=4>>4\n#### 72\n\n<<1=2>>\nQ: <<1=2>>"), Some(false));
+        assert_eq!(false_step(" 2+2 = 5\n#### 72"), None);
     }
 }
 

@@ -3,10 +3,10 @@
 use super::numbers::rationale;
 use starloop_core::error::{Error, Result};
 use starloop_core::metrics::TrainingMetrics;
-use starloop_core::objective::Objective;
 use starloop_core::policy::{CompletionRequest, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
-use starloop_core::trainer::{FineTuning, Trainer, Training, TrainingProgress};
+use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
 use starloop_core::types::FinishReason;
+use starloop_record::training_rows::TrainingRows;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 
@@ -144,35 +144,9 @@ pub struct ToyTrainer<'a> {
 }
 
 impl Trainer for ToyTrainer<'_> {
-    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
-        self.train(&job.training(), job.examples.iter().map(|example| example.prompt.as_str()), progress)
-    }
-
-    fn optimize(
-        &mut self,
-        training: &Training<'_>,
-        objective: &Objective<'_>,
-        progress: &mut dyn FnMut(TrainingProgress),
-    ) -> Result<TrainingMetrics> {
-        match objective {
-            Objective::Preferences { pairs, .. } => self.train(training, pairs.iter().map(|pair| pair.prompt.as_str()), progress),
-            Objective::Rewards { samples, .. } => {
-                let better = samples.iter().filter(|sample| sample.advantage > 0.0);
-                self.train(training, better.map(|sample| sample.prompt.as_str()), progress)
-            }
-        }
-    }
-}
-
-impl ToyTrainer<'_> {
-    /// Learns the highest level among the prompts.
-    fn train<'a>(
-        &mut self,
-        job: &Training<'_>,
-        prompts: impl Iterator<Item = &'a str>,
-        progress: &mut dyn FnMut(TrainingProgress),
-    ) -> Result<TrainingMetrics> {
-        let start: u32 = std::fs::read_to_string(job.start.join("skill"))?.parse().unwrap();
+    /// Learns the highest level among the prompts; of rewarded samples, among those that are better than their group.
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        let start: u32 = std::fs::read_to_string(job.base.join("skill"))?.parse().unwrap();
         std::fs::create_dir_all(job.scratch)?;
         std::fs::write(job.scratch.join("state"), "half way")?;
         // What a trainer leaves beside its output when it dies must not stay.
@@ -180,8 +154,11 @@ impl ToyTrainer<'_> {
         std::fs::create_dir(job.output)?;
         self.fault.map_or(Ok(()), Fault::call)?;
         let level = |prompt: &str| prompt.rsplit("Q: ").next().unwrap().split('\n').next().unwrap().parse::<u32>().unwrap() / 100;
-        let learned = prompts.map(level).max().unwrap();
-        std::fs::write(job.output.join("skill"), start.max(learned).to_string())?;
+        let learned = match job.data.rows() {
+            TrainingRows::Rewards(samples) => samples.iter().filter(|row| row.advantage > 0.0).map(|row| level(&row.prompt)).max(),
+            rows => rows.prompts().map(|(_, prompt)| level(prompt)).max(),
+        };
+        std::fs::write(job.output.join("skill"), start.max(learned.unwrap()).to_string())?;
         let loss = if self.diverges { f64::NAN } else { 1.0 / (3.0 * job.seed as f64) };
         progress(TrainingProgress { step: job.steps, tokens: 100, loss });
         Ok(TrainingMetrics { steps: job.steps, tokens: 100, target_tokens: 50, final_loss: loss, dropped_too_long: 0 })

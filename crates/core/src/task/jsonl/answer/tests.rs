@@ -1,7 +1,7 @@
 //! Verdict tables, with settings as on the command line.
 
 use super::*;
-use crate::config::TaskConfig;
+use crate::registry::Registry;
 use crate::types::ProblemId;
 use FinishReason::{Length, Stop};
 
@@ -9,7 +9,7 @@ use FinishReason::{Length, Stop};
 #[track_caller]
 fn check(settings: &[&str], answer: &str, rows: &[(&str, FinishReason, &str)]) {
     let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
-    let task = TaskConfig::named("jsonl", &settings).unwrap_or_else(|error| panic!("{error}"));
+    let task = Registry::default().task_settings("jsonl", &settings).unwrap_or_else(|error| panic!("{error}"));
     let task = task.grader().unwrap_or_else(|error| panic!("{error}"));
     let choices =
         if settings.iter().any(|setting| setting.contains("choice")) { vec!["red".to_owned(), "green".to_owned()] } else { Vec::new() };
@@ -130,7 +130,7 @@ fn a_known_answer_that_is_none_is_an_error_that_names_the_problem() {
         (vec![], " ", "p: the answer is empty"),
     ] {
         let settings: Vec<String> = settings.into_iter().map(str::to_owned).collect();
-        let task = TaskConfig::named("jsonl", &settings).unwrap_or_else(|error| panic!("{error}")).grader();
+        let task = Registry::default().task_settings("jsonl", &settings).unwrap_or_else(|error| panic!("{error}")).grader();
         let id = ProblemId("p".into());
         let problem = Problem { id, class: String::new(), question: String::new(), answer: answer.into(), choices: Vec::new() };
         let error = task.unwrap_or_else(|error| panic!("{error}")).verify(&problem, "#### 1", Stop).err().map(|error| error.to_string());
