@@ -10,7 +10,9 @@ use starloop_core::metrics::{Accuracy, IterationMetrics};
 use starloop_core::policy::SamplingParameters;
 use starloop_core::policy::embedded::EmbeddedPolicy;
 use starloop_core::self_consistency::{self, Sampled};
-use starloop_core::{experiment, likelihood};
+use starloop_core::experiment::Experiment;
+use starloop_core::likelihood;
+use starloop_core::registry::Registry;
 use std::path::PathBuf;
 
 /// Measure a checkpoint's accuracy on a task's held-out problems.
@@ -75,7 +77,7 @@ impl Observer for Collect {
     }
 }
 
-pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()> {
     let set = [
         format!("model.base={}", toml_text(&arguments.model)),
         format!("task.kind={}", toml_text(&arguments.task)),
@@ -90,15 +92,16 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     let set: Vec<String> = set.chain(arguments.set.iter().cloned()).collect();
     // Measuring a checkpoint is an experiment of one method that trains nothing.
     let config = Config::parse("starloop eval", "name = \"eval\"\nrun = [\"eval\"]\n[methods.eval]\nkind = \"few_shot\"", &set)?;
+    let experiment = Experiment::new(config, registry)?;
     if arguments.by_likelihood {
-        return by_likelihood(arguments, &config, &mut Console::new(quiet));
+        return by_likelihood(arguments, &experiment, &mut Console::new(quiet));
     }
     if arguments.samples.is_some() {
-        return several_samples(arguments, &config, &mut Console::new(quiet));
+        return several_samples(arguments, &experiment, &mut Console::new(quiet));
     }
     let directory = tempfile::tempdir()?;
     let mut collect = Collect { console: Console::new(quiet), metrics: None };
-    experiment::run(&config, &directory.path().join("eval"), false, &mut collect)?;
+    experiment.run(&directory.path().join("eval"), false, &mut collect)?;
     if let Some(answers) = &arguments.answers {
         fs_err::copy(directory.path().join("eval/eval/iter-000/eval.jsonl"), answers)?;
     }
@@ -110,8 +113,8 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     line("all", &metrics.accuracy)
 }
 
-fn by_likelihood(arguments: &Arguments, config: &Config, console: &mut Console) -> Result<()> {
-    let task = experiment::task(config)?;
+fn by_likelihood(arguments: &Arguments, experiment: &Experiment, console: &mut Console) -> Result<()> {
+    let (config, task) = (experiment.config(), experiment.task()?);
     let model = Model::find(&arguments.model)?;
     let (split, few_shot, policy) = (config.evaluation.split, arguments.few_shot, &mut EmbeddedPolicy::new(&config.model));
     let (figures, scored) = likelihood::measure(task.as_ref(), split, few_shot, policy, model.directory(), console)?;
@@ -123,8 +126,8 @@ fn by_likelihood(arguments: &Arguments, config: &Config, console: &mut Console) 
     line("per byte", &figures.accuracy_per_byte)
 }
 
-fn several_samples(arguments: &Arguments, config: &Config, console: &mut Console) -> Result<()> {
-    let task = experiment::task(config)?;
+fn several_samples(arguments: &Arguments, experiment: &Experiment, console: &mut Console) -> Result<()> {
+    let (config, task) = (experiment.config(), experiment.task()?);
     let model = Model::find(&arguments.model)?;
     let sampling = &config.sampling;
     let parameters = SamplingParameters {

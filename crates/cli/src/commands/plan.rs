@@ -4,6 +4,8 @@ use crate::console;
 use crate::overrides::Overrides;
 use anyhow::Result;
 use starloop_core::config::Config;
+use starloop_core::experiment::Experiment;
+use starloop_core::registry::Registry;
 use starloop_core::plan::simulate::{Simulated, Trials};
 use starloop_core::plan::{self, ACCELERATORS, Accelerator, Assumptions, Embedded, MethodPlan, Plan, Request, Way};
 
@@ -62,8 +64,8 @@ fn accelerator(name: &str) -> Result<Accelerator, String> {
     Accelerator::find(name).copied().ok_or_else(|| format!("there are {}", names()))
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let config = Config::load(&arguments.config, &arguments.overrides.list())?;
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
+    let experiment = Experiment::new(Config::load(&arguments.config, &arguments.overrides.list())?, registry)?;
     let accelerators = arguments.accelerator.map_or_else(|| ACCELERATORS.to_vec(), |only| vec![only]);
     let trials = if arguments.simulate { Some(Trials::from_overrides(&arguments.trial)?) } else { None };
     let request = Request {
@@ -75,7 +77,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         measure: !arguments.no_measurement,
         trials: trials.clone(),
     };
-    let plan = plan::plan(&config, &request)?;
+    let plan = plan::plan(&experiment, &request)?;
     if arguments.json {
         return console::print_json(&serde_json::json!({ "plan": plan, "trials": trials }));
     }
@@ -160,7 +162,7 @@ fn show(method: &MethodPlan, plan: &Plan) -> Result<()> {
 ///
 /// # Errors
 /// The model's shape or the task cannot be had.
-pub fn elsewhere(config: &Config) -> Result<Vec<String>> {
+pub fn elsewhere(experiment: &Experiment) -> Result<Vec<String>> {
     let request = Request {
         shape: None,
         problems: None,

@@ -8,9 +8,11 @@ use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::error::Error;
 use starloop_core::estimate::{Cost, MethodCost};
-use starloop_core::report::Report;
-use starloop_core::run_dir::RunDir;
-use starloop_core::{estimate, experiment};
+use starloop_core::estimate;
+use starloop_core::experiment::Experiment;
+use starloop_core::registry::Registry;
+use starloop_record::RunDir;
+use starloop_report::Report;
 use std::path::{Path, PathBuf};
 
 /// Run an experiment: sample rationales, keep those that reach the known answer, rationalize the failures, fine-tune the base, evaluate, repeat.
@@ -41,34 +43,35 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()> {
     let mut overrides = arguments.overrides.list();
     if arguments.overrides.seed.is_some() {
         // Asked for by name, a seed goes before those of the config.
         overrides.push("seeds=[]".to_owned());
     }
-    let config = Config::load(&arguments.config, &overrides)?;
+    let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
     if arguments.dry_run {
-        return preview(&config, arguments.json);
+        return preview(&experiment, arguments.json);
     }
+    let config = experiment.config();
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
     if !config.seeds.is_empty() {
-        return run_seeds(arguments, &config.seeds, &run_dir, quiet);
+        return run_seeds(arguments, registry, &config.seeds, &run_dir, quiet);
     }
-    let Done { report, stalled } = carry_out(&config, &run_dir, arguments.resume, quiet)?;
+    let Done { report, stalled } = carry_out(&experiment, &run_dir, arguments.resume, quiet)?;
     if arguments.json { console::print(&report.json()) } else { report::show(&report, false) }?;
     stalled.map_or(Ok(()), Err)
 }
 
 /// Runs an experiment once with each seed, and shows what the methods cost and came to over all of them.
-fn run_seeds(arguments: &Arguments, seeds: &[u64], run_dir: &Path, quiet: bool) -> Result<()> {
+fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir: &Path, quiet: bool) -> Result<()> {
     let mut stalled = None;
     let directories: Vec<PathBuf> = seeds.iter().map(|seed| RunDir::of_seed(run_dir, *seed)).collect();
     for (seed, directory) in seeds.iter().zip(&directories) {
         let one_seed = [format!("seed={seed}"), "seeds=[]".to_owned()];
         let overrides: Vec<String> = arguments.overrides.list().into_iter().chain(one_seed).collect();
-        let config = Config::load(&arguments.config, &overrides)?;
-        stalled = carry_out(&config, directory, arguments.resume, quiet)?.stalled.or(stalled);
+        let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
+        stalled = carry_out(&experiment, directory, arguments.resume, quiet)?.stalled.or(stalled);
     }
     let report = Report::read(&directories)?;
     report::write_cost_plot(&report, &RunDir::cost_plot(run_dir))?;
@@ -85,10 +88,10 @@ pub struct Done {
 }
 
 /// Runs an experiment and reads its report. A method that solved nothing leaves the others' results to be shown.
-pub fn carry_out(config: &Config, run_dir: &Path, resume: bool, quiet: bool) -> Result<Done> {
-    let stalled = match experiment::run(config, run_dir, resume, &mut Console::new(quiet)) {
+pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, quiet: bool) -> Result<Done> {
+    let stalled = match experiment.run(run_dir, resume, &mut Console::new(quiet)) {
         Ok(()) => None,
-        Err(error @ Error::NothingSolved { .. }) if config.run.len() > 1 => Some(error.into()),
+        Err(error @ Error::NothingSolved { .. }) if experiment.config().run.len() > 1 => Some(error.into()),
         Err(error) => return Err(error.into()),
     };
     let report = Report::read(&[run_dir.to_owned()])?;
@@ -100,13 +103,13 @@ pub fn carry_out(config: &Config, run_dir: &Path, resume: bool, quiet: bool) -> 
 }
 
 /// Prints the resolved config, and what the run would cost.
-fn preview(config: &Config, json: bool) -> Result<()> {
-    let cost = estimate::cost(config)?;
+fn preview(experiment: &Experiment, json: bool) -> Result<()> {
+    let (config, cost) = (experiment.config(), estimate::cost(experiment)?);
     if json {
-        return console::print_json(&serde_json::json!({ "config": config.to_toml(), "cost": cost }));
+        return console::print_json(&serde_json::json!({ "config": experiment.to_toml(), "cost": cost }));
     }
     let (sampling, training) = (cost.sampled_tokens_per_second, cost.trained_tokens_per_second);
-    console::print(&config.to_toml())?;
+    console::print(&experiment.to_toml())?;
     let measured = if sampling.or(training).is_some() { ", speed measured just now" } else { "" };
     console::print(&format!("# Estimate, at most: every problem rationalized, every packed sequence full{measured}."))?;
     for m in &cost.methods {
@@ -124,11 +127,11 @@ fn preview(config: &Config, json: bool) -> Result<()> {
     if let (Some(seconds), Some(_), Some(_)) = (total, sampling, training) {
         return console::print(&format!("# {:.0} s in all{seeds}, at {}", seconds * runs as f64, speeds.join(" and ")));
     }
-    preview_elsewhere(config, &cost, &speeds)
+    preview_elsewhere(experiment, &cost, &speeds)
 }
 
 /// The part of an estimate that this machine's speed says nothing of.
-fn preview_elsewhere(config: &Config, cost: &Cost, speeds: &[String]) -> Result<()> {
+fn preview_elsewhere(experiment: &Experiment, cost: &Cost, speeds: &[String]) -> Result<()> {
     let starts = |count: fn(&MethodCost) -> u64| cost.methods.iter().map(count).sum::<u64>();
     if cost.sampled_tokens_per_second.is_none() {
         let starts = starts(|m| m.server_starts);
@@ -144,5 +147,5 @@ fn preview_elsewhere(config: &Config, cost: &Cost, speeds: &[String]) -> Result<
         console::print(&format!("# Here: {speed}."))?;
     }
     console::print("# On accelerators, both, by their data sheets and the assumptions of `starloop plan`:")?;
-    plan::elsewhere(config)?.iter().try_for_each(|line| console::print(&format!("# {line}")))
+    plan::elsewhere(experiment)?.iter().try_for_each(|line| console::print(&format!("# {line}")))
 }

@@ -3,7 +3,7 @@
 use crate::console;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use starloop_core::config::TaskConfig;
+use starloop_core::registry::Registry;
 use starloop_core::types::{FinishReason, Grade, Problem, ProblemId, Reading, Verdict};
 use std::io::BufRead;
 
@@ -55,8 +55,8 @@ struct Output<'a> {
     reason: Option<&'a str>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let task = TaskConfig::named(&arguments.task, &arguments.set)?.grader()?;
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
+    let task = registry.task_settings(&arguments.task, &arguments.set)?.grader()?;
     task.prepare()?;
     let mut counts = [("correct", 0u64), ("wrong", 0), ("unparsed", 0), ("truncated", 0), ("failed", 0)];
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
