@@ -3,6 +3,7 @@
 
 mod agreement;
 mod completions;
+mod chain;
 mod config;
 mod doubles;
 mod embedded;
