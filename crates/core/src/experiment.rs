@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::inputs;
 use crate::iterate::{Parts, run_methods};
-use crate::method::{self, Estimate};
 use crate::policy::Policy;
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::policy::openai::OpenAiPolicy;
@@ -86,15 +85,6 @@ pub fn task(config: &Config) -> Result<Box<dyn Task>> {
         }
     }
     Ok(task)
-}
-
-/// What each method of the config will do, at most; for a look before the run.
-///
-/// # Errors
-/// As [`task`].
-pub fn estimate(config: &Config) -> Result<Vec<(String, Estimate)>> {
-    let task = task(config)?;
-    Ok(config.methods_to_run().map(|(name, config)| (name.to_owned(), method::estimate(config, task.as_ref()))).collect())
 }
 
 /// Tells two observers.

@@ -27,7 +27,7 @@ mod recall;
 mod verifier;
 mod warnings;
 
-pub use collect::Hint;
+pub use collect::{CollectStages, Hint};
 
 use measure::{BaseMeasurement, Measurement, best};
 pub use verifier::VerifierPlan;

@@ -106,8 +106,6 @@ pub struct Estimate {
     pub attempts: u64,
     /// Completions sampled while evaluating, the base's included.
     pub evaluations: u64,
-    /// Tokens generated, as if every completion were as long as `sampling.max_new_tokens`.
-    pub sampled_tokens: u64,
     /// Optimizer steps.
     pub steps: u64,
     /// Tokens that go through the model in training, as if every packed sequence were full.
@@ -151,30 +149,26 @@ fn read<M: Method + Serialize + DeserializeOwned + 'static>(section: Section<'_>
 pub(crate) fn estimate(config: &MethodConfig, task: &dyn Task) -> Estimate {
     let mut estimate = config.method.estimate(config, task);
     if let Some(split) = config.evaluation.final_split {
-        let problems = task.evaluation_problems(split, estimate.iterations).len() as u64;
-        estimate.evaluations += problems;
-        estimate.sampled_tokens += problems * config.sampling.max_new_tokens as u64;
+        estimate.evaluations += task.evaluation_problems(split, estimate.iterations).len() as u64;
     }
     estimate
 }
 
 /// What training and evaluating cost in a method that fine-tunes once in each of `iterations`.
 fn estimate_training(config: &MethodConfig, task: &dyn Task, iterations: u32) -> Estimate {
-    let mut estimate = Estimate { iterations, ..estimate_evaluation(config, task, 0) };
+    let mut estimate = Estimate { iterations, evaluations: evaluations(config, task, 0), ..Estimate::default() };
     for iteration in 1..=iterations {
         let steps = config.training.steps_in(iteration);
         estimate.steps += steps;
         estimate.trained_tokens += steps * (config.training.batch_size * config.training.sequence_length) as u64;
         if iteration == iterations || iteration % config.evaluation.every == 0 {
-            let evaluated = estimate_evaluation(config, task, iteration);
-            estimate.evaluations += evaluated.evaluations;
-            estimate.sampled_tokens += evaluated.sampled_tokens;
+            estimate.evaluations += evaluations(config, task, iteration);
         }
     }
     estimate
 }
 
-fn estimate_evaluation(config: &MethodConfig, task: &dyn Task, iteration: u32) -> Estimate {
-    let evaluations = task.evaluation_problems(config.evaluation.split, iteration).len() as u64;
-    Estimate { evaluations, sampled_tokens: evaluations * config.sampling.max_new_tokens as u64, ..Estimate::default() }
+/// Completions that measure the model of an iteration.
+fn evaluations(config: &MethodConfig, task: &dyn Task, iteration: u32) -> u64 {
+    task.evaluation_problems(config.evaluation.split, iteration).len() as u64
 }

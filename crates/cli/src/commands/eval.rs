@@ -6,6 +6,7 @@ use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::event::{Event, Observer};
+use starloop_core::format::interval;
 use starloop_core::metrics::{Accuracy, IterationMetrics};
 use starloop_core::policy::SamplingParameters;
 use starloop_core::policy::embedded::EmbeddedPolicy;
@@ -144,8 +145,7 @@ fn several_samples(arguments: &Arguments, config: &Config, console: &mut Console
     }
     for at in &figures.at {
         line(&format!("majority@{}", at.k), &at.majority)?;
-        let [pass, low, high] = [at.pass, at.pass_interval[0], at.pass_interval[1]].map(|share| 100.0 * share);
-        console::print(&format!("{:<12} {pass:>5.1}%  ({low:.1}-{high:.1})", format!("pass@{}", at.k)))?;
+        console::print(&format!("{:<12} {:>20}", format!("pass@{}", at.k), interval(at.pass, at.pass_interval)))?;
     }
     Ok(())
 }
@@ -163,8 +163,7 @@ fn write_answers<T: serde::Serialize>(arguments: &Arguments, problems: &[T]) -> 
 }
 
 fn line(name: &str, a: &Accuracy) -> Result<()> {
-    let [mean, low, high] = [a.mean, a.low, a.high].map(|share| 100.0 * share);
-    console::print(&format!("{name:<12} {mean:>5.1}%  ({low:.1}-{high:.1})  {} of {}", a.correct, a.total))
+    console::print(&format!("{name:<12} {:>20}  {} of {}", interval(a.mean, [a.low, a.high]), a.correct, a.total))
 }
 
 /// A text as TOML writes it.

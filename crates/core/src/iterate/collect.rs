@@ -23,6 +23,22 @@ pub enum Hint {
     Prefix(f64),
 }
 
+/// The stages in which an iteration collects its attempts. A resumed run reports each of them as reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CollectStages {
+    /// Sampling, which may include attempts with a hint.
+    Sampling,
+    /// Sampling, then rationalizing: the failures are retried with a hint.
+    SamplingAndRationalizing,
+}
+
+impl CollectStages {
+    /// Both stages if failures are retried.
+    pub fn with_retries<T>(retries: Option<T>) -> Self {
+        retries.map_or(CollectStages::Sampling, |_| CollectStages::SamplingAndRationalizing)
+    }
+}
+
 impl Arm<'_> {
     /// Attempts `problems` with the model `model`, and where all attempts failed once more with the answer as a hint, with the model
     /// `rationalizer` if there is one (paper, section 3.2). The attempts without hint come first.
@@ -36,7 +52,7 @@ impl Arm<'_> {
         model: Start,
         rationalizer: Option<Start>,
     ) -> Result<Vec<GradedAttempt>> {
-        self.collected(iteration, rationalizer.is_some(), |arm| {
+        self.collected(iteration, CollectStages::with_retries(rationalizer), |arm| {
             let temperature = arm.config.sampling.temperature;
             let mut attempts = arm.attempt(iteration, problems, model, temperature)?;
             if let Some(rationalizer) = rationalizer {
@@ -47,15 +63,14 @@ impl Arm<'_> {
         })
     }
 
-    /// The attempts of the iteration as the run directory has them, or else what `make` collects, written there. `retries` says whether
-    /// failures are retried with a hint, for those who watch.
+    /// The attempts of the iteration from the run directory. Without them there, those that `make` collects in `stages`, which are then written.
     ///
     /// # Errors
     /// Those of `make` and of the run directory.
     pub fn collected(
         &mut self,
         iteration: u32,
-        retries: bool,
+        stages: CollectStages,
         make: impl FnOnce(&mut Self) -> Result<Vec<GradedAttempt>>,
     ) -> Result<Vec<GradedAttempt>> {
         let place = self.place(iteration);
@@ -63,7 +78,7 @@ impl Arm<'_> {
             place.discard_journal()?;
             for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
                 let counts = eval::count(&attempts, mode);
-                if mode == Mode::Unhinted || retries {
+                if mode == Mode::Unhinted || stages == CollectStages::SamplingAndRationalizing {
                     self.reused(iteration, stage, counts.attempts, counts.tokens);
                 }
             }

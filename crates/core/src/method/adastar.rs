@@ -3,12 +3,12 @@
 //!
 //! What is remembered of each problem is made anew from the attempts of the earlier iterations, so it is on record and survives a crash.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::star::Rationalizer;
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
-use crate::iterate::Arm;
+use crate::iterate::{Arm, CollectStages};
 use crate::task::Task;
 use crate::training_set::SelectionRules;
 use crate::types::{GradedAttempt, Mode, Problem, ProblemId};
@@ -84,15 +84,14 @@ impl Method for AdaStar {
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        rounds::run(arm, self.iterations, self.patience, |arm, iteration| {
+        rounds::run(arm, self.iterations, EarlyStop::after(self.patience), |arm, iteration| {
             let current = rounds::latest(iteration);
             let rationalizer = self.rationalize.then_some(self.rationalizer.model(current));
             let mut record = Record::new(self.problems(arm.task()));
             for earlier in 1..iteration {
                 record.learn(earlier, &arm.earlier_attempts(earlier)?, self.curriculum);
             }
-            let no_stage_of_its_own = false;
-            let attempts = arm.collected(iteration, no_stage_of_its_own, |arm| {
+            let attempts = arm.collected(iteration, CollectStages::Sampling, |arm| {
                 arm.attempt_until(iteration, &record.in_order(), current, rationalizer, self.quota_of(iteration), ASKED_AT_ONCE)
             })?;
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules: SelectionRules::default() };

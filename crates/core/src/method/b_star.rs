@@ -4,12 +4,12 @@
 //! The score of a problem is `min(d / target, 1) * d / n`: of `n` selected attempts, `d` are right and take a path of their own. Too cold,
 //! and all paths are one; too hot, and few are right.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
 use crate::eval;
-use crate::iterate::Arm;
+use crate::iterate::{Arm, CollectStages};
 use crate::metrics::{BalanceMetrics, BalanceScore};
 use crate::task::Task;
 use crate::training_set::{Same, SelectionRules};
@@ -81,9 +81,8 @@ impl Method for BStar {
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        rounds::run(arm, self.iterations, self.patience, |arm, iteration| {
-            let no_stage_of_its_own = false;
-            let attempts = arm.collected(iteration, no_stage_of_its_own, |arm| self.collect(arm, iteration))?;
+        rounds::run(arm, self.iterations, EarlyStop::after(self.patience), |arm, iteration| {
+            let attempts = arm.collected(iteration, CollectStages::Sampling, |arm| self.collect(arm, iteration))?;
             let least_confidence = arm.balance(iteration)?.map_or(0.0, |balance| balance.tried[balance.chosen].least_confidence);
             let rules =
                 SelectionRules { max_per_problem: self.max_per_problem, same: Same::Path, least_confidence, ..SelectionRules::default() };

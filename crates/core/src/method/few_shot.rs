@@ -1,6 +1,6 @@
 //! Few-shot prompting: the base model with worked examples in its prompt, nothing learned (the paper's first baselines).
 
-use super::{Approach, Estimate, Method, estimate_evaluation};
+use super::{Approach, Estimate, Method, evaluations};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
 use crate::iterate::Arm;
@@ -38,7 +38,7 @@ impl Method for FewShot {
     }
 
     fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        estimate_evaluation(config, task, 0)
+        Estimate { evaluations: evaluations(config, task, 0), ..Estimate::default() }
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {

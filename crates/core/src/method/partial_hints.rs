@@ -4,12 +4,12 @@
 //!
 //! Starting from nearly the whole solution and moving back is the reverse curriculum of Xi et al. 2024 (R3), here for supervised rounds.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::star::Rationalizer;
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::{Error, Result};
-use crate::iterate::{Arm, Hint};
+use crate::iterate::{Arm, CollectStages, Hint};
 use crate::task::Task;
 use crate::training_set::{SelectionRules, TrainingSet};
 use serde::{Deserialize, Serialize};
@@ -99,11 +99,11 @@ impl Method for PartialHints {
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        rounds::run(arm, self.iterations, self.patience, |arm, iteration| {
+        rounds::run(arm, self.iterations, EarlyStop::after(self.patience), |arm, iteration| {
             let current = rounds::latest(iteration);
             let problems = arm.training_problems(iteration);
             let hint = self.hint(iteration);
-            let attempts = arm.collected(iteration, hint.is_some(), |arm| {
+            let attempts = arm.collected(iteration, CollectStages::with_retries(hint), |arm| {
                 let temperature = arm.config().sampling.temperature;
                 let mut attempts = arm.attempt(iteration, &problems, current, temperature)?;
                 if let Some(hint) = hint {

@@ -1,7 +1,7 @@
 //! Rejection-sampling fine-tuning (Yuan et al. 2023): a fine-tuned model samples many rationales of each problem, and the base is fine-tuned
 //! on those that reach the answer by different paths.
 
-use super::rounds;
+use super::rounds::{self, EarlyStop};
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
@@ -64,8 +64,7 @@ impl Method for Rft {
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        let never = 0;
-        rounds::run(arm, 2, never, |arm, iteration| {
+        rounds::run(arm, 2, EarlyStop::Never, |arm, iteration| {
             let problems = self.problems(arm.task());
             if iteration == 1 && self.sampler == Sampler::Rationales {
                 let training_set = TrainingSet::of_known_rationales(arm.task(), &problems)?;

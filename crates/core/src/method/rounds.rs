@@ -20,11 +20,27 @@ pub(super) struct Learning {
     pub(super) rules: SelectionRules,
 }
 
-/// Measures the base, and then teaches round by round, until `iterations` are done or accuracy has not risen for `patience` evaluations.
+/// Whether a method stops before its last iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EarlyStop {
+    /// All iterations are done.
+    Never,
+    /// The method stops when accuracy has not risen for so many evaluations.
+    AfterEvaluations(u32),
+}
+
+impl EarlyStop {
+    /// By the key `patience`, where 0 means never.
+    pub(super) fn after(patience: u32) -> Self {
+        if patience == 0 { EarlyStop::Never } else { EarlyStop::AfterEvaluations(patience) }
+    }
+}
+
+/// Measures the base, and then teaches round by round, until `iterations` are done or `early_stop` ends them.
 pub(super) fn run(
     arm: &mut Arm<'_>,
     iterations: u32,
-    patience: u32,
+    early_stop: EarlyStop,
     mut lesson: impl FnMut(&mut Arm<'_>, u32) -> Result<Lesson>,
 ) -> Result<()> {
     let mut best = arm.measure_base(Style::Rationale)?.accuracy.mean;
@@ -37,7 +53,8 @@ pub(super) fn run(
         }
         without_rise = if metrics.accuracy.mean > best { 0 } else { without_rise + 1 };
         best = best.max(metrics.accuracy.mean);
-        if patience > 0 && without_rise >= patience && !last {
+        let is_over = matches!(early_stop, EarlyStop::AfterEvaluations(patience) if without_rise >= patience);
+        if is_over && !last {
             arm.warn(&format!("accuracy has not risen for {without_rise} evaluations, so iteration {iteration} is the last (patience)"));
             break;
         }
@@ -103,7 +120,6 @@ pub(super) fn at_least_one(key: &str, value: u32) -> Result<(), Invalid> {
 pub(super) fn estimate(config: &MethodConfig, task: &dyn Task, iterations: u32, attempts: impl Fn(u32) -> u64) -> Estimate {
     let mut estimate = estimate_training(config, task, iterations);
     estimate.attempts = (1..=iterations).map(attempts).sum();
-    estimate.sampled_tokens += estimate.attempts * config.sampling.max_new_tokens as u64;
     estimate
 }
 

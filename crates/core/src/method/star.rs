@@ -1,6 +1,6 @@
 //! The self-taught reasoner (paper, section 3 and algorithm 1): attempt, rationalize the failures, keep what is right, fine-tune, repeat.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
@@ -68,7 +68,7 @@ impl Method for Star {
     }
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        rounds::run(arm, self.iterations, self.patience, |arm, iteration| {
+        rounds::run(arm, self.iterations, EarlyStop::after(self.patience), |arm, iteration| {
             let current = rounds::latest(iteration);
             let problems = arm.training_problems(iteration);
             let rationalizer = self.rationalize.then_some(self.rationalizer.model(current));

@@ -1,6 +1,7 @@
 //! V-STaR (Hosseini et al. 2024): self-taught reasoning that does not throw its wrong rationales away. Right ones of all rounds train the
 //! generator, right against wrong ones a verifier, which then chooses among several candidates.
 
+use super::warm_start::NothingToLearn;
 use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_start};
 use crate::config::{Invalid, MethodConfig, TrainingConfig};
 use crate::error::Result;
@@ -103,7 +104,6 @@ impl Method for VStar {
         let candidates =
             task.evaluation_problems(config.evaluation.split, self.iterations).len() as u64 * u64::from(self.verifier.candidates);
         estimate.evaluations += candidates;
-        estimate.sampled_tokens += candidates * config.sampling.max_new_tokens as u64;
         estimate.steps += self.verifier.steps;
         estimate.trained_tokens += self.verifier.steps * (config.training.batch_size * config.training.sequence_length) as u64;
         estimate
@@ -111,8 +111,7 @@ impl Method for VStar {
 
     fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
         let first = self.warm_start.map(|warm_start| (warm_start, FirstLesson::Known));
-        let never = |_: &SelectionCounts| None;
-        warm_start::run(arm, self.iterations, first, |arm, iteration| self.lesson(arm, iteration), never)?;
+        warm_start::run(arm, self.iterations, first, |arm, iteration| self.lesson(arm, iteration), NothingToLearn::Fails)?;
         let Verifier { steps, learning_rate, pairs_per_problem, beta, candidates, ref best_of } = self.verifier;
         let rounds = self.rounds(arm, self.iterations)?;
         let (pairs, _) = PreferenceSet::right_against_wrong(arm.task(), &rounds, pairs_per_problem, beta)?;

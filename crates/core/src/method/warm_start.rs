@@ -30,14 +30,31 @@ pub enum FirstLesson {
     Known,
 }
 
+/// What follows a round that found nothing to learn.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NothingToLearn {
+    /// The method fails.
+    Fails,
+    /// The method ends with the round before, if this gives a reason for the counts of the round. Without a reason it fails.
+    Ends(fn(&SelectionCounts) -> Option<String>),
+}
+
+impl NothingToLearn {
+    fn reason_to_end(self, found: &SelectionCounts) -> Option<String> {
+        match self {
+            NothingToLearn::Fails => None,
+            NothingToLearn::Ends(reason) => reason(found),
+        }
+    }
+}
+
 /// Measures the base, teaches it the first lesson if there is one, as iteration 1, and then round by round what `lesson` selects.
-/// `exhausted` tells of a round that found nothing to learn why that is the end and no failure, if it is.
 pub(super) fn run<M: Material>(
     arm: &mut Arm<'_>,
     iterations: u32,
     first: Option<(WarmStart, FirstLesson)>,
     mut lesson: impl FnMut(&mut Arm<'_>, u32) -> Result<Lesson<M>>,
-    exhausted: impl Fn(&SelectionCounts) -> Option<String>,
+    nothing_to_learn: NothingToLearn,
 ) -> Result<()> {
     arm.measure_base(Style::Rationale)?;
     for iteration in 1..=iterations {
@@ -53,7 +70,7 @@ pub(super) fn run<M: Material>(
             Ok(lesson)
         });
         if let Err(error) = outcome {
-            let why = if matches!(error, Error::NothingSolved { .. }) { exhausted(&found) } else { None };
+            let why = if matches!(error, Error::NothingSolved { .. }) { nothing_to_learn.reason_to_end(&found) } else { None };
             let Some(why) = why else { return Err(error) };
             arm.warn(&format!("iteration {iteration}: {why}, so iteration {} is the last", iteration - 1));
             break;

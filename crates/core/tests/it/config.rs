@@ -2,7 +2,7 @@
 
 use crate::doubles::CONFIG;
 use starloop_core::config::{Config, PretrainConfig, presets};
-use starloop_core::experiment::estimate;
+use starloop_core::plan::estimates;
 
 fn parse(text: &str, overrides: &[&str]) -> Result<Config, String> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();

@@ -304,7 +304,7 @@ fn choices_are_told_by_their_likelihood() {
 #[test]
 fn the_estimate_counts_the_final_figure() {
     let evaluations = |settings: &[&str]| {
-        let estimates = experiment::estimate(&config(settings)).unwrap();
+        let estimates = starloop_core::plan::estimates(&config(settings)).unwrap();
         estimates.into_iter().map(|(_, estimate)| estimate.evaluations).collect::<Vec<_>>()
     };
     let (without, with) = (evaluations(&[]), evaluations(&["evaluation.final_split=test"]));
