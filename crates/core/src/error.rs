@@ -228,6 +228,8 @@ pub enum Error {
         command: String,
         /// What it did, and what to do about it.
         message: String,
+        /// The cause, if there is one below.
+        source: Option<Cause>,
     },
     /// The user's own trainer failed, or what it wrote is no fine-tuning of the base.
     #[error("the trainer {command:?} {message}")]

@@ -10,6 +10,6 @@ mod client;
 mod error;
 mod retry;
 
-pub(crate) use client::{Download, HttpClient, without_password};
+pub(crate) use client::{HttpClient, without_password};
 pub(crate) use error::{Failure, HttpError, HttpErrorKind};
 pub(crate) use retry::RetryPolicy;

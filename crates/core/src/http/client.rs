@@ -179,8 +179,8 @@ impl HttpClient {
     }
 
     fn json<T: DeserializeOwned>(&self, url: &str, bytes: &[u8]) -> Result<T, HttpError> {
-        let wrong = |error| self.error(url, HttpErrorKind::Json { excerpt: self.excerpt(bytes) }).caused_by::<serde_json::Error>(error);
-        serde_json::from_slice(bytes).map_err(wrong)
+        serde_json::from_slice(bytes)
+            .map_err(|error| self.error(url, HttpErrorKind::Json { excerpt: self.excerpt(bytes) }).caused_by(error))
     }
 
     fn no_response(&self, url: &str, error: ureq::Error) -> HttpError {

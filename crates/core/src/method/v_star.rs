@@ -6,7 +6,6 @@ use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_sta
 use crate::config::{Invalid, MethodConfig, TrainingConfig};
 use crate::error::Result;
 use crate::iterate::{Arm, Lesson, Start, VerifierPlan};
-use crate::metrics::SelectionCounts;
 use crate::task::Task;
 use crate::training_set::{PreferenceSet, Round, SelectionRules, TrainingSet};
 use serde::{Deserialize, Serialize};

@@ -116,12 +116,20 @@ pub(super) fn speed(config: &Config, shape: &Shape, problems: &Problems, memory:
         return Ok(None);
     }
     let is_small = memory.training_within_limit() <= SMALL;
-    let base = shape.directory.as_deref().filter(|directory| is_small && directory.join("tokenizer.json").exists());
+    let base = shape.directory.as_deref().filter(|directory| is_small && is_complete(directory));
     let (of, (sampling, training)) = match (base, experiment::task(config)) {
         (Some(base), Ok(task)) => (Measured::Base, of_base(config, base, task.as_ref(), problems, (samples, trains))?),
         _ => (Measured::StandIn, of_stand_in(samples, trains)?),
     };
     Ok(Some(Speed { of, threads: rayon::current_num_threads(), sampling, training }))
+}
+
+/// Whether a directory holds weights and a tokenizer, and not only the shape that a plan needs.
+fn is_complete(directory: &Path) -> bool {
+    let weights = ["safetensors", "bin"];
+    let mut entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let has_weights = entries.any(|entry| entry.path().extension().is_some_and(|extension| weights.iter().any(|kind| extension == *kind)));
+    has_weights && directory.join("tokenizer.json").exists()
 }
 
 /// Speeds of sampling and training, each if it was measured.
@@ -187,32 +195,36 @@ fn training_speed(config: &Config, base: &Path, problems: &Problems) -> Result<f
 
 /// A random llama, in operations a second.
 fn of_stand_in(samples: bool, trains: bool) -> Result<Speeds> {
-    let settings = TrainingConfig::default();
     let model = stand_in()?;
+    let sampling = samples.then(|| stand_in_sampling(&model)).transpose()?;
+    let training = trains.then(|| stand_in_training(model)).transpose()?;
+    Ok((sampling, training))
+}
+
+fn stand_in_sampling(model: &LanguageModel) -> Result<f64> {
+    let request = |row: usize| Request {
+        prompt: (0..PROMPT).map(|i| token(i + row * PROMPT)).collect(),
+        sampling: Sampling::GREEDY,
+        max_new_tokens: NEW,
+        seed: 0,
+        stop_strings: Vec::new(),
+    };
+    let requests: Vec<Request> = (0..SEQUENCES).map(request).collect();
+    let seconds = second_time(&mut || sample(model, &requests, &EngineLimits::default(), &mut |_| {}).map(drop))?;
+    let cost = super::Model::new("the stand-in", model.spec(), &TrainingConfig::default())?;
+    let prompts = (SEQUENCES * PROMPT) as f64 * cost.prefill_flops(PROMPT as f64);
+    let completions = (SEQUENCES * NEW) as f64 * cost.forward_flops((PROMPT + NEW / 2) as f64);
+    Ok((prompts + completions) / seconds)
+}
+
+fn stand_in_training(model: LanguageModel) -> Result<f64> {
+    let settings = TrainingConfig::default();
     let cost = super::Model::new("the stand-in", model.spec(), &settings)?;
-    let sampling = samples.then(|| {
-        let request = |row: usize| Request {
-            prompt: (0..PROMPT).map(|i| token(i + row * PROMPT)).collect(),
-            sampling: Sampling::GREEDY,
-            max_new_tokens: NEW,
-            seed: 0,
-            stop_strings: Vec::new(),
-        };
-        let requests: Vec<Request> = (0..SEQUENCES).map(request).collect();
-        let seconds = second_time(&mut || sample(&model, &requests, &EngineLimits::default(), &mut |_| {}).map(drop))?;
-        let prompts = (SEQUENCES * PROMPT) as f64 * cost.prefill_flops(PROMPT as f64);
-        let completions = (SEQUENCES * NEW) as f64 * cost.forward_flops((PROMPT + NEW / 2) as f64);
-        Ok((prompts + completions) / seconds)
-    });
-    let sampling = sampling.transpose()?;
-    let training = trains.then(|| {
-        let document = |row: usize| Document::whole((0..DOCUMENT).map(|i| token(i + row * DOCUMENT)).collect());
-        let documents: Vec<Document> = (0..DOCUMENTS).map(document).collect();
-        let mut session = TrainingSession::new(model, hyperparameters(&settings, 2)).map_err(|error| failed(&error))?;
-        let seconds = second_time(&mut || session.step(&documents).map(drop))?;
-        Ok((DOCUMENTS * DOCUMENT) as f64 * cost.training_flops(DOCUMENT as f64) / seconds)
-    });
-    Ok((sampling, training.transpose()?))
+    let document = |row: usize| Document::whole((0..DOCUMENT).map(|i| token(i + row * DOCUMENT)).collect());
+    let documents: Vec<Document> = (0..DOCUMENTS).map(document).collect();
+    let mut session = TrainingSession::new(model, hyperparameters(&settings, 2)).map_err(|error| failed(&error))?;
+    let seconds = second_time(&mut || session.step(&documents).map(drop))?;
+    Ok((DOCUMENTS * DOCUMENT) as f64 * cost.training_flops(DOCUMENT as f64) / seconds)
 }
 
 fn stand_in() -> Result<LanguageModel> {

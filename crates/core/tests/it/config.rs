@@ -26,7 +26,7 @@ fn every_shipped_config_parses_and_its_echo_reads_back_to_the_same() {
         let again = Config::parse("echo", &config.to_toml(), &[]).unwrap();
         assert_eq!(config.changed_keys(&again), [""; 0]);
         assert_eq!(config.to_toml(), again.to_toml());
-        match estimate(&config) {
+        match estimates(&config) {
             Ok(estimates) => assert!(estimates.iter().all(|(_, estimate)| estimate.evaluations > 0)),
             // The data of the paper's tasks are not part of the program.
             Err(error) => assert!(error.to_string().contains(&format!("starloop get data {}", config.task.kind())), "{error}"),

@@ -4,7 +4,7 @@
 //! process ends the thread.
 
 use crate::process::{ProcessGroup, Shutdown};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -27,12 +27,13 @@ pub(super) struct Process {
 struct Closed;
 
 impl Process {
-    pub fn start(command: &[String]) -> Result<Self, String> {
-        let (program, arguments) = command.split_first().ok_or("no program is named")?;
+    pub fn start(command: &[String]) -> io::Result<Self> {
+        let nameless = || io::Error::new(io::ErrorKind::InvalidInput, "no program is named");
+        let (program, arguments) = command.split_first().ok_or_else(nameless)?;
         let mut prepared = Command::new(program);
         prepared.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A verifier that is stopped has no question to answer, so it needs no time to end.
-        let mut group = ProcessGroup::start(&mut prepared, Shutdown::Immediate).map_err(|error| error.to_string())?;
+        let mut group = ProcessGroup::start(&mut prepared, Shutdown::Immediate)?;
         let child = group.leader();
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = pipes else { unreachable!("all three were asked for") };
