@@ -26,21 +26,20 @@ pub fn interval_to(mean: f64, [low, high]: [f64; 2], decimals: usize) -> String 
     format!("{mean}% ({low}-{high})")
 }
 
-/// Seconds: `9.4 s`, `45 s`, `1 min 49 s`, `12 min`, `2 h 05 min`, `3 d 4 h`. A negative time is shown as 0, one that is not finite as `?`.
+/// Seconds: `9.4 s`, `45 s`, `1 min 49 s`, `12 min`, `2 h 05 min`, `3 d 4 h`, rounded. A negative time is shown as 0, one that is not finite as `?`.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() {
         return "?".to_owned();
     }
     let seconds = seconds.max(0.0);
-    let whole = seconds.round() as u64;
-    let (days, hours, minutes) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60);
-    match whole {
+    let [whole, minutes, hours] = [1.0, 60.0, 3600.0].map(|unit| (seconds / unit).round() as u64);
+    match (whole, minutes) {
         _ if seconds < 9.95 => format!("{seconds:.1} s"),
-        0..60 => format!("{whole} s"),
-        60..600 => format!("{minutes} min {:02} s", whole % 60),
-        600..3600 => format!("{minutes} min"),
-        3600..86_400 => format!("{hours} h {minutes:02} min"),
-        _ => format!("{days} d {hours} h"),
+        (0..60, _) => format!("{whole} s"),
+        (60..600, _) => format!("{} min {:02} s", whole / 60, whole % 60),
+        (_, 0..60) => format!("{minutes} min"),
+        (_, 60..1440) => format!("{} h {:02} min", minutes / 60, minutes % 60),
+        _ => format!("{} d {} h", hours / 24, hours % 24),
     }
 }
 
@@ -83,9 +82,11 @@ mod tests {
             (9.96, "10 s"),
             (59.6, "1 min 00 s"),
             (109.0, "1 min 49 s"),
-            (754.0, "12 min"),
+            (754.0, "13 min"),
+            (3_580.0, "1 h 00 min"),
             (3_660.0, "1 h 01 min"),
-            (86_399.0, "23 h 59 min"),
+            (86_340.0, "23 h 59 min"),
+            (86_399.0, "1 d 0 h"),
             (180_000.0, "2 d 2 h"),
             (f64::INFINITY, "?"),
         ] {

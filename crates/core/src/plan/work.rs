@@ -98,13 +98,10 @@ fn completion_tokens(problems: &Problems, problem: &Problem, style: Style) -> Re
         Style::Direct => Some(task.direct_completion(problem)),
         Style::Rationale => task.reference(problem),
     };
-    let texts = match completion {
-        Some(completion) => vec![completion],
-        None => {
-            let examples = task.worked_examples(problem, Mode::Unhinted, style, usize::MAX);
-            examples.into_iter().map(|example| example.completion).collect()
-        }
-    };
+    let texts = completion.map_or_else(
+        || task.worked_examples(problem, Mode::Unhinted, style, usize::MAX).into_iter().map(|example| example.completion).collect(),
+        |completion| vec![completion],
+    );
     texts.iter().map(|text| Ok(problems.tokens(text)? + 1.0)).collect()
 }
 
