@@ -1,7 +1,7 @@
 //! What a user should know while there is still time to stop.
 
 use super::Arm;
-use crate::format::{interval, percent};
+use crate::format::percent;
 use crate::metrics::IterationMetrics;
 
 impl Arm<'_> {
@@ -21,11 +21,13 @@ impl Arm<'_> {
         let guessing = if chance > 0.0 { format!("; guessing gives {}%", percent(chance)) } else { String::new() };
         let wrong_reasons = if chance > 0.0 { "right answers may come with wrong reasoning, and " } else { "" };
         self.warn(&format!(
-            "the base model solves {solved} of {} problems with {few_shot} worked examples in its prompt: {}, a 95% \
-             interval{guessing}. So {wrong_reasons}there may be nothing to bootstrap from. Try a stronger base model, more worked examples \
+            "the base model solves {solved} of {} problems with {few_shot} worked examples in its prompt: {}% (95% interval {} to \
+             {}){guessing}. So {wrong_reasons}there may be nothing to bootstrap from. Try a stronger base model, more worked examples \
              (sampling.few_shot) or easier problems",
             accuracy.total,
-            interval(accuracy.mean, [accuracy.low, accuracy.high]),
+            percent(accuracy.mean),
+            percent(accuracy.low),
+            percent(accuracy.high),
         ));
     }
 
