@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// The cause of an error, which its message does not repeat.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -165,6 +168,8 @@ pub enum Error {
         command: String,
         /// What it did, and what to do about it.
         message: String,
+        /// The cause, if there is one below.
+        source: Option<Cause>,
     },
     /// The user's own trainer failed, or what it wrote is no fine-tuning of the base.
     #[error("the trainer {command:?} {message}")]
@@ -223,6 +228,8 @@ pub enum Error {
         what: String,
         /// What is wrong and what to do.
         problem: String,
+        /// The cause, if there is one below.
+        source: Option<Cause>,
     },
     /// A server does not do what it should.
     #[error("{endpoint}: {problem}")]
@@ -231,6 +238,8 @@ pub enum Error {
         endpoint: String,
         /// What is wrong and what to do. Never holds an API key.
         problem: String,
+        /// The cause, if there is one below. Never holds an API key.
+        source: Option<Cause>,
     },
     /// The engine under a policy or trainer failed.
     #[error("{context}: {message}")]
@@ -240,6 +249,12 @@ pub enum Error {
         /// The engine's own error.
         message: String,
     },
+}
+
+/// The message of an error with the messages of its causes, on one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

@@ -105,32 +105,28 @@ pub struct Needs {
 pub(crate) fn estimate(method: &dyn Method, settings: &MethodSettings, task: &dyn Task) -> Estimate {
     let mut estimate = method.estimate(settings, task);
     if let Some(split) = settings.evaluation.final_split {
-        let problems = task.evaluation_problems(split, estimate.iterations).len() as u64;
-        estimate.evaluations += problems;
-        estimate.sampled_tokens += problems * settings.sampling.max_new_tokens as u64;
+        estimate.evaluations += task.evaluation_problems(split, estimate.iterations).len() as u64;
     }
     estimate
 }
 
 /// What training and evaluating cost in a method that fine-tunes once in each of `iterations`.
 fn estimate_training(settings: &MethodSettings, task: &dyn Task, iterations: u32) -> Estimate {
-    let mut estimate = Estimate { iterations, ..estimate_evaluation(settings, task, 0) };
+    let mut estimate = Estimate { iterations, evaluations: evaluations(settings, task, 0), ..Estimate::default() };
     for iteration in 1..=iterations {
         let steps = settings.training.steps_in(iteration);
         estimate.steps += steps;
         estimate.trained_tokens += steps * (settings.training.batch_size * settings.training.sequence_length) as u64;
         if iteration == iterations || iteration % settings.evaluation.every == 0 {
-            let evaluated = estimate_evaluation(settings, task, iteration);
-            estimate.evaluations += evaluated.evaluations;
-            estimate.sampled_tokens += evaluated.sampled_tokens;
+            estimate.evaluations += evaluations(settings, task, iteration);
         }
     }
     estimate
 }
 
-fn estimate_evaluation(settings: &MethodSettings, task: &dyn Task, iteration: u32) -> Estimate {
-    let evaluations = task.evaluation_problems(settings.evaluation.split, iteration).len() as u64;
-    Estimate { evaluations, sampled_tokens: evaluations * settings.sampling.max_new_tokens as u64, ..Estimate::default() }
+/// Completions that measure the model of an iteration.
+fn evaluations(settings: &MethodSettings, task: &dyn Task, iteration: u32) -> u64 {
+    task.evaluation_problems(settings.evaluation.split, iteration).len() as u64
 }
 
 /// Fine-tuning as it is in an iteration: a warm start has settings of its own.

@@ -104,8 +104,6 @@ pub struct Estimate {
     pub attempts: u64,
     /// Completions sampled while evaluating, those of the base included.
     pub evaluations: u64,
-    /// Tokens generated, as if every completion were as long as `sampling.max_new_tokens`.
-    pub sampled_tokens: u64,
     /// Optimizer steps.
     pub steps: u64,
     /// Tokens that go through the model in training, as if every packed sequence were full.

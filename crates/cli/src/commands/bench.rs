@@ -10,6 +10,7 @@ use anyhow::Result;
 use requests::Job;
 use serde::Serialize;
 use shape::Shape;
+use starloop_core::format::bytes;
 use starloop_lm::LanguageModel;
 use starloop_lm::engine::{EngineLimits, Request, Sampling, sample};
 use starloop_lm::train::{Decay, Document, Hyperparameters, Schedule, TrainingSession};
@@ -102,7 +103,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         return console::print_json(&output);
     }
-    console::print(&format!("{:.0} tokens/s, {:.0} MB at most", output.tokens_per_second, output.peak_memory_mb))
+    console::print(&format!("{:.0} tokens/s, {} at most", output.tokens_per_second, bytes((output.peak_memory_mb * 1e6) as u64)))
 }
 
 fn print_product(mut timing: Timing, json: bool) -> Result<()> {

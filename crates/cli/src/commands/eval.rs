@@ -6,13 +6,14 @@ use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::event::{Event, Observer};
+use starloop_core::experiment::Experiment;
+use starloop_core::format::interval;
+use starloop_core::likelihood;
 use starloop_core::metrics::{Accuracy, IterationMetrics};
 use starloop_core::policy::SamplingParameters;
 use starloop_core::policy::embedded::EmbeddedPolicy;
-use starloop_core::self_consistency::{self, Sampled};
-use starloop_core::experiment::Experiment;
-use starloop_core::likelihood;
 use starloop_core::registry::Registry;
+use starloop_core::self_consistency::{self, Sampled};
 use std::path::PathBuf;
 
 /// Measure a checkpoint's accuracy on a task's held-out problems.
@@ -147,8 +148,7 @@ fn several_samples(arguments: &Arguments, experiment: &Experiment, console: &mut
     }
     for at in &figures.at {
         line(&format!("majority@{}", at.k), &at.majority)?;
-        let [pass, low, high] = [at.pass, at.pass_interval[0], at.pass_interval[1]].map(|share| 100.0 * share);
-        console::print(&format!("{:<12} {pass:>5.1}%  ({low:.1}-{high:.1})", format!("pass@{}", at.k)))?;
+        console::print(&format!("{:<12} {:>20}", format!("pass@{}", at.k), interval(at.pass, at.pass_interval)))?;
     }
     Ok(())
 }
@@ -166,8 +166,7 @@ fn write_answers<T: serde::Serialize>(arguments: &Arguments, problems: &[T]) -> 
 }
 
 fn line(name: &str, a: &Accuracy) -> Result<()> {
-    let [mean, low, high] = [a.mean, a.low, a.high].map(|share| 100.0 * share);
-    console::print(&format!("{name:<12} {mean:>5.1}%  ({low:.1}-{high:.1})  {} of {}", a.correct, a.total))
+    console::print(&format!("{name:<12} {:>20}  {} of {}", interval(a.mean, [a.low, a.high]), a.correct, a.total))
 }
 
 /// A text as TOML writes it.

@@ -4,6 +4,7 @@ use crate::console;
 use crate::model::Model;
 use anyhow::{Result, bail};
 use serde::Serialize;
+use starloop_core::format::bytes;
 use starloop_lm::checkpoint::{Checkpoint, Summary};
 use starloop_lm::lora::{ALL_LINEAR, Lora};
 use starloop_lm::memory::{Job, MemoryNeeds, needs};
@@ -145,7 +146,7 @@ fn print_table(report: &Report) -> Result<()> {
          attention   {heads} heads of {head_dim}, {key_value_heads} for keys and values\n\
          vocabulary  {vocabulary}, head {head}\n\
          context     {} tokens\n",
-        size(*file_bytes as usize),
+        bytes(*file_bytes),
         report.intermediate,
         report.context,
     ))?;
@@ -155,19 +156,11 @@ fn print_table(report: &Report) -> Result<()> {
     };
     console::print(&columns(["memory", "weights", "optimizer", "activations", "cache", "total"]))?;
     for JobNeeds { job, total, needs } in &report.memory {
-        let [weights, optimizer, activations, cache, total] =
-            [needs.weights, needs.optimizer, needs.activations, needs.cache, *total].map(size);
+        let [weights, optimizer, activations, cache, total] = [needs.weights, needs.optimizer, needs.activations, needs.cache, *total]
+            .map(|held| if held == 0 { "-".to_owned() } else { bytes(held as u64) });
         console::print(&columns([job, &weights, &optimizer, &activations, &cache, &total]))?;
     }
     Ok(())
-}
-
-fn size(bytes: usize) -> String {
-    match bytes as f64 {
-        0.0 => "-".into(),
-        large if large >= 1e9 => format!("{:.2} GB", large / 1e9),
-        small => format!("{:.1} MB", small / 1e6),
-    }
 }
 
 fn convert(job: &Convert) -> Result<()> {

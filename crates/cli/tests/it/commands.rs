@@ -253,7 +253,7 @@ fn a_dry_run_prints_a_config_that_reads_back_and_an_estimate() {
     assert!(!run.exists(), "nothing is written");
     let estimate = starloop(line, &["--json"]).json();
     assert_eq!(estimate["config"], config.to_toml());
-    assert_eq!(estimate["cost"]["methods"][2]["iterations"], 7);
+    assert_eq!(estimate["plan"]["methods"][2]["work"]["iterations"], 7);
 }
 
 #[test]
@@ -263,17 +263,16 @@ fn a_dry_run_measures_nothing_that_is_done_elsewhere() {
     let trained = ["--set", "trainer.kind=command", "--set", "trainer.command=[\"train\", \"{settings}\"]"];
     let both = starloop(line, &[served, trained].concat()).done();
     for words in [
-        "Servers sample ([policy]), started or told another checkpoint 4 times",
-        "Another program trains ([trainer]), started 3 times",
+        "Servers sample ([policy]). They start or load another checkpoint 4 times",
+        "Another program trains ([trainer]). It starts 3 times",
         "8 x H100",
     ] {
         assert!(both.contains(words), "no {words:?} in {both}");
     }
-    assert!(!both.contains("tokens/s trained") && !both.contains(" s in all"), "{both}");
-    let cost = |more: &[&str]| starloop(line, &[more, &["--json"]].concat()).json()["cost"].clone();
-    let only_served = cost(&served);
-    assert!(only_served["sampled_tokens_per_second"].is_null() && only_served["trained_tokens_per_second"].is_number(), "{only_served}");
-    assert!(only_served["methods"][0]["seconds"].is_null() && only_served["methods"][0]["trainer_starts"] == 0, "{only_served}");
+    assert!(!both.contains("tokens/s trained") && !both.contains("In all"), "{both}");
+    let only_served = starloop(line, &[&served[..], &["--json"]].concat()).json()["plan"].clone();
+    assert!(only_served["speed"]["sampling"].is_null() && only_served["speed"]["training"].is_number(), "{only_served}");
+    assert!(only_served["methods"][0]["embedded_hours"].is_null(), "{only_served}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ pub fn chosen<'a>(run: &RunReport, method: &'a MethodReport, iteration: Option<u
             format!("{} has {wanted}, nor any other", method.name)
         } else {
             format!(
-                "{} has {wanted}; there are those of {} (others were removed if evaluation.keep_checkpoints says so)",
+                "{} has {wanted}; there are those of {} (others were removed if training.keep_checkpoints says so)",
                 method.name,
                 numbers.join(", ")
             )

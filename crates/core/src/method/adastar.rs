@@ -3,7 +3,7 @@
 //!
 //! What is remembered of each problem is made anew from the attempts of the earlier iterations, so it is on record and survives a crash.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::star::Rationalizer;
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodSettings};
@@ -84,7 +84,7 @@ impl Method for AdaStar {
     }
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
-        rounds::run(run, self.iterations, self.patience, |run, iteration| {
+        rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
             let current = rounds::latest(iteration);
             let rationalizer = self.rationalize.then_some(self.rationalizer.model(current));
             let mut record = Record::new(self.problems(run.task()));

@@ -4,7 +4,7 @@
 //! The score of a problem is `min(d / target, 1) * d / n`: of `n` selected attempts, `d` are right and take a path of their own. Too cold,
 //! and all paths are one; too hot, and few are right.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
@@ -81,7 +81,7 @@ impl Method for BStar {
     }
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
-        rounds::run(run, self.iterations, self.patience, |run, iteration| {
+        rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
             let attempts = run.collected(iteration, CollectStages::Sample, |run| self.collect(run, iteration))?;
             let least_confidence = run.balance(iteration)?.map_or(0.0, |balance| balance.tried[balance.chosen].least_confidence);
             let rules =

@@ -1,6 +1,6 @@
 //! Few-shot prompting: the base model with worked examples in its prompt, nothing learned (the paper's first baselines).
 
-use super::{Approach, Estimate, Method, estimate_evaluation};
+use super::{Approach, Estimate, Method, evaluations};
 use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
 use crate::method_run::MethodRun;
@@ -39,7 +39,7 @@ impl Method for FewShot {
     }
 
     fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
-        estimate_evaluation(settings, task, 0)
+        Estimate { evaluations: evaluations(settings, task, 0), ..Estimate::default() }
     }
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {

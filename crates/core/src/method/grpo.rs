@@ -2,6 +2,7 @@
 //! normalization Dr. GRPO: Liu et al. 2025): sample a group for each problem, reward the right answers, make what was better than its group
 //! likelier and what was worse less likely.
 
+use super::warm_start::NothingToLearn;
 use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_start};
 use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
@@ -113,7 +114,7 @@ impl Method for Grpo {
                 )
             })
         };
-        warm_start::run(run, self.iterations, first, |run, iteration| self.plan(run, iteration), nothing_left)
+        warm_start::run(run, self.iterations, first, |run, iteration| self.plan(run, iteration), NothingToLearn::Ends(nothing_left))
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! Starting from nearly the whole solution and moving back is the reverse curriculum of Xi et al. 2024 (R3), here for supervised rounds.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::star::Rationalizer;
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodSettings};
@@ -99,7 +99,7 @@ impl Method for PartialHints {
     }
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
-        rounds::run(run, self.iterations, self.patience, |run, iteration| {
+        rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
             let current = rounds::latest(iteration);
             let problems = run.training_problems(iteration);
             let hint = self.hint(iteration);

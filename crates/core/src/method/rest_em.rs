@@ -1,7 +1,7 @@
 //! Expectation and maximization by self-training (Singh et al. 2024, "Beyond Human Data"): many samples of each problem from the latest
 //! model, the right ones up to a limit, and from these a fine-tuning of the base. Expert iteration with a reward of 0 or 1.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
@@ -42,7 +42,7 @@ impl Method for RestEm {
     }
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
-        rounds::run(run, self.iterations, self.patience, |run, iteration| {
+        rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
             let problems = run.training_problems(iteration);
             let attempts = run.collect(iteration, &problems, rounds::latest(iteration), None)?;
             // Samples of a problem are drawn alike, so the first ones of those that are right are as good as any.

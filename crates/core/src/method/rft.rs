@@ -1,7 +1,7 @@
 //! Rejection-sampling fine-tuning (Yuan et al. 2023): a fine-tuned model samples many rationales of each problem, and the base is fine-tuned
 //! on those that reach the answer by different paths.
 
-use super::rounds;
+use super::rounds::{self, EarlyStop};
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
@@ -63,7 +63,7 @@ impl Method for Rft {
     }
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
-        rounds::run(run, 2, rounds::NO_PATIENCE, |run, iteration| {
+        rounds::run(run, 2, EarlyStop::Never, |run, iteration| {
             let problems = self.problems(run.task());
             if iteration == 1 && self.sampler == Sampler::Rationales {
                 let selection = Selection::without_attempts(TrainingData::of_known_rationales(run.task(), &problems)?);

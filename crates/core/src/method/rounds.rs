@@ -19,14 +19,27 @@ pub(super) struct Learning {
     pub(super) rules: SelectionRules,
 }
 
-/// The patience of a method that never stops early.
-pub(super) const NO_PATIENCE: u32 = 0;
+/// Whether a method stops before its last iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EarlyStop {
+    /// All iterations are done.
+    Never,
+    /// The method stops when accuracy has not risen for so many evaluations.
+    AfterEvaluations(u32),
+}
 
-/// Measures the base, and then trains round by round, until `iterations` are done or accuracy has not risen for `patience` evaluations.
+impl EarlyStop {
+    /// By the key `patience`, where 0 means never.
+    pub(super) fn after(patience: u32) -> Self {
+        if patience == 0 { EarlyStop::Never } else { EarlyStop::AfterEvaluations(patience) }
+    }
+}
+
+/// Measures the base, and then trains round by round, until `iterations` are done or `early_stop` ends them.
 pub(super) fn run(
     run: &mut MethodRun<'_>,
     iterations: u32,
-    patience: u32,
+    early_stop: EarlyStop,
     mut plan: impl FnMut(&mut MethodRun<'_>, u32) -> Result<TrainingPlan>,
 ) -> Result<()> {
     let mut best = run.measure_base(Style::Rationale)?.accuracy.mean;
@@ -39,7 +52,8 @@ pub(super) fn run(
         }
         without_rise = if metrics.accuracy.mean > best { 0 } else { without_rise + 1 };
         best = best.max(metrics.accuracy.mean);
-        if patience > 0 && without_rise >= patience && !last {
+        let is_over = matches!(early_stop, EarlyStop::AfterEvaluations(patience) if without_rise >= patience);
+        if is_over && !last {
             run.warn(&format!("accuracy has not risen for {without_rise} evaluations, so iteration {iteration} is the last (patience)"));
             break;
         }
@@ -107,7 +121,6 @@ pub(super) fn at_least_one(key: &str, value: u32) -> Result<(), Invalid> {
 pub(super) fn estimate(settings: &MethodSettings, task: &dyn Task, iterations: u32, attempts: impl Fn(u32) -> u64) -> Estimate {
     let mut estimate = estimate_training(settings, task, iterations);
     estimate.attempts = (1..=iterations).map(attempts).sum();
-    estimate.sampled_tokens += estimate.attempts * settings.sampling.max_new_tokens as u64;
     estimate
 }
 

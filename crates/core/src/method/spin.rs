@@ -1,6 +1,7 @@
 //! Self-play fine-tuning (SPIN: Chen et al. 2024): in each round the model learns to prefer the known rationales to what it wrote itself at the
 //! end of the round before. No new problems, no answers graded.
 
+use super::warm_start::NothingToLearn;
 use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_start};
 use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
@@ -63,9 +64,9 @@ impl Method for Spin {
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
         let first = self.warm_start.map(|warm_start| (warm_start, FirstLesson::Known));
         let all_known = |found: &SelectionCounts| {
-            (found.pairs == 0).then(|| "the model writes the known rationales itself and self-play ends here".into())
+            (found.pairs == 0).then(|| "the model writes the known rationales itself and self-play ends here".to_owned())
         };
-        warm_start::run(run, self.iterations, first, |run, iteration| self.plan(run, iteration), all_known)
+        warm_start::run(run, self.iterations, first, |run, iteration| self.plan(run, iteration), NothingToLearn::Ends(all_known))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The self-taught reasoner (paper, section 3 and algorithm 1): attempt, rationalize the failures, keep what is right, fine-tune, repeat.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
@@ -69,7 +69,7 @@ impl Method for Star {
     }
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
-        rounds::run(run, self.iterations, self.patience, |run, iteration| {
+        rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
             let current = rounds::latest(iteration);
             let problems = run.training_problems(iteration);
             let rationalizer = self.rationalize.then_some(self.rationalizer.model(current));

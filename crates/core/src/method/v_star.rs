@@ -1,11 +1,11 @@
 //! V-STaR (Hosseini et al. 2024): self-taught reasoning that does not throw its wrong rationales away. Right ones of all rounds train the
 //! generator, right against wrong ones a verifier, which then chooses among several candidates.
 
+use super::warm_start::NothingToLearn;
 use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_start};
 use crate::config::{Invalid, MethodSettings, TrainingConfig};
 use crate::error::Result;
 use crate::method_run::{MethodRun, TrainingPlan, VerifierPlan};
-use crate::metrics::SelectionCounts;
 use crate::selection::{Round, SelectionRules, TrainingData, right_against_wrong};
 use crate::task::Task;
 use crate::types::ModelRef;
@@ -104,7 +104,6 @@ impl Method for VStar {
         let candidates =
             task.evaluation_problems(settings.evaluation.split, self.iterations).len() as u64 * u64::from(self.verifier.candidates);
         estimate.evaluations += candidates;
-        estimate.sampled_tokens += candidates * settings.sampling.max_new_tokens as u64;
         estimate.steps += self.verifier.steps;
         estimate.trained_tokens += self.verifier.steps * (settings.training.batch_size * settings.training.sequence_length) as u64;
         estimate
@@ -112,8 +111,7 @@ impl Method for VStar {
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
         let first = self.warm_start.map(|warm_start| (warm_start, FirstLesson::Known));
-        let not_exhausted = |_: &SelectionCounts| None;
-        warm_start::run(run, self.iterations, first, |run, iteration| self.plan(run, iteration), not_exhausted)?;
+        warm_start::run(run, self.iterations, first, |run, iteration| self.plan(run, iteration), NothingToLearn::Fails)?;
         let Verifier { steps, learning_rate, pairs_per_problem, beta, candidates, ref best_of } = self.verifier;
         let rounds = self.rounds(run, self.iterations)?;
         let pairs = right_against_wrong(run.task(), &rounds, pairs_per_problem, beta)?;

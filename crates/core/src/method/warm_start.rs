@@ -29,14 +29,31 @@ pub enum FirstLesson {
     Known,
 }
 
-/// Measures the base, trains it on the first lesson as iteration 1 if there is one, and then round by round on what `plan` selects. If a round
-/// has nothing to learn, `exhausted` gives the reason why the method ends there; without a reason it is an error.
+/// What follows a round that has nothing to learn.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NothingToLearn {
+    /// The method fails.
+    Fails,
+    /// The method ends with the round before, if this gives a reason for the counts of the round. Without a reason it fails.
+    Ends(fn(&SelectionCounts) -> Option<String>),
+}
+
+impl NothingToLearn {
+    fn reason_to_end(self, found: &SelectionCounts) -> Option<String> {
+        match self {
+            NothingToLearn::Fails => None,
+            NothingToLearn::Ends(reason) => reason(found),
+        }
+    }
+}
+
+/// Measures the base, trains it on the first lesson as iteration 1 if there is one, and then round by round on what `plan` selects.
 pub(super) fn run(
     run: &mut MethodRun<'_>,
     iterations: u32,
     first: Option<(WarmStart, FirstLesson)>,
     mut plan: impl FnMut(&mut MethodRun<'_>, u32) -> Result<TrainingPlan>,
-    exhausted: impl Fn(&SelectionCounts) -> Option<String>,
+    nothing_to_learn: NothingToLearn,
 ) -> Result<()> {
     run.measure_base(Style::Rationale)?;
     for iteration in 1..=iterations {
@@ -52,7 +69,7 @@ pub(super) fn run(
             Ok(plan)
         });
         if let Err(error) = outcome {
-            let why = if matches!(error, Error::NothingSolved { .. }) { exhausted(&found) } else { None };
+            let why = if matches!(error, Error::NothingSolved { .. }) { nothing_to_learn.reason_to_end(&found) } else { None };
             let Some(why) = why else { return Err(error) };
             run.warn(&format!("iteration {iteration}: {why}, so iteration {} is the last", iteration - 1));
             break;

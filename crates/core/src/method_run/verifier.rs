@@ -141,13 +141,17 @@ fn best_of(candidates: &[GradedAttempt], scores: &[f64], k: u32) -> BestOf {
         let right = draws.clone().filter(|draw| eval::majority_is_right(draw.iter().map(|graded| &graded.verdict)));
         right.count() as f64 / draws.len() as f64
     };
-    let by_problem = candidates.chunk_by(|a, b| a.attempt.problem == b.attempt.problem);
+    let pass = |group: &[GradedAttempt]| {
+        let right = group.iter().filter(|graded| graded.verdict.is_correct()).count();
+        eval::pass_at_k(group.len() as u64, right as u64, k.into())
+    };
+    let by_problem = || candidates.chunk_by(|a, b| a.attempt.problem == b.attempt.problem);
     let told = candidates.iter().all(|graded| graded.attempt.logprob.is_some());
     BestOf {
         k,
         verifier: mean(&|_, by_verifier| by_verifier),
         likelihood: told.then(|| mean(&|graded, _| graded.attempt.logprob.unwrap_or(f64::NEG_INFINITY))),
-        majority: Some(MeanOf::new(&by_problem.map(majority).collect::<Vec<_>>())),
-        pass: mean(&|graded, _| f64::from(u8::from(graded.verdict.is_correct()))),
+        majority: Some(MeanOf::new(&by_problem().map(majority).collect::<Vec<_>>())),
+        pass: MeanOf::new(&by_problem().map(pass).collect::<Vec<_>>()),
     }
 }

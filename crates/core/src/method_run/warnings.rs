@@ -1,6 +1,7 @@
 //! What a user should know while there is still time to stop.
 
 use super::MethodRun;
+use crate::format::percent;
 use crate::metrics::IterationMetrics;
 
 impl MethodRun<'_> {
@@ -17,16 +18,16 @@ impl MethodRun<'_> {
         }
         let few_shot = self.settings.sampling.few_shot;
         let solved = if accuracy.correct == 0 { "none".to_owned() } else { accuracy.correct.to_string() };
-        let guessing = if chance > 0.0 { format!("; guessing gives {:.1}%", 100.0 * chance) } else { String::new() };
+        let guessing = if chance > 0.0 { format!("; guessing gives {}%", percent(chance)) } else { String::new() };
         let wrong_reasons = if chance > 0.0 { "right answers may come with wrong reasoning, and " } else { "" };
         self.warn(&format!(
-            "the base model solves {solved} of {} problems with {few_shot} worked examples in its prompt: {:.1}% (95% interval {:.1} to \
-             {:.1}){guessing}. So {wrong_reasons}there may be nothing to bootstrap from. Try a stronger base model, more worked examples \
+            "the base model solves {solved} of {} problems with {few_shot} worked examples in its prompt: {}% (95% interval {} to \
+             {}){guessing}. So {wrong_reasons}there may be nothing to bootstrap from. Try a stronger base model, more worked examples \
              (sampling.few_shot) or easier problems",
             accuracy.total,
-            100.0 * accuracy.mean,
-            100.0 * accuracy.low,
-            100.0 * accuracy.high,
+            percent(accuracy.mean),
+            percent(accuracy.low),
+            percent(accuracy.high),
         ));
     }
 

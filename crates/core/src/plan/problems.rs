@@ -1,13 +1,12 @@
-//! How many problems there are and how long their texts are, also where the data is not there yet: from the published sizes and the worked
-//! examples that come with the task.
+//! The problems of a plan: how many there are, and texts to count tokens of. Where the data is missing, the published sizes and the worked
+//! examples that come with the task stand in for it.
 
 use super::Assumptions;
+use super::work::Mean;
 use crate::error::{Error, Result};
-use crate::experiment::{Experiment, ResolvedMethod};
-use crate::method::Estimate;
+use crate::experiment::Experiment;
 use crate::task::{Task, WorkedExample};
 use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId, Split, Style};
-use serde::Serialize;
 use starloop_lm::tokenizer::Tokenizer;
 use std::path::Path;
 
@@ -36,9 +35,10 @@ pub(super) struct Problems {
     /// Where counts and texts come from.
     pub source: String,
     counts_tokens: Counter,
-    sample: Vec<Problem>,
-    /// How much longer problems and completions are than the texts that are measured.
-    stretch: f64,
+    /// The problems whose texts are counted.
+    pub sample: Vec<Problem>,
+    /// How much longer problems and completions are than the texts that are counted.
+    pub stretch: f64,
 }
 
 /// How tokens are counted.
@@ -46,42 +46,6 @@ enum Counter {
     Tokenizer(Box<Tokenizer>),
     /// Letters of a token.
     Letters(f64),
-}
-
-/// Tokens of the parts of a prompt and of what follows, on average.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Lengths {
-    /// The worked examples.
-    pub worked_examples: f64,
-    /// The problem.
-    pub problem: f64,
-    /// The completion, its end token included.
-    pub completion: f64,
-}
-
-/// What a method asks and learns, at most.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Work {
-    /// Outer iterations.
-    pub iterations: u32,
-    /// Prompts, as if every problem needed a rationalization.
-    pub prompts: u64,
-    /// Tokens of all prompts.
-    pub prompt_tokens: f64,
-    /// Those of them that are not of the worked examples, which stay the same from prompt to prompt.
-    pub own_prompt_tokens: f64,
-    /// Tokens of a prompt, on average.
-    pub mean_prompt: f64,
-    /// Tokens of a completion, on average.
-    pub mean_completion: f64,
-    /// Tokens of all completions.
-    pub completion_tokens: f64,
-    /// Optimizer steps.
-    pub steps: u64,
-    /// Tokens that go through the model in training, as if every packed sequence were full.
-    pub trained_tokens: u64,
-    /// Tokens of an example that is learned, on average.
-    pub mean_example: f64,
 }
 
 impl Problems {
@@ -117,74 +81,14 @@ impl Problems {
         }
     }
 
-    fn tokens(&self, text: &str) -> Result<f64> {
+    /// Tokens of a text.
+    pub fn tokens(&self, text: &str) -> Result<f64> {
         match &self.counts_tokens {
             Counter::Letters(letters) => Ok(text.chars().count() as f64 / letters),
             Counter::Tokenizer(tokenizer) => {
                 let failed = |error: starloop_lm::Error| Error::Engine { context: "counting tokens".into(), message: error.to_string() };
                 Ok(tokenizer.encode(text, false).map_err(failed)?.len() as f64)
             }
-        }
-    }
-
-    /// Token counts of a method's texts. Where problems have no known rationale, completions are as long as those of the worked examples.
-    pub fn lengths(&self, method: &ResolvedMethod) -> Result<Lengths> {
-        let task = self.task.as_ref();
-        let style = method.method.style();
-        let (mut prompts, mut completions, mut examples) = (Mean::default(), Mean::default(), Mean::default());
-        for problem in &self.sample {
-            let worked = task.worked_examples(problem, Mode::Unhinted, style, method.settings.sampling.few_shot);
-            prompts.add(self.tokens(&task.prompt(problem, Mode::Unhinted))?);
-            let completion = match style {
-                Style::Direct => Some(task.direct_completion(problem)),
-                Style::Rationale => task.reference(problem),
-            };
-            match completion {
-                Some(completion) => completions.add(self.tokens(&completion)? + 1.0),
-                None => {
-                    for example in task.worked_examples(problem, Mode::Unhinted, style, usize::MAX) {
-                        completions.add(self.tokens(&example.completion)? + 1.0);
-                    }
-                }
-            }
-            let shown = worked.iter().map(|WorkedExample { prompt, completion }| {
-                Ok(self.tokens(prompt)? + self.tokens(completion)? + self.tokens(task.separator())?)
-            });
-            examples.add(shown.sum::<Result<f64>>()?);
-        }
-        let limit = method.settings.sampling.max_new_tokens as f64;
-        // An answer alone is as long as it is.
-        let stretch = if style == Style::Rationale { self.stretch } else { 1.0 };
-        let completion = (stretch * completions.mean_or(limit)).min(limit);
-        Ok(Lengths { worked_examples: examples.mean(), problem: self.stretch * prompts.mean(), completion })
-    }
-
-    /// What a method asks and learns, at most.
-    pub fn work(&self, method: &ResolvedMethod, lengths: &Lengths) -> Work {
-        let estimate = method.estimate(self.task.as_ref());
-        let Estimate { iterations, attempts, evaluations, steps, trained_tokens, .. } = estimate;
-        let of_the_base = self.task.evaluation_problems(method.settings.evaluation.split, 0).len() as u64;
-        let share_with_examples = match method.settings.sampling.few_shot_iterations {
-            0 => 1.0,
-            shown => f64::from(shown.min(iterations)) / f64::from(iterations.max(1)),
-        };
-        let evaluated_with = method.settings.evaluation.few_shot.map_or(share_with_examples, |examples| f64::from(u8::from(examples > 0)));
-        let of_the_tuned = evaluations.saturating_sub(of_the_base) as f64;
-        let with_examples = attempts as f64 * share_with_examples + of_the_base as f64 + of_the_tuned * evaluated_with;
-        let prompts = attempts + evaluations;
-        let own_prompt_tokens = prompts as f64 * lengths.problem;
-        let prompt_tokens = own_prompt_tokens + with_examples * lengths.worked_examples;
-        Work {
-            iterations,
-            prompts,
-            prompt_tokens,
-            own_prompt_tokens,
-            mean_prompt: prompt_tokens / (prompts as f64).max(1.0),
-            mean_completion: lengths.completion,
-            completion_tokens: prompts as f64 * lengths.completion,
-            steps,
-            trained_tokens,
-            mean_example: lengths.problem + lengths.completion,
         }
     }
 }
@@ -299,26 +203,5 @@ impl Task for Counted {
 
     fn leaks_hint(&self, completion: &str) -> bool {
         self.task.leaks_hint(completion)
-    }
-}
-
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    count: f64,
-}
-
-impl Mean {
-    fn add(&mut self, value: f64) {
-        self.sum += value;
-        self.count += 1.0;
-    }
-
-    fn mean(&self) -> f64 {
-        self.mean_or(0.0)
-    }
-
-    fn mean_or(&self, otherwise: f64) -> f64 {
-        if self.count > 0.0 { self.sum / self.count } else { otherwise }
     }
 }

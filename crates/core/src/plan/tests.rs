@@ -1,10 +1,9 @@
 //! Plans of shapes and tasks without weights and without data, against figures worked out by hand.
 
-use super::simulate::{Stage, Trials, simulate};
 use super::*;
 
 fn request(accelerators: &[Accelerator]) -> Request<'_> {
-    Request { shape: None, problems: None, accelerators, devices: 8, assumptions: Assumptions::default(), measure: false, trials: None }
+    Request { shape: None, problems: None, accelerators, devices: 8, assumptions: Assumptions::default(), measure: Measure::Nothing }
 }
 
 fn near(value: f64, expected: f64, share: f64) -> bool {
@@ -112,55 +111,4 @@ fn assumptions_are_set_by_name_and_refused_where_they_cannot_be() {
     let experiment = Experiment::load("smoke", &["model.base=bases/nothing".to_owned()]).unwrap();
     let error = plan(&experiment, &request(&[])).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("--shape FILE), or one of gpt-j-6b"), "{error}");
-}
-
-const STAGE: Stage = Stage {
-    requests: 4000,
-    replicas: 8,
-    devices_per_replica: 1,
-    at_once: 10,
-    request_seconds: 9.0,
-    devices: 8,
-    training_seconds: 7200.0,
-    steps: 100,
-    saved_every: 10,
-};
-
-#[test]
-fn where_nothing_goes_wrong_a_simulation_is_a_division() {
-    let trials = Trials { slow_share: 0.0, hours_between_failures: f64::INFINITY, length_spread: 0.0, ..Trials::default() };
-    let result = simulate(&STAGE, &trials);
-    let sampling = 4000.0 / 80.0 * 9.0 / 3600.0;
-    assert!(near(result.sampling_hours.mean, sampling, 1e-9) && near(result.shared_out_hours.ninth_tenth, sampling, 1e-9));
-    assert!(near(result.training_hours.mean, 2.0, 1e-9) && near(result.undisturbed_hours, 2.0 + sampling, 1e-9));
-    assert_eq!((result.asked_again, result.failures), (0.0, 0.0));
-}
-
-#[test]
-fn a_slow_server_takes_fewer_requests_from_one_queue_and_holds_up_all_where_they_were_shared_out() {
-    let trials =
-        Trials { slow_share: 0.2, slow_factor: 3.0, hours_between_failures: f64::INFINITY, length_spread: 0.0, ..Trials::default() };
-    let result = simulate(&STAGE, &trials);
-    let undisturbed = 4000.0 / 80.0 * 9.0 / 3600.0;
-    assert!(result.sampling_hours.mean < 1.4 * undisturbed, "{result:?}");
-    assert!(near(result.shared_out_hours.ninth_tenth, 3.0 * undisturbed, 1e-9), "{result:?}");
-    assert!(near(result.training_hours.ninth_tenth, 6.0, 1e-9), "all wait for the slowest");
-}
-
-#[test]
-fn failures_cost_what_was_under_way_and_saved_states_bound_it() {
-    let trials = Trials { slow_share: 0.0, hours_between_failures: 8.0, restart_minutes: 6.0, trials: 200, ..Trials::default() };
-    let result = simulate(&STAGE, &trials);
-    // Eight devices fail once an hour together: some two failures in two hours, each 6 minutes and half of what lies between two states.
-    let expected = 2.0 + 2.0 * (0.1 + 0.1);
-    assert!(near(result.training_hours.mean, expected, 0.1), "{result:?}");
-    // Without states, a run of two hours without a failure is awaited: mean of e^(2) - 1 hours, and restarts.
-    let expected = (f64::exp(2.0) - 1.0) * 1.1;
-    assert!(near(result.unsaved_training_hours.mean, expected, 0.25), "{result:?}");
-    let unfailing = simulate(&STAGE, &Trials { hours_between_failures: f64::INFINITY, ..trials.clone() });
-    assert!(result.asked_again > 0.0 && unfailing.asked_again == 0.0, "{result:?}");
-    assert!(result.sampling_hours.mean > unfailing.sampling_hours.mean, "{result:?} {unfailing:?}");
-    assert!(result.shared_out_hours.mean > result.sampling_hours.mean, "what was shared out waits for its own server");
-    assert_eq!(simulate(&STAGE, &trials), result, "by the seed alone");
-    assert_ne!(simulate(&STAGE, &Trials { seed: 2, ..trials }), result);
 }

@@ -1,14 +1,14 @@
 //! The policy that samples on servers that speak `OpenAI`'s completions: vLLM, `SGLang`, llama.cpp, mistral.rs, `transformers serve`.
 //!
-//! `launch.rs` starts a server for each checkpoint where the config says how, `reload.rs` makes a running one serve another; `dialect.rs`
-//! knows what each server wants to be asked, `client.rs` speaks HTTP, and `dispatch.rs` asks many at once.
+//! `launch.rs` starts a server for each checkpoint where the config says how. `reload.rs` makes a running server load another checkpoint.
+//! `dialect.rs` knows the requests that each server expects. `dispatch.rs` sends many at once, through [`crate::http`].
 
 use super::{Keep, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
 use crate::config::{ModelConfig, PromptForm, ServerKind, ServingConfig};
-use crate::error::{Error, Result};
-use client::{Client, Trouble};
+use crate::error::{Error, Result, with_causes};
+use crate::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
 use dialect::{Dialect, Prompt};
-use dispatch::{Arrival, Dispatch, Job, Manners, Outcome};
+use dispatch::{Arrival, Dispatch, Job, Manner, Outcome, Refusal};
 use launch::Server;
 use reload::{Doubt, Reloading};
 use serde_json::Value;
@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-mod client;
 mod dialect;
 mod dispatch;
 mod launch;
@@ -27,9 +26,11 @@ mod reload;
 #[cfg(test)]
 mod tests;
 
-/// A server that is not there when a checkpoint is to be sampled is waited for so long.
+/// How long to wait for a server that is not there when a checkpoint is to be sampled.
 const ABSENT: Duration = Duration::from_secs(120);
-/// How often is looked whether servers still run, and whether patience is at its end.
+/// The longest time that a busy server can ask for with `Retry-After`.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+/// Time between two looks whether servers still run, and whether the patience is over.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Samples on servers.
@@ -37,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct OpenAiPolicy {
     config: ServingConfig,
     chat: bool,
-    client: Arc<Client>,
+    client: Arc<HttpClient>,
     /// Where launched servers write what they say.
     log: PathBuf,
     served: Option<Served>,
@@ -66,7 +67,7 @@ impl OpenAiPolicy {
     /// The API key is not in the environment.
     pub fn new(config: &ServingConfig, model: &ModelConfig, log: PathBuf) -> Result<Self> {
         let key = config.api_key_env.as_ref().map(|name| api_key(name)).transpose()?;
-        let client = Client::new(key, config.in_flight, Duration::from_secs_f64(config.request_seconds));
+        let client = HttpClient::for_api(key, config.in_flight, Duration::from_secs_f64(config.request_seconds));
         Ok(OpenAiPolicy { config: config.clone(), chat: model.chat, client: Arc::new(client), log, served: None, adapter: None })
     }
 
@@ -94,7 +95,10 @@ impl OpenAiPolicy {
         if let Some(reloading) = &reloading {
             let before = self.adapter.take();
             for endpoint in &endpoints {
-                self.patiently(endpoint, || reloading.load(&self.client, endpoint, before.as_deref()).map_err(Trouble::settled))?;
+                let load = || reloading.load(&self.client, endpoint, before.as_deref());
+                // A server that is there and failed would fail again.
+                let is_absent = |failure| matches!(failure, Failure::Unreachable | Failure::Busy { .. });
+                self.patiently(endpoint, &format!("loading {} failed", reloading.directory()), load, is_absent)?;
             }
             self.adapter = reloading.adapter().map(str::to_owned);
             names = self.adapter.iter().cloned().collect();
@@ -109,15 +113,20 @@ impl OpenAiPolicy {
         Ok(Served { endpoints, model, prompts, servers, reloading })
     }
 
-    /// Puts a question to a server that may be starting, or has too much to do.
-    fn patiently<T>(&self, endpoint: &str, ask: impl Fn() -> Result<T, Trouble>) -> Result<T> {
+    /// Calls a server that may be starting or busy, again as long as `may_pass` holds of the failure. An error begins with `problem`.
+    fn patiently<T>(
+        &self,
+        endpoint: &str,
+        problem: &str,
+        call: impl Fn() -> Result<T, HttpError>,
+        may_pass: impl Fn(Failure) -> bool,
+    ) -> Result<T> {
         let (began, limit) = (Instant::now(), ABSENT.min(Duration::from_secs_f64(self.config.patience_seconds)));
         loop {
-            match ask() {
+            match call() {
                 Ok(answer) => return Ok(answer),
-                Err(Trouble::Refused(problem)) => return Err(Error::Server { endpoint: endpoint.to_owned(), problem }),
-                Err(trouble) if began.elapsed() > limit => {
-                    return Err(Error::Server { endpoint: endpoint.to_owned(), problem: trouble.message().to_owned() });
+                Err(error) if began.elapsed() > limit || !may_pass(error.failure()) => {
+                    return Err(server_error(endpoint, problem.to_owned(), Some(advised(error))));
                 }
                 Err(_) => std::thread::sleep(LOOK),
             }
@@ -131,21 +140,22 @@ impl OpenAiPolicy {
             // Its list is that of a cache on its disk; a directory is loaded when it is asked for.
             return Ok(());
         }
-        let list = self.patiently(endpoint, || match self.client.get(&format!("{}/models", endpoint.trim_end_matches('/'))) {
-            Err(Trouble::Refused(message)) if message.starts_with("HTTP 404") => Ok(Value::Null),
+        let list = || match self.client.get_json(&format!("{}/models", endpoint.trim_end_matches('/'))) {
+            Err(error) if error.status() == Some(404) => Ok(Value::Null),
             answer => answer,
-        })?;
+        };
+        let list = self.patiently(endpoint, "the list of its models cannot be read", list, |failure| failure != Failure::Permanent)?;
         let entries = list["data"].as_array().map(Vec::as_slice).unwrap_or_default();
         let names: Vec<&str> = entries.iter().flat_map(|entry| [entry["id"].as_str(), entry["root"].as_str()]).flatten().collect();
         if names.is_empty() || names.iter().any(|name| models.iter().any(|model| dialect::is_name_of(name, model))) {
             return Ok(());
         }
         let problem = format!(
-            "serves {}, and not {:?}; start it with that name, or say in policy.model which name stands for the checkpoint",
+            "serves {}, and not {:?}; start it with that name, or set policy.model to the name of the checkpoint",
             names.join(", "),
             models[0]
         );
-        Err(Error::Server { endpoint: endpoint.to_owned(), problem })
+        Err(server_error(endpoint, problem, None))
     }
 
     /// Requests in the order of their prompts, some samples of one prompt together.
@@ -184,7 +194,8 @@ impl OpenAiPolicy {
             parameters: parameters.clone(),
         };
         Box::new(move |server, job| {
-            let refused = |error: starloop_lm::Error| Trouble::Refused(error.to_string());
+            let url = &urls[server];
+            let refused = |error: starloop_lm::Error| HttpError::new(without_password(url), HttpErrorKind::Request).caused_by(error);
             let encode = |text: &str| prompts.encode(text).map_err(refused);
             let count = |text: &str| prompts.tokenizer().encode(text, false).map_err(refused).map(|ids| ids.len());
             let prompt = match form {
@@ -193,14 +204,15 @@ impl OpenAiPolicy {
             };
             let seed = job.samples.first().map_or(0, |(_, seed)| *seed);
             let put = || {
-                let answer = client.post(&urls[server], &dialect.request(&prompt, job.samples.len(), seed))?;
-                dialect.read(answer, job.samples.len())
+                let answer = client.post_json(url, &dialect.request(&prompt, job.samples.len(), seed))?;
+                let read = dialect.read(answer, job.samples.len());
+                read.map_err(|message| HttpError::new(without_password(url), HttpErrorKind::Answer(message)))
             };
             let answer = match reloading.as_deref() {
                 None => put(),
                 Some((reloading, doubts)) => {
                     let removed = doubts[server].remove(reloading, &client, &endpoints[server])?;
-                    put().inspect_err(|trouble| doubts[server].raise(trouble, reloading, removed))
+                    put().inspect_err(|error| doubts[server].raise(error, reloading, removed))
                 }
             }?;
             let prompt_tokens = match (&prompt, answer.prompt_tokens) {
@@ -229,14 +241,13 @@ impl OpenAiPolicy {
     }
 
     fn out_of_patience(&self, dispatch: &Dispatch, served: &Served) -> Error {
-        let troubles = dispatch.troubles().into_iter().zip(&served.endpoints);
-        let told: Vec<String> = troubles.filter_map(|(trouble, endpoint)| Some(format!("{endpoint}: {}", trouble?))).collect();
+        let told: Vec<String> = dispatch.last_errors().into_iter().flatten().collect();
         let problem = format!(
             "no answer for {:.0} s (policy.patience_seconds){}; what was answered is kept, and a run goes on from there with --resume",
             self.config.patience_seconds,
             if told.is_empty() { String::new() } else { format!("; {}", told.join("; ")) }
         );
-        Error::Server { endpoint: served.endpoints.join(", "), problem }
+        server_error(&served.endpoints.join(", "), problem, None)
     }
 }
 
@@ -277,8 +288,9 @@ impl Policy for OpenAiPolicy {
         let nothing = || Error::Engine { context: "sampling".to_owned(), message: "no checkpoint is loaded".to_owned() };
         let served = self.served.as_ref().ok_or_else(nothing)?;
         let (servers, ask) = (served.endpoints.len(), self.ask(served, parameters));
-        let manners = Manners { in_flight: self.config.in_flight, tries: self.config.tries };
-        let dispatch = Dispatch::begin(self.jobs(requests), servers, manners, ask)?;
+        let retry = RetryPolicy { attempts: self.config.tries, longest_retry_after: LONGEST_RETRY_AFTER };
+        let manner = Manner { in_flight: self.config.in_flight, retry };
+        let dispatch = Dispatch::begin(self.jobs(requests), servers, manner, ask)?;
         let mut samples: HashMap<usize, Sample> = HashMap::with_capacity(requests.len());
         let (mut tokens, mut last) = (0, Instant::now());
         while samples.len() < requests.len() {
@@ -293,7 +305,9 @@ impl Policy for OpenAiPolicy {
                     }
                     progress(SampleProgress { finished: samples.len() as u64, tokens });
                 }
-                Some(Outcome::Refused(request, message)) => return Err(Error::Request { request, problem: None, message }),
+                Some(Outcome::Refused(request, refusal)) => {
+                    return Err(Error::Request { request, problem: None, message: describe(refusal) });
+                }
                 None => {
                     self.check_servers()?;
                     let served = self.served.as_ref().ok_or_else(nothing)?;
@@ -311,6 +325,25 @@ fn sample(arrival: Arrival) -> Sample {
     let Arrival { choice, prompt_tokens, completion_tokens, .. } = arrival;
     let logprob = choice.logprobs.map(|logprobs| logprobs.iter().sum());
     Sample { text: choice.text, prompt_tokens, completion_tokens, finish: choice.finish, logprob }
+}
+
+/// The text of a refusal, with its causes.
+fn describe(Refusal { failures, error }: Refusal) -> String {
+    let error = with_causes(&advised(error));
+    if failures == 0 { error } else { format!("failed {failures} times, the last time: {error}") }
+}
+
+/// The error with the key of `[policy]` that may help.
+fn advised(error: HttpError) -> HttpError {
+    match (error.status(), error.failure()) {
+        (Some(401 | 403), _) => error.with_hint("the server wants an API key: policy.api_key_env names the variable that holds it"),
+        (None, Failure::Timeout) => error.with_hint("policy.request_seconds limits the time of an answer"),
+        _ => error,
+    }
+}
+
+fn server_error(endpoint: &str, problem: String, source: Option<HttpError>) -> Error {
+    Error::Server { endpoint: without_password(endpoint), problem, source: source.map(Into::into) }
 }
 
 /// The key in an environment variable.

@@ -25,13 +25,12 @@ use super::{Trainer, TrainingJob, TrainingProgress};
 use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
 use crate::metrics::TrainingMetrics;
-use crate::process::{Group, LAUNCHER_PATIENCE};
+use crate::process::{ProcessGroup, Shutdown, log_tail};
 use crate::types::Example;
 use fs_err as fs;
 use serde::Serialize;
 use starloop_lm::checkpoint::check_tuned;
 use starloop_record::training_rows::TrainingRows;
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -156,23 +155,13 @@ impl Trainer for CommandTrainer {
         let paths = self.prepare(job)?;
         let mut command = self.filled_in(&paths, job)?;
         let mut told = Told::take_up(&paths.state, progress)?;
-        let group = Group::start(&mut command, LAUNCHER_PATIENCE).map_err(|error| self.failed(format!("cannot be started: {error}")))?;
-        let mut last_lines = VecDeque::new();
-        let status = follow(group, &paths.log, |line| {
-            if line.is_output {
-                told.hear(&line.text)?;
-            }
-            if last_lines.len() == SHOWN {
-                last_lines.pop_front();
-            }
-            last_lines.push_back(String::from_utf8_lossy(&line.text).trim_end().to_owned());
-            Ok(())
-        })?;
+        let group =
+            ProcessGroup::start(&mut command, Shutdown::LAUNCHER).map_err(|error| self.failed(format!("cannot be started: {error}")))?;
+        let status = follow(group, &paths.log, |line| if line.is_output { told.hear(&line.text) } else { Ok(()) })?;
         let log = paths.log.display();
         if !status.is_some_and(|status| status.success()) {
             let how = status.map_or_else(|| "did not end".to_owned(), |status| format!("failed ({status})"));
-            let lines: Vec<String> = last_lines.into_iter().collect();
-            return Err(self.failed(format!("{how}; its output is in {log} and ends with\n{}", lines.join("\n"))));
+            return Err(self.failed(format!("{how}; its output is in {log} and ends with\n{}", log_tail(&paths.log, SHOWN))));
         }
         let metrics = told.metrics().ok_or_else(|| {
             let line = r#"{"step": 1, "loss": 2.5}"#;
@@ -214,7 +203,7 @@ fn write_pairs(path: &Path, examples: &[Example]) -> Result<()> {
 
 /// Hands on what the program prints, line by line, and keeps it in the log, until the program has ended. Where `each` fails, or this function
 /// is left in any other way, the program is stopped.
-fn follow(mut group: Group, log: &Path, mut each: impl FnMut(&Line) -> Result<()>) -> Result<Option<ExitStatus>> {
+fn follow(mut group: ProcessGroup, log: &Path, mut each: impl FnMut(&Line) -> Result<()>) -> Result<Option<ExitStatus>> {
     // A further try goes on in the same file.
     let mut log = fs::OpenOptions::new().create(true).append(true).open(log)?;
     let lines = lines_of(&mut group);
@@ -226,11 +215,11 @@ fn follow(mut group: Group, log: &Path, mut each: impl FnMut(&Line) -> Result<()
                 each(&line)?;
             }
             // All output is closed; it may go on without, or have come to its end.
-            Err(RecvTimeoutError::Disconnected) if group.ended().is_none() => std::thread::sleep(LOOK),
-            Err(RecvTimeoutError::Disconnected) => return Ok(group.ended()),
+            Err(RecvTimeoutError::Disconnected) if group.status().is_none() => std::thread::sleep(LOOK),
+            Err(RecvTimeoutError::Disconnected) => return Ok(group.status()),
             Err(RecvTimeoutError::Timeout) => {
-                if group.ended().is_some() && ended.get_or_insert_with(Instant::now).elapsed() > LAST_LINES {
-                    return Ok(group.ended());
+                if group.status().is_some() && ended.get_or_insert_with(Instant::now).elapsed() > LAST_LINES {
+                    return Ok(group.status());
                 }
             }
         }
@@ -238,7 +227,7 @@ fn follow(mut group: Group, log: &Path, mut each: impl FnMut(&Line) -> Result<()
 }
 
 /// The lines of both outputs as they come.
-fn lines_of(group: &mut Group) -> Receiver<Line> {
+fn lines_of(group: &mut ProcessGroup) -> Receiver<Line> {
     let (sender, lines) = channel();
     let program = group.leader();
     if let Some(output) = program.stdout.take() {

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod agreement;
-mod completions;
 mod chain;
+mod completions;
 mod config;
 mod doubles;
 mod embedded;

@@ -114,7 +114,8 @@ fn a_trainer_that_learns_from_examples_alone_says_so() {
         let run = bench.run(method, &only(method, &[]), false).map(|_| bench.open(method)).unwrap();
         let data = TrainingData::of_rows(run.iteration(method, 1).training_rows().unwrap().unwrap(), loss(method));
         let (here, settings) = (Path::new("."), TrainingConfig::default());
-        let job = TrainingJob { base: here, data: &data, anchor: None, settings: &settings, steps: 1, seed: 0, output: here, scratch: here };
+        let job =
+            TrainingJob { base: here, data: &data, anchor: None, settings: &settings, steps: 1, seed: 0, output: here, scratch: here };
         let error = CommandTrainer::new(vec!["true".into()], false).train(&job, &mut |_| {}).err().unwrap();
         assert!(error.is_usage() && error.to_string().contains("does not support learning from"), "{error}");
     }

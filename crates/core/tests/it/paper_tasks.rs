@@ -8,10 +8,10 @@ use starloop_core::error::Result;
 use starloop_core::method_run::Parts;
 use starloop_core::metrics::{IterationMetrics, TrainingMetrics};
 use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
-use starloop_record::info::Inputs;
 use starloop_core::task::Task;
 use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
 use starloop_core::types::{Example, FinishReason, GradedAttempt, Mode, ProblemId, Reading, Split};
+use starloop_record::info::Inputs;
 use std::path::Path;
 
 /// A kind of task, with small files of its own.

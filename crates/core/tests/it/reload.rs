@@ -4,8 +4,8 @@ use crate::completions::{Act, Asked, Completions, completion};
 use crate::doubles::complete;
 use crate::serving::{bench, faultless, policy, requests, results, right_answer, run, sample, served};
 use serde_json::{Value, json};
+use starloop_core::error::{Error, Result, with_causes};
 use starloop_core::experiment::Experiment;
-use starloop_core::error::{Error, Result};
 use starloop_core::policy::openai::OpenAiPolicy;
 use starloop_core::policy::{Policy, Sample, SampleRequest};
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ fn a_running_server_is_told_to_load_each_checkpoint() {
     let made = bench.place.path().join("reloaded/star/iter-001/checkpoint");
     assert_eq!(lines, [expected(&bench.place.path().join("base")), expected(&made)]);
     let reload = format!("policy.reload={}", json!(["sh", "-c", "echo it is too large >&2; exit 1"]));
-    let error = run(&bench, "failed", &served(&[&server.endpoint], &[&reload]), false).err().unwrap().to_string();
+    let error = with_causes(&run(&bench, "failed", &served(&[&server.endpoint], &[&reload]), false).err().unwrap());
     assert!(error.contains("sh failed (exit status: 1) and said: it is too large"), "{error}");
 }
 
@@ -210,7 +210,7 @@ fn refusal(recipe: &str, checkpoint: &Path, other: impl Fn(&Asked) -> Act + Send
     let error = policy.load(checkpoint).err().unwrap();
     assert!(matches!(error, Error::Server { .. }) && error.to_string().contains(&server.endpoint), "{error}");
     assert!(server.models().is_empty(), "nothing is sampled");
-    error.to_string()
+    with_causes(&error)
 }
 
 #[test]
@@ -293,6 +293,6 @@ fn a_server_that_loads_by_name_is_asked_by_the_directory_and_noticed_when_it_ans
     assert_eq!(without(results(&bench, "named")), without(whole));
     // It keeps to the model that it had loaded first.
     let stuck = Completions::start(move |asked| untold(completion(asked, "x", -1.0), &json!("/models/first")));
-    let error = run(&bench, "stuck", &by_name(&stuck), false).err().unwrap().to_string();
+    let error = with_causes(&run(&bench, "stuck", &by_name(&stuck), false).err().unwrap());
     assert!(error.contains("failed 2 times") && error.contains("of the model \"/models/first@main\""), "{error}");
 }

@@ -123,7 +123,8 @@ fn a_failure_and_a_death_among_several_methods() {
 #[test]
 fn a_death_around_the_final_figure() {
     let bench = Bench::new();
-    let experiment = experiment(&["run=['star']", "evaluation.final_split=test", "methods.star.iterations=2", "training.keep_checkpoints=1"]);
+    let experiment =
+        experiment(&["run=['star']", "evaluation.final_split=test", "methods.star.iterations=2", "training.keep_checkpoints=1"]);
     bench.run("whole", &experiment, false).unwrap();
     let whole = bench.snapshot("whole");
     let finals = ["star/final/metrics.json", "star/final/eval.jsonl", "star/iter-002/metrics.json"];

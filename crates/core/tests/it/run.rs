@@ -4,9 +4,9 @@ use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, e
 use starloop_core::error::Error;
 use starloop_core::event::Event;
 use starloop_core::likelihood;
-use starloop_record::info::RunStatus;
 use starloop_core::task::Task;
 use starloop_core::types::{Mode, Split};
+use starloop_record::info::RunStatus;
 use std::collections::HashSet;
 
 #[test]
@@ -127,7 +127,8 @@ fn nothing_solved_is_an_error_that_says_what_to_try() {
 fn a_loss_that_is_no_number_stops_the_run_and_leaves_no_checkpoint() {
     let bench = Bench::new();
     let mut trainer = ToyTrainer { diverges: true, ..ToyTrainer::default() };
-    let error = bench.run_with("toy", &experiment(&[]), false, &mut ToyPolicy::default(), &mut trainer, &mut Watcher::default()).err().unwrap();
+    let error =
+        bench.run_with("toy", &experiment(&[]), false, &mut ToyPolicy::default(), &mut trainer, &mut Watcher::default()).err().unwrap();
     assert!(matches!(&error, Error::NotFinite { place, .. } if place == "direct, iteration 1"), "{error}");
     assert!(!bench.open("toy").iteration("direct", 1).checkpoint().exists());
     // What was finished before is kept, and the run goes on from it.

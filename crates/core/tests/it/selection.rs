@@ -2,8 +2,8 @@
 
 use crate::doubles::Numbers;
 use starloop_core::error::Error;
-use starloop_core::task::Task;
 use starloop_core::selection::{Round, Same, Selection, SelectionRules, select};
+use starloop_core::task::Task;
 use starloop_core::types::{Attempt, Example, GradedAttempt, Mode, Problem, Split, Verdict};
 use starloop_record::Outcome;
 use starloop_record::training_rows::TrainingRows;

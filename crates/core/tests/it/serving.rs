@@ -4,7 +4,7 @@ use crate::completions::{Act, Asked, Completions, completion, serve_alone};
 use crate::doubles::{Bench, ToyTrainer, Watcher, complete, experiment};
 use serde_json::json;
 use starloop_core::config::PolicyConfig;
-use starloop_core::error::{Error, Result};
+use starloop_core::error::{Error, Result, with_causes};
 use starloop_core::experiment::Experiment;
 use starloop_core::method_run::Parts;
 use starloop_core::metrics::TrainingMetrics;
@@ -210,7 +210,7 @@ fn a_server_that_restarts_and_one_that_is_dead_cost_time_alone() {
     run(&bench, "restarted", &experiment, false).unwrap();
     assert_eq!(results(&bench, "restarted"), whole);
     let experiment = served(&[&dead], &["policy.patience_seconds=1"]);
-    let error = run(&bench, "dead", &experiment, false).err().unwrap().to_string();
+    let error = with_causes(&run(&bench, "dead", &experiment, false).err().unwrap());
     assert!(error.starts_with(&dead) && error.contains("cannot be reached"), "{error}");
 }
 
@@ -284,7 +284,7 @@ fn what_will_never_be_answered_stops_the_run_and_says_why() {
         let mut policy = loaded(&bench, &served(&[&server.endpoint], further));
         let error = sample(&mut policy, &requests(5)).err().unwrap();
         assert!(matches!(error, Error::Request { .. } | Error::Server { .. }), "{error}");
-        error.to_string()
+        with_causes(&error)
     };
     let said = told(&[], |_| Act::Status(404, "", "no such model".into()));
     assert!(said.contains("HTTP 404: no such model"), "{said}");
@@ -310,7 +310,7 @@ fn a_key_comes_from_the_environment_and_is_shown_to_the_server_alone() {
         _ => right_answer(asked),
     });
     let experiment = served(&[&server.endpoint], &["policy.api_key_env=PATH"]);
-    let error = run(&bench, "keyed", &experiment, false).err().unwrap().to_string();
+    let error = with_causes(&run(&bench, "keyed", &experiment, false).err().unwrap());
     assert!(error.contains("HTTP 401: the key [API key] is not valid") && error.contains("policy.api_key_env"), "{error}");
     assert!(server.keys().iter().all(|key| *key == Some(format!("Bearer {secret}"))));
     let mut files = bench.snapshot("keyed");
@@ -353,7 +353,7 @@ fn a_server_is_started_for_each_checkpoint_and_stopped_with_all_that_it_started(
         experiment(&[&["run=['star']", "methods.star.iterations=1", "policy.kind=openai", &launch], further].concat())
     };
     let never_healthy = launched(&["policy.start_seconds=2", "policy.health=/nothing"]);
-    let error = run(&bench, "unhealthy", &never_healthy, false).err().unwrap().to_string();
+    let error = with_causes(&run(&bench, "unhealthy", &never_healthy, false).err().unwrap());
     assert!(error.contains("does not serve after 2 s") && error.contains("server.log") && error.contains("running 1 test"), "{error}");
     assert_gone(&pids);
     std::fs::remove_file(&pids).unwrap();
@@ -369,11 +369,11 @@ fn a_server_is_started_for_each_checkpoint_and_stopped_with_all_that_it_started(
 fn a_server_that_ends_is_told_with_its_last_words() {
     let bench = bench();
     let ends = format!("policy.launch={}", json!(["sh", "-c", "echo no such device >&2; exit 3 # {port} {checkpoint}"]));
-    let error = run(&bench, "ended", &experiment(&["policy.kind=openai", &ends]), false).err().unwrap().to_string();
+    let error = with_causes(&run(&bench, "ended", &experiment(&["policy.kind=openai", &ends]), false).err().unwrap());
     assert!(error.contains("ended (exit status: 3)") && error.ends_with("server.log:\nno such device"), "{error}");
     let absent = format!("policy.launch={}", json!(["/nowhere/serve", "{port}", "{checkpoint}"]));
-    let error = run(&bench, "absent", &experiment(&["policy.kind=openai", &absent]), false).err().unwrap().to_string();
-    assert!(error.contains("exit status 127: no such program") && error.contains("/nowhere/serve"), "{error}");
+    let error = with_causes(&run(&bench, "absent", &experiment(&["policy.kind=openai", &absent]), false).err().unwrap());
+    assert!(error.contains("cannot be started (policy.launch): /nowhere/serve: No such file"), "{error}");
 }
 
 /// Waits until none of the processes whose numbers stand in a file is there, or merely unburied.

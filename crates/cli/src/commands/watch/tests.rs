@@ -111,7 +111,7 @@ fn a_screen_tells_where_the_run_is() {
             "star, iteration 2 of at most 5: fine-tuning, 80 steps",
             "≈ 25%, ≈ 30 s left",
             "sampling",
-            "90.0k  10.0k    9 s",
+            "90.0k  10.0k    9.0 s",
             "1 of 5       75.0% dev",
             "not begun",
             "accuracy, %",

@@ -1,9 +1,8 @@
-//! What each server wants to be asked, and how its answer is read.
+//! The request that each server expects, and how its answer is read.
 //!
-//! Sampling parameters are always all sent, at the values that change nothing where the config wants nothing: servers have defaults of their
-//! own (llama.cpp's `top_k` is 40 and its `min_p` 0.05, vLLM takes them from the checkpoint's `generation_config.json`).
+//! Every request sends all sampling parameters, unset ones at neutral values, because servers have different defaults: llama.cpp's `top_k` is
+//! 40 and its `min_p` 0.05, vLLM takes them from the checkpoint's `generation_config.json`.
 
-use super::client::Trouble;
 use crate::config::{ServerKind, ServingConfig};
 use crate::policy::SamplingParameters;
 use crate::types::FinishReason;
@@ -110,19 +109,20 @@ impl Dialect {
     }
 
     /// Reads an answer to a request for `n` completions.
-    pub(super) fn read(&self, answer: Value, n: usize) -> Result<Answer, Trouble> {
-        let failed = |message: String| Trouble::Failed(message);
-        let raw: Raw = serde_json::from_value(answer).map_err(|error| failed(format!("the answer is none to a completion ({error})")))?;
-        if let Some(other) = raw.model.filter(|name| !is_name_of(name, &self.model)) {
-            return Err(failed(format!("the answer is of the model {other:?}, and not of {:?}", self.model)));
+    ///
+    /// # Errors
+    /// The answer does not answer such a request. The text says why.
+    pub(super) fn read(&self, answer: Completions, n: usize) -> Result<Answer, String> {
+        if let Some(other) = answer.model.filter(|name| !is_name_of(name, &self.model)) {
+            return Err(format!("the answer is of the model {other:?}, expected {:?}", self.model));
         }
-        if raw.choices.is_empty() {
-            return Err(failed("the answer holds no completion".to_owned()));
+        if answer.choices.is_empty() {
+            return Err("the answer holds no completion".to_owned());
         }
-        let mut choices = raw.choices;
+        let mut choices = answer.choices;
         choices.sort_by_key(|choice| choice.index);
-        let choices = choices.into_iter().take(n).map(|choice| self.choice(choice)).collect::<Result<_, _>>().map_err(failed)?;
-        let usage = raw.usage.unwrap_or_default();
+        let choices = choices.into_iter().take(n).map(|choice| self.choice(choice)).collect::<Result<_, _>>()?;
+        let usage = answer.usage.unwrap_or_default();
         Ok(Answer { choices, prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens })
     }
 
@@ -165,8 +165,9 @@ fn logprobs(raw: Option<RawLogprobs>) -> Result<Vec<f64>, String> {
     listed.and_then(|values| values.into_iter().collect::<Option<Vec<f64>>>()).ok_or_else(missing)
 }
 
-#[derive(Deserialize)]
-struct Raw {
+/// The body of an answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct Completions {
     #[serde(default)]
     model: Option<String>,
     choices: Vec<RawChoice>,
@@ -174,7 +175,7 @@ struct Raw {
     usage: Option<Usage>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct RawChoice {
     #[serde(default)]
     index: usize,
@@ -186,7 +187,7 @@ struct RawChoice {
 }
 
 /// `OpenAI`'s lists for completions, or its objects for chats, which llama.cpp gives for both.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct RawLogprobs {
     #[serde(default)]
     token_logprobs: Option<Vec<Option<f64>>>,
@@ -194,12 +195,12 @@ struct RawLogprobs {
     content: Option<Vec<RawToken>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct RawToken {
     logprob: Option<f64>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Usage {
     #[serde(default)]
     prompt_tokens: Option<usize>,

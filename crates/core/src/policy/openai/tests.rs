@@ -1,12 +1,10 @@
 //! What servers are asked, and how their answers are read.
 
-use super::client::{Client, Trouble};
 use super::dialect::{Answer, Choice, Dialect, Prompt};
 use crate::config::ServerKind;
 use crate::policy::SamplingParameters;
 use crate::types::FinishReason;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 fn dialect(server: ServerKind, temperature: f64, top_k: usize) -> Dialect {
     let parameters = SamplingParameters { temperature, top_k, top_p: 1.0, max_new_tokens: 9, stop_strings: vec!["\n\n".into()] };
@@ -64,7 +62,10 @@ fn choice(text: &str, finish: FinishReason, logprobs: &[f64]) -> Choice {
 
 #[test]
 fn answers_are_read_in_either_form_and_in_order() {
-    let read = |answer: Value| dialect(ServerKind::OpenAi, 0.0, 0).read(answer, 2);
+    let read = |answer: Value| {
+        let answer = serde_json::from_value(answer).map_err(|error| error.to_string())?;
+        dialect(ServerKind::OpenAi, 0.0, 0).read(answer, 2)
+    };
     let body = json!({
         "model": "m@main", "usage": { "prompt_tokens": 4, "completion_tokens": 5, "total_tokens": 9 },
         "choices": [
@@ -79,8 +80,7 @@ fn answers_are_read_in_either_form_and_in_order() {
     for (answer, reason) in [
         (json!({ "choices": [] }), "no completion"),
         (json!({ "error": "busy" }), "missing field `choices`"),
-        (json!([1, 2]), "none to a completion"),
-        (json!({ "model": "m2", "choices": [good] }), "the model \"m2\", and not of \"m\""),
+        (json!({ "model": "m2", "choices": [good] }), "the model \"m2\", expected \"m\""),
         (json!({ "choices": [{ "text": "a", "finish_reason": null }] }), "for the reason \"none\""),
         (json!({ "choices": [{ "text": "a", "finish_reason": "stop" }] }), "policy.logprobs = false"),
         (
@@ -89,7 +89,7 @@ fn answers_are_read_in_either_form_and_in_order() {
         ),
     ] {
         let said = read(answer);
-        assert!(matches!(&said, Err(Trouble::Failed(message)) if message.contains(reason)), "{reason}: {said:?}");
+        assert!(matches!(&said, Err(message) if message.contains(reason)), "{reason}: {said:?}");
     }
 }
 
@@ -97,15 +97,8 @@ fn answers_are_read_in_either_form_and_in_order() {
 fn what_a_server_generates_behind_a_stop_string_does_not_count() {
     let dialect = Dialect { stop_at_server: false, ..dialect(ServerKind::Transformers, 0.0, 0) };
     assert!(dialect.request(&Prompt::Text("a"), 1, 3).get("stop").is_none());
-    let answer = dialect.read(json!({ "choices": [{ "text": "a\n\nb", "finish_reason": "length" }] }), 1);
+    let answer = serde_json::from_value(json!({ "choices": [{ "text": "a\n\nb", "finish_reason": "length" }] }));
+    let answer = dialect.read(answer.expect("an answer"), 1);
     let choice = Choice { text: "a".into(), finish: FinishReason::Stop, logprobs: None, is_cut_here: true };
     assert_eq!(answer.map(|answer| answer.choices), Ok(vec![choice]));
-}
-
-#[test]
-fn a_key_is_in_no_message() {
-    let client = Client::new(Some("sk-secret".into()), 1, Duration::from_secs(1));
-    assert_eq!(format!("{client:?}"), "Client { key: Some(\"...\"), .. }");
-    let trouble = client.get("ftp://sk-secret@nowhere/").err();
-    assert!(trouble.as_ref().is_some_and(|trouble| !trouble.message().contains("sk-secret")), "{trouble:?}");
 }

@@ -2,8 +2,8 @@
 //! was changed beforehand.
 
 use super::*;
-use crate::selection::TrainingData;
 use crate::process::tests::is_running;
+use crate::selection::TrainingData;
 use crate::types::{Mode, ProblemId};
 use starloop_lm::checkpoint::Checkpoint;
 use starloop_lm::weights::Values;
