@@ -9,7 +9,8 @@ use crate::types::ProblemId;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use starloop_lm::lora::{self, Lora};
+use starloop_lm::files::peft;
+use starloop_lm::lora::Lora;
 use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
 use starloop_lm::train::{self, Decay, Document, Hyperparameters, PackedEpochs, StepReport, TrainingSession, Unit};
@@ -101,7 +102,7 @@ fn save(model: &LanguageModel, job: &Training<'_>) -> starloop_lm::Result<()> {
     if model.spec().adapters.is_none() {
         return model.save(job.output).map(drop);
     }
-    let base = if lora::is_adapter(job.start) { lora::base_of(job.start)? } else { job.start.to_owned() };
+    let base = if peft::is_adapter(job.start) { peft::base_of(job.start)? } else { job.start.to_owned() };
     model.save_adapter(job.output, &base).map(drop)
 }
 
