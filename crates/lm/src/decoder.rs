@@ -181,6 +181,7 @@ pub(crate) struct Pass<'a, K: Kernels> {
     dropout: Dropout,
 }
 
+#[expect(clippy::expl_impl_clone_on_copy, reason = "the derived one would need a device that can be copied")]
 impl<K: Kernels> Clone for Pass<'_, K> {
     fn clone(&self) -> Self {
         *self

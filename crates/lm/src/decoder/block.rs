@@ -29,7 +29,7 @@ pub enum Norms {
         /// Before the feed-forward.
         feed_forward: Norm,
     },
-    /// `x += m(mixer(x)); x += f(feed_forward(x))` (OLMo 2).
+    /// `x += m(mixer(x)); x += f(feed_forward(x))` (`OLMo` 2).
     Post {
         /// After the mixer.
         mixer: Norm,
@@ -207,11 +207,10 @@ impl Block {
     }
 
     /// Makes of the rows of `stream` the stream that leaves the block, `next`.
-    #[expect(clippy::too_many_arguments, reason = "a block's input, output and memory")]
     pub(super) fn forward<K: Kernels>(
         &self,
         pass: Pass<'_, K>,
-        sequences: Sequences<'_, K>,
+        sequences: &mut Sequences<'_, K>,
         stream: &K::Buffer,
         next: &mut K::Buffer,
         state: &mut BlockState<K::Buffer>,

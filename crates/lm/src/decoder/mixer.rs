@@ -105,7 +105,7 @@ impl Mixer {
     pub(crate) fn forward<K: Kernels>(
         &self,
         pass: Pass<'_, K>,
-        sequences: Sequences<'_, K>,
+        sequences: &mut Sequences<'_, K>,
         x: &K::Buffer,
         state: &mut MixerState<K::Buffer>,
         write: Write,

@@ -94,7 +94,7 @@ impl<K: Kernels> Decoder<K> {
         let StepState { stream, next, block: kept, scratch, .. } = state;
         self.embed(&rows.tokens, &rows.paged.positions, stream);
         for (block, cache) in self.spec.blocks.iter().zip(blocks) {
-            block.forward(pass, Sequences::Cached(&rows.paged, cache), stream, next, kept, scratch);
+            block.forward(pass, &mut Sequences::Cached(&rows.paged, cache), stream, next, kept, scratch);
             std::mem::swap(stream, next);
         }
         self.sampled_logits(&rows.sampled, cache, logits);

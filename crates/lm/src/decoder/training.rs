@@ -196,7 +196,7 @@ impl<K: Kernels> Decoder<K> {
         let at = memory.state_of(block);
         let TrainingMemory { streams, states, scratch, .. } = memory;
         let (before, after) = streams.split_at_mut(block + 1);
-        let sequences = Sequences::Packed(batch);
+        let sequences = &mut Sequences::Packed(batch);
         self.spec.blocks[block].forward(pass, sequences, &before[block], &mut after[0], &mut states[at], scratch);
     }
 

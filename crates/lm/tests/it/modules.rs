@@ -124,7 +124,9 @@ fn circle(graph: &Graph) -> Vec<String> {
             break;
         }
         left.retain(|module, _| !done.contains(module));
-        left.values_mut().for_each(|imports| imports.retain(|import| !done.contains(import)));
+        for imports in left.values_mut() {
+            imports.retain(|import| !done.contains(import));
+        }
     }
     // Each module that is left imports another one that is left.
     let mut path: Vec<String> = left.keys().take(1).cloned().collect();

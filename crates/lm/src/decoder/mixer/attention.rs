@@ -146,7 +146,7 @@ impl SelfAttention {
     pub(super) fn forward<K: Kernels>(
         &self,
         pass: Pass<'_, K>,
-        sequences: Sequences<'_, K>,
+        sequences: &mut Sequences<'_, K>,
         x: &K::Buffer,
         state: &mut AttentionState<K::Buffer>,
         write: Write,
