@@ -16,13 +16,13 @@ pub use policy_gradient::{LengthNormalization, PolicyGradient, Rewarded};
 pub use preference::{Pair, Preference};
 pub use schedule::{Decay, Schedule};
 
-use crate::arch::ParameterSpec;
-use crate::checkpoint::{read_vectors, write_vectors};
 use crate::decoder::{Decoder, Packed, TrainingMemory, downloaded};
 use crate::error::{Error, Result};
+use crate::files::checkpoint::{read_vectors, write_vectors};
 use crate::kernels::{AdamWStep, Cpu, Kernels};
 use crate::memory::{self, BESIDES, Job, needs};
 use crate::model::LanguageModel;
+use crate::weights::ParameterSpec;
 use serde_json::{Map, json};
 use std::path::Path;
 

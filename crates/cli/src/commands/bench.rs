@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return print_product(product.measure(), arguments.json);
     }
     let model = if mode == "sample" { Model::find(job.model())?.load()? } else { shape.model()? };
-    let parameters = model.spec().parameters.iter().map(starloop_lm::arch::ParameterSpec::len).sum();
+    let parameters = model.spec().parameter_count();
     let (mut timing, tenths) = match mode.as_str() {
         "train" => (train(model, shape, *steps)?, Vec::new()),
         "decode" => (decode(&model, shape, *steps)?, Vec::new()),

@@ -117,6 +117,7 @@ fn print_info(info: &Info) -> Result<()> {
         job(format!("full fine-tuning, {} tokens", info.tokens), needs(&spec, training(false), width)),
         job("  activations recomputed".into(), needs(&spec, training(true), width)),
     ];
+    let size_of = |key: &str| spec.size(key).unwrap_or_default();
     let report = Report {
         family: config["model_type"].as_str().unwrap_or_default().to_owned(),
         parameters: spec.parameter_count(),
@@ -124,11 +125,11 @@ fn print_info(info: &Info) -> Result<()> {
         file_bytes,
         vocabulary: spec.vocabulary,
         hidden: spec.hidden,
-        layers: spec.layers.len(),
-        heads: spec.heads.query,
-        key_value_heads: spec.heads.key_value,
-        head_dim: spec.heads.dim,
-        intermediate: spec.intermediate,
+        layers: spec.blocks.len(),
+        heads: size_of("num_attention_heads"),
+        key_value_heads: size_of("num_key_value_heads"),
+        head_dim: size_of("head_dim"),
+        intermediate: size_of("intermediate_size"),
         context: spec.context,
         tied_head: spec.tied(),
         memory,

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use fs_err as fs;
 use serde_json::Value;
-use starloop_lm::lora::{ADAPTER_CONFIG, is_adapter};
+use starloop_lm::files::peft::{ADAPTER_CONFIG, is_adapter};
 use std::path::{Component, Path, PathBuf};
 
 /// The key of `adapter_config.json` that names the base.

@@ -3,7 +3,7 @@
 use crate::config::{Config, LoraConfig};
 use crate::error::{Error, Result};
 use serde::Serialize;
-use starloop_lm::arch::DecoderSpec;
+use starloop_lm::decoder::DecoderSpec;
 use starloop_lm::engine::EngineLimits;
 use starloop_lm::lora::Lora;
 use starloop_lm::memory::{Job, MemoryNeeds, budget, needs};

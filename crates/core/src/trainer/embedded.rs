@@ -9,7 +9,8 @@ use crate::types::{Example, ProblemId};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use starloop_lm::lora::{self, Lora};
+use starloop_lm::files::peft;
+use starloop_lm::lora::Lora;
 use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
 use starloop_lm::train::{self, Decay, Document, Hyperparameters, PackedEpochs, StepReport, TrainingSession, Unit};
@@ -105,7 +106,7 @@ fn save(model: &LanguageModel, job: &TrainingJob<'_>) -> starloop_lm::Result<()>
     if model.spec().adapters.is_none() {
         return model.save(job.output).map(drop);
     }
-    let base = if lora::is_adapter(job.base) { lora::base_of(job.base)? } else { job.base.to_owned() };
+    let base = if peft::is_adapter(job.base) { peft::base_of(job.base)? } else { job.base.to_owned() };
     model.save_adapter(job.output, &base).map(drop)
 }
 

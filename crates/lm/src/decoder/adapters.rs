@@ -1,9 +1,9 @@
 //! Low-rank adapters beside the weights, forward and backward: `out += scale · B · A · dropped(x)`.
 
 use super::Decoder;
-use crate::arch::ParameterSpec;
 use crate::kernels::{Columns, Kernels, Product};
 use crate::lora::Adapter;
+use crate::weights::ParameterSpec;
 
 /// The seed of what is dropped of the adapters' inputs; nothing is where there is none.
 pub(super) type Dropout = Option<u64>;

@@ -1,7 +1,6 @@
 //! Bounds on a step's work and on memory, and the bounds that fit a budget.
 
-use crate::arch::DecoderSpec;
-use crate::decoder::{CachePrecision, Decoder};
+use crate::decoder::{CachePrecision, Decoder, DecoderSpec};
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
 use crate::memory::{BESIDES, Job, needs};

@@ -1,7 +1,7 @@
 //! Stop strings: found while generating, cut from the text at the end.
 
 use crate::error::Result;
-use crate::tokenizer::Tokenizer;
+use crate::files::tokenizer::Tokenizer;
 
 /// Whether the generated text holds a stop string that its latest token completed.
 pub(super) fn reached(tokenizer: &Tokenizer, prompt: &[u32], generated: &[u32], stops: &[String]) -> Result<bool> {

@@ -2,7 +2,7 @@
 
 use crate::fixture::{self, FIXTURES};
 use starloop_lm::Decoder;
-use starloop_lm::decoder::{Packed, TrainingMemory};
+use starloop_lm::decoder::{Mixer, Packed, TrainingMemory};
 use starloop_lm::kernels::Cpu;
 use starloop_lm::train::{Decay, Document, Hyperparameters, PackedEpochs, Schedule, TrainingSession};
 use starloop_lm::weights::Values;
@@ -68,7 +68,8 @@ fn recomputation_changes_no_bit() {
 #[test]
 fn a_window_slides_over_documents_longer_than_a_tile() {
     let model = fixture::model("mistral");
-    let window = model.spec().layers[0].window.unwrap();
+    let Mixer::Attention(attention) = &model.spec().blocks[0].mixer;
+    let window = attention.scores.window.unwrap();
     let document: Vec<u32> = (0..100).map(|i| (1 + (i * 17 + i * i) % 60) as u32).collect();
     let losses = |document: &[u32]| {
         let packed = Packed::new(&[Document::whole(document.to_vec())]);

@@ -5,7 +5,7 @@ use crate::config::{Recipe, Reload};
 use crate::error::Result;
 use crate::http::{Failure, HttpClient, HttpError, HttpErrorKind, without_password};
 use serde_json::{Value, json};
-use starloop_lm::lora::is_adapter;
+use starloop_lm::files::peft::is_adapter;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};

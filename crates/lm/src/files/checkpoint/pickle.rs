@@ -390,7 +390,7 @@ mod tests {
 
     #[test]
     fn no_damage_to_a_pickle_ends_the_process() {
-        let archive = include_bytes!("../../../../fixtures/torch/plain.bin");
+        let archive = include_bytes!("../../../../../fixtures/torch/plain.bin");
         let mut pickle = Vec::new();
         zip::ZipArchive::new(Cursor::new(archive)).unwrap().by_name("plain/data.pkl").unwrap().read_to_end(&mut pickle).unwrap();
         let whole = tensors(&pickle).unwrap();

@@ -2,12 +2,12 @@
 //! fit into this machine's memory can be checked on it.
 
 use super::source::{StoredTensor, TensorSource};
-use super::{CONFIG, base_prefix, read_config, read_parameters, read_tensor, refuse_extra, weights_sha256};
-use crate::arch::{DecoderSpec, TensorSpec};
+use super::{CONFIG, base_prefix, read_config, read_tensor, refuse_extra, weights_sha256};
+use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
-use crate::lora::{self, ADAPTER_WEIGHTS};
-use crate::tokenizer::Tokenizer;
-use crate::weights::Values;
+use crate::files::peft;
+use crate::files::tokenizer::Tokenizer;
+use crate::weights::{TensorSpec, Values};
 use std::path::{Path, PathBuf};
 
 /// Checks what a fine-tuning of `base` has written into `tuned`: a checkpoint of the same decoder and the same tokenizer, or an adapter of
@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// The first of these that does not hold, with the file, key or tensor.
 pub fn check_tuned(base: &Path, tuned: &Path) -> Result<()> {
-    let root = if lora::is_adapter(base) { lora::base_of(base)? } else { base.to_owned() };
-    if lora::is_adapter(tuned) { check_adapter(base, &root, tuned) } else { check_whole(base, &root, tuned) }
+    let root = if peft::is_adapter(base) { peft::base_of(base)? } else { base.to_owned() };
+    if peft::is_adapter(tuned) { check_adapter(base, &root, tuned) } else { check_whole(base, &root, tuned) }
 }
 
 fn check_whole(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
@@ -36,7 +36,7 @@ fn check_whole(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
 }
 
 fn check_adapter(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
-    let (settings, named) = lora::read_config(tuned)?;
+    let (settings, named) = peft::read_config(tuned)?;
     let real = |path: &Path| fs_err::canonicalize(path);
     if real(&named)? != real(root)? {
         let problem = format!("names {} as its base, but it was to be trained on {}", named.display(), root.display());
@@ -45,7 +45,7 @@ fn check_adapter(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
     let spec = spec_of(root)?;
     let first = spec.parameters.len();
     let adapted = spec.adapted(&settings)?;
-    let values = read_parameters(&tuned.join(ADAPTER_WEIGHTS), &adapted.parameters[first..])?;
+    let values = peft::read_weights(tuned, &adapted.parameters[first..])?;
     if base != root && weights_sha256(base)? == weights_sha256(tuned)? {
         return Err(untrained(tuned, "every weight is what it was in the adapter that it starts from"));
     }
@@ -72,19 +72,7 @@ fn untrained(path: &Path, what: &str) -> Error {
 /// The first difference by its key's name, or else that there is one.
 fn same_decoder(before: &DecoderSpec, after: &DecoderSpec, tuned: &Path) -> Result<()> {
     let path: PathBuf = tuned.join(CONFIG);
-    let sizes = |spec: &DecoderSpec| {
-        [
-            ("vocab_size", spec.vocabulary),
-            ("hidden_size", spec.hidden),
-            ("num_hidden_layers", spec.layers.len()),
-            ("num_attention_heads", spec.heads.query),
-            ("num_key_value_heads", spec.heads.key_value),
-            ("intermediate_size", spec.intermediate),
-            ("max_position_embeddings", spec.context),
-            ("tie_word_embeddings", usize::from(spec.tied())),
-        ]
-    };
-    for ((key, then), (_, now)) in sizes(before).into_iter().zip(sizes(after)) {
+    for ((key, then), (_, now)) in before.sizes().zip(after.sizes()) {
         if then != now {
             return Err(Error::ConfigKey { path, key: key.into(), problem: format!("is {now}, but {then} in the base") });
         }

@@ -2,9 +2,8 @@
 
 use super::WEIGHTS;
 use super::index::ShardIndex;
-use crate::arch::{ParameterSpec, TensorSpec};
 use crate::error::{Error, Result};
-use crate::weights::{HalfKind, Halves, Values};
+use crate::weights::{HalfKind, Halves, ParameterSpec, TensorSpec, Values};
 use safetensors::tensor::View;
 use safetensors::{Dtype, SafeTensorError};
 use std::borrow::Cow;
@@ -33,7 +32,7 @@ pub(super) fn write_weights(dir: &Path, parameters: &[ParameterSpec], values: &[
 }
 
 /// Writes and syncs parameters as one file with a note.
-pub(crate) fn write_parameters(path: &Path, parameters: &[ParameterSpec], values: &[Values], note: (&str, String)) -> Result<()> {
+pub(in crate::files) fn write_parameters(path: &Path, parameters: &[ParameterSpec], values: &[Values], note: (&str, String)) -> Result<()> {
     let tensors = parameters.iter().zip(values).flat_map(|(parameter, values)| tensors_of(parameter, values));
     write_file(path, named(tensors.collect()), note)
 }

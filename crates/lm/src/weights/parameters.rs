@@ -1,7 +1,5 @@
 //! The decoder's parameters: how each is made of the checkpoint's tensors, and back.
 
-use super::{Linear, Norm};
-
 /// One parameter of the decoder: a matrix (a vector has one row), made of one or more tensors of the checkpoint, stacked by rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterSpec {
@@ -190,34 +188,6 @@ impl Parameters {
     pub fn add(&mut self, parameter: ParameterSpec) -> usize {
         self.0.push(parameter);
         self.0.len() - 1
-    }
-
-    /// Adds a root-mean-square norm, a vector of this name.
-    pub fn rms_norm(&mut self, name: impl Into<String>, width: usize, layout: Layout) -> Norm {
-        let weight = self.add(ParameterSpec::vector(Role::Norm, name, width).laid_out([layout]));
-        Norm { weight, bias: None }
-    }
-
-    /// Adds a layer norm, `NAME.weight` and `NAME.bias`.
-    pub fn layer_norm(&mut self, name: &str, width: usize) -> Norm {
-        let weight = self.add(ParameterSpec::vector(Role::Norm, format!("{name}.weight"), width));
-        Norm { weight, bias: Some(self.add(ParameterSpec::vector(Role::Bias, format!("{name}.bias"), width))) }
-    }
-
-    /// Adds a linear map of several parts with the same input, `NAME.weight` each and with `bias` also `NAME.bias`.
-    pub fn linear(&mut self, role: Role, parts: &[(String, usize)], inputs: usize, bias: bool) -> Linear {
-        let named = |suffix: &str| parts.iter().map(|(name, rows)| (format!("{name}.{suffix}"), *rows)).collect::<Vec<_>>();
-        let weight = self.add(ParameterSpec::stacked(role, &named("weight"), inputs));
-        Linear { weight, bias: bias.then(|| self.add(ParameterSpec::joined(Role::Bias, &named("bias")))) }
-    }
-
-    /// Changes how a linear map's tensors are stored, weight and bias alike (a bias is never transposed).
-    pub fn lay_out(&mut self, linear: Linear, layouts: &[Layout]) {
-        for at in std::iter::once(linear.weight).chain(linear.bias) {
-            let is_bias = Some(at) == linear.bias;
-            let of_bias = |layout: &Layout| if is_bias && *layout == Layout::Transposed { Layout::Same } else { layout.clone() };
-            self.0[at] = self.0[at].clone().laid_out(layouts.iter().map(of_bias));
-        }
     }
 
     /// All of them, in order.

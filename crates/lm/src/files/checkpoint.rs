@@ -16,12 +16,12 @@ mod write;
 
 pub use tuned::check_tuned;
 pub use vectors::{NamedVectors, read_vectors, write_vectors};
-pub(crate) use write::write_parameters;
+pub(super) use write::write_parameters;
 
-use crate::arch::{DecoderSpec, ParameterSpec, TensorSpec};
+use super::peft::{self, ADAPTER_WEIGHTS};
+use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
-use crate::lora::ADAPTER_WEIGHTS;
-use crate::weights::{HalfKind, Halves, Values};
+use crate::weights::{HalfKind, Halves, ParameterSpec, TensorSpec, Values};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use source::{StoredTensor, TensorSource};
@@ -142,7 +142,7 @@ impl Checkpoint {
 }
 
 /// Makes a directory that was not there before, whole or not at all; `fill` writes its files.
-pub(crate) fn create_whole<T>(dir: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+pub(super) fn create_whole<T>(dir: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     if dir.exists() {
         let message = format!("{} exists already; choose another name or remove it", dir.display());
         return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
@@ -166,7 +166,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 pub fn weights_sha256(dir: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
-    let files = if crate::lora::is_adapter(dir) { vec![dir.join(ADAPTER_WEIGHTS)] } else { source::weights_files(dir)? };
+    let files = if peft::is_adapter(dir) { vec![dir.join(ADAPTER_WEIGHTS)] } else { source::weights_files(dir)? };
     for path in files {
         let mut file = fs_err::File::open(path)?;
         loop {
@@ -200,7 +200,7 @@ fn set_dtype(config: &mut Value, parameters: &[Values]) {
     }
 }
 
-pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     use std::io::Write;
     let mut file = fs_err::File::create(path)?;
     file.write_all(bytes)?;
@@ -280,7 +280,7 @@ fn is_copy_of_the_embedding(source: &TensorSource, spec: &DecoderSpec, name: &st
 }
 
 /// Reads the parameters of one file that holds nothing else.
-pub(crate) fn read_parameters(path: &Path, parameters: &[ParameterSpec]) -> Result<Vec<Values>> {
+pub(super) fn read_parameters(path: &Path, parameters: &[ParameterSpec]) -> Result<Vec<Values>> {
     let source = TensorSource::of_file(path)?;
     let known: BTreeSet<&str> = parameters.iter().flat_map(|p| &p.tensors).map(|tensor| tensor.name.as_str()).collect();
     if let Some(name) = source.names().find(|name| !known.contains(name)) {
@@ -290,6 +290,6 @@ pub(crate) fn read_parameters(path: &Path, parameters: &[ParameterSpec]) -> Resu
 }
 
 /// A note in the header of a safetensors file.
-pub(crate) fn note(path: &Path, key: &str) -> Result<Option<String>> {
+pub(super) fn note(path: &Path, key: &str) -> Result<Option<String>> {
     Ok(safetensors_file::SafetensorsFile::open(path)?.note(key).map(str::to_owned))
 }

@@ -62,7 +62,7 @@ pub fn train(texts: &[String], vocabulary: usize) -> Result<BTreeMap<String, Vec
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::tokenizer::Tokenizer;
+    use crate::files::tokenizer::Tokenizer;
     use serde_json::Value;
 
     fn texts() -> Vec<String> {

@@ -1,9 +1,9 @@
 //! Log-probabilities of given texts, by training's forward pass.
 
+use super::LanguageModel;
 use crate::decoder::{Packed, TrainingMemory};
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
-use crate::model::LanguageModel;
 
 /// Tokens that go through the model at once; a longer document goes alone. A document's scores do not depend on it.
 const BATCH_TOKENS: usize = 4096;

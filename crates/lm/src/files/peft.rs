@@ -1,11 +1,11 @@
 //! Adapters in and out: `adapter_config.json` and `adapter_model.safetensors`, as PEFT writes and reads them.
 
-use super::Lora;
-use crate::arch::{ConfigReader, DecoderSpec};
-use crate::checkpoint::{self, Checkpoint, weights_sha256};
+use super::checkpoint::{self, weights_sha256};
+use crate::arch::ConfigReader;
+use crate::decoder::{Block, DecoderSpec};
 use crate::error::{Error, Result};
-use crate::kernels::{Cpu, Kernels};
-use crate::model::LanguageModel;
+use crate::lora::{ALL_LINEAR, Lora};
+use crate::weights::{ParameterSpec, Values};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -21,54 +21,44 @@ pub fn is_adapter(dir: &Path) -> bool {
     dir.join(ADAPTER_CONFIG).exists()
 }
 
-impl LanguageModel {
-    /// Reads an adapter's directory and the base that it names.
-    ///
-    /// # Errors
-    /// The base is not there or is another one than the adapter was trained on; a switch of PEFT that is not supported, named.
-    pub fn load_adapter(dir: &Path) -> Result<Self> {
-        let (lora, base) = read_config(dir)?;
-        let weights = dir.join(ADAPTER_WEIGHTS);
-        if let Some(expected) = checkpoint::note(&weights, BASE_SHA256)? {
-            let found = weights_sha256(&base)?;
-            if found != expected {
-                return Err(Error::AnotherBase { adapter: dir.into(), base, expected, found });
-            }
-        }
-        let model = Self::load(&base)?;
-        let spec = model.spec().clone().adapted(&lora)?;
-        let values = checkpoint::read_parameters(&weights, &spec.parameters[model.spec().parameters.len()..])?;
-        Ok(LanguageModel::<Cpu>::extended(model, spec, values))
+/// Checks that an adapter was trained on the weights at `base`, if it names them.
+pub(crate) fn check_base(dir: &Path, base: &Path) -> Result<()> {
+    let Some(expected) = checkpoint::note(&dir.join(ADAPTER_WEIGHTS), BASE_SHA256)? else { return Ok(()) };
+    let found = weights_sha256(base)?;
+    if found == expected {
+        return Ok(());
     }
+    Err(Error::AnotherBase { adapter: dir.into(), base: base.into(), expected, found })
 }
 
-impl<K: Kernels> LanguageModel<K> {
-    /// Writes the adapters as a directory that was not there before, whole or not at all, for the base checkpoint at `base`, and returns the
-    /// SHA-256 of their weights.
-    ///
-    /// # Panics
-    /// The model has no adapters.
-    pub fn save_adapter(&self, dir: &Path, base: &Path) -> Result<String> {
-        let spec = self.spec();
-        let adapters = spec.adapters.as_ref().expect("only a model with adapters is saved as one");
-        let base = std::path::absolute(base)?;
-        let config = config(spec, &adapters.settings, &base);
-        let values = self.decoder.download().split_off(adapters.first);
-        let note = (BASE_SHA256, weights_sha256(&base)?);
-        checkpoint::create_whole(dir, |unfinished| {
-            let config = serde_json::to_vec_pretty(&config).map_err(|source| Error::Json { path: dir.join(ADAPTER_CONFIG), source })?;
-            checkpoint::write_synced(&unfinished.join(ADAPTER_CONFIG), &config)?;
-            checkpoint::write_parameters(&unfinished.join(ADAPTER_WEIGHTS), &spec.parameters[adapters.first..], &values, note)
-        })?;
-        weights_sha256(dir)
-    }
+/// Reads an adapter's values, one matrix for each of `parameters`. The file holds nothing else.
+pub(crate) fn read_weights(dir: &Path, parameters: &[ParameterSpec]) -> Result<Vec<Values>> {
+    checkpoint::read_parameters(&dir.join(ADAPTER_WEIGHTS), parameters)
+}
+
+/// Writes adapters as a directory that was not there before, whole or not at all, for the base checkpoint at `base`, and returns the
+/// SHA-256 of their weights. `values` are those of the parameters from [`Adapters::first`](crate::lora::Adapters::first) on.
+///
+/// # Panics
+/// `spec` has no adapters.
+pub(crate) fn write(dir: &Path, base: &Path, spec: &DecoderSpec, values: &[Values]) -> Result<String> {
+    let adapters = spec.adapters.as_ref().expect("only a decoder with adapters is written as one");
+    let base = std::path::absolute(base)?;
+    let config = config(spec, &adapters.settings, &base);
+    let note = (BASE_SHA256, weights_sha256(&base)?);
+    checkpoint::create_whole(dir, |unfinished| {
+        let config = serde_json::to_vec_pretty(&config).map_err(|source| Error::Json { path: dir.join(ADAPTER_CONFIG), source })?;
+        checkpoint::write_synced(&unfinished.join(ADAPTER_CONFIG), &config)?;
+        checkpoint::write_parameters(&unfinished.join(ADAPTER_WEIGHTS), &spec.parameters[adapters.first..], values, note)
+    })?;
+    weights_sha256(dir)
 }
 
 /// What PEFT needs to know; `fan_in_fan_out` says that the base stores its weights by input (gpt2).
 fn config(spec: &DecoderSpec, lora: &Lora, base: &Path) -> Value {
-    let transposed = spec.layers.iter().any(|layer| spec.parameters[layer.qkv.weight].is_transposed());
+    let transposed = spec.blocks.iter().flat_map(Block::linears).any(|linear| spec.parameters[linear.weight].is_transposed());
     let targets = match lora.target_modules.as_slice() {
-        [one] if one == super::ALL_LINEAR => json!(one),
+        [one] if one == ALL_LINEAR => json!(one),
         several => json!(several),
     };
     json!({
@@ -124,17 +114,4 @@ pub(crate) fn read_config(dir: &Path) -> Result<(Lora, PathBuf)> {
         config.error("base_model_name_or_path", format!("{} is not a directory; change it to where the base checkpoint is", base.display()))
     })?;
     Ok((lora, base))
-}
-
-impl Checkpoint {
-    /// Reads a directory, of a checkpoint or of an adapter, whose adapters are then merged. Weights of 16 bits are rounded to their format
-    /// again, which a small update may not survive.
-    pub fn load_merged(dir: &Path) -> Result<Self> {
-        if is_adapter(dir) { Ok(LanguageModel::load_adapter(dir)?.merged().to_checkpoint()) } else { Self::load(dir) }
-    }
-
-    /// The same with what is adapted in `f32`, where nothing of the update is lost, and the rest as it is stored.
-    pub fn load_merged_in_full(dir: &Path) -> Result<Self> {
-        if is_adapter(dir) { Ok(LanguageModel::load_adapter(dir)?.merged_in_full().to_checkpoint()) } else { Self::load(dir) }
-    }
 }
