@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::method::{self, Method};
 use crate::task::Split;
 use serde::{Deserialize, Serialize};
+use starloop_lm::engine::{CacheDtype, SamplingParams};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -17,6 +18,7 @@ mod corpus;
 mod policy;
 mod presets;
 mod pretrain;
+mod record;
 mod source;
 mod task;
 mod trainer;
@@ -26,12 +28,13 @@ pub use corpus::{Corpus, DocumentUnit, TextCorpus, TextFile, TextKind, Tokenizer
 pub use policy::{PolicyConfig, PromptForm, Recipe, Reload, ServerKind, ServingConfig};
 pub use presets::presets;
 pub use pretrain::PretrainConfig;
+pub use record::RecordConfig;
 pub use source::{Invalid, Section};
 pub use task::TaskConfig;
 #[cfg(test)]
 pub(crate) use trainer::PLACES;
 pub use trainer::{TrainerConfig, TrainerKind};
-pub use training::{LoraConfig, Schedule, TrainingConfig};
+pub use training::TrainingConfig;
 
 use source::Source;
 
@@ -60,6 +63,8 @@ pub struct Config {
     pub trainer: TrainerConfig,
     /// Measuring, for all methods.
     pub evaluation: EvaluationConfig,
+    /// What is written down of each attempt.
+    pub record: RecordConfig,
     /// Every method of the file, whether it is run or not.
     pub methods: BTreeMap<String, MethodConfig>,
 }
@@ -74,24 +79,12 @@ pub struct ModelConfig {
     /// stand as they are.
     #[serde(default, skip_serializing_if = "is_default")]
     pub chat: bool,
-    /// In what the keys and values of the sequences being sampled are kept. Half precision takes half the memory and moves
-    /// log-probabilities by some 1e-3.
+    /// The type of the cached keys and values in sampling. `f16` takes half the memory of `f32` and moves log-probabilities by some 1e-3.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub kv_cache: KvCache,
+    pub kv_cache: CacheDtype,
     /// The name under which `starloop get model` finds it, to be told where the directory is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<String>,
-}
-
-/// The precision of keys and values in sampling.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KvCache {
-    /// 32 bits, as in training.
-    #[default]
-    F32,
-    /// 16 bits.
-    F16,
 }
 
 /// `[sampling]`: how rationales are drawn while collecting.
@@ -132,6 +125,12 @@ impl SamplingConfig {
     /// Worked examples shown in `iteration` (from 1).
     pub fn few_shot_in(&self, iteration: u32) -> usize {
         if self.few_shot_iterations == 0 || iteration <= self.few_shot_iterations { self.few_shot } else { 0 }
+    }
+
+    /// How completions are drawn, with the task's stop strings.
+    pub fn params(&self, stop: Vec<String>) -> SamplingParams {
+        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, .. } = *self;
+        SamplingParams { temperature, top_k, top_p, max_new_tokens, stop }
     }
 }
 
@@ -209,6 +208,8 @@ struct Raw {
     trainer: toml::Table,
     #[serde(default)]
     evaluation: toml::Table,
+    #[serde(default)]
+    record: toml::Table,
     methods: BTreeMap<String, toml::Table>,
 }
 
@@ -262,6 +263,7 @@ impl Config {
             training,
             trainer: source.section("trainer", raw.trainer).read()?,
             evaluation,
+            record: source.section("record", raw.record).read()?,
             methods,
         };
         check::check(&config).map_err(|invalid| source.invalid(invalid))?;
@@ -324,6 +326,9 @@ impl Config {
             table.insert("trainer".into(), source::to_table(&self.trainer).into());
         }
         table.insert("evaluation".into(), source::to_table(&self.evaluation).into());
+        if !is_default(&self.record) {
+            table.insert("record".into(), source::to_table(&self.record).into());
+        }
         let methods: toml::Table = self.methods.iter().map(|(name, method)| (name.clone(), method.echo.clone().into())).collect();
         table.insert("methods".into(), methods.into());
         table

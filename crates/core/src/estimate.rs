@@ -4,13 +4,12 @@
 
 use crate::base_model::BaseModel;
 use crate::config::{Config, PolicyConfig, TrainerKind};
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Result};
 use crate::experiment;
 use crate::policy::embedded::EmbeddedPolicy;
-use crate::policy::{Policy, SampleRequest, SamplingParameters};
+use crate::policy::{Policy, PromptRequest};
 use crate::prompt;
 use crate::task::{Style, Task};
-use crate::trainer::hyperparameters;
 use crate::types::{Mode, Problem};
 use serde::Serialize;
 use starloop_lm::model::PromptEncoder;
@@ -19,6 +18,8 @@ use starloop_lm::{LanguageModel, Tokenizer};
 use std::path::Path;
 use std::time::Instant;
 
+/// What is being done, for errors.
+const CONTEXT: &str = "estimating";
 /// Problems that the measurement samples.
 const PROBLEMS: usize = 128;
 /// Optimizer steps that the measurement takes, after one to warm up.
@@ -110,7 +111,7 @@ fn measure(config: &Config, samples: bool, trains: bool) -> Result<Measured> {
     let base = BaseModel::of(&config.model)?.unpacked(&scratch.path().join("base"))?;
     let task = experiment::task(config)?;
     let problems: Vec<Problem> = task.training_problems(1).into_iter().take(PROBLEMS).collect();
-    let prompts = PromptEncoder::load(&base, false).map_err(|error| failed(&error))?;
+    let prompts = PromptEncoder::load(&base, false).during(CONTEXT)?;
     let tokens_per_completion = typical_length(config, task.as_ref(), &problems, prompts.tokenizer())?;
     let sampling = samples.then(|| sampling_speed(config, task.as_ref(), &problems, &base)).transpose()?;
     let training = trains.then(|| training_speed(config, &base)).transpose()?;
@@ -121,7 +122,7 @@ fn measure(config: &Config, samples: bool, trains: bool) -> Result<Measured> {
 fn typical_length(config: &Config, task: &dyn Task, problems: &[Problem], tokenizer: &Tokenizer) -> Result<f64> {
     let mut lengths = Vec::new();
     for reference in problems.iter().filter_map(|problem| task.reference(problem)) {
-        lengths.push(tokenizer.encode(&reference, false).map_err(|error| failed(&error))?.len() + 1);
+        lengths.push(tokenizer.encode(&reference, false).during(CONTEXT)?.len() + 1);
     }
     let limit = config.sampling.max_new_tokens as f64;
     Ok(if lengths.is_empty() { limit } else { (lengths.iter().sum::<usize>() as f64 / lengths.len() as f64).min(limit) })
@@ -131,35 +132,25 @@ fn sampling_speed(config: &Config, task: &dyn Task, problems: &[Problem], base: 
     let mut policy = EmbeddedPolicy::new(&config.model);
     policy.load(base)?;
     let prompt = |problem: &Problem| prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
-    let request = |problem: &Problem| SampleRequest { prompt: prompt(problem), seed: 0 };
+    let request = |problem: &Problem| PromptRequest { prompt: prompt(problem), seeds: vec![0] };
     let requests: Vec<_> = problems.iter().map(request).collect();
-    let parameters = SamplingParameters {
-        temperature: config.sampling.temperature,
-        top_k: config.sampling.top_k,
-        top_p: config.sampling.top_p,
-        max_new_tokens: config.sampling.max_new_tokens,
-        stop_strings: task.stop_strings(),
-    };
+    let params = config.sampling.params(task.stop_strings());
     let began = Instant::now();
-    let samples = policy.sample(&requests, &parameters, &mut |_| {})?;
-    Ok(samples.iter().map(|sample| sample.completion_tokens).sum::<usize>() as f64 / began.elapsed().as_secs_f64())
+    let completions = policy.sample(&requests, &params, &mut |_| {})?;
+    Ok(completions.iter().map(|completion| completion.completion_tokens).sum::<usize>() as f64 / began.elapsed().as_secs_f64())
 }
 
 fn training_speed(config: &Config, base: &Path) -> Result<f64> {
-    let model = LanguageModel::load_to_train(base).map_err(|error| failed(&error))?;
+    let model = LanguageModel::load_to_train(base).during(CONTEXT)?;
     let settings = &config.training;
     let length = settings.sequence_length.min(model.spec().context);
     let document = Document::whole((0..length).map(|i| (i % model.spec().vocabulary) as u32).collect());
-    let mut epochs = PackedEpochs::new(vec![document], settings.batch_size, length, 0).map_err(|error| failed(&error))?;
-    let mut session = TrainingSession::new(model, hyperparameters(settings, STEPS + 1)).map_err(|error| failed(&error))?;
-    session.step(&epochs.batch(1)).map_err(|error| failed(&error))?;
+    let mut epochs = PackedEpochs::new(vec![document], settings.batch_size, length, 0).during(CONTEXT)?;
+    let mut session = TrainingSession::new(model, settings.hyperparameters(STEPS + 1, 0)).during(CONTEXT)?;
+    session.step(&epochs.batch(1)).during(CONTEXT)?;
     let began = Instant::now();
     for step in 2..=STEPS + 1 {
-        session.step(&epochs.batch(step)).map_err(|error| failed(&error))?;
+        session.step(&epochs.batch(step)).during(CONTEXT)?;
     }
     Ok((STEPS as usize * settings.batch_size * length) as f64 / began.elapsed().as_secs_f64())
-}
-
-fn failed(error: &starloop_lm::Error) -> Error {
-    Error::Engine { context: "estimating".to_owned(), message: error.to_string() }
 }

@@ -48,8 +48,10 @@ fn trainer(config: &Config) -> Box<dyn Trainer> {
 /// What samples, as `[policy]` says.
 fn policy(config: &Config, run_dir: &RunDir) -> Result<Box<dyn Policy>> {
     Ok(match &config.policy {
-        PolicyConfig::Embedded => Box::new(EmbeddedPolicy::new(&config.model)),
-        PolicyConfig::OpenAi(serving) => Box::new(OpenAiPolicy::new(serving, &config.model, run_dir.server_log())?),
+        PolicyConfig::Embedded => Box::new(EmbeddedPolicy::new(&config.model).recording(config.record)),
+        PolicyConfig::OpenAi(serving) => {
+            Box::new(OpenAiPolicy::new(serving, &config.model, run_dir.server_log())?.recording(config.record))
+        }
     })
 }
 

@@ -349,7 +349,7 @@ fn learn(
             trainer.finetune(&FineTuning { start, examples, settings, steps, seed, output, scratch }, progress)
         }
         Learned::Preferences(pairs, beta) => trainer.optimize(training, &Objective::Preferences { pairs, beta }, progress),
-        Learned::Rewards(samples, terms, _) => trainer.optimize(training, &Objective::Rewards { samples, terms, anchor }, progress),
+        Learned::Rewards(samples, loss, _) => trainer.optimize(training, &Objective::Rewards { samples, loss, anchor }, progress),
     }
 }
 

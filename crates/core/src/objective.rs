@@ -4,6 +4,7 @@ use crate::config::TrainingConfig;
 use crate::iterate::Start;
 use crate::types::{Example, ProblemId};
 use serde::{Deserialize, Serialize};
+use starloop_lm::train::PolicyGradient;
 use std::path::Path;
 
 /// Two completions of one prompt, the better one first. The names are those of TRL's data sets. The prompt never holds a hint.
@@ -38,31 +39,6 @@ pub struct RewardedSample {
     pub advantage: f64,
 }
 
-/// What the sum over a sample's tokens is divided by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LengthNormalization {
-    /// The sample's own tokens (GRPO).
-    Completion,
-    /// `sampling.max_new_tokens`, for all alike (Dr. GRPO).
-    Constant,
-    /// The mean tokens of a sample of the batch (DAPO).
-    Batch,
-}
-
-/// The terms of learning from rewards (see [`starloop_lm::train::PolicyGradient`]).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RewardTerms {
-    /// The ratio is clipped to `1 - clip[0] ..= 1 + clip[1]`.
-    pub clip: [f64; 2],
-    /// The weight of the divergence from the anchor; 0 for none.
-    pub penalty: f64,
-    /// What the sum over a sample's tokens is divided by.
-    pub length: LengthNormalization,
-    /// The divisor of [`LengthNormalization::Constant`].
-    pub max_new_tokens: usize,
-}
-
 /// A loss that is no likelihood, with what it is over.
 #[derive(Debug, Clone, Copy)]
 pub enum Objective<'a> {
@@ -77,9 +53,9 @@ pub enum Objective<'a> {
     Rewards {
         /// The samples; never empty.
         samples: &'a [RewardedSample],
-        /// Clipping, penalty and normalization.
-        terms: RewardTerms,
-        /// The checkpoint that the penalty holds to.
+        /// The loss.
+        loss: PolicyGradient,
+        /// The checkpoint from which the divergence is measured.
         anchor: &'a Path,
     },
 }
@@ -101,8 +77,8 @@ pub enum Learned<'a> {
     Examples(&'a [Example]),
     /// Better and worse completions, and `beta`.
     Preferences(&'a [PreferencePair], f64),
-    /// Samples with their advantages, and the model that the penalty holds to.
-    Rewards(&'a [RewardedSample], RewardTerms, Start),
+    /// Samples with their advantages, the loss, and the model from which its divergence is measured.
+    Rewards(&'a [RewardedSample], PolicyGradient, Start),
 }
 
 impl<'a> Learned<'a> {

@@ -13,7 +13,7 @@ pub(crate) mod rows;
 
 use crate::config::Section;
 use crate::error::Result;
-use crate::types::{FinishReason, Grade, Mode, Problem};
+use crate::types::{Grade, Mode, Problem, StopReason};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -161,7 +161,7 @@ pub trait Task: Send + Sync {
     ///
     /// # Errors
     /// The problem's known answer cannot be an answer, or the user's own verifier cannot be had.
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade>;
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade>;
 
     /// The known rationale and answer, where the task has one.
     fn reference(&self, problem: &Problem) -> Option<String>;

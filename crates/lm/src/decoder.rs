@@ -9,7 +9,7 @@ pub(crate) mod layer;
 mod sampling;
 pub(crate) mod training;
 
-pub use sampling::{CachePrecision, KeyValueCache, StepRows};
+pub use sampling::{CacheDtype, KeyValueCache, StepRows};
 pub use training::{Packed, TrainingMemory};
 
 use crate::arch::{DecoderSpec, Linear, Norm, ParameterSpec};

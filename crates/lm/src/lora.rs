@@ -15,17 +15,19 @@ use crate::model::LanguageModel;
 use crate::weights::{HalfKind, Values};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Which weights are adapted, and how.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lora {
+/// Which weights are adapted, and how. The names are those of PEFT.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoraConfig {
     /// Rows of `A` and columns of `B`.
     pub rank: usize,
-    /// `scale = alpha / rank`.
-    pub alpha: f32,
-    /// The share of an adapter's inputs that is dropped in training.
-    pub dropout: f32,
+    /// The adapter's output is scaled by `alpha / rank`.
+    pub alpha: f64,
+    /// The share of an adapter's inputs that is dropped in training, 0 included and 1 excluded.
+    pub dropout: f64,
     /// Names of modules, such as `q_proj`; or [`ALL_LINEAR`].
     pub target_modules: Vec<String>,
 }
@@ -33,11 +35,17 @@ pub struct Lora {
 /// Stands for all linear maps of the layers.
 pub const ALL_LINEAR: &str = "all-linear";
 
+impl Default for LoraConfig {
+    fn default() -> Self {
+        LoraConfig { rank: 16, alpha: 32.0, dropout: 0.0, target_modules: vec![ALL_LINEAR.to_owned()] }
+    }
+}
+
 /// The adapters of a decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapters {
     /// What they were made by.
-    pub settings: Lora,
+    pub settings: LoraConfig,
     /// The factor on `B · A`.
     pub scale: f32,
     /// For each adapted parameter, by its place, the adapters of its tensors.
@@ -57,7 +65,7 @@ pub struct Adapter {
     pub start: usize,
 }
 
-impl Lora {
+impl LoraConfig {
     /// Whether a tensor, such as `model.layers.0.self_attn.q_proj.weight`, is adapted.
     fn targets(&self, tensor: &str) -> bool {
         let module = tensor.strip_suffix(".weight").unwrap_or(tensor);
@@ -70,7 +78,7 @@ impl DecoderSpec {
     ///
     /// # Errors
     /// No module has one of the target's names.
-    pub fn adapted(mut self, lora: &Lora) -> Result<Self> {
+    pub fn adapted(mut self, lora: &LoraConfig) -> Result<Self> {
         let first = self.parameters.len();
         let mut of: BTreeMap<usize, Vec<Adapter>> = BTreeMap::new();
         for layer in self.layers.clone() {
@@ -95,7 +103,7 @@ impl DecoderSpec {
             let modules = tensors.filter_map(|tensor| tensor.name.rsplit('.').nth(1).map(str::to_owned)).collect();
             return Err(Error::NoSuchModule { targets: lora.target_modules.join(", "), modules });
         }
-        self.adapters = Some(Adapters { settings: lora.clone(), scale: lora.alpha / lora.rank as f32, of, first });
+        self.adapters = Some(Adapters { settings: lora.clone(), scale: lora.alpha as f32 / lora.rank as f32, of, first });
         Ok(self)
     }
 }
@@ -120,7 +128,7 @@ impl<K: Kernels> LanguageModel<K> {
     ///
     /// # Errors
     /// No module has one of the target's names.
-    pub fn with_fresh_adapters(self, lora: &Lora, seed: u64) -> Result<Self> {
+    pub fn with_fresh_adapters(self, lora: &LoraConfig, seed: u64) -> Result<Self> {
         let spec = self.spec().clone().adapted(lora)?;
         let first = self.spec().parameters.len();
         let mut generator = ChaCha8Rng::seed_from_u64(seed);

@@ -2,12 +2,11 @@
 
 use super::ask::Question;
 use super::{Arm, Start};
-use crate::config::SamplingConfig;
 use crate::error::Result;
 use crate::eval;
 use crate::event::Stage;
 use crate::metrics::BalanceMetrics;
-use crate::policy::SamplingParameters;
+use crate::policy::SamplingParams;
 use crate::task::Style;
 use crate::types::{GradedAttempt, Mode, Problem};
 use std::collections::HashSet;
@@ -81,7 +80,7 @@ impl Arm<'_> {
     /// Those of the policy.
     pub fn attempt(&mut self, iteration: u32, problems: &[Problem], model: Start, temperature: f64) -> Result<Vec<GradedAttempt>> {
         let mut question = self.question(iteration, Stage::Sampling, None, model);
-        question.parameters.temperature = temperature;
+        question.params.temperature = temperature;
         self.ask(&self.place(iteration), &question, problems, model)
     }
 
@@ -163,12 +162,12 @@ impl Arm<'_> {
         let began = self.started(iteration, Stage::Sampling, asked_of_all);
         let (mut tried, mut done) = (Vec::new(), 0);
         for &temperature in temperatures {
-            question.parameters.temperature = temperature;
+            question.params.temperature = temperature;
             tried.push(self.answers(None, &question, probed, model, done)?);
             done += probed.len() as u64 * samples;
         }
         let chosen = choose(&tried);
-        question.parameters.temperature = temperatures[chosen];
+        question.params.temperature = temperatures[chosen];
         let mut tokens = tried.iter().map(|attempts| tokens(attempts)).sum();
         let mut attempts = tried.swap_remove(chosen);
         let of_the_rest = self.answers(Some(&place), &question, rest, model, done)?;
@@ -199,21 +198,12 @@ impl Arm<'_> {
         // The base knows the task from its prompt alone, whatever the iteration.
         let base_rationalizes = hint.is_some() && model == Start::Base;
         let few_shot = if base_rationalizes { sampling.few_shot } else { sampling.few_shot_in(iteration) };
-        Question {
-            stage,
-            iteration,
-            hint,
-            style: Style::Rationale,
-            few_shot,
-            samples: sampling.samples_per_problem,
-            parameters: self.parameters(),
-        }
+        Question { stage, iteration, hint, style: Style::Rationale, few_shot, samples: sampling.samples_per_problem, params: self.params() }
     }
 
     /// How completions are drawn while collecting.
-    pub(super) fn parameters(&self) -> SamplingParameters {
-        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, .. } = self.config.sampling;
-        SamplingParameters { temperature, top_k, top_p, max_new_tokens, stop_strings: self.parts.task.stop_strings() }
+    pub(super) fn params(&self) -> SamplingParams {
+        self.config.sampling.params(self.parts.task.stop_strings())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::eval;
 use crate::event::{Event, Stage};
 use crate::metrics::{IterationMetrics, SelectionCounts};
-use crate::policy::SamplingParameters;
+use crate::policy::SamplingParams;
 use crate::run_dir::IterationDir;
 use crate::task::{Split, Style};
 use crate::types::{GradedAttempt, Mode};
@@ -106,15 +106,10 @@ impl Arm<'_> {
             return Ok(answers);
         }
         let problems = self.parts.task.evaluation_problems(split, iteration);
-        let parameters = SamplingParameters {
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            max_new_tokens: self.config.sampling.max_new_tokens,
-            stop_strings: self.parts.task.stop_strings(),
-        };
+        let stop = self.parts.task.stop_strings();
+        let params = SamplingParams { stop, ..SamplingParams::greedy(self.config.sampling.max_new_tokens) };
         let few_shot = self.few_shot_after(iteration);
-        let question = Question { stage, iteration, hint: None, style, few_shot, samples: 1, parameters };
+        let question = Question { stage, iteration, hint: None, style, few_shot, samples: 1, params };
         let model = if iteration == 0 { Start::Base } else { Start::Iteration(iteration) };
         let answers = self.ask(place, &question, &problems, model)?;
         place.write_evaluation(&answers)?;

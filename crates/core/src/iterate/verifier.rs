@@ -15,7 +15,7 @@ use crate::run_dir::IterationDir;
 use crate::seed::stage_seed;
 use crate::task::Style;
 use crate::training_set::PreferenceSet;
-use crate::types::{FinishReason, GradedAttempt, Mode, Problem, ProblemId};
+use crate::types::{GradedAttempt, Mode, Problem, ProblemId};
 use std::collections::HashMap;
 
 /// How a verifier is trained and measured.
@@ -79,7 +79,7 @@ impl Arm<'_> {
             style: Style::Rationale,
             few_shot: self.few_shot_after(plan.generator),
             samples: plan.candidates,
-            parameters: self.parameters(),
+            params: self.params(),
         };
         let candidates = self.ask(place, &question, &problems, Start::Iteration(plan.generator))?;
         place.write_attempts(&candidates)?;
@@ -98,11 +98,7 @@ impl Arm<'_> {
             let unknown = || Error::UnknownProblem { problem: attempt.problem.to_string() };
             let problem = problems.get(&attempt.problem).ok_or_else(unknown)?;
             let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, 0);
-            requests.push(CompletionRequest {
-                prompt,
-                completion: attempt.completion.clone(),
-                ended: attempt.finish == FinishReason::Stop,
-            });
+            requests.push(CompletionRequest { prompt, completion: attempt.completion.clone(), ended: !attempt.stop_reason.is_cut() });
         }
         let began = self.started(generator + 1, Stage::Verifying, requests.len() as u64);
         let observer = &mut *self.observer;

@@ -7,10 +7,10 @@ use crate::config::{Invalid, MethodConfig};
 use crate::error::Result;
 use crate::iterate::{Arm, Lesson, Start};
 use crate::metrics::SelectionCounts;
-use crate::objective::{LengthNormalization, RewardTerms};
 use crate::task::Task;
 use crate::training_set::{RewardRules, RewardSet, Round, TrainingSet};
 use serde::{Deserialize, Serialize};
+use starloop_lm::train::{LengthNormalization, PolicyGradient};
 
 /// `kind = "grpo"`. The samples of a group are `sampling.samples_per_problem`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ impl Grpo {
         let attempts = arm.collect(iteration, &problems, current, None)?;
         let sampling = &arm.config().sampling;
         let rules = RewardRules {
-            terms: RewardTerms { clip: self.clip, penalty: self.kl, length: self.length, max_new_tokens: sampling.max_new_tokens },
+            loss: PolicyGradient { clip: self.clip, kl: self.kl, length: self.length, max_new_tokens: sampling.max_new_tokens },
             scale_by_deviation: self.scale_by_deviation,
             anchor: if self.warm_start.is_some() { Start::Iteration(1) } else { Start::Base },
             few_shot: sampling.few_shot_in(iteration),

@@ -3,20 +3,20 @@
 use super::problems::Work;
 use super::shapes::Shape;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Result};
 use crate::estimate;
 use crate::task::arithmetic::vocabulary;
-use crate::trainer::hyperparameters;
 use serde::Serialize;
 use serde_json::json;
 use starloop_lm::LanguageModel;
-use starloop_lm::engine::{EngineLimits, Request, Sampling, sample};
+use starloop_lm::engine::{EngineLimits, Request, SamplingParams, sample};
 use starloop_lm::initialize::{Initialization, initialize};
-use starloop_lm::lora::Lora;
 use starloop_lm::memory::{Job, MemoryNeeds, needs};
 use starloop_lm::train::{Document, TrainingSession};
 use std::time::Instant;
 
+/// What is being done, for errors.
+const CONTEXT: &str = "measuring this machine";
 /// Sequences that the memory of sampling is told for.
 const SEQUENCES: usize = 64;
 /// Bytes of training up to which the base itself is measured; a larger one would not be a short measurement.
@@ -86,11 +86,7 @@ pub(super) fn embedded(config: &Config, shape: &Shape, measure: bool) -> Result<
     // A frozen model stays in 16 bits, as published ones are stored.
     let training = match &settings.lora {
         None => needs(spec, training, size_of::<f32>()),
-        Some(lora) => {
-            let (rank, target_modules) = (lora.rank, lora.target_modules.clone());
-            let lora = Lora { rank, alpha: lora.alpha as f32, dropout: lora.dropout as f32, target_modules };
-            needs(&spec.clone().adapted(&lora).map_err(|error| failed(&error))?, training, 2)
-        }
+        Some(lora) => needs(&spec.clone().adapted(lora).during(CONTEXT)?, training, 2),
     };
     let length = settings.sequence_length.min(spec.context);
     let sampling = needs(spec, Job::Sampling { sequences: SEQUENCES, length, step_rows: EngineLimits::default().step_rows }, 2);
@@ -120,31 +116,29 @@ fn of_stand_in(config: &Config) -> Result<Speed> {
     }
     let companions = [("tokenizer.json".to_owned(), vocabulary::TOKENIZER.as_bytes().to_vec())].into();
     let scale = Initialization { embedding_std: 0.1, linear_gain: 0.7 };
-    let checkpoint = initialize(shape, companions, scale, 1).map_err(|error| failed(&error))?;
-    let model = LanguageModel::from_checkpoint(checkpoint).map_err(|error| failed(&error))?;
+    let checkpoint = initialize(shape, companions, scale, 1).during(CONTEXT)?;
+    let model = LanguageModel::from_checkpoint(checkpoint).during(CONTEXT)?;
     let cost = super::Model::new("the stand-in", model.spec(), &crate::config::TrainingConfig::default())?;
     let (sequences, prompt, new, trained) = MEASURED;
     let token = |i: usize| (i * 7919 % 4096) as u32;
     let request = |row: usize| Request {
         prompt: (0..prompt).map(|i| token(i + row * prompt)).collect(),
-        sampling: Sampling::GREEDY,
-        max_new_tokens: new,
-        seed: 0,
-        stop_strings: Vec::new(),
+        seeds: vec![0],
+        params: SamplingParams::greedy(new),
     };
     let requests: Vec<Request> = (0..sequences).map(request).collect();
     let seconds = |work: &mut dyn FnMut() -> starloop_lm::Result<()>| -> Result<f64> {
-        work().map_err(|error| failed(&error))?;
+        work().during(CONTEXT)?;
         let began = Instant::now();
-        work().map_err(|error| failed(&error))?;
+        work().during(CONTEXT)?;
         Ok(began.elapsed().as_secs_f64())
     };
     let sampled = seconds(&mut || sample(&model, &requests, &EngineLimits::default(), &mut |_| {}).map(drop))?;
     let sampling_flops = (sequences * prompt) as f64 * cost.prefill_flops(prompt as f64)
         + (sequences * new) as f64 * cost.forward_flops((prompt + new / 2) as f64);
     let document = Document::whole((0..trained).map(token).collect());
-    let settings = hyperparameters(&config.training, 2);
-    let mut session = TrainingSession::new(model, settings).map_err(|error| failed(&error))?;
+    let settings = config.training.hyperparameters(2, 0);
+    let mut session = TrainingSession::new(model, settings).during(CONTEXT)?;
     let taken = seconds(&mut || session.step(std::slice::from_ref(&document)).map(drop))?;
     let mut passes = 3.0 * cost.forward_flops(trained as f64 / 2.0);
     if settings.recompute_activations {
@@ -156,8 +150,4 @@ fn of_stand_in(config: &Config) -> Result<Speed> {
         sampling: sampling_flops / sampled,
         training: trained as f64 * passes / taken,
     })
-}
-
-fn failed(error: &starloop_lm::Error) -> Error {
-    Error::Engine { context: "measuring this machine".to_owned(), message: error.to_string() }
 }

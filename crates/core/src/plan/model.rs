@@ -1,10 +1,9 @@
 //! What a token costs in a model, counted from its decoder's parameters.
 
 use crate::config::TrainingConfig;
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Result};
 use serde::Serialize;
 use starloop_lm::arch::DecoderSpec;
-use starloop_lm::lora::Lora;
 
 /// A model's cost for each token. An operation is a multiplication or an addition, so that a weight costs two for each token.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,14 +35,9 @@ impl Model {
         let layer_weights =
             spec.layers.iter().flat_map(|layer| [layer.qkv, layer.output, layer.up, layer.down]).map(|linear| weights(linear.weight)).sum();
         let parameters = spec.parameter_count();
-        let failed = |error: starloop_lm::Error| Error::Engine { context: "planning".into(), message: error.to_string() };
         let trained = match &training.lora {
             None => parameters,
-            Some(lora) => {
-                let (rank, target_modules) = (lora.rank, lora.target_modules.clone());
-                let lora = Lora { rank, alpha: lora.alpha as f32, dropout: lora.dropout as f32, target_modules };
-                spec.clone().adapted(&lora).map_err(failed)?.parameter_count() - parameters
-            }
+            Some(lora) => spec.clone().adapted(lora).during("planning")?.parameter_count() - parameters,
         };
         // Frozen weights need no gradient of their own.
         let passes = if training.lora.is_some() { 2.0 } else { 3.0 } + f64::from(u8::from(training.recompute_activations));

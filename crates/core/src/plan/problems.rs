@@ -3,11 +3,11 @@
 
 use super::Assumptions;
 use crate::config::{Config, MethodConfig};
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Error, Result};
 use crate::experiment;
 use crate::method::{self, Estimate};
 use crate::task::{Split, Style, Task, WorkedExample};
-use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
+use crate::types::{Grade, Mode, Problem, ProblemId, StopReason};
 use serde::Serialize;
 use starloop_lm::tokenizer::Tokenizer;
 use std::path::Path;
@@ -89,7 +89,7 @@ impl Problems {
     /// The problems of the config, or of another number, counted with the tokenizer in `directory` if there is one.
     pub fn of(config: &Config, directory: Option<&Path>, problems: Option<usize>, assumptions: &Assumptions) -> Result<Self> {
         let tokenizer = directory.filter(|directory| directory.join("tokenizer.json").exists()).map(Tokenizer::load).transpose();
-        let tokenizer = tokenizer.map_err(|error| Error::Engine { context: "counting tokens".into(), message: error.to_string() })?;
+        let tokenizer = tokenizer.during("counting tokens")?;
         let counts_tokens = tokenizer.map_or(Counter::Letters(assumptions.letters_per_token), |t| Counter::Tokenizer(Box::new(t)));
         let StandIn { task, mut source, stretch } = match experiment::task(config) {
             Ok(task) => StandIn { task, source: "the config's data".to_owned(), stretch: 1.0 },
@@ -121,10 +121,7 @@ impl Problems {
     fn tokens(&self, text: &str) -> Result<f64> {
         match &self.counts_tokens {
             Counter::Letters(letters) => Ok(text.chars().count() as f64 / letters),
-            Counter::Tokenizer(tokenizer) => {
-                let failed = |error: starloop_lm::Error| Error::Engine { context: "counting tokens".into(), message: error.to_string() };
-                Ok(tokenizer.encode(text, false).map_err(failed)?.len() as f64)
-            }
+            Counter::Tokenizer(tokenizer) => Ok(tokenizer.encode(text, false).during("counting tokens")?.len() as f64),
         }
     }
 
@@ -286,8 +283,8 @@ impl Task for Counted {
         self.task.stop_strings()
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
-        self.task.verify(problem, completion, finish)
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
+        self.task.verify(problem, completion, stop_reason)
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {

@@ -18,7 +18,7 @@ use crate::task::number::Number;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
 use crate::task::rows::{self, Row};
 use crate::task::{ConfigError, Settings, Split, Style, Task, WorkedExample, leak};
-use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
+use crate::types::{Grade, Mode, Problem, ProblemId, StopReason};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use verdict::MARK;
@@ -140,10 +140,10 @@ impl Task for Gsm8kTask {
         prompts::stop_strings()
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
         let answer = Number::whole(&problem.answer)
             .ok_or_else(|| Error::KnownAnswer { problem: problem.id.to_string(), message: no_number(&problem.answer) })?;
-        Ok(verdict::verify(answer, completion, finish))
+        Ok(verdict::verify(answer, completion, stop_reason))
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {

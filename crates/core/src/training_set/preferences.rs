@@ -6,7 +6,7 @@ use crate::metrics::SelectionCounts;
 use crate::objective::{Learned, Material, PreferencePair};
 use crate::prompt;
 use crate::task::{Style, Task};
-use crate::types::{FinishReason, GradedAttempt, Mode, Problem, ProblemId, Verdict};
+use crate::types::{GradedAttempt, Mode, Problem, ProblemId, Verdict};
 use std::collections::{HashMap, HashSet};
 
 /// The pairs of one training, every prompt unhinted and without worked examples.
@@ -87,7 +87,7 @@ impl PreferenceSet {
             let problem = problems.get(id).ok_or_else(|| Error::UnknownProblem { problem: id.to_string() })?;
             let known = task.reference(problem).ok_or_else(|| Error::NoKnownRationale { problem: id.to_string() })?;
             let own = &graded.attempt.completion;
-            let is_known = own.trim() == known.trim() && graded.attempt.finish == FinishReason::Stop;
+            let is_known = own.trim() == known.trim() && !graded.attempt.stop_reason.is_cut();
             if is_known || !seen.insert((id, own.as_str())) {
                 counts.dropped_duplicate += 1;
                 continue;
@@ -125,7 +125,7 @@ fn diagonals(right: usize, wrong: usize) -> impl Iterator<Item = (usize, usize)>
 
 fn pair(task: &dyn Task, problem: &Problem, chosen: &str, worse: &GradedAttempt) -> PreferencePair {
     let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, 0);
-    let rejected_cut = worse.attempt.finish == FinishReason::Length;
+    let rejected_cut = worse.attempt.stop_reason.is_cut();
     PreferencePair { problem: problem.id.clone(), prompt, chosen: chosen.into(), rejected: worse.attempt.completion.clone(), rejected_cut }
 }
 

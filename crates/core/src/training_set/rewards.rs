@@ -5,10 +5,11 @@ use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
 use crate::iterate::Start;
 use crate::metrics::SelectionCounts;
-use crate::objective::{Learned, Material, RewardTerms, RewardedSample};
+use crate::objective::{Learned, Material, RewardedSample};
 use crate::prompt;
 use crate::task::{Style, Task};
-use crate::types::{FinishReason, GradedAttempt, Mode, ProblemId, Verdict};
+use crate::types::{GradedAttempt, Mode, ProblemId, Verdict};
+use starloop_lm::train::PolicyGradient;
 use std::collections::HashMap;
 
 /// Added to a group's standard deviation, as TRL does.
@@ -18,7 +19,7 @@ const LEAST_DEVIATION: f64 = 1e-4;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RewardSet {
     samples: Vec<RewardedSample>,
-    terms: RewardTerms,
+    loss: PolicyGradient,
     anchor: Start,
     passes: u32,
     /// Tokens of all samples, prompts included.
@@ -28,11 +29,11 @@ pub struct RewardSet {
 /// How rewards become a lesson.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RewardRules {
-    /// The terms of the loss.
-    pub terms: RewardTerms,
+    /// The loss.
+    pub loss: PolicyGradient,
     /// Divide advantages by the standard deviation of their group (GRPO), or leave them as they are (Dr. GRPO).
     pub scale_by_deviation: bool,
-    /// The model that the penalty holds to.
+    /// The model from which the divergence of the loss is measured.
     pub anchor: Start,
     /// Worked examples that the samples were shown.
     pub few_shot: usize,
@@ -56,7 +57,7 @@ impl RewardSet {
                 group.push(graded);
             }
         }
-        let mut set = RewardSet { samples: Vec::new(), terms: rules.terms, anchor: rules.anchor, passes: rules.passes, tokens: 0 };
+        let mut set = RewardSet { samples: Vec::new(), loss: rules.loss, anchor: rules.anchor, passes: rules.passes, tokens: 0 };
         for problem in &round.problems {
             // Removed, so that a problem that is listed twice is learned once.
             let Some(group) = groups.remove(&problem.id) else { continue };
@@ -71,7 +72,7 @@ impl RewardSet {
             for (graded, advantage) in group.iter().zip(advantages(&rewards, rules.scale_by_deviation)) {
                 let attempt = &graded.attempt;
                 set.tokens += (attempt.prompt_tokens + attempt.completion_tokens) as u64;
-                let (problem, cut) = (problem.id.clone(), attempt.finish == FinishReason::Length);
+                let (problem, cut) = (problem.id.clone(), attempt.stop_reason.is_cut());
                 set.samples.push(RewardedSample {
                     problem,
                     prompt: prompt.clone(),
@@ -94,7 +95,7 @@ impl RewardSet {
 
 impl Material for RewardSet {
     fn learned(&self) -> Learned<'_> {
-        Learned::Rewards(&self.samples, self.terms, self.anchor)
+        Learned::Rewards(&self.samples, self.loss, self.anchor)
     }
 
     /// As many as the passes over the samples take, and no more than the settings allow.

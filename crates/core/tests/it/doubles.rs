@@ -6,7 +6,7 @@
 mod models;
 mod numbers;
 
-pub use models::{Fault, Hopeless, ToyPolicy, ToyTrainer, complete};
+pub use models::{Fault, Hopeless, ToyPolicy, ToyTrainer, complete, completion, completions};
 pub use numbers::Numbers;
 
 use starloop_core::config::Config;
@@ -20,6 +20,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub const CONFIG: &str = include_str!("doubles/toy.toml");
+
+/// An error with its causes on one line, as the program prints it.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
 
 /// Remembers what it saw, and dies at the event with a given number.
 #[derive(Default)]

@@ -6,9 +6,10 @@ use starloop_core::error::Error;
 use starloop_core::event::Event;
 use starloop_core::export::{TrainingSet, training_set};
 use starloop_core::metrics::TrainingMetrics;
-use starloop_core::objective::{LengthNormalization, Objective, RewardTerms};
+use starloop_core::objective::Objective;
 use starloop_core::report::Report;
 use starloop_core::trainer::{FineTuning, Trainer, Training, TrainingProgress};
+use starloop_lm::train::{LengthNormalization, PolicyGradient};
 use std::path::Path;
 
 fn only(method: &str, overrides: &[&str]) -> Config {
@@ -126,8 +127,8 @@ fn a_trainer_that_learns_from_examples_alone_says_so() {
     let config = config(&[]);
     let here = Path::new(".");
     let training = Training { start: here, settings: &config.training, steps: 1, seed: 0, output: here, scratch: here };
-    let terms = RewardTerms { clip: [0.2, 0.2], penalty: 0.0, length: LengthNormalization::Completion, max_new_tokens: 1 };
-    for objective in [Objective::Preferences { pairs: &[], beta: 0.1 }, Objective::Rewards { samples: &[], terms, anchor: here }] {
+    let loss = PolicyGradient { clip: [0.2, 0.2], kl: 0.0, length: LengthNormalization::Completion, max_new_tokens: 1 };
+    for objective in [Objective::Preferences { pairs: &[], beta: 0.1 }, Objective::Rewards { samples: &[], loss, anchor: here }] {
         let error = Plain.optimize(&training, &objective, &mut |_| {}).err().unwrap();
         assert!(error.is_usage() && error.to_string().contains("does not support learning from"), "{error}");
     }

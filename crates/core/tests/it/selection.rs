@@ -4,7 +4,7 @@ use crate::doubles::Numbers;
 use starloop_core::error::Error;
 use starloop_core::task::{Split, Task};
 use starloop_core::training_set::{Round, Same, SelectionRules, TrainingSet};
-use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, Problem, Verdict};
+use starloop_core::types::{Attempt, GradedAttempt, Mode, Problem, StopReason, Verdict};
 
 const TASK: Numbers = Numbers { careless: false, answers_only: false, chance: 0.0 };
 
@@ -20,8 +20,10 @@ fn attempt(problem: &Problem, mode: Mode, completion: &str, verdict: Verdict) ->
         prompt_tokens: 1,
         completion_tokens: 1,
         completion: completion.into(),
-        finish: FinishReason::Stop,
+        stop_reason: StopReason::EndToken,
         logprob: Some(-1.0),
+        token_logprobs: None,
+        token_ends: None,
     };
     GradedAttempt { attempt, verdict, reading: None, faithful: None }
 }

@@ -1,7 +1,7 @@
 //! Sampling on servers, as they should be and as they should not.
 
 use crate::completions::{Act, Asked, Completions, completion, serve_alone};
-use crate::doubles::{Bench, ToyTrainer, Watcher, complete, config};
+use crate::doubles::{Bench, ToyTrainer, Watcher, chain, complete, config};
 use serde_json::json;
 use starloop_core::config::{Config, PolicyConfig};
 use starloop_core::error::{Error, Result};
@@ -9,7 +9,7 @@ use starloop_core::experiment::run_in;
 use starloop_core::iterate::Parts;
 use starloop_core::metrics::TrainingMetrics;
 use starloop_core::policy::openai::OpenAiPolicy;
-use starloop_core::policy::{Policy, Sample, SampleRequest, SamplingParameters};
+use starloop_core::policy::{Completion, Policy, PromptRequest, SamplingParams};
 use starloop_core::run_dir::RunDir;
 use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
 use std::collections::BTreeMap;
@@ -46,9 +46,8 @@ pub fn bench() -> Bench {
 /// What the toy policy would answer: the model is a directory with its skill in it.
 pub fn right_answer(asked: &Asked) -> Act {
     let skill = std::fs::read_to_string(Path::new(asked.body["model"].as_str().unwrap()).join("skill")).unwrap();
-    let request = SampleRequest { prompt: asked.prompt().to_owned(), seed: asked.seed() };
-    let sample = complete(&request, skill.parse().unwrap());
-    Act::Answer(completion(asked, &sample.text, sample.logprob.unwrap()))
+    let right = complete(asked.prompt(), asked.seed(), skill.parse().unwrap());
+    Act::Answer(completion(asked, &right.text, right.logprob.unwrap()))
 }
 
 pub fn served(endpoints: &[&str], further: &[&str]) -> Config {
@@ -222,16 +221,16 @@ fn loaded(bench: &Bench, config: &Config) -> OpenAiPolicy {
     policy
 }
 
-pub fn requests(count: u32) -> Vec<SampleRequest> {
-    (0..count).map(|i| SampleRequest { prompt: format!("Q: {i}\nA:"), seed: u64::from(i) }).collect()
+pub fn requests(count: u32) -> Vec<PromptRequest> {
+    (0..count).map(|i| PromptRequest { prompt: format!("Q: {i}\nA:"), seeds: vec![u64::from(i)] }).collect()
 }
 
-fn parameters() -> SamplingParameters {
-    SamplingParameters { temperature: 1.0, top_k: 0, top_p: 1.0, max_new_tokens: 9, stop_strings: vec!["\n\n".into()] }
+fn params() -> SamplingParams {
+    SamplingParams { temperature: 1.0, stop: vec!["\n\n".into()], ..SamplingParams::greedy(9) }
 }
 
-pub fn sample(policy: &mut OpenAiPolicy, requests: &[SampleRequest]) -> Result<Vec<Sample>> {
-    policy.sample(requests, &parameters(), &mut |_| {})
+pub fn sample(policy: &mut OpenAiPolicy, requests: &[PromptRequest]) -> Result<Vec<Completion>> {
+    policy.sample(requests, &params(), &mut |_| {})
 }
 
 #[test]
@@ -248,7 +247,7 @@ fn replicas_share_the_work_of_one_that_dies() {
     let mut policy = loaded(&bench, &served(&[&dying.endpoint, &healthy.endpoint], &["policy.in_flight=4"]));
     let samples = sample(&mut policy, &requests(200)).unwrap();
     assert_eq!(samples.len(), 200);
-    let told = |sample: &Sample, i: u32| {
+    let told = |sample: &Completion, i: u32| {
         sample.text.contains(&(i * 7).to_string()) || sample.text.contains("guess") || sample.text.contains("idea")
     };
     assert!(samples.iter().zip(0..).all(|(sample, i)| told(sample, i)), "in the order of the requests");
@@ -266,12 +265,13 @@ fn a_server_that_gives_fewer_than_were_wanted_is_asked_for_the_rest() {
         Act::Answer(body)
     });
     let mut policy = loaded(&bench, &served(&[&server.endpoint], &["policy.samples_per_request=3"]));
-    let requests: Vec<SampleRequest> =
-        (0..70).map(|i| SampleRequest { prompt: format!("Q: {}\nA:", i % 10), seed: u64::from(i as u32) }).collect();
-    let samples = sample(&mut policy, &requests).unwrap();
-    for (sample, request) in samples.iter().zip(&requests) {
-        assert_eq!(sample.text, format!("to {}", request.prompt));
-        assert_eq!((sample.completion_tokens, sample.logprob), (2, Some(-1.0)));
+    let request = |i: u64| PromptRequest { prompt: format!("Q: {i}\nA:"), seeds: (7 * i..7 * i + 7).collect() };
+    let requests: Vec<PromptRequest> = (0..10).map(request).collect();
+    let completions = sample(&mut policy, &requests).unwrap();
+    assert_eq!(completions.len(), 70);
+    for (completion, place) in completions.iter().zip(0..) {
+        assert_eq!(completion.text, format!("to {}", requests[place / 7].prompt));
+        assert_eq!((completion.completion_tokens, completion.logprob), (2, Some(-1.0)));
     }
     // Seven samples of a prompt: 3 + 3 + 1, and one more for each three.
     assert_eq!(server.asked(), 10 * 5);
@@ -285,7 +285,7 @@ fn what_will_never_be_answered_stops_the_run_and_says_why() {
         let mut policy = loaded(&bench, &served(&[&server.endpoint], further));
         let error = sample(&mut policy, &requests(5)).err().unwrap();
         assert!(matches!(error, Error::Request { .. } | Error::Server { .. }), "{error}");
-        error.to_string()
+        chain(&error)
     };
     let said = told(&[], |_| Act::Status(404, "", "no such model".into()));
     assert!(said.contains("HTTP 404: no such model"), "{said}");
@@ -311,7 +311,7 @@ fn a_key_comes_from_the_environment_and_is_shown_to_the_server_alone() {
         _ => right_answer(asked),
     });
     let config = served(&[&server.endpoint], &["policy.api_key_env=PATH"]);
-    let error = run(&bench, "keyed", &config, false).err().unwrap().to_string();
+    let error = chain(&run(&bench, "keyed", &config, false).err().unwrap());
     assert!(error.contains("HTTP 401: the key [API key] is not valid") && error.contains("policy.api_key_env"), "{error}");
     assert!(server.keys().iter().all(|key| *key == Some(format!("Bearer {secret}"))));
     let mut files = bench.snapshot("keyed");

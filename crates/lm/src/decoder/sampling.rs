@@ -4,6 +4,7 @@ use super::layer::{LayerState, Scratch};
 use super::{Decoder, ensure};
 use crate::kernels::{Attention, Kernels, PAGE, PagedRows};
 use crate::weights::{HalfKind, Halves};
+use serde::{Deserialize, Serialize};
 
 /// The rows of one step: tokens, where they stand, and which of them need logits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,22 +17,23 @@ pub struct StepRows {
     pub sampled: Vec<u32>,
 }
 
-/// In what keys and values are kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum CachePrecision {
-    /// As they are computed.
+/// The type of the cached keys and values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheDtype {
+    /// 32 bits, as they are computed.
     #[default]
-    Full,
-    /// In IEEE half precision: half the memory and half the traffic, for a relative error of up to 2^-11 in each.
-    Half,
+    F32,
+    /// IEEE half precision: half the memory and half the traffic, with a relative error of up to 2^-11 in each value.
+    F16,
 }
 
-impl CachePrecision {
+impl CacheDtype {
     /// Bytes of a key's or value's element.
     pub fn width(self) -> usize {
         match self {
-            CachePrecision::Full => size_of::<f32>(),
-            CachePrecision::Half => size_of::<u16>(),
+            CacheDtype::F32 => size_of::<f32>(),
+            CacheDtype::F16 => size_of::<u16>(),
         }
     }
 }
@@ -44,11 +46,11 @@ enum LayerCache<K: Kernels> {
 }
 
 impl<K: Kernels> LayerCache<K> {
-    fn new(kernels: &K, size: usize, precision: CachePrecision) -> Self {
+    fn new(kernels: &K, size: usize, dtype: CacheDtype) -> Self {
         let halves = || kernels.halves(Halves { kind: HalfKind::F16, bits: vec![0; size] });
-        match precision {
-            CachePrecision::Full => LayerCache::Full { keys: kernels.zeros(size), values: kernels.zeros(size) },
-            CachePrecision::Half => LayerCache::Half { keys: halves(), values: halves() },
+        match dtype {
+            CacheDtype::F32 => LayerCache::Full { keys: kernels.zeros(size), values: kernels.zeros(size) },
+            CacheDtype::F16 => LayerCache::Half { keys: halves(), values: halves() },
         }
     }
 
@@ -81,12 +83,12 @@ pub struct KeyValueCache<K: Kernels> {
 
 impl<K: Kernels> KeyValueCache<K> {
     /// A cache of `pages` pages for a decoder.
-    pub fn new(decoder: &Decoder<K>, pages: usize, precision: CachePrecision) -> Self {
+    pub fn new(decoder: &Decoder<K>, pages: usize, dtype: CacheDtype) -> Self {
         let kernels = &decoder.kernels;
         let size = pages * page_values(decoder);
         let empty = || kernels.zeros(0);
         KeyValueCache {
-            layers: decoder.spec.layers.iter().map(|_| LayerCache::new(kernels, size, precision)).collect(),
+            layers: decoder.spec.layers.iter().map(|_| LayerCache::new(kernels, size, dtype)).collect(),
             stream: empty(),
             next: empty(),
             state: LayerState::new(kernels),
@@ -103,8 +105,8 @@ fn page_values<K: Kernels>(decoder: &Decoder<K>) -> usize {
 
 impl<K: Kernels> Decoder<K> {
     /// Bytes of one page, keys and values of all layers.
-    pub fn page_bytes(&self, precision: CachePrecision) -> usize {
-        2 * self.spec.layers.len() * page_values(self) * precision.width()
+    pub fn page_bytes(&self, dtype: CacheDtype) -> usize {
+        2 * self.spec.layers.len() * page_values(self) * dtype.width()
     }
 
     /// Runs the rows of a step and returns the logits of the sampled ones, `[sampled, vocabulary]`.

@@ -1,6 +1,6 @@
 //! Adapters in and out: `adapter_config.json` and `adapter_model.safetensors`, as PEFT writes and reads them.
 
-use super::Lora;
+use super::LoraConfig;
 use crate::arch::{ConfigReader, DecoderSpec};
 use crate::checkpoint::{self, Checkpoint, weights_sha256};
 use crate::error::{Error, Result};
@@ -65,7 +65,7 @@ impl<K: Kernels> LanguageModel<K> {
 }
 
 /// What PEFT needs to know; `fan_in_fan_out` says that the base stores its weights by input (gpt2).
-fn config(spec: &DecoderSpec, lora: &Lora, base: &Path) -> Value {
+fn config(spec: &DecoderSpec, lora: &LoraConfig, base: &Path) -> Value {
     let transposed = spec.layers.iter().any(|layer| spec.parameters[layer.qkv.weight].is_transposed());
     let targets = match lora.target_modules.as_slice() {
         [one] if one == super::ALL_LINEAR => json!(one),
@@ -76,8 +76,8 @@ fn config(spec: &DecoderSpec, lora: &Lora, base: &Path) -> Value {
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
         "r": lora.rank,
-        "lora_alpha": lora.alpha,
-        "lora_dropout": lora.dropout,
+        "lora_alpha": lora.alpha as f32,
+        "lora_dropout": lora.dropout as f32,
         "target_modules": targets,
         "fan_in_fan_out": transposed,
         "bias": "none",
@@ -91,7 +91,7 @@ pub fn base_of(dir: &Path) -> Result<PathBuf> {
 }
 
 /// What `adapter_config.json` says, and the base that it names.
-pub(crate) fn read_config(dir: &Path) -> Result<(Lora, PathBuf)> {
+pub(crate) fn read_config(dir: &Path) -> Result<(LoraConfig, PathBuf)> {
     let path = dir.join(ADAPTER_CONFIG);
     let text = fs_err::read_to_string(&path)?;
     let value: Value = serde_json::from_str(&text).map_err(|source| Error::Json { path: path.clone(), source })?;
@@ -112,10 +112,10 @@ pub(crate) fn read_config(dir: &Path) -> Result<(Lora, PathBuf)> {
         Some(Value::Array(list)) => list.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
         _ => return Err(config.error("target_modules", "expected a list of module names")),
     };
-    let lora = Lora {
+    let lora = LoraConfig {
         rank: config.size("r")?,
-        alpha: config.number("lora_alpha", 8.0)?,
-        dropout: config.number("lora_dropout", 0.0)?,
+        alpha: config.number("lora_alpha", 8.0)?.into(),
+        dropout: config.number("lora_dropout", 0.0)?.into(),
         target_modules,
     };
     let base = PathBuf::from(config.text("base_model_name_or_path")?);

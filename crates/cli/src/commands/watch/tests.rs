@@ -12,7 +12,7 @@ use starloop_core::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMe
 use starloop_core::report::Question;
 use starloop_core::run_dir::RunStatus;
 use starloop_core::task::Split;
-use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, ProblemId, Verdict};
+use starloop_core::types::{Attempt, GradedAttempt, Mode, ProblemId, StopReason, Verdict};
 use starloop_core::watch::{MethodProgress, UnderWay, Work};
 
 fn metrics(iteration: u32, right: u64) -> IterationMetrics {
@@ -70,8 +70,10 @@ fn rationale(completion: &str, verdict: Verdict) -> Rationale {
         prompt_tokens: 1,
         completion_tokens: 1,
         completion: completion.into(),
-        finish: FinishReason::Stop,
+        stop_reason: StopReason::EndToken,
         logprob: Some(-1.0),
+        token_logprobs: None,
+        token_ends: None,
     };
     let question = Some(Question { text: "6 2 4 + 2 5 9".into(), answer: Some("8 8 3".into()), reference: None });
     Rationale {

@@ -1,14 +1,14 @@
 //! Training toward an objective: what the models of comparison say of every token is computed once, before the training, and one model after
 //! another, so that there are never two in memory.
 
-use super::{Encoder, failed, load, run};
-use crate::error::Result;
+use super::{CONTEXT, Encoder, load, run};
+use crate::error::{EngineContext, Result};
 use crate::metrics::TrainingMetrics;
-use crate::objective::{LengthNormalization, Objective, PreferencePair, RewardTerms, RewardedSample};
+use crate::objective::{Objective, PreferencePair, RewardedSample};
 use crate::trainer::{Training, TrainingProgress};
 use starloop_lm::LanguageModel;
 use starloop_lm::score::Tail;
-use starloop_lm::train::{self, Document, Pair, PolicyGradient, Preference, Rewarded};
+use starloop_lm::train::{Document, Pair, Preference, Rewarded};
 use std::path::Path;
 
 pub(super) fn optimize(
@@ -17,7 +17,7 @@ pub(super) fn optimize(
     chat: bool,
     progress: &mut dyn FnMut(TrainingProgress),
 ) -> Result<TrainingMetrics> {
-    let model = || load(training).map_err(|error| failed(&error));
+    let model = || load(training).during(CONTEXT);
     let (metrics, all, kept) = match *objective {
         Objective::Preferences { pairs, beta } => {
             let model = model()?;
@@ -26,26 +26,17 @@ pub(super) fn optimize(
             let metrics = run(training, model, units, |session, batch| session.step_toward(&objective, batch), progress)?;
             (metrics, pairs.len(), kept)
         }
-        Objective::Rewards { samples, terms, anchor } => {
+        Objective::Rewards { samples, loss, anchor } => {
             // First the anchor, which is let go of before the model to train is loaded.
-            let anchored = if terms.penalty > 0.0 { Some(anchor_logprobs(anchor, training, chat, samples)?) } else { None };
+            let anchored = if loss.kl > 0.0 { Some(anchor_logprobs(anchor, training, chat, samples)?) } else { None };
             let model = model()?;
             let units = reward_units(&model, &Encoder::new(&model, chat, training.settings)?, samples, anchored)?;
-            let (kept, objective) = (units.len(), policy_gradient(&terms));
-            let metrics = run(training, model, units, |session, batch| session.step_toward(&objective, batch), progress)?;
+            let kept = units.len();
+            let metrics = run(training, model, units, |session, batch| session.step_toward(&loss, batch), progress)?;
             (metrics, samples.len(), kept)
         }
     };
     Ok(TrainingMetrics { dropped_too_long: (all - kept) as u64, ..metrics })
-}
-
-fn policy_gradient(terms: &RewardTerms) -> PolicyGradient {
-    let length = match terms.length {
-        LengthNormalization::Completion => train::LengthNormalization::Completion,
-        LengthNormalization::Constant => train::LengthNormalization::Constant(terms.max_new_tokens),
-        LengthNormalization::Batch => train::LengthNormalization::Batch,
-    };
-    PolicyGradient { clip: terms.clip, penalty: terms.penalty, length }
 }
 
 /// The pairs of which both completions fit, with the reference model's log-probabilities: those of the model before it is trained.
@@ -78,7 +69,7 @@ fn reward_units(
 }
 
 fn anchor_logprobs(anchor: &Path, training: &Training<'_>, chat: bool, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
-    let model = LanguageModel::load(anchor).map_err(|error| failed(&error))?;
+    let model = LanguageModel::load(anchor).during(CONTEXT)?;
     let (tails, _) = sample_tails(&Encoder::new(&model, chat, training.settings)?, samples)?;
     logprobs(&model, &tails)
 }
@@ -95,7 +86,7 @@ fn sample_tails(encoder: &Encoder<'_>, samples: &[RewardedSample]) -> Result<(Ve
 }
 
 fn logprobs(model: &LanguageModel, tails: &[Tail]) -> Result<Vec<Vec<f32>>> {
-    model.score_tails(tails, &mut |_| {}).map_err(|error| failed(&error))
+    model.score_tails(tails, &mut |_| {}).during(CONTEXT)
 }
 
 fn document(tail: &Tail) -> Document {
