@@ -63,7 +63,7 @@ fn forty_thousand_samples_at_256_in_flight_take_flat_memory() {
     let (mut marks, began, (_, cpu)) = (Vec::new(), Instant::now(), usage());
     let (journal, mut file) = (bench.place.path().join("journal"), Vec::new());
     let wanted = (PROBLEMS * SAMPLES) as u64;
-    let mut answered = 0;
+    let mut answered: u32 = 0;
     policy
         .sample_each(
             &requests,
