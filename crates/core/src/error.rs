@@ -301,7 +301,7 @@ pub enum Error {
         /// What was being done, such as `sampling`.
         context: &'static str,
         /// The error of the language model.
-        source: starloop_lm::Error,
+        source: Box<starloop_lm::Error>,
     },
     /// The checkpoint of the user's own trainer is not a fine-tuning of the base.
     #[error("the trainer {command:?} wrote a checkpoint that cannot be used")]
@@ -309,7 +309,7 @@ pub enum Error {
         /// The program with its arguments.
         command: String,
         /// What is wrong with the checkpoint.
-        source: starloop_lm::Error,
+        source: Box<starloop_lm::Error>,
     },
     /// The user's own trainer printed its steps out of order.
     #[error("the trainer printed step {step} after step {last}; it must count its steps up from 1")]
@@ -350,7 +350,7 @@ pub(crate) trait EngineContext<T> {
 
 impl<T> EngineContext<T> for starloop_lm::Result<T> {
     fn during(self, context: &'static str) -> Result<T> {
-        self.map_err(|source| Error::Engine { context, source })
+        self.map_err(|source| Error::Engine { context, source: Box::new(source) })
     }
 }
 

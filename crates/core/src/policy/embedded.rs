@@ -190,6 +190,6 @@ fn sampling_error(error: starloop_lm::Error) -> Error {
         | PromptTooLong { request, .. }
         | EmptyPrompt { request }
         | NonFiniteLogit { request, .. } => Error::Request { request, problem: None, source: error.into() },
-        source => Error::Engine { context: "sampling", source },
+        source => Error::Engine { context: "sampling", source: Box::new(source) },
     }
 }

@@ -178,7 +178,7 @@ impl Trainer for CommandTrainer {
             let out = paths.out.display();
             return Err(self.failed(format!("ended well, but there is no checkpoint in {{out}}, {out} (its output is in {log})")));
         }
-        let unusable = |source| Error::TunedCheckpoint { command: self.command.join(" "), source };
+        let unusable = |error| Error::TunedCheckpoint { command: self.command.join(" "), source: Box::new(error) };
         check_tuned(&paths.base, &paths.out).map_err(unusable)?;
         // With the checkpoint, because the states go.
         fs::rename(&paths.log, paths.out.join(LOG))?;

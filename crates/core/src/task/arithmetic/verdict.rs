@@ -78,8 +78,8 @@ mod tests {
 
     /// One row of a verdict table; `*` stands for a whole scratchpad, `wrong:` precedes what was read.
     #[track_caller]
-    fn check(answer: &str, completion: &str, stop_reason: StopReason, expected: &str) {
-        let verdict = verify(answer, &completion.replace('*', PAD), &stop_reason);
+    fn check(answer: &str, completion: &str, stop_reason: &StopReason, expected: &str) {
+        let verdict = verify(answer, &completion.replace('*', PAD), stop_reason);
         let shown = match &verdict {
             Verdict::Wrong { predicted } => format!("wrong: {predicted}"),
             other => other.name().to_owned(),
@@ -89,84 +89,84 @@ mod tests {
 
     #[test]
     fn answers_after_a_scratchpad() {
-        check("8 8 3", "*\n8 8 3", EndToken, "correct");
-        check("883", "*\n8 8 3", EndToken, "correct");
-        check("8 8 3", "*\n883", EndToken, "correct");
-        check("8 8 3", "*\n8 8 3\n", EndToken, "correct");
-        check("8 8 3", "* 8 8 3", EndToken, "correct");
-        check("8 8 3", "*\n\n  8  8 3  ", EndToken, "correct");
-        check("8 8 3", "*\r\n8 8 3\r\n", EndToken, "correct");
-        check("8 8 3", "*\n8 8 4", EndToken, "wrong: 8 8 4");
-        check("8 8 4", "*\n8 8 3", EndToken, "wrong: 8 8 3");
+        check("8 8 3", "*\n8 8 3", &EndToken, "correct");
+        check("883", "*\n8 8 3", &EndToken, "correct");
+        check("8 8 3", "*\n883", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3\n", &EndToken, "correct");
+        check("8 8 3", "* 8 8 3", &EndToken, "correct");
+        check("8 8 3", "*\n\n  8  8 3  ", &EndToken, "correct");
+        check("8 8 3", "*\r\n8 8 3\r\n", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 4", &EndToken, "wrong: 8 8 4");
+        check("8 8 4", "*\n8 8 3", &EndToken, "wrong: 8 8 3");
         // Only the answer is checked, never the working.
-        check("5", "<scratch>\n</scratch>\n5", EndToken, "correct");
-        check("5", "2 + 3 , C: 0\n</scratch>\n5", EndToken, "correct");
+        check("5", "<scratch>\n</scratch>\n5", &EndToken, "correct");
+        check("5", "2 + 3 , C: 0\n</scratch>\n5", &EndToken, "correct");
     }
 
     #[test]
     fn lengths_and_leading_zeros() {
-        check("8 8 3", "*\n0 8 8 3", EndToken, "correct");
-        check("8 8 3", "*\n0 0 0 8 8 3", EndToken, "correct");
-        check("0 8 8 3", "*\n8 8 3", EndToken, "correct");
-        check("0", "*\n0 0", EndToken, "correct");
-        check("0", "*\n0", EndToken, "correct");
-        check("8 8 3", "*\n0", EndToken, "wrong: 0");
-        check("8 8 3", "*\n8 8 3 0", EndToken, "wrong: 8 8 3 0");
-        check("8 8 3", "*\n8 8", EndToken, "wrong: 8 8");
-        check("8 8 3", "*\n8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3", EndToken, "wrong: 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3");
+        check("8 8 3", "*\n0 8 8 3", &EndToken, "correct");
+        check("8 8 3", "*\n0 0 0 8 8 3", &EndToken, "correct");
+        check("0 8 8 3", "*\n8 8 3", &EndToken, "correct");
+        check("0", "*\n0 0", &EndToken, "correct");
+        check("0", "*\n0", &EndToken, "correct");
+        check("8 8 3", "*\n0", &EndToken, "wrong: 0");
+        check("8 8 3", "*\n8 8 3 0", &EndToken, "wrong: 8 8 3 0");
+        check("8 8 3", "*\n8 8", &EndToken, "wrong: 8 8");
+        check("8 8 3", "*\n8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3", &EndToken, "wrong: 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3");
     }
 
     #[test]
     fn text_around_the_answer() {
-        check("8 8 3", "*\n8 8 3\nInput:\n1 + 1\nTarget:\n2", EndToken, "correct");
-        check("8 8 3", "*\n8 8 3 Input:", EndToken, "correct");
-        check("8 8 3", "*\n8 8 3\nand so on", EndToken, "correct");
-        check("8 8 3", "*\n8 8 3\n9 9 9", EndToken, "correct");
-        check("8 8 3", "*\n8 8 3\n<scratch>\n", EndToken, "correct");
-        check("8 8 3", "*\n8 8 3 .", EndToken, "unparsed");
-        check("8 8 3", "*\nthe answer is 8 8 3", EndToken, "unparsed");
-        check("8 8 3", "*\n+ 8 8 3", EndToken, "unparsed");
-        check("8 8 3", "*\n- 8 8 3", EndToken, "unparsed");
-        check("8 8 3", "*\n8 8 , 3", EndToken, "unparsed");
-        check("8 8 3", "*\n\u{0668} 8 3", EndToken, "unparsed");
-        check("8 8 3", "*\n<scratch>\n8 8 3", EndToken, "unparsed");
+        check("8 8 3", "*\n8 8 3\nInput:\n1 + 1\nTarget:\n2", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3 Input:", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3\nand so on", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3\n9 9 9", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3\n<scratch>\n", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3 .", &EndToken, "unparsed");
+        check("8 8 3", "*\nthe answer is 8 8 3", &EndToken, "unparsed");
+        check("8 8 3", "*\n+ 8 8 3", &EndToken, "unparsed");
+        check("8 8 3", "*\n- 8 8 3", &EndToken, "unparsed");
+        check("8 8 3", "*\n8 8 , 3", &EndToken, "unparsed");
+        check("8 8 3", "*\n\u{0668} 8 3", &EndToken, "unparsed");
+        check("8 8 3", "*\n<scratch>\n8 8 3", &EndToken, "unparsed");
     }
 
     #[test]
     fn nothing_to_read() {
-        check("8 8 3", "", EndToken, "unparsed");
-        check("8 8 3", "\n \n", EndToken, "unparsed");
-        check("8 8 3", "*", EndToken, "unparsed");
-        check("8 8 3", "*\n", EndToken, "unparsed");
-        check("8 8 3", "<scratch>\n6 2 4 + 2 5 9 , C: 0\n8 8 3", EndToken, "unparsed");
-        check("8 8 3", "6 2 4 + 2 5 9 , C: 0\n8 8 3", EndToken, "unparsed");
-        check("8 8 3", "Input:\n8 8 3", EndToken, "unparsed");
-        check("not a number", "*\n8 8 3", EndToken, "wrong: 8 8 3");
-        check("", "*\n8 8 3", EndToken, "wrong: 8 8 3");
+        check("8 8 3", "", &EndToken, "unparsed");
+        check("8 8 3", "\n \n", &EndToken, "unparsed");
+        check("8 8 3", "*", &EndToken, "unparsed");
+        check("8 8 3", "*\n", &EndToken, "unparsed");
+        check("8 8 3", "<scratch>\n6 2 4 + 2 5 9 , C: 0\n8 8 3", &EndToken, "unparsed");
+        check("8 8 3", "6 2 4 + 2 5 9 , C: 0\n8 8 3", &EndToken, "unparsed");
+        check("8 8 3", "Input:\n8 8 3", &EndToken, "unparsed");
+        check("not a number", "*\n8 8 3", &EndToken, "wrong: 8 8 3");
+        check("", "*\n8 8 3", &EndToken, "wrong: 8 8 3");
     }
 
     #[test]
     fn cut_off_by_the_token_limit() {
-        check("8 8 3", "", Length, "truncated");
-        check("8 8 3", "<scratch>\n6 2 4 + 2 5 9 , C: 0\n2 +", Length, "truncated");
-        check("8 8 3", "*", Length, "truncated");
-        check("8 8 3", "*\n8 8", Length, "truncated");
+        check("8 8 3", "", &Length, "truncated");
+        check("8 8 3", "<scratch>\n6 2 4 + 2 5 9 , C: 0\n2 +", &Length, "truncated");
+        check("8 8 3", "*", &Length, "truncated");
+        check("8 8 3", "*\n8 8", &Length, "truncated");
         // The answer may have been meant to go on.
-        check("8 8 3", "*\n8 8 3", Length, "truncated");
-        check("8 8 3", "*\n8 8 3\n", Length, "correct");
-        check("8 8 3", "*\n8 8 3\nInput:\n1", Length, "correct");
-        check("8 8 3", "*\n8 8 4\nInput:\n1", Length, "wrong: 8 8 4");
-        check("8 8 3", "*\n+\nInput:", Length, "unparsed");
+        check("8 8 3", "*\n8 8 3", &Length, "truncated");
+        check("8 8 3", "*\n8 8 3\n", &Length, "correct");
+        check("8 8 3", "*\n8 8 3\nInput:\n1", &Length, "correct");
+        check("8 8 3", "*\n8 8 4\nInput:\n1", &Length, "wrong: 8 8 4");
+        check("8 8 3", "*\n+\nInput:", &Length, "unparsed");
     }
 
     #[test]
     fn direct_answers() {
-        check("8 8 3", "8 8 3", EndToken, "correct");
-        check("8 8 3", "0 8 8 3", EndToken, "correct");
-        check("8 8 3", "8 8 3\nInput:", EndToken, "correct");
-        check("8 8 3", "8 8 4", EndToken, "wrong: 8 8 4");
-        check("8 8 3", "8 8 3", Length, "truncated");
-        check("8 8 3", "8 8 3\n8", Length, "correct");
+        check("8 8 3", "8 8 3", &EndToken, "correct");
+        check("8 8 3", "0 8 8 3", &EndToken, "correct");
+        check("8 8 3", "8 8 3\nInput:", &EndToken, "correct");
+        check("8 8 3", "8 8 4", &EndToken, "wrong: 8 8 4");
+        check("8 8 3", "8 8 3", &Length, "truncated");
+        check("8 8 3", "8 8 3\n8", &Length, "correct");
     }
 
     #[test]
