@@ -1,7 +1,7 @@
 //! Running servers that are made to serve another checkpoint, that refuse it, and that have forgotten it.
 
 use crate::completions::{Act, Asked, Completions, completion};
-use crate::doubles::complete;
+use crate::doubles::{chain, complete};
 use crate::serving::{bench, faultless, policy, requests, results, right_answer, run, sample, served};
 use serde_json::{Value, json};
 use starloop_core::config::Config;
@@ -292,6 +292,6 @@ fn a_server_that_loads_by_name_is_asked_by_the_directory_and_noticed_when_it_ans
     assert_eq!(without(results(&bench, "named")), without(whole));
     // It keeps to the model that it had loaded first.
     let stuck = Completions::start(move |asked| untold(completion(asked, "x", -1.0), &json!("/models/first")));
-    let error = run(&bench, "stuck", &by_name(&stuck), false).err().unwrap().to_string();
+    let error = chain(&run(&bench, "stuck", &by_name(&stuck), false).err().unwrap());
     assert!(error.contains("failed 2 times") && error.contains("of the model \"/models/first@main\""), "{error}");
 }

@@ -165,8 +165,8 @@ fn an_interrupted_stage_goes_on_and_asks_nothing_again() {
             let answered = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             if answered < after { right_answer(asked) } else { Act::Status(400, "", "no more".into()) }
         });
-        let error = run(&bench, &name, &served(&[&dying.endpoint], &["policy.in_flight=4"]), false).err().unwrap();
-        assert!(error.to_string().contains("HTTP 400: no more") && error.to_string().starts_with("problem numbers/"), "{error}");
+        let error = chain(&run(&bench, &name, &served(&[&dying.endpoint], &["policy.in_flight=4"]), false).err().unwrap());
+        assert!(error.contains("HTTP 400: no more") && error.starts_with("problem numbers/"), "{error}");
         // The last line was being written when the power went.
         let place = bench.place.path().join(&name).join("star").join(if after < 40 { "iter-000" } else { "iter-001" });
         let journal = place.join("journal.jsonl");
