@@ -13,6 +13,7 @@ use std::path::Path;
 pub(crate) mod check;
 mod policy;
 mod presets;
+mod record;
 mod sections;
 pub(crate) mod strict;
 mod trainer;
@@ -21,12 +22,13 @@ mod training;
 pub(crate) use policy::KINDS as POLICY_KINDS;
 pub use policy::{PolicyConfig, PromptForm, Recipe, Reload, ServerKind, ServingConfig};
 pub use presets::presets;
-pub use sections::{EvaluationConfig, KvCache, ModelConfig, SamplingConfig};
+pub use record::RecordConfig;
+pub use sections::{EvaluationConfig, ModelConfig, SamplingConfig};
 pub use strict::{Invalid, Section};
 #[cfg(test)]
 pub(crate) use trainer::PLACES;
 pub use trainer::{TrainerConfig, TrainerKind};
-pub use training::{LoraConfig, Schedule, TrainingConfig};
+pub use training::TrainingConfig;
 
 use strict::Source;
 
@@ -55,6 +57,8 @@ pub struct Config {
     pub trainer: TrainerConfig,
     /// Measuring, for all methods.
     pub evaluation: EvaluationConfig,
+    /// What is recorded of each attempt.
+    pub record: RecordConfig,
     /// `[methods.NAME]`: its `kind`, the keys that this kind reads, and sections that override the common ones.
     pub methods: BTreeMap<String, toml::Table>,
     /// Where the config came from, for errors.
@@ -94,6 +98,8 @@ struct Raw {
     trainer: toml::Table,
     #[serde(default)]
     evaluation: toml::Table,
+    #[serde(default)]
+    record: toml::Table,
     methods: BTreeMap<String, toml::Table>,
 }
 
@@ -143,6 +149,7 @@ impl Config {
             training: source.section("training", raw.training).read()?,
             trainer: source.section("trainer", raw.trainer).read()?,
             evaluation: source.section("evaluation", raw.evaluation).read()?,
+            record: source.section("record", raw.record).read()?,
             methods: raw.methods,
             source,
         })
@@ -195,6 +202,9 @@ impl Config {
             table.insert("trainer".into(), strict::to_table(&self.trainer).into());
         }
         table.insert("evaluation".into(), strict::to_table(&self.evaluation).into());
+        if !is_default(&self.record) {
+            table.insert("record".into(), strict::to_table(&self.record).into());
+        }
         let methods: toml::Table = self.methods.iter().map(|(name, method)| (name.clone(), method.clone().into())).collect();
         table.insert("methods".into(), methods.into());
         table

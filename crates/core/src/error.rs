@@ -212,15 +212,18 @@ pub enum Error {
         got: usize,
     },
     /// A policy cannot serve one of its requests.
-    #[error("{name}: {message}", name = .problem.clone().unwrap_or_else(|| format!("request {}", .request)))]
+    #[error("{}", .problem.clone().unwrap_or_else(|| format!("request {}", .request)))]
     Request {
         /// The request's place in the call, from 0.
         request: usize,
         /// The problem that was asked, where it is known.
         problem: Option<String>,
         /// What is wrong with it.
-        message: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A policy was asked before it loaded a checkpoint.
+    #[error("the policy has no checkpoint loaded, so it cannot sample or score")]
+    NoCheckpoint,
     /// A file that could not be fetched, or is not what it should be.
     #[error("{what}: {problem}")]
     Fetch {
@@ -241,14 +244,56 @@ pub enum Error {
         /// The cause, if there is one below. Never holds an API key.
         source: Option<Cause>,
     },
-    /// The engine under a policy or trainer failed.
-    #[error("{context}: {message}")]
+    /// The language model under a policy or trainer failed.
+    #[error("{context}")]
     Engine {
-        /// What was being done.
-        context: String,
-        /// The engine's own error.
-        message: String,
+        /// What was being done, such as `sampling`.
+        context: &'static str,
+        /// The error of the language model.
+        source: Box<starloop_lm::Error>,
     },
+    /// The checkpoint of the user's own trainer is not a fine-tuning of the base.
+    #[error("the trainer {command:?} wrote a checkpoint that cannot be used")]
+    TunedCheckpoint {
+        /// The program with its arguments.
+        command: String,
+        /// What is wrong with the checkpoint.
+        source: Box<starloop_lm::Error>,
+    },
+    /// The user's own trainer printed its steps out of order.
+    #[error("the trainer printed step {step} after step {last}; it must count its steps up from 1")]
+    StepOrder {
+        /// The step that it printed.
+        step: u64,
+        /// The step before.
+        last: u64,
+    },
+    /// A base model's weights are not those of its log.
+    #[error("the weights have the SHA-256 {found}, but the log of the base model records {expected}")]
+    WeightsChanged {
+        /// The SHA-256 of the weights.
+        found: String,
+        /// The SHA-256 in the log.
+        expected: String,
+    },
+    /// A plot could not be drawn.
+    #[error("the plot could not be drawn")]
+    Plot {
+        /// What the drawing library says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Adds to an error of the language model what was being done.
+pub(crate) trait EngineContext<T> {
+    /// The same result with [`Error::Engine`].
+    fn during(self, context: &'static str) -> Result<T>;
+}
+
+impl<T> EngineContext<T> for starloop_lm::Result<T> {
+    fn during(self, context: &'static str) -> Result<T> {
+        self.map_err(|source| Error::Engine { context, source: Box::new(source) })
+    }
 }
 
 /// The message of an error with the messages of its causes, on one line.
@@ -262,6 +307,17 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 }
 
 impl Error {
+    /// The same error with the name of the problem that the request was about, as `problem` finds it by the request's place.
+    pub(crate) fn naming(self, problem: impl FnOnce(usize) -> Option<String>) -> Self {
+        match self {
+            Error::Request { request, source, .. } => {
+                let problem = problem(request).map(|problem| format!("problem {problem}"));
+                Error::Request { request, problem, source }
+            }
+            other => other,
+        }
+    }
+
     /// Whether the user asked for something that cannot be, as opposed to something that failed on the way.
     pub fn is_usage(&self) -> bool {
         matches!(

@@ -285,11 +285,11 @@ impl Experiment {
 
     /// What samples, as `[policy]` says.
     fn policy(&self, run_dir: &RunDir) -> Result<Box<dyn Policy>> {
-        let model = &self.config.model;
+        let (model, record) = (&self.config.model, self.config.record);
         Ok(match (&self.config.policy, &self.policy) {
-            (PolicyConfig::OpenAi(serving), _) => Box::new(OpenAiPolicy::new(serving, model, run_dir.server_log())?),
+            (PolicyConfig::OpenAi(serving), _) => Box::new(OpenAiPolicy::new(serving, model, run_dir.server_log())?.recording(record)),
             (PolicyConfig::Other { keys, .. }, Some(kind)) => (kind.build)(keys, model)?,
-            (PolicyConfig::Embedded | PolicyConfig::Other { .. }, _) => Box::new(EmbeddedPolicy::new(model)),
+            (PolicyConfig::Embedded | PolicyConfig::Other { .. }, _) => Box::new(EmbeddedPolicy::new(model).recording(record)),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Plain supervised fine-tuning on a file of prompts and completions, outside of any loop.
 
 use crate::config::TrainingConfig;
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Error, Result};
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::TrainingMetrics;
 use crate::selection::TrainingData;
@@ -85,7 +85,7 @@ fn refuse_existing(output: &Path) -> Result<()> {
 
 /// What identifies a training, so that the state of another one is not taken up.
 fn fingerprint(model: &Path, data: &Path, settings: &TrainingConfig, chat: bool, seed: u64) -> Result<String> {
-    let weights = weights_sha256(model).map_err(|error| Error::Engine { context: "fine-tuning".to_owned(), message: error.to_string() })?;
+    let weights = weights_sha256(model).during("fine-tuning")?;
     let data = sha256_hex(&fs::read_to_string(data)?);
     let mut fingerprint = sha256_hex(&format!("{weights} {data} {settings:?} {chat} {seed}"));
     fingerprint.truncate(12);

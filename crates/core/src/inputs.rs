@@ -1,6 +1,6 @@
 //! The files that a run depends on besides its config, by what they hold: a run that is taken up must find them as they were.
 
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Result};
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_record::digest::file_sha256;
 pub use starloop_record::info::Inputs;
@@ -17,9 +17,7 @@ pub fn digest<'a>(files: impl IntoIterator<Item = &'a Path>, weights: Option<&Pa
         inputs.insert(name(file), file_sha256(file)?);
     }
     if let Some(base) = weights {
-        let sha256 =
-            weights_sha256(base).map_err(|error| Error::Engine { context: "reading the base".into(), message: error.to_string() })?;
-        inputs.insert(name(base), sha256);
+        inputs.insert(name(base), weights_sha256(base).during("reading the base")?);
     }
     Ok(inputs)
 }

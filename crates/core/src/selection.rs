@@ -14,7 +14,7 @@ mod training_data;
 
 pub use preferences::{known_against_own, right_against_wrong};
 pub use rewards::{RewardRules, of_groups, steps_of_passes};
-pub use training_data::{LengthNormalization, Loss, RewardTerms, TrainingData};
+pub use training_data::{Loss, TrainingData};
 
 /// What a selection kept, and what it decided about each attempt.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,7 +14,7 @@ mod prompts;
 pub(crate) mod rows;
 
 use crate::error::Result;
-use crate::types::{Attempt, FinishReason, Grade, GradedAttempt, Mode, Problem, Split, Style};
+use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem, Split, StopReason, Style};
 use starloop_record::digest::sha256_hex;
 use starloop_record::info::PaperFigure;
 use std::path::Path;
@@ -103,7 +103,7 @@ pub trait Task: Send + Sync {
     ///
     /// # Errors
     /// The problem's known answer cannot be an answer, or the user's own verifier cannot be had.
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade>;
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade>;
 
     /// The known rationale and answer, where the task has one.
     fn reference(&self, problem: &Problem) -> Option<String>;
@@ -156,7 +156,7 @@ const PATH_DIGITS: usize = 16;
 /// # Errors
 /// As [`Task::verify`].
 pub fn grade(task: &dyn Task, problem: &Problem, attempt: Attempt) -> Result<GradedAttempt> {
-    let Grade { verdict, reading } = task.verify(problem, &attempt.completion, attempt.finish)?;
+    let Grade { verdict, reading } = task.verify(problem, &attempt.completion, &attempt.stop_reason)?;
     let faithful = task.reference(problem).map(|reference| reference.trim() == attempt.completion.trim());
     let false_step = task.has_false_step(problem, &attempt.completion);
     let mut path = sha256_hex(task.reasoning_path(&attempt.completion));

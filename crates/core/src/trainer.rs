@@ -10,7 +10,6 @@ pub mod command;
 pub mod embedded;
 mod workplace;
 
-pub(crate) use embedded::hyperparameters;
 pub(crate) use workplace::Workplace;
 
 /// One fine-tuning, fully described.

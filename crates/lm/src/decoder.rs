@@ -25,7 +25,7 @@ pub use linear::{Linear, LinearTensors};
 pub use mixer::{AttentionTensors, Mixer, NormedHeads, QueryKeyNorm, QueryKeyTensors, SelfAttention};
 pub use norm::Norm;
 pub use rotary::Rotary;
-pub use sampling::{CachePrecision, KeyValueCache, StepRows};
+pub use sampling::{CacheDtype, KeyValueCache, StepRows};
 pub use spec::DecoderSpec;
 pub use training::{Packed, TrainingMemory};
 

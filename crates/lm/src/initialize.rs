@@ -14,10 +14,10 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Initialization {
     /// Standard deviation of the embedding.
-    pub embedding_std: f32,
+    pub embedding_std: f64,
     /// Weights of a linear layer have the standard deviation `linear_gain / sqrt(inputs)`; those that write to the residual stream are
     /// divided by `sqrt(2 * layers)` as well (Radford et al. 2019).
-    pub linear_gain: f32,
+    pub linear_gain: f64,
 }
 
 /// A checkpoint with random weights for a config.json; `companions` are its tokenizer's files. The same seed gives the same bytes.
@@ -30,11 +30,11 @@ pub fn initialize(config: Value, companions: BTreeMap<String, Vec<u8>>, scale: I
 
 fn values(spec: &DecoderSpec, at: usize, scale: Initialization, generator: &mut ChaCha8Rng) -> Vec<f32> {
     let parameter = &spec.parameters[at];
-    let linear = scale.linear_gain / (parameter.columns as f32).sqrt();
+    let linear = scale.linear_gain as f32 / (parameter.columns as f32).sqrt();
     let std = match parameter.role {
         Role::Norm => return vec![1.0; parameter.len()],
         Role::Bias => return vec![0.0; parameter.len()],
-        Role::Embedding => scale.embedding_std,
+        Role::Embedding => scale.embedding_std as f32,
         Role::Linear | Role::Adapter => linear,
         Role::Residual => linear / (2.0 * spec.blocks.len() as f32).sqrt(),
     };

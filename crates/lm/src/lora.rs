@@ -6,17 +6,19 @@
 
 use crate::error::{Error, Result};
 use crate::weights::{Layout, ParameterSpec, Role, TensorSpec};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Which weights are adapted, and how.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lora {
+/// Which weights are adapted, and how. The names are those of PEFT.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoraConfig {
     /// Rows of `A` and columns of `B`.
     pub rank: usize,
-    /// `scale = alpha / rank`.
-    pub alpha: f32,
-    /// The share of an adapter's inputs that is dropped in training.
-    pub dropout: f32,
+    /// The adapter's output is scaled by `alpha / rank`.
+    pub alpha: f64,
+    /// The share of an adapter's inputs that is dropped in training, 0 included and 1 excluded.
+    pub dropout: f64,
     /// Names of modules, such as `q_proj`; or [`ALL_LINEAR`].
     pub target_modules: Vec<String>,
 }
@@ -24,11 +26,17 @@ pub struct Lora {
 /// Stands for all linear maps of the layers.
 pub const ALL_LINEAR: &str = "all-linear";
 
+impl Default for LoraConfig {
+    fn default() -> Self {
+        LoraConfig { rank: 16, alpha: 32.0, dropout: 0.0, target_modules: vec![ALL_LINEAR.to_owned()] }
+    }
+}
+
 /// The adapters of a decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapters {
     /// What they were made by.
-    pub settings: Lora,
+    pub settings: LoraConfig,
     /// The factor on `B · A`.
     pub scale: f32,
     /// For each adapted parameter, by its place, the adapters of its tensors.
@@ -48,7 +56,7 @@ pub struct Adapter {
     pub start: usize,
 }
 
-impl Lora {
+impl LoraConfig {
     /// Whether a tensor, such as `model.layers.0.self_attn.q_proj.weight`, is adapted.
     fn targets(&self, tensor: &str) -> bool {
         let module = tensor.strip_suffix(".weight").unwrap_or(tensor);
@@ -61,7 +69,7 @@ impl Adapters {
     ///
     /// # Errors
     /// No module has one of the target's names.
-    pub(crate) fn beside(weights: &[usize], parameters: &[ParameterSpec], lora: &Lora) -> Result<(Self, Vec<ParameterSpec>)> {
+    pub(crate) fn beside(weights: &[usize], parameters: &[ParameterSpec], lora: &LoraConfig) -> Result<(Self, Vec<ParameterSpec>)> {
         let first = parameters.len();
         let mut added = Vec::new();
         let mut of: BTreeMap<usize, Vec<Adapter>> = BTreeMap::new();
@@ -89,7 +97,7 @@ impl Adapters {
             }
             return Err(Error::NoSuchModule { targets: lora.target_modules.join(", "), modules });
         }
-        Ok((Adapters { settings: lora.clone(), scale: lora.alpha / lora.rank as f32, of, first }, added))
+        Ok((Adapters { settings: lora.clone(), scale: lora.alpha as f32 / lora.rank as f32, of, first }, added))
     }
 }
 

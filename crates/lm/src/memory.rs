@@ -2,7 +2,7 @@
 //!
 //! The decoder counts the buffers that it reserves, so that the figures are what a job uses, up to what the allocator and the threads add.
 
-use crate::decoder::{CachePrecision, DecoderSpec};
+use crate::decoder::{CacheDtype, DecoderSpec};
 use crate::kernels::PAGE;
 use std::sync::OnceLock;
 
@@ -79,7 +79,7 @@ pub fn needs(spec: &DecoderSpec, job: Job, matrix_bytes: usize) -> MemoryNeeds {
     needs.weights += spec.rotary.iter().map(|rotary| spec.context * rotary.dim() * FULL).sum::<usize>();
     match job {
         Job::Sampling { sequences, length, step_rows } => {
-            needs.cache = sequences * length.div_ceil(PAGE) * spec.page_bytes(CachePrecision::Full);
+            needs.cache = sequences * length.div_ceil(PAGE) * spec.page_bytes(CacheDtype::F32);
             needs.activations = spec.step_values(step_rows, sequences) * FULL;
         }
         Job::Training { tokens, recompute } => needs.activations = spec.training_values(tokens, recompute) * FULL,

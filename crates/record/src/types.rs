@@ -122,14 +122,25 @@ impl fmt::Display for Mode {
     }
 }
 
-/// Why a completion ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What ended a completion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FinishReason {
-    /// The model ended it, or a stop string did.
-    Stop,
-    /// The limit of new tokens ended it.
+pub enum StopReason {
+    /// An end token of the model.
+    EndToken,
+    /// This stop string.
+    StopString(String),
+    /// An end token or a stop string: the server did not say which.
+    Unspecified,
+    /// The limit of new tokens.
     Length,
+}
+
+impl StopReason {
+    /// Whether the limit of new tokens cut the completion, so that no end token belongs to it.
+    pub fn is_cut(&self) -> bool {
+        matches!(self, StopReason::Length)
+    }
 }
 
 /// What a task says of a completion. Never a boolean: the ways of failing call for different remedies.
@@ -220,17 +231,24 @@ pub struct Attempt {
     pub completion_tokens: usize,
     /// The generated text, without end token or stop string.
     pub completion: String,
-    /// Why it ended.
-    pub finish: FinishReason,
-    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); absent where the policy does not tell.
+    /// What ended it.
+    pub stop_reason: StopReason,
+    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); absent where the policy gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logprob: Option<f64>,
+    /// The log-probability of each token of the completion, the end token included; only with `record.token_logprobs`, and absent where the
+    /// policy gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_logprobs: Option<Vec<f32>>,
+    /// For each of these tokens the byte of `completion` before which it ends. A token that ended the completion ends where the text does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_ends: Option<Vec<usize>>,
 }
 
 impl Attempt {
     /// Whether the limit of new tokens cut it off.
     pub fn is_cut(&self) -> bool {
-        self.finish == FinishReason::Length
+        self.stop_reason.is_cut()
     }
 
     /// Mean log-probability of a token (natural logarithm); `None` where the policy does not tell.
@@ -259,8 +277,10 @@ impl Attempt {
             prompt_tokens: 0,
             completion_tokens: 0,
             completion: completion.into(),
-            finish: FinishReason::Stop,
+            stop_reason: StopReason::EndToken,
             logprob: None,
+            token_logprobs: None,
+            token_ends: None,
         }
     }
 }

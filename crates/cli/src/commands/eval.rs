@@ -10,7 +10,6 @@ use starloop_core::experiment::Experiment;
 use starloop_core::format::interval;
 use starloop_core::likelihood;
 use starloop_core::metrics::{Accuracy, IterationMetrics};
-use starloop_core::policy::SamplingParameters;
 use starloop_core::policy::embedded::EmbeddedPolicy;
 use starloop_core::registry::Registry;
 use starloop_core::self_consistency::{self, Sampled};
@@ -131,15 +130,9 @@ fn several_samples(arguments: &Arguments, experiment: &Experiment, console: &mut
     let (config, task) = (experiment.config(), experiment.task()?);
     let model = Model::find(&arguments.model)?;
     let sampling = &config.sampling;
-    let parameters = SamplingParameters {
-        temperature: sampling.temperature,
-        top_k: sampling.top_k,
-        top_p: sampling.top_p,
-        max_new_tokens: sampling.max_new_tokens,
-        stop_strings: task.stop_strings(),
-    };
+    let params = sampling.params(task.stop_strings());
     let (split, few_shot, samples) = (config.evaluation.split, sampling.few_shot, sampling.samples_per_problem);
-    let asked = Sampled { split, few_shot, samples, parameters, seed: config.seed };
+    let asked = Sampled { split, few_shot, samples, params, seed: config.seed };
     let policy = &mut EmbeddedPolicy::new(&config.model);
     let (figures, sampled) = self_consistency::measure(task.as_ref(), &asked, policy, model.directory(), console)?;
     write_answers(arguments, &sampled)?;

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use starloop_core::format::bytes;
 use starloop_lm::checkpoint::{Checkpoint, Summary};
-use starloop_lm::lora::{ALL_LINEAR, Lora};
+use starloop_lm::lora::{ALL_LINEAR, LoraConfig};
 use starloop_lm::memory::{Job, MemoryNeeds, needs};
 use starloop_lm::weights::HalfKind;
 use std::path::PathBuf;
@@ -105,7 +105,7 @@ struct JobNeeds {
 fn print_info(info: &Info) -> Result<()> {
     let model = Model::find(&info.model)?;
     let Summary { config, spec, dtype: (dtype, width), file_bytes } = Summary::read(model.directory())?;
-    let lora = Lora { rank: info.rank, alpha: 1.0, dropout: 0.0, target_modules: vec![ALL_LINEAR.to_owned()] };
+    let lora = LoraConfig { rank: info.rank, alpha: 1.0, dropout: 0.0, target_modules: vec![ALL_LINEAR.to_owned()] };
     let adapted = spec.clone().adapted(&lora)?;
     let sampling = Job::Sampling { sequences: info.sequences, length: info.length.min(spec.context), step_rows: 1024 };
     let training = |recompute| Job::Training { tokens: info.tokens, recompute };

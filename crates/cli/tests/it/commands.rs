@@ -83,10 +83,10 @@ fn samples_depend_on_their_seed_alone() {
 #[test]
 fn a_sample_ends_at_a_stop_string_or_at_the_limit() {
     let whole = samples("--max-new-tokens 40").remove(0);
-    assert_eq!(whole["finish_reason"], "length");
+    assert_eq!(whole["stop_reason"], "length");
     assert_eq!(whole["token_ids"].as_array().unwrap().len(), 40);
     let stopped = samples("--max-new-tokens 40 --stop C:").remove(0);
-    assert_eq!(stopped["finish_reason"], "stop");
+    assert_eq!(stopped["stop_reason"], serde_json::json!({ "stop_string": "C:" }));
     let (whole, stopped) = (whole["text"].as_str().unwrap(), stopped["text"].as_str().unwrap());
     assert_eq!(stopped, whole.split_once("C:").unwrap().0);
     let prompt = tempfile::NamedTempFile::new().unwrap();
@@ -144,9 +144,9 @@ fn verify_tells_the_four_verdicts() {
     let input = r#"
         {"completion": "8 8 3", "answer": "8 8 3"}
         {"completion": "<scratch>\n, 8 8 3 C: 0\n0 8 8 3\n</scratch>\n0 8 8 3", "answer": "8 8 3"}
-        {"completion": "8 8 4", "answer": "8 8 3", "finish": "stop"}
+        {"completion": "8 8 4", "answer": "8 8 3", "stop_reason": {"stop_string": "\n\n"}}
         {"completion": "<scratch>\n8 8 3", "answer": "8 8 3"}
-        {"completion": "<scratch>\n8 8 3", "answer": "8 8 3", "finish": "length"}"#;
+        {"completion": "<scratch>\n8 8 3", "answer": "8 8 3", "stop_reason": "length"}"#;
     let graded = starloop_reading(input, "verify --task arithmetic --json").done();
     let expected = [
         r#"{"verdict":"correct","predicted":"8 8 3"}"#,

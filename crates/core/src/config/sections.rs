@@ -3,6 +3,7 @@
 use super::is_default;
 use crate::types::Split;
 use serde::{Deserialize, Serialize};
+use starloop_lm::engine::{CacheDtype, SamplingParams};
 
 /// `[model]`: the pretrained model that everything starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,24 +15,12 @@ pub struct ModelConfig {
     /// stand as they are.
     #[serde(default, skip_serializing_if = "is_default")]
     pub chat: bool,
-    /// In what the keys and values of the sequences being sampled are kept. Half precision takes half the memory and moves
-    /// log-probabilities by some 1e-3.
+    /// The type of the cached keys and values in sampling. `f16` takes half the memory of `f32` and moves log-probabilities by some 1e-3.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub kv_cache: KvCache,
+    pub kv_cache: CacheDtype,
     /// The name under which `starloop get model` finds it, to be told where the directory is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<String>,
-}
-
-/// The precision of keys and values in sampling.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KvCache {
-    /// 32 bits, as in training.
-    #[default]
-    F32,
-    /// 16 bits.
-    F16,
 }
 
 /// `[sampling]`: how rationales are drawn while collecting.
@@ -72,6 +61,12 @@ impl SamplingConfig {
     /// Worked examples shown in `iteration` (from 1).
     pub fn few_shot_in(&self, iteration: u32) -> usize {
         if self.few_shot_iterations == 0 || iteration <= self.few_shot_iterations { self.few_shot } else { 0 }
+    }
+
+    /// How completions are drawn, with the task's stop strings.
+    pub fn params(&self, stop: Vec<String>) -> SamplingParams {
+        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, .. } = *self;
+        SamplingParams { temperature, top_k, top_p, max_new_tokens, stop }
     }
 }
 

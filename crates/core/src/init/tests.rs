@@ -1,7 +1,7 @@
 //! What is guessed of a file, and that the config which comes of it works.
 
 use super::*;
-use crate::types::FinishReason;
+use crate::types::StopReason;
 use std::path::PathBuf;
 
 struct Drafted {
@@ -25,7 +25,7 @@ fn drafted(row: impl Fn(u32) -> Value) -> Drafted {
     let config = Config::parse("mine.toml", &text, &[]).unwrap_or_else(|error| panic!("{error}"));
     let task = resolved(&config).task().unwrap_or_else(|error| panic!("{error}"));
     let problem = &task.training_problems(1)[0];
-    let right = task.verify(problem, &task.direct_completion(problem), FinishReason::Stop).unwrap_or_else(|error| panic!("{error}"));
+    let right = task.verify(problem, &task.direct_completion(problem), &StopReason::EndToken).unwrap_or_else(|error| panic!("{error}"));
     assert!(right.verdict.is_correct());
     assert_eq!((config.name.as_str(), config.model.base.as_str()), ("mine", "bases/x"));
     Drafted { draft, config, text }

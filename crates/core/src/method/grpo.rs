@@ -8,10 +8,11 @@ use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
 use crate::method_run::{MethodRun, TrainingPlan};
 use crate::metrics::SelectionCounts;
-use crate::selection::{LengthNormalization, RewardRules, RewardTerms, Round, TrainingData, of_groups, steps_of_passes};
+use crate::selection::{RewardRules, Round, TrainingData, of_groups, steps_of_passes};
 use crate::task::Task;
 use crate::types::ModelRef;
 use serde::{Deserialize, Serialize};
+use starloop_lm::train::{LengthNormalization, PolicyGradient};
 
 /// `kind = "grpo"`. The samples of a group are `sampling.samples_per_problem`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,7 +126,7 @@ impl Grpo {
         let attempts = run.collect(iteration, &problems, current, None)?;
         let sampling = &run.settings().sampling;
         let rules = RewardRules {
-            terms: RewardTerms { clip: self.clip, kl: self.kl, length: self.length, max_new_tokens: sampling.max_new_tokens },
+            loss: PolicyGradient { clip: self.clip, kl: self.kl, length: self.length, max_new_tokens: sampling.max_new_tokens },
             scale_by_deviation: self.scale_by_deviation,
             anchor: if self.warm_start.is_some() { ModelRef::Iteration(1) } else { ModelRef::Base },
             few_shot: sampling.few_shot_in(iteration),

@@ -1,11 +1,11 @@
-//! Asking a model: problems into prompts, samples into graded attempts.
+//! Asking a model: problems into prompts, completions into graded attempts.
 
 use super::collect::tokens;
 use super::recall::Recall;
 use super::{Hint, MethodRun, require_finite};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Stage};
-use crate::policy::{Sample, SampleProgress, SampleRequest, SamplingParameters};
+use crate::policy::{Completion, Progress, PromptRequest, SamplingParams, TokenScore};
 use crate::prompt;
 use crate::seed::sample_seed;
 use crate::task::{self, Task};
@@ -30,7 +30,7 @@ pub(super) struct Question {
     /// Samples for each problem.
     pub(super) samples: u32,
     /// How completions are drawn.
-    pub(super) parameters: SamplingParameters,
+    pub(super) params: SamplingParams,
 }
 
 impl Question {
@@ -90,19 +90,18 @@ impl MethodRun<'_> {
         let checkpoint = self.load(model)?;
         self.texts.asked(&checkpoint);
         let (task, mode) = (self.parts.task, question.mode());
-        let mut asked = Vec::new();
+        let mut asked = Vec::with_capacity(problems.len());
         for problem in problems {
             let Some((prompt, given)) = question.prompt(task, problem) else { continue };
-            self.texts.add(task, problem, mode, &prompt, &sha256_hex(&prompt));
-            for sample in 0..question.samples {
-                let seed = sample_seed(self.seed, question.iteration, mode, &problem.id, sample);
-                let request = SampleRequest { prompt: prompt.clone(), seed };
-                asked.push(Asked { problem, mode, sample, given: given.clone(), request });
-            }
+            let seed = |sample| sample_seed(self.seed, question.iteration, mode, &problem.id, sample);
+            let (prompt_sha256, seeds) = (sha256_hex(&prompt), (0..question.samples).map(seed).collect());
+            self.texts.add(task, problem, mode, &prompt, &prompt_sha256);
+            asked.push(Asked { problem, mode, given, prompt_sha256, request: PromptRequest { prompt, seeds } });
         }
-        let attempts = self.draw(place, &question.parameters, &asked, &checkpoint, done)?;
+        let attempts = self.draw(place, &question.params, &asked, &checkpoint, done)?;
+        let problems = asked.iter().flat_map(|asked| asked.request.seeds.iter().map(|_| asked.problem));
         let mut graded = Vec::with_capacity(attempts.len());
-        for (Asked { problem, .. }, attempt) in asked.iter().zip(attempts) {
+        for (problem, attempt) in problems.zip(attempts) {
             require_finite("the log-probability of a completion", attempt.logprob.unwrap_or(0.0), || {
                 format!("{}, iteration {}, {mode} attempt at {}", self.name, question.iteration, problem.id)
             })?;
@@ -111,11 +110,11 @@ impl MethodRun<'_> {
         Ok(graded)
     }
 
-    /// An attempt for everything that is asked, in order; `done` completions of the stage were made before.
+    /// An attempt for each sample of everything that is asked, in order; `done` completions of the stage were made before.
     fn draw(
         &mut self,
         place: Option<&IterationDir>,
-        parameters: &SamplingParameters,
+        params: &SamplingParams,
         asked: &[Asked<'_>],
         checkpoint: &str,
         done: u64,
@@ -125,24 +124,21 @@ impl MethodRun<'_> {
             Some(place) => Recall::open(place, asked, checkpoint)?,
             None => Recall::nothing(asked),
         };
-        let places = recall.missing();
-        let requests: Vec<SampleRequest> = places.iter().map(|&place| asked[place].request.clone()).collect();
+        let missing = recall.missing();
+        let by_prompt: Vec<&[Place]> = missing.chunk_by(|a, b| a.asked == b.asked).collect();
+        let requests: Vec<PromptRequest> = by_prompt.iter().map(|places| asked[places[0].asked].request_for(places)).collect();
         let (known, known_tokens) = recall.known();
         let observer = &mut *self.observer;
-        let mut report = |progress: SampleProgress| {
+        let mut report = |progress: Progress| {
             let (done, tokens) = (done + known + progress.finished, known_tokens + progress.tokens);
             observer.observe(&Event::StageProgress { done, tokens, loss: None });
         };
-        let mut keep = |request: usize, sample: &Sample| recall.keep(places[request], asked[places[request]].attempt(sample, checkpoint));
-        let samples = policy.sample_each(&requests, parameters, &mut keep, &mut report).map_err(|error| match error {
-            Error::Request { request, message, .. } => {
-                let place = places.get(request).copied();
-                let problem = place.and_then(|place| asked.get(place)).map(|asked| format!("problem {}", asked.problem.id));
-                Error::Request { request, problem, message }
-            }
-            other => other,
-        })?;
-        debug_assert_eq!(samples.len(), requests.len());
+        let mut keep = |at: usize, completion: &Completion| {
+            let place = missing[at];
+            recall.keep(place, asked[place.asked].attempt(place.sample, completion, checkpoint))
+        };
+        let drawn = policy.sample_each(&requests, params, &mut keep, &mut report);
+        drawn.map_err(|error| error.naming(|request| Some(asked[by_prompt.get(request)?[0].asked].problem.id.to_string())))?;
         Ok(recall.attempts())
     }
 
@@ -167,33 +163,50 @@ impl MethodRun<'_> {
     }
 }
 
-/// One sample that is wanted.
+/// A problem that is asked, once for each seed of its request.
 pub(super) struct Asked<'a> {
     pub(super) problem: &'a Problem,
     pub(super) mode: Mode,
-    /// Which of the samples for this prompt, from 0.
-    pub(super) sample: u32,
     /// The part of the completion that the prompt already holds.
     pub(super) given: String,
-    pub(super) request: SampleRequest,
+    pub(super) prompt_sha256: String,
+    pub(super) request: PromptRequest,
+}
+
+/// Where an attempt belongs: the problem by its place among those that are asked, and the sample by its number, both from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) asked: usize,
+    pub(super) sample: usize,
 }
 
 impl Asked<'_> {
-    /// The attempt that a sample makes.
-    fn attempt(&self, sample: &Sample, checkpoint: &str) -> Attempt {
+    /// The request for these of its samples.
+    fn request_for(&self, places: &[Place]) -> PromptRequest {
+        let seeds = places.iter().map(|place| self.request.seeds[place.sample]).collect();
+        PromptRequest { prompt: self.request.prompt.clone(), seeds }
+    }
+
+    /// The attempt that a completion makes.
+    fn attempt(&self, sample: usize, completion: &Completion, checkpoint: &str) -> Attempt {
+        let token = |token: &TokenScore| (token.logprob, self.given.len() + token.end);
+        let tokens = completion.tokens.as_ref().map(|tokens| tokens.iter().map(token).unzip());
+        let (token_logprobs, token_ends) = tokens.unzip();
         Attempt {
             problem: self.problem.id.clone(),
             class: self.problem.class.clone(),
             mode: self.mode,
-            sample: self.sample,
-            seed: self.request.seed,
+            sample: sample as u32,
+            seed: self.request.seeds[sample],
             checkpoint: checkpoint.to_owned(),
-            prompt_sha256: sha256_hex(&self.request.prompt),
-            prompt_tokens: sample.prompt_tokens,
-            completion_tokens: sample.completion_tokens,
-            completion: self.given.clone() + &sample.text,
-            finish: sample.finish,
-            logprob: sample.logprob,
+            prompt_sha256: self.prompt_sha256.clone(),
+            prompt_tokens: completion.prompt_tokens,
+            completion_tokens: completion.completion_tokens,
+            completion: self.given.clone() + &completion.text,
+            stop_reason: completion.stop_reason.clone(),
+            logprob: completion.logprob,
+            token_logprobs,
+            token_ends,
         }
     }
 }

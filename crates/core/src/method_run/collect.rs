@@ -2,12 +2,11 @@
 
 use super::MethodRun;
 use super::ask::Question;
-use crate::config::SamplingConfig;
 use crate::error::Result;
 use crate::eval;
 use crate::event::Stage;
 use crate::metrics::BalanceMetrics;
-use crate::policy::SamplingParameters;
+use crate::policy::SamplingParams;
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Style};
 use std::collections::HashSet;
 
@@ -97,7 +96,7 @@ impl MethodRun<'_> {
     /// Those of the policy.
     pub fn attempt(&mut self, iteration: u32, problems: &[Problem], model: ModelRef, temperature: f64) -> Result<Vec<GradedAttempt>> {
         let mut question = self.question(iteration, Stage::Sampling, None, model);
-        question.parameters.temperature = temperature;
+        question.params.temperature = temperature;
         self.ask(&self.place(iteration), &question, problems, model)
     }
 
@@ -179,12 +178,12 @@ impl MethodRun<'_> {
         let began = self.started(iteration, Stage::Sampling, asked_of_all);
         let (mut tried, mut done) = (Vec::new(), 0);
         for &temperature in temperatures {
-            question.parameters.temperature = temperature;
+            question.params.temperature = temperature;
             tried.push(self.answers(None, &question, probed, model, done)?);
             done += probed.len() as u64 * samples;
         }
         let chosen = choose(&tried);
-        question.parameters.temperature = temperatures[chosen];
+        question.params.temperature = temperatures[chosen];
         let mut tokens = tried.iter().map(|attempts| tokens(attempts)).sum();
         let mut attempts = tried.swap_remove(chosen);
         let of_the_rest = self.answers(Some(&place), &question, rest, model, done)?;
@@ -215,21 +214,12 @@ impl MethodRun<'_> {
         // The base knows the task from its prompt alone, whatever the iteration.
         let base_rationalizes = hint.is_some() && model == ModelRef::Base;
         let few_shot = if base_rationalizes { sampling.few_shot } else { sampling.few_shot_in(iteration) };
-        Question {
-            stage,
-            iteration,
-            hint,
-            style: Style::Rationale,
-            few_shot,
-            samples: sampling.samples_per_problem,
-            parameters: self.parameters(),
-        }
+        Question { stage, iteration, hint, style: Style::Rationale, few_shot, samples: sampling.samples_per_problem, params: self.params() }
     }
 
     /// How completions are drawn while collecting.
-    pub(super) fn parameters(&self) -> SamplingParameters {
-        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, .. } = self.settings.sampling;
-        SamplingParameters { temperature, top_k, top_p, max_new_tokens, stop_strings: self.parts.task.stop_strings() }
+    pub(super) fn params(&self) -> SamplingParams {
+        self.settings.sampling.params(self.parts.task.stop_strings())
     }
 }
 

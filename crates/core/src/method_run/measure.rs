@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::eval;
 use crate::event::{Event, Stage};
 use crate::metrics::{IterationMetrics, SelectionCounts};
-use crate::policy::SamplingParameters;
+use crate::policy::SamplingParams;
 use crate::types::{GradedAttempt, Mode, ModelRef, Split, Style};
 use starloop_record::IterationDir;
 use starloop_record::run_dir::FileStage;
@@ -108,15 +108,10 @@ impl MethodRun<'_> {
             return Ok(answers);
         }
         let problems = self.parts.task.evaluation_problems(split, iteration);
-        let parameters = SamplingParameters {
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            max_new_tokens: self.settings.sampling.max_new_tokens,
-            stop_strings: self.parts.task.stop_strings(),
-        };
+        let stop = self.parts.task.stop_strings();
+        let params = SamplingParams { stop, ..SamplingParams::greedy(self.settings.sampling.max_new_tokens) };
         let few_shot = self.few_shot_after(iteration);
-        let question = Question { stage, iteration, hint: None, style, few_shot, samples: 1, parameters };
+        let question = Question { stage, iteration, hint: None, style, few_shot, samples: 1, params };
         let model = if iteration == 0 { ModelRef::Base } else { ModelRef::Iteration(iteration) };
         let answers = self.ask(place, &question, &problems, model)?;
         let read = self.keep_texts()?;

@@ -78,7 +78,7 @@ impl MethodRun<'_> {
             style: Style::Rationale,
             few_shot: self.few_shot_after(plan.generator),
             samples: plan.candidates,
-            parameters: self.parameters(),
+            params: self.params(),
         };
         let candidates = self.ask(place, &question, &problems, ModelRef::Iteration(plan.generator))?;
         let read = self.keep_texts()?;

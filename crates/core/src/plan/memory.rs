@@ -1,11 +1,11 @@
 //! The memory of the embedded engine on this machine, by [`starloop_lm::memory`].
 
-use crate::config::{Config, LoraConfig};
-use crate::error::{Error, Result};
+use crate::config::Config;
+use crate::error::{EngineContext, Result};
 use serde::Serialize;
 use starloop_lm::decoder::DecoderSpec;
 use starloop_lm::engine::EngineLimits;
-use starloop_lm::lora::Lora;
+use starloop_lm::lora::LoraConfig;
 use starloop_lm::memory::{Job, MemoryNeeds, budget, needs};
 
 /// Sequences at once for which the memory of sampling is given.
@@ -45,11 +45,5 @@ impl EngineMemory {
 
 /// A decoder with the adapters of `[training.lora]`.
 pub(super) fn adapted(spec: &DecoderSpec, lora: &LoraConfig) -> Result<DecoderSpec> {
-    let failed = |error: starloop_lm::Error| Error::Engine { context: "training.lora".to_owned(), message: error.to_string() };
-    spec.clone().adapted(&adapters(lora)).map_err(failed)
-}
-
-pub(super) fn adapters(lora: &LoraConfig) -> Lora {
-    let (rank, target_modules) = (lora.rank, lora.target_modules.clone());
-    Lora { rank, alpha: lora.alpha as f32, dropout: lora.dropout as f32, target_modules }
+    spec.clone().adapted(lora).during("training.lora")
 }

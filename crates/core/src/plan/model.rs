@@ -4,7 +4,7 @@ use super::memory::adapted;
 use crate::config::TrainingConfig;
 use crate::error::Result;
 use serde::Serialize;
-use starloop_lm::decoder::{CachePrecision, DecoderSpec, Flops};
+use starloop_lm::decoder::{CacheDtype, DecoderSpec, Flops};
 
 /// A model's cost for each token. An operation is a multiplication or an addition, so that a weight costs two for each token.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,7 +45,7 @@ impl Model {
             trained,
             block_flops: spec.block_flops(),
             head_flops: spec.head_flops(),
-            cache_bytes_per_token: (spec.cached_values() * CachePrecision::Half.width()) as f64,
+            cache_bytes_per_token: (spec.cached_values() * CacheDtype::F16.width()) as f64,
             passes,
             training_activation_bytes: tokens * (kept + 2.0 * 4.0 * spec.vocabulary as f64),
         })

@@ -3,10 +3,10 @@
 
 use super::Assumptions;
 use super::work::Mean;
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Error, Result};
 use crate::experiment::Experiment;
 use crate::task::{Task, WorkedExample};
-use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId, Split, Style};
+use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use starloop_lm::tokenizer::Tokenizer;
 use std::path::Path;
 
@@ -52,7 +52,7 @@ impl Problems {
     /// The problems of the config, or of another number, counted with the tokenizer in `directory` if there is one.
     pub fn of(experiment: &Experiment, directory: Option<&Path>, problems: Option<usize>, assumptions: &Assumptions) -> Result<Self> {
         let tokenizer = directory.filter(|directory| directory.join("tokenizer.json").exists()).map(Tokenizer::load).transpose();
-        let tokenizer = tokenizer.map_err(|error| Error::Engine { context: "counting tokens".into(), message: error.to_string() })?;
+        let tokenizer = tokenizer.during("counting tokens")?;
         let counts_tokens = tokenizer.map_or(Counter::Letters(assumptions.letters_per_token), |t| Counter::Tokenizer(Box::new(t)));
         let StandIn { task, mut source, stretch } = match experiment.task() {
             Ok(task) => StandIn { task, source: "the config's data".to_owned(), stretch: 1.0 },
@@ -85,10 +85,7 @@ impl Problems {
     pub fn tokens(&self, text: &str) -> Result<f64> {
         match &self.counts_tokens {
             Counter::Letters(letters) => Ok(text.chars().count() as f64 / letters),
-            Counter::Tokenizer(tokenizer) => {
-                let failed = |error: starloop_lm::Error| Error::Engine { context: "counting tokens".into(), message: error.to_string() };
-                Ok(tokenizer.encode(text, false).map_err(failed)?.len() as f64)
-            }
+            Counter::Tokenizer(tokenizer) => Ok(tokenizer.encode(text, false).during("counting tokens")?.len() as f64),
         }
     }
 }
@@ -189,8 +186,8 @@ impl Task for Counted {
         self.task.stop_strings()
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
-        self.task.verify(problem, completion, finish)
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
+        self.task.verify(problem, completion, stop_reason)
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {

@@ -4,29 +4,30 @@
 //! model of moderate size stands in. The measurement runs under the same memory limit as a run ([`starloop_lm::memory::budget`]), on examples
 //! as long as the run's.
 
-use super::memory::{EngineMemory, adapters};
+use super::memory::EngineMemory;
 use super::problems::Problems;
 use super::shapes::Shape;
 use super::work::{Work, example_tokens};
 use crate::config::{Config, PolicyConfig, TrainerKind, TrainingConfig};
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Result};
 use crate::experiment::Experiment;
 use crate::policy::embedded::EmbeddedPolicy;
-use crate::policy::{Policy, SampleRequest, SamplingParameters};
+use crate::policy::{Policy, PromptRequest, SamplingParams};
 use crate::prompt;
 use crate::task::Task;
 use crate::task::arithmetic::vocabulary;
-use crate::trainer::hyperparameters;
 use crate::types::{Mode, Problem, Style};
 use serde::Serialize;
 use serde_json::json;
 use starloop_lm::LanguageModel;
-use starloop_lm::engine::{EngineLimits, Request, Sampling, sample};
+use starloop_lm::engine::{EngineLimits, Request, sample};
 use starloop_lm::initialize::{Initialization, initialize};
 use starloop_lm::train::{Document, PackedEpochs, TrainingSession};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// What the errors of the language model are about.
+const CONTEXT: &str = "measuring this machine";
 /// Bytes of training up to which the base itself is measured. A larger one would take minutes.
 const SMALL: usize = 1 << 30;
 /// Problems that the measurement of a base samples.
@@ -155,17 +156,11 @@ fn sampling_speed(config: &Config, task: &dyn Task, base: &Path) -> Result<f64> 
     policy.load(base)?;
     let problems: Vec<Problem> = task.training_problems(1).into_iter().take(PROBLEMS).collect();
     let prompt = |problem: &Problem| prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
-    let request = |problem: &Problem| SampleRequest { prompt: prompt(problem), seed: 0 };
+    let request = |problem: &Problem| PromptRequest { prompt: prompt(problem), seeds: vec![0] };
     let requests: Vec<_> = problems.iter().map(request).collect();
-    let parameters = SamplingParameters {
-        temperature: config.sampling.temperature,
-        top_k: config.sampling.top_k,
-        top_p: config.sampling.top_p,
-        max_new_tokens: config.sampling.max_new_tokens,
-        stop_strings: task.stop_strings(),
-    };
+    let params = config.sampling.params(task.stop_strings());
     let began = Instant::now();
-    let samples = policy.sample(&requests, &parameters, &mut |_| {})?;
+    let samples = policy.sample(&requests, &params, &mut |_| {})?;
     Ok(samples.iter().map(|sample| sample.completion_tokens).sum::<usize>() as f64 / began.elapsed().as_secs_f64())
 }
 
@@ -174,19 +169,19 @@ fn training_speed(experiment: &Experiment, base: &Path, problems: &Problems) -> 
     let settings = &experiment.config().training;
     let model = match &settings.lora {
         None => LanguageModel::load_to_train(base),
-        Some(lora) => LanguageModel::load(base).and_then(|model| model.with_fresh_adapters(&adapters(lora), 0)),
+        Some(lora) => LanguageModel::load(base).and_then(|model| model.with_fresh_adapters(lora, 0)),
     };
-    let model = model.map_err(|error| failed(&error))?;
+    let model = model.during(CONTEXT)?;
     let (longest, vocabulary) = (settings.sequence_length.min(model.spec().context), model.spec().vocabulary);
     let methods = experiment.methods_to_run().map(|method| example_tokens(problems, method));
     let lengths = methods.collect::<Result<Vec<_>>>()?.into_iter().max_by_key(|lengths| lengths.iter().sum::<usize>());
     let document = |length: usize| Document::whole((0..length.clamp(2, longest)).map(|i| (i % vocabulary) as u32).collect());
     let documents: Vec<Document> = lengths.into_iter().flatten().map(document).collect();
-    let mut epochs = PackedEpochs::new(documents, settings.batch_size, longest, 0).map_err(|error| failed(&error))?;
-    let mut session = TrainingSession::new(model, hyperparameters(settings, STEPS + 1)).map_err(|error| failed(&error))?;
+    let mut epochs = PackedEpochs::new(documents, settings.batch_size, longest, 0).during(CONTEXT)?;
+    let mut session = TrainingSession::new(model, settings.hyperparameters(STEPS + 1, 0)).during(CONTEXT)?;
     let mut step = |number: u64| -> Result<(f64, Duration)> {
         let began = Instant::now();
-        let report = session.step(&epochs.batch(number)).map_err(|error| failed(&error))?;
+        let report = session.step(&epochs.batch(number)).during(CONTEXT)?;
         Ok((report.tokens as f64, began.elapsed()))
     };
     let (mut tokens, mut taken) = step(1)?;
@@ -211,10 +206,8 @@ fn of_stand_in(samples: bool, trains: bool) -> Result<Speeds> {
 fn stand_in_sampling(model: &LanguageModel) -> Result<f64> {
     let request = |row: usize| Request {
         prompt: (0..PROMPT).map(|i| token(i + row * PROMPT)).collect(),
-        sampling: Sampling::GREEDY,
-        max_new_tokens: NEW,
-        seed: 0,
-        stop_strings: Vec::new(),
+        seeds: vec![0],
+        params: SamplingParams::greedy(NEW),
     };
     let requests: Vec<Request> = (0..SEQUENCES).map(request).collect();
     let seconds = second_time(&mut || sample(model, &requests, &EngineLimits::default(), &mut |_| {}).map(drop))?;
@@ -229,7 +222,7 @@ fn stand_in_training(model: LanguageModel) -> Result<f64> {
     let cost = super::Model::new("the stand-in", model.spec(), &settings)?;
     let document = |row: usize| Document::whole((0..DOCUMENT).map(|i| token(i + row * DOCUMENT)).collect());
     let documents: Vec<Document> = (0..DOCUMENTS).map(document).collect();
-    let mut session = TrainingSession::new(model, hyperparameters(&settings, 2)).map_err(|error| failed(&error))?;
+    let mut session = TrainingSession::new(model, settings.hyperparameters(2, 0)).during(CONTEXT)?;
     let seconds = second_time(&mut || session.step(&documents).map(drop))?;
     Ok((DOCUMENTS * DOCUMENT) as f64 * cost.training_flops(DOCUMENT as f64) / seconds)
 }
@@ -241,8 +234,8 @@ fn stand_in() -> Result<LanguageModel> {
     }
     let companions = [("tokenizer.json".to_owned(), vocabulary::TOKENIZER.as_bytes().to_vec())].into();
     let scale = Initialization { embedding_std: 0.1, linear_gain: 0.7 };
-    let checkpoint = initialize(shape, companions, scale, 1).map_err(|error| failed(&error))?;
-    LanguageModel::from_checkpoint(checkpoint).map_err(|error| failed(&error))
+    let checkpoint = initialize(shape, companions, scale, 1).during(CONTEXT)?;
+    LanguageModel::from_checkpoint(checkpoint).during(CONTEXT)
 }
 
 fn token(i: usize) -> u32 {
@@ -251,12 +244,8 @@ fn token(i: usize) -> u32 {
 
 /// Seconds of some work when it is done for the second time.
 fn second_time(work: &mut dyn FnMut() -> starloop_lm::Result<()>) -> Result<f64> {
-    work().map_err(|error| failed(&error))?;
+    work().during(CONTEXT)?;
     let began = Instant::now();
-    work().map_err(|error| failed(&error))?;
+    work().during(CONTEXT)?;
     Ok(began.elapsed().as_secs_f64())
-}
-
-fn failed(error: &starloop_lm::Error) -> Error {
-    Error::Engine { context: "measuring this machine".to_owned(), message: error.to_string() }
 }

@@ -1,20 +1,23 @@
 //! The policy that samples on servers that speak `OpenAI`'s completions: vLLM, `SGLang`, llama.cpp, mistral.rs, `transformers serve`.
 //!
 //! `launch.rs` starts a server for each checkpoint where the config says how. `reload.rs` makes a running server load another checkpoint.
-//! `dialect.rs` knows the requests that each server expects. `dispatch.rs` sends many at once, through [`crate::http`].
+//! `dialect.rs` knows the requests that each server expects, and `logprobs.rs` reads what it says of tokens. `dispatch.rs` sends many at once,
+//! through [`crate::http`].
 
-use super::{Keep, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
-use crate::config::{ModelConfig, PromptForm, ServerKind, ServingConfig};
-use crate::error::{Error, Result, with_causes};
+use super::{Completion, Keep, Policy, Progress, PromptRequest, SamplingParams};
+use crate::config::{ModelConfig, PromptForm, RecordConfig, ServerKind, ServingConfig};
+use crate::error::{EngineContext, Error, Result, with_causes};
 use crate::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
 use dialect::{Dialect, Prompt};
 use dispatch::{Arrival, Dispatch, Job, Manner, Outcome, Refusal};
 use launch::Server;
+use logprobs::Logprobs;
+use rayon::prelude::*;
 use reload::{Doubt, Reloading};
 use serde_json::Value;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::model::PromptEncoder;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +25,7 @@ use std::time::{Duration, Instant};
 mod dialect;
 mod dispatch;
 mod launch;
+mod logprobs;
 mod reload;
 #[cfg(test)]
 mod tests;
@@ -44,6 +48,7 @@ pub struct OpenAiPolicy {
     served: Option<Served>,
     /// The adapter that running servers were last told to load.
     adapter: Option<String>,
+    record: RecordConfig,
 }
 
 /// A checkpoint that is served.
@@ -68,14 +73,19 @@ impl OpenAiPolicy {
     pub fn new(config: &ServingConfig, model: &ModelConfig, log: PathBuf) -> Result<Self> {
         let key = config.api_key_env.as_ref().map(|name| api_key(name)).transpose()?;
         let client = HttpClient::for_api(key, config.in_flight, Duration::from_secs_f64(config.request_seconds));
-        Ok(OpenAiPolicy { config: config.clone(), chat: model.chat, client: Arc::new(client), log, served: None, adapter: None })
+        let (config, client, record) = (config.clone(), Arc::new(client), RecordConfig::default());
+        Ok(OpenAiPolicy { config, chat: model.chat, client, log, served: None, adapter: None, record })
+    }
+
+    /// The same policy, whose completions hold what `[record]` asks for, as far as the servers return it.
+    #[must_use]
+    pub fn recording(self, record: RecordConfig) -> Self {
+        OpenAiPolicy { record, ..self }
     }
 
     /// The servers to ask, started for this checkpoint where they are ours.
     fn serve(&mut self, checkpoint: &Path, sha256: &str) -> Result<Served> {
-        let prompts = PromptEncoder::load(checkpoint, self.chat);
-        let prompts =
-            Arc::new(prompts.map_err(|error| Error::Engine { context: "reading a tokenizer".into(), message: error.to_string() })?);
+        let prompts = Arc::new(PromptEncoder::load(checkpoint, self.chat).during("reading a tokenizer")?);
         let directory = std::path::absolute(checkpoint)?.display().to_string();
         let mut model = self.config.model.replace("{checkpoint}", &directory);
         let (mut endpoints, mut servers) = (self.config.endpoints.clone(), Vec::new());
@@ -158,30 +168,39 @@ impl OpenAiPolicy {
         Err(server_error(endpoint, problem, None))
     }
 
-    /// Requests in the order of their prompts, some samples of one prompt together.
-    fn jobs(&self, requests: &[SampleRequest]) -> Vec<Job> {
+    /// The requests in the order of their prompts, some completions of one prompt together. Each prompt is encoded once.
+    ///
+    /// # Errors
+    /// The chat template or the tokenizer refuses a prompt.
+    fn jobs(&self, served: &Served, requests: &[PromptRequest]) -> Result<Vec<Job>> {
+        let form = self.config.prompt_form();
+        let encode = |(request, PromptRequest { prompt, .. }): (usize, &PromptRequest)| match form {
+            PromptForm::Text => Ok(Arc::new(Prompt::Text(prompt.clone()))),
+            PromptForm::Tokens => match served.prompts.encode(prompt) {
+                Ok(ids) => Ok(Arc::new(Prompt::Tokens(ids))),
+                Err(error) => Err(Error::Request { request, problem: None, source: error.into() }),
+            },
+        };
+        let prompts = requests.par_iter().enumerate().map(encode).collect::<Result<Vec<_>>>()?;
+        let places = first_places(requests);
         let mut order: Vec<usize> = (0..requests.len()).collect();
         order.sort_by(|&a, &b| requests[a].prompt.cmp(&requests[b].prompt));
         let mut jobs: Vec<Job> = Vec::new();
-        for place in order {
-            let SampleRequest { prompt, seed } = &requests[place];
-            match jobs.last_mut() {
-                Some(job) if *job.prompt == **prompt && job.samples.len() < self.config.samples_at_once() => {
-                    job.samples.push((place, *seed));
+        for request in order {
+            for (place, &seed) in (places[request]..).zip(&requests[request].seeds) {
+                match jobs.last_mut() {
+                    Some(job) if job.prompt == prompts[request] && job.samples.len() < self.config.samples_at_once() => {
+                        job.samples.push((place, seed));
+                    }
+                    _ => jobs.push(Job { prompt: Arc::clone(&prompts[request]), samples: vec![(place, seed)], failures: 0 }),
                 }
-                Some(job) if *job.prompt == **prompt => {
-                    let prompt = Arc::clone(&job.prompt);
-                    jobs.push(Job { prompt, samples: vec![(place, *seed)], failures: 0 });
-                }
-                _ => jobs.push(Job { prompt: prompt.as_str().into(), samples: vec![(place, *seed)], failures: 0 }),
             }
         }
-        jobs
+        Ok(jobs)
     }
 
     /// What puts one job to a server.
-    fn ask(&self, served: &Served, parameters: &SamplingParameters) -> Box<dispatch::Ask> {
-        let form = self.config.prompt_form();
+    fn ask(&self, served: &Served, params: &SamplingParams) -> Box<dispatch::Ask> {
         let (client, prompts, reloading) = (Arc::clone(&self.client), Arc::clone(&served.prompts), served.reloading.clone());
         let endpoints = served.endpoints.clone();
         let urls: Vec<String> = served.endpoints.iter().map(|endpoint| format!("{}/completions", endpoint.trim_end_matches('/'))).collect();
@@ -191,20 +210,16 @@ impl OpenAiPolicy {
             stop_at_server: self.config.stop_at_server,
             model: served.model.clone(),
             end_tokens: prompts.tokenizer().end_tokens().to_vec(),
-            parameters: parameters.clone(),
+            params: params.clone(),
         };
         Box::new(move |server, job| {
             let url = &urls[server];
             let refused = |error: starloop_lm::Error| HttpError::new(without_password(url), HttpErrorKind::Request).caused_by(error);
             let encode = |text: &str| prompts.encode(text).map_err(refused);
             let count = |text: &str| prompts.tokenizer().encode(text, false).map_err(refused).map(|ids| ids.len());
-            let prompt = match form {
-                PromptForm::Tokens => Prompt::Tokens(encode(&job.prompt)?),
-                PromptForm::Text => Prompt::Text(&job.prompt),
-            };
             let seed = job.samples.first().map_or(0, |(_, seed)| *seed);
             let put = || {
-                let answer = client.post_json(url, &dialect.request(&prompt, job.samples.len(), seed))?;
+                let answer = client.post_json(url, &dialect.request(&job.prompt, job.samples.len(), seed))?;
                 let read = dialect.read(answer, job.samples.len());
                 read.map_err(|message| HttpError::new(without_password(url), HttpErrorKind::Answer(message)))
             };
@@ -215,7 +230,7 @@ impl OpenAiPolicy {
                     put().inspect_err(|error| doubts[server].raise(error, reloading, removed))
                 }
             }?;
-            let prompt_tokens = match (&prompt, answer.prompt_tokens) {
+            let prompt_tokens = match (&*job.prompt, answer.prompt_tokens) {
                 (Prompt::Tokens(ids), _) => ids.len(),
                 (Prompt::Text(_), Some(counted)) => counted,
                 (Prompt::Text(text), None) => encode(text)?.len(),
@@ -224,7 +239,7 @@ impl OpenAiPolicy {
             let arrive = |(choice, &(place, _)): (dialect::Choice, &(usize, u64))| {
                 let completion_tokens = match (only, &choice.logprobs) {
                     (Some(counted), _) => counted,
-                    (None, Some(logprobs)) => logprobs.len(),
+                    (None, Some(logprobs)) => logprobs.logprobs.len(),
                     // The end token is not in the text.
                     (None, None) => count(&choice.text)? + 1,
                 };
@@ -255,8 +270,7 @@ impl Policy for OpenAiPolicy {
     fn load(&mut self, checkpoint: &Path) -> Result<String> {
         // The old servers go first: two may not fit.
         self.served = None;
-        let failed = |error: starloop_lm::Error| Error::Engine { context: "reading a checkpoint".to_owned(), message: error.to_string() };
-        let sha256 = weights_sha256(checkpoint).map_err(failed)?;
+        let sha256 = weights_sha256(checkpoint).during("reading a checkpoint")?;
         self.served = Some(self.serve(checkpoint, &sha256)?);
         Ok(sha256)
     }
@@ -271,60 +285,85 @@ impl Policy for OpenAiPolicy {
 
     fn sample(
         &mut self,
-        requests: &[SampleRequest],
-        parameters: &SamplingParameters,
-        progress: &mut dyn FnMut(SampleProgress),
-    ) -> Result<Vec<Sample>> {
-        self.sample_each(requests, parameters, &mut |_, _| Ok(()), progress)
+        requests: &[PromptRequest],
+        params: &SamplingParams,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Completion>> {
+        let mut completions = BTreeMap::new();
+        let mut keep = |place: usize, completion: &Completion| {
+            completions.insert(place, completion.clone());
+            Ok(())
+        };
+        self.sample_each(requests, params, &mut keep, progress)?;
+        Ok(completions.into_values().collect())
     }
 
     fn sample_each(
         &mut self,
-        requests: &[SampleRequest],
-        parameters: &SamplingParameters,
+        requests: &[PromptRequest],
+        params: &SamplingParams,
         keep: &mut Keep<'_>,
-        progress: &mut dyn FnMut(SampleProgress),
-    ) -> Result<Vec<Sample>> {
-        let nothing = || Error::Engine { context: "sampling".to_owned(), message: "no checkpoint is loaded".to_owned() };
-        let served = self.served.as_ref().ok_or_else(nothing)?;
-        let (servers, ask) = (served.endpoints.len(), self.ask(served, parameters));
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<()> {
+        let served = self.served.as_ref().ok_or(Error::NoCheckpoint)?;
+        let (servers, ask) = (served.endpoints.len(), self.ask(served, params));
         let retry = RetryPolicy { attempts: self.config.tries, longest_retry_after: LONGEST_RETRY_AFTER };
         let manner = Manner { in_flight: self.config.in_flight, retry };
-        let dispatch = Dispatch::begin(self.jobs(requests), servers, manner, ask)?;
-        let mut samples: HashMap<usize, Sample> = HashMap::with_capacity(requests.len());
-        let (mut tokens, mut last) = (0, Instant::now());
-        while samples.len() < requests.len() {
+        let dispatch = Dispatch::begin(self.jobs(served, requests)?, servers, manner, ask)?;
+        let wanted = requests.iter().map(|request| request.seeds.len() as u64).sum();
+        let (mut state, mut last) = (Progress { finished: 0, tokens: 0 }, Instant::now());
+        while state.finished < wanted {
             match dispatch.next(LOOK) {
                 Some(Outcome::Samples(arrivals)) => {
                     last = Instant::now();
                     for arrival in arrivals {
-                        let (place, sample) = (arrival.place, sample(arrival));
-                        keep(place, &sample)?;
-                        tokens += sample.completion_tokens as u64;
-                        samples.insert(place, sample);
+                        let (place, completion) = (arrival.place, self.completion(arrival));
+                        keep(place, &completion)?;
+                        state.finished += 1;
+                        state.tokens += completion.completion_tokens as u64;
                     }
-                    progress(SampleProgress { finished: samples.len() as u64, tokens });
+                    progress(state);
                 }
-                Some(Outcome::Refused(request, refusal)) => {
-                    return Err(Error::Request { request, problem: None, message: describe(refusal) });
+                Some(Outcome::Refused(place, message)) => {
+                    let request = first_places(requests).partition_point(|&first| first <= place) - 1;
+                    return Err(Error::Request { request, problem: None, source: describe(message).into() });
                 }
                 None => {
                     self.check_servers()?;
-                    let served = self.served.as_ref().ok_or_else(nothing)?;
+                    let served = self.served.as_ref().ok_or(Error::NoCheckpoint)?;
                     if last.elapsed().as_secs_f64() > self.config.patience_seconds {
                         return Err(self.out_of_patience(&dispatch, served));
                     }
                 }
             }
         }
-        Ok((0..requests.len()).filter_map(|place| samples.remove(&place)).collect())
+        Ok(())
     }
 }
 
-fn sample(arrival: Arrival) -> Sample {
-    let Arrival { choice, prompt_tokens, completion_tokens, .. } = arrival;
-    let logprob = choice.logprobs.map(|logprobs| logprobs.iter().sum());
-    Sample { text: choice.text, prompt_tokens, completion_tokens, finish: choice.finish, logprob }
+impl OpenAiPolicy {
+    fn completion(&self, arrival: Arrival) -> Completion {
+        let Arrival { choice, prompt_tokens, completion_tokens, .. } = arrival;
+        let logprobs = choice.logprobs.as_ref();
+        Completion {
+            prompt_tokens,
+            completion_tokens,
+            logprob: logprobs.map(|logprobs| logprobs.logprobs.iter().sum()),
+            tokens: logprobs.filter(|_| self.record.token_logprobs).and_then(Logprobs::tokens),
+            text: choice.text,
+            stop_reason: choice.stop_reason,
+        }
+    }
+}
+
+/// For each request the place of its first completion in the result of the call.
+fn first_places(requests: &[PromptRequest]) -> Vec<usize> {
+    let places = requests.iter().scan(0, |next, request| {
+        let first = *next;
+        *next += request.seeds.len();
+        Some(first)
+    });
+    places.collect()
 }
 
 /// The text of a refusal, with its causes.

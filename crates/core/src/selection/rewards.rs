@@ -1,11 +1,12 @@
 //! Groups of samples with their advantages (GRPO: Shao et al. 2024, section 4.1).
 
-use super::{Loss, RewardTerms, Round, Selection, TrainingData, distinct_problems, find};
+use super::{Loss, Round, Selection, TrainingData, distinct_problems, find};
 use crate::error::Result;
 use crate::metrics::SelectionCounts;
 use crate::prompt;
 use crate::task::Task;
 use crate::types::{Mode, ModelRef, ProblemId, Style, Verdict};
+use starloop_lm::train::PolicyGradient;
 use starloop_record::training_rows::{RewardedSample, TrainingRows};
 use starloop_record::{Outcome, OutcomeRecord};
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ const LEAST_DEVIATION: f64 = 1e-4;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RewardRules {
     /// The terms of the loss.
-    pub terms: RewardTerms,
+    pub loss: PolicyGradient,
     /// Divide advantages by the standard deviation of their group (GRPO), or leave them as they are (Dr. GRPO).
     pub scale_by_deviation: bool,
     /// The model that the penalty holds to.
@@ -72,7 +73,7 @@ pub fn of_groups(task: &dyn Task, round: &Round, rules: RewardRules) -> Result<S
         }
     }
     let counts = SelectionCounts::of(&outcomes, distinct_problems(std::slice::from_ref(round)));
-    let loss = Loss::PolicyGradient { terms: rules.terms, anchor: rules.anchor };
+    let loss = Loss::PolicyGradient { loss: rules.loss, anchor: rules.anchor };
     Ok(Selection { data: TrainingData::of_rows(TrainingRows::Rewards(samples), loss), outcomes, counts })
 }
 

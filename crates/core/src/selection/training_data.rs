@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::prompt;
 use crate::task::Task;
 use crate::types::{Example, Mode, ModelRef, Problem, Style};
-use serde::{Deserialize, Serialize};
+use starloop_lm::train::PolicyGradient;
 use starloop_record::training_rows::TrainingRows;
 use std::collections::HashSet;
 
@@ -29,7 +29,7 @@ pub enum Loss {
     /// Group-relative policy optimization (Shao et al. 2024). The model at the start of the training has sampled.
     PolicyGradient {
         /// Clipping, penalty and normalization.
-        terms: RewardTerms,
+        loss: PolicyGradient,
         /// The model that the penalty holds to.
         anchor: ModelRef,
     },
@@ -44,31 +44,6 @@ impl Loss {
             Loss::PolicyGradient { .. } => "rewards",
         }
     }
-}
-
-/// What the sum over a sample's tokens is divided by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LengthNormalization {
-    /// The sample's own tokens (GRPO).
-    Completion,
-    /// `sampling.max_new_tokens`, for every sample (Dr. GRPO).
-    Constant,
-    /// The mean tokens of a sample of the batch (DAPO).
-    Batch,
-}
-
-/// The terms of learning from rewards (see [`starloop_lm::train::PolicyGradient`]).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RewardTerms {
-    /// The ratio is clipped to `1 - clip[0] ..= 1 + clip[1]`.
-    pub clip: [f64; 2],
-    /// The weight of the divergence from the anchor; 0 for none.
-    pub kl: f64,
-    /// What the sum over a sample's tokens is divided by.
-    pub length: LengthNormalization,
-    /// The divisor of [`LengthNormalization::Constant`].
-    pub max_new_tokens: usize,
 }
 
 impl TrainingData {

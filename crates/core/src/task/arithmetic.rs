@@ -13,7 +13,7 @@ pub use pairs::split_of;
 
 use crate::error::Result;
 use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, paper};
-use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId, Split, Style};
+use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use pairs::Pool;
 use scratchpad::Walk;
 use serde::{Deserialize, Serialize};
@@ -204,8 +204,8 @@ impl Task for ArithmeticTask {
         vec![format!("\n{}", scratchpad::INPUT)]
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
-        Ok(verdict::verify(&problem.answer, completion, finish).into())
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
+        Ok(verdict::verify(&problem.answer, completion, stop_reason).into())
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {

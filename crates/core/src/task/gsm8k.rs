@@ -17,7 +17,7 @@ use crate::task::number::Number;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
 use crate::task::rows::{self, Row};
 use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, annotations, leak, paper};
-use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId, Split, Style};
+use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
 use starloop_record::info::PaperFigure;
 use std::path::{Path, PathBuf};
@@ -140,10 +140,10 @@ impl Task for Gsm8kTask {
         prompts::stop_strings()
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
         let answer = Number::whole(&problem.answer)
             .ok_or_else(|| Error::KnownAnswer { problem: problem.id.to_string(), message: no_number(&problem.answer) })?;
-        Ok(verdict::verify(answer, completion, finish))
+        Ok(verdict::verify(answer, completion, stop_reason))
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {

@@ -171,7 +171,8 @@ impl Trainer for CommandTrainer {
             let out = paths.out.display();
             return Err(self.failed(format!("ended well, but there is no checkpoint in {{out}}, {out} (its output is in {log})")));
         }
-        check_tuned(&paths.base, &paths.out).map_err(|error| self.failed(format!("wrote a checkpoint that cannot count: {error}")))?;
+        let unusable = |error| Error::TunedCheckpoint { command: self.command.join(" "), source: Box::new(error) };
+        check_tuned(&paths.base, &paths.out).map_err(unusable)?;
         // With the checkpoint, because the states go.
         fs::rename(&paths.log, paths.out.join(LOG))?;
         Ok(metrics)

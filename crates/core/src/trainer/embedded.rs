@@ -1,8 +1,8 @@
 //! The trainer that works in this process.
 
 use super::{Trainer, TrainingJob, TrainingProgress};
-use crate::config::{Schedule, TrainingConfig};
-use crate::error::{Error, Result};
+use crate::config::TrainingConfig;
+use crate::error::{EngineContext, Error, Result};
 use crate::metrics::TrainingMetrics;
 use crate::selection::Loss;
 use crate::types::{Example, ProblemId};
@@ -10,15 +10,16 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use starloop_lm::files::peft;
-use starloop_lm::lora::Lora;
 use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
-use starloop_lm::train::{self, Decay, Document, Hyperparameters, PackedEpochs, StepReport, TrainingSession, Unit};
+use starloop_lm::train::{Document, PackedEpochs, StepReport, TrainingSession, Unit};
 use starloop_lm::{LanguageModel, Tokenizer};
 use starloop_record::training_rows::TrainingRows;
 
 mod toward;
 
+/// What is being done, for errors.
+const CONTEXT: &str = "fine-tuning";
 /// The saved state's file in the scratch directory.
 const STATE: &str = "state.safetensors";
 
@@ -39,14 +40,14 @@ impl Trainer for EmbeddedTrainer {
     fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
         let (metrics, used) = match (job.data.rows(), job.data.loss()) {
             (TrainingRows::Completions(examples), _) => {
-                let model = load(job).map_err(|error| failed(&error))?;
+                let model = load(job).during(CONTEXT)?;
                 let documents = documents(&model, self.chat, examples, job.settings)?;
                 let used = documents.len();
                 (run(job, model, documents, TrainingSession::step, progress)?, used)
             }
             (TrainingRows::Preferences(pairs), Loss::Preference { beta }) => toward::preferences(job, pairs, beta, self.chat, progress)?,
-            (TrainingRows::Rewards(samples), Loss::PolicyGradient { terms, .. }) => {
-                toward::rewards(job, samples, &terms, self.chat, progress)?
+            (TrainingRows::Rewards(samples), Loss::PolicyGradient { loss, .. }) => {
+                toward::rewards(job, samples, loss, self.chat, progress)?
             }
             (_, loss) => return Err(Error::ObjectiveNotSupported { objective: loss.name() }),
         };
@@ -54,7 +55,7 @@ impl Trainer for EmbeddedTrainer {
     }
 
     fn learning_rate(&self, settings: &TrainingConfig, steps: u64, step: u64) -> Option<f64> {
-        Some(hyperparameters(settings, steps).schedule.learning_rate(step))
+        Some(settings.learning_rate(steps).at(step))
     }
 }
 
@@ -67,25 +68,24 @@ fn run<U: Unit>(
     progress: &mut dyn FnMut(TrainingProgress),
 ) -> Result<TrainingMetrics> {
     let settings = job.settings;
-    let mut epochs = PackedEpochs::new(units, settings.batch_size, settings.sequence_length, job.seed).map_err(|error| failed(&error))?;
-    let hyperparameters = Hyperparameters { dropout_seed: job.seed, ..hyperparameters(settings, job.steps) };
-    let mut session = TrainingSession::new(model, hyperparameters).map_err(|error| failed(&error))?;
+    let mut epochs = PackedEpochs::new(units, settings.batch_size, settings.sequence_length, job.seed).during(CONTEXT)?;
+    let mut session = TrainingSession::new(model, settings.hyperparameters(job.steps, job.seed)).during(CONTEXT)?;
     let mut tally = resume(&mut session, job)?;
     for (done, &(tokens, loss)) in tally.told.iter().enumerate() {
         progress(TrainingProgress { step: done as u64 + 1, tokens, loss });
     }
     while session.steps_done() < job.steps {
         let batch = epochs.batch(session.steps_done() + 1);
-        let report = step(&mut session, &batch).map_err(|error| failed(&error))?;
+        let report = step(&mut session, &batch).during(CONTEXT)?;
         let step = session.steps_done();
         tally.add(step, job.steps, &report);
         progress(TrainingProgress { step, tokens: tally.tokens, loss: report.loss });
         if step.is_multiple_of(settings.checkpoint_every) && step < job.steps {
             fs::create_dir_all(job.scratch)?;
-            session.save_state(&job.scratch.join(STATE), &tally.to_note()).map_err(|error| failed(&error))?;
+            session.save_state(&job.scratch.join(STATE), &tally.to_note()).during(CONTEXT)?;
         }
     }
-    save(&session.into_model(), job).map_err(|error| failed(&error))?;
+    save(&session.into_model(), job).during(CONTEXT)?;
     Ok(tally.metrics(job.steps))
 }
 
@@ -96,9 +96,7 @@ fn load(job: &TrainingJob<'_>) -> starloop_lm::Result<LanguageModel> {
     if model.spec().adapters.is_some() {
         return Ok(model);
     }
-    let lora =
-        Lora { rank: lora.rank, alpha: lora.alpha as f32, dropout: lora.dropout as f32, target_modules: lora.target_modules.clone() };
-    model.with_fresh_adapters(&lora, job.seed)
+    model.with_fresh_adapters(lora, job.seed)
 }
 
 /// Writes a checkpoint, or an adapter for the base that it was trained on.
@@ -154,7 +152,7 @@ fn resume(session: &mut TrainingSession, job: &TrainingJob<'_>) -> Result<Tally>
     if !state.exists() {
         return Ok(Tally::default());
     }
-    let note = session.load_state(&state).map_err(|error| failed(&error))?;
+    let note = session.load_state(&state).during(CONTEXT)?;
     serde_json::from_value(Value::Object(note)).map_err(|error| Error::Corrupt { path: state, message: error.to_string() })
 }
 
@@ -178,14 +176,14 @@ struct Encoder<'a> {
 
 impl<'a> Encoder<'a> {
     fn new(model: &'a LanguageModel, chat: bool, settings: &'a TrainingConfig) -> Result<Self> {
-        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompts(chat).map_err(|error| failed(&error))?, settings })
+        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompts(chat).during(CONTEXT)?, settings })
     }
 
     /// Prompt and completion, with `ended` also the end token; nothing where they are too long and the settings say to leave such out.
     fn tail(&self, problem: &ProblemId, prompt: &str, completion: &str, ended: bool) -> Result<Option<Tail>> {
-        let mut tokens = self.prompts.encode(prompt).map_err(|error| failed(&error))?;
+        let mut tokens = self.prompts.encode(prompt).during(CONTEXT)?;
         let from = tokens.len();
-        tokens.extend(self.tokenizer.encode(completion, false).map_err(|error| failed(&error))?);
+        tokens.extend(self.tokenizer.encode(completion, false).during(CONTEXT)?);
         if ended {
             tokens.extend(self.tokenizer.end_tokens().first());
         }
@@ -196,33 +194,4 @@ impl<'a> Encoder<'a> {
         let too_long = Error::ExampleTooLong { problem: problem.to_string(), tokens: length, limit };
         if self.settings.drop_too_long { Ok(None) } else { Err(too_long) }
     }
-}
-
-/// The engine's numbers for a training of `steps` steps.
-pub(crate) fn hyperparameters(settings: &TrainingConfig, steps: u64) -> Hyperparameters {
-    Hyperparameters {
-        schedule: train::Schedule {
-            learning_rate: settings.learning_rate,
-            warmup_steps: settings.warmup_steps,
-            steps,
-            decay: match settings.schedule {
-                Schedule::Constant => Decay::Constant,
-                Schedule::Linear => Decay::Linear,
-                Schedule::Cosine => Decay::Cosine,
-            },
-            decay_start: settings.decay_start,
-            final_share: settings.final_fraction,
-        },
-        betas: (settings.betas[0] as f32, settings.betas[1] as f32),
-        epsilon: settings.epsilon as f32,
-        weight_decay: settings.weight_decay as f32,
-        max_grad_norm: settings.max_grad_norm as f32,
-        micro_batch_tokens: settings.micro_batch_tokens,
-        recompute_activations: settings.recompute_activations,
-        dropout_seed: 0,
-    }
-}
-
-fn failed(error: &starloop_lm::Error) -> Error {
-    Error::Engine { context: "fine-tuning".to_owned(), message: error.to_string() }
 }

@@ -6,7 +6,7 @@
 mod models;
 mod numbers;
 
-pub use models::{Fault, Hopeless, ToyPolicy, ToyTrainer, complete};
+pub use models::{Fault, Hopeless, ToyPolicy, ToyTrainer, complete, completion, completions};
 pub use numbers::Numbers;
 
 use starloop_core::config::Config;

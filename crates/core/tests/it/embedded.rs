@@ -3,7 +3,7 @@
 use starloop_core::config::TrainingConfig;
 use starloop_core::error::Error;
 use starloop_core::policy::embedded::EmbeddedPolicy;
-use starloop_core::policy::{Policy, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
+use starloop_core::policy::{Policy, PromptRequest, SamplingParams, ScoreRequest, Scorer};
 use starloop_core::selection::TrainingData;
 use starloop_core::trainer::embedded::EmbeddedTrainer;
 use starloop_core::trainer::{Trainer, TrainingJob};
@@ -96,22 +96,22 @@ fn sampling_is_counted_and_repeats() {
     let mut policy = EmbeddedPolicy::default();
     let sha256 = policy.load(&fixture()).unwrap();
     assert_eq!(sha256.len(), 64);
-    let requests: Vec<_> = (1..=5).map(|seed| SampleRequest { prompt: "1 + 2".into(), seed }).collect();
-    let parameters = SamplingParameters { temperature: 1.0, top_k: 0, top_p: 1.0, max_new_tokens: 6, stop_strings: Vec::new() };
+    let request = PromptRequest { prompt: "1 + 2".into(), seeds: (1..=5).collect() };
+    let params = SamplingParams { temperature: 1.0, ..SamplingParams::greedy(6) };
     let mut finished = 0;
-    let samples = policy.sample(&requests, &parameters, &mut |progress| finished = progress.finished).unwrap();
-    assert_eq!(finished, 5);
+    let samples = policy.sample(std::slice::from_ref(&request), &params, &mut |progress| finished = progress.finished).unwrap();
+    assert_eq!((finished, samples.len()), (5, 5));
     assert!(samples.iter().all(|sample| (1..=6).contains(&sample.completion_tokens) && sample.logprob.unwrap() < 0.0));
-    assert_eq!(policy.sample(&requests[3..], &parameters, &mut |_| {}).unwrap(), samples[3..]);
+    let last = PromptRequest { seeds: vec![4, 5], ..request };
+    assert_eq!(policy.sample(&[last], &params, &mut |_| {}).unwrap(), samples[3..]);
 }
 
 #[test]
 fn a_prompt_that_does_not_fit_is_named_by_its_request() {
     let mut policy = EmbeddedPolicy::default();
     policy.load(&fixture()).unwrap();
-    let parameters = SamplingParameters { temperature: 0.0, top_k: 0, top_p: 1.0, max_new_tokens: 6, stop_strings: Vec::new() };
-    let requests = ["1", &"1 + ".repeat(2000)].map(|prompt| SampleRequest { prompt: prompt.into(), seed: 1 });
-    let error = policy.sample(&requests, &parameters, &mut |_| {}).err().unwrap();
+    let requests = ["1", &"1 + ".repeat(2000)].map(|prompt| PromptRequest { prompt: prompt.into(), seeds: vec![1, 2] });
+    let error = policy.sample(&requests, &SamplingParams::greedy(6), &mut |_| {}).err().unwrap();
     assert!(matches!(error, Error::Request { request: 1, .. }), "{error}");
 }
 

@@ -1,7 +1,7 @@
 //! What the methods beyond the paper's do.
 
 use crate::doubles::{Bench, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment};
-use starloop_core::policy::SamplingParameters;
+use starloop_core::policy::SamplingParams;
 use starloop_core::self_consistency::{Sampled, measure};
 use starloop_core::task::Task;
 use starloop_core::types::{Example, GradedAttempt, Mode, Split, Verdict};
@@ -158,9 +158,8 @@ fn b_star_writes_down_what_it_chose_by() {
 #[test]
 fn several_samples_of_each_problem_are_measured() {
     let bench = Bench::new();
-    let parameters =
-        SamplingParameters { temperature: 1.0, top_k: 0, top_p: 1.0, max_new_tokens: 9, stop_strings: bench.task.stop_strings() };
-    let asked = Sampled { split: Split::Test, few_shot: 1, samples: 4, parameters, seed: 1 };
+    let params = SamplingParams { temperature: 1.0, stop: bench.task.stop_strings(), ..SamplingParams::greedy(9) };
+    let asked = Sampled { split: Split::Test, few_shot: 1, samples: 4, params, seed: 1 };
     let (base, mut policy, mut watcher) = (bench.place.path().join("base"), ToyPolicy::default(), Watcher::default());
     let (figures, sampled) = measure(&bench.task, &asked, &mut policy, &base, &mut watcher).unwrap();
     assert_eq!(figures.at.iter().map(|at| at.k).collect::<Vec<_>>(), [1, 2, 4]);

@@ -12,6 +12,7 @@ mod fetch;
 mod load;
 mod objectives;
 mod paper_tasks;
+mod record;
 mod reload;
 mod resume;
 mod run;

@@ -5,10 +5,11 @@ use starloop_core::config::TrainingConfig;
 use starloop_core::error::Error;
 use starloop_core::event::Event;
 use starloop_core::experiment::Experiment;
-use starloop_core::selection::{LengthNormalization, Loss, RewardTerms, TrainingData};
+use starloop_core::selection::{Loss, TrainingData};
 use starloop_core::trainer::command::CommandTrainer;
 use starloop_core::trainer::{Trainer, TrainingJob};
 use starloop_core::types::ModelRef;
+use starloop_lm::train::{LengthNormalization, PolicyGradient};
 use std::path::Path;
 
 fn only(method: &str, overrides: &[&str]) -> Experiment {
@@ -122,8 +123,8 @@ fn a_trainer_that_learns_from_examples_alone_says_so() {
 }
 
 fn loss(method: &str) -> Loss {
-    let terms = RewardTerms { clip: [0.2, 0.2], kl: 0.0, length: LengthNormalization::Completion, max_new_tokens: 1 };
-    if method == "spin" { Loss::Preference { beta: 0.1 } } else { Loss::PolicyGradient { terms, anchor: ModelRef::Base } }
+    let loss = PolicyGradient { clip: [0.2, 0.2], kl: 0.0, length: LengthNormalization::Completion, max_new_tokens: 1 };
+    if method == "spin" { Loss::Preference { beta: 0.1 } } else { Loss::PolicyGradient { loss, anchor: ModelRef::Base } }
 }
 
 #[test]

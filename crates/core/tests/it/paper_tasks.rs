@@ -2,15 +2,15 @@
 //!
 //! Problem `i` is of level `i % 4`. A model of a skill solves the levels up to it, and with the hint one more.
 
-use crate::doubles::{Watcher, experiment};
+use crate::doubles::{Watcher, completion, completions, experiment};
 use serde_json::{Value, json};
 use starloop_core::error::Result;
 use starloop_core::method_run::Parts;
 use starloop_core::metrics::{IterationMetrics, TrainingMetrics};
-use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
+use starloop_core::policy::{Completion, Policy, Progress, PromptRequest, SamplingParams};
 use starloop_core::task::Task;
 use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
-use starloop_core::types::{Example, FinishReason, GradedAttempt, Mode, ProblemId, Reading, Split};
+use starloop_core::types::{Example, GradedAttempt, Mode, ProblemId, Reading, Split};
 use starloop_record::info::Inputs;
 use std::path::Path;
 
@@ -77,14 +77,14 @@ impl Policy for Scripted<'_> {
         Ok(format!("sha-of-{}", self.skill))
     }
 
-    fn sample(&mut self, requests: &[SampleRequest], _: &SamplingParameters, _: &mut dyn FnMut(SampleProgress)) -> Result<Vec<Sample>> {
+    fn sample(&mut self, requests: &[PromptRequest], _: &SamplingParams, _: &mut dyn FnMut(Progress)) -> Result<Vec<Completion>> {
         self.prompts.extend(requests.iter().map(|request| request.prompt.clone()));
-        Ok(requests.iter().map(|request| self.complete(&request.prompt)).collect())
+        Ok(requests.iter().flat_map(|request| completions(request, |prompt, _| self.complete(prompt))).collect())
     }
 }
 
 impl Scripted<'_> {
-    fn complete(&self, prompt: &str) -> Sample {
+    fn complete(&self, prompt: &str) -> Completion {
         let asked = prompt.rsplit("Q: ").next().unwrap();
         let i: usize = asked.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty()).unwrap().parse().unwrap();
         let hinted = asked.contains(self.case.hint);
@@ -93,7 +93,7 @@ impl Scripted<'_> {
             (true, ..) => (self.case.solved)(asked, i),
             (false, ..) => self.case.wrong.to_owned(),
         };
-        Sample { text, prompt_tokens: 1, completion_tokens: 1, finish: FinishReason::Stop, logprob: Some(-1.0) }
+        completion(text)
     }
 }
 

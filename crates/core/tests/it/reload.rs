@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use starloop_core::error::{Error, Result, with_causes};
 use starloop_core::experiment::Experiment;
 use starloop_core::policy::openai::OpenAiPolicy;
-use starloop_core::policy::{Policy, Sample, SampleRequest};
+use starloop_core::policy::{Completion, Policy};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,9 +45,8 @@ type Shared = Arc<Mutex<Loaded>>;
 /// What a model in a directory answers.
 fn answer_of(directory: &Path, asked: &Asked) -> Value {
     let skill = std::fs::read_to_string(directory.join("skill")).unwrap();
-    let request = SampleRequest { prompt: asked.prompt().to_owned(), seed: asked.seed() };
-    let sample = complete(&request, skill.parse().unwrap());
-    completion(asked, &sample.text, sample.logprob.unwrap())
+    let right = complete(asked.prompt(), asked.seed(), skill.parse().unwrap());
+    completion(asked, &right.text, right.logprob.unwrap())
 }
 
 /// `SGLang`, which serves whatever it was last told to load, and takes any name for it.
@@ -150,7 +149,7 @@ fn adapter() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/adapters/llama").canonicalize().unwrap()
 }
 
-fn ask(policy: &mut OpenAiPolicy, count: u32) -> Result<Vec<Sample>> {
+fn ask(policy: &mut OpenAiPolicy, count: u32) -> Result<Vec<Completion>> {
     sample(policy, &requests(count))
 }
 

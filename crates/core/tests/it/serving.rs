@@ -9,7 +9,7 @@ use starloop_core::experiment::Experiment;
 use starloop_core::method_run::Parts;
 use starloop_core::metrics::TrainingMetrics;
 use starloop_core::policy::openai::OpenAiPolicy;
-use starloop_core::policy::{Policy, Sample, SampleRequest, SamplingParameters};
+use starloop_core::policy::{Completion, Policy, PromptRequest, SamplingParams};
 use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -45,9 +45,8 @@ pub fn bench() -> Bench {
 /// What the toy policy would answer: the model is a directory with its skill in it.
 pub fn right_answer(asked: &Asked) -> Act {
     let skill = std::fs::read_to_string(Path::new(asked.body["model"].as_str().unwrap()).join("skill")).unwrap();
-    let request = SampleRequest { prompt: asked.prompt().to_owned(), seed: asked.seed() };
-    let sample = complete(&request, skill.parse().unwrap());
-    Act::Answer(completion(asked, &sample.text, sample.logprob.unwrap()))
+    let right = complete(asked.prompt(), asked.seed(), skill.parse().unwrap());
+    Act::Answer(completion(asked, &right.text, right.logprob.unwrap()))
 }
 
 pub fn served(endpoints: &[&str], further: &[&str]) -> Experiment {
@@ -165,8 +164,8 @@ fn an_interrupted_stage_goes_on_and_asks_nothing_again() {
             let answered = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             if answered < after { right_answer(asked) } else { Act::Status(400, "", "no more".into()) }
         });
-        let error = run(&bench, &name, &served(&[&dying.endpoint], &["policy.in_flight=4"]), false).err().unwrap();
-        assert!(error.to_string().contains("HTTP 400: no more") && error.to_string().starts_with("problem numbers/"), "{error}");
+        let error = with_causes(&run(&bench, &name, &served(&[&dying.endpoint], &["policy.in_flight=4"]), false).err().unwrap());
+        assert!(error.contains("HTTP 400: no more") && error.starts_with("problem numbers/"), "{error}");
         // The last line was being written when the power went.
         let place = bench.place.path().join(&name).join("star").join(if after < 40 { "iter-000" } else { "iter-001" });
         let journal = place.join("journal.jsonl");
@@ -221,16 +220,16 @@ fn loaded(bench: &Bench, experiment: &Experiment) -> OpenAiPolicy {
     policy
 }
 
-pub fn requests(count: u32) -> Vec<SampleRequest> {
-    (0..count).map(|i| SampleRequest { prompt: format!("Q: {i}\nA:"), seed: u64::from(i) }).collect()
+pub fn requests(count: u32) -> Vec<PromptRequest> {
+    (0..count).map(|i| PromptRequest { prompt: format!("Q: {i}\nA:"), seeds: vec![u64::from(i)] }).collect()
 }
 
-fn parameters() -> SamplingParameters {
-    SamplingParameters { temperature: 1.0, top_k: 0, top_p: 1.0, max_new_tokens: 9, stop_strings: vec!["\n\n".into()] }
+fn params() -> SamplingParams {
+    SamplingParams { temperature: 1.0, stop: vec!["\n\n".into()], ..SamplingParams::greedy(9) }
 }
 
-pub fn sample(policy: &mut OpenAiPolicy, requests: &[SampleRequest]) -> Result<Vec<Sample>> {
-    policy.sample(requests, &parameters(), &mut |_| {})
+pub fn sample(policy: &mut OpenAiPolicy, requests: &[PromptRequest]) -> Result<Vec<Completion>> {
+    policy.sample(requests, &params(), &mut |_| {})
 }
 
 #[test]
@@ -247,7 +246,7 @@ fn replicas_share_the_work_of_one_that_dies() {
     let mut policy = loaded(&bench, &served(&[&dying.endpoint, &healthy.endpoint], &["policy.in_flight=4"]));
     let samples = sample(&mut policy, &requests(200)).unwrap();
     assert_eq!(samples.len(), 200);
-    let told = |sample: &Sample, i: u32| {
+    let told = |sample: &Completion, i: u32| {
         sample.text.contains(&(i * 7).to_string()) || sample.text.contains("guess") || sample.text.contains("idea")
     };
     assert!(samples.iter().zip(0..).all(|(sample, i)| told(sample, i)), "in the order of the requests");
@@ -265,12 +264,13 @@ fn a_server_that_gives_fewer_than_were_wanted_is_asked_for_the_rest() {
         Act::Answer(body)
     });
     let mut policy = loaded(&bench, &served(&[&server.endpoint], &["policy.samples_per_request=3"]));
-    let requests: Vec<SampleRequest> =
-        (0..70).map(|i| SampleRequest { prompt: format!("Q: {}\nA:", i % 10), seed: u64::from(i as u32) }).collect();
-    let samples = sample(&mut policy, &requests).unwrap();
-    for (sample, request) in samples.iter().zip(&requests) {
-        assert_eq!(sample.text, format!("to {}", request.prompt));
-        assert_eq!((sample.completion_tokens, sample.logprob), (2, Some(-1.0)));
+    let request = |i: u64| PromptRequest { prompt: format!("Q: {i}\nA:"), seeds: (7 * i..7 * i + 7).collect() };
+    let requests: Vec<PromptRequest> = (0..10).map(request).collect();
+    let completions = sample(&mut policy, &requests).unwrap();
+    assert_eq!(completions.len(), 70);
+    for (completion, place) in completions.iter().zip(0..) {
+        assert_eq!(completion.text, format!("to {}", requests[place / 7].prompt));
+        assert_eq!((completion.completion_tokens, completion.logprob), (2, Some(-1.0)));
     }
     // Seven samples of a prompt: 3 + 3 + 1, and one more for each three.
     assert_eq!(server.asked(), 10 * 5);

@@ -9,7 +9,7 @@ pub use attention::{AttentionTensors, NormedHeads, QueryKeyNorm, QueryKeyTensors
 
 use super::buffers::buffers;
 use super::cost::Flops;
-use super::{CachePrecision, Linear, Packed, Pass, Write};
+use super::{CacheDtype, Linear, Packed, Pass, Write};
 use crate::kernels::{Kernels, PagedRows};
 use crate::weights::ParameterSpec;
 use attention::{AttentionGradients, AttentionState, Pages};
@@ -95,9 +95,9 @@ impl Mixer {
     }
 
     /// An empty memory with room for `pages` pages.
-    pub(crate) fn cache<K: Kernels>(&self, kernels: &K, pages: usize, precision: CachePrecision) -> MixerCache<K> {
+    pub(crate) fn cache<K: Kernels>(&self, kernels: &K, pages: usize, dtype: CacheDtype) -> MixerCache<K> {
         match self {
-            Mixer::Attention(attention) => MixerCache::Pages(Pages::new(kernels, attention, pages, precision)),
+            Mixer::Attention(attention) => MixerCache::Pages(Pages::new(kernels, attention, pages, dtype)),
         }
     }
 

@@ -5,6 +5,7 @@ use super::buffers::{buffers, ensure};
 use super::mixer::{MixerCache, Sequences};
 use super::{Decoder, DecoderSpec, Pass};
 use crate::kernels::{Kernels, PagedRows};
+use serde::{Deserialize, Serialize};
 
 /// The rows of one step: tokens, where they stand, and which of them need logits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,22 +18,23 @@ pub struct StepRows {
     pub sampled: Vec<u32>,
 }
 
-/// In what keys and values are kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum CachePrecision {
-    /// As they are computed.
+/// The type of the cached keys and values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheDtype {
+    /// 32 bits, as they are computed.
     #[default]
-    Full,
-    /// In IEEE half precision: half the memory and half the traffic, for a relative error of up to 2^-11 in each.
-    Half,
+    F32,
+    /// IEEE half precision: half the memory and half the traffic, with a relative error of up to 2^-11 in each value.
+    F16,
 }
 
-impl CachePrecision {
+impl CacheDtype {
     /// Bytes of a key's or value's element.
     pub fn width(self) -> usize {
         match self {
-            CachePrecision::Full => size_of::<f32>(),
-            CachePrecision::Half => size_of::<u16>(),
+            CacheDtype::F32 => size_of::<f32>(),
+            CacheDtype::F16 => size_of::<u16>(),
         }
     }
 }
@@ -60,10 +62,10 @@ pub struct KeyValueCache<K: Kernels> {
 
 impl<K: Kernels> KeyValueCache<K> {
     /// A cache of `pages` pages for a decoder.
-    pub fn new(decoder: &Decoder<K>, pages: usize, precision: CachePrecision) -> Self {
+    pub fn new(decoder: &Decoder<K>, pages: usize, dtype: CacheDtype) -> Self {
         let (kernels, spec) = (&decoder.kernels, &decoder.spec);
         KeyValueCache {
-            blocks: spec.blocks.iter().map(|block| block.mixer.cache(kernels, pages, precision)).collect(),
+            blocks: spec.blocks.iter().map(|block| block.mixer.cache(kernels, pages, dtype)).collect(),
             state: StepState::empty(kernels),
             logits: kernels.zeros(0),
         }
@@ -79,8 +81,8 @@ impl DecoderSpec {
 
 impl<K: Kernels> Decoder<K> {
     /// [`DecoderSpec::page_bytes`].
-    pub fn page_bytes(&self, precision: CachePrecision) -> usize {
-        self.spec.page_bytes(precision)
+    pub fn page_bytes(&self, dtype: CacheDtype) -> usize {
+        self.spec.page_bytes(dtype)
     }
 
     /// Runs the rows of a step and returns the logits of the sampled ones, `[sampled, vocabulary]`.

@@ -1,9 +1,9 @@
 //! A decoder as data: its numbers, its blocks, and where its parameters are.
 
-use super::{Block, CachePrecision, Linear, Norm, Rotary};
+use super::{Block, CacheDtype, Linear, Norm, Rotary};
 use crate::error::Result;
 use crate::kernels::PAGE;
-use crate::lora::{Adapters, Lora};
+use crate::lora::{Adapters, LoraConfig};
 use crate::weights::ParameterSpec;
 
 /// The numbers and blocks of one decoder. Parameters are named by their place in [`DecoderSpec::parameters`].
@@ -78,15 +78,15 @@ impl DecoderSpec {
     }
 
     /// Bytes of one page of a sequence, [`PAGE`] tokens, in all blocks.
-    pub fn page_bytes(&self, precision: CachePrecision) -> usize {
-        self.cached_values() * PAGE * precision.width()
+    pub fn page_bytes(&self, dtype: CacheDtype) -> usize {
+        self.cached_values() * PAGE * dtype.width()
     }
 
     /// The same decoder with adapters. They are named as PEFT names them.
     ///
     /// # Errors
     /// No module has one of the target's names.
-    pub fn adapted(mut self, lora: &Lora) -> Result<Self> {
+    pub fn adapted(mut self, lora: &LoraConfig) -> Result<Self> {
         let weights: Vec<usize> = self.blocks.iter().flat_map(Block::linears).map(|linear| linear.weight).collect();
         let (adapters, added) = Adapters::beside(&weights, &self.parameters, lora)?;
         self.parameters.extend(added);

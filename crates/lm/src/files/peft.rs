@@ -4,7 +4,7 @@ use super::checkpoint::{self, weights_sha256};
 use crate::arch::ConfigReader;
 use crate::decoder::{Block, DecoderSpec};
 use crate::error::{Error, Result};
-use crate::lora::{ALL_LINEAR, Lora};
+use crate::lora::{ALL_LINEAR, LoraConfig};
 use crate::weights::{ParameterSpec, Values};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ pub(crate) fn write(dir: &Path, base: &Path, spec: &DecoderSpec, values: &[Value
 }
 
 /// What PEFT needs to know; `fan_in_fan_out` says that the base stores its weights by input (gpt2).
-fn config(spec: &DecoderSpec, lora: &Lora, base: &Path) -> Value {
+fn config(spec: &DecoderSpec, lora: &LoraConfig, base: &Path) -> Value {
     let transposed = spec.blocks.iter().flat_map(Block::linears).any(|linear| spec.parameters[linear.weight].is_transposed());
     let targets = match lora.target_modules.as_slice() {
         [one] if one == ALL_LINEAR => json!(one),
@@ -66,8 +66,8 @@ fn config(spec: &DecoderSpec, lora: &Lora, base: &Path) -> Value {
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
         "r": lora.rank,
-        "lora_alpha": lora.alpha,
-        "lora_dropout": lora.dropout,
+        "lora_alpha": lora.alpha as f32,
+        "lora_dropout": lora.dropout as f32,
         "target_modules": targets,
         "fan_in_fan_out": transposed,
         "bias": "none",
@@ -81,7 +81,7 @@ pub fn base_of(dir: &Path) -> Result<PathBuf> {
 }
 
 /// What `adapter_config.json` says, and the base that it names.
-pub(crate) fn read_config(dir: &Path) -> Result<(Lora, PathBuf)> {
+pub(crate) fn read_config(dir: &Path) -> Result<(LoraConfig, PathBuf)> {
     let path = dir.join(ADAPTER_CONFIG);
     let text = fs_err::read_to_string(&path)?;
     let value: Value = serde_json::from_str(&text).map_err(|source| Error::Json { path: path.clone(), source })?;
@@ -102,10 +102,10 @@ pub(crate) fn read_config(dir: &Path) -> Result<(Lora, PathBuf)> {
         Some(Value::Array(list)) => list.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
         _ => return Err(config.error("target_modules", "expected a list of module names")),
     };
-    let lora = Lora {
+    let lora = LoraConfig {
         rank: config.size("r")?,
-        alpha: config.number("lora_alpha", 8.0)?,
-        dropout: config.number("lora_dropout", 0.0)?,
+        alpha: config.number("lora_alpha", 8.0)?.into(),
+        dropout: config.number("lora_dropout", 0.0)?.into(),
         target_modules,
     };
     let base = PathBuf::from(config.text("base_model_name_or_path")?);

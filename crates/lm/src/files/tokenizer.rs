@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 pub mod byte_pair;
+mod ends;
 
 /// A checkpoint's tokenizer and end tokens.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::peft::{self, is_adapter};
 use crate::kernels::Kernels;
-use crate::lora::Lora;
+use crate::lora::LoraConfig;
 use crate::weights::{HalfKind, ParameterSpec, Values};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -45,7 +45,7 @@ impl<K: Kernels> LanguageModel<K> {
     ///
     /// # Errors
     /// No module has one of the target's names.
-    pub fn with_fresh_adapters(self, lora: &Lora, seed: u64) -> Result<Self> {
+    pub fn with_fresh_adapters(self, lora: &LoraConfig, seed: u64) -> Result<Self> {
         let spec = self.spec().clone().adapted(lora)?;
         let first = self.spec().parameters.len();
         let mut generator = ChaCha8Rng::seed_from_u64(seed);

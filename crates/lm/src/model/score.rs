@@ -2,6 +2,7 @@
 
 use super::LanguageModel;
 use crate::decoder::{Packed, TrainingMemory};
+use crate::engine::Progress;
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
 
@@ -27,22 +28,26 @@ impl<K: Kernels> LanguageModel<K> {
         Ok(std::iter::once(None).chain(scores.into_iter().flatten().map(Some)).collect())
     }
 
-    /// The log-probability of each token from [`Tail::from`] on given those before, document by document. `progress` is told how many
-    /// documents are done.
-    pub fn score_tails(&self, documents: &[Tail], progress: &mut dyn FnMut(usize)) -> Result<Vec<Vec<f32>>> {
+    /// The log-probability of each token from [`Tail::from`] on, given the tokens before it, document by document. `progress` counts documents
+    /// and their tokens.
+    ///
+    /// # Errors
+    /// A document is longer than the model's context.
+    pub fn score_tails(&self, documents: &[Tail], progress: &mut dyn FnMut(Progress)) -> Result<Vec<Vec<f32>>> {
         let limit = self.spec().context;
         if let Some((document, long)) = documents.iter().enumerate().find(|(_, document)| document.tokens.len() > limit) {
             return Err(Error::DocumentTooLong { document, tokens: long.tokens.len(), what: "the model's context", limit });
         }
         // Nothing goes back, so no layer's activations are kept for it.
         let mut memory = TrainingMemory::new(self.decoder.kernels()).with_recomputation();
-        let mut scores = Vec::with_capacity(documents.len());
+        let (mut scores, mut tokens) = (Vec::with_capacity(documents.len()), 0);
         while scores.len() < documents.len() {
             let (batch, packed) = next_batch(&documents[scores.len()..]);
             let losses = if packed.rows.is_empty() { Vec::new() } else { self.decoder.losses(&packed, &mut memory) };
             let mut losses = losses.into_iter().map(|loss| -loss);
             scores.extend(batch.iter().map(|document| losses.by_ref().take(document.scored().len()).collect()));
-            progress(scores.len());
+            tokens += packed.tokens.len() as u64;
+            progress(Progress { finished: scores.len() as u64, tokens });
         }
         Ok(scores)
     }

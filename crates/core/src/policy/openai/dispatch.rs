@@ -7,7 +7,7 @@
 //! A request that fails goes to the front of a line again after a pause, which doubles and is not the same for two requests. A server that
 //! fails many times in a row is left alone but for one request at a time, until it answers again. Nothing is asked again once it was answered.
 
-use super::dialect::Choice;
+use super::dialect::{Choice, Prompt};
 use crate::error::with_causes;
 use crate::http::{Failure, HttpError, RetryPolicy};
 use std::collections::VecDeque;
@@ -24,8 +24,8 @@ const GLANCE: Duration = Duration::from_millis(500);
 /// What is to be asked: the same prompt for some samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Job {
-    pub(super) prompt: Arc<str>,
-    /// The places of the samples in the call, and the seed of each.
+    pub(super) prompt: Arc<Prompt>,
+    /// The places of the completions in the result of the call, and the seed of each.
     pub(super) samples: Vec<(usize, u64)>,
     /// Failed answers.
     pub(super) failures: u32,
@@ -34,7 +34,7 @@ pub(super) struct Job {
 /// One sample that has come.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Arrival {
-    /// Its place in the call.
+    /// Its place in the result of the call.
     pub(super) place: usize,
     pub(super) choice: Choice,
     pub(super) prompt_tokens: usize,
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_server_gets_a_contiguous_part() {
-        let job = |place| Job { prompt: "".into(), samples: vec![(place, 0)], failures: 0 };
+        let job = |place| Job { prompt: Arc::new(Prompt::Text(String::new())), samples: vec![(place, 0)], failures: 0 };
         let lines = divide((0..7).map(job).collect(), 3);
         let places: Vec<Vec<usize>> = lines.iter().map(|line| line.iter().map(|job| job.samples[0].0).collect()).collect();
         assert_eq!(places, [vec![0, 1], vec![2, 3], vec![4, 5, 6]]);

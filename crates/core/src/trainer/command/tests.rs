@@ -107,7 +107,7 @@ fn what_is_no_fine_tuning_is_refused_with_the_reason() {
         (r#"echo '{"step": 1, "loss": 2}'"#, "ended well, but there is no checkpoint in {out}"),
         (r#"echo '{"step": 1, "loss": 2}'; cp -r "$base" "$out""#, "every weight is what it was in the base; was it trained"),
         (r#"echo '{"step": 1, "loss": 2}'; cp -r "$tuned" "$out"; rm "$out/config.json""#, "config.json"),
-        (r#"echo '{"step": 2, "loss": 2}'; echo '{"step": 2, "loss": 2}'; sleep 600"#, "step 2 was told after step 2"),
+        (r#"echo '{"step": 2, "loss": 2}'; echo '{"step": 2, "loss": 2}'; sleep 600"#, "printed step 2 after step 2"),
     ] {
         let place = Place::new();
         let error = place.finetune(script).unwrap_err();
@@ -166,7 +166,7 @@ fn what_a_failed_program_has_started_is_stopped() {
     let pids = place.path("pids");
     let script =
         format!(r#"sleep 600 & echo $! > {}; echo '{{"step": 2, "loss": 2}}'; echo '{{"step": 1, "loss": 2}}'; wait"#, pids.display());
-    assert!(place.finetune(&script).unwrap_err().contains("step 1 was told after step 2"));
+    assert!(place.finetune(&script).unwrap_err().contains("printed step 1 after step 2"));
     let pid = std::fs::read_to_string(pids).unwrap();
     let began = Instant::now();
     while is_running(pid.trim()) {

@@ -83,8 +83,7 @@ impl<'a> Told<'a> {
         }
         let last = self.lines.last().map_or(0, |line| line.step);
         if line.step <= last {
-            let message = format!("step {} was told after step {last}; steps are counted up from 1", line.step);
-            return Err(Error::Engine { context: "fine-tuning".to_owned(), message });
+            return Err(Error::StepOrder { step: line.step, last });
         }
         write_line(&mut self.file, &line)?;
         self.push(line);

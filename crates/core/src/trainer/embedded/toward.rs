@@ -1,15 +1,14 @@
 //! Training toward an objective: what the models of comparison say of every token is computed once, before the training, and one model after
 //! another, so that there are never two in memory.
 
-use super::{Encoder, failed, load, run};
+use super::{CONTEXT, Encoder, load, run};
 use crate::config::TrainingConfig;
-use crate::error::Result;
+use crate::error::{EngineContext, Result};
 use crate::metrics::TrainingMetrics;
-use crate::selection::{LengthNormalization, RewardTerms};
 use crate::trainer::{TrainingJob, TrainingProgress};
 use starloop_lm::LanguageModel;
 use starloop_lm::score::Tail;
-use starloop_lm::train::{self, Document, Pair, PolicyGradient, Preference, Rewarded};
+use starloop_lm::train::{Document, Pair, PolicyGradient, Preference, Rewarded};
 use starloop_record::training_rows::{PreferencePair, RewardedSample};
 use std::path::Path;
 
@@ -21,7 +20,7 @@ pub(super) fn preferences(
     chat: bool,
     progress: &mut dyn FnMut(TrainingProgress),
 ) -> Result<(TrainingMetrics, usize)> {
-    let model = load(job).map_err(|error| failed(&error))?;
+    let model = load(job).during(CONTEXT)?;
     let units = preference_units(&model, &Encoder::new(&model, chat, job.settings)?, pairs)?;
     let (used, objective) = (units.len(), Preference { beta });
     Ok((run(job, model, units, |session, batch| session.step_toward(&objective, batch), progress)?, used))
@@ -31,28 +30,19 @@ pub(super) fn preferences(
 pub(super) fn rewards(
     job: &TrainingJob<'_>,
     samples: &[RewardedSample],
-    terms: &RewardTerms,
+    loss: PolicyGradient,
     chat: bool,
     progress: &mut dyn FnMut(TrainingProgress),
 ) -> Result<(TrainingMetrics, usize)> {
     // First the anchor, which is dropped before the model to train is loaded.
-    let anchored = match job.anchor.filter(|_| terms.kl > 0.0) {
+    let anchored = match job.anchor.filter(|_| loss.kl > 0.0) {
         Some(anchor) => Some(anchor_logprobs(anchor, job.settings, chat, samples)?),
         None => None,
     };
-    let model = load(job).map_err(|error| failed(&error))?;
+    let model = load(job).during(CONTEXT)?;
     let units = reward_units(&model, &Encoder::new(&model, chat, job.settings)?, samples, anchored)?;
-    let (used, objective) = (units.len(), policy_gradient(terms));
-    Ok((run(job, model, units, |session, batch| session.step_toward(&objective, batch), progress)?, used))
-}
-
-fn policy_gradient(terms: &RewardTerms) -> PolicyGradient {
-    let length = match terms.length {
-        LengthNormalization::Completion => train::LengthNormalization::Completion,
-        LengthNormalization::Constant => train::LengthNormalization::Constant(terms.max_new_tokens),
-        LengthNormalization::Batch => train::LengthNormalization::Batch,
-    };
-    PolicyGradient { clip: terms.clip, penalty: terms.kl, length }
+    let used = units.len();
+    Ok((run(job, model, units, |session, batch| session.step_toward(&loss, batch), progress)?, used))
 }
 
 /// The pairs of which both completions fit, with the reference model's log-probabilities: those of the model before it is trained.
@@ -85,7 +75,7 @@ fn reward_units(
 }
 
 fn anchor_logprobs(anchor: &Path, settings: &TrainingConfig, chat: bool, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
-    let model = LanguageModel::load(anchor).map_err(|error| failed(&error))?;
+    let model = LanguageModel::load(anchor).during(CONTEXT)?;
     let (tails, _) = sample_tails(&Encoder::new(&model, chat, settings)?, samples)?;
     logprobs(&model, &tails)
 }
@@ -102,7 +92,7 @@ fn sample_tails(encoder: &Encoder<'_>, samples: &[RewardedSample]) -> Result<(Ve
 }
 
 fn logprobs(model: &LanguageModel, tails: &[Tail]) -> Result<Vec<Vec<f32>>> {
-    model.score_tails(tails, &mut |_| {}).map_err(|error| failed(&error))
+    model.score_tails(tails, &mut |_| {}).during(CONTEXT)
 }
 
 fn document(tail: &Tail) -> Document {

@@ -3,7 +3,7 @@
 
 use super::Sequences;
 use crate::decoder::buffers::buffers;
-use crate::decoder::{CachePrecision, Decoder, Flops, Linear, LinearTensors, MixerCache, Packed, Pass, Write};
+use crate::decoder::{CacheDtype, Decoder, Flops, Linear, LinearTensors, MixerCache, Packed, Pass, Write};
 use crate::kernels::{Attention, Columns, Heads, Kernels, PAGE, PagedRows};
 use crate::weights::{HalfKind, Halves, Layout, ParameterSpec, Parameters, Role};
 
@@ -233,12 +233,12 @@ pub(crate) enum Pages<K: Kernels> {
 }
 
 impl<K: Kernels> Pages<K> {
-    pub(super) fn new(kernels: &K, attention: &SelfAttention, pages: usize, precision: CachePrecision) -> Self {
+    pub(super) fn new(kernels: &K, attention: &SelfAttention, pages: usize, dtype: CacheDtype) -> Self {
         let size = pages * PAGE * attention.key_width();
         let halves = || kernels.halves(Halves { kind: HalfKind::F16, bits: vec![0; size] });
-        match precision {
-            CachePrecision::Full => Pages::Full { keys: kernels.zeros(size), values: kernels.zeros(size) },
-            CachePrecision::Half => Pages::Half { keys: halves(), values: halves() },
+        match dtype {
+            CacheDtype::F32 => Pages::Full { keys: kernels.zeros(size), values: kernels.zeros(size) },
+            CacheDtype::F16 => Pages::Half { keys: halves(), values: halves() },
         }
     }
 
