@@ -13,7 +13,7 @@ use std::path::Path;
 fn damaged(damage: impl Fn(&Path)) -> String {
     let copy = fixture::copy("llama-tiny");
     damage(copy.path());
-    LanguageModel::load(copy.path()).unwrap_err().to_string()
+    fixture::chain(&LanguageModel::load(copy.path()).unwrap_err())
 }
 
 fn edit_config(dir: &Path, from: &str, to: &str) {

@@ -95,6 +95,10 @@ fn tokens_end_where_the_text_before_them_does() {
                 let ends = tokenizer.ends_in(&text, context, ids).unwrap();
                 assert_eq!(ends.len(), ids.len(), "{kind}: {text:?}");
                 assert!(ends.is_sorted() && ends.last().is_none_or(|end| *end == text.len()), "{kind}: {text:?} {ends:?}");
+                // The context ends inside a character, and no token has the rest of it for itself.
+                if text.contains(char::REPLACEMENT_CHARACTER) {
+                    continue;
+                }
                 for (at, end) in ends.iter().enumerate() {
                     let so_far = tokenizer.decode_after(context, &ids[..=at]).unwrap();
                     // Where a token splits a character, the text so far ends in a replacement character.
