@@ -225,6 +225,12 @@ pub struct Attempt {
     /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); absent where the policy does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logprob: Option<f64>,
+    /// The log-probability of each token (natural logarithm, temperature 1), the end token included; recorded if the config asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_logprobs: Option<Vec<f32>>,
+    /// The byte offset in the completion's text before which each of these tokens ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_ends: Option<Vec<usize>>,
 }
 
 impl Attempt {
@@ -261,6 +267,8 @@ impl Attempt {
             completion: completion.into(),
             finish: FinishReason::Stop,
             logprob: None,
+            token_logprobs: None,
+            token_ends: None,
         }
     }
 }
