@@ -74,7 +74,7 @@ pub(super) fn beside_the_paper(report: &Report) -> String {
 }
 
 fn paper_table(run: &RunReport) -> Table {
-    let header = ["", "paper, %", "measured, %", "95%\ninterval", "problems learned, %\npaper", "problems learned, %\nmeasured"];
+    let header = ["", "paper, %", "measured, %", "95%\ninterval", "learned, %\npaper", "learned, %\nmeasured"];
     let mut table = table(header.map(str::to_owned).into(), 1);
     let figures = &run.info.task.paper;
     for figure in figures {
@@ -159,8 +159,8 @@ fn work_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
             "right,\nno hint",
             "right,\nwith hint",
             "learned",
-            "as reference %,\nno hint",
-            "as reference %,\nwith hint",
+            "faithful %,\nno hint",
+            "faithful %,\nwith hint",
             "tokens\nsampled",
         ]);
     }

@@ -77,23 +77,23 @@ fn summary_tables() {
     let directory = tempfile::tempdir().unwrap();
     two_methods(directory.path());
     insta::assert_snapshot!(read(directory.path()).summary_tables(), @r"
-                          few-shot                  STaR
-                              base  with rationalization
-                          few_shot                  star
-    ────────────────────────────────────────────────────
-    accuracy, %               65.3                  99.7
-      95% interval      59.8..70.5            98.1..99.9
-      paper (GPT-J 6B)           -                  89.5
-    1 digit, %               100.0                 100.0
-    2 digits, %               96.0                 100.0
-    3 digits, %                0.0                  99.0
-    measured on               test                  test
-    after iteration              0                     2
-    train used, %                -     97.4 (94.9 + 2.5)
-    problems attempted           -                 4,000
-    tokens sampled               -                446.9k
-    tokens trained               -                 3.00M
-    time                1 min 06 s            3 min 17 s
+                           few-shot                  STaR
+                               base  with rationalization
+                           few_shot                  star
+    ─────────────────────────────────────────────────────
+    accuracy, %                65.3                  99.7
+      95% interval       59.8..70.5            98.1..99.9
+      paper (GPT-J 6B)            -                  89.5
+    1 digit, %                100.0                 100.0
+    2 digits, %                96.0                 100.0
+    3 digits, %                 0.0                  99.0
+    split                      test                  test
+    after iteration               0                     2
+    problems learned, %           -     97.4 (94.9 + 2.5)
+    problems attempted            -                 4,000
+    tokens sampled                -                446.9k
+    tokens trained                -                 3.00M
+    time                 1 min 06 s            3 min 17 s
 
     The paper: STaR with rationalization 89.5 (16 iterations).
     ");
@@ -104,14 +104,14 @@ fn the_papers_table_has_what_was_measured_beside_it() {
     let directory = tempfile::tempdir().unwrap();
     two_methods(directory.path());
     insta::assert_snapshot!(read(directory.path()).paper_tables(), @r"
-                                      paper, %  measured, %         95%  train used, %      train used, %
-                                                               interval          paper           measured
-    ─────────────────────────────────────────────────────────────────────────────────────────────────────
-    direct fine-tuning                    76.3            -           -              -                  -
-    STaR with rationalization (star)      89.5         99.7  98.1..99.9              -  97.4 (94.9 + 2.5)
-    few-shot base (few_shot)                 -         65.3  59.8..70.5              -                  -
+                                      paper, %  measured, %         95%  learned, %         learned, %
+                                                               interval       paper           measured
+    ──────────────────────────────────────────────────────────────────────────────────────────────────
+    direct fine-tuning                    76.3            -           -           -                  -
+    STaR with rationalization (star)      89.5         99.7  98.1..99.9           -  97.4 (94.9 + 2.5)
+    few-shot base (few_shot)                 -         65.3  59.8..70.5           -                  -
 
-    The paper's model is GPT-J 6B where none is named. Measured on 300 test problems.
+    The paper's model is GPT-J 6B unless a row names another. Measured on 300 test problems.
     ");
 }
 
@@ -151,12 +151,12 @@ fn iteration_tables() {
             1         98.0  95.7..99.1  100.0    99.0    95.0
             2         99.7  98.1..99.9  100.0   100.0    99.0
 
-    iteration  problems   right,  right,   kept  faithful %,  faithful %,   tokens  steps   tokens    loss        time
-                         unaided  hinted             unaided       hinted  sampled         trained
-    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-            0         -        -       -      -            -            -        -      -        -       -  1 min 06 s
-            1     2,000      800     600  1,397         95.0         50.0   223.5k     80    1.50M  0.0123  1 min 06 s
-            2     2,000    1,900      50  1,947         95.0         50.0   223.5k     80    1.50M  0.0123  1 min 06 s
+    iteration  problems   right,     right,  learned  faithful %,  faithful %,   tokens  steps   tokens    loss        time
+                         no hint  with hint               no hint    with hint  sampled         trained
+    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+            0         -        -          -        -            -            -        -      -        -       -  1 min 06 s
+            1     2,000      800        600    1,397         95.0         50.0   223.5k     80    1.50M  0.0123  1 min 06 s
+            2     2,000    1,900         50    1,947         95.0         50.0   223.5k     80    1.50M  0.0123  1 min 06 s
     ");
 }
 
