@@ -249,6 +249,14 @@ pub enum Error {
         /// The engine's own error.
         message: String,
     },
+    /// A checkpoint cannot be exported as it was asked for.
+    #[error("{}: {message}", .path.display())]
+    Unexportable {
+        /// The checkpoint or the new directory.
+        path: PathBuf,
+        /// Why, and what to do.
+        message: String,
+    },
 }
 
 /// The message of an error with the messages of its causes, on one line.
@@ -283,6 +291,7 @@ impl Error {
                 | Error::NoChoices { .. }
                 | Error::ObjectiveNotSupported { .. }
                 | Error::ScoringNotSupported
+                | Error::Unexportable { .. }
         )
     }
 }

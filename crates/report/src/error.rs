@@ -53,7 +53,13 @@ pub enum Error {
 impl Error {
     /// Whether the caller asked for something that cannot be given, and nothing failed.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Error::Unexportable { .. } | Error::Incomparable { .. } | Error::MissingFeature { .. })
+        matches!(
+            self,
+            Error::Unexportable { .. }
+                | Error::Incomparable { .. }
+                | Error::MissingFeature { .. }
+                | Error::Record(starloop_record::Error::NotARun { .. })
+        )
     }
 
     /// The kind of the input or output error behind this error, if there is one.

@@ -5,7 +5,7 @@
 //! products inside attention are left out. So is evaluation, because no method needs it.
 
 use super::{MethodReport, Report, RunReport, sampled_tokens, table, trained_tokens};
-use crate::format::{interval, percent, short};
+use crate::format::{count, percent, range};
 use serde::Serialize;
 use starloop_record::Approach;
 use starloop_record::info::MethodInfo;
@@ -132,10 +132,10 @@ pub(super) fn tables(report: &Report) -> String {
             format!("{} ({})", curve.label, curve.method),
             end.runs.to_string(),
             percent(end.accuracy),
-            interval(end.interval),
-            short(end.sampled_tokens),
-            short(end.prompt_tokens),
-            short(end.trained_tokens),
+            range(end.interval),
+            count(end.sampled_tokens),
+            count(end.prompt_tokens),
+            count(end.trained_tokens),
             flops(end.flops),
             reached.map_or_else(|| "-".to_owned(), |point| format!("{} ({})", flops(point.flops), point.iteration)),
         ]);

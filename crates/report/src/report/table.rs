@@ -1,7 +1,7 @@
 //! Tables for the terminal.
 
 use super::{MethodReport, MethodSummary, Report, ResultRow, RunReport, TrainUse, summary};
-use crate::format::{duration, interval, percent, short, thousands};
+use crate::format::{self, duration, percent, range, thousands};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use starloop_record::info::PaperFigure;
 
@@ -23,7 +23,7 @@ fn run_summary(run: &RunReport) -> String {
         table.add_row(std::iter::once(label.to_owned()).chain(methods.iter().map(|(summary, method)| cell(summary, method))));
     };
     row("accuracy, %", &|summary, _| optional_percent(summary.accuracy));
-    row("  95% interval", &|summary, _| summary.interval.map_or_else(none, interval));
+    row("  95% interval", &|summary, _| summary.interval.map_or_else(none, range));
     let paper_label = run.paper_model().map(|model| format!("  paper ({model})"));
     if let Some(label) = &paper_label {
         row(label, &|summary, _| summary.paper.as_ref().map_or_else(none, |paper| format!("{:.1}", paper.percent)));
@@ -105,7 +105,7 @@ fn beside(run: &RunReport, figure: Option<&PaperFigure>, method: Option<&MethodR
         label,
         figure.map_or_else(none, |figure| format!("{:.1}", figure.percent)),
         optional_percent(measured.as_ref().and_then(|summary| summary.accuracy)),
-        measured.as_ref().and_then(|summary| summary.interval).map_or_else(none, interval),
+        measured.as_ref().and_then(|summary| summary.interval).map_or_else(none, range),
         paper_train_used(figure),
         measured.and_then(|summary| summary.train_used).map_or_else(none, train_used),
     ]
@@ -143,7 +143,7 @@ fn accuracy_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
     header.extend(classes.iter().map(|class| two_lines(class)));
     let mut table = table(header, 0);
     for row in rows {
-        let mut cells = vec![row.iteration.to_string(), optional_percent(row.accuracy), row.interval.map_or_else(none, interval)];
+        let mut cells = vec![row.iteration.to_string(), optional_percent(row.accuracy), row.interval.map_or_else(none, range)];
         cells.extend(classes.iter().map(|class| class_percent(&row.by_class.0, class)));
         table.add_row(cells);
     }
@@ -232,7 +232,7 @@ fn count(number: u64) -> String {
 }
 
 fn tokens(number: u64) -> String {
-    if number == 0 { none() } else { short(number as f64) }
+    if number == 0 { none() } else { format::count(number as f64) }
 }
 
 fn none() -> String {

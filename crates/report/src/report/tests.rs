@@ -91,7 +91,7 @@ fn summary_tables() {
     after iteration               0                     2
     problems learned, %           -     97.4 (94.9 + 2.5)
     problems attempted            -                 4,000
-    tokens sampled                -                446.9k
+    tokens sampled                -                  447k
     tokens trained                -                 3.00M
     time                 1 min 06 s            3 min 17 s
 
@@ -155,8 +155,8 @@ fn iteration_tables() {
                          no hint  with hint               no hint    with hint  sampled         trained
     ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
             0         -        -          -        -            -            -        -      -        -       -  1 min 06 s
-            1     2,000      800        600    1,397         95.0         50.0   223.5k     80    1.50M  0.0123  1 min 06 s
-            2     2,000    1,900         50    1,947         95.0         50.0   223.5k     80    1.50M  0.0123  1 min 06 s
+            1     2,000      800        600    1,397         95.0         50.0     223k     80    1.50M  0.0123  1 min 06 s
+            2     2,000    1,900         50    1,947         95.0         50.0     223k     80    1.50M  0.0123  1 min 06 s
     ");
 }
 

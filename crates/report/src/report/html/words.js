@@ -13,22 +13,25 @@ const share = (part, whole) => (whole > 0 ? part / whole : null);
 
 const count = (number) => (number === null || number === undefined ? none : number.toLocaleString("en-US"));
 
-/** `950`, `12.3k`, `4.56M`. */
+/** `9999`, `12.3k`, `447k`, `4.56M`, as the tables of the terminal show counts. */
 const short = (number) => {
-  if (number < 1e3) return String(number);
-  if (number < 1e6) return `${(number / 1e3).toFixed(1)}k`;
-  return number < 1e9 ? `${(number / 1e6).toFixed(2)}M` : `${(number / 1e9).toFixed(2)}G`;
+  if (number < 9999.5) return String(Math.round(number));
+  const [unit, name] = [[1e3, "k"], [1e6, "M"], [1e9, "G"]].find(([size]) => number / size < 999.5) ?? [1e12, "T"];
+  const scaled = number / unit;
+  return `${scaled.toFixed(scaled < 9.995 ? 2 : Number(scaled < 99.95))}${name}`;
 };
 
-/** `9.4 s`, `1 min 49 s`, `2 h 05 min`. */
+/** `9.4 s`, `1 min 49 s`, `12 min`, `2 h 05 min`, `3 d 4 h`. */
 const duration = (seconds) => {
   if (seconds === null || seconds === undefined) return "?";
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   const two = (number) => String(number).padStart(2, "0");
   if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
-  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+  if (whole < 600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
 };
 
 const interval = (accuracy) => `${percent(accuracy.low)} to ${percent(accuracy.high)}`;
