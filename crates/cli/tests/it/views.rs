@@ -73,7 +73,8 @@ fn a_problem_has_its_story() {
 #[test]
 fn watch_prints_a_screen_and_its_figures() {
     let screen = starloop("watch --once", &[text(small_run())]).done();
-    for part in ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "without hint: ", "known answer: "]
+    for part in
+        ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "without hint: ", "known answer: "]
     {
         assert!(screen.contains(part), "{part:?}: {screen}");
     }

@@ -194,6 +194,8 @@ impl Asked<'_> {
             completion: self.given.clone() + &sample.text,
             finish: sample.finish,
             logprob: sample.logprob,
+            token_logprobs: None,
+            token_ends: None,
         }
     }
 }

@@ -86,3 +86,42 @@ impl Serialize for Row<'_> {
         map.end()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::Report;
+    use crate::sample_run::{begin, learned};
+    use starloop_record::Approach;
+    use starloop_record::training_rows::{PreferencePair, RewardedSample, TrainingRows};
+    use starloop_record::types::ProblemId;
+
+    /// The training set of an iteration that learned from these rows.
+    fn exported(rows: &TrainingRows) -> Result<TrainingSet> {
+        let place = tempfile::tempdir().unwrap();
+        let run = begin(place.path(), &[("spin", Approach::Spin)]);
+        run.iteration("spin", 1).write_selection(rows, &[], &[]).unwrap();
+        run.iteration("spin", 1).write_metrics(&learned(1, &[50], 20, 10)).unwrap();
+        let report = Report::read(&[place.path().to_owned()]).unwrap();
+        training_set(&run, &report.runs[0].methods[0], None)
+    }
+
+    #[test]
+    fn pairs_are_exported_and_rewards_are_refused() {
+        let text = |text: &str| text.to_owned();
+        let problem = ProblemId(text("a"));
+        let pair = PreferencePair {
+            problem: problem.clone(),
+            prompt: text("Q"),
+            chosen: text("good \"1\""),
+            rejected: text("bad"),
+            rejected_cut: false,
+        };
+        let set = exported(&TrainingRows::Preferences(vec![pair])).unwrap();
+        assert_eq!(set.json_lines().unwrap(), "{\"prompt\":\"Q\",\"chosen\":\"good \\\"1\\\"\",\"rejected\":\"bad\",\"problem\":\"a\"}\n");
+        let sample = RewardedSample { problem, prompt: text("Q"), completion: text("A"), cut: false, advantage: 0.5 };
+        let error = exported(&TrainingRows::Rewards(vec![sample])).unwrap_err().to_string();
+        assert!(error.contains("spin learned in iteration 1 from rewards") && error.contains("rewards.jsonl"), "{error}");
+    }
+}
