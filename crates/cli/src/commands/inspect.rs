@@ -3,7 +3,7 @@
 use crate::pager::Pager;
 use crate::untrusted::{line, readable, visible};
 use anyhow::{Result, bail};
-use starloop_record::RunDir;
+use starloop_record::{Outcome, RunDir};
 use starloop_record::types::{ProblemRecord, Verdict};
 use starloop_report::inspect::{self, Filter, InspectedAttempt, Selected};
 use starloop_report::words::{Purpose, of_verdict};
@@ -171,8 +171,8 @@ impl Arguments {
             Verdict::Correct | Verdict::Unparsed | Verdict::Truncated => String::new(),
         };
         let sample = if attempt.sample > 0 { format!(", sample {}", attempt.sample) } else { String::new() };
-        // The outcome of a failure repeats its verdict.
-        let outcome = outcome.filter(|outcome| outcome.is_learned() || graded.verdict.is_correct());
+        let repeats_verdict = |outcome: &Outcome| Outcome::of_failure(&graded.verdict) == Some(*outcome);
+        let outcome = outcome.filter(|outcome| !repeats_verdict(outcome));
         let outcome = outcome.map_or_else(String::new, |outcome| format!(", {}", outcome.label()));
         let steps = if graded.verdict.is_correct() && graded.false_step == Some(true) { ", wrong steps" } else { "" };
         let per_token = attempt.logprob_per_token().map_or_else(String::new, |nats| format!(", {nats:.3} nats per token"));
