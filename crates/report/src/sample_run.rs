@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use starloop_record::info::{Estimate, MethodInfo, ModelInfo, PaperFigure, RunInfo, RunStatus, TaskInfo};
+use starloop_record::info::{Estimate, Inputs, MethodInfo, ModelInfo, PaperFigure, RunInfo, RunStatus, TaskInfo};
 use starloop_record::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMetrics, SelectionCounts, TrainingMetrics};
 use starloop_record::run_dir::{Digests, NewRun};
 use starloop_record::training_rows::TrainingRows;
@@ -17,10 +17,10 @@ pub(crate) fn begin(root: &Path, methods: &[(&str, Approach)]) -> RunDir {
 
 /// What [`begin`] begins a run with.
 pub(crate) fn new_run(methods: &[(&str, Approach)]) -> NewRun {
-    let settings: String = methods.iter().map(|(name, _)| format!("[methods.{name}]\niterations = 3\n")).collect();
+    let settings: Vec<String> = methods.iter().map(|(name, _)| format!("[methods.{name}]\niterations = 3\n")).collect();
     NewRun {
         info: run_info(methods.iter().map(|(name, approach)| method_info(name, *approach)).collect()),
-        config: format!("name = \"tiny\"\nseed = 7\n[training]\nsteps = 10\n{settings}").parse().unwrap(),
+        config: format!("name = \"tiny\"\nseed = 7\n[training]\nsteps = 10\n{}", settings.concat()).parse().unwrap(),
         device: "test".into(),
     }
 }
@@ -53,7 +53,7 @@ pub(crate) fn run_info(methods: Vec<MethodInfo>) -> RunInfo {
         methods,
         circumstances: vec!["policy.threads".into()],
         config_sha256: String::new(),
-        inputs: Default::default(),
+        inputs: Inputs::default(),
     }
 }
 

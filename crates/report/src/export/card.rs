@@ -203,7 +203,9 @@ mod tests {
         for (iteration, right) in [(1, 60), (2, 50), (3, 90)] {
             run.iteration("star", iteration).write_metrics(&learned(iteration, &[right], 800, 600)).unwrap();
         }
-        [1, 2].iter().for_each(|&iteration| std::fs::create_dir_all(run.iteration("star", iteration).checkpoint()).unwrap());
+        for iteration in [1, 2] {
+            std::fs::create_dir_all(run.iteration("star", iteration).checkpoint()).unwrap();
+        }
         let report = Report::read(&[place.path().to_owned()]).unwrap();
         let (run, method) = (&report.runs[0], &report.runs[0].methods[0]);
         let error = chosen_iteration(run, method, Some(3)).unwrap_err().to_string();

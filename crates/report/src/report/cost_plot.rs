@@ -28,7 +28,7 @@ pub(super) fn draw(curves: &[CostCurve]) -> Option<String> {
     // Each method has a label beside the panel, and many labels need room.
     let size = (PANEL.0 + 120.0, PANEL.1.max(110.0 + 24.0 * learned.len() as f64));
     let draw = |svg: &mut Svg, panel: &Panel, area| draw_panel(svg, panel, &learned, area);
-    (!learned.is_empty()).then(|| page("Accuracy against cost, method by method", &PANELS, (PANELS.len(), size), footnote(&learned), draw))
+    (!learned.is_empty()).then(|| page("Accuracy against cost, method by method", &PANELS, (PANELS.len(), size), &footnote(&learned), draw))
 }
 
 fn footnote(curves: &[&CostCurve]) -> [String; 2] {
@@ -82,7 +82,9 @@ fn draw_panel(svg: &mut Svg, panel: &Panel, methods: &[&CostCurve], area: Area) 
     };
     let up = Axis { range: lowest - 2.0..102.0, ticks: (0..=10).map(|n| f64::from(n * 10)).filter(|tick| *tick >= lowest).collect() };
     let chart = Chart::begin(svg, area, HEAD, across, up, &curves);
-    curves.iter().for_each(|curve| chart.curve(svg, curve, 0.8));
+    for curve in &curves {
+        chart.curve(svg, curve, 0.8);
+    }
     chart.labels(svg, &curves);
 }
 

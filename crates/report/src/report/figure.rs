@@ -86,7 +86,7 @@ pub(super) fn page<T>(
     title: &str,
     panels: &[T],
     (columns, panel): (usize, Place),
-    footnote: [String; 2],
+    footnote: &[String; 2],
     draw: impl Fn(&mut Svg, &T, Area),
 ) -> String {
     let size = (columns as f64 * panel.0, HEAD + panels.len().div_ceil(columns) as f64 * panel.1 + FOOT);
@@ -159,7 +159,9 @@ impl Chart {
         }
         let places: Vec<Place> = curve.points.iter().map(|point| self.place(curve, point)).collect();
         svg.line(&places, Stroke { width: 2, opacity: 1.0, ..bar });
-        places.into_iter().for_each(|place| mark(svg, place, curve, scale));
+        for place in places {
+            mark(svg, place, curve, scale);
+        }
     }
 
     /// Writes the name and the last accuracy of every curve at its right end. Labels of curves that end close together are moved apart.

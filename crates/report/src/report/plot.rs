@@ -13,7 +13,7 @@ const LONGEST_TITLE: usize = 70;
 pub(super) fn draw(report: &Report) -> Option<String> {
     let panels = report.panels();
     let columns = panels.len().min(2);
-    (columns > 0).then(|| page(TITLE, &panels, (columns, PANEL), footnote(&panels), draw_panel))
+    (columns > 0).then(|| page(TITLE, &panels, (columns, PANEL), &footnote(&panels), draw_panel))
 }
 
 fn footnote(panels: &[Panel<'_>]) -> [String; 2] {
