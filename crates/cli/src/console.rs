@@ -40,7 +40,8 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
             Some(Error::Io(error)) => Some(error.kind()),
             _ => None,
         };
-        through_core.or(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)) == Some(ErrorKind::BrokenPipe)
+        let through_report = cause.downcast_ref().and_then(starloop_report::Error::io_kind);
+        through_core.or(through_report).or(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)) == Some(ErrorKind::BrokenPipe)
     };
     if error.chain().any(|cause| of_io(&cause)) {
         return ExitCode::SUCCESS;
@@ -49,7 +50,9 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = error.downcast_ref::<Error>().and_then(hint) {
         eprintln!("hint: {hint}");
     }
-    ExitCode::from(if error.downcast_ref::<Error>().is_some_and(Error::is_usage) { 2 } else { 1 })
+    let is_usage = error.downcast_ref::<Error>().is_some_and(Error::is_usage)
+        || error.downcast_ref::<starloop_report::Error>().is_some_and(starloop_report::Error::is_usage);
+    ExitCode::from(if is_usage { 2 } else { 1 })
 }
 
 /// What to do about an error on the command line, in its options.

@@ -101,7 +101,7 @@ fn main() -> ExitCode {
         Command::Plan(a) => plan::run(a, &registry),
         Command::Reproduce(a) => reproduce::run(a, &registry, arguments.quiet),
         Command::Init(a) => init::run(a),
-        Command::Report(a) => report::run(a, arguments.quiet),
+        Command::Report(a) => report::run(a),
         Command::Watch(a) => watch::run(a),
         Command::Inspect(a) => inspect::run(a),
         Command::Compare(a) => compare::run(a),

@@ -276,11 +276,13 @@ pub enum Error {
         /// The SHA-256 in the log.
         expected: String,
     },
-    /// A plot could not be drawn.
-    #[error("the plot could not be drawn")]
-    Plot {
-        /// What the drawing library says.
-        source: Box<dyn std::error::Error + Send + Sync>,
+    /// A checkpoint cannot be exported as it was asked for.
+    #[error("{}: {message}", .path.display())]
+    Unexportable {
+        /// The checkpoint or the new directory.
+        path: PathBuf,
+        /// Why, and what to do.
+        message: String,
     },
 }
 
@@ -339,6 +341,7 @@ impl Error {
                 | Error::NoChoices { .. }
                 | Error::ObjectiveNotSupported { .. }
                 | Error::ScoringNotSupported
+                | Error::Unexportable { .. }
         )
     }
 }

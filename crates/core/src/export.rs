@@ -1,41 +1,62 @@
-//! What a run found, in the forms of other tools: figures for spreadsheets and TensorBoard, the training set for `datasets` and TRL, pictures
-//! for print, and checkpoints that explain themselves.
-//!
-//! Like the report, this reads finished files and changes nothing in a run directory.
-
-mod checkpoint;
-mod figures;
-mod parquet;
-mod picture;
-mod tensorboard;
-mod training_set;
-
-pub use checkpoint::{Form, checkpoint, chosen};
-pub use figures::{csv, json_lines};
-pub use picture::png;
-pub use tensorboard::tensorboard;
-pub use training_set::{TrainingSet, training_set};
+//! A checkpoint of a run as a directory that can be shared: copied, merged with its base, or the adapters alone, with a model card.
 
 use crate::error::{Error, Result};
-use crate::report::MethodReport;
-use crate::report::RunReport;
+use fs_err as fs;
+use starloop_lm::checkpoint::Checkpoint;
+use starloop_lm::files::peft;
+use starloop_record::atomic::create_directory;
+use std::path::{Path, PathBuf};
 
-/// A method of a run by its name; without one, the only one that trained, or the last.
+/// The file that the hub shows as the model card.
+const CARD_FILE: &str = "README.md";
+
+/// How fine-tuned weights are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As the run has them.
+    #[default]
+    AsTrained,
+    /// Adapters merged into their base.
+    Merged,
+    /// The adapters alone.
+    Adapter,
+}
+
+/// Whether the exported directory holds adapters that need their base.
+pub fn needs_base(source: &Path, form: Form) -> bool {
+    peft::is_adapter(source) && form != Form::Merged
+}
+
+/// Writes the checkpoint in `source` to the new directory `out`, with `card` as its model card.
 ///
 /// # Errors
-/// There is no such method, or none that trained.
-pub fn method<'a>(run: &'a RunReport, name: Option<&str>) -> Result<&'a MethodReport> {
-    let trained = |method: &&MethodReport| method.iterations.iter().any(|iteration| iteration.metrics.training.is_some());
-    let found = match name {
-        Some(name) => run.methods.iter().find(|method| method.name == name),
-        None => run.methods.iter().rfind(trained),
-    };
-    found.ok_or_else(|| {
-        let names: Vec<_> = run.methods.iter().map(|method| method.name.as_str()).collect();
-        let message = match name {
-            Some(name) => format!("has no method {name} with a finished iteration; there are: {}", names.join(", ")),
-            None => "has no method that has trained".to_owned(),
-        };
-        Error::Unexportable { path: run.path.clone(), message }
+/// `out` exists, the checkpoint does not have the form that is asked for, or a file cannot be read or written.
+pub fn checkpoint(source: &Path, form: Form, out: &Path, card: &str) -> Result<()> {
+    let refused = |path: &Path, message: &str| Error::Unexportable { path: path.to_owned(), message: message.to_owned() };
+    if out.exists() {
+        return Err(refused(out, "it exists already; name another directory with --checkpoint"));
+    }
+    let is_adapter = peft::is_adapter(source);
+    if form == Form::Adapter && !is_adapter {
+        return Err(refused(source, "the model was fine-tuned whole, so the checkpoint has no adapters; leave out --adapter"));
+    }
+    create_directory(out, |place| {
+        if form == Form::Merged && is_adapter {
+            let merged = Checkpoint::load_merged(source).and_then(|checkpoint| checkpoint.save(place));
+            merged.map_err(|error| refused(source, &format!("failed to merge the adapters with their base: {error}")))?;
+        } else {
+            copy(source, place)?;
+        }
+        Ok::<_, Error>(fs::write(place.join(CARD_FILE), card)?)
     })
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    let mut files: Vec<PathBuf> = fs::read_dir(from)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.sort();
+    for file in files.iter().filter(|file| file.is_file()) {
+        fs::copy(file, to.join(file.file_name().unwrap_or_default()))?;
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod error;
 pub mod eval;
 pub mod experiment;
+pub mod export;
 pub mod fetch;
 pub mod finetune;
 pub mod format;

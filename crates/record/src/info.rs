@@ -75,7 +75,7 @@ pub struct TaskInfo {
     pub label: String,
     /// The accuracy of guessing, in 0..=1; 0 if guessing cannot be right.
     pub chance: f64,
-    /// What the paper reports for this task, in its order.
+    /// What the paper reports for this task, in its order. The first figure is of the model that the paper fine-tunes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paper: Vec<PaperFigure>,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use starloop_core::error::Result;
 use starloop_core::task::{ConfigError, Task, TaskSettings, WorkedExample};
-use starloop_core::types::{FinishReason, Grade, Mode, Problem, ProblemId, Split, Style, Verdict};
+use starloop_core::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style, Verdict};
 
 /// `[task] kind = "doubling"`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl Task for Doubling {
         vec!["\nInput:".to_owned()]
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, _: FinishReason) -> Result<Grade> {
+    fn verify(&self, problem: &Problem, completion: &str, _: &StopReason) -> Result<Grade> {
         let line = completion.rsplit("</scratch>").next().and_then(|after| after.trim_start().lines().next());
         Ok(match line {
             None => Verdict::Unparsed.into(),

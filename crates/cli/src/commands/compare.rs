@@ -3,15 +3,15 @@
 use crate::console;
 use crate::untrusted::line;
 use anyhow::Result;
-use starloop_core::compare::{Choice, Comparison, MethodComparison, compare};
-use starloop_core::format::{duration, interval};
-use starloop_core::metrics::Accuracy;
+use starloop_record::metrics::Accuracy;
+use starloop_report::compare::{ComparedMethods, Comparison, MethodComparison, compare};
+use starloop_report::format::{count, duration, percent};
 use std::path::PathBuf;
 
 /// Put two runs side by side: settings that differ, accuracy on the same problems with a paired test, and costs.
 ///
-/// The test is McNemar's: of the problems that only one of the two has right, are as many won as lost? With p below 0.05 chance alone would
-/// seldom make such a difference on these problems; it says nothing of another seed.
+/// McNemar's test looks at the problems that only one of the two has right. If p is below 0.05, chance alone seldom makes such a difference on
+/// these problems. The test says nothing about other seeds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,8 +40,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let choice = Choice { method: arguments.method.clone(), other: arguments.with.clone() };
-    let comparison = compare(&arguments.first, &arguments.second, &choice)?;
+    let methods = ComparedMethods { first: arguments.method.clone(), second: arguments.with.clone() };
+    let comparison = compare(&arguments.first, &arguments.second, &methods)?;
     if arguments.json {
         return console::print_json(&comparison);
     }
@@ -59,15 +59,15 @@ fn show(method: &MethodComparison, problems: bool) -> Result<()> {
     let name = if first == second { line(first) } else { format!("{} and {}", line(first), line(second)) };
     console::print(&format!("\n{name}, on {} {} problems", accuracy[0].total, split.name()))?;
     if *unpaired > 0 {
-        eprintln!("warning: {name}: {unpaired} answers are to problems that only one of the two was measured on; they are left out");
+        eprintln!("warning: {name}: {unpaired} answers are left out, because only one of the two was measured on their problems");
     }
-    let share = |a: &Accuracy| interval(a.mean, [a.low, a.high]);
+    let share = |a: &Accuracy| format!("{}% ({} to {})", percent(a.mean), percent(a.low), percent(a.high));
     row("", ["first", "second"].map(str::to_owned))?;
     row("after iteration", iterations.map(|iteration| iteration.to_string()))?;
     row("accuracy", accuracy.each_ref().map(share))?;
-    row("tokens generated", method.tokens.map(|[generated, _]| generated.to_string()))?;
-    row("tokens trained", method.tokens.map(|[_, trained]| trained.to_string()))?;
-    row("time", method.seconds.map(|seconds| duration(seconds.unwrap_or(f64::NAN))))?;
+    row("tokens generated", method.tokens.map(|[generated, _]| count(generated as f64)))?;
+    row("tokens trained", method.tokens.map(|[_, trained]| count(trained as f64)))?;
+    row("time", method.seconds.map(|seconds| seconds.map_or("?".to_owned(), duration)))?;
     console::print(&verdict(method))?;
     for (what, ids) in [("won", won), ("lost", lost)] {
         if problems && !ids.is_empty() {
@@ -82,14 +82,14 @@ fn row(name: &str, [first, second]: [String; 2]) -> Result<()> {
     console::print(&format!("  {name:<18}{first:>22}{second:>24}"))
 }
 
-/// What the test says, in words.
+/// The result of the test in words.
 fn verdict(method: &MethodComparison) -> String {
     let MethodComparison { accuracy, won, lost, p_value, mid_p_value, .. } = method;
     if won.is_empty() && lost.is_empty() {
         return "  Both have the same problems right.".to_owned();
     }
     let difference = 100.0 * (accuracy[1].mean - accuracy[0].mean);
-    let chance = if *p_value < 0.05 { "chance alone would seldom do that" } else { "chance alone could do that" };
+    let chance = if *p_value < 0.05 { "chance alone seldom does that" } else { "chance alone can do that" };
     format!(
         "  The second is {difference:+.1} points: {} problems won, {} lost; {chance}.\n  McNemar's exact test: p {}, mid-p {}",
         won.len(),

@@ -1,24 +1,26 @@
-//! `starloop export`: what a run found, in the forms of other tools.
+//! `starloop export`: results of runs in the forms of other tools.
 
 use anyhow::{Result, bail};
-use starloop_core::export::{self, Form};
-use starloop_core::report::{Report, RunReport};
-use starloop_core::run_dir::{RunDir, write_whole};
+use starloop_core::export::{Form, checkpoint as write_checkpoint, needs_base};
+use starloop_record::{RunDir, atomic};
+use starloop_report::Report;
+use starloop_report::export::{self, Weights};
+use starloop_report::report::RunReport;
 use std::path::{Path, PathBuf};
 
-/// Write what runs found in the forms of other tools: a checkpoint with its model card, figures, plots, the training set, TensorBoard's events.
+/// Write results of runs in the forms of other tools: a checkpoint with its model card, figures, plots, the training set, TensorBoard's events.
 ///
-/// Several forms can be asked for at once. With none, the checkpoint of the best iteration is written.
+/// One command can write several forms. Without any, it writes the checkpoint of the best iteration.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  starloop export runs/arithmetic                                  the best checkpoint, to arithmetic-star-5 or so
+  starloop export runs/arithmetic                                  the best checkpoint, to a directory such as arithmetic-star-5
   starloop export runs/gsm8k --method star --iteration 4 --merged --checkpoint shared/gsm8k
   starloop export runs/one runs/two --csv figures.csv --png accuracy.png
   starloop export runs/arithmetic --training-set learned.parquet
   starloop export runs/arithmetic --tensorboard events             then: tensorboard --logdir events")]
 pub struct Arguments {
-    /// Run directories; one alone for a checkpoint or a training set
+    /// Run directories; exactly one for a checkpoint or a training set
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// The method of the checkpoint or the training set [default: the last that trained]
@@ -27,10 +29,10 @@ pub struct Arguments {
     /// The iteration of the checkpoint or the training set [default: the best checkpoint, the last training set]
     #[arg(long, value_name = "N")]
     iteration: Option<u32>,
-    /// Write the checkpoint with a model card to this directory, which must not be there yet
+    /// Write the checkpoint with a model card to this new directory
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
-    /// Merge adapters into their base, in its numbers: where those have 16 bits, small updates are rounded away (`starloop model convert` with `--dtype f32` keeps them)
+    /// Merge adapters into their base, in its number format. With 16 bits, small updates are rounded away (`starloop model convert --dtype f32` keeps them)
     #[arg(long)]
     merged: bool,
     /// Write the adapters alone
@@ -45,10 +47,10 @@ pub struct Arguments {
     /// Write the plot of accuracy over iterations as SVG
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Write the same plot as PNG of print quality
+    /// Write the same plot as PNG of print quality (feature `png`)
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
-    /// Write what was learned from, completions or pairs of them: .jsonl or .parquet, as `datasets` and TRL read them
+    /// Write the training set, completions or pairs, as `datasets` and TRL read it: .jsonl, or .parquet (feature `parquet`)
     #[arg(long, value_name = "FILE")]
     training_set: Option<PathBuf>,
     /// Write event files for TensorBoard into this directory
@@ -59,13 +61,13 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let report = Report::read(&arguments.runs)?;
     if let Some(path) = &arguments.csv {
-        write(path, export::csv(&report)?.as_bytes())?;
+        write(path, export::csv(&report).as_bytes())?;
     }
     if let Some(path) = &arguments.jsonl {
         write(path, export::json_lines(&report)?.as_bytes())?;
     }
     if arguments.svg.is_some() || arguments.png.is_some() {
-        let Some(svg) = report.svg()? else { bail!("there is no plot: no method has been measured twice") };
+        let Some(svg) = report.svg() else { bail!("there is no plot, because no method was measured twice") };
         if let Some(path) = &arguments.svg {
             write(path, svg.as_bytes())?;
         }
@@ -92,7 +94,7 @@ impl Arguments {
 fn only(report: &Report) -> Result<&RunReport> {
     match report.runs.as_slice() {
         [run] => Ok(run),
-        _ => bail!("a checkpoint or a training set is of one run; name one directory"),
+        _ => bail!("a checkpoint or a training set belongs to one run; name one directory"),
     }
 }
 
@@ -113,16 +115,19 @@ fn checkpoint(arguments: &Arguments, run: &RunReport) -> Result<()> {
         (_, true) => Form::Adapter,
         _ => Form::AsTrained,
     };
-    let metrics = export::chosen(run, method, arguments.iteration)?;
+    let metrics = export::chosen_iteration(run, method, arguments.iteration)?;
+    let source = RunDir::open_read_only(&run.path)?.iteration(&method.info.name, metrics.iteration).checkpoint();
+    let weights = if needs_base(&source, form) { Weights::Adapters } else { Weights::Whole };
+    let card = export::card(run, method, metrics, weights)?;
     let name = Path::new(&run.name).file_name().unwrap_or_default().to_string_lossy();
-    let out = arguments.checkpoint.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-{}-{}", method.name, metrics.iteration)));
-    export::checkpoint(run, method, metrics, form, &out)?;
-    eprintln!("wrote {}: {} after iteration {}, with its model card", out.display(), method.name, metrics.iteration);
+    let out = arguments.checkpoint.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-{}-{}", method.info.name, metrics.iteration)));
+    write_checkpoint(&source, form, &out, &card)?;
+    eprintln!("wrote {}: {} after iteration {}, with its model card", out.display(), method.info.name, metrics.iteration);
     Ok(())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_whole(path, bytes)?;
+    atomic::write(path, bytes)?;
     say(path);
     Ok(())
 }

@@ -1,20 +1,20 @@
-//! `starloop inspect`: what was asked, answered, kept and dropped.
+//! `starloop inspect`: problems, answers, verdicts and outcomes.
 
 use crate::pager::Pager;
 use crate::untrusted::{line, readable, visible};
 use anyhow::{Result, bail};
-use starloop_core::inspect::{self, Filter, Found, Purpose};
-use starloop_core::report::{Fate, Question};
-use starloop_core::run_dir::RunDir;
-use starloop_core::types::Verdict;
+use starloop_record::types::{ProblemRecord, Verdict};
+use starloop_record::{Outcome, RunDir};
+use starloop_report::inspect::{self, Filter, InspectedAttempt, Selected};
+use starloop_report::words::{Purpose, of_verdict};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Read what a model was asked and answered, and what became of it.
+/// Read problems, the answers of the models, their verdicts and their outcomes.
 ///
-/// With `--problem`, one problem's story over the iterations. On a terminal the output is paged through $PAGER, or `less`. A text of the model
-/// is shown with its control and invisible characters named, so that nothing of it steers the terminal; --json gives it as it is.
+/// With `--problem`, one problem's story over the iterations. On a terminal the output is paged through $PAGER, or `less`. Control and invisible
+/// characters of a text are shown by name, so that no text can control the terminal. --json prints texts unchanged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,13 +40,13 @@ pub struct Arguments {
     /// What the attempt was made for
     #[arg(long, value_enum)]
     purpose: Option<For>,
-    /// What the task says of it
+    /// The verdict on the answer
     #[arg(long, value_parser = ["correct", "wrong", "unparsed", "truncated", "failed"])]
     verdict: Option<String>,
-    /// Only what is learned from
+    /// Only attempts that are learned
     #[arg(long)]
     kept: bool,
-    /// Only right answers that are not learned from
+    /// Only right answers that are not learned
     #[arg(long, conflicts_with = "kept")]
     dropped: bool,
     /// A class of problems, as the reports name it
@@ -55,7 +55,7 @@ pub struct Arguments {
     /// A text within the completion
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
-    /// Show at most so many, and count the others
+    /// Show at most so many attempts, and count the others
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Show long lines whole
@@ -77,9 +77,9 @@ enum For {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let run = RunDir::open_read_only(&arguments.run)?;
-    let methods = run.config()?.run;
+    let methods: Vec<String> = run.info()?.methods.into_iter().map(|method| method.name).collect();
     if let Some(unknown) = arguments.method.as_ref().filter(|method| !methods.contains(method)) {
-        bail!("{} has no method {unknown}; there are: {}", arguments.run.display(), methods.join(", "));
+        bail!("{} has no method {unknown}; it has: {}", arguments.run.display(), methods.join(", "));
     }
     let mut out = if arguments.json { Pager::Plain(std::io::stdout()) } else { Pager::start() };
     let outcome = arguments.write(&run, &mut out);
@@ -87,35 +87,32 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     out.finish()?;
     let total = outcome?;
     if total == 0 {
-        eprintln!("nothing like that is in {}", arguments.run.display());
+        eprintln!("no attempt of {} matches", arguments.run.display());
     }
     Ok(())
 }
 
 impl Arguments {
-    /// Writes what is wanted, and returns how much there is of it.
+    /// Writes the attempts that match, and returns their number.
     fn write(&self, run: &RunDir, out: &mut impl Write) -> Result<usize> {
         let limit = self.limit.unwrap_or(usize::MAX);
         let (mut total, mut story) = (0, Vec::new());
-        let warnings = inspect::each(run, &self.filter(), |found, question| {
+        inspect::each(run, &self.filter(), |attempt, problem| {
             total += 1;
             if total > limit {
                 return Ok(());
             }
-            match question {
-                question if self.json => writeln!(out, "{}", json(question, &found)?)?,
-                // A story is put together when all of it is there.
-                question if self.problem.is_some() => story.push((question.cloned(), found)),
-                question => {
-                    write!(out, "{}\n{}\n{}", heading(&found), self.asked(question), self.answered(&found))?;
+            match problem {
+                problem if self.json => writeln!(out, "{}", json(problem, &attempt)?),
+                // The attempts of a story are grouped by problem when all of them are there.
+                problem if self.problem.is_some() => {
+                    story.push((problem.cloned(), attempt));
+                    Ok(())
                 }
+                problem => write!(out, "{}\n{}\n{}", heading(&attempt), self.text_of(problem), self.answer(&attempt)),
             }
-            Ok(())
         })?;
         write!(out, "{}", self.story(story))?;
-        for warning in warnings {
-            eprintln!("warning: {warning}");
-        }
         if total > limit {
             eprintln!("{limit} of {total} shown");
         }
@@ -135,53 +132,56 @@ impl Arguments {
             problem: self.problem.clone(),
             purpose: self.purpose.map(purpose),
             verdict: self.verdict.clone(),
-            kept: if self.kept { Some(true) } else { self.dropped.then_some(false) },
+            selected: if self.kept { Some(Selected::Learned) } else { self.dropped.then_some(Selected::Dropped) },
             class: self.class.clone(),
             text: self.text.clone(),
         }
     }
 
-    /// Each problem once, and under it what was answered over the iterations.
-    fn story(&self, shown: Vec<(Option<Question>, Found)>) -> String {
+    /// Each problem once, with its attempts over the iterations.
+    fn story(&self, shown: Vec<(Option<ProblemRecord>, InspectedAttempt)>) -> String {
         let mut text = String::new();
-        let mut problems: Vec<(Option<Question>, Vec<Found>)> = Vec::new();
-        for (question, found) in shown {
-            let same = |(_, group): &&mut (Option<Question>, Vec<Found>)| group[0].graded.attempt.problem == found.graded.attempt.problem;
+        let mut problems: Vec<(Option<ProblemRecord>, Vec<InspectedAttempt>)> = Vec::new();
+        for (problem, attempt) in shown {
+            let same = |(_, group): &&mut (_, Vec<InspectedAttempt>)| group[0].graded.attempt.problem == attempt.graded.attempt.problem;
             match problems.iter_mut().find(same) {
-                Some((_, group)) => group.push(found),
-                None => problems.push((question, vec![found])),
+                Some((_, group)) => group.push(attempt),
+                None => problems.push((problem, vec![attempt])),
             }
         }
-        for (question, story) in &problems {
-            let _ = writeln!(text, "{}\n{}\n", heading(&story[0]), self.asked(question.as_ref()));
+        for (problem, story) in &problems {
+            let _ = writeln!(text, "{}\n{}\n", heading(&story[0]), self.text_of(problem.as_ref()));
             text.push_str(&courses(story));
-            text.extend(story.iter().map(|found| self.answered(found)));
+            text.extend(story.iter().map(|attempt| self.answer(attempt)));
         }
         text
     }
 
-    fn asked(&self, question: Option<&Question>) -> String {
-        let Some(Question { text, answer, .. }) = question else { return "  (the question is not known)".to_owned() };
-        let answer = answer.as_ref().map_or(String::new(), |answer| format!("\n  known answer: {}", line(answer)));
-        self.indented(text.trim_end()) + &answer
+    fn text_of(&self, problem: Option<&ProblemRecord>) -> String {
+        let Some(ProblemRecord { text, answer, .. }) = problem else { return "  (the run did not record this problem)".to_owned() };
+        format!("{}\n  known answer: {}", self.indented(text.trim_end()), line(answer))
     }
 
-    fn answered(&self, found: &Found) -> String {
-        let attempt = &found.graded.attempt;
-        let verdict = match &found.graded.verdict {
-            Verdict::Wrong { predicted } => format!("wrong: {}", line(predicted)),
-            Verdict::Failed { reason } => format!("failed: {}", line(reason)),
-            other => other.name().to_owned(),
+    fn answer(&self, inspected: &InspectedAttempt) -> String {
+        let InspectedAttempt { method, iteration, purpose, outcome, graded } = inspected;
+        let attempt = &graded.attempt;
+        let words = of_verdict(&graded.verdict);
+        let said = match &graded.verdict {
+            Verdict::Wrong { predicted: said } | Verdict::Failed { reason: said } => format!(": {}", line(said)),
+            Verdict::Correct | Verdict::Unparsed | Verdict::Truncated => String::new(),
         };
         let sample = if attempt.sample > 0 { format!(", sample {}", attempt.sample) } else { String::new() };
-        let Found { method, iteration, purpose, fate, .. } = found;
-        let per_token = attempt.logprob_per_token().map_or_else(String::new, |nats| format!(", {nats:.3} nats a token"));
+        let repeats_verdict = |outcome: &Outcome| Outcome::of_failure(&graded.verdict) == Some(*outcome);
+        let outcome = outcome.filter(|outcome| !repeats_verdict(outcome));
+        let outcome = outcome.map_or_else(String::new, |outcome| format!(", {}", outcome.label()));
+        let steps = if graded.verdict.is_correct() && graded.false_step == Some(true) { ", wrong steps" } else { "" };
+        let per_token = attempt.logprob_per_token().map_or_else(String::new, |nats| format!(", {nats:.3} nats per token"));
         format!(
-            "  {}, iteration {iteration}, {}{sample}: {} {verdict}{}; {} tokens{per_token}\n{}\n\n",
+            "  {}, iteration {iteration}, {}{sample}: {} {}{said}{steps}{outcome}; {} tokens{per_token}\n{}\n\n",
             line(method),
-            purpose.name(),
-            sign(&found.graded.verdict),
-            fate_text(*fate),
+            purpose.label(),
+            words.sign,
+            words.label,
             attempt.completion_tokens,
             self.indented(&attempt.completion)
         )
@@ -193,34 +193,33 @@ impl Arguments {
     }
 }
 
-fn heading(found: &Found) -> String {
-    let attempt = &found.graded.attempt;
+fn heading(inspected: &InspectedAttempt) -> String {
+    let attempt = &inspected.graded.attempt;
     format!("{} ({})", line(&attempt.problem.0), line(&attempt.class))
 }
 
-/// How each method fared with a problem: when it was first solved, and what every attempt came to.
-fn courses(story: &[Found]) -> String {
+/// For each method, when it first solved a problem, and the verdict of every attempt.
+fn courses(story: &[InspectedAttempt]) -> String {
     let mut text = String::new();
-    let mut methods: Vec<&str> = story.iter().map(|found| found.method.as_str()).collect();
+    let mut methods: Vec<&str> = story.iter().map(|attempt| attempt.method.as_str()).collect();
     methods.dedup();
     for method in methods {
-        let of = |purpose| story.iter().filter(move |found| found.method == method && found.purpose == purpose);
-        let first = |purpose| of(purpose).find(|found| found.graded.verdict.is_correct()).map(|found| found.iteration);
-        let solved = [("unaided", Purpose::Unhinted), ("with the hint", Purpose::Hinted)];
-        let solved = solved.into_iter().filter_map(|(how, purpose)| Some(format!("{how} in iteration {}", first(purpose)?)));
-        let solved = solved.collect::<Vec<_>>().join(", ");
+        let of = |purpose| story.iter().filter(move |attempt| attempt.method == method && attempt.purpose == purpose);
+        let first = |purpose| of(purpose).find(|attempt| attempt.graded.verdict.is_correct()).map(|attempt| attempt.iteration);
+        let solved = |purpose: Purpose| Some(format!("{} in iteration {}", purpose.label(), first(purpose)?));
+        let solved = [Purpose::Unhinted, Purpose::Hinted].into_iter().filter_map(solved).collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "  {}{}{solved}", line(method), if solved.is_empty() { "" } else { ": first solved " });
-        for purpose in [Purpose::Unhinted, Purpose::Hinted, Purpose::Evaluation, Purpose::FinalEvaluation] {
+        for purpose in Purpose::ALL {
             let mut signs = String::new();
             let mut last = None;
-            for found in of(purpose) {
-                if last.replace(found.iteration) != Some(found.iteration) {
-                    let _ = write!(signs, "  {} ", found.iteration);
+            for attempt in of(purpose) {
+                if last.replace(attempt.iteration) != Some(attempt.iteration) {
+                    let _ = write!(signs, "  {} ", attempt.iteration);
                 }
-                signs.push_str(sign(&found.graded.verdict));
+                signs.push_str(of_verdict(&attempt.graded.verdict).sign);
             }
             if !signs.is_empty() {
-                let _ = writeln!(text, "    {:<18}{signs}", purpose.name());
+                let _ = writeln!(text, "    {:<18}{signs}", purpose.label());
             }
         }
     }
@@ -228,36 +227,9 @@ fn courses(story: &[Found]) -> String {
     text
 }
 
-fn sign(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Correct => "✓",
-        Verdict::Wrong { .. } => "✗",
-        Verdict::Unparsed | Verdict::Truncated => "?",
-        Verdict::Failed { .. } => "!",
-    }
-}
-
-fn fate_text(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Measured | Fate::NotRight => "",
-        Fate::Kept => ", kept",
-        Fate::LeakedHint => ", dropped: tells the hint",
-        Fate::FalseStep => ", dropped: a false step",
-        Fate::Duplicate => ", dropped: a duplicate",
-        Fate::OverLimit => ", dropped: over the limit of its problem",
-        Fate::Open => ", selection to come",
-        Fate::Restated => ", dropped: only restates the hint",
-        Fate::Unsure => ", dropped: the model was not sure of it",
-        Fate::SamePath => ", dropped: the same path as another",
-        Fate::OwnRule => ", dropped: by a rule of its method",
-        Fate::Compared => ", learned from beside others",
-        Fate::NotCompared => ", dropped: nothing to compare it with",
-    }
-}
-
-/// The attempt with its question.
-fn json(question: Option<&Question>, found: &Found) -> std::io::Result<serde_json::Value> {
-    let mut value = serde_json::to_value(found)?;
-    value["question"] = serde_json::to_value(question)?;
+/// The attempt with its problem.
+fn json(problem: Option<&ProblemRecord>, attempt: &InspectedAttempt) -> std::io::Result<serde_json::Value> {
+    let mut value = serde_json::to_value(attempt)?;
+    value["question"] = serde_json::to_value(problem)?;
     Ok(value)
 }

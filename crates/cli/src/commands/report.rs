@@ -1,23 +1,25 @@
-//! `starloop report`: table and plots of runs, from their files alone.
+//! `starloop report`: tables and plots of runs, from their files.
 
 use crate::console;
 use anyhow::Result;
-use indicatif::ProgressBar;
 use starloop_core::format::bytes;
-use starloop_core::report::{HtmlContents, MOST_ATTEMPTS, Report};
-use starloop_core::run_dir::write_whole;
+use starloop_record::atomic;
+use starloop_report::Report;
+use starloop_report::report::MOST_ATTEMPTS;
 use std::path::{Path, PathBuf};
 
-/// Show the table and the plot of finished or running experiments, from their directories alone.
+/// Show the table and the plot of finished or running experiments, from their directories.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   starloop report runs/arithmetic
   starloop report runs/one runs/two --json
   starloop report runs/arithmetic --iterations --svg figure.svg
-  starloop report runs/methods/seed-* --cost cost.svg          runs that differ in their seed alone: accuracy against cost
+  starloop report runs/methods/seed-* --cost cost.svg          runs that differ only in their seed: accuracy against cost
   starloop report runs/arithmetic --html report.html
-  starloop report runs/arithmetic --html report.html --token-logprobs --html-attempts 5000")]
+  starloop report runs/arithmetic --html report.html --html-attempts 5000
+
+A run whose config has `[record] token_logprobs = true` has a page whose rationales are shaded token by token.")]
 pub struct Arguments {
     /// Run directories
     #[arg(required = true, value_name = "RUN")]
@@ -28,34 +30,28 @@ pub struct Arguments {
     /// Write the plot of accuracy over iterations to this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Take the runs for seeds of one experiment: show what every method cost and came to over all of them, and write the plot of accuracy
-    /// against cost to this file
+    /// Treat the runs as seeds of one experiment: show the mean accuracy and cost of every method, and write the plot of accuracy against cost
+    /// to this file
     #[arg(long, value_name = "FILE", conflicts_with = "iterations")]
     cost: Option<PathBuf>,
-    /// Write one self-contained page to this file: tables, plots, warnings and all rationales to browse, readable in any browser without a
-    /// network
+    /// Write one self-contained page to this file: tables, plots, warnings and all rationales to browse. It needs no network
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Attempts and answers that the page holds; of more, it holds those of a part of the problems, always the same one
+    /// The number of attempts and answers on the page. Of more, the page holds those of a part of the problems, always the same part
     #[arg(long, value_name = "N", default_value_t = MOST_ATTEMPTS, requires = "html")]
     html_attempts: u64,
-    /// Shade each token of the page's rationales by its log-probability: the checkpoints that wrote them are loaded and asked, which takes
-    /// about as long as measuring them did
-    #[arg(long, requires = "html")]
-    token_logprobs: bool,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments) -> Result<()> {
     let report = Report::read(&arguments.runs)?;
     if let Some(path) = &arguments.svg {
         write_plot(&report, path)?;
     }
     if let Some(path) = &arguments.html {
-        let contents = HtmlContents { most_attempts: arguments.html_attempts, token_logprobs: arguments.token_logprobs };
-        write_page(&report, &contents, path, quiet)?;
+        write_page(&report, arguments.html_attempts, path)?;
     }
     if let Some(path) = &arguments.cost {
         warn(&report);
@@ -73,18 +69,13 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     Ok(())
 }
 
-/// Writes the page whole or not at all, and says so, and what it lacks.
-fn write_page(report: &Report, contents: &HtmlContents, path: &Path, quiet: bool) -> Result<()> {
-    let bar = if quiet || !contents.token_logprobs { ProgressBar::hidden() } else { ProgressBar::new(0) };
-    let page = report.html(contents, &mut |read, total| {
-        bar.set_length(total);
-        bar.set_position(read);
-    })?;
-    bar.finish_and_clear();
+/// Writes the page, whole or not at all, and says where it is and what it lacks.
+fn write_page(report: &Report, most_attempts: u64, path: &Path) -> Result<()> {
+    let page = report.html(most_attempts)?;
     for warning in &page.warnings {
         eprintln!("warning: {warning}");
     }
-    write_whole(path, page.html.as_bytes())?;
+    atomic::write(path, page.html.as_bytes())?;
     eprintln!("page: {} ({}, {} attempts and answers)", path.display(), bytes(page.html.len() as u64), page.shown);
     Ok(())
 }
@@ -102,14 +93,14 @@ pub fn show(report: &Report, iterations: bool) -> Result<()> {
     console::print(report.summary_tables().trim_end())
 }
 
-/// Writes the plot as SVG, and says so; says why not where there is nothing to plot.
+/// Writes the plot as SVG and says where it is, or says why there is none.
 pub fn write_plot(report: &Report, path: &Path) -> Result<()> {
-    write_svg(report.svg()?, path, "no method has been measured twice")
+    write_svg(report.svg(), path, "no method was measured twice")
 }
 
-/// Writes the plot of accuracy against cost as SVG, and says so; says why not where there is nothing to plot.
+/// Writes the plot of accuracy against cost as SVG and says where it is, or says why there is none.
 pub fn write_cost_plot(report: &Report, path: &Path) -> Result<()> {
-    write_svg(report.cost_svg()?, path, "no method has learned anything")
+    write_svg(report.cost_svg(), path, "no method has learned anything")
 }
 
 fn write_svg(svg: Option<String>, path: &Path, why_not: &str) -> Result<()> {

@@ -1,4 +1,4 @@
-//! `starloop watch`: a run as it goes on, on the whole terminal.
+//! `starloop watch`: a run while it goes on, on the whole terminal.
 
 mod curves;
 mod screen;
@@ -12,27 +12,26 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 use ratatui::widgets::Widget;
 use screen::{Screen, View};
-use starloop_core::watch::{Progress, Rationale, Watch};
+use starloop_report::watch::{Progress, Rationale, Watch};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long a key is waited for before the clocks are drawn again.
+/// The time to wait for a key before the clocks are drawn again.
 const TICK: Duration = Duration::from_millis(250);
-/// How often files are read that tell no news by their event log: a directory that is being copied.
+/// The time after which files are read again although the event log has not grown, as in a directory that is being copied.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Attempts and answers to leaf through, of each.
+/// The number of attempts and the number of answers that can be browsed.
 const RATIONALES: usize = 40;
 /// Lines of a screen that is printed.
 const PRINTED_LINES: u16 = 40;
 
-/// Watch a run while it goes on: where it is, how fast, how long it may take, the curves, what the model wrote last.
+/// Watch a run while it goes on: its stage, its speed, the time left, its curves, and what the model wrote last.
 ///
-/// Reads the run's files alone, so it works beside a run, on a finished one and on a copied directory, and the run neither knows nor slows.
-/// What is under way is in no file yet: how far it has come is an estimate, by how long the same kind of work took before.
+/// Only reads the run's files, so it works beside a run, on a finished run and on a copied directory, and does not slow the run down. No file
+/// shows how far a stage under way has come. That is an estimate from the time that the same kind of work took before.
 ///
-/// Keys: q quits; left and right leaf through what the model wrote, up and down scroll; v chooses by verdict; c changes the curves; m the
-/// method.
+/// Keys: q quits; left and right browse what the model wrote, up and down scroll; v filters by verdict; c changes the curves; m the method.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -61,10 +60,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return console::print(&state.print(console::width() as u16));
     }
     if !std::io::stdout().is_terminal() {
-        bail!("standard output is no terminal; --once prints one screen");
+        bail!("standard output is not a terminal; --once prints one screen");
     }
     let mut terminal = ratatui::try_init()?;
-    // Whatever ends the program gives the terminal back as it was.
+    // Ctrl-C must restore the terminal too.
     let _ = ctrlc::set_handler(|| {
         ratatui::restore();
         std::process::exit(130);
@@ -74,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     outcome
 }
 
-/// What was read last, and how it is looked at.
+/// What was read last, and how it is shown.
 struct State {
     watch: Watch,
     progress: Progress,
@@ -111,7 +110,7 @@ impl State {
         }
     }
 
-    /// Reads again what may have changed. A file that is being copied can be half there: what was read before stays until it is whole.
+    /// Reads what may have changed. A file that is being copied can be incomplete; what was read before stays until it is complete.
     fn refresh(&mut self) {
         let mark = self.watch.mark();
         if mark == self.mark && self.read.elapsed() < PATIENCE {
@@ -130,12 +129,12 @@ impl State {
         let rationales = self.watch.rationales(&method, RATIONALES)?;
         if rationales != self.rationales {
             self.rationales = rationales;
-            self.view.leaf_to(0);
+            self.view.browse_to(0);
         }
         Ok(())
     }
 
-    /// Does what a key asks for; whether to go on.
+    /// Handles a key. Returns whether to go on.
     fn press(&mut self, key: KeyEvent) -> bool {
         let shown = self.view.only.of(&self.rationales).count();
         match key.code {
@@ -144,14 +143,14 @@ impl State {
             KeyCode::Char('c') => self.view.curve = self.view.curve.next(),
             KeyCode::Char('v') => {
                 self.view.only = self.view.only.next();
-                self.view.leaf_to(0);
+                self.view.browse_to(0);
             }
             KeyCode::Char('m') => {
                 self.view.next_method(&self.progress);
                 self.trouble = self.read_rationales().err().map(|error| error.to_string());
             }
-            KeyCode::Right | KeyCode::Char('n' | ' ') if shown > 0 => self.view.leaf_to((self.view.place + 1) % shown),
-            KeyCode::Left | KeyCode::Char('p') if shown > 0 => self.view.leaf_to((self.view.place + shown - 1) % shown),
+            KeyCode::Right | KeyCode::Char('n' | ' ') if shown > 0 => self.view.browse_to((self.view.place + 1) % shown),
+            KeyCode::Left | KeyCode::Char('p') if shown > 0 => self.view.browse_to((self.view.place + shown - 1) % shown),
             KeyCode::Down => self.view.scroll = self.view.scroll.saturating_add(1),
             KeyCode::Up => self.view.scroll = self.view.scroll.saturating_sub(1),
             _ => {}

@@ -3,6 +3,8 @@
 use crate::program::{base, lines, numbers, repository, small_run, starloop, starloop_reading, text};
 use serde_json::{Value, json};
 use starloop_core::config::Config;
+use starloop_core::experiment::Experiment;
+use starloop_core::registry::Registry;
 use std::path::Path;
 
 const SUM: &str = "Input:\n6 2 4 + 2 5 9\nTarget:\n";
@@ -246,13 +248,14 @@ fn a_dry_run_prints_a_config_that_reads_back_and_an_estimate() {
     let line = "run smoke --dry-run --seed 9 --set task.problems_per_iteration=20 --set methods.star.iterations=7";
     let run = place.path().join("run");
     let printed = starloop(line, &["--run-dir", text(&run)]).done();
-    let config = Config::parse("printed", &printed, &[]).unwrap();
+    let experiment = Experiment::new(Config::parse("printed", &printed, &[]).unwrap(), &Registry::default()).unwrap();
+    let config = experiment.config();
     assert_eq!((config.seed, config.name.as_str()), (9, "smoke"));
-    assert!(config.to_toml().contains("iterations = 7") && printed.starts_with(config.to_toml().trim_end()));
+    assert!(experiment.to_toml().contains("iterations = 7") && printed.starts_with(experiment.to_toml().trim_end()));
     assert!(printed.contains("# star                   7 iterations"), "{printed}");
     assert!(!run.exists(), "nothing is written");
     let estimate = starloop(line, &["--json"]).json();
-    assert_eq!(estimate["config"], config.to_toml());
+    assert_eq!(estimate["config"], experiment.to_toml());
     assert_eq!(estimate["plan"]["methods"][2]["work"]["iterations"], 7);
 }
 

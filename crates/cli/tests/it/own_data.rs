@@ -2,15 +2,16 @@
 
 use crate::program::{lines, repository, starloop, starloop_reading, text};
 use serde_json::json;
-use starloop_core::config::{Config, TaskConfig};
-use starloop_core::experiment;
+use starloop_core::config::Config;
+use starloop_core::experiment::Experiment;
+use starloop_core::registry::Registry;
 use starloop_core::types::{Mode, Split};
 use std::path::Path;
 
 /// Sums as a user might have them, and three of them worked out in the scratchpads that the shipped base knows.
 fn write_sums(path: &Path, examples: &Path) {
     let settings = ["task.digits=[1,3]", "task.problems_per_iteration=240"].map(str::to_owned);
-    let sums = TaskConfig::named("arithmetic", &settings).unwrap().build(1).unwrap();
+    let sums = Registry::default().task_settings("arithmetic", &settings).unwrap().build(1).unwrap();
     let (mut rows, mut worked) = (Vec::new(), Vec::new());
     for problem in sums.training_problems(1) {
         let scratchpad = sums.reference(&problem).unwrap();
@@ -65,7 +66,7 @@ Target:{{{{ hint }}}}
     let accuracy: Vec<f64> = report["results"].as_array().unwrap().iter().map(|row| row["accuracy"].as_f64().unwrap()).collect();
     assert!(accuracy[2] > accuracy[0] + 0.2, "{accuracy:?}");
 
-    let task = experiment::task(&Config::load(text(&config), &[]).unwrap()).unwrap();
+    let task = Experiment::load(text(&config), &[]).unwrap().task().unwrap();
     let held_out: Vec<String> = task.evaluation_problems(Split::Dev, 1).iter().map(|p| task.prompt(p, Mode::Unhinted)).collect();
     let mut rationalized = 0;
     for example in ["star/iter-001", "star/iter-002"].into_iter().flat_map(|iteration| lines(&run.join(iteration).join("train.jsonl"))) {
@@ -86,10 +87,11 @@ Target:{{{{ hint }}}}
 fn the_shipped_example_is_what_it_says() {
     let train = format!("task.train={}", text(&repository("examples/own-data/problems.jsonl")));
     let path = repository("examples/own-data/own-data.toml");
-    let config = Config::load(text(&path), &[train]).unwrap();
-    let task = experiment::task(&config).unwrap();
+    let experiment = Experiment::load(text(&path), &[train]).unwrap();
+    let task = experiment.task().unwrap();
     assert_eq!(task.training_problems(1).len(), 20);
-    assert_eq!(Config::parse("echo", &config.to_toml(), &[]).unwrap().to_toml(), config.to_toml());
+    let echo = Config::parse("echo", &experiment.to_toml(), &[]).unwrap();
+    assert_eq!(Experiment::new(echo, &Registry::default()).unwrap().to_toml(), experiment.to_toml());
 }
 
 #[test]
@@ -108,7 +110,7 @@ fn init_writes_a_config_that_runs_and_never_over_another() {
     ] {
         assert!(said.contains(words), "no {words:?} in {said}");
     }
-    let task = experiment::task(&Config::load(text(&out), &[]).unwrap()).unwrap();
+    let task = Experiment::load(text(&out), &[]).unwrap().task().unwrap();
     assert_eq!(task.classes(1).len(), 4);
     starloop("init", &arguments).failed(1, &[text(&out), "exists already", "--out"]);
     let broken = place.path().join("broken.jsonl");

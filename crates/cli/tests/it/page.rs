@@ -1,7 +1,7 @@
 //! The report's page in a real browser: what a reader does with it, what hostile text does to it, and how much it holds.
 
 use crate::browser::{Browser, DOWN, END, ESCAPE, RIGHT, tell};
-use crate::program::{lines, small_run, starloop, text};
+use crate::program::{lines, reseal, small_run, starloop, text, write_lines};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -58,11 +58,28 @@ fn pane(browser: &Browser) -> String {
     browser.text("document.getElementById('pane').textContent")
 }
 
-/// All attempts and answers of the small run.
-fn all_lines(run: &Path) -> Vec<Value> {
+/// The files of attempts and answers of the small run, in the order of the page.
+fn all_files(run: &Path) -> Vec<PathBuf> {
     let files = ["few_shot/iter-000/eval.jsonl", "direct/iter-000/eval.jsonl", "direct/iter-001/eval.jsonl", "star/iter-000/eval.jsonl"];
     let of_star = ["1", "2"].map(|n| ["attempts.jsonl", "eval.jsonl"].map(|file| format!("star/iter-00{n}/{file}")));
-    files.iter().map(ToString::to_string).chain(of_star.into_iter().flatten()).flat_map(|file| lines(&run.join(file))).collect()
+    files.iter().map(ToString::to_string).chain(of_star.into_iter().flatten()).map(|file| run.join(file)).collect()
+}
+
+/// A copy of the small run that recorded a log-probability for each token. Every token of a completion has the same one.
+fn run_with_tokens(place: &Path) -> PathBuf {
+    let run = place.join("tokens");
+    copy(small_run(), &run);
+    for file in all_files(&run) {
+        let mut changed = lines(&file);
+        for line in &mut changed {
+            let (tokens, length) = (line["completion_tokens"].as_u64().unwrap(), line["completion"].as_str().unwrap().len() as u64);
+            line["token_logprobs"] = vec![line["logprob"].as_f64().unwrap() / tokens as f64; tokens as usize].into();
+            line["token_ends"] = (1..=tokens).map(|token| token * length / tokens).collect::<Vec<_>>().into();
+        }
+        write_lines(&file, &changed);
+    }
+    reseal(&run);
+    run
 }
 
 #[test]
@@ -70,10 +87,11 @@ fn a_reader_filters_searches_follows_a_problem_and_sees_what_changed() {
     let Some(browser) = Browser::start("the page of a real run") else { return };
     let place = tempfile::tempdir().unwrap();
     let page = place.path().join("page.html");
-    let said = write_page(small_run(), &page, &["--token-logprobs"]);
+    let run = run_with_tokens(place.path());
+    let said = write_page(&run, &page, &[]);
     assert!(!said.contains("warning: "), "{said}");
     browser.open(&page);
-    let all = all_lines(small_run());
+    let all: Vec<Value> = all_files(&run).iter().flat_map(|file| lines(file)).collect();
     assert_eq!(listed(&browser), all.len() as u64);
     filters_and_search(&browser, &all);
     keys_move_through_the_list(&browser);
@@ -90,11 +108,11 @@ fn filters_and_search(browser: &Browser, all: &[Value]) {
     assert_eq!(choose(browser, "class", "2 digits"), count(&|line| line["verdict"] == "wrong" && line["class"] == "2 digits"));
     choose(browser, "class", "all");
     choose(browser, "verdict", "all");
-    assert_eq!(choose(browser, "kind", "with the hint"), count(&|line| line["mode"] == "hinted"));
-    choose(browser, "kind", "all");
+    assert_eq!(choose(browser, "purpose", "with hint"), count(&|line| line["mode"] == "hinted"));
+    choose(browser, "purpose", "all");
     let kept: usize = [1, 2].map(|n| lines(&small_run().join(format!("star/iter-00{n}/train.jsonl"))).len()).iter().sum();
-    assert_eq!(choose(browser, "fate", "kept"), kept as u64);
-    choose(browser, "fate", "all");
+    assert_eq!(choose(browser, "outcome", "learned"), kept as u64);
+    choose(browser, "outcome", "all");
     let second = ["attempts", "eval"].map(|file| lines(&small_run().join(format!("star/iter-002/{file}.jsonl"))).len());
     assert_eq!(choose(browser, "iteration", "2"), second.iter().sum::<usize>() as u64);
     choose(browser, "iteration", "all");
@@ -135,7 +153,7 @@ fn a_problem_has_its_story(browser: &Browser) {
     search(browser, id);
     browser.wait_until(&format!("document.querySelector('#pane h3')?.textContent === {}", Value::from(id)));
     let shown = pane(browser);
-    assert!(shown.contains("with the hint in iteration 1"), "{shown}");
+    assert!(shown.contains("with hint in iteration 1"), "{shown}");
     let entries = attempts.iter().filter(|line| line["problem"] == id).count() as u64;
     assert!(browser.value("document.querySelectorAll('.story li').length").as_u64() >= Some(entries));
     // The hinted attempt beside the first one, which failed.
@@ -161,7 +179,7 @@ fn a_problem_has_its_story(browser: &Browser) {
     clear(browser);
 }
 
-/// What the page says of the tokens adds up to what the run recorded.
+/// The log-probabilities of the tokens on the page add up to the recorded sum.
 fn tokens_add_up(browser: &Browser, all: &[Value]) {
     for (order, n) in [(DOWN, 1), (END, all.len() - 1)] {
         browser.run("document.querySelector('.list').focus()");
@@ -209,13 +227,6 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn write_lines(path: &Path, lines: &[Value]) {
-    let mut file = BufWriter::new(std::fs::File::create(path).unwrap());
-    for line in lines {
-        writeln!(file, "{line}").unwrap();
-    }
-}
-
 #[test]
 fn nothing_that_a_model_writes_is_executed_or_turns_the_page_around() {
     let Some(browser) = Browser::start("the page of hostile text") else { return };
@@ -239,11 +250,12 @@ fn nothing_that_a_model_writes_is_executed_or_turns_the_page_around() {
         line["class"] = beginning.into();
     }
     write_lines(&attempts, &changed);
+    reseal(&run);
     let page = place.path().join("page.html");
     write_page(&run, &page, &[]);
     browser.open(&page);
     choose(&browser, "iteration", "1");
-    choose(&browser, "arm", "star");
+    choose(&browser, "method", "star");
     browser.run("document.querySelector('.list').focus()");
     for (n, text) in hostile.into_iter().enumerate() {
         let begins: String = text.chars().filter(char::is_ascii_graphic).take(40).collect();
@@ -290,6 +302,7 @@ fn large_run(place: &Path) -> PathBuf {
     let mut metrics: BTreeMap<String, Value> = serde_json::from_slice(&std::fs::read(iteration.join("metrics.json")).unwrap()).unwrap();
     metrics.get_mut("unhinted").unwrap()["attempts"] = 100_000.into();
     std::fs::write(iteration.join("metrics.json"), serde_json::to_vec(&metrics).unwrap()).unwrap();
+    reseal(&run);
     run
 }
 

@@ -3,7 +3,8 @@
 use crate::program::{SMALL_RUN, assert_same, lines, small_run, starloop, text};
 use serde_json::Value;
 use starloop_core::config::Config;
-use starloop_core::experiment;
+use starloop_core::experiment::Experiment;
+use starloop_core::registry::Registry;
 use starloop_core::task::Task;
 use starloop_core::types::{Mode, Split};
 use std::collections::HashSet;
@@ -38,7 +39,7 @@ fn threads_change_nothing() {
 #[test]
 fn no_training_prompt_holds_a_hint_or_a_held_out_problem() {
     let echo = std::fs::read_to_string(small_run().join("config.toml")).unwrap();
-    let task = experiment::task(&Config::parse("config.toml", &echo, &[]).unwrap()).unwrap();
+    let task = Experiment::new(Config::parse("config.toml", &echo, &[]).unwrap(), &Registry::default()).unwrap().task().unwrap();
     let held_out = held_out_prompts(task.as_ref());
     let (mut examples, mut rationalized) = (0, 0);
     for iteration in ["direct/iter-001", "star/iter-001", "star/iter-002"] {

@@ -7,7 +7,7 @@
 
 use crate::program::{repository, starloop, text};
 use serde_json::json;
-use starloop_core::run_dir::RunDir;
+use starloop_record::RunDir;
 use std::path::Path;
 
 /// The accuracies of `examples/trl/arithmetic.toml`, iteration by iteration, with other settings.

@@ -1,7 +1,8 @@
-//! Looking at a run: inspect, watch, compare, export. Nothing of it changes the run, and old and hostile directories are read too.
+//! Reading a run: inspect, watch, compare, export. None of them changes the run. Incomplete and hostile directories are read too.
 
-use crate::program::{assert_same, lines, small_run, snapshot, starloop, text};
+use crate::program::{assert_same, lines, reseal, small_run, snapshot, starloop, text, write_lines};
 use serde_json::Value;
+use starloop_record::digest::sha256_hex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -65,21 +66,22 @@ fn a_problem_has_its_story() {
         assert!(whole.contains(part), "{part:?}: {whole}");
     }
     let nothing = starloop("inspect --problem nowhere", &[text(small_run())]);
-    assert!(nothing.err.contains("nothing like that"), "{}", nothing.err);
+    assert!(nothing.err.contains("no attempt of"), "{}", nothing.err);
     assert_eq!(nothing.done(), "");
 }
 
 #[test]
 fn watch_prints_a_screen_and_its_figures() {
     let screen = starloop("watch --once", &[text(small_run())]).done();
-    for part in ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "unaided: ", "known answer: "]
+    for part in
+        ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "without hint: ", "known answer: "]
     {
         assert!(screen.contains(part), "{part:?}: {screen}");
     }
     let progress = starloop("watch --json", &[text(small_run())]).json();
-    assert_eq!(progress["status"], "finished");
+    assert_eq!(progress["state"], "finished");
     assert_eq!(progress["methods"][2]["iterations"].as_array().unwrap().len(), 3);
-    starloop("watch", &[text(small_run())]).failed(1, &["no terminal", "--once"]);
+    starloop("watch", &[text(small_run())]).failed(1, &["not a terminal", "--once"]);
 }
 
 /// Right answers by problem, and tokens, as the files tell.
@@ -111,11 +113,10 @@ fn exports_hold_the_same_figures() {
     let place = tempfile::tempdir().unwrap();
     let out = |name: &str| place.path().join(name);
     let before = snapshot(small_run());
-    let files = ["figures.csv", "figures.jsonl", "plot.svg", "plot.png", "learned.jsonl", "events"].map(out);
-    let options = ["--csv", "--jsonl", "--svg", "--png", "--training-set", "--tensorboard"];
+    let files = ["figures.csv", "figures.jsonl", "plot.svg", "learned.jsonl", "events"].map(out);
+    let options = ["--csv", "--jsonl", "--svg", "--training-set", "--tensorboard"];
     let arguments: Vec<&str> = options.iter().zip(&files).flat_map(|(option, file)| [*option, text(file)]).collect();
     starloop("export --method star --iteration 1", &[&[text(small_run())], &arguments[..]].concat()).done();
-    starloop("export --method star --iteration 1 --training-set", &[text(&out("learned.parquet")), text(small_run())]).done();
     assert!(snapshot(small_run()) == before, "the run is as it was");
 
     let report = starloop("report --json", &[text(small_run())]).json();
@@ -124,17 +125,33 @@ fn exports_hold_the_same_figures() {
     assert_eq!(table.lines().count(), 7, "a header and six iterations: {table}");
     assert!(table.starts_with("run,method,iteration,") && table.contains("accuracy 2 digits"), "{table}");
     assert!(std::fs::read(&files[2]).unwrap() == std::fs::read(small_run().join("accuracy.svg")).unwrap());
-    assert!(std::fs::read(&files[3]).unwrap().starts_with(b"\x89PNG\r\n"));
-    let (learned, examples) = (lines(&files[4]), lines(&small_run().join("star/iter-001/train.jsonl")));
+    let (learned, examples) = (lines(&files[3]), lines(&small_run().join("star/iter-001/train.jsonl")));
     assert_eq!(serde_json::json!(learned), serde_json::json!(examples));
-    assert!(std::fs::read(out("learned.parquet")).unwrap().starts_with(b"PAR1"));
-    let events = |method: &str| files[5].join("small-run").join(method).join("events.out.tfevents.starloop");
+    let events = |method: &str| files[4].join("small-run").join(method).join("events.out.tfevents.starloop");
     let star = std::fs::read(events("star")).unwrap();
     assert!(events("few_shot").exists() && events("direct").exists());
     let holds = |name: &str| star.windows(name.len()).any(|bytes| bytes == name.as_bytes());
     assert!(holds("accuracy") && holds("hparams"), "scalars and settings, in {} bytes", star.len());
-    starloop("export --tensorboard", &[text(&files[5]), text(small_run())]).done();
+    starloop("export --tensorboard", &[text(&files[4]), text(small_run())]).done();
     assert!(std::fs::read(events("star")).unwrap() == star, "the same run, the same bytes");
+}
+
+#[test]
+fn an_export_needs_its_feature() {
+    let place = tempfile::tempdir().unwrap();
+    for (option, name, feature, compiled, magic) in [
+        ("--png", "plot.png", "png", cfg!(feature = "png"), &b"\x89PNG\r\n"[..]),
+        ("--training-set", "learned.parquet", "parquet", cfg!(feature = "parquet"), b"PAR1"),
+    ] {
+        let path = place.path().join(name);
+        let outcome = starloop("export --method star --iteration 1", &[option, text(&path), text(small_run())]);
+        if compiled {
+            outcome.done();
+            assert!(std::fs::read(&path).unwrap().starts_with(magic), "{name}");
+        } else {
+            outcome.failed(2, &[&format!("needs the feature `{feature}`")]);
+        }
+    }
 }
 
 #[test]
@@ -175,7 +192,8 @@ fn with_answer(place: &Path, completion: &str) -> PathBuf {
     answers[0]["completion"] = completion.into();
     answers[0]["verdict"] = "wrong".into();
     answers[0]["predicted"] = completion.into();
-    std::fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<Vec<_>>().concat()).unwrap();
+    write_lines(&path, &answers);
+    reseal(&run);
     run
 }
 
@@ -198,14 +216,14 @@ fn nothing_that_a_model_writes_steers_the_terminal() {
 }
 
 #[test]
-fn a_run_of_an_older_version_is_read() {
+fn a_run_without_its_optional_files_is_read() {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("small-run");
     copy(small_run(), &run);
-    for newer in
+    for optional in
         ["events.jsonl", "lock", "accuracy.svg", "star/iter-001/loss.jsonl", "star/iter-002/loss.jsonl", "direct/iter-001/loss.jsonl"]
     {
-        std::fs::remove_file(run.join(newer)).unwrap();
+        std::fs::remove_file(run.join(optional)).unwrap();
     }
     let path = run.join("run.json");
     let mut info: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -219,11 +237,11 @@ fn a_run_of_an_older_version_is_read() {
     let screen = starloop("watch --once", &[text(&run)]).done();
     assert!(screen.contains("finished") && screen.contains("▲ star"), "{screen}");
     starloop("compare", &[text(&run), text(small_run())]).done();
-    // A later layout is not guessed at.
-    info["format_version"] = 2.into();
+    // Another layout is refused.
+    info["format_version"] = 3.into();
     std::fs::write(&path, info.to_string()).unwrap();
     for line in ["inspect", "watch --once", "export"] {
-        starloop(line, &[text(&run)]).failed(1, &["format version 2, but this starloop reads version 1"]);
+        starloop(line, &[text(&run)]).failed(1, &["format version 3, and this program reads version 2"]);
     }
 }
 
@@ -238,6 +256,10 @@ fn reading_a_run_starts_no_program_that_its_config_names() {
     let (_, after) = rest.split_once("[training]").unwrap();
     let task = format!("kind = \"jsonl\"\ntrain = \"nowhere\"\nanswer_type = \"command\"\ncommand = [\"touch\", {started:?}]\n");
     let hostile = format!("{before}[task]\n{task}\n[training]{after}");
+    let info = run.join("run.json");
+    let mut changed: Value = serde_json::from_slice(&std::fs::read(&info).unwrap()).unwrap();
+    changed["config_sha256"] = sha256_hex(&hostile).into();
+    std::fs::write(info, changed.to_string()).unwrap();
     std::fs::write(run.join("config.toml"), hostile).unwrap();
     let page = place.path().join("page.html");
     for line in ["inspect", "watch --once", "report", "report --html", "compare"] {

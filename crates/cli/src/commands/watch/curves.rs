@@ -8,14 +8,14 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Padding, Paragraph, Widget};
-use starloop_core::format::percent;
-use starloop_core::method::Approach;
-use starloop_core::metrics::IterationMetrics;
+use starloop_record::metrics::IterationMetrics;
+use starloop_report::format::percent;
+use starloop_report::words::loss_unit;
 
 /// Okabe and Ito's palette as far as 256 colours have it, ordered so that neighbours differ in lightness.
 const PALETTE: [Color; 6] =
     [Color::Indexed(33), Color::Indexed(214), Color::Indexed(36), Color::Indexed(175), Color::Indexed(166), Color::Indexed(117)];
-/// The signs that name curves in the legend, so that colour is not all that tells them apart.
+/// The signs of the curves in the legend, so that curves do not differ by colour only.
 const SIGNS: [&str; 6] = ["●", "■", "▲", "◆", "▼", "✚"];
 /// Columns of the legend.
 const LEGEND: u16 = 26;
@@ -24,7 +24,7 @@ const LEGEND: u16 = 26;
 struct Named {
     name: String,
     points: Vec<(f64, f64)>,
-    /// The last value, as it is said.
+    /// The last value in words.
     last: String,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
     let [chart, legend] = places(inner, curves.len());
     let last = points().map(|(x, _)| *x).fold(1.0, f64::max);
     let (low, high) = match screen.view.curve {
-        // Below zero where samples are weighed by their advantages.
+        // A loss can be negative if samples are weighted by their advantages.
         Curve::Loss => (points().map(|(_, y)| *y).fold(0.0, f64::min), points().map(|(_, y)| *y).fold(1e-6, f64::max)),
         _ => (0.0, 100.0),
     };
@@ -68,7 +68,7 @@ pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
     draw_ends(&curves, style, chart, last, [low, high], buffer);
 }
 
-/// The chart, and the legend: beside it where both have room, or else below it.
+/// The places of the chart and of the legend, which is beside the chart if there is room, else below it.
 fn places(inner: Rect, curves: usize) -> [Rect; 2] {
     if inner.width >= 2 * LEGEND {
         return Layout::horizontal([Constraint::Fill(1), Constraint::Length(LEGEND)]).areas(inner);
@@ -79,7 +79,7 @@ fn places(inner: Rect, curves: usize) -> [Rect; 2] {
 
 /// Each curve's sign where it ends, as the legend shows it.
 fn draw_ends(curves: &[Named], style: impl Fn(usize) -> Style, chart: Rect, last: f64, [low, high]: [f64; 2], buffer: &mut Buffer) {
-    // The chart keeps its left columns for the labels, and its last two lines for the axis; what is left is found by what it has drawn.
+    // The chart uses its left columns for labels and its last two lines for the axis. The axis that it has drawn shows the rest.
     let Some(left) = (chart.left()..chart.right()).find(|x| buffer[(*x, chart.top())].symbol() == "│") else { return };
     let (width, height) = (f64::from(chart.right() - left - 2), f64::from(chart.height.saturating_sub(3)));
     for (place, curve) in curves.iter().enumerate() {
@@ -103,11 +103,11 @@ fn curves(screen: &Screen<'_>) -> (String, &'static str, Vec<Named>) {
         Named { name: untrusted::line(name), points, last }
     };
     let name = screen.view.method(progress);
-    let shown = progress.methods.iter().find(|method| method.name == name);
+    let shown = progress.methods.iter().find(|method| method.info.name == name);
     match screen.view.curve {
         Curve::Methods => {
             let overall = |metrics: &IterationMetrics| (metrics.accuracy.total > 0).then_some(metrics.accuracy.mean);
-            let curves = progress.methods.iter().map(|method| named(&method.name, measured(&method.iterations, &overall)));
+            let curves = progress.methods.iter().map(|method| named(&method.info.name, measured(&method.iterations, &overall)));
             ("accuracy, %".to_owned(), "iteration", curves.filter(|curve| !curve.points.is_empty()).collect())
         }
         Curve::Classes => {
@@ -128,10 +128,7 @@ fn curves(screen: &Screen<'_>) -> (String, &'static str, Vec<Named>) {
         Curve::Loss => {
             let points: Vec<_> = shown.into_iter().flat_map(|method| &method.losses).map(|point| (point.step as f64, point.loss)).collect();
             let last = points.last().map_or(String::new(), |(_, loss)| format!("{loss:.4}"));
-            let unit = match shown.map(|method| method.kind) {
-                Some(Approach::Grpo | Approach::Spin) => "",
-                _ => ", nats per target token",
-            };
+            let unit = shown.and_then(|method| loss_unit(method.info.approach)).map_or_else(String::new, |unit| format!(", {unit}"));
             (format!("loss of {}{unit}", untrusted::line(name)), "step", vec![Named { name: "loss".into(), points, last }])
         }
     }

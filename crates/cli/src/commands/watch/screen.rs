@@ -1,7 +1,7 @@
-//! One screen: what is under way, the curves, the stages and methods, what the model wrote.
+//! One screen: the stage under way, the curves, the stages and methods, and what the model wrote.
 
 use super::curves;
-use super::words::{purpose, selected, units};
+use super::words::{selected, units};
 use crate::progress::stage_name;
 use crate::untrusted::{self, visible};
 use ratatui::buffer::Buffer;
@@ -9,26 +9,26 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, LineGauge, Padding, Paragraph, Row, Table, Widget, Wrap};
-use starloop_core::format::{count, duration, percent, percent_to};
-use starloop_core::run_dir::RunStatus;
-use starloop_core::types::Verdict;
-use starloop_core::watch::{MethodProgress, Progress, Rationale, UnderWay};
+use starloop_record::types::Verdict;
+use starloop_report::format::{count, duration, percent};
+use starloop_report::watch::{MethodProgress, Progress, Rationale, RunState, UnderWay};
+use starloop_report::words::of_verdict;
 
-/// Characters of a text that are laid out; of a longer one, the end is not shown.
+/// The number of characters of a text that are shown.
 const LONGEST: usize = 20_000;
-/// Seconds without news after which a run may have been stopped, where nothing tells how long it should take.
+/// Seconds without an event after which the screen says so, unless the stage should take longer.
 const SILENCE: f64 = 120.0;
 
-/// How the run is looked at.
+/// What the reader has chosen.
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub(super) curve: Curve,
-    /// The method that is looked at; the one at work unless one was chosen.
+    /// The chosen method; by default the one that is running.
     pub(super) chosen: Option<String>,
     pub(super) only: Only,
-    /// Which of the rationales.
+    /// The place of the chosen rationale.
     pub(super) place: usize,
-    /// Lines of it that are above the screen.
+    /// Lines of it above the screen.
     pub(super) scroll: u16,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Curve {
     Loss,
 }
 
-/// Which rationales are leafed through.
+/// Which rationales are browsed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Only {
     #[default]
@@ -74,7 +74,7 @@ impl Curve {
 }
 
 impl Only {
-    /// The next choice; what is shown stays within it.
+    /// The next choice.
     pub(super) fn next(self) -> Self {
         match self {
             Only::All => Only::Right,
@@ -101,23 +101,23 @@ impl Only {
 }
 
 impl View {
-    /// The method that is looked at.
+    /// The method that is shown.
     pub(super) fn method<'a>(&'a self, progress: &'a Progress) -> &'a str {
         let at_work = || progress.under_way.as_ref().map(|stage| &stage.method).or(progress.done.last().map(|work| &work.method));
-        // Of a copy without events, the last that has got anywhere.
-        let furthest = || progress.methods.iter().rfind(|method| !method.iterations.is_empty()).map(|method| &method.name);
+        // A copy without events: the last method with a finished iteration.
+        let furthest = || progress.methods.iter().rfind(|method| !method.iterations.is_empty()).map(|method| &method.info.name);
         self.chosen.as_ref().or_else(at_work).or_else(furthest).map_or("", String::as_str)
     }
 
-    /// Looks at the method after this one.
+    /// Shows the next method.
     pub(super) fn next_method(&mut self, progress: &Progress) {
-        let names = || progress.methods.iter().map(|method| &method.name);
+        let names = || progress.methods.iter().map(|method| &method.info.name);
         let place = names().position(|name| name == self.method(progress));
         self.chosen = names().cycle().nth(place.map_or(0, |place| place + 1)).cloned();
-        self.leaf_to(0);
+        self.browse_to(0);
     }
 
-    pub(super) fn leaf_to(&mut self, place: usize) {
+    pub(super) fn browse_to(&mut self, place: usize) {
         (self.place, self.scroll) = (place, 0);
     }
 }
@@ -152,12 +152,13 @@ impl Screen<'_> {
     }
 
     fn head(&self, area: Rect, buffer: &mut Buffer) {
-        let Progress { run, status, worked, last_news, left, .. } = self.progress;
+        let Progress { run, state, worked, last_news, left, .. } = self.progress;
         let since = last_news.map_or(0.0, |last| self.now - last);
-        let state = match (status, self.silence()) {
-            (RunStatus::Finished, _) => format!("finished after {} of work", duration(*worked)),
-            (_, Some(silence)) => format!("no news for {}: stopped, or a copy?", duration(silence)),
-            _ => {
+        let state = match (state, self.silence()) {
+            (RunState::Finished, _) => format!("finished after {} of work", duration(*worked)),
+            (RunState::Stopped, _) => format!("stopped after {} of work; --resume continues it", duration(*worked)),
+            (RunState::Running, Some(silence)) => format!("running, but no event for {}", duration(silence)),
+            (RunState::Running, None) => {
                 let left = left.map(|left| left - since).filter(|left| *left > 0.0);
                 let left = left.map_or(String::new(), |left| format!(", at most ≈ {} left", duration(left)));
                 format!("running for {}{left}", duration(worked + since))
@@ -168,7 +169,7 @@ impl Screen<'_> {
         Line::from(state).render(at_right, buffer);
     }
 
-    /// Seconds without news, where they are more than the work should take.
+    /// Seconds without an event, if they are more than the stage should take.
     fn silence(&self) -> Option<f64> {
         let since = self.now - self.progress.last_news?;
         let expected = self.progress.under_way.as_ref().and_then(|stage| stage.expected).unwrap_or(0.0);
@@ -181,21 +182,21 @@ impl Screen<'_> {
         block.render(area, buffer);
         match &self.progress.under_way {
             Some(work) => {
-                let method = self.progress.methods.iter().find(|method| method.name == work.method);
-                self.work(work, method.and_then(|method| method.planned)).render(what, buffer);
+                let method = self.progress.methods.iter().find(|method| method.info.name == work.method);
+                self.work(work, method.map_or(0, |method| method.info.estimate.iterations)).render(what, buffer);
                 self.gauge(work, how_far, buffer);
             }
-            None if self.progress.status == RunStatus::Finished => {
+            None if self.progress.state == RunState::Finished => {
                 Line::from("finished").render(what, buffer);
                 self.warning(how_far, buffer);
             }
-            None => Line::from("between two stages, or stopped there").render(what, buffer),
+            None => Line::from("between two stages").render(what, buffer),
         }
     }
 
-    fn work<'a>(&self, work: &'a UnderWay, planned: Option<u32>) -> Line<'a> {
+    fn work<'a>(&self, work: &'a UnderWay, planned: u32) -> Line<'a> {
         let UnderWay { method, iteration, stage: what, units: total, .. } = work;
-        let of = planned.filter(|planned| *planned > 0).map_or(String::new(), |planned| format!(" of at most {planned}"));
+        let of = if planned > 0 { format!(" of at most {planned}") } else { String::new() };
         let place = if *iteration == 0 { ", the base: ".to_owned() } else { format!(", iteration {iteration}{of}: ") };
         Line::from(vec![
             untrusted::line(method).bold(),
@@ -207,19 +208,22 @@ impl Screen<'_> {
 
     fn gauge(&self, work: &UnderWay, area: Rect, buffer: &mut Buffer) {
         let elapsed = (self.now - work.since).max(0.0);
+        if self.progress.state == RunState::Stopped {
+            return Line::from("the run was stopped in this stage").dim().render(area, buffer);
+        }
         if self.silence().is_some() {
-            return Line::from("it was at this when the last news came").dim().render(area, buffer);
+            return Line::from("this stage was running at the last event").dim().render(area, buffer);
         }
         let Some(expected) = work.expected.filter(|expected| *expected > 0.0) else {
-            let text = format!("for {}; nothing of the kind was done before, so there is no estimate", duration(elapsed));
+            let text = format!("for {}; no estimate, because no such work was done before", duration(elapsed));
             return Line::from(text).dim().render(area, buffer);
         };
-        // What is not finished is not shown as if it were.
+        // A stage that is not finished is never shown as finished.
         let share = (elapsed / expected).min(0.99);
         let label = if elapsed > expected {
             format!("{} so far, longer than before", duration(elapsed))
         } else {
-            format!("≈ {}%, ≈ {} left", percent_to(share, 0), duration(expected - elapsed))
+            format!("≈ {:.0}%, ≈ {} left", 100.0 * share, duration(expected - elapsed))
         };
         LineGauge::default()
             .ratio(share)
@@ -257,13 +261,13 @@ impl Screen<'_> {
             .header(Row::new(["stage", "done", "tokens", "tokens/s", "time"]).style(Style::new().dim()))
             .block(Block::bordered().title(title(&heading)).title_bottom(self.selection()))
             .render(stages, buffer);
-        // Of more methods than there is room for, those that end with the one that is looked at.
+        // If there is no room for all methods, the shown one is the last.
         let room = usize::from(below.height.saturating_sub(2));
-        let looked_at = self.progress.methods.iter().position(|method| method.name == self.view.method(self.progress)).unwrap_or(0);
-        let above = (looked_at + 1).saturating_sub(room);
+        let shown = self.progress.methods.iter().position(|method| method.info.name == self.view.method(self.progress)).unwrap_or(0);
+        let above = (shown + 1).saturating_sub(room);
         let rows = self.progress.methods.iter().skip(above).map(|method| {
-            let chosen = method.name == self.view.method(self.progress);
-            let row = Row::new([untrusted::line(&method.name), progress_of(method), accuracy_of(method)]);
+            let chosen = method.info.name == self.view.method(self.progress);
+            let row = Row::new([untrusted::line(&method.info.name), progress_of(method), accuracy_of(method)]);
             if chosen { row.style(Style::new().bold()) } else { row }
         });
         Table::new(rows, [Constraint::Fill(1), Constraint::Length(12), Constraint::Length(14)])
@@ -271,10 +275,10 @@ impl Screen<'_> {
             .render(below, buffer);
     }
 
-    /// What the last iteration of the method that is looked at kept to learn from.
+    /// What the last iteration of the shown method kept to learn from.
     fn selection(&self) -> Line<'static> {
         let name = self.view.method(self.progress);
-        let method = self.progress.methods.iter().find(|method| method.name == name);
+        let method = self.progress.methods.iter().find(|method| method.info.name == name);
         let last = method.and_then(|method| method.iterations.iter().rfind(|metrics| metrics.unhinted.attempts > 0));
         let Some(metrics) = last else { return Line::default() };
         Line::from(format!(" iteration {}: {} ", metrics.iteration, selected(&metrics.selection))).dim()
@@ -290,7 +294,7 @@ impl Screen<'_> {
         let heading = format!(
             "{method}, iteration {}, {}: {} of {}{}",
             rationale.iteration,
-            purpose(rationale.purpose),
+            rationale.purpose.label(),
             self.view.place + 1,
             shown.len(),
             self.view.only.name()
@@ -299,9 +303,9 @@ impl Screen<'_> {
         let attempt = &rationale.graded.attempt;
         let name = format!("{} ({})", untrusted::line(&attempt.problem.0), untrusted::line(&attempt.class));
         let mut lines = vec![Line::from(vec![name.dim(), "  ".into(), Span::styled(sign, self.coloured(colour).bold())])];
-        if let Some(question) = &rationale.question {
-            lines.extend(laid_out(question.text.trim_end(), Style::new().dim()));
-            lines.extend(question.answer.iter().map(|answer| Line::from(format!("known answer: {}", untrusted::line(answer))).dim()));
+        if let Some(problem) = &rationale.problem {
+            lines.extend(laid_out(problem.text.trim_end(), Style::new().dim()));
+            lines.push(Line::from(format!("known answer: {}", untrusted::line(&problem.answer))).dim());
         }
         lines.push(Line::from("─".repeat(usize::from(area.width.saturating_sub(4)))).dim());
         lines.extend(laid_out(&attempt.completion, Style::new()));
@@ -316,20 +320,19 @@ impl Screen<'_> {
         if let Some(trouble) = self.trouble {
             return Line::styled(format!(" ! {}", untrusted::line(trouble)), self.coloured(Color::Yellow)).render(area, buffer);
         }
-        let keys = [("q", "quit"), ("← →", "leaf"), ("↑ ↓", "scroll"), ("v", "verdict"), ("c", "curves"), ("m", "method")];
+        let keys = [("q", "quit"), ("← →", "browse"), ("↑ ↓", "scroll"), ("v", "verdict"), ("c", "curves"), ("m", "method")];
         let spans = keys.into_iter().flat_map(|(key, what)| [format!(" {key} ").bold(), format!("{what}  ").dim()]);
         Line::from(spans.collect::<Vec<_>>()).render(area, buffer);
     }
 }
 
-/// Finished iterations, of those planned.
+/// Finished iterations, and how many are planned.
 fn progress_of(method: &MethodProgress) -> String {
     let finished = method.iterations.iter().map(|metrics| metrics.iteration).max();
-    match (finished, method.planned) {
+    match (finished, method.info.estimate.iterations) {
         (None, _) => "not begun".to_owned(),
-        (Some(_), Some(0)) => "measured".to_owned(),
-        (Some(finished), Some(planned)) => format!("{finished} of {planned}"),
-        (Some(finished), None) => finished.to_string(),
+        (Some(_), 0) => "measured".to_owned(),
+        (Some(finished), planned) => format!("{finished} of {planned}"),
     }
 }
 
@@ -344,11 +347,12 @@ fn accuracy_of(method: &MethodProgress) -> String {
 }
 
 fn verdict(verdict: &Verdict) -> (String, Color) {
+    let words = of_verdict(verdict);
+    let named = |said: &str| format!("{} {}: {}", words.sign, words.label, untrusted::line(said));
     match verdict {
-        Verdict::Correct => ("✓ correct".to_owned(), Color::Green),
-        Verdict::Wrong { predicted } => (format!("✗ wrong: {}", untrusted::line(predicted)), Color::Red),
-        Verdict::Failed { reason } => (format!("! failed: {}", untrusted::line(reason)), Color::Red),
-        other => (format!("? {}", other.name()), Color::Yellow),
+        Verdict::Correct => (format!("{} {}", words.sign, words.label), Color::Green),
+        Verdict::Wrong { predicted: said } | Verdict::Failed { reason: said } => (named(said), Color::Red),
+        Verdict::Unparsed | Verdict::Truncated => (format!("{} {}", words.sign, words.label), Color::Yellow),
     }
 }
 

@@ -5,14 +5,13 @@ use super::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;
-use starloop_core::event::Stage;
-use starloop_core::inspect::Purpose;
-use starloop_core::method::Approach;
-use starloop_core::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMetrics, LossPoint, SelectionCounts};
-use starloop_core::report::Question;
-use starloop_core::run_dir::RunStatus;
-use starloop_core::types::{Attempt, GradedAttempt, Mode, ProblemId, Split, StopReason, Verdict};
-use starloop_core::watch::{MethodProgress, UnderWay, Work};
+use starloop_record::Approach;
+use starloop_record::event::Stage;
+use starloop_record::info::{Estimate, MethodInfo};
+use starloop_record::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMetrics, LossPoint, SelectionCounts};
+use starloop_record::types::{Attempt, GradedAttempt, Mode, ProblemId, ProblemRecord, Split, Verdict};
+use starloop_report::watch::{MethodProgress, RunState, UnderWay, Work};
+use starloop_report::words::Purpose;
 
 fn metrics(iteration: u32, right: u64) -> IterationMetrics {
     IterationMetrics {
@@ -31,22 +30,29 @@ fn metrics(iteration: u32, right: u64) -> IterationMetrics {
     }
 }
 
+fn method(name: &str, approach: Approach, iterations: u32) -> MethodInfo {
+    let estimate = Estimate { iterations, ..Estimate::default() };
+    MethodInfo { name: name.into(), kind: name.into(), label: approach.title().into(), approach, estimate }
+}
+
+fn loss(step: u64, loss: f64) -> LossPoint {
+    LossPoint { step, loss, learning_rate: None }
+}
+
 fn progress() -> Progress {
     let star = MethodProgress {
-        name: "star".into(),
-        kind: Approach::StarRationalized,
-        planned: Some(5),
+        info: method("star", Approach::StarRationalized, 5),
         iterations: vec![metrics(0, 20), metrics(1, 75)],
         final_metrics: None,
-        losses: vec![LossPoint { step: 1, loss: 2.0 }, LossPoint { step: 40, loss: 0.0625 }],
+        losses: vec![loss(1, 2.0), loss(40, 0.0625)],
     };
-    let direct = MethodProgress { name: "direct".into(), kind: Approach::Direct, planned: Some(1), iterations: Vec::new(), ..star.clone() };
+    let direct = MethodProgress { info: method("direct", Approach::Direct, 1), iterations: Vec::new(), ..star.clone() };
     let under_way =
         UnderWay { method: "star".into(), iteration: 2, stage: Stage::FineTuning, units: 80, since: 1000.0, expected: Some(40.0) };
     let done = Work { method: "star".into(), iteration: 2, stage: Stage::Sampling, units: 2000, tokens: 90_000, seconds: Some(9.0) };
     Progress {
         run: "tiny".into(),
-        status: RunStatus::Running,
+        state: RunState::Running,
         last_news: Some(1000.0),
         worked: 600.0,
         methods: vec![star, direct],
@@ -58,29 +64,12 @@ fn progress() -> Progress {
 }
 
 fn rationale(completion: &str, verdict: Verdict) -> Rationale {
-    let attempt = Attempt {
-        problem: ProblemId("arithmetic/train/624+259".into()),
-        class: "3 digits".into(),
-        mode: Mode::Hinted,
-        sample: 0,
-        seed: 1,
-        checkpoint: String::new(),
-        prompt_sha256: String::new(),
-        prompt_tokens: 1,
-        completion_tokens: 1,
-        completion: completion.into(),
-        stop_reason: StopReason::EndToken,
-        logprob: Some(-1.0),
-        token_logprobs: None,
-        token_ends: None,
-    };
-    let question = Some(Question { text: "6 2 4 + 2 5 9".into(), answer: Some("8 8 3".into()), reference: None });
-    Rationale {
-        iteration: 1,
-        purpose: Purpose::Hinted,
-        question,
-        graded: GradedAttempt { attempt, verdict, reading: None, faithful: None },
-    }
+    let class = "3 digits".to_owned();
+    let bare = Attempt::bare("arithmetic/train/624+259", Mode::Hinted, completion);
+    let attempt = Attempt { class: class.clone(), completion_tokens: 1, logprob: Some(-1.0), ..bare };
+    let id = ProblemId("arithmetic/train/624+259".into());
+    let problem = Some(ProblemRecord { id, class, text: "6 2 4 + 2 5 9".into(), answer: "8 8 3".into(), reference: None });
+    Rationale { iteration: 1, purpose: Purpose::Hinted, problem, graded: GradedAttempt::bare(attempt, verdict) }
 }
 
 /// What is on a terminal of this size, ten seconds into the fine-tuning.
@@ -93,7 +82,7 @@ fn drawn(size: (u16, u16), progress: &Progress, rationales: &[Rationale], view: 
 
 fn shows(buffer: &Buffer, expected: &[&str]) {
     let text = text_of(buffer);
-    // How wide a table's columns are is its own affair.
+    // The widths of columns do not matter.
     let narrow = |text: &str| text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     for part in expected {
         assert!(narrow(&text).contains(&narrow(part)), "no {part:?} in:\n{text}");
@@ -101,7 +90,7 @@ fn shows(buffer: &Buffer, expected: &[&str]) {
 }
 
 #[test]
-fn a_screen_tells_where_the_run_is() {
+fn a_screen_shows_where_the_run_is() {
     let (progress, view) = (progress(), View::default());
     let rationales = [rationale("6 2 4\n8 8 3", Verdict::Correct), rationale("8 8 4", Verdict::Wrong { predicted: "8 8 4".into() })];
     let buffer = drawn((110, 40), &progress, &rationales, &view);
@@ -118,8 +107,8 @@ fn a_screen_tells_where_the_run_is() {
             "not begun",
             "accuracy, %",
             "● star 75.0%",
-            "star, iteration 1, with the hint: 1 of 2",
-            "arithmetic/train/624+259 (3 digits)  ✓ correct",
+            "star, iteration 1, with hint: 1 of 2",
+            "arithmetic/train/624+259 (3 digits)  ✓ right",
             "6 2 4 + 2 5 9",
             "known answer: 8 8 3",
             "q quit",
@@ -151,13 +140,13 @@ fn a_narrow_screen_has_room_for_the_legend_the_stages_and_what_was_kept() {
     progress.methods[0].iterations[1].unhinted.attempts = 100;
     progress.methods[0].iterations[1].selection = selection;
     progress.methods[1].iterations = vec![metrics(1, 30)];
-    progress.methods[1].name = "direct_equal_tokens".into();
+    progress.methods[1].info.name = "direct_equal_tokens".into();
     let buffer = drawn((80, 40), &progress, &[], &View::default());
     shows(&buffer, &["● star 75.0%", "■ direct_equal_tokens 30.0%", "sampling", "tokens/s", "iteration 1: kept 75 + 12 hinted, dropped 3"]);
     progress.methods = vec![progress.methods[0].clone(); 20];
     shows(&drawn((80, 40), &progress, &[], &View::default()), &["● star 75.0%", "and 16 more"]);
     for (place, method) in progress.methods.iter_mut().enumerate() {
-        method.name = format!("method-{place}");
+        method.info.name = format!("method-{place}");
     }
     let last = View { chosen: Some("method-19".into()), ..View::default() };
     shows(&drawn((80, 40), &progress, &[], &last), &["method-19 1 of 5"]);
@@ -166,8 +155,8 @@ fn a_narrow_screen_has_room_for_the_legend_the_stages_and_what_was_kept() {
 #[test]
 fn a_loss_below_zero_is_drawn_and_has_no_unit() {
     let mut progress = progress();
-    progress.methods[0].kind = Approach::Grpo;
-    progress.methods[0].losses = vec![LossPoint { step: 1, loss: 0.5 }, LossPoint { step: 2, loss: -0.25 }];
+    progress.methods[0].info.approach = Approach::Grpo;
+    progress.methods[0].losses = vec![loss(1, 0.5), loss(2, -0.25)];
     let view = View { curve: Curve::Loss, ..View::default() };
     let buffer = drawn((110, 40), &progress, &[], &view);
     shows(&buffer, &["● loss -0.2500", "-0.25"]);
@@ -177,18 +166,23 @@ fn a_loss_below_zero_is_drawn_and_has_no_unit() {
 }
 
 #[test]
-fn silence_is_told_from_work() {
+fn silence_is_not_work() {
     let late = Progress { last_news: Some(0.0), ..progress() };
     shows(
         &drawn((110, 40), &late, &[], &View::default()),
-        &["no news for 16 min: stopped, or a copy?", "it was at this when the last news came"],
+        &["running, but no event for 16 min", "this stage was running at the last event"],
     );
     let mut long = progress();
     long.under_way.as_mut().unwrap().expected = Some(4.0);
     shows(&drawn((110, 40), &long, &[], &View::default()), &["10 s so far, longer than before"]);
     long.under_way.as_mut().unwrap().expected = None;
-    shows(&drawn((110, 40), &long, &[], &View::default()), &["for 10 s; nothing of the kind was done before"]);
-    let finished = Progress { status: RunStatus::Finished, under_way: None, ..progress() };
+    shows(&drawn((110, 40), &long, &[], &View::default()), &["for 10 s; no estimate, because no such work was done before"]);
+    let stopped = Progress { state: RunState::Stopped, ..progress() };
+    shows(
+        &drawn((110, 40), &stopped, &[], &View::default()),
+        &["stopped after 10 min of work; --resume continues it", "the run was stopped in this stage"],
+    );
+    let finished = Progress { state: RunState::Finished, under_way: None, ..progress() };
     shows(&drawn((110, 40), &finished, &[], &View::default()), &["finished after 10 min of work", "! the base is near chance"]);
 }
 

@@ -1,16 +1,15 @@
-//! Stages, selections and purposes in words.
+//! Stages and selection in words.
 
-use starloop_core::event::Stage;
-use starloop_core::format::count;
-use starloop_core::inspect::Purpose;
-use starloop_core::metrics::SelectionCounts;
+use starloop_record::event::Stage;
+use starloop_record::metrics::SelectionCounts;
+use starloop_report::format::count;
 
-/// What a stage counts.
+/// The unit in which a stage counts.
 pub fn units(stage: Stage) -> &'static str {
     if matches!(stage, Stage::FineTuning | Stage::Pretraining) { "steps" } else { "completions" }
 }
 
-/// What selection kept and dropped, in at most 31 characters for counts below ten thousand.
+/// What selection kept and dropped, in one line.
 pub fn selected(counts: &SelectionCounts) -> String {
     if counts.pairs > 0 {
         return format!("{} pairs", count(counts.pairs as f64));
@@ -19,21 +18,12 @@ pub fn selected(counts: &SelectionCounts) -> String {
     format!("kept {}{hinted}, dropped {}", count(counts.kept_unhinted as f64), count(counts.dropped() as f64))
 }
 
-pub fn purpose(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Unhinted => "unaided",
-        Purpose::Hinted => "with the hint",
-        Purpose::Evaluation => "held out",
-        Purpose::FinalEvaluation => "final figure",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn selection_is_told_in_a_line() {
+    fn selection_is_one_line() {
         let counts = SelectionCounts { kept_unhinted: 120, kept_hinted: 30, dropped_duplicate: 4, ..SelectionCounts::default() };
         assert_eq!(selected(&counts), "kept 120 + 30 hinted, dropped 4");
         assert_eq!(selected(&SelectionCounts { kept_hinted: 0, ..counts }), "kept 120, dropped 4");

@@ -1,0 +1,78 @@
+//! What can go wrong while runs are read, compared or exported.
+
+use std::path::PathBuf;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error names the run or file, what was expected, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A run directory could not be read, or a file could not be written.
+    #[error(transparent)]
+    Record(#[from] starloop_record::Error),
+    /// The run has no finished iteration.
+    #[error("{}: the run has no finished iteration yet, so there is nothing to report; wait for the first one", .path.display())]
+    NothingToReport {
+        /// The run directory.
+        path: PathBuf,
+    },
+    /// The run does not hold what an export needs.
+    #[error("{}: {message}", .path.display())]
+    Unexportable {
+        /// The run directory.
+        path: PathBuf,
+        /// What it lacks, and what it has instead.
+        message: String,
+    },
+    /// Two runs share nothing that can be compared.
+    #[error("{}: {message}", .path.display())]
+    Incomparable {
+        /// The second run directory.
+        path: PathBuf,
+        /// What it lacks, and what it has instead.
+        message: String,
+    },
+    /// The figure could not be drawn as a bitmap.
+    #[error("failed to draw the figure as PNG: {message}")]
+    Picture {
+        /// What the renderer says.
+        message: String,
+    },
+    /// A part of the program was left out when it was compiled.
+    #[error("{what} needs the feature `{feature}`; build starloop with `--features {feature}`")]
+    MissingFeature {
+        /// What was asked for.
+        what: &'static str,
+        /// The feature of the crate.
+        feature: &'static str,
+    },
+}
+
+impl Error {
+    /// Whether the caller asked for something that cannot be given, and nothing failed.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Error::Unexportable { .. }
+                | Error::Incomparable { .. }
+                | Error::MissingFeature { .. }
+                | Error::Record(starloop_record::Error::NotARun { .. })
+        )
+    }
+
+    /// The kind of the input or output error behind this error, if there is one.
+    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Error::Record(starloop_record::Error::Io(error)) => Some(error.kind()),
+            _ => None,
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Error::Record(error.into())
+    }
+}

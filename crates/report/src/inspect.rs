@@ -1,0 +1,171 @@
+//! Looking up attempts in a run directory: problem, answer, verdict and outcome.
+//!
+//! Files are read line by line, so that a run of a million attempts needs little memory.
+
+use crate::error::Result;
+use crate::outcomes::Outcomes;
+use crate::words::Purpose;
+use serde::Serialize;
+use starloop_record::types::{GradedAttempt, ProblemId, ProblemRecord};
+use starloop_record::{Outcome, RunDir};
+use std::collections::HashMap;
+
+/// Which attempts are wanted. Unset fields match everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The method's name in the config.
+    pub method: Option<String>,
+    /// The outer iteration.
+    pub iteration: Option<u32>,
+    /// The problem's whole id, or its last part.
+    pub problem: Option<String>,
+    /// What the attempt was made for.
+    pub purpose: Option<Purpose>,
+    /// The verdict's name.
+    pub verdict: Option<String>,
+    /// Whether the attempt is learned from.
+    pub selected: Option<Selected>,
+    /// The problem's class.
+    pub class: Option<String>,
+    /// A text within the completion; case matters.
+    pub text: Option<String>,
+}
+
+/// Whether an attempt is learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selected {
+    /// The model is trained on it.
+    Learned,
+    /// The answer is right, and selection decided against it.
+    Dropped,
+}
+
+/// An attempt or an answer of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InspectedAttempt {
+    /// The method's name in the config.
+    pub method: String,
+    /// The outer iteration; for the final evaluation, the one that made the model.
+    pub iteration: u32,
+    /// What it was made for.
+    pub purpose: Purpose,
+    /// What selection decided; `null` for an answer of an evaluation, and before selection.
+    pub outcome: Option<Outcome>,
+    /// The completion and its verdict.
+    #[serde(flatten)]
+    pub graded: GradedAttempt,
+}
+
+/// Passes every wanted attempt to `show`, with its problem if the run recorded it, in the order of methods, iterations and files.
+///
+/// # Errors
+/// A file of the run is damaged, or `show` fails.
+pub fn each(
+    run: &RunDir,
+    filter: &Filter,
+    mut show: impl FnMut(InspectedAttempt, Option<&ProblemRecord>) -> std::io::Result<()>,
+) -> Result<()> {
+    let mut show_wanted = |attempt: InspectedAttempt, problems: &HashMap<ProblemId, ProblemRecord>| {
+        let problem = problems.get(&attempt.graded.attempt.problem);
+        if filter.matches(&attempt) { show(attempt, problem) } else { Ok(()) }
+    };
+    for method in run.info()?.methods.into_iter().map(|method| method.name) {
+        if filter.method.as_ref().is_some_and(|wanted| *wanted != method) {
+            continue;
+        }
+        let inspected = |iteration, purpose, outcome, graded| {
+            let method = method.clone();
+            InspectedAttempt { method, iteration, purpose, outcome, graded }
+        };
+        for iteration in run.iterations(&method)?.into_iter().filter(|number| filter.iteration.is_none_or(|wanted| wanted == *number)) {
+            let place = run.iteration(&method, iteration);
+            let problems = place.problems()?;
+            let mut outcomes = Outcomes::read(&place, iteration, drop)?;
+            place.each_attempt(|graded| {
+                let (purpose, outcome) = (graded.attempt.mode.into(), outcomes.next(&graded.attempt));
+                Ok(show_wanted(inspected(iteration, purpose, outcome, graded), &problems)?)
+            })?;
+            place.each_evaluation(|graded| Ok(show_wanted(inspected(iteration, Purpose::Evaluation, None, graded), &problems)?))?;
+        }
+        let place = run.final_measurement(&method);
+        // The figures are written after the answers. Without them, the iteration that made the model is not known yet.
+        let Some(iteration) = place.metrics()?.map(|metrics| metrics.iteration) else { continue };
+        let problems = place.problems()?;
+        place.each_evaluation(|graded| Ok(show_wanted(inspected(iteration, Purpose::FinalEvaluation, None, graded), &problems)?))?;
+    }
+    Ok(())
+}
+
+impl Filter {
+    fn matches(&self, inspected: &InspectedAttempt) -> bool {
+        let GradedAttempt { attempt, verdict, .. } = &inspected.graded;
+        let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
+        let used = |wanted| match (wanted, inspected.outcome) {
+            (Selected::Learned, outcome) => outcome.is_some_and(Outcome::is_learned),
+            (Selected::Dropped, outcome) => verdict.is_correct() && outcome.is_some_and(|outcome| !outcome.is_learned()),
+        };
+        self.iteration.is_none_or(|wanted| wanted == inspected.iteration)
+            && self.problem.as_ref().is_none_or(|wanted| is_named(&attempt.problem, wanted))
+            && self.purpose.is_none_or(|wanted| wanted == inspected.purpose)
+            && is(&self.verdict, verdict.name())
+            && self.selected.is_none_or(used)
+            && is(&self.class, &attempt.class)
+            && self.text.as_ref().is_none_or(|text| attempt.completion.contains(text.as_str()))
+    }
+}
+
+/// Whether `wanted` is a problem's id or the last part of it.
+fn is_named(problem: &ProblemId, wanted: &str) -> bool {
+    problem.0 == wanted || problem.0.strip_suffix(wanted).is_some_and(|before| before.ends_with('/'))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::sample_run::{attempt, begin, hinted, write_evaluation, write_iteration, wrong};
+    use starloop_record::Approach;
+    use starloop_record::types::Verdict;
+
+    /// The completions that a filter lets through, with the answers of their problems.
+    fn found(run: &RunDir, filter: &Filter) -> Vec<(String, String, Option<Outcome>)> {
+        let mut found = Vec::new();
+        let show = |one: InspectedAttempt, problem: Option<&ProblemRecord>| {
+            found.push((one.graded.attempt.completion, problem.unwrap().answer.clone(), one.outcome));
+            Ok(())
+        };
+        each(run, filter, show).unwrap();
+        found
+    }
+
+    #[test]
+    fn attempts_are_found_by_their_outcome_and_name() {
+        let place = tempfile::tempdir().unwrap();
+        let run = begin(place.path(), &[("star", Approach::StarRationalized)]);
+        let attempts = [
+            (attempt("a", "one", Verdict::Correct), Outcome::Learned),
+            (attempt("b", "two", wrong("2")), Outcome::Wrong),
+            (hinted("b", "as the hint says", Verdict::Correct), Outcome::LeaksHint),
+        ];
+        write_iteration(&run, "star", 1, &attempts, &[]);
+        write_evaluation(&run, "star", 1, &[attempt("c", "three", Verdict::Correct)]);
+        let texts = |filter: Filter| found(&run, &filter).into_iter().map(|(text, ..)| text).collect::<Vec<_>>();
+        assert_eq!(texts(Filter::default()), ["one", "two", "as the hint says", "three"]);
+        assert_eq!(texts(Filter { selected: Some(Selected::Learned), ..Filter::default() }), ["one"]);
+        assert_eq!(texts(Filter { selected: Some(Selected::Dropped), ..Filter::default() }), ["as the hint says"]);
+        assert_eq!(texts(Filter { problem: Some("b".into()), ..Filter::default() }), ["two", "as the hint says"]);
+        assert_eq!(texts(Filter { purpose: Some(Purpose::Evaluation), ..Filter::default() }), ["three"]);
+        let all = found(&run, &Filter { text: Some("hint".into()), ..Filter::default() });
+        assert_eq!(all, [("as the hint says".to_owned(), "B".to_owned(), Some(Outcome::LeaksHint))]);
+    }
+
+    #[test]
+    fn before_selection_there_is_no_outcome() {
+        let place = tempfile::tempdir().unwrap();
+        let run = begin(place.path(), &[("star", Approach::Star)]);
+        let attempts = [(attempt("a", "one", Verdict::Correct), Outcome::Learned)];
+        write_iteration(&run, "star", 1, &attempts, &[]);
+        std::fs::remove_file(place.path().join("star/iter-001/outcomes.jsonl")).unwrap();
+        assert_eq!(found(&run, &Filter::default())[0].2, None);
+    }
+}

@@ -1,0 +1,146 @@
+//! The page's data without the attempts, as one JSON object.
+
+use super::collect::{Attempts, Steps};
+use super::names::Names;
+use crate::error::Result;
+use crate::report::{AttemptFigures, Finding, MethodReport, MethodSummary, Practice, Report, RunReport, StageCost, summary};
+use crate::words::loss_unit;
+use serde::Serialize;
+use starloop_record::RunDir;
+use starloop_record::info::{PaperFigure, RunStatus};
+use starloop_record::metrics::{IterationMetrics, LossPoint};
+use starloop_record::run_dir::FORMAT_VERSION;
+
+/// The page's data.
+#[derive(Serialize)]
+pub(super) struct Data<'a> {
+    starloop: &'static str,
+    format: u32,
+    runs: Vec<Run<'a>>,
+    findings: &'a [Finding],
+    warnings: Vec<&'a String>,
+    attempts: Index<'a>,
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    name: &'a str,
+    task: &'a str,
+    seed: u64,
+    finished: bool,
+    chance: f64,
+    config: String,
+    paper: Vec<Paper<'a>>,
+    paper_model: Option<&'a str>,
+    methods: Vec<Method<'a>>,
+}
+
+/// A row of the paper's table.
+#[derive(Serialize)]
+struct Paper<'a> {
+    title: &'static str,
+    #[serde(flatten)]
+    figure: &'a PaperFigure,
+}
+
+#[derive(Serialize)]
+struct Method<'a> {
+    name: &'a str,
+    label: &'a str,
+    bootstraps: bool,
+    loss_unit: Option<&'static str>,
+    summary: MethodSummary,
+    iterations: Vec<Iteration<'a>>,
+    #[serde(rename = "final")]
+    final_metrics: Option<&'a IterationMetrics>,
+    practice: Option<&'a Practice>,
+    /// Steps of the reference, those of the model, and the number of right rationales that have them.
+    steps: Vec<[u64; 3]>,
+}
+
+#[derive(Serialize)]
+struct Iteration<'a> {
+    metrics: &'a IterationMetrics,
+    seconds: Option<f64>,
+    stages: &'a [StageCost],
+    attempts: Option<&'a AttemptFigures>,
+    losses: Vec<LossPoint>,
+}
+
+/// How to read the packs of attempts.
+#[derive(Serialize)]
+struct Index<'a> {
+    shown: u64,
+    total: u64,
+    /// Whether the page holds only a part of the problems.
+    sampled: bool,
+    layout: Vec<[&'static str; 2]>,
+    names: Names,
+    methods: &'a [[usize; 2]],
+    classes: &'a [String],
+    texts: &'a [u64],
+    problems: &'a [u64],
+}
+
+pub(super) fn of<'a>(report: &'a Report, attempts: &'a Attempts, sampled: bool, warnings: &'a [String]) -> Result<Data<'a>> {
+    let [texts, problems] = attempts.firsts();
+    let mut steps = attempts.steps.iter();
+    let runs = report.runs.iter().map(|found| run(found, &mut steps)).collect::<Result<_>>()?;
+    let attempts = Index {
+        shown: attempts.shown,
+        total: attempts.total,
+        sampled,
+        layout: attempts.layout(),
+        names: Names::all(),
+        methods: &attempts.methods,
+        classes: &attempts.classes,
+        texts,
+        problems,
+    };
+    Ok(Data {
+        starloop: env!("CARGO_PKG_VERSION"),
+        format: FORMAT_VERSION,
+        runs,
+        findings: &report.findings,
+        warnings: report.warnings.iter().chain(warnings).collect(),
+        attempts,
+    })
+}
+
+/// Takes the steps of its methods from `steps`.
+fn run<'a>(run: &'a RunReport, steps: &mut dyn Iterator<Item = &Steps>) -> Result<Run<'a>> {
+    let directory = RunDir::open_read_only(&run.path)?;
+    let paper = run.info.task.paper.iter().map(|figure| Paper { title: figure.approach.title(), figure });
+    Ok(Run {
+        name: &run.name,
+        task: &run.info.task.label,
+        seed: run.info.seed,
+        finished: run.info.status == RunStatus::Finished,
+        chance: run.info.task.chance,
+        config: directory.config()?.to_string(),
+        paper: paper.collect(),
+        paper_model: run.paper_model(),
+        methods: run.methods.iter().zip(steps).map(|(found, steps)| method(run, &directory, found, steps)).collect::<Result<_>>()?,
+    })
+}
+
+fn method<'a>(run: &RunReport, directory: &RunDir, method: &'a MethodReport, steps: &Steps) -> Result<Method<'a>> {
+    let mut iterations = Vec::with_capacity(method.iterations.len());
+    for iteration in &method.iterations {
+        let metrics = &iteration.metrics;
+        let losses = directory.iteration(&method.info.name, metrics.iteration).losses()?.unwrap_or_default();
+        let (seconds, stages, attempts) = (iteration.seconds, iteration.stages.as_slice(), iteration.attempts.as_ref());
+        iterations.push(Iteration { metrics, seconds, stages, attempts, losses });
+    }
+    Ok(Method {
+        name: &method.info.name,
+        label: &method.info.label,
+        bootstraps: method.info.approach.bootstraps(),
+        loss_unit: loss_unit(method.info.approach),
+        summary: summary(run, method),
+        iterations,
+        final_metrics: method.final_metrics.as_ref(),
+        practice: method.practice.as_ref(),
+        steps: steps.iter().map(|(&[known, written], &rationales)| [known, written, rationales]).collect(),
+    })
+}

@@ -1,0 +1,244 @@
+//! Tables for the terminal.
+
+use super::{MethodReport, MethodSummary, Report, ResultRow, RunReport, TrainUse, summary};
+use crate::format::{self, duration, percent, range, thousands};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use starloop_record::info::PaperFigure;
+
+/// One table per run: a column per method, so that many classes still fit a terminal. Costs are totals over the iterations.
+pub(super) fn summaries(report: &Report) -> String {
+    let several = report.runs.len() > 1;
+    let tables = report.runs.iter().map(|run| {
+        let name = if several { format!("{}\n", run.name) } else { String::new() };
+        format!("{name}{}", run_summary(run))
+    });
+    tables.collect::<Vec<_>>().join("\n\n")
+}
+
+fn run_summary(run: &RunReport) -> String {
+    let methods: Vec<(MethodSummary, &MethodReport)> = run.methods.iter().map(|method| (summary(run, method), method)).collect();
+    let header = methods.iter().map(|(summary, _)| format!("{}\n{}", two_lines(&summary.label), summary.method));
+    let mut table = table(std::iter::once(String::new()).chain(header).collect(), 1);
+    let mut row = |label: &str, cell: &dyn Fn(&MethodSummary, &MethodReport) -> String| {
+        table.add_row(std::iter::once(label.to_owned()).chain(methods.iter().map(|(summary, method)| cell(summary, method))));
+    };
+    row("accuracy, %", &|summary, _| optional_percent(summary.accuracy));
+    row("  95% interval", &|summary, _| summary.interval.map_or_else(none, range));
+    let paper_label = run.paper_model().map(|model| format!("  paper ({model})"));
+    if let Some(label) = &paper_label {
+        row(label, &|summary, _| summary.paper.as_ref().map_or_else(none, |paper| format!("{:.1}", paper.percent)));
+    }
+    for class in classes(run) {
+        row(&format!("{class}, %"), &|summary, _| class_percent(&summary.by_class.0, class));
+    }
+    row("split", &|summary, _| summary.split.name().to_owned());
+    row("after iteration", &|summary, method| match method.final_metrics {
+        Some(_) if method.info.approach.bootstraps() => format!("{} (the best)", summary.iteration),
+        _ => summary.iteration.to_string(),
+    });
+    row("problems learned, %", &|summary, _| summary.train_used.map_or_else(none, train_used));
+    if let Some(label) = &paper_label
+        && methods.iter().any(|(summary, _)| summary.paper.as_ref().is_some_and(|paper| paper.train_used.is_some()))
+    {
+        row(label, &|summary, _| paper_train_used(summary.paper.as_ref()));
+    }
+    row("problems attempted", &|summary, _| count(summary.problems));
+    row("tokens sampled", &|summary, _| tokens(summary.sampled_tokens));
+    row("tokens trained", &|summary, _| tokens(summary.trained_tokens));
+    row("time", &|summary, _| time(summary.seconds));
+    let mut papers: Vec<String> = Vec::new();
+    for paper in methods.iter().filter_map(|(summary, _)| summary.paper.as_ref()) {
+        let words = format!("{} {:.1} ({})", paper.approach.title(), paper.percent, paper.setting);
+        if !papers.contains(&words) {
+            papers.push(words);
+        }
+    }
+    if papers.is_empty() { trim(&table) } else { format!("{}\n\nThe paper: {}.", trim(&table), papers.join("; ")) }
+}
+
+/// One table per run: the paper's rows, each with the methods of the same approach, then the other methods.
+pub(super) fn beside_the_paper(report: &Report) -> String {
+    let tables = report.runs.iter().map(|run| {
+        let name = if report.runs.len() > 1 { format!("{}\n", run.name) } else { String::new() };
+        let model =
+            run.paper_model().map_or_else(String::new, |model| format!("The paper's model is {model} unless a row names another. "));
+        let measured = run.methods.iter().map(|method| {
+            let shown = method.shown();
+            format!("{} {} problems", thousands(shown.accuracy.total), shown.split.name())
+        });
+        // The same for all methods, unless a config says otherwise.
+        let measured = measured.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" or ");
+        format!("{name}{}\n\n{model}Measured on {measured}.", trim(&paper_table(run)))
+    });
+    tables.collect::<Vec<_>>().join("\n\n")
+}
+
+fn paper_table(run: &RunReport) -> Table {
+    let header = ["", "paper, %", "measured, %", "95%\ninterval", "learned, %\npaper", "learned, %\nmeasured"];
+    let mut table = table(header.map(str::to_owned).into(), 1);
+    let figures = &run.info.task.paper;
+    for figure in figures {
+        let same = |method: &&MethodReport| method.info.approach == figure.approach && run.paper_model() == Some(&figure.model);
+        let mut methods: Vec<Option<&MethodReport>> = run.methods.iter().filter(same).map(Some).collect();
+        if methods.is_empty() {
+            methods.push(None);
+        }
+        for method in methods {
+            table.add_row(beside(run, Some(figure), method));
+        }
+    }
+    for method in run.methods.iter().filter(|method| figures.iter().all(|figure| figure.approach != method.info.approach)) {
+        table.add_row(beside(run, None, Some(method)));
+    }
+    table
+}
+
+fn beside(run: &RunReport, figure: Option<&PaperFigure>, method: Option<&MethodReport>) -> [String; 6] {
+    let measured = method.map(|method| summary(run, method));
+    let label = match (method, figure) {
+        (Some(method), _) => format!("{} ({})", method.info.label, method.info.name),
+        (None, Some(figure)) if run.paper_model() != Some(&figure.model) => format!("{}, {}", figure.approach.title(), figure.model),
+        (None, Some(figure)) => figure.approach.title().to_owned(),
+        (None, None) => String::new(),
+    };
+    [
+        label,
+        figure.map_or_else(none, |figure| format!("{:.1}", figure.percent)),
+        optional_percent(measured.as_ref().and_then(|summary| summary.accuracy)),
+        measured.as_ref().and_then(|summary| summary.interval).map_or_else(none, range),
+        paper_train_used(figure),
+        measured.and_then(|summary| summary.train_used).map_or_else(none, train_used),
+    ]
+}
+
+/// `86.7 (78.2 + 8.5)`: the share without hint and the share by rationalization, if there is one.
+fn train_used(used: TrainUse) -> String {
+    let parts = format!(" ({} + {})", percent(used.generated), percent(used.rationalized));
+    format!("{}{}", percent(used.share), if used.rationalized > 0.0 { parts } else { String::new() })
+}
+
+fn paper_train_used(figure: Option<&PaperFigure>) -> String {
+    figure.and_then(|figure| figure.train_used).map_or_else(none, |[generated, rationalized]| {
+        let [share, generated, rationalized] = [generated + rationalized, generated, rationalized].map(|percent| percent / 100.0);
+        train_used(TrainUse { share, generated, rationalized })
+    })
+}
+
+/// Two tables per method that trained, a row per iteration: what came out, and what went in.
+pub(super) fn iterations(report: &Report) -> String {
+    let rows = report.results();
+    let trained = report.methods().filter(|(_, method)| method.iterations.iter().any(|it| it.metrics.training.is_some()));
+    let tables = trained.map(|(run, method)| {
+        let of_method: Vec<&ResultRow> = rows.iter().filter(|row| row.run == run.name && row.method == method.info.name).collect();
+        let run = if report.runs.len() > 1 { format!("{}, ", run.name) } else { String::new() };
+        let (accuracy, work) = (accuracy_table(method, &of_method), work_table(method, &of_method));
+        format!("{run}{} ({})\n{}\n\n{}", method.info.name, method.info.label, trim(&accuracy), trim(&work))
+    });
+    tables.collect::<Vec<_>>().join("\n\n")
+}
+
+fn accuracy_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
+    let classes = method.classes();
+    let mut header = vec!["iteration".to_owned(), "accuracy, %".into(), "95%\ninterval".into()];
+    header.extend(classes.iter().map(|class| two_lines(class)));
+    let mut table = table(header, 0);
+    for row in rows {
+        let mut cells = vec![row.iteration.to_string(), optional_percent(row.accuracy), row.interval.map_or_else(none, range)];
+        cells.extend(classes.iter().map(|class| class_percent(&row.by_class.0, class)));
+        table.add_row(cells);
+    }
+    table
+}
+
+fn work_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
+    let bootstraps = method.info.approach.bootstraps();
+    let mut header = vec!["iteration"];
+    if bootstraps {
+        header.extend([
+            "problems",
+            "right,\nno hint",
+            "right,\nwith hint",
+            "learned",
+            "faithful %,\nno hint",
+            "faithful %,\nwith hint",
+            "tokens\nsampled",
+        ]);
+    }
+    header.extend(["steps", "tokens\ntrained", "loss", "time"]);
+    let mut table = table(header.into_iter().map(Into::into).collect(), 0);
+    for (row, iteration) in rows.iter().zip(&method.iterations) {
+        let metrics = &iteration.metrics;
+        let mut cells = vec![row.iteration.to_string()];
+        if bootstraps {
+            cells.extend([row.problems, metrics.unhinted.correct, metrics.hinted.correct, row.kept].map(count));
+            cells.extend([row.faithful_unhinted, row.faithful_hinted].map(optional_percent));
+            cells.push(tokens(row.sampled_tokens));
+        }
+        cells.push(count(row.steps.unwrap_or(0)));
+        cells.push(tokens(row.trained_tokens));
+        cells.push(row.loss.map_or_else(none, |loss| format!("{loss:.4}")));
+        cells.push(time(row.seconds));
+        table.add_row(cells);
+    }
+    table
+}
+
+/// A table with a rule under its header. The first `left` columns are aligned to the left, the others to the right.
+pub(super) fn table(header: Vec<String>, left: usize) -> Table {
+    let mut table = Table::new();
+    // No cell is wrapped: a wide table can be scrolled, but a number that is broken in two cannot be read.
+    let rule = LineStyle::none().fill('─').junction('─');
+    table.load_style(TableStyle::new().header_separator(rule));
+    table.set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((u16::from(place > 0), 0));
+        if place >= left {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// The table without blanks at the ends of its lines.
+pub(super) fn trim(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn classes(run: &RunReport) -> Vec<&str> {
+    let mut classes = Vec::new();
+    for class in run.methods.iter().flat_map(MethodReport::classes) {
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    classes
+}
+
+/// Broken at its first blank, so that columns stay narrow.
+fn two_lines(text: &str) -> String {
+    text.replacen(' ', "\n", 1)
+}
+
+fn class_percent(by_class: &[(String, f64)], class: &str) -> String {
+    optional_percent(by_class.iter().find(|(name, _)| name == class).map(|(_, share)| *share))
+}
+
+fn optional_percent(share: Option<f64>) -> String {
+    share.map_or_else(none, percent)
+}
+
+fn count(number: u64) -> String {
+    if number == 0 { none() } else { thousands(number) }
+}
+
+fn tokens(number: u64) -> String {
+    if number == 0 { none() } else { format::count(number as f64) }
+}
+
+fn none() -> String {
+    "-".into()
+}
+
+fn time(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "?".into(), duration)
+}
