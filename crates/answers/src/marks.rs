@@ -32,23 +32,19 @@ const MOST: usize = 8;
 
 const TAGS: [&str; 5] = ["answer", "final_answer", "final-answer", "finalanswer", "ans"];
 
-/// The lines behind `####`, in order. More hashes than four and emphasis around them make no difference.
+/// The lines behind `####`, in order. More hashes than four and emphasis around them make no difference. Of several marks on a line, the last
+/// one counts.
 pub(crate) fn hashes(text: &str) -> Vec<Marked> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    while let Some(next) = text[at..].find("####") {
-        let start = at + next;
-        let content = start + text[start..].bytes().take_while(|&byte| byte == b'#').count();
-        let end = text[content..].find('\n').map_or(text.len(), |length| content + length);
-        let before = text[..start].chars().next_back();
-        let is_marked = before.is_none_or(|c| c.is_whitespace() || matches!(c, '*' | '>' | '_' | '`' | '.'));
-        if is_marked {
-            // A second mark on the same line is the one that counts.
-            let second = text[content..end].find("####").map(|length| content + length);
-            if second.is_none() {
-                found.push(Marked { content: content..end, is_closed: end < text.len() });
+    let (mut found, mut line_start) = (Vec::new(), 0);
+    for line in text.split_inclusive('\n') {
+        let bare = line.strip_suffix('\n').unwrap_or(line);
+        if let Some(at) = bare.rfind("####") {
+            let before = bare[..at].trim_end_matches('#').chars().next_back();
+            if before.is_none_or(|c| c.is_whitespace() || matches!(c, '*' | '>' | '_' | '`' | '.')) {
+                found.push(Marked { content: line_start + at + 4..line_start + bare.len(), is_closed: line.ends_with('\n') });
             }
         }
-        at = content;
+        line_start += line.len();
     }
     found
 }

@@ -48,7 +48,7 @@ const SUPPOSITIONS: [&str; 14] = ["if", "whether", "unless", "suppose", "supposi
 /// The phrases of a text, in order. `nouns` are more names of an answer, such as `correct option`.
 pub(crate) fn phrases(text: &str, nouns: &[&str]) -> Vec<Phrase> {
     let mut found: Vec<Phrase> = Vec::new();
-    let mut before = ' ';
+    let mut before = '\n';
     for (at, c) in text.char_indices() {
         let is_new = found.last().is_none_or(|last| at >= last.end);
         if is_new && let Some((length, is_bounded)) = noun(&text[at..], c, before, nouns) {
@@ -59,10 +59,16 @@ pub(crate) fn phrases(text: &str, nouns: &[&str]) -> Vec<Phrase> {
     found
 }
 
+/// `A:` at the beginning of a line, with which prompts of questions and answers begin an answer.
+const SHORT: &str = "A:";
+
 /// The length of a noun that begins here, and whether it is of a script with words.
 fn noun(text: &str, first: char, before: char, nouns: &[&str]) -> Option<(usize, bool)> {
     if first.is_ascii() && !first.is_ascii_alphabetic() {
         return None;
+    }
+    if before == '\n' && nouns.is_empty() && text.starts_with(SHORT) {
+        return Some((1, true));
     }
     if !first.is_ascii() && let Some(noun) = BOUNDLESS_NOUNS.iter().find(|noun| text.starts_with(**noun)) {
         return Some((noun.len(), false));
@@ -118,9 +124,10 @@ fn after_noun(text: &str, noun_end: usize) -> Option<(usize, Form)> {
     if cursor.is_heading(noun_end) {
         return Some((cursor.at, Form::Colon));
     }
-    for _ in 0..12 {
+    for count in 0..12 {
         cursor.skip_markup();
-        if let Some(end) = cursor.colon() {
+        // `answers totaling 18 + 14 = 32` is an equation.
+        if let Some(end) = cursor.colon().filter(|_| count < 6 && (count == 0 || !cursor.rest().starts_with('='))) {
             return Some((end, Form::Colon));
         }
         if cursor.parenthesis() {
@@ -135,7 +142,7 @@ fn after_noun(text: &str, noun_end: usize) -> Option<(usize, Form)> {
             let form = if cursor.is_negated() { Form::Negated } else { Form::Copula };
             return Some((cursor.colon().filter(|_| !cursor.is_pause()).unwrap_or(cursor.at), form));
         }
-        if is_one_of(word, &["might", "could", "may", "can", "cannot", "can't", "that", "which", "and", "or"]) {
+        if is_one_of(word, &["might", "could", "may", "can", "cannot", "can't", "that", "which", "and", "or", "as"]) {
             return None;
         }
     }

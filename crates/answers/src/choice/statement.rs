@@ -80,17 +80,18 @@ impl Names<'_> {
     /// Whether a name is what the clause from `start` to `end` states.
     fn is_stated(&self, name: &Name, start: usize, end: usize, reach: Reach) -> bool {
         let gap = &self.text[start..name.start];
-        if self.is_negated(name.start, start) || !self.is_letter(name) {
+        if !self.is_letter(name) {
             return false;
         }
         let is_adjacent = words(gap).count() <= 10 && words(gap).all(|word| is_one_of(word, &FILLERS) || is_boundless_filler(word));
-        match (reach, name.kind) {
+        let is_reached = match (reach, name.kind) {
             (Reach::Sentence, NameKind::Plain) => is_adjacent,
             (Reach::Sentence, _) => true,
             (Reach::Adjacent, NameKind::Text) => is_adjacent && self.ends_clause(name.end, end),
             (Reach::Adjacent, _) => is_adjacent,
             (Reach::AdjacentLetter, kind) => is_adjacent && kind != NameKind::Text,
-        }
+        };
+        is_reached && !self.is_negated(name.start, start)
     }
 
     /// Whether `not` or the like stands before a place, in the same clause.

@@ -435,7 +435,7 @@ impl<'a> Grammar<'a> {
                 self.at += 2 + usize::from(is_open);
                 self.at += usize::from(is_open && matches!(self.kind(self.at), Some(Kind::Close(_))));
             }
-            Kind::Currency if !self.starts_operand(first + 1) => self.at += 1,
+            Kind::Currency if !matches!(self.kind(first + 1), Some(Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Fraction | Kind::Dash)) => self.at += 1,
             Kind::Dash if self.is_glued(first) && self.is_glued(first + 1) && self.is_unit_word(first + 1) => self.at += 2,
             Kind::Word if self.is_unit_word(first) => self.unit_word(),
             Kind::Fraction if self.is_unit_fraction(first) => {
