@@ -23,7 +23,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "number" => write(&mut out, &find::number(&text, &Mark::ALL, Ending::Complete), ToString::to_string)?,
             _ => {
                 let outcome = choice::find(&text, &choices, choice::Style::Letters, &Mark::ALL, Ending::Complete);
-                write(&mut out, &outcome, |named| named.choice(choice::Preference::Letter).and_then(choice::letter).map_or(String::new(), String::from))?;
+                write(&mut out, &outcome, |named| {
+                    named.choice(choice::Preference::Letter).and_then(choice::letter).map_or(String::new(), String::from)
+                })?;
             }
         }
     }

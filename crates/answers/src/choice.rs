@@ -18,6 +18,7 @@ mod statement;
 
 use crate::completion::own;
 use crate::marks::{Mark, Marked, boxes, hashes, tags};
+use crate::number::is_listed;
 use crate::reading::{Ending, Found, Outcome, Place, Reading};
 use conclusions::{Source, conclusions, identification};
 use names::{Name, NameKind, Names, words};
@@ -144,7 +145,8 @@ pub fn known<S: AsRef<str>>(answer: &str, choices: &[S]) -> Option<usize> {
     let bare = answer.trim_matches(|c: char| !c.is_alphanumeric());
     let mut letters = bare.chars();
     let letter = letters.next().filter(|_| letters.next().is_none()).and_then(|letter| names::index(letter, choices.len()));
-    let same = |is_same: &dyn Fn(&str) -> bool| (0..choices.len()).filter(|&choice| is_same(choices[choice].as_ref().trim())).collect::<Vec<_>>();
+    let same =
+        |is_same: &dyn Fn(&str) -> bool| (0..choices.len()).filter(|&choice| is_same(choices[choice].as_ref().trim())).collect::<Vec<_>>();
     let exact = same(&|choice| choice == answer);
     let texts = if exact.is_empty() { same(&|choice| names::fold(choice) == names::fold(answer)) } else { exact };
     match (letter, texts.as_slice()) {
@@ -165,6 +167,10 @@ fn outcome(reading: Reading, statement: Statement) -> Outcome<Named> {
     let place = Place { reading, span };
     if is_undecided { Outcome::Unparsed(Some(place)) } else { Outcome::Found(Found { answer: Named { letter, text }, place }) }
 }
+
+/// Words that may stand beside an answer that is alone on its line.
+const ALONE_FILLERS: &str = "option choice answer letter the a an text mathrm textbf mathbf boxed mathbb obviously definitely clearly surely \
+    certainly probably ok";
 
 /// What a mark holds.
 enum Marking {
@@ -215,7 +221,11 @@ impl Search<'_, '_> {
 
     fn weaker(&self) -> Option<(Reading, Statement)> {
         let identified = || identification(self.names).map(|(_, statement)| (Reading::Conclusion, statement));
-        let last_line = || self.alone(self.last_line()?).map(|statement| (Reading::LastLine, statement));
+        let last_line = || {
+            let line = self.last_line()?;
+            let sentence = self.last_sentence(line.clone());
+            self.alone(line).or_else(|| self.alone(sentence)).map(|statement| (Reading::LastLine, statement))
+        };
         identified().or_else(last_line).or_else(|| self.last_letter()).or_else(|| self.last_line_names())
     }
 
@@ -224,23 +234,34 @@ impl Search<'_, '_> {
         let text = self.names.text;
         let start = text.len() - text.trim_start().len();
         let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
-        if end == text.trim_end().len() && self.is_complete && !self.names.within(start, end).first().is_some_and(|name| name.kind == NameKind::Bracketed) {
+        if end == text.trim_end().len()
+            && self.is_complete
+            && !self.names.within(start, end).first().is_some_and(|name| name.kind == NameKind::Bracketed)
+        {
             return None;
         }
         let statement = self.alone(start..end).filter(|statement| statement.letter.is_some())?;
         let is_list = statement.text.is_some()
-            && self.names.within(end, text.len()).iter().any(|name| name.is_set_off() && text[..name.start].trim_end_matches(['(', ' ', '*', '-']).ends_with('\n'));
+            && self
+                .names
+                .within(end, text.len())
+                .iter()
+                .any(|name| name.is_set_off() && text[..name.start].trim_end_matches(['(', ' ', '*', '-']).ends_with('\n'));
         (!is_list).then_some((Reading::FirstLine, statement))
     }
 
     /// What a stretch names that holds nothing but one letter, one text or both.
     fn alone(&self, range: Range<usize>) -> Option<Statement> {
-        let names = self.names.within(range.start, range.end);
+        let names: Vec<Name> =
+            self.names.within(range.start, range.end).iter().copied().filter(|name| self.names.is_letter(name)).take(3).collect();
         let (first, last) = (names.first()?, names.last()?);
         let is_one = names.len() == 1 || (names.len() == 2 && first.is_letter() != last.is_letter());
-        let pieces = [&self.names.text[range.start..first.start], &self.names.text[first.end..last.start.max(first.end)], &self.names.text[last.end..range.end]];
-        let is_filler = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "option" | "choice" | "answer" | "the" | "a" | "an" | "text" | "mathrm" | "textbf" | "mathbf" | "boxed" | "mathbb" | "x");
-        let is_bare = pieces.iter().all(|piece| words(piece).all(is_filler));
+        let pieces = [
+            &self.names.text[range.start..first.start],
+            &self.names.text[first.end..last.start.max(first.end)],
+            &self.names.text[last.end..range.end],
+        ];
+        let is_bare = pieces.iter().all(|piece| words(piece).all(|word| is_listed(word, ALONE_FILLERS)));
         let is_question = self.names.text[last.end..range.end].contains('?');
         let of = |is_letter: bool| names.iter().find(|name| name.is_letter() == is_letter).map(|name| name.choice);
         (is_one && is_bare && !is_question).then(|| Statement {
@@ -258,19 +279,30 @@ impl Search<'_, '_> {
         (start < text.len()).then_some(start..text.len())
     }
 
+    /// The last sentence of a line.
+    fn last_sentence(&self, line: Range<usize>) -> Range<usize> {
+        let text = &self.names.text[line.clone()];
+        let start = [". ", "? ", "! "].iter().filter_map(|stop| text.trim_end().rfind(stop).map(|at| at + stop.len())).max();
+        line.start + start.unwrap_or(0)..line.end
+    }
+
     /// The last letter that is set off and not denied.
     fn last_letter(&self) -> Option<(Reading, Statement)> {
         let names = self.names;
         let is_meant = |name: &&Name| name.is_set_off() && !self.is_denied(name);
-        let last = names.names.iter().rfind(is_meant)?;
+        let last = names.all.iter().rfind(is_meant)?;
         // `(a) or (c)`: the one before it is an alternative.
-        let before = names.names.iter().rfind(|name| name.start < last.start && name.kind != NameKind::Plain);
+        let before = names.all.iter().rfind(|name| name.start < last.start && name.kind != NameKind::Plain);
         let is_undecided = before.is_some_and(|before| {
             let gap = &names.folded[before.end..last.start];
             before.choice != last.choice && gap.len() < 40 && words(gap).next() == Some("or") && words(gap).count() <= 3
         });
         let paired = names.statement(last.start, names.text.len(), Reach::Sentence).and_then(|statement| statement.text);
-        let text = paired.or_else(|| before.filter(|before| before.kind == NameKind::Text && is_beside(&names.text[before.end..last.start])).map(|before| before.choice));
+        let text = paired.or_else(|| {
+            before
+                .filter(|before| before.kind == NameKind::Text && is_beside(&names.text[before.end..last.start]))
+                .map(|before| before.choice)
+        });
         let statement = Statement { letter: Some(last.choice), text, is_undecided, is_closed: false, span: last.start..last.end };
         Some((Reading::LastLetter, statement))
     }
@@ -295,7 +327,8 @@ impl Search<'_, '_> {
         let first = texts.next()?;
         let is_question = self.names.text[line].ends_with(['?', '？']);
         let is_only = texts.all(|name| name.choice == first.choice) && !is_question;
-        let statement = Statement { letter: None, text: Some(first.choice), is_undecided: false, is_closed: false, span: first.start..first.end };
+        let statement =
+            Statement { letter: None, text: Some(first.choice), is_undecided: false, is_closed: false, span: first.start..first.end };
         is_only.then_some((Reading::LastLineNames, statement))
     }
 }

@@ -33,8 +33,31 @@ const ROLES: [&str; 9] = ["human", "user", "instruction", "usuario", "usuário",
 
 /// Words that begin a new problem, before a colon.
 const QUESTIONS: [&str; 25] = [
-    "question", "q", "problem", "frage", "aufgabe", "pregunta", "pergunta", "problema", "domanda", "exercice", "problème", "вопрос", "задача", "问题",
-    "問題", "题目", "質問", "질문", "문제", "प्रश्न", "سؤال", "السؤال", "soru", "vraag", "new question",
+    "question",
+    "q",
+    "problem",
+    "frage",
+    "aufgabe",
+    "pregunta",
+    "pergunta",
+    "problema",
+    "domanda",
+    "exercice",
+    "problème",
+    "вопрос",
+    "задача",
+    "问题",
+    "問題",
+    "题目",
+    "質問",
+    "질문",
+    "문제",
+    "प्रश्न",
+    "سؤال",
+    "السؤال",
+    "soru",
+    "vraag",
+    "new question",
 ];
 
 /// The model's own text; `None` if it ends inside a thought.
@@ -76,7 +99,8 @@ fn start(text: &str) -> usize {
 fn marker(text: &str) -> Option<usize> {
     let special = |open: &str, close: &str| {
         let inside = text.strip_prefix(open)?;
-        let length: usize = inside.chars().take(48).take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ' ' | '-' | '▁')).map(char::len_utf8).sum();
+        let length: usize =
+            inside.chars().take(48).take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ' ' | '-' | '▁')).map(char::len_utf8).sum();
         (length > 0 && inside[length..].starts_with(close)).then_some(open.len() + length + close.len())
     };
     special("<|", "|>").or_else(|| special("<｜", "｜>")).or_else(|| TURNS.iter().find(|turn| begins(text, turn)).map(|turn| turn.len()))
@@ -88,7 +112,11 @@ fn begins(text: &str, with: &str) -> bool {
 }
 
 fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
-    text.bytes().zip(0..).filter(|&(byte, _)| byte == wanted.as_bytes()[0]).map(|(_, at)| at).find(|&at| begins(text.get(at..).unwrap_or(""), wanted))
+    text.bytes()
+        .zip(0..)
+        .filter(|&(byte, _)| byte == wanted.as_bytes()[0])
+        .map(|(_, at)| at)
+        .find(|&at| begins(text.get(at..).unwrap_or(""), wanted))
 }
 
 struct Scan<'a> {
@@ -138,7 +166,8 @@ impl Scan<'_> {
 fn begins_other_turn(line: &str) -> bool {
     let bare = line.trim_start_matches(['#', '*', '_', '>', ' ', '\t']);
     let is_heading = line.starts_with("##");
-    let name_after = |names: &[&str]| names.iter().filter_map(|name| after_name(bare, name)).max_by_key(|rest| std::cmp::Reverse(rest.len()));
+    let name_after =
+        |names: &[&str]| names.iter().filter_map(|name| after_name(bare, name)).max_by_key(|rest| std::cmp::Reverse(rest.len()));
     let ends_name = |rest: &str| {
         let rest = rest.trim_start_matches(['*', '_', ' ']);
         rest.starts_with([':', '：']) || (is_heading && rest.trim_start().is_empty()) || (is_heading && rest.starts_with('\n'))
@@ -153,5 +182,5 @@ fn begins_other_turn(line: &str) -> bool {
 fn after_name<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let mut rest = text.chars();
     let is_same = name.chars().all(|wanted| rest.next().is_some_and(|c| c == wanted || c.to_lowercase().eq(std::iter::once(wanted))));
-    is_same.then(|| rest.as_str())
+    is_same.then_some(rest.as_str())
 }

@@ -154,7 +154,8 @@ impl Search<'_, '_> {
         let mut weaker = None;
         for (at, line) in lines.iter().enumerate() {
             let is_last = at + 1 == lines.len();
-            let content = if self.is_blank(line.content.clone()) && is_last { self.next_line(line.content.end) } else { line.content.clone() };
+            let content =
+                if self.is_blank(line.content.clone()) && is_last { self.next_line(line.content.end) } else { line.content.clone() };
             let is_closed = line.is_closed && (content == line.content || self.numbers.text[content.end..].starts_with('\n'));
             let is_end = self.is_blank(content.end..self.numbers.text.len());
             if !is_closed && !self.is_complete {
@@ -264,7 +265,11 @@ impl Search<'_, '_> {
         let item = numbers.items.get(first)?;
         let index = self.end_of_equation(first, end);
         let words_after = numbers.tokens[numbers.items[index].next..=last.max(numbers.items[index].next - 1)].len();
-        if !self.is_direct(start, item, 0) || index + 1 != numbers.items.len() && numbers.link(index) == Link::None || words_after > 4 || item.first - first_token > 4 {
+        if !self.is_direct(start, item, 0)
+            || index + 1 != numbers.items.len() && numbers.link(index) == Link::None
+            || words_after > 4
+            || item.first - first_token > 4
+        {
             return None;
         }
         match self.side(first, end) {
@@ -281,6 +286,9 @@ impl Search<'_, '_> {
         if last > 0 && (numbers.link(last - 1) == Link::Alternatives || numbers.is_compound(last - 1)) {
             return Some(Read::Unreadable(Reading::LastNumber, span));
         }
+        if self.is_denied(last) {
+            return Some(Read::Unreadable(Reading::LastNumber, span));
+        }
         let mut first = last;
         while first > 0 && matches!(numbers.link(first - 1), Link::Equation | Link::Approximation) {
             first -= 1;
@@ -289,6 +297,12 @@ impl Search<'_, '_> {
             Content::Item(index) => Read::Item(Reading::LastNumber, index),
             _ => Read::Unreadable(Reading::LastNumber, span),
         })
+    }
+
+    /// `it is not 72`
+    fn is_denied(&self, index: usize) -> bool {
+        let before = self.numbers.items[index].first.checked_sub(1).and_then(|token| self.numbers.word(token));
+        before.is_some_and(|word| is_one_of(word, &["not", "never", "nicht", "pas", "не"]))
     }
 
     /// The last item of the equation that starts with an item.
@@ -307,7 +321,8 @@ impl Search<'_, '_> {
     fn side_of_equation(&self, first: usize, limit: usize) -> usize {
         let end = self.end_of_equation(first, limit);
         let numbers = self.numbers;
-        let exact_end = (first..end).find(|&index| numbers.link(index) == Link::Approximation && numbers.items[index].value.is_some()).unwrap_or(end);
+        let exact_end =
+            (first..end).find(|&index| numbers.link(index) == Link::Approximation && numbers.items[index].value.is_some()).unwrap_or(end);
         if numbers.items[exact_end].value.is_none() && numbers.items[first].value.is_some() { first } else { exact_end }
     }
 
@@ -328,12 +343,22 @@ impl Search<'_, '_> {
         let between = self.numbers.tokens.get(first..item.first).unwrap_or_default();
         let mut free = free_words;
         let is_passed_over = |(at, kind): (usize, Kind)| match kind {
-            Kind::Word if self.numbers.word(first + at).is_some_and(|word| is_filler(word) || is_one_of(word, &["a", "x", "me", "y"])) => true,
+            Kind::Word if self.numbers.word(first + at).is_some_and(|word| is_filler(word) || is_one_of(word, &["a", "x", "me", "y"])) => {
+                true
+            }
             Kind::Word if free > 0 => {
                 free -= 1;
                 true
             }
-            Kind::Colon | Kind::Equals | Kind::Approximately | Kind::Currency | Kind::Open(_) | Kind::Line | Kind::Hash | Kind::Comma | Kind::Dash => true,
+            Kind::Colon
+            | Kind::Equals
+            | Kind::Approximately
+            | Kind::Currency
+            | Kind::Open(_)
+            | Kind::Line
+            | Kind::Hash
+            | Kind::Comma
+            | Kind::Dash => true,
             _ => false,
         };
         let is_short = between.len() <= 24;

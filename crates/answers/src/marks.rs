@@ -51,7 +51,8 @@ pub(crate) fn hashes(text: &str) -> Vec<Marked> {
 
 /// The contents of the last boxes, last one first.
 pub(crate) fn boxes(text: &str) -> Vec<Marked> {
-    let starts = ["\\boxed", "\\fbox", "\\framebox"].iter().flat_map(|name| text.rmatch_indices(name).take(MOST).map(|(at, name)| at + name.len()));
+    let starts =
+        ["\\boxed", "\\fbox", "\\framebox"].iter().flat_map(|name| text.rmatch_indices(name).take(MOST).map(|(at, name)| at + name.len()));
     let mut starts: Vec<usize> = starts.collect();
     starts.sort_unstable_by(|one, other| other.cmp(one));
     starts.iter().take(MOST).map(|&start| boxed(text, start)).collect()
@@ -111,5 +112,7 @@ fn opening(text: &str, at: usize) -> Option<usize> {
 }
 
 fn is_closing(text: &str) -> bool {
-    TAGS.iter().any(|name| text.get(2..2 + name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)) && text[2 + name.len()..].starts_with('>'))
+    TAGS.iter().any(|name| {
+        text.get(2..2 + name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)) && text[2 + name.len()..].starts_with('>')
+    })
 }

@@ -10,6 +10,7 @@ mod items;
 mod latex;
 mod numeral;
 mod token;
+mod unit;
 mod value;
 mod words;
 
@@ -17,7 +18,7 @@ pub(crate) use digits::DASHES;
 pub use exact::Number;
 pub(crate) use items::{Item, Link, Numbers};
 pub(crate) use token::Kind;
-pub(crate) use words::{is_filler, is_one_of};
+pub(crate) use words::{is_filler, is_listed, is_one_of};
 
 use crate::find;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Phrases that state an answer, in many languages: `the answer is`, `Final answer:`, `答案是`, `Antwort:`.
 
-use crate::number::{DASHES, is_one_of};
+use crate::number::{DASHES, is_listed, is_one_of};
 
 /// A phrase and what kind of answer can follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,25 +25,67 @@ pub(crate) enum Form {
 
 /// Nouns of scripts with words. A noun needs a word boundary on both sides.
 const NOUNS: [&str; 48] = [
-    "answer", "answers", "ans", "ans.", "final result", "final value", "final solution", "antwort", "lösung", "ergebnis", "endergebnis", "réponse", "réponse finale", "respuesta", "resposta", "risposta",
-    "ответ", "відповідь", "antwoord", "svar", "svaret", "vastaus", "odpowiedź", "odpověď", "odpoveď", "cevap", "yanıt", "jawaban", "jawabannya", "đáp án", "câu trả lời", "válasz", "răspuns",
-    "răspunsul", "απάντηση", "отговор", "одговор", "odgovor", "atsakymas", "vastus", "fasit", "solución", "solução", "resultado final", "résultat final", "endgültige antwort", "kết quả", "sagot",
+    "answer",
+    "answers",
+    "ans",
+    "ans.",
+    "final result",
+    "final value",
+    "final solution",
+    "antwort",
+    "lösung",
+    "ergebnis",
+    "endergebnis",
+    "réponse",
+    "réponse finale",
+    "respuesta",
+    "resposta",
+    "risposta",
+    "ответ",
+    "відповідь",
+    "antwoord",
+    "svar",
+    "svaret",
+    "vastaus",
+    "odpowiedź",
+    "odpověď",
+    "odpoveď",
+    "cevap",
+    "yanıt",
+    "jawaban",
+    "jawabannya",
+    "đáp án",
+    "câu trả lời",
+    "válasz",
+    "răspuns",
+    "răspunsul",
+    "απάντηση",
+    "отговор",
+    "одговор",
+    "odgovor",
+    "atsakymas",
+    "vastus",
+    "fasit",
+    "solución",
+    "solução",
+    "resultado final",
+    "résultat final",
+    "endgültige antwort",
+    "kết quả",
+    "sagot",
 ];
 
 /// Nouns of scripts without blanks or case.
-const BOUNDLESS_NOUNS: [&str; 25] = [
-    "答案", "答复", "最终结果", "答えは", "答え", "解答", "正解", "回答", "答：", "答:", "정답", "답은", "답:", "उत्तर", "जवाब", "الجواب", "الإجابة", "إجابة", "جواب", "پاسخ", "উত্তর", "คำตอบ", "תשובה", "பதில்", "సమాధానం",
-];
+const BOUNDLESS_NOUNS: &str = "答案 答复 最终结果 答えは 答え 解答 正解 回答 答： 答: 정답 답은 답: उत्तर जवाब الجواب الإجابة إجابة جواب پاسخ উত্তর คำตอบ תשובה பதில் సమాధానం";
 
-const COPULAS: [&str; 34] = [
-    "is", "are", "was", "equals", "becomes", "ist", "lautet", "beträgt", "est", "es", "é", "è", "sera", "será", "equivale", "är", "er", "on", "to", "jest", "wynosi", "là", "adalah", "это", "равен", "равна", "равно", "составляет",
-    "является", "є", "είναι", "je", "olur", "este",
-];
+const COPULAS: &str = "is are was equals becomes ist lautet beträgt est es é è sera será equivale är er on to jest wynosi là adalah это равен \
+    равна равно составляет является є είναι je olur este";
 
-const MODALS: [&str; 10] = ["would", "should", "must", "will", "shall", "has", "ought", "turns", "comes", "works"];
+const MODALS: &str = "would should must will shall has ought turns comes works";
 
 /// Words before a phrase that make it a supposition.
-const SUPPOSITIONS: [&str; 14] = ["if", "whether", "unless", "suppose", "supposing", "assume", "assuming", "wenn", "falls", "ob", "si", "se", "если", "why"];
+const SUPPOSITIONS: [&str; 14] =
+    ["if", "whether", "unless", "suppose", "supposing", "assume", "assuming", "wenn", "falls", "ob", "si", "se", "если", "why"];
 
 /// The phrases of a text, in order. `nouns` are more names of an answer, such as `correct option`.
 pub(crate) fn phrases(text: &str, nouns: &[&str]) -> Vec<Phrase> {
@@ -70,7 +112,15 @@ fn noun(text: &str, first: char, before: char, nouns: &[&str]) -> Option<(usize,
     if before == '\n' && nouns.is_empty() && text.starts_with(SHORT) {
         return Some((1, true));
     }
-    if !first.is_ascii() && let Some(noun) = BOUNDLESS_NOUNS.iter().find(|noun| text.starts_with(**noun)) {
+    let boundless = || {
+        BOUNDLESS_NOUNS
+            .split_whitespace()
+            .chain(nouns.iter().copied().filter(|noun| !noun.starts_with(is_of_words)))
+            .find(|noun| text.starts_with(noun))
+    };
+    if !first.is_ascii()
+        && let Some(noun) = boundless()
+    {
         return Some((noun.len(), false));
     }
     if before.is_alphanumeric() && is_of_words(before) {
@@ -99,10 +149,12 @@ fn phrase(text: &str, start: usize, length: usize, is_bounded: bool) -> Option<P
         return None;
     }
     let (end, form) = if is_bounded { after_noun(text, noun_end)? } else { (noun_end, Form::Direct) };
-    let is_introduced = words_before.first().is_none_or(|word| is_one_of(word, &["the", "final", "our", "my", "correct", "an", "la", "le", "die"]));
+    let is_introduced = words_before.first().is_none_or(|word| is_listed(word, "the final our my correct an la le die"));
     match form {
         Form::Direct if is_bounded && !is_introduced => None,
-        Form::Direct if !is_bounded && text[end..].trim_start().starts_with(['不', '非']) => Some(Phrase { start, end, form: Form::Negated }),
+        Form::Direct if !is_bounded && text[end..].trim_start().starts_with(['不', '非']) => {
+            Some(Phrase { start, end, form: Form::Negated })
+        }
         _ => Some(Phrase { start, end, form }),
     }
 }
@@ -137,12 +189,12 @@ fn after_noun(text: &str, noun_end: usize) -> Option<(usize, Form)> {
         if is_one_of(word, &["isn't", "isn’t", "wasn't", "isnt", "isn"]) {
             return Some((cursor.at, Form::Negated));
         }
-        let is_modal = is_one_of(word, &MODALS) && cursor.modal();
-        if is_modal || is_one_of(word, &COPULAS) {
+        let is_modal = is_listed(word, MODALS) && cursor.modal();
+        if is_modal || is_listed(word, COPULAS) {
             let form = if cursor.is_negated() { Form::Negated } else { Form::Copula };
             return Some((cursor.colon().filter(|_| !cursor.is_pause()).unwrap_or(cursor.at), form));
         }
-        if is_one_of(word, &["might", "could", "may", "can", "cannot", "can't", "that", "which", "and", "or", "as"]) {
+        if is_listed(word, "might could may can cannot can't that which and or as") {
             return None;
         }
     }
@@ -162,7 +214,8 @@ impl<'a> Cursor<'a> {
 
     fn skip_markup(&mut self) {
         let rest = self.rest();
-        let markup = |c: &char| c.is_whitespace() && *c != '\n' || matches!(c, '*' | '_' | '`' | '"' | '\'' | '”' | '’' | '»' | ',' | '}' | '」');
+        let markup =
+            |c: &char| c.is_whitespace() && *c != '\n' || matches!(c, '*' | '_' | '`' | '"' | '\'' | '”' | '’' | '»' | ',' | '}' | '」');
         self.at += rest.chars().take(self.limit.saturating_sub(self.at)).take_while(markup).map(char::len_utf8).sum::<usize>();
     }
 
@@ -197,7 +250,8 @@ impl<'a> Cursor<'a> {
         }
         let rest = self.rest();
         let bare = rest.trim_start_matches([' ', '\t', '#', '(', '[', '“', '‘']);
-        let length: usize = bare.chars().take(40).take_while(|c| c.is_alphanumeric() || matches!(c, '\'' | '’' | '-')).map(char::len_utf8).sum();
+        let length: usize =
+            bare.chars().take(40).take_while(|c| c.is_alphanumeric() || matches!(c, '\'' | '’' | '-')).map(char::len_utf8).sum();
         self.at += rest.len() - bare.len() + length;
         (length > 0).then(|| &bare[..length])
     }

@@ -2,13 +2,29 @@
 
 use super::names::{Name, NameKind, Names, words};
 use super::statement::{Reach, Statement};
-use crate::number::is_one_of;
+use crate::number::{is_listed, is_one_of};
 use crate::phrase::{Form, phrases, words_before};
 
 /// More names of an answer than the ones of `phrase.rs`.
-const NOUNS: [&str; 12] = [
-    "choice", "option", "pick", "selection", "guess", "best fit", "best match", "correct option", "correct choice", "opción correcta", "alternativa correta",
+const NOUNS: [&str; 18] = [
+    "choice",
+    "option",
+    "pick",
+    "selection",
+    "guess",
+    "best fit",
+    "best match",
+    "correct option",
+    "correct choice",
+    "opción correcta",
+    "alternativa correta",
     "richtige option",
+    "letter",
+    "故选",
+    "应选",
+    "选择",
+    "选",
+    "應選",
 ];
 
 /// Verbs with which somebody chooses, and how far their object may stand from them.
@@ -22,22 +38,15 @@ const VERBS: [(&[&str], Reach); 3] = [
 const PREPOSITIONS: [&str; 5] = ["with", "for", "on", "toward", "towards"];
 
 /// Words that show that the writer chooses.
-const WRITERS: [&str; 21] = [
-    "i", "i'd", "i’d", "i'll", "i’ll", "i'm", "i’m", "we", "we'd", "we’d", "we'll", "we’ll", "let's", "let’s", "would", "will", "should", "must", "can",
-    "therefore", "so",
-];
+const WRITERS: &str = "i i'd i’d i'll i’ll i'm i’m we we'd we’d we'll we’ll let's let’s would will should must can therefore so";
 
 /// Adjectives of an answer that is right.
-const RIGHT: [&str; 22] = [
-    "correct", "right", "best", "answer", "appropriate", "accurate", "true", "suitable", "logical", "valid", "proper", "likely", "fitting", "winner",
-    "choice", "option", "richtig", "correcte", "correcta", "correta", "верный", "правильный",
-];
+const RIGHT: &str = "correct right best answer appropriate accurate true suitable logical valid proper likely fitting winner choice option \
+    richtig correcte correcta correta верный правильный";
 
 /// Words between a copula and what is said of a choice.
-const ADVERBS: [&str; 22] = [
-    "the", "a", "clearly", "definitely", "most", "only", "obviously", "therefore", "thus", "also", "probably", "indeed", "surely", "my", "then", "in",
-    "fact", "actually", "certainly", "our", "really", "single",
-];
+const ADVERBS: &str = "the a clearly definitely most only obviously therefore thus also probably indeed surely my then in fact actually \
+    certainly our really single";
 
 /// A statement with the place in the text that it counts from. Of two, the later one counts.
 pub(super) type Placed = (usize, Statement);
@@ -108,8 +117,10 @@ fn by_verbs<'n>(names: &'n Names) -> impl Iterator<Item = Placed> + 'n {
             end = names.folded.len() - rest.len() + preposition.len();
         }
         let before: Vec<&str> = words_before(&names.folded[..at]).take(5).collect();
-        let is_writer = before.is_empty() || before.iter().any(|word| WRITERS.contains(word));
-        let is_denied = before.iter().any(|word| word.ends_with("n't") || word.ends_with("n’t") || is_one_of(word, &["not", "never", "cannot", "if", "you", "to"]));
+        let is_writer = before.is_empty() || before.iter().any(|word| is_listed(word, WRITERS));
+        let is_denied = before
+            .iter()
+            .any(|word| word.ends_with("n't") || word.ends_with("n’t") || is_one_of(word, &["not", "never", "cannot", "if", "you", "to"]));
         if !is_writer || is_denied {
             return None;
         }
@@ -120,21 +131,29 @@ fn by_verbs<'n>(names: &'n Names) -> impl Iterator<Item = Placed> + 'n {
 
 /// `B is correct`, `(b) umbrella is right`, `option B is the best answer`.
 fn by_predicates<'n>(names: &'n Names) -> impl Iterator<Item = Placed> + 'n {
-    names.names.iter().enumerate().filter_map(move |(index, name)| {
+    names.all.iter().enumerate().filter_map(move |(index, name)| {
         let (last, statement) = subject(names, index, name);
         let end = predicate(names, last.end)?;
         let is_sure = name.is_letter() || end.is_answer;
-        let is_denied = names.is_negated(name.start, names.text[..name.start].rfind(['.', '\n', ';']).map_or(0, |at| at + 1).max(name.start.saturating_sub(80)));
-        let is_supposed = words_before(&names.folded[..name.start]).take(3).any(|word| is_one_of(word, &["if", "whether", "why", "is", "suppose"]));
+        let is_denied = names.is_negated(
+            name.start,
+            names.text[..name.start].rfind(['.', '\n', ';']).map_or(0, |at| at + 1).max(name.start.saturating_sub(80)),
+        );
+        let is_supposed =
+            words_before(&names.folded[..name.start]).take(3).any(|word| is_one_of(word, &["if", "whether", "why", "suppose"]))
+                || words_before(&names.folded[..name.start]).next() == Some("is");
         (is_sure && !is_denied && !is_supposed && !names.is_question(end.at, names.text.len())).then_some((name.start, statement))
     })
 }
 
 /// A name with the other name of the same choice behind it.
 fn subject(names: &Names, index: usize, name: &Name) -> (Name, Statement) {
-    let next = names.names.get(index + 1).filter(|next| {
+    let next = names.all.get(index + 1).filter(|next| {
         let gap = &names.text[name.end..next.start];
-        name.is_letter() != next.is_letter() && words(gap).next().is_none() && !gap.contains(['\n', ',', ';']) && (name.is_letter() || next.is_set_off())
+        name.is_letter() != next.is_letter()
+            && words(gap).next().is_none()
+            && !gap.contains(['\n', ',', ';'])
+            && (name.is_letter() || next.is_set_off())
     });
     let last = next.copied().unwrap_or(*name);
     let of = |is_letter: bool| [Some(name), next].into_iter().flatten().find(|name| name.is_letter() == is_letter).map(|name| name.choice);
@@ -154,6 +173,9 @@ fn predicate(names: &Names, at: usize) -> Option<Predicate> {
     let sentence_start = names.folded.len() - rest.len();
     let end = rest.char_indices().nth(120).map_or(rest.len(), |(at, _)| at);
     let sentence = rest[..end].split(['.', '!', '?', '\n', ';', ',']).next().unwrap_or("");
+    if ["正确", "是正确", "是对的", "が正", "が適"].iter().any(|right| rest.starts_with(right)) {
+        return Some(Predicate { at: sentence_start, is_answer: true });
+    }
     let mut words = words(sentence).peekable();
     let copula = words.next().filter(|_| sentence.starts_with(char::is_alphabetic))?;
     match copula {
@@ -170,15 +192,34 @@ fn predicate(names: &Names, at: usize) -> Option<Predicate> {
     }
     words.next_if_eq(&"to");
     words.next_if_eq(&"be");
-    while words.next_if(|word| ADVERBS.contains(word)).is_some() {}
+    while words.next_if(|word| is_listed(word, ADVERBS)).is_some() {}
     let mut is_right = false;
     let mut is_answer = false;
-    while let Some(word) = words.next_if(|word| RIGHT.contains(word) || (is_right && *word == "one")) {
+    while let Some(word) = words.next_if(|word| is_listed(word, RIGHT) || (is_right && *word == "one")) {
         is_right = true;
         is_answer |= matches!(word, "answer" | "choice" | "option" | "correct" | "right");
     }
     let goes_on = words.next().is_some_and(|word| {
-        !matches!(word, "because" | "since" | "as" | "for" | "and" | "but" | "so" | "here" | "to" | "of" | "among" | "in" | "based" | "given" | "response" | "due" | "fit")
+        !matches!(
+            word,
+            "because"
+                | "since"
+                | "as"
+                | "for"
+                | "and"
+                | "but"
+                | "so"
+                | "here"
+                | "to"
+                | "of"
+                | "among"
+                | "in"
+                | "based"
+                | "given"
+                | "response"
+                | "due"
+                | "fit"
+        )
     });
     (is_right && !goes_on).then_some(Predicate { at: sentence_start, is_answer })
 }
@@ -200,7 +241,8 @@ pub(super) fn identification(names: &Names) -> Option<Placed> {
         let Some(statement) = reach.and_then(|reach| names.statement(end, limit, reach)) else { continue };
         let is_supposed = words_before(&names.folded[..at]).take(3).any(|word| is_one_of(word, &["if", "whether", "suppose"]));
         let clause = &names.folded[names.folded[..at].rfind([',', '.', ';', '\n']).map_or(0, |end| end + 1)..at];
-        let is_denied = clause.len() < 200 && words(clause).any(|word| word.ends_with("n't") || word.ends_with("n’t") || is_one_of(word, &["not", "never"]));
+        let is_denied = clause.len() < 200
+            && words(clause).any(|word| word.ends_with("n't") || word.ends_with("n’t") || is_one_of(word, &["not", "never"]));
         if !is_supposed && !is_denied && !names.is_question(statement.span.end, limit) && is_clear(names, &statement) {
             found = Some((at, statement));
         }

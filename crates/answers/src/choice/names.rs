@@ -9,7 +9,8 @@ pub(super) struct Names<'a> {
     pub text: &'a str,
     /// The text in lower case, where that changes no length, so that places in one are places in the other.
     pub folded: String,
-    pub names: Vec<Name>,
+    /// In their order.
+    pub all: Vec<Name>,
 }
 
 /// A choice that is named at a place.
@@ -68,14 +69,14 @@ impl<'a> Names<'a> {
             read_to = read_to.max(name.end);
             is_new
         });
-        Names { text, folded, names }
+        Names { text, folded, all: names }
     }
 
     /// The names that start in a range.
     pub fn within(&self, from: usize, to: usize) -> &[Name] {
-        let first = self.names.partition_point(|name| name.start < from);
-        let last = self.names.partition_point(|name| name.start < to);
-        self.names.get(first..last).unwrap_or_default()
+        let first = self.all.partition_point(|name| name.start < from);
+        let last = self.all.partition_point(|name| name.start < to);
+        self.all.get(first..last).unwrap_or_default()
     }
 
     /// Whether a letter between words is a letter and no article or pronoun.
@@ -102,8 +103,8 @@ fn ends_there(after: &str) -> bool {
     let mut chars = after.chars();
     match chars.next() {
         None => true,
-        Some(c) if matches!(c, '.' | ',' | ':' | ';' | '!' | '?') => !chars.next().is_some_and(is_word),
-        Some(c) => matches!(c, '\n' | '\r' | '。' | '，' | '；' | '！' | '？' | '、' | '：' | '।') || CLOSING.contains(&c),
+        Some('.' | ',' | ':' | ';' | '!' | '?') => !chars.next().is_some_and(is_word),
+        Some(c) => matches!(c, '\n' | '\r' | '<' | '。' | '，' | '；' | '！' | '？' | '、' | '：' | '।') || CLOSING.contains(&c),
     }
 }
 
@@ -142,16 +143,20 @@ fn letters(text: &str, count: usize) -> impl Iterator<Item = Name> {
     let (mut open, mut before, mut is_line_start) = (0_usize, '\n', true);
     text.char_indices().filter_map(move |(at, c)| {
         let end = at + c.len_utf8();
-        let name = index(c, count)
-            .filter(|_| is_alone(before, &text[end..]))
-            .map(|choice| Name { start: at, end, choice, kind: kind(text, at, end, open > 0, is_line_start) });
+        let name = index(c, count).filter(|_| is_alone(before, &text[end..])).map(|choice| Name {
+            start: at,
+            end,
+            choice,
+            kind: kind(text, at, end, open > 0, is_line_start),
+        });
         match c {
             '(' | '（' => open += 1,
             ')' | '）' => open = open.saturating_sub(1),
             '\n' => (open, is_line_start) = (0, true),
             _ => {}
         }
-        is_line_start = (is_line_start || c == '\n') && (c.is_whitespace() || MARKUP.contains(&c) || OPENING.contains(&c) || matches!(c, '-' | '#' | '>'));
+        is_line_start = (is_line_start || c == '\n')
+            && (c.is_whitespace() || MARKUP.contains(&c) || OPENING.contains(&c) || matches!(c, '-' | '#' | '>'));
         before = c;
         name
     })
@@ -182,9 +187,18 @@ fn kind(text: &str, start: usize, end: usize, is_in_parenthesis: bool, is_line_s
     if is_opened && is_closed {
         return if closing.is_some_and(|c| matches!(c, ')' | '）' | ']' | '】')) { NameKind::Bracketed } else { NameKind::Marked };
     }
-    let half_bracket = closing.is_some_and(|c| matches!(c, ')' | '）')) && !is_in_parenthesis && text[end..].trim_start_matches(['*', '_']).starts_with([')', '）']);
-    let begins_line = is_line_start && (after.starts_with('\n') || after.is_empty() || (ends_there(text[end..].trim_start_matches(MARKUP)) && !after.starts_with([',', '!', '?', ';'])));
-    if half_bracket || begins_line || is_emphasised || pair(&['$']) || pair(&['"']) || pair(&['\'']) { NameKind::Marked } else { NameKind::Plain }
+    let half_bracket = closing.is_some_and(|c| matches!(c, ')' | '）'))
+        && !is_in_parenthesis
+        && text[end..].trim_start_matches(['*', '_']).starts_with([')', '）']);
+    let begins_line = is_line_start
+        && (after.starts_with('\n')
+            || after.is_empty()
+            || (ends_there(text[end..].trim_start_matches(MARKUP)) && !after.starts_with([',', '!', '?', ';'])));
+    if half_bracket || begins_line || is_emphasised || pair(&['$']) || pair(&['"']) || pair(&['\'']) {
+        NameKind::Marked
+    } else {
+        NameKind::Plain
+    }
 }
 
 /// Choices named by their words, as whole words. A text that two choices share names neither.
@@ -199,7 +213,12 @@ fn texts(folded: &str, choices: &[&str]) -> Vec<Name> {
             begins && (!last.is_some_and(is_word) || !folded[end..].starts_with(is_word))
         };
         let places = folded.match_indices(text.as_str()).map(|(start, text)| (start, start + text.len()));
-        found.extend(places.filter(|&(start, end)| is_whole(start, end)).map(|(start, end)| Name { start, end, choice, kind: NameKind::Text }));
+        found.extend(places.filter(|&(start, end)| is_whole(start, end)).map(|(start, end)| Name {
+            start,
+            end,
+            choice,
+            kind: NameKind::Text,
+        }));
     }
     found
 }

@@ -1,7 +1,7 @@
 //! What a stretch of text says the answer is: a letter, a text, both, or two choices of which neither is settled on.
 
 use super::names::{Name, NameKind, Names, words};
-use crate::number::is_one_of;
+use crate::number::{is_listed, is_one_of};
 use std::ops::Range;
 
 /// What a place says.
@@ -28,29 +28,37 @@ pub(super) enum Reach {
 }
 
 /// Words that may stand between the beginning of a statement and a letter.
-const FILLERS: [&str; 84] = [
-    "the", "a", "an", "it", "it's", "it’s", "its", "is", "i", "think", "believe", "say", "would", "should", "be", "that", "that's", "option", "choice",
-    "letter", "answer", "correct", "best", "right", "definitely", "clearly", "probably", "likely", "most", "obviously", "therefore", "thus", "so",
-    "actually", "really", "simply", "just", "indeed", "surely", "certainly", "also", "still", "go", "with", "my", "final", "to", "must", "of", "this",
-    "i'd", "i’d", "i'll", "guess", "single", "choose", "pick", "select", "going", "we", "fact", "here", "then", "hence", "well", "in", "die", "der",
-    "das", "la", "le", "el", "ist", "est", "es", "é", "opción", "opção", "вариант", "antwort", "ответ", "alternative", "either", "both",
-];
+const FILLERS: &str = "the a an it it's it’s its is i think believe say would should be that that's option choice letter answer correct best \
+    right definitely clearly probably likely most obviously therefore thus so actually really simply just indeed surely \
+    certainly also still go with my final to must of this i'd i’d i'll guess single choose pick select going we fact here \
+    then hence well in die der das la le el ist est es é opción opção вариант antwort ответ alternative either both letra \
+    lettre letter buchstabe буква الصحيحة هي هو";
 const BOUNDLESS_FILLERS: [&str; 9] = ["选项", "選項", "选择", "答案", "应该是", "選択肢", "是", "选", "は"];
 
 /// Words that deny what follows.
-const NEGATIONS: [&str; 22] = [
-    "not", "isn't", "isn’t", "nor", "neither", "never", "none", "unlike", "except", "wasn't", "don't", "doesn't", "wouldn't", "won't", "can't", "cannot",
-    "nicht", "pas", "no", "não", "non", "не",
-];
+const NEGATIONS: &str = "not isn't isn’t nor neither never none unlike except wasn't don't doesn't wouldn't won't can't cannot nicht pas no não \
+    non не";
 
 /// Words behind `or` that begin no other name.
-const ALTERNATIVE_FILLERS: [&str; 11] = ["a", "an", "the", "maybe", "perhaps", "possibly", "option", "choice", "even", "also", "possible"];
+const ALTERNATIVE_FILLERS: &str = "a an the maybe perhaps possibly option choice even also possible";
 
 const ALTERNATIVES: [&str; 8] = ["or", "and", "oder", "und", "ou", "et", "或", "和"];
 
 /// Where clauses end that state an answer.
-const REASONS: [&str; 12] =
-    [" because", " since ", " as it ", " as the ", ", as ", ", for ", ", which ", ", where ", ", not ", " rather than ", " instead of ", " and not "];
+const REASONS: [&str; 12] = [
+    " because",
+    " since ",
+    " as it ",
+    " as the ",
+    ", as ",
+    ", for ",
+    ", which ",
+    ", where ",
+    ", not ",
+    " rather than ",
+    " instead of ",
+    " and not ",
+];
 
 /// The most bytes of a clause. The bound keeps the reading of a text linear.
 const MAX_CLAUSE: usize = 300;
@@ -83,7 +91,7 @@ impl Names<'_> {
         if !self.is_letter(name) {
             return false;
         }
-        let is_adjacent = words(gap).count() <= 10 && words(gap).all(|word| is_one_of(word, &FILLERS) || is_boundless_filler(word));
+        let is_adjacent = words(gap).count() <= 10 && words(gap).all(|word| is_listed(word, FILLERS) || is_boundless_filler(word));
         let is_reached = match (reach, name.kind) {
             (Reach::Sentence, NameKind::Plain) => is_adjacent,
             (Reach::Sentence, _) => true,
@@ -98,7 +106,7 @@ impl Names<'_> {
     pub fn is_negated(&self, at: usize, from: usize) -> bool {
         let clause = self.folded[from..at].rsplit([',', ';', '.', '\n', '，', '。']).next().unwrap_or("");
         let last: Vec<&str> = words(clause).collect();
-        let denies = |word: &&&str| is_one_of(word, &NEGATIONS);
+        let denies = |word: &&&str| is_listed(word, NEGATIONS);
         let is_cancelled = last.iter().any(|word| is_one_of(word, &["but", "only", "sondern"]));
         let by_words = last.iter().rev().take(4).any(|word| denies(&word)) && !is_cancelled;
         by_words || clause.ends_with("rather than ") || clause.ends_with("instead of ") || clause.contains('不')
@@ -118,7 +126,7 @@ impl Names<'_> {
         } else {
             next.kind == NameKind::Bracketed && !gap.contains([',', ';', '.', '\n', '!', '?'])
         };
-        let mentions_other = !first.is_letter() && words(gap).any(|word| is_one_of(word, &ALTERNATIVES) || is_one_of(word, &NEGATIONS));
+        let mentions_other = !first.is_letter() && words(gap).any(|word| is_one_of(word, &ALTERNATIVES) || is_listed(word, NEGATIONS));
         (is_beside && !mentions_other).then_some(next)
     }
 
@@ -131,9 +139,12 @@ impl Names<'_> {
         let joined = match words.next() {
             Some(word) => is_one_of(word, &ALTERNATIVES) || (is_one_of(word, &["set"]) && words.next() == Some("or")),
             // `A, C` and `A/C`
-            None => next.is_letter() == name.is_letter() && gap.trim_matches([')', ']', ' ', '*', '(', '[', '"']).starts_with([',', '/', '&', '、']),
+            None => {
+                next.is_letter() == name.is_letter()
+                    && gap.trim_matches([')', ']', ' ', '*', '(', '[', '"']).starts_with([',', '/', '&', '、'])
+            }
         };
-        joined && words.all(|word| is_one_of(word, &ALTERNATIVE_FILLERS))
+        joined && words.all(|word| is_listed(word, ALTERNATIVE_FILLERS))
     }
 
     /// Whether a clause ends at a place.
@@ -142,7 +153,7 @@ impl Names<'_> {
         let rest = rest.trim_start_matches(' ');
         rest.is_empty()
             || rest.starts_with(['.', ',', ';', ':', '!', '?', '\n', '(', '。', '，', '-', '–', '—', '[', '<'])
-            || words(rest).next().is_some_and(|word| is_one_of(word, &["because", "since", "as", "for", "and", "but", "which", "so", "instead", "here"]))
+            || words(rest).next().is_some_and(|word| is_listed(word, "because since as for and but which so instead here"))
     }
 
     /// Skips blanks, emphasis and punctuation before a statement, also to the next line.
@@ -163,7 +174,7 @@ impl Names<'_> {
         let stops = [". ", "! ", "? ", "; ", "。", "！", "？", "।"];
         // The stop of `B. television` ends nothing.
         let stop = |mark: &&str| clause.match_indices(*mark).map(|(at, _)| at).find(|&at| at > 2);
-        let sentence = stops.iter().filter_map(|mark| stop(&mark)).min().unwrap_or(clause.len());
+        let sentence = stops.iter().filter_map(stop).min().unwrap_or(clause.len());
         let reason = REASONS.iter().filter_map(|reason| clause.find(reason)).min().unwrap_or(clause.len());
         from + sentence.min(reason)
     }

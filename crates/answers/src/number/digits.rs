@@ -73,8 +73,9 @@ pub(super) fn superscript(c: char) -> Option<u8> {
 }
 
 /// Hyphens, dashes and minus signs.
-pub(crate) const DASHES: [char; 12] =
-    ['-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2015}', '\u{2212}', '\u{2796}', '\u{fe58}', '\u{fe63}', '\u{ff0d}'];
+pub(crate) const DASHES: [char; 12] = [
+    '-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2015}', '\u{2212}', '\u{2796}', '\u{fe58}', '\u{fe63}', '\u{ff0d}',
+];
 
 /// Currency symbols (Unicode general category Sc).
 pub(crate) fn is_currency(c: char) -> bool {

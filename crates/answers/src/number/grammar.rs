@@ -70,11 +70,11 @@ impl<'a> Grammar<'a> {
         Some(&self.text[token.start..token.end])
     }
 
-    fn is_word(&self, at: usize, is_meant: fn(&str) -> bool) -> bool {
+    pub fn is_word(&self, at: usize, is_meant: fn(&str) -> bool) -> bool {
         self.word(at).is_some_and(is_meant)
     }
 
-    fn is_glued(&self, at: usize) -> bool {
+    pub fn is_glued(&self, at: usize) -> bool {
         self.tokens.get(at).is_some_and(|token| token.is_glued)
     }
 
@@ -104,11 +104,6 @@ impl<'a> Grammar<'a> {
             let written = &self.text[token.start..token.end];
             matches!(written, "π" | "∞" | "√" | "\\pi" | "\\infty" | "\\sqrt" | "\\tau")
         })
-    }
-
-    /// `\frac{m}{s}`
-    fn is_unit_fraction(&self, at: usize) -> bool {
-        self.kind(at + 1) == Some(Kind::Open('{')) && self.word(at + 2).is_some() && !self.is_variable(at + 2)
     }
 
     fn is_prefix_word(&self, at: usize) -> bool {
@@ -158,14 +153,18 @@ impl<'a> Grammar<'a> {
             Kind::Divide => (Operator::Divide, 1),
             Kind::Times => (Operator::Times, 1),
             Kind::Plus | Kind::Dash | Kind::Power => (Operator::Unevaluated, 1),
-            Kind::Colon if self.is_glued(at) == self.is_glued(at + 1) && matches!(self.kind(at + 1), Some(Kind::Numeral(_))) => (Operator::Unevaluated, 1),
+            Kind::Colon if self.is_glued(at) == self.is_glued(at + 1) && matches!(self.kind(at + 1), Some(Kind::Numeral(_))) => {
+                (Operator::Unevaluated, 1)
+            }
             Kind::Word if self.is_word(at, words::is_operator) => {
                 let with_by = usize::from(self.word(at + 1).is_some_and(|word| words::is_one_of(word, &["by", "durch", "par", "por"])));
                 (Operator::Unevaluated, 1 + with_by)
             }
             Kind::Foreign => return Some((Operator::Beside, 0)),
             Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Fraction => (Operator::Beside, 0),
-            Kind::Open('(' | '{') if self.is_glued(at) && self.starts_operand(at + 1) && self.word(at + 2).is_none() => return Some((Operator::Beside, 0)),
+            Kind::Open('(' | '{') if self.is_glued(at) && self.starts_operand(at + 1) && self.word(at + 2).is_none() => {
+                return Some((Operator::Beside, 0));
+            }
             Kind::Currency if self.starts_operand(at) => return Some((Operator::Beside, 0)),
             _ => return None,
         };
@@ -300,7 +299,7 @@ impl<'a> Grammar<'a> {
     }
 
     /// Skips to the end of the bracket that is open here, or of the line.
-    fn skip_group(&mut self) {
+    pub fn skip_group(&mut self) {
         let mut open = 0_usize;
         while let Some(kind) = self.kind(self.at).filter(|&kind| kind != Kind::Line) {
             self.at += 1;
@@ -335,13 +334,7 @@ impl<'a> Grammar<'a> {
         value
     }
 
-    /// `^\circ`, `^{nd}`.
-    fn is_raised_unit(&self, at: usize) -> bool {
-        let at = at + usize::from(self.kind(at) == Some(Kind::Open('{')));
-        self.kind(at) == Some(Kind::Degree) || self.word(at).is_some_and(|word| words::is_one_of(word, &["st", "nd", "rd", "th", "o"]))
-    }
-
-    fn exponent(&self) -> Option<(Option<i32>, usize)> {
+    pub fn exponent(&self) -> Option<(Option<i32>, usize)> {
         match self.kind(self.at)? {
             Kind::Superscript(exponent) => return Some((exponent, 1)),
             Kind::Power => {}
@@ -404,90 +397,8 @@ impl<'a> Grammar<'a> {
         value
     }
 
-    fn is_variable(&self, at: usize) -> bool {
+    pub fn is_variable(&self, at: usize) -> bool {
         matches!(self.word(at), Some("x" | "y" | "z" | "n" | "i"))
-    }
-
-    /// The power of ten of the scale words at this place.
-    fn scale(&mut self, is_money: bool) -> u32 {
-        let mut scale = 0;
-        for _ in 0..2 {
-            let Some(word) = self.word(self.at) else { break };
-            let Some(power) = words::scale(word, self.is_glued(self.at), is_money) else { break };
-            scale += power;
-            self.at += 1;
-        }
-        if scale == 0 && let Some((power, _)) = self.word(self.at).and_then(words::scale_prefix) {
-            // The rest of the word stays a unit.
-            return power;
-        }
-        scale
-    }
-
-    /// The unit behind a number, with its powers: `%`, `km/h`, `m^2`, `square metres`, `calories per 100 g`.
-    fn unit(&mut self) -> Option<(usize, usize)> {
-        let first = self.at;
-        match self.kind(first)? {
-            Kind::Percent => self.at += 1,
-            Kind::Degree => self.at += 1 + usize::from(self.is_glued(first + 1) && self.word(first + 1).is_some()),
-            Kind::Power if self.is_raised_unit(first + 1) => {
-                let is_open = self.kind(first + 1) == Some(Kind::Open('{'));
-                self.at += 2 + usize::from(is_open);
-                self.at += usize::from(is_open && matches!(self.kind(self.at), Some(Kind::Close(_))));
-            }
-            Kind::Currency if !matches!(self.kind(first + 1), Some(Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Fraction | Kind::Dash)) => self.at += 1,
-            Kind::Dash if self.is_glued(first) && self.is_glued(first + 1) && self.is_unit_word(first + 1) => self.at += 2,
-            Kind::Word if self.is_unit_word(first) => self.unit_word(),
-            Kind::Fraction if self.is_unit_fraction(first) => {
-                self.at += 1;
-                self.skip_group();
-                self.skip_group();
-            }
-            _ => {}
-        }
-        self.unit_factors();
-        if self.at == first {
-            return None;
-        }
-        Some((self.tokens[first].start, self.tokens[self.at - 1].end))
-    }
-
-    fn is_unit_word(&self, at: usize) -> bool {
-        self.word(at).is_some_and(|word| {
-            let is_operator = words::is_operator(word) && self.starts_operand(at + 1);
-            let is_label = words::is_label(word) && matches!(self.kind(at + 1), Some(Kind::Numeral(_)));
-            (!words::ends_quantity(word) || self.is_glued(at)) && !is_operator && !is_label && !words::is_equality(word)
-        })
-    }
-
-    fn unit_word(&mut self) {
-        let begins = self.is_word(self.at, words::begins_unit);
-        self.at += 1;
-        if begins && self.is_unit_word(self.at) {
-            self.at += 1;
-        }
-        if let Some((_, length)) = self.exponent() {
-            self.at += length;
-        }
-    }
-
-    /// `/h`, `·m`, `per 100 g`.
-    fn unit_factors(&mut self) {
-        for _ in 0..4 {
-            let at = self.at;
-            match self.kind(at) {
-                Some(Kind::Divide | Kind::Times) if self.is_unit_word(at + 1) && !self.is_variable(at + 1) => self.at += 1,
-                Some(Kind::Word) if self.word(at) == Some("per") => {
-                    let with_number = usize::from(matches!(self.kind(at + 1), Some(Kind::Numeral(_))));
-                    if self.word(at + 1 + with_number).is_none() {
-                        return;
-                    }
-                    self.at += 1 + with_number;
-                }
-                _ => return,
-            }
-            self.unit_word();
-        }
     }
 }
 

@@ -73,7 +73,8 @@ impl<'a> Numbers<'a> {
     pub fn link(&self, index: usize) -> Link {
         let [item, next, ..] = &self.items[index..] else { return Link::None };
         let between = &self.tokens[item.next..next.first];
-        let words: Vec<&str> = between.iter().take(3).filter(|token| token.kind == Kind::Word).map(|token| &self.text[token.start..token.end]).collect();
+        let words: Vec<&str> =
+            between.iter().take(3).filter(|token| token.kind == Kind::Word).map(|token| &self.text[token.start..token.end]).collect();
         let kinds: Vec<Kind> = between.iter().take(3).map(|token| token.kind).collect();
         match (kinds.as_slice(), words.as_slice()) {
             ([Kind::Equals], _) => Link::Equation,
@@ -104,6 +105,11 @@ impl<'a> Numbers<'a> {
     fn unit(&self, item: &Item) -> Option<&str> {
         item.unit.map(|(start, end)| self.text[start..end].trim())
     }
+}
+
+/// A letter of a script that writes no blanks between words, so that a dash behind it is no hyphen.
+fn is_boundless(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{e00}'..='\u{e7f}')
 }
 
 /// How many lines begin with a dash and a blank, as the entries of a list do.
@@ -159,7 +165,7 @@ impl Scan<'_> {
     fn starts_item(&self, at: usize, grammar: &Grammar) -> bool {
         match self.kind(at) {
             Some(Kind::Dash) => self.is_sign(at) && grammar.starts_operand(at),
-            Some(Kind::Plus) => self.is_glued(at + 1) && !self.is_operand_before(at) && grammar.starts_operand(at),
+            Some(Kind::Plus) => self.is_glued(at + 1) && !(self.is_glued(at) && self.is_operand_before(at)) && grammar.starts_operand(at),
             Some(Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Fraction | Kind::Foreign | Kind::Currency | Kind::Word | Kind::Open(_)) => {
                 grammar.starts_operand(at)
             }
@@ -176,12 +182,15 @@ impl Scan<'_> {
     fn is_sign(&self, at: usize) -> bool {
         let before = at.checked_sub(1).and_then(|before| self.kind(before));
         if self.is_glued(at + 1) {
-            return !(self.is_glued(at) && self.is_operand_before(at)) && before != Some(Kind::Dash);
+            let is_hyphen = self.is_glued(at) && self.is_operand_before(at) && !self.text[..self.tokens[at].start].ends_with(is_boundless);
+            return !is_hyphen && before != Some(Kind::Dash);
         }
         match before {
             None | Some(Kind::Line) => self.bullets == 1,
             Some(Kind::Equals | Kind::Approximately | Kind::Colon | Kind::Hash | Kind::Open(_) | Kind::Currency) => true,
-            Some(Kind::Word) => self.word(at - 1).is_some_and(|word| words::is_filler(word) || words::is_one_of(word, &["es", "est", "ist", "é"])),
+            Some(Kind::Word) => {
+                self.word(at - 1).is_some_and(|word| words::is_filler(word) || words::is_one_of(word, &["es", "est", "ist", "é"]))
+            }
             _ => false,
         }
     }
@@ -204,14 +213,17 @@ impl Scan<'_> {
         let is_letter = |at: usize| self.word(at).is_some_and(|word| word.len() == 1 && !matches!(word, "a" | "I"));
         let before = first.checked_sub(1).and_then(|at| self.kind(at));
         let goes_on = match self.kind(next) {
-            Some(Kind::Plus | Kind::Times | Kind::Divide | Kind::Power) => !matches!(self.kind(next + 1), None | Some(Kind::Line | Kind::Stop)),
+            Some(Kind::Plus | Kind::Times | Kind::Divide | Kind::Power) => {
+                !matches!(self.kind(next + 1), None | Some(Kind::Line | Kind::Stop))
+            }
             Some(Kind::Dash) => is_letter(next + 1),
             _ => false,
         };
         let went_before = match before {
             Some(Kind::Plus | Kind::Times | Kind::Divide | Kind::Power) => first > 1 && self.kind(first - 2) != Some(Kind::Line),
             Some(Kind::Dash) => first > 1 && is_letter(first - 2),
-            Some(Kind::Word) => false,
+            // `x +3`
+            Some(Kind::Word) => self.kind(first) == Some(Kind::Plus) && is_letter(first - 1),
             _ => false,
         };
         goes_on || went_before
@@ -230,7 +242,9 @@ impl Scan<'_> {
     /// `99% sure`, `confidence: 95%`.
     fn is_confidence(&self, first: usize, next: usize) -> bool {
         let is_percent = self.kind(next - 1) == Some(Kind::Percent);
-        let before = |back: usize| first.checked_sub(back).and_then(|at| self.word(at)).is_some_and(|word| words::is_one_of(word, &["confidence", "confident"]));
+        let before = |back: usize| {
+            first.checked_sub(back).and_then(|at| self.word(at)).is_some_and(|word| words::is_one_of(word, &["confidence", "confident"]))
+        };
         (is_percent && self.word(next).is_some_and(words::is_confidence)) || (2..=3).any(before) || before(1)
     }
 
@@ -240,7 +254,9 @@ impl Scan<'_> {
             return None;
         }
         let follows_number = items.last().is_some_and(|item| item.next == at);
-        let follows_words = self.word(at - 1).is_some_and(|word| !words::is_filler(word) && !words::is_one_of(word, &["answer", "ans", "ist", "est", "es"]))
+        let follows_words = self
+            .word(at - 1)
+            .is_some_and(|word| !words::is_filler(word) && !words::is_one_of(word, &["answer", "ans", "ist", "est", "es"]))
             || matches!(self.kind(at - 1), Some(Kind::Stop | Kind::Close(_)));
         let is_inside = |kind: &Kind| matches!(kind, Kind::Numeral(_) | Kind::Comma | Kind::Dash);
         let length = (at + 1..at + 12).take_while(|&at| self.kind(at).as_ref().is_some_and(is_inside)).count();

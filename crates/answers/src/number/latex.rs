@@ -46,7 +46,9 @@ fn named(name: &str) -> Command {
         "div" | "slash" => Kind::Divide,
         "circ" | "degree" | "degrees" | "textdegree" => Kind::Degree,
         "percent" => Kind::Percent,
-        "textdollar" | "dollar" | "pounds" | "textsterling" | "euro" | "texteuro" | "yen" | "textyen" | "rupee" | "cent" | "textcent" => Kind::Currency,
+        "textdollar" | "dollar" | "pounds" | "textsterling" | "euro" | "texteuro" | "yen" | "textyen" | "rupee" | "cent" | "textcent" => {
+            Kind::Currency
+        }
         "approx" | "sim" | "simeq" | "cong" | "doteq" => Kind::Approximately,
         "to" | "rightarrow" | "Rightarrow" | "implies" | "longrightarrow" | "Longrightarrow" => Kind::Equals,
         "colon" => Kind::Colon,
@@ -65,10 +67,61 @@ fn is_markup(name: &str) -> bool {
     let name = name.trim_start_matches("text").trim_start_matches("math");
     matches!(
         name,
-        "" | "rm" | "bf" | "it" | "sf" | "tt" | "up" | "normal" | "md" | "sc" | "sl" | "ord" | "bin" | "rel" | "cal" | "bb" | "bfit"
-            | "mbox" | "hbox" | "box" | "boldsymbol" | "bm" | "pmb" | "emph" | "underline" | "overline"
-            | "operatorname" | "unit" | "si" | "num" | "ensuremath" | "displaystyle" | "style" | "scriptstyle" | "left" | "right" | "big"
-            | "Big" | "bigg" | "Bigg" | "bigl" | "bigr" | "Large" | "large" | "Huge" | "huge" | "small" | "color" | "phantom" | "begin" | "end"
-            | "therefore" | "because" | "limits" | "nolimits" | "tag" | "label"
+        "" | "rm"
+            | "bf"
+            | "it"
+            | "sf"
+            | "tt"
+            | "up"
+            | "normal"
+            | "md"
+            | "sc"
+            | "sl"
+            | "ord"
+            | "bin"
+            | "rel"
+            | "cal"
+            | "bb"
+            | "bfit"
+            | "mbox"
+            | "hbox"
+            | "box"
+            | "boldsymbol"
+            | "bm"
+            | "pmb"
+            | "emph"
+            | "underline"
+            | "overline"
+            | "operatorname"
+            | "unit"
+            | "si"
+            | "num"
+            | "ensuremath"
+            | "displaystyle"
+            | "style"
+            | "scriptstyle"
+            | "left"
+            | "right"
+            | "big"
+            | "Big"
+            | "bigg"
+            | "Bigg"
+            | "bigl"
+            | "bigr"
+            | "Large"
+            | "large"
+            | "Huge"
+            | "huge"
+            | "small"
+            | "color"
+            | "phantom"
+            | "begin"
+            | "end"
+            | "therefore"
+            | "because"
+            | "limits"
+            | "nolimits"
+            | "tag"
+            | "label"
     )
 }

@@ -177,7 +177,11 @@ impl Groups {
             }
             _ => false,
         };
-        if is_decimal { Some(decimals) } else { (self.marks.iter().all(|&mark| mark == last) && self.is_grouped(&self.counts, last)).then_some(0) }
+        if is_decimal {
+            Some(decimals)
+        } else {
+            (self.marks.iter().all(|&mark| mark == last) && self.is_grouped(&self.counts, last)).then_some(0)
+        }
     }
 
     fn is_grouped(&self, counts: &[usize], mark: Mark) -> bool {

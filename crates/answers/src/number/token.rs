@@ -3,6 +3,7 @@
 use super::digits::{DASHES, digit, is_currency, is_invisible, superscript, vulgar_fraction};
 use super::latex::{self, Command};
 use super::numeral::{self, Numeral};
+use super::words;
 
 /// A token with its place in the text, in bytes.
 #[derive(Debug, Clone)]
@@ -51,7 +52,7 @@ pub(crate) enum Kind {
 }
 
 /// Functions and constants written as words.
-const FUNCTIONS: [&str; 12] = ["sqrt", "cbrt", "root", "log", "ln", "sin", "cos", "tan", "exp", "max", "min", "mod"];
+const FUNCTIONS: &str = "sqrt cbrt root log ln sin cos tan exp max min mod";
 
 /// Splits a text into tokens.
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
@@ -156,16 +157,19 @@ impl Lexer<'_> {
         let mut length: usize = text.chars().take_while(|&c| is_in_word(c)).map(char::len_utf8).sum();
         let letters = &text[..length];
         // `m2`, `x1`, `CO2`: digits of a name, not a number.
-        let is_name = length <= 3 && letters.is_ascii() && !super::words::is_currency_code(letters);
+        let is_name = length <= 3 && letters.is_ascii() && !words::is_currency_code(letters);
         if is_name && text[length..].starts_with(|c: char| c.is_ascii_digit()) {
             length += text[length..].bytes().take_while(u8::is_ascii_alphanumeric).count();
         }
-        let is_function = FUNCTIONS.contains(&letters) && text[length..].trim_start_matches(' ').starts_with(|c: char| c == '(' || digit(c).is_some());
+        let is_function = words::is_listed(letters, FUNCTIONS)
+            && text[length..].trim_start_matches(' ').starts_with(|c: char| c == '(' || digit(c).is_some());
         self.push(if is_function || letters == "π" { Kind::Foreign } else { Kind::Word }, length);
     }
 
     fn is_operand_before(&self) -> bool {
-        self.tokens.last().is_some_and(|last| matches!(last.kind, Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Superscript(_) | Kind::Close(_)))
+        self.tokens
+            .last()
+            .is_some_and(|last| matches!(last.kind, Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Superscript(_) | Kind::Close(_)))
             && self.text[..self.at].trim_end_matches([' ', '$', '\u{a0}']).len() <= self.tokens.last().map_or(0, |last| last.end)
     }
 
@@ -206,7 +210,9 @@ impl Lexer<'_> {
             '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => self.push(Kind::Line, width),
             c if c.is_whitespace() => self.skip(width),
             '*' | '＊' | '∗' => self.star(width),
-            '_' | '`' | '"' | '\'' | '~' | '“' | '”' | '‘' | '’' | '«' | '»' | '„' | '「' | '」' | '『' | '』' => self.skip(width),
+            '_' | '`' | '"' | '\'' | '~' | '“' | '”' | '‘' | '’' | '«' | '»' | '„' | '「' | '」' | '『' | '』' => {
+                self.skip(width);
+            }
             // The mark of a quotation at the beginning of a line.
             '>' if self.tokens.last().is_none_or(|last| last.kind == Kind::Line) => self.skip(width),
             '{' => {
@@ -258,14 +264,18 @@ impl Lexer<'_> {
         let begins = inside.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
         let end = inside.bytes().take(60).position(|byte| matches!(byte, b'>' | b'\n' | b'<'))?;
         let name = inside[..end].trim_start_matches('/').split([' ', '/']).next().unwrap_or("");
-        let is_inline = ["b", "i", "u", "em", "strong", "span", "code", "font", "mark", "small", "big"].iter().any(|tag| name.eq_ignore_ascii_case(tag));
+        let is_inline = ["b", "i", "u", "em", "strong", "span", "code", "font", "mark", "small", "big"]
+            .iter()
+            .any(|tag| name.eq_ignore_ascii_case(tag));
         (begins && inside[end..].starts_with('>')).then_some((is_inline, end + 2))
     }
 }
 
 /// Letters, and marks that combine with them.
 fn is_in_word(c: char) -> bool {
-    (c.is_alphabetic() && !matches!(c, 'ª' | 'º')) || is_invisible(c) || matches!(c, '\u{300}'..='\u{36f}' | '\u{94d}' | '\u{9cd}' | '\u{e47}'..='\u{e4e}')
+    (c.is_alphabetic() && !matches!(c, 'ª' | 'º'))
+        || is_invisible(c)
+        || matches!(c, '\u{300}'..='\u{36f}' | '\u{94d}' | '\u{9cd}' | '\u{e47}'..='\u{e4e}')
 }
 
 /// Whether a text begins as an operand does, after blanks.

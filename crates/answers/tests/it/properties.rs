@@ -32,7 +32,20 @@ fn notations(hundredths: i64) -> Vec<String> {
     let magnitude = hundredths.unsigned_abs();
     let (whole, cents) = ((magnitude / 100).to_string(), magnitude % 100);
     let mut found = vec![format!("{sign}{whole}.{cents:02}")];
-    for (mark, decimal) in [(",", "."), (".", ","), (" ", ","), (" ", "."), ("'", "."), ("’", ","), ("_", "."), ("\u{a0}", ","), ("\u{202f}", ","), ("{,}", "."), ("\\,", "."), ("~", ".")] {
+    for (mark, decimal) in [
+        (",", "."),
+        (".", ","),
+        (" ", ","),
+        (" ", "."),
+        ("'", "."),
+        ("’", ","),
+        ("_", "."),
+        ("\u{a0}", ","),
+        ("\u{202f}", ","),
+        ("{,}", "."),
+        ("\\,", "."),
+        ("~", "."),
+    ] {
         let grouped = grouped(&whole, mark, false);
         found.push(format!("{sign}{grouped}{decimal}{cents:02}"));
         if cents == 0 && (whole.len() > 6 || !matches!(mark, ".")) && (whole.len() > 3) {
@@ -74,10 +87,28 @@ fn notations(hundredths: i64) -> Vec<String> {
 
 /// Completions that state an answer, with `@` for it.
 const PHRASINGS: [&str; 22] = [
-    "#### @", "so\n#### @\n", "\\boxed{@}", "The result is $\\boxed{@}$ in 3 steps.", "<answer>@</answer>", "<answer> @ </answer> in 2 steps", "The answer is @.",
-    "The answer is @, after 3 days.", "The answer is $@$.", "The answer is **@**.", "Answer: @", "**Answer:** @\n\nI used 3 steps.", "Final answer: @ [1]", "答案：@。",
-    "Die Antwort ist @.", "La réponse est @.", "She took 3 boxes.\n@", "She took 3 boxes.\nx = @", "So 5 + 3 gives in the end @", "<think>7</think>The answer is @.",
-    "The answer is @.<|im_end|>\n<|im_start|>user\nAnd 8?", "The answer is @.\n\nQuestion: 5+3?\nAnswer: 8",
+    "#### @",
+    "so\n#### @\n",
+    "\\boxed{@}",
+    "The result is $\\boxed{@}$ in 3 steps.",
+    "<answer>@</answer>",
+    "<answer> @ </answer> in 2 steps",
+    "The answer is @.",
+    "The answer is @, after 3 days.",
+    "The answer is $@$.",
+    "The answer is **@**.",
+    "Answer: @",
+    "**Answer:** @\n\nI used 3 steps.",
+    "Final answer: @ [1]",
+    "答案：@。",
+    "Die Antwort ist @.",
+    "La réponse est @.",
+    "She took 3 boxes.\n@",
+    "She took 3 boxes.\nx = @",
+    "So 5 + 3 gives in the end @",
+    "<think>7</think>The answer is @.",
+    "The answer is @.<|im_end|>\n<|im_start|>user\nAnd 8?",
+    "The answer is @.\n\nQuestion: 5+3?\nAnswer: 8",
 ];
 
 fn grade(completion: &str, known: &Quantity) -> Verdict {
@@ -135,11 +166,52 @@ fn a_part_of_a_number_is_never_right() {
 
 /// Completions that settle on a choice: `@` is its capital letter, `%` its small one, `&` its text.
 const CONCLUSIONS: [&str; 46] = [
-    "The answer is & (%).", "Therefore, the answer is & (%).", "The answer is (%).", "The answer is @.", "The answer is @", "The answer is **@**.", "The answer is “@”.",
-    "The answer is $@$.", "The answer is [@].", "The answer is @, because of the others.", "The answer is option @.", "The answer is &.", "The answer is the &, I think.",
-    "Answer: @", "Answer: (@) &", "**Answer:** @", "Answer: I think it's @.", "Final answer: @", "#### %", "#### (@)", "\\boxed{@}", "\\boxed{\\mathrm{@}}", "\\boxed{\\text{(@)}}",
-    "<answer>@</answer>", "<answer>@. &</answer>", "{\"answer\":\"@\"}", "{\"answer\": \"%\"}", "答案：@", "答案是（@）。", "Antwort: @", "La réponse est @.", "Ответ: @", "Option @ is correct.",
-    "@ is correct.", "(%) & is right.", "& is the correct answer.", "I'd go with @.", "I would choose option @.", "I choose (%).", "I pick &.", "It is @.", "So it's (%).", "(%)", "@", "@) &", "&",
+    "The answer is & (%).",
+    "Therefore, the answer is & (%).",
+    "The answer is (%).",
+    "The answer is @.",
+    "The answer is @",
+    "The answer is **@**.",
+    "The answer is “@”.",
+    "The answer is $@$.",
+    "The answer is [@].",
+    "The answer is @, because of the others.",
+    "The answer is option @.",
+    "The answer is &.",
+    "The answer is the &, I think.",
+    "Answer: @",
+    "Answer: (@) &",
+    "**Answer:** @",
+    "Answer: I think it's @.",
+    "Final answer: @",
+    "#### %",
+    "#### (@)",
+    "\\boxed{@}",
+    "\\boxed{\\mathrm{@}}",
+    "\\boxed{\\text{(@)}}",
+    "<answer>@</answer>",
+    "<answer>@. &</answer>",
+    "{\"answer\":\"@\"}",
+    "{\"answer\": \"%\"}",
+    "答案：@",
+    "答案是（@）。",
+    "Antwort: @",
+    "La réponse est @.",
+    "Ответ: @",
+    "Option @ is correct.",
+    "@ is correct.",
+    "(%) & is right.",
+    "& is the correct answer.",
+    "I'd go with @.",
+    "I would choose option @.",
+    "I choose (%).",
+    "I pick &.",
+    "It is @.",
+    "So it's (%).",
+    "(%)",
+    "@",
+    "@) &",
+    "&",
 ];
 
 const TEXTS: [&str; 9] = ["radio shack", "substation", "television", "cabinet", "desk", "museum", "harbour", "kitchen", "garden"];
@@ -148,12 +220,13 @@ const TEXTS: [&str; 9] = ["radio shack", "substation", "television", "cabinet", 
 fn a_choice_is_right_in_every_phrasing_and_the_others_are_wrong() {
     let mut random = Random::new(9);
     for count in [2, 4, 5, 9] {
-        for right in 0..count {
+        for (right, text) in TEXTS.iter().enumerate().take(count) {
             for phrasing in CONCLUSIONS {
                 let small = char::from(b'a' + right as u8).to_string();
-                let stated = phrasing.replace('&', TEXTS[right]).replace('%', &small).replace('@', &small.to_uppercase());
+                let stated = phrasing.replace('&', text).replace('%', &small).replace('@', &small.to_uppercase());
                 let other = random.below(count);
-                let before = ["", "Not all of these are places.\n", "Is it (b)? No.\n", "<think>The answer is (a) or A.</think>"][random.below(4)];
+                let before =
+                    ["", "Not all of these are places.\n", "Is it (b)? No.\n", "<think>The answer is (a) or A.</think>"][random.below(4)];
                 let completion = format!("{before}{stated}");
                 let grade = |right: usize| {
                     let choices = Choices { texts: &TEXTS[..count], right, style: Style::Letters, preference: Preference::Letter };

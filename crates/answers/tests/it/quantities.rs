@@ -32,7 +32,8 @@ fn numbers_in_completions() {
                 Outcome::Truncated => "truncated".to_owned(),
             };
             let rule = outcome.place().map_or("", |place| place.reading.name());
-            (value != columns[0] || rule != reading).then(|| format!("line {line}: {text:?} is {value} by {rule}, not {} by {reading}", columns[0]))
+            (value != columns[0] || rule != reading)
+                .then(|| format!("line {line}: {text:?} is {value} by {rule}, not {} by {reading}", columns[0]))
         })
         .collect();
     assert!(wrong.is_empty(), "{} rows: {wrong:#?}", wrong.len());

@@ -1,6 +1,6 @@
 //! A small seeded generator, so that every run tests the same texts.
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// `SplitMix64` (Steele, Lea, Flood 2014).
 pub struct Random(u64);
 
 impl Random {
