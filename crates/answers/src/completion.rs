@@ -60,6 +60,19 @@ const QUESTIONS: [&str; 25] = [
     "new question",
 ];
 
+/// Where the model's own turn ends, in bytes: before a marker of another turn or a new question. `None` if the text ends inside a thought.
+///
+/// ```
+/// use starloop_answers::end_of_turn;
+///
+/// assert_eq!(end_of_turn("It is 72.\n\nQuestion: what is 5+3?"), Some(10));
+/// assert_eq!(end_of_turn("It is 72."), Some(9));
+/// assert_eq!(end_of_turn("<think>It is"), None);
+/// ```
+pub fn end_of_turn(completion: &str) -> Option<usize> {
+    own(completion).map(|own| own.text.len())
+}
+
 /// The model's own text; `None` if it ends inside a thought.
 pub(crate) fn own(completion: &str) -> Option<Own<'_>> {
     let (thoughts, end) = Scan { text: completion, at: start(completion) }.parts()?;

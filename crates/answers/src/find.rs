@@ -281,7 +281,7 @@ impl Search<'_, '_> {
 
     fn last_number(&self) -> Option<Read> {
         let numbers = self.numbers;
-        let last = numbers.items.len().checked_sub(1)?;
+        let last = self.before_remark(numbers.items.len().checked_sub(1)?);
         let span = numbers.items[last].start..numbers.items[last].end;
         if last > 0 && (numbers.link(last - 1) == Link::Alternatives || numbers.is_compound(last - 1)) {
             return Some(Read::Unreadable(Reading::LastNumber, span));
@@ -297,6 +297,25 @@ impl Search<'_, '_> {
             Content::Item(index) => Read::Item(Reading::LastNumber, index),
             _ => Read::Unreadable(Reading::LastNumber, span),
         })
+    }
+
+    /// The last number that stands in no remark: 72 in `She has 72 clips (48 + 24).`
+    fn before_remark(&self, last: usize) -> usize {
+        let numbers = self.numbers;
+        let mut index = last;
+        for _ in 0..4 {
+            let Some(before) = index.checked_sub(1).map(|before| &numbers.items[before]) else { return last };
+            let first = numbers.items[index].first;
+            let between = &numbers.tokens[before.next..=first];
+            if between.iter().any(|token| matches!(token.kind, Kind::Stop | Kind::Line | Kind::Close(_) | Kind::Equals)) {
+                return last;
+            }
+            index -= 1;
+            if between.iter().any(|token| token.kind == Kind::Open('(')) {
+                return index;
+            }
+        }
+        last
     }
 
     /// `it is not 72`

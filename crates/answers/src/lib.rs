@@ -39,5 +39,6 @@ mod phrase;
 mod reading;
 pub mod verdict;
 
+pub use completion::end_of_turn;
 pub use marks::Mark;
 pub use reading::{Ending, Found, Outcome, Place, Reading};

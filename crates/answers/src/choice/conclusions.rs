@@ -132,7 +132,9 @@ fn by_verbs<'n>(names: &'n Names) -> impl Iterator<Item = Placed> + 'n {
 /// `B is correct`, `(b) umbrella is right`, `option B is the best answer`.
 fn by_predicates<'n>(names: &'n Names) -> impl Iterator<Item = Placed> + 'n {
     names.all.iter().enumerate().filter_map(move |(index, name)| {
-        let (last, statement) = subject(names, index, name);
+        // The name before may have taken this one along: `(b) umbrella`.
+        let is_taken = index.checked_sub(1).is_some_and(|before| subject(names, before, &names.all[before]).0 == *name);
+        let (last, statement) = Some(subject(names, index, name)).filter(|_| !is_taken)?;
         let end = predicate(names, last.end)?;
         let is_sure = name.is_letter() || end.is_answer;
         let is_denied = names.is_negated(

@@ -226,7 +226,18 @@ impl Scan<'_> {
             Some(Kind::Word) => self.kind(first) == Some(Kind::Plus) && is_letter(first - 1),
             _ => false,
         };
-        goes_on || went_before
+        goes_on || went_before || self.repeats(next)
+    }
+
+    /// A decimal without an end: `0.333...`, `0.\overline{3}`, `0.(3)`.
+    fn repeats(&self, next: usize) -> bool {
+        let rest = &self.text[self.tokens[next - 1].end..];
+        let is_decimal = matches!(self.kind(next - 1), Some(Kind::Numeral(Some(numeral))) if !numeral.is_whole);
+        let is_open = ["...", "…", "\\ldots", "\\dots", "\\overline"].iter().any(|dots| rest.starts_with(dots));
+        let period = rest.strip_prefix('.').is_some_and(|rest| {
+            rest.starts_with("\\overline") || rest.strip_prefix('(').is_some_and(|inside| inside.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        (is_decimal && is_open) || period
     }
 
     /// `step 3`, `#5`.

@@ -91,7 +91,7 @@ fn is_markup(name: &str) -> bool {
             | "pmb"
             | "emph"
             | "underline"
-            | "overline"
+           
             | "operatorname"
             | "unit"
             | "si"

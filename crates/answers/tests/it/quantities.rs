@@ -38,3 +38,43 @@ fn numbers_in_completions() {
         .collect();
     assert!(wrong.is_empty(), "{} rows: {wrong:#?}", wrong.len());
 }
+
+/// What tasks give as known answers: a quantity, or a whole solution.
+#[test]
+fn known_answers() {
+    let solution = "48/2 = <<48/2=24>>24 clips in May.\n48+24 = <<48+24=72>>72 in all.\n#### 72";
+    for (text, value) in [
+        ("₹5", "5"),
+        ("US$5", "5"),
+        ("\\frac{3}{4}", "0.75"),
+        ("$\\frac{3}{4}$", "0.75"),
+        ("1 1/2", "1.5"),
+        ("3.5 m^2", "3.5"),
+        ("x = 5", "5"),
+        ("25%", "25"),
+        (solution, "72"),
+        ("So we get $\\boxed{72}$.", "72"),
+        ("The answer is 72.", "72"),
+        ("1e99", &format!("1{}", "0".repeat(99))),
+        ("1208925819614629174706176", "1208925819614629174706176"),
+        ("18446744073709551617", "18446744073709551617"),
+        ("0.12345678901234567891", "0.12345678901234567891"),
+        ("12 apples", "12"),
+        ("- $3", "-3"),
+    ] {
+        let read = number::known(text).map(|quantity| quantity.value.to_string());
+        assert_eq!(read.as_deref(), Some(value), "{text}");
+    }
+    for text in
+        ["", "about 5", "5 or 6", "2 or 3", "x", "one", "two", "yes", "She has 5 apples and 3 pears.", "1,23,4", "#### two", "2\\pi"]
+    {
+        assert_eq!(number::known(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_percentage_is_not_a_fraction() {
+    let equal = |one: &str, other: &str| number::known(one).unwrap().value == number::known(other).unwrap().value;
+    assert!(equal("25%", "25") && !equal("25%", "0.25"));
+    assert_eq!(number::known("25%").unwrap().unit.as_deref(), Some("%"));
+}
