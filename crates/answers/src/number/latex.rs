@@ -91,7 +91,6 @@ fn is_markup(name: &str) -> bool {
             | "pmb"
             | "emph"
             | "underline"
-           
             | "operatorname"
             | "unit"
             | "si"
