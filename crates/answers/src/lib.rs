@@ -37,6 +37,7 @@ mod marks;
 pub mod number;
 mod phrase;
 mod reading;
+mod script;
 pub mod verdict;
 
 pub use completion::end_of_turn;

@@ -1,6 +1,7 @@
 //! Phrases that state an answer, in many languages: `the answer is`, `Final answer:`, `答案是`, `Antwort:`.
 
 use crate::number::{DASHES, is_listed, is_one_of};
+use crate::script::is_boundless;
 
 /// A phrase and what kind of answer can follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +116,7 @@ fn noun(text: &str, first: char, before: char, nouns: &[&str]) -> Option<(usize,
     let boundless = || {
         BOUNDLESS_NOUNS
             .split_whitespace()
-            .chain(nouns.iter().copied().filter(|noun| !noun.starts_with(is_of_words)))
+            .chain(nouns.iter().copied().filter(|noun| noun.starts_with(is_boundless)))
             .find(|noun| text.starts_with(noun))
     };
     if !first.is_ascii()
@@ -123,16 +124,11 @@ fn noun(text: &str, first: char, before: char, nouns: &[&str]) -> Option<(usize,
     {
         return Some((noun.len(), false));
     }
-    if before.is_alphanumeric() && is_of_words(before) {
+    if before.is_alphanumeric() && !is_boundless(before) {
         return None;
     }
     let candidates = NOUNS.iter().chain(nouns).filter_map(|noun| prefix_length(text, noun));
     candidates.filter(|&length| !text[length..].starts_with(char::is_alphanumeric)).max().map(|length| (length, true))
-}
-
-/// Whether a letter belongs to a script that separates words.
-fn is_of_words(c: char) -> bool {
-    !matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{e00}'..='\u{e7f}')
 }
 
 /// The length of `text` that equals `lower` without regard to case.

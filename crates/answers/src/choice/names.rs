@@ -2,6 +2,7 @@
 
 use super::Style;
 use crate::number::{DASHES, Numbers, is_one_of, parse};
+use crate::script::is_boundless;
 
 /// A text with every name of a choice in it, in order.
 pub(super) struct Names<'a> {
@@ -120,10 +121,6 @@ pub(super) fn fold(text: &str) -> String {
 /// Whether a character belongs to a word of a script that separates words.
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() && !is_boundless(c)
-}
-
-fn is_boundless(c: char) -> bool {
-    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{e00}'..='\u{e7f}')
 }
 
 /// The choice of a letter, also of a full-width one.

@@ -5,6 +5,7 @@ use super::grammar::{Grammar, Read};
 use super::token::{Kind, Token, tokens};
 use super::value::Value;
 use super::words;
+use crate::script::is_boundless;
 
 /// A text with its tokens and numbers.
 pub(crate) struct Numbers<'a> {
@@ -105,11 +106,6 @@ impl<'a> Numbers<'a> {
     fn unit(&self, item: &Item) -> Option<&str> {
         item.unit.map(|(start, end)| self.text[start..end].trim())
     }
-}
-
-/// A letter of a script that writes no blanks between words, so that a dash behind it is no hyphen.
-fn is_boundless(c: char) -> bool {
-    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{e00}'..='\u{e7f}')
 }
 
 /// How many lines begin with a dash and a blank, as the entries of a list do.

@@ -4,6 +4,7 @@ use super::digits::{DASHES, digit, is_currency, is_invisible, superscript, vulga
 use super::latex::{self, Command};
 use super::numeral::{self, Numeral};
 use super::words;
+use crate::script::is_boundless;
 
 /// A token with its place in the text, in bytes.
 #[derive(Debug, Clone)]
@@ -154,7 +155,9 @@ impl Lexer<'_> {
         if text.starts_with(['x', 'X']) && self.is_operand_before() && is_operand(&text[1..]) {
             return self.push(Kind::Times, 1);
         }
-        let mut length: usize = text.chars().take_while(|&c| is_in_word(c)).map(char::len_utf8).sum();
+        let is_first_boundless = text.starts_with(is_boundless);
+        let word = text.chars().take_while(|&c| is_in_word(c) && (is_boundless(c) == is_first_boundless || is_invisible(c)));
+        let mut length: usize = word.map(char::len_utf8).sum();
         let letters = &text[..length];
         // `m2`, `x1`, `CO2`: digits of a name, not a number.
         let is_name = length <= 3 && letters.is_ascii() && !words::is_currency_code(letters);
