@@ -190,7 +190,7 @@ fn after_noun(text: &str, noun_end: usize) -> Option<(usize, Form)> {
             let form = if cursor.is_negated() { Form::Negated } else { Form::Copula };
             return Some((cursor.colon().filter(|_| !cursor.is_pause()).unwrap_or(cursor.at), form));
         }
-        if is_listed(word, "might could may can cannot can't that which and or as") {
+        if is_listed(word, "might could may can cannot can't and or as") {
             return None;
         }
     }

@@ -6,7 +6,7 @@ use crate::number::{is_listed, is_one_of};
 use crate::phrase::{Form, phrases, words_before};
 
 /// More names of an answer than the ones of `phrase.rs`.
-const NOUNS: [&str; 18] = [
+const NOUNS: [&str; 21] = [
     "choice",
     "option",
     "pick",
@@ -20,6 +20,9 @@ const NOUNS: [&str; 18] = [
     "alternativa correta",
     "richtige option",
     "letter",
+    "right one",
+    "correct one",
+    "best one",
     "故选",
     "应选",
     "选择",
@@ -120,8 +123,11 @@ fn by_verbs<'n>(names: &'n Names) -> impl Iterator<Item = Placed> + 'n {
         let is_writer = before.is_empty() || before.iter().any(|word| is_listed(word, WRITERS));
         let is_denied = before
             .iter()
-            .any(|word| word.ends_with("n't") || word.ends_with("n’t") || is_one_of(word, &["not", "never", "cannot", "if", "you", "to"]));
-        if !is_writer || is_denied {
+            .any(|word| word.ends_with("n't") || word.ends_with("n’t") || is_one_of(word, &["not", "never", "cannot", "if", "you"]));
+        // `in order to choose B`, but not `I am going to choose B`.
+        let is_wish = |word: &&str| is_one_of(word, &["going", "like", "have", "want", "inclined"]);
+        let is_purpose = before.first() == Some(&"to") && !before.get(1).is_some_and(is_wish);
+        if !is_writer || is_denied || is_purpose {
             return None;
         }
         let statement = names.statement(end, limit, *reach)?;
@@ -178,6 +184,9 @@ fn predicate(names: &Names, at: usize) -> Option<Predicate> {
     if ["正确", "是正确", "是对的", "が正", "が適"].iter().any(|right| rest.starts_with(right)) {
         return Some(Predicate { at: sentence_start, is_answer: true });
     }
+    if matches!(sentence.trim(), "it is" | "is the one") {
+        return Some(Predicate { at: sentence_start, is_answer: true });
+    }
     let mut words = words(sentence).peekable();
     let copula = words.next().filter(|_| sentence.starts_with(char::is_alphabetic))?;
     match copula {
@@ -230,16 +239,17 @@ fn predicate(names: &Names, at: usize) -> Option<Predicate> {
 pub(super) fn identification(names: &Names) -> Option<Placed> {
     let limit = names.text.len();
     let mut found = None;
-    let mut previous = "";
+    let (mut earlier, mut previous) = ("", "");
     for (at, word) in word_places(&names.folded) {
         let end = at + word.len();
-        let is_subject = matches!(previous, "it" | "that" | "this" | "which" | "must" | "so" | "therefore" | "thus" | "hence");
+        let is_necessity = previous == "to" && matches!(earlier, "has" | "have" | "ought" | "needs" | "out");
+        let is_subject = matches!(previous, "it" | "that" | "this" | "which" | "must" | "should" | "so" | "therefore" | "thus" | "hence");
         let reach = match word {
             "it's" | "it’s" | "that's" | "that’s" | "so" | "therefore" | "thus" | "hence" => Some(Reach::Adjacent),
-            "is" | "be" if is_subject => Some(Reach::Adjacent),
+            "is" | "be" if is_subject || is_necessity => Some(Reach::Adjacent),
             _ => None,
         };
-        previous = word;
+        (earlier, previous) = (previous, word);
         let Some(statement) = reach.and_then(|reach| names.statement(end, limit, reach)) else { continue };
         let is_supposed = words_before(&names.folded[..at]).take(3).any(|word| is_one_of(word, &["if", "whether", "suppose"]));
         let clause = &names.folded[names.folded[..at].rfind([',', '.', ';', '\n']).map_or(0, |end| end + 1)..at];
