@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use starloop_core::error::Error;
+use starloop_record as record;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -45,7 +46,21 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {error:#}");
+    if let Some(hint) = error.downcast_ref::<Error>().and_then(hint) {
+        eprintln!("hint: {hint}");
+    }
     ExitCode::from(if error.downcast_ref::<Error>().is_some_and(Error::is_usage) { 2 } else { 1 })
+}
+
+/// What to do about an error on the command line, in its options.
+fn hint(error: &Error) -> Option<&'static str> {
+    let Error::Record(error) = error else { return None };
+    match error {
+        record::Error::RunExists { .. } => Some("--resume goes on with that run; --run-dir DIR begins another one"),
+        record::Error::NotARun { .. } | record::Error::RunInUse { .. } => Some("--run-dir DIR names another directory"),
+        record::Error::ConfigChanged { .. } | record::Error::InputChanged { .. } => Some("--run-dir DIR begins another run"),
+        _ => None,
+    }
 }
 
 /// Prints a line of data.

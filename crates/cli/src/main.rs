@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 use commands::{
     bench, compare, eval, export, get, init, inspect, plan, pretrain, report, reproduce, run, sample, score, train, verify, watch,
 };
+use starloop_core::registry::Registry;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -94,10 +95,11 @@ fn main() -> ExitCode {
     if let Some(memory) = arguments.memory {
         starloop_lm::memory::set_budget(memory.as_u64() as usize);
     }
+    let registry = Registry::default();
     let outcome = threads(arguments.threads).and_then(|()| match &arguments.command {
-        Command::Run(a) => run::run(a, arguments.quiet),
-        Command::Plan(a) => plan::run(a),
-        Command::Reproduce(a) => reproduce::run(a, arguments.quiet),
+        Command::Run(a) => run::run(a, &registry, arguments.quiet),
+        Command::Plan(a) => plan::run(a, &registry),
+        Command::Reproduce(a) => reproduce::run(a, &registry, arguments.quiet),
         Command::Init(a) => init::run(a),
         Command::Report(a) => report::run(a, arguments.quiet),
         Command::Watch(a) => watch::run(a),
@@ -110,8 +112,8 @@ fn main() -> ExitCode {
         Command::Sample(a) => sample::run(a),
         Command::Score(a) => score::run(a),
         Command::Train(a) => train::run(a, arguments.quiet),
-        Command::Eval(a) => eval::run(a, arguments.quiet),
-        Command::Verify(a) => verify::run(a),
+        Command::Eval(a) => eval::run(a, &registry, arguments.quiet),
+        Command::Verify(a) => verify::run(a, &registry),
         Command::Bench(a) => bench::run(a),
     });
     match outcome {

@@ -1,7 +1,8 @@
 //! Progress bars and one line per iteration, drawn from events.
 
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use starloop_core::event::{Event, Observer, Stage};
+use starloop_core::format::{count, duration, interval_to, percent};
 use starloop_core::metrics::{Accuracy, AttemptCounts, BestOf, IterationMetrics, MeanOf, SelectionCounts, Verification};
 use std::time::Instant;
 
@@ -34,8 +35,8 @@ impl Console {
         let loss = loss.map_or_else(String::new, |loss| format!("  loss {loss:.4}"));
         self.bar.set_position(done);
         // Before the first problem is finished there is nothing to go by.
-        let left = if done == 0 { String::new() } else { format!("  {:#} left", HumanDuration(self.bar.eta())) };
-        self.bar.set_message(format!("{rate:.0} tokens/s{loss}{left}"));
+        let left = if done == 0 { String::new() } else { format!("  {} left", duration(self.bar.eta().as_secs_f64())) };
+        self.bar.set_message(format!("{} tokens/s{loss}{left}", count(rate)));
     }
 
     fn line(&self, text: &str) {
@@ -59,7 +60,7 @@ impl Observer for Console {
             Event::MethodFinished { method, metrics } => self.line(&final_line(method, metrics)),
             Event::Verified { method, verification } => self.line(&verified_line(method, verification)),
             Event::Warning { message } => self.bar.suspend(|| eprintln!("warning: {message}")),
-            Event::RunFinished { seconds } => self.line(&format!("finished in {seconds:.0} s")),
+            Event::RunFinished { seconds } => self.line(&format!("finished in {}", duration(*seconds))),
         }
     }
 }
@@ -113,7 +114,7 @@ fn final_line(method: &str, m: &IterationMetrics) -> String {
 /// `v_star: a verifier of 512 pairs on 300 dev problems, %: verifier @1 40.1 @4 55.0; likelihood ...; majority ...; pass @1 40.1 @4 61.2`
 fn verified_line(method: &str, v: &Verification) -> String {
     let all = |name: &str, of: &dyn Fn(&BestOf) -> Option<MeanOf>| {
-        let one = |best: &BestOf| Some(format!("@{} {:.1}", best.k, 100.0 * of(best)?.mean));
+        let one = |best: &BestOf| Some(format!("@{} {}", best.k, percent(of(best)?.mean)));
         let told: Option<Vec<_>> = v.best_of.iter().map(one).collect();
         format!("{name} {}", told.map_or_else(|| "not told".to_owned(), |told| told.join(" ")))
     };
@@ -127,12 +128,7 @@ fn verified_line(method: &str, v: &Verification) -> String {
 }
 
 fn accuracy(m: &IterationMetrics) -> String {
-    let of = |accuracy: &Accuracy, decimals: usize| {
-        // Halves go up, as they do in the report; formatting alone would turn 8.5 into 8.
-        let unit = 10_f64.powi(decimals as i32);
-        let [mean, low, high] = [accuracy.mean, accuracy.low, accuracy.high].map(|share| (100.0 * unit * share).round() / unit);
-        format!("{mean:.decimals$}% ({low:.decimals$}-{high:.decimals$})")
-    };
+    let of = |a: &Accuracy, decimals| interval_to(a.mean, [a.low, a.high], decimals);
     let classes: Vec<String> = m.by_class.iter().map(|c| format!("{} {}", c.class, of(&c.accuracy, 0))).collect();
     format!("accuracy {}: {}", of(&m.accuracy, 1), classes.join(", "))
 }

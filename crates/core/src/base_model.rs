@@ -2,8 +2,9 @@
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::run_dir::{RunDir, create_directory};
 use fs_err as fs;
+use starloop_record::RunDir;
+use starloop_record::atomic::create_directory;
 use std::path::{Path, PathBuf};
 
 /// A model that comes with the program.
@@ -88,12 +89,15 @@ impl BaseModel {
         }
     }
 
-    /// Its checkpoint directory. A shipped model is unpacked into the run directory, so that the run is whole without the program.
+    /// Its checkpoint directory. A shipped model is unpacked into the run directory, so that the run is complete without the program.
     ///
     /// # Errors
-    /// It cannot be unpacked.
+    /// It cannot be unpacked, or an unpacked file was changed.
     pub fn directory(&self, run_dir: &RunDir) -> Result<PathBuf> {
-        self.unpacked(&run_dir.base_model())
+        match &self.0 {
+            Place::Directory(path) => Ok(path.clone()),
+            Place::Builtin(builtin) => run_dir.unpack_base(|place| write_files(builtin.files, place)),
+        }
     }
 
     /// Its checkpoint directory: its own, or `place`, into which a shipped model is unpacked unless it is there already.
@@ -105,7 +109,7 @@ impl BaseModel {
             Place::Directory(path) => Ok(path.clone()),
             Place::Builtin(builtin) => {
                 if !place.is_dir() {
-                    unpack(builtin.files, place)?;
+                    create_directory(place, |place| write_files(builtin.files, place))?;
                 }
                 Ok(place.to_owned())
             }
@@ -113,12 +117,10 @@ impl BaseModel {
     }
 }
 
-fn unpack(files: &[(&str, &[u8])], directory: &Path) -> Result<()> {
-    create_directory(directory, |directory| {
-        fs::create_dir_all(directory)?;
-        for (name, content) in files {
-            fs::write(directory.join(name), content)?;
-        }
-        Ok(())
-    })
+fn write_files(files: &[(&str, &[u8])], directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory)?;
+    for (name, content) in files {
+        fs::write(directory.join(name), content)?;
+    }
+    Ok(())
 }

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// The cause of an error, which its message does not repeat.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -12,6 +15,9 @@ pub enum Error {
     /// A file could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// Something is wrong with a run directory.
+    #[error(transparent)]
+    Record(#[from] starloop_record::Error),
     /// A config file is not TOML; the message shows the line.
     #[error("{origin}: not valid TOML\n{message}")]
     ConfigSyntax {
@@ -66,24 +72,6 @@ pub enum Error {
         /// What was looked for.
         message: String,
     },
-    /// The run directory holds a run, and resuming was not asked for.
-    #[error("{} already holds a run; take it up again with --resume, or choose another place with --run-dir", .path.display())]
-    RunExists {
-        /// The run directory.
-        path: PathBuf,
-    },
-    /// The directory holds something else.
-    #[error("{} is not empty and holds no run (no run.json); choose another place with --run-dir", .path.display())]
-    NotARun {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// Another process works in the run directory.
-    #[error("{} is in use by another process (its lock file is held); wait for it, or choose another place with --run-dir", .path.display())]
-    RunInUse {
-        /// The run directory.
-        path: PathBuf,
-    },
     /// Another process makes the same output.
     #[error("{} is being made by another process (the lock in {} is held); wait for it, or choose another --out", .path.display(), .states.display())]
     OutputInUse {
@@ -91,51 +79,6 @@ pub enum Error {
         path: PathBuf,
         /// Where the other process keeps its state.
         states: PathBuf,
-    },
-    /// The run was begun with another config.
-    #[error("{} was begun with another config; changed: {}; undo the change, or choose another place with --run-dir", .path.display(), .keys.join(", "))]
-    ConfigChanged {
-        /// The run directory.
-        path: PathBuf,
-        /// Each changed key, with the value then and now.
-        keys: Vec<String>,
-    },
-    /// A file that the run depends on holds something else than when the run began.
-    #[error(
-        "{} was begun with other content in {}; put it back, or begin a new run with --run-dir",
-        .path.display(), .files.join(" and ")
-    )]
-    InputChanged {
-        /// The run directory.
-        path: PathBuf,
-        /// The files, as the config names them.
-        files: Vec<String>,
-    },
-    /// What was asked to be exported is not in the run.
-    #[error("{}: {message}", .path.display())]
-    Unexportable {
-        /// The run directory.
-        path: PathBuf,
-        /// What is missing, and what there is.
-        message: String,
-    },
-    /// Two runs cannot be compared.
-    #[error("{}: {message}", .path.display())]
-    Incomparable {
-        /// The run directory that does not fit.
-        path: PathBuf,
-        /// Why not.
-        message: String,
-    },
-    /// The run directory was written by a version of starloop with another layout.
-    #[error("{}: format version {found}, but this starloop reads version {expected}", .path.display())]
-    FormatVersion {
-        /// The file.
-        path: PathBuf,
-        /// The version in it.
-        found: u32,
-        /// The version that is understood.
-        expected: u32,
     },
     /// A file of a run does not hold what it should.
     #[error("{}: {message}", .path.display())]
@@ -225,6 +168,8 @@ pub enum Error {
         command: String,
         /// What it did, and what to do about it.
         message: String,
+        /// The cause, if there is one below.
+        source: Option<Cause>,
     },
     /// The user's own trainer failed, or what it wrote is no fine-tuning of the base.
     #[error("the trainer {command:?} {message}")]
@@ -267,15 +212,18 @@ pub enum Error {
         got: usize,
     },
     /// A policy cannot serve one of its requests.
-    #[error("{name}: {message}", name = .problem.clone().unwrap_or_else(|| format!("request {}", .request)))]
+    #[error("{}", .problem.clone().unwrap_or_else(|| format!("request {}", .request)))]
     Request {
         /// The request's place in the call, from 0.
         request: usize,
         /// The problem that was asked, where it is known.
         problem: Option<String>,
         /// What is wrong with it.
-        message: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A policy was asked before it loaded a checkpoint.
+    #[error("the policy has no checkpoint loaded, so it cannot sample or score")]
+    NoCheckpoint,
     /// A file that could not be fetched, or is not what it should be.
     #[error("{what}: {problem}")]
     Fetch {
@@ -283,6 +231,8 @@ pub enum Error {
         what: String,
         /// What is wrong and what to do.
         problem: String,
+        /// The cause, if there is one below.
+        source: Option<Cause>,
     },
     /// A server does not do what it should.
     #[error("{endpoint}: {problem}")]
@@ -291,15 +241,65 @@ pub enum Error {
         endpoint: String,
         /// What is wrong and what to do. Never holds an API key.
         problem: String,
+        /// The cause, if there is one below. Never holds an API key.
+        source: Option<Cause>,
     },
-    /// The engine under a policy or trainer failed.
-    #[error("{context}: {message}")]
+    /// The language model under a policy or trainer failed.
+    #[error("{context}")]
     Engine {
-        /// What was being done.
-        context: String,
-        /// The engine's own error.
-        message: String,
+        /// What was being done, such as `sampling`.
+        context: &'static str,
+        /// The error of the language model.
+        source: Box<starloop_lm::Error>,
     },
+    /// The checkpoint of the user's own trainer is not a fine-tuning of the base.
+    #[error("the trainer {command:?} wrote a checkpoint that cannot be used")]
+    TunedCheckpoint {
+        /// The program with its arguments.
+        command: String,
+        /// What is wrong with the checkpoint.
+        source: Box<starloop_lm::Error>,
+    },
+    /// The user's own trainer printed its steps out of order.
+    #[error("the trainer printed step {step} after step {last}; it must count its steps up from 1")]
+    StepOrder {
+        /// The step that it printed.
+        step: u64,
+        /// The step before.
+        last: u64,
+    },
+    /// A base model's weights are not those of its log.
+    #[error("the weights have the SHA-256 {found}, but the log of the base model records {expected}")]
+    WeightsChanged {
+        /// The SHA-256 of the weights.
+        found: String,
+        /// The SHA-256 in the log.
+        expected: String,
+    },
+    /// A plot could not be drawn.
+    #[error("the plot could not be drawn")]
+    Plot {
+        /// What the drawing library says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Adds to an error of the language model what was being done.
+pub(crate) trait EngineContext<T> {
+    /// The same result with [`Error::Engine`].
+    fn during(self, context: &'static str) -> Result<T>;
+}
+
+impl<T> EngineContext<T> for starloop_lm::Result<T> {
+    fn during(self, context: &'static str) -> Result<T> {
+        self.map_err(|source| Error::Engine { context, source: Box::new(source) })
+    }
+}
+
+/// The message of an error with the messages of its causes, on one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
@@ -307,6 +307,17 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 }
 
 impl Error {
+    /// The same error with the name of the problem that the request was about, as `problem` finds it by the request's place.
+    pub(crate) fn naming(self, problem: impl FnOnce(usize) -> Option<String>) -> Self {
+        match self {
+            Error::Request { request, source, .. } => {
+                let problem = problem(request).map(|problem| format!("problem {problem}"));
+                Error::Request { request, problem, source }
+            }
+            other => other,
+        }
+    }
+
     /// Whether the user asked for something that cannot be, as opposed to something that failed on the way.
     pub fn is_usage(&self) -> bool {
         matches!(
@@ -316,18 +327,18 @@ impl Error {
                 | Error::ConfigValue { .. }
                 | Error::Override { .. }
                 | Error::NoSuchConfig { .. }
+                | Error::Record(
+                    starloop_record::Error::RunExists { .. }
+                        | starloop_record::Error::NotARun { .. }
+                        | starloop_record::Error::ConfigChanged { .. }
+                        | starloop_record::Error::InputChanged { .. }
+                )
                 | Error::BaseModel { .. }
                 | Error::NoKnownRationale { .. }
                 | Error::NoPartOfAnswer { .. }
                 | Error::NoChoices { .. }
                 | Error::ObjectiveNotSupported { .. }
                 | Error::ScoringNotSupported
-                | Error::RunExists { .. }
-                | Error::NotARun { .. }
-                | Error::ConfigChanged { .. }
-                | Error::InputChanged { .. }
-                | Error::Incomparable { .. }
-                | Error::Unexportable { .. }
         )
     }
 }

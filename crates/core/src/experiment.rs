@@ -1,103 +1,347 @@
-//! A whole experiment: a config in, a filled run directory out.
+//! A whole experiment: a config, resolved against a registry and checked once, and what runs it into a run directory.
 
 use crate::base_model::BaseModel;
-use crate::config::{Config, PolicyConfig, TrainerKind};
+use crate::config::{Config, Invalid, MethodSettings, POLICY_KINDS, PolicyConfig, TrainerKind, TrainingConfig, check};
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::inputs;
-use crate::iterate::{Parts, run_methods};
-use crate::method::{self, Estimate};
+use crate::method::{self, Estimate, Method, Needs};
+use crate::method_run::{MethodRun, Parts};
 use crate::policy::Policy;
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::policy::openai::OpenAiPolicy;
-use crate::run_dir::{Found, RunDir};
-use crate::task::Task;
+use crate::registry::{PolicyKind, Registry};
+use crate::task::{Task, TaskSettings};
 use crate::trainer::Trainer;
 use crate::trainer::command::CommandTrainer;
 use crate::trainer::embedded::EmbeddedTrainer;
+use crate::types::Style;
+use starloop_lm::checkpoint::Summary;
+use starloop_record::info::{Inputs, MethodInfo, ModelInfo, RunInfo, RunStatus, TaskInfo};
+use starloop_record::run_dir::{FORMAT_VERSION, Found, NewRun};
+use starloop_record::{RunDir, settings};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-/// Runs `config` in the directory `root`, or with `resume` takes up the run that is there.
-///
-/// # Errors
-/// Whatever stopped the run. What was finished before is kept, and `resume` goes on from it.
-pub fn run(config: &Config, root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
-    if let [first, ..] = config.seeds[..] {
-        let message = format!("a run has one seed; `starloop run` makes a run of each, and seed = {first} without seeds is one of them");
-        return Err(Error::ConfigValue { origin: config.name.clone(), key: "seeds".to_owned(), message });
-    }
-    let task = task(config)?;
-    let base = BaseModel::of(&config.model)?;
-    let (run_dir, found) = RunDir::open(root, config, resume)?;
-    run_dir.pin(inputs::digest(config.task.files(), base.own_directory())?)?;
-    let base = base.directory(&run_dir)?;
-    let (mut policy, mut trainer) = (policy(config, &run_dir)?, trainer(config));
-    let mut parts = Parts { task: task.as_ref(), base: &base, policy: policy.as_mut(), trainer: trainer.as_mut() };
-    run_in(config, &run_dir, found, &mut parts, observer)
+/// An experiment whose every key is known and every value checked.
+#[derive(Debug)]
+pub struct Experiment {
+    config: Config,
+    task: ResolvedTask,
+    methods: BTreeMap<String, ResolvedMethod>,
+    /// The policy from outside this crate, if the config names one.
+    policy: Option<PolicyKind>,
 }
 
-/// What the config has fine-tune.
-fn trainer(config: &Config) -> Box<dyn Trainer> {
-    match config.trainer.kind {
-        TrainerKind::Embedded => Box::new(EmbeddedTrainer::new(config.model.chat)),
-        TrainerKind::Command => Box::new(CommandTrainer::new(config.trainer.command.clone(), config.model.chat)),
+/// The task of an experiment.
+#[derive(Debug)]
+struct ResolvedTask {
+    kind: String,
+    label: String,
+    settings: Box<dyn TaskSettings>,
+    /// All keys with their defaults.
+    table: toml::Table,
+}
+
+/// A method of an experiment.
+#[derive(Debug)]
+pub struct ResolvedMethod {
+    /// Its name in the config.
+    pub name: String,
+    /// The value of `kind`.
+    pub kind: String,
+    /// What it does.
+    pub method: Box<dyn Method>,
+    /// The settings that hold for it.
+    pub settings: MethodSettings,
+    /// Its own keys with their defaults, and its overrides of the common sections.
+    table: toml::Table,
+}
+
+impl Experiment {
+    /// Resolves a config against a registry and checks all values. No file of the task is read.
+    ///
+    /// # Errors
+    /// An unknown kind or key, or a value that is out of range; each names the file and the key.
+    pub fn new(config: Config, registry: &Registry) -> Result<Self> {
+        let task = resolve_task(&config, registry)?;
+        let mut methods = BTreeMap::new();
+        for name in config.methods.keys() {
+            methods.insert(name.clone(), resolve_method(&config, name, registry)?);
+        }
+        let policy = resolve_policy(&config, registry)?;
+        let experiment = Experiment { config, task, methods, policy };
+        experiment.check().map_err(|invalid| experiment.config.source.invalid(invalid))?;
+        Ok(experiment)
+    }
+
+    /// Loads a preset or a file as [`Config::load`] does, with the kinds that this project ships.
+    ///
+    /// # Errors
+    /// As [`Config::load`] and [`Experiment::new`].
+    pub fn load(preset_or_path: &str, overrides: &[String]) -> Result<Self> {
+        Experiment::new(Config::load(preset_or_path, overrides)?, &Registry::default())
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        check::config(&self.config)?;
+        for method in self.methods.values() {
+            let ResolvedMethod { name, method, settings, .. } = method;
+            let path = format!("methods.{name}");
+            check::settings(&path, settings)?;
+            method.check(settings).map_err(|invalid| Invalid { key: format!("{path}.{}", invalid.key), ..invalid })?;
+            if self.config.model.chat && method.continues_completions() {
+                let message = "hints with the beginning of a rationale, which cannot stand in a conversation; set model.chat = false";
+                return Err(Invalid { key: path, message: message.to_owned() });
+            }
+        }
+        self.methods_to_run().try_for_each(|method| self.check_needs(method))
+    }
+
+    /// Checks what only the embedded engine has, before any work is done: an error in the middle of a run would come after hours of sampling.
+    fn check_needs(&self, ResolvedMethod { name, method, .. }: &ResolvedMethod) -> Result<(), Invalid> {
+        let Needs { objective, scores } = method.needs();
+        let invalid = |key: &str, error: Error| Err(Invalid { key: key.to_owned(), message: format!("methods.{name}: {error}") });
+        if let (Some(objective), TrainerKind::Command) = (objective, self.config.trainer.kind) {
+            return invalid("trainer.kind", Error::ObjectiveNotSupported { objective });
+        }
+        if scores && matches!(self.config.policy, PolicyConfig::OpenAi(_)) {
+            return invalid("policy.kind", Error::ScoringNotSupported);
+        }
+        Ok(())
+    }
+
+    /// The config.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The methods to run, in order.
+    pub fn methods_to_run(&self) -> impl Iterator<Item = &ResolvedMethod> {
+        self.config.run.iter().filter_map(|name| self.methods.get(name))
+    }
+
+    /// A method by its name in the config, whether it is run or not.
+    pub fn method(&self, name: &str) -> Option<&ResolvedMethod> {
+        self.methods.get(name)
+    }
+
+    /// The kind of the task.
+    pub fn task_kind(&self) -> &str {
+        &self.task.kind
+    }
+
+    /// The settings of the task.
+    pub fn task_settings(&self) -> &dyn TaskSettings {
+        self.task.settings.as_ref()
+    }
+
+    /// The whole config with all its defaults, as TOML that reads back to the same experiment.
+    pub fn to_toml(&self) -> String {
+        self.to_table().to_string()
+    }
+
+    /// [`Experiment::to_toml`] as a table.
+    pub fn to_table(&self) -> toml::Table {
+        let mut table = self.config.to_table();
+        table.insert("task".into(), self.task.table.clone().into());
+        let methods: toml::Table = self.methods.iter().map(|(name, method)| (name.clone(), method.table.clone().into())).collect();
+        table.insert("methods".into(), methods.into());
+        table
+    }
+
+    /// The keys that differ from `other`, each with the value there and here. Keys that change no result are left out.
+    pub fn changed_keys(&self, other: &Experiment) -> Vec<String> {
+        let circumstances = PolicyConfig::circumstances();
+        let mut keys = settings::changed_keys(&self.to_table(), &other.to_table());
+        keys.retain(|change| !circumstances.iter().any(|key| change.split(' ').next() == Some(key)));
+        keys
+    }
+
+    /// The task with the run's seed, its files read and its verifier started.
+    ///
+    /// # Errors
+    /// A value of `[task]` is out of range, a file does not hold what it should, a split to be measured has no problems, or a method needs
+    /// something that the task does not have.
+    pub fn task(&self) -> Result<Box<dyn Task>> {
+        let invalid = |key, message| Error::ConfigValue { origin: self.config.name.clone(), key, message };
+        let task = self.task.settings.build(self.config.seed).and_then(|task| task.prepare().map(|()| task));
+        let task = task.map_err(|error| invalid(format!("task.{}", error.key), error.reason))?;
+        for ResolvedMethod { method, settings, .. } in self.methods_to_run() {
+            method.check_task(task.as_ref())?;
+            for split in std::iter::once(settings.evaluation.split).chain(settings.evaluation.final_split) {
+                if task.evaluation_problems(split, 0).is_empty() {
+                    let message = format!("the task has no {} problems to measure accuracy on; see the keys of [task]", split.name());
+                    return Err(invalid("evaluation.split".to_owned(), message));
+                }
+            }
+        }
+        Ok(task)
+    }
+
+    /// What each method will do, at most, by its name.
+    pub fn estimate(&self, task: &dyn Task) -> Vec<(String, Estimate)> {
+        self.methods_to_run().map(|method| (method.name.clone(), method.estimate(task))).collect()
+    }
+
+    /// Runs in the directory `root`, or resumes the run that is there if `resume` is true.
+    ///
+    /// # Errors
+    /// Whatever stopped the run. What was finished before is kept, and resuming goes on from it.
+    pub fn run(&self, root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
+        if let [first, ..] = self.config.seeds[..] {
+            let message =
+                format!("a run has one seed; `starloop run` makes a run of each, and seed = {first} without seeds is one of them");
+            return Err(Error::ConfigValue { origin: self.config.name.clone(), key: "seeds".to_owned(), message });
+        }
+        let task = self.task()?;
+        let base = BaseModel::of(&self.config.model)?;
+        let inputs = inputs::digest(self.task.settings.files(), base.own_directory())?;
+        let (run_dir, found) = self.open(root, task.as_ref(), inputs, resume)?;
+        let base = base.directory(&run_dir)?;
+        run_dir.note_parameters(Summary::read(&base).ok().map(|summary| summary.spec.parameter_count() as u64))?;
+        let (mut policy, mut trainer) = (self.policy(&run_dir)?, self.trainer());
+        let mut parts = Parts { task: task.as_ref(), base: &base, policy: policy.as_mut(), trainer: trainer.as_mut() };
+        self.run_in(&run_dir, found, &mut parts, observer)
+    }
+
+    /// Opens the run directory `root` for writing, with everything that readers need in `run.json`.
+    ///
+    /// # Errors
+    /// As [`RunDir::open`].
+    pub fn open(&self, root: &Path, task: &dyn Task, inputs: Inputs, resume: bool) -> Result<(RunDir, Found)> {
+        let method = |resolved: &ResolvedMethod| MethodInfo {
+            name: resolved.name.clone(),
+            kind: resolved.kind.clone(),
+            label: resolved.method.label(),
+            approach: resolved.method.approach(),
+            estimate: resolved.estimate(task),
+        };
+        let (model, ResolvedTask { kind, label, .. }) = (&self.config.model, &self.task);
+        let info = RunInfo {
+            format_version: FORMAT_VERSION,
+            program: format!("starloop {}", env!("CARGO_PKG_VERSION")),
+            name: self.config.name.clone(),
+            seed: self.config.seed,
+            status: RunStatus::Running,
+            model: ModelInfo { base: model.base.clone(), hub: model.hub.clone(), parameters: None },
+            task: TaskInfo { kind: kind.clone(), label: label.clone(), chance: task.chance(), paper: task.paper_figures() },
+            methods: self.methods_to_run().map(method).collect(),
+            circumstances: PolicyConfig::circumstances(),
+            config_sha256: String::new(),
+            inputs,
+        };
+        let device = format!("cpu {}", std::env::consts::ARCH);
+        Ok(RunDir::open(root, &NewRun { info, config: self.to_table(), device }, resume)?)
+    }
+
+    /// Runs in an open run directory with the given parts.
+    ///
+    /// # Errors
+    /// As [`Experiment::run`].
+    pub fn run_in(&self, run_dir: &RunDir, found: Found, parts: &mut Parts<'_>, observer: &mut dyn Observer) -> Result<()> {
+        let began = Instant::now();
+        let mut log = run_dir.event_log()?;
+        let mut both = Both(observer, &mut log);
+        both.observe(&Event::RunStarted { run: self.config.name.clone(), resumed: found == Found::EarlierWork });
+        self.run_methods(run_dir, parts, &mut both)?;
+        run_dir.finish()?;
+        both.observe(&Event::RunFinished { seconds: began.elapsed().as_secs_f64() });
+        Ok(log.close()?)
+    }
+
+    /// Runs the methods one after another. If one has nothing to learn from, the others are run before its error is returned.
+    fn run_methods(&self, run_dir: &RunDir, parts: &mut Parts<'_>, observer: &mut dyn Observer) -> Result<()> {
+        let mut methods = self.methods_to_run().peekable();
+        let Some(first) = methods.peek() else { return Ok(()) };
+        // Borrowed anew, so that parts, observer and experiment need not live equally long.
+        let parts = Parts { task: parts.task, base: parts.base, policy: &mut *parts.policy, trainer: &mut *parts.trainer };
+        let mut run = MethodRun::new(first.at_work(), self.config.seed, parts, run_dir, observer);
+        let mut stalled = None;
+        while let Some(resolved) = methods.next() {
+            run.next(resolved.at_work());
+            match resolved.method.run(&mut run).and_then(|()| run.measure_final()) {
+                Err(error @ Error::NothingSolved { .. }) => {
+                    if methods.peek().is_some() {
+                        run.warn(&error.to_string());
+                    }
+                    stalled.get_or_insert(error);
+                }
+                outcome => outcome?,
+            }
+        }
+        stalled.map_or(Ok(()), Err)
+    }
+
+    /// What fine-tunes, as `[trainer]` says.
+    fn trainer(&self) -> Box<dyn Trainer> {
+        let chat = self.config.model.chat;
+        match self.config.trainer.kind {
+            TrainerKind::Embedded => Box::new(EmbeddedTrainer::new(chat)),
+            TrainerKind::Command => Box::new(CommandTrainer::new(self.config.trainer.command.clone(), chat)),
+        }
+    }
+
+    /// What samples, as `[policy]` says.
+    fn policy(&self, run_dir: &RunDir) -> Result<Box<dyn Policy>> {
+        let (model, record) = (&self.config.model, self.config.record);
+        Ok(match (&self.config.policy, &self.policy) {
+            (PolicyConfig::OpenAi(serving), _) => Box::new(OpenAiPolicy::new(serving, model, run_dir.server_log())?.recording(record)),
+            (PolicyConfig::Other { keys, .. }, Some(kind)) => (kind.build)(keys, model)?,
+            (PolicyConfig::Embedded | PolicyConfig::Other { .. }, _) => Box::new(EmbeddedPolicy::new(model).recording(record)),
+        })
     }
 }
 
-/// What samples, as `[policy]` says.
-fn policy(config: &Config, run_dir: &RunDir) -> Result<Box<dyn Policy>> {
-    Ok(match &config.policy {
-        PolicyConfig::Embedded => Box::new(EmbeddedPolicy::new(&config.model)),
-        PolicyConfig::OpenAi(serving) => Box::new(OpenAiPolicy::new(serving, &config.model, run_dir.server_log())?),
+impl ResolvedMethod {
+    /// What the method will do, at most, its final figure included.
+    pub fn estimate(&self, task: &dyn Task) -> Estimate {
+        method::estimate(self.method.as_ref(), &self.settings, task)
+    }
+
+    /// Fine-tuning as it is in an iteration: a warm start has settings of its own.
+    pub fn training_in(&self, iteration: u32) -> TrainingConfig {
+        method::training_in(self.method.as_ref(), &self.settings, iteration)
+    }
+
+    fn at_work(&self) -> (&str, &MethodSettings, Style) {
+        (&self.name, &self.settings, self.method.style())
+    }
+}
+
+fn resolve_task(config: &Config, registry: &Registry) -> Result<ResolvedTask> {
+    let mut keys = config.task.clone();
+    let entry = config.source.kind("task", &mut keys, &registry.tasks, |entry| &entry.kind)?;
+    let (settings, mut table) = (entry.read)(config.source.section("task", keys))?;
+    table.insert("kind".into(), entry.kind.clone().into());
+    Ok(ResolvedTask { kind: entry.kind.clone(), label: entry.label.clone(), settings, table })
+}
+
+fn resolve_method(config: &Config, name: &str, registry: &Registry) -> Result<ResolvedMethod> {
+    let (settings, mut keys) = config.settings_of(name)?;
+    let path = format!("methods.{name}");
+    let entry = config.source.kind(&path, &mut keys, &registry.methods, |entry| &entry.kind)?;
+    let (method, mut table) = (entry.read)(config.source.section(&path, keys))?;
+    table.insert("kind".into(), entry.kind.clone().into());
+    let overrides = config.methods.get(name).into_iter().flatten();
+    table.extend(
+        overrides.filter(|(key, _)| ["sampling", "training", "evaluation"].contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())),
+    );
+    Ok(ResolvedMethod { name: name.to_owned(), kind: entry.kind.clone(), method, settings, table })
+}
+
+fn resolve_policy(config: &Config, registry: &Registry) -> Result<Option<PolicyKind>> {
+    let PolicyConfig::Other { kind, .. } = &config.policy else { return Ok(None) };
+    let found = registry.policies.iter().find(|entry| entry.kind == *kind);
+    found.cloned().map(Some).ok_or_else(|| {
+        let kinds = registry.policies.iter().map(|entry| entry.kind.clone());
+        let kinds: Vec<String> = POLICY_KINDS.iter().map(|&kind| kind.to_owned()).chain(kinds).collect();
+        config.source.unknown_kind("policy", &kind.as_str().into(), &kinds)
     })
 }
 
-/// Runs `config` in an open run directory with the given parts.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_in(config: &Config, run_dir: &RunDir, found: Found, parts: &mut Parts<'_>, observer: &mut dyn Observer) -> Result<()> {
-    let began = Instant::now();
-    let mut log = run_dir.event_log()?;
-    let mut both = Both(observer, &mut log);
-    both.observe(&Event::RunStarted { run: config.name.clone(), resumed: found == Found::EarlierWork });
-    run_methods(config, run_dir, parts, &mut both)?;
-    run_dir.finish()?;
-    both.observe(&Event::RunFinished { seconds: began.elapsed().as_secs_f64() });
-    log.close()
-}
-
-/// The config's task, with the run's seed.
-///
-/// # Errors
-/// A value of `[task]` that cannot be, a split that is to be measured and has no problems, or a method that needs what the task has not.
-pub fn task(config: &Config) -> Result<Box<dyn Task>> {
-    let invalid = |key, message| Error::ConfigValue { origin: config.name.clone(), key, message };
-    let task = config.task.build(config.seed).and_then(|task| task.prepare().map(|()| task));
-    let task = task.map_err(|error| invalid(format!("task.{}", error.key), error.reason))?;
-    for (_, method) in config.methods_to_run() {
-        method.method.check_task(task.as_ref())?;
-        for split in std::iter::once(method.evaluation.split).chain(method.evaluation.final_split) {
-            if task.evaluation_problems(split, 0).is_empty() {
-                let message = format!("the task has no {} problems to measure accuracy on; see the keys of [task]", split.name());
-                return Err(invalid("evaluation.split".to_owned(), message));
-            }
-        }
-    }
-    Ok(task)
-}
-
-/// What each method of the config will do, at most; for a look before the run.
-///
-/// # Errors
-/// As [`task`].
-pub fn estimate(config: &Config) -> Result<Vec<(String, Estimate)>> {
-    let task = task(config)?;
-    Ok(config.methods_to_run().map(|(name, config)| (name.to_owned(), method::estimate(config, task.as_ref()))).collect())
-}
-
-/// Tells two observers.
+/// Passes events to two observers.
 struct Both<'a>(&'a mut dyn Observer, &'a mut dyn Observer);
 
 impl Observer for Both<'_> {

@@ -2,24 +2,22 @@
 //!
 //! A directory appears whole or not at all. Until then it is `NAME.partial`, in which a finished file has its own name and an unfinished
 //! one ends in `.partial` too, so that the same command goes on where it was interrupted. Every file is checked against a digest that was
-//! known before: the hub's, or one that is written down here.
+//! known before: the hub's, or one of this program's table.
 
 pub mod dataset;
 mod digest;
-mod http;
 pub mod hub;
 
 use crate::error::{Error, Result};
+use crate::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy};
 use digest::Digest;
 use fs_err as fs;
-use http::{Http, Trouble};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often a download is tried again when it does not get on at all, and the first pause before that, which doubles.
-const TRIES: u32 = 4;
-const PAUSE: Duration = Duration::from_millis(250);
+/// Tries of a download without a single new byte.
+const RETRY: RetryPolicy = RetryPolicy { attempts: 4, longest_retry_after: Duration::from_secs(60) };
 
 /// Bytes between two reports of progress.
 const CHUNK: usize = 1 << 18;
@@ -70,7 +68,7 @@ impl PartialDirectory {
     }
 
     /// Fetches one file, unless it is there.
-    fn fetch(&self, http: &Http, file: &RemoteFile, report: &mut OnProgress<'_>) -> Result<()> {
+    fn fetch(&self, http: &HttpClient, file: &RemoteFile, report: &mut OnProgress<'_>) -> Result<()> {
         let (finished, partial) = (self.path(&file.name), self.path(&format!("{}.partial", file.name)));
         if finished.exists() && file.digest.matches(&finished)? {
             report(Progress { file: &file.name, done: file.size, size: file.size });
@@ -99,7 +97,7 @@ impl PartialDirectory {
         if found != digest.expected() {
             fs::remove_file(&partial)?;
             let problem = format!("its {} is {found}, expected {}; the file was refused", digest.kind(), digest.expected());
-            return Err(Error::Fetch { what: origin.into(), problem });
+            return Err(Error::Fetch { what: origin.into(), problem, source: None });
         }
         fs::File::open(&partial)?.sync_all()?;
         Ok(fs::rename(partial, self.path(name))?)
@@ -118,7 +116,7 @@ impl PartialDirectory {
 }
 
 /// Appends to a partial file until it has its size.
-fn download(http: &Http, file: &RemoteFile, partial: &Path, report: &mut OnProgress<'_>) -> Result<()> {
+fn download(http: &HttpClient, file: &RemoteFile, partial: &Path, report: &mut OnProgress<'_>) -> Result<()> {
     let length = || fs::metadata(partial).map_or(0, |metadata| metadata.len());
     let mut failures = 0;
     loop {
@@ -130,41 +128,62 @@ fn download(http: &Http, file: &RemoteFile, partial: &Path, report: &mut OnProgr
         if before == file.size && partial.exists() {
             return Ok(());
         }
-        let trouble = match append(http, file, partial, before, report)? {
-            None if length() == file.size => continue,
-            None => "the connection ended early".to_owned(),
-            Some(trouble) => trouble,
-        };
-        failures = if length() > before { 0 } else { failures + 1 };
-        if failures == TRIES {
-            let problem = format!("{trouble}; what is there is kept, and the same command goes on from there");
-            return Err(Error::Fetch { what: file.url.clone(), problem });
+        let Err(error) = append(http, file, partial, before, report)? else { continue };
+        if error.failure() == Failure::Permanent {
+            return Err(refused(http, file.name.clone(), error));
         }
-        std::thread::sleep(PAUSE * 2_u32.pow(failures));
+        failures = if length() > before { 0 } else { failures + 1 };
+        if failures == RETRY.attempts {
+            let problem = "cannot be fetched; what is there is kept, and the same command goes on from there".to_owned();
+            return Err(Error::Fetch { what: file.name.clone(), problem, source: Some(error.into()) });
+        }
+        std::thread::sleep(RETRY.retry_after(&error).unwrap_or_else(|| RetryPolicy::pause(failures, file.size)));
     }
 }
 
-/// One request for the rest of a file. What may pass if it is tried again is returned; what will not is an error.
-fn append(http: &Http, file: &RemoteFile, partial: &Path, from: u64, report: &mut OnProgress<'_>) -> Result<Option<String>> {
-    let answer = match http.get(&file.url, from) {
-        Ok(answer) => answer,
-        Err(Trouble::Passing(problem)) => return Ok(Some(problem)),
-        Err(Trouble::Lasting(problem)) => return Err(Error::Fetch { what: file.url.clone(), problem }),
+/// One request for the rest of a file. The inner result is that of the connection, the outer one that of the disk.
+fn append(
+    http: &HttpClient,
+    file: &RemoteFile,
+    partial: &Path,
+    from: u64,
+    report: &mut OnProgress<'_>,
+) -> Result<std::result::Result<(), HttpError>> {
+    let download = match http.download(&file.url, from) {
+        Ok(download) => download,
+        Err(error) => return Ok(Err(error)),
     };
-    let from = if answer.resumed { from } else { 0 };
-    let mut out = fs::OpenOptions::new().create(true).append(answer.resumed).write(true).truncate(!answer.resumed).open(partial)?;
-    let mut body = answer.body.take(file.size - from);
-    let (mut done, mut buffer) = (from, vec![0; CHUNK]);
+    let is_rest = download.from > 0;
+    let mut out = fs::OpenOptions::new().create(true).append(is_rest).write(true).truncate(!is_rest).open(partial)?;
+    let mut body = download.body.take(file.size - download.from);
+    let (mut done, mut buffer) = (download.from, vec![0; CHUNK]);
+    let interrupted = || HttpError::new(file.url.clone(), HttpErrorKind::Interrupted);
     loop {
         let read = match body.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => read,
-            Err(error) => return Ok(Some(format!("the connection was lost ({error})"))),
+            Err(error) => return Ok(Err(interrupted().caused_by(error))),
         };
         out.write_all(&buffer[..read])?;
         done += read as u64;
         report(Progress { file: &file.name, done, size: file.size });
     }
     out.sync_all()?;
-    Ok(None)
+    Ok(if done == file.size { Ok(()) } else { Err(interrupted()) })
+}
+
+/// A server that will not send `what`, with what the user can do.
+fn refused(http: &HttpClient, what: String, error: HttpError) -> Error {
+    let problem = match (error.status(), http.has_secret()) {
+        (Some(401 | 403), false) => {
+            "there is no such file, or it is not public; check the name, and if the model is gated accept its terms on its page and set \
+             HF_TOKEN to a token of yours"
+        }
+        (Some(401 | 403), true) => {
+            "the token (HF_TOKEN) does not give access; check the name, and if the model is gated accept its terms on its page"
+        }
+        (Some(404), _) => "there is no such file, model or revision; check the name",
+        _ => "cannot be fetched",
+    };
+    Error::Fetch { what, problem: problem.to_owned(), source: Some(error.into()) }
 }

@@ -1,17 +1,18 @@
 //! Plain supervised fine-tuning on a file of prompts and completions, outside of any loop.
 
 use crate::config::TrainingConfig;
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Error, Result};
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::TrainingMetrics;
-use crate::run_dir::create_directory;
-use crate::seed::sha256_hex;
+use crate::selection::TrainingData;
 use crate::trainer::embedded::EmbeddedTrainer;
-use crate::trainer::{FineTuning, Trainer, Workplace};
+use crate::trainer::{Trainer, TrainingJob, Workplace};
 use crate::types::{Example, Mode, ProblemId};
 use fs_err as fs;
 use serde::Deserialize;
 use starloop_lm::checkpoint::weights_sha256;
+use starloop_record::atomic::create_directory;
+use starloop_record::digest::sha256_hex;
 use std::path::Path;
 use std::time::Instant;
 
@@ -52,18 +53,19 @@ pub fn finetune(
     seed: u64,
     observer: &mut dyn Observer,
 ) -> Result<TrainingMetrics> {
-    let examples = read_pairs(data)?;
+    let fingerprint = fingerprint(model, data, settings, chat, seed)?;
+    let data = TrainingData::of_examples(read_pairs(data)?);
     refuse_existing(output)?;
-    let workplace = Workplace::take(output, &fingerprint(model, data, settings, chat, seed)?)?;
+    let workplace = Workplace::take(output, &fingerprint)?;
     // Another process may have made it until it let go of the workplace.
     refuse_existing(output)?;
     let method = "train".to_owned();
     observer.observe(&Event::StageStarted { method: method.clone(), iteration: 0, stage: Stage::FineTuning, total: settings.steps });
     let began = Instant::now();
     let metrics = create_directory(output, |output| {
-        let job =
-            FineTuning { start: model, examples: &examples, settings, steps: settings.steps, seed, output, scratch: &workplace.scratch };
-        EmbeddedTrainer::new(chat).finetune(&job, &mut |progress| {
+        let (steps, scratch) = (settings.steps, workplace.scratch.as_path());
+        let job = TrainingJob { base: model, data: &data, anchor: None, settings, steps, seed, output, scratch };
+        EmbeddedTrainer::new(chat).train(&job, &mut |progress| {
             let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
             observer.observe(&Event::StageProgress { done, tokens, loss });
         })
@@ -83,7 +85,7 @@ fn refuse_existing(output: &Path) -> Result<()> {
 
 /// What identifies a training, so that the state of another one is not taken up.
 fn fingerprint(model: &Path, data: &Path, settings: &TrainingConfig, chat: bool, seed: u64) -> Result<String> {
-    let weights = weights_sha256(model).map_err(|error| Error::Engine { context: "fine-tuning".to_owned(), message: error.to_string() })?;
+    let weights = weights_sha256(model).during("fine-tuning")?;
     let data = sha256_hex(&fs::read_to_string(data)?);
     let mut fingerprint = sha256_hex(&format!("{weights} {data} {settings:?} {chat} {seed}"));
     fingerprint.truncate(12);

@@ -7,12 +7,11 @@ mod columns;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::experiment;
+use crate::experiment::Experiment;
 use crate::prompt;
-use crate::run_dir;
-use crate::task::{Split, Style};
+use crate::registry::Registry;
 use crate::template::Template;
-use crate::types::Mode;
+use crate::types::{Mode, Split, Style};
 use columns::Columns;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -50,11 +49,12 @@ pub fn init(file: &Path, out: &Path, base: &str) -> Result<Draft> {
     let columns = Columns::read(file).map_err(invalid)?;
     let text = written(file, out, base, &columns);
     let config = Config::parse(&out.display().to_string(), &text, &[])?;
-    let task = experiment::task(&config)?;
+    let experiment = Experiment::new(config, &Registry::default())?;
+    let (config, task) = (experiment.config(), experiment.task()?);
     let (train, dev) = (task.training_problems(1), task.evaluation_problems(Split::Dev, 1));
     let first = train.first().ok_or_else(|| invalid("no problem is left to learn from".to_owned()))?;
     let prompt = prompt::assemble(task.as_ref(), first, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
-    run_dir::write_whole(out, text.as_bytes())?;
+    starloop_record::atomic::write(out, text.as_bytes())?;
     Ok(Draft {
         train_problems: train.len(),
         dev_problems: dev.len(),

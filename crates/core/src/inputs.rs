@@ -1,16 +1,10 @@
 //! The files that a run depends on besides its config, by what they hold: a run that is taken up must find them as they were.
 
-use crate::error::{Error, Result};
-use crate::seed::hexadecimal;
-use fs_err::File;
-use sha2::{Digest, Sha256};
+use crate::error::{EngineContext, Result};
 use starloop_lm::checkpoint::weights_sha256;
-use std::collections::BTreeMap;
-use std::io;
+use starloop_record::digest::file_sha256;
+pub use starloop_record::info::Inputs;
 use std::path::Path;
-
-/// Path, as the config gives it, and SHA-256 in hexadecimal. Of a checkpoint directory, that of its weights.
-pub type Inputs = BTreeMap<String, String>;
 
 /// The inputs among `files`, and a base model's `weights`.
 ///
@@ -23,23 +17,9 @@ pub fn digest<'a>(files: impl IntoIterator<Item = &'a Path>, weights: Option<&Pa
         inputs.insert(name(file), file_sha256(file)?);
     }
     if let Some(base) = weights {
-        let sha256 =
-            weights_sha256(base).map_err(|error| Error::Engine { context: "reading the base".into(), message: error.to_string() })?;
-        inputs.insert(name(base), sha256);
+        inputs.insert(name(base), weights_sha256(base).during("reading the base")?);
     }
     Ok(inputs)
-}
-
-fn file_sha256(path: &Path) -> Result<String> {
-    let mut hash = Sha256::new();
-    let mut file = File::open(path)?;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match io::Read::read(&mut file, &mut buffer)? {
-            0 => return Ok(hexadecimal(&hash.finalize())),
-            bytes => hash.update(&buffer[..bytes]),
-        }
-    }
 }
 
 #[cfg(test)]

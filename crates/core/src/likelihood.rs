@@ -9,8 +9,8 @@ use crate::event::{Event, Observer, Stage};
 use crate::metrics::Accuracy;
 use crate::policy::{ScoreRequest, Scorer};
 use crate::prompt;
-use crate::task::{Split, Style, Task};
-use crate::types::{Mode, Problem, ProblemId};
+use crate::task::Task;
+use crate::types::{Mode, Problem, ProblemId, Split, Style};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -77,13 +77,8 @@ pub fn measure(
         tokens = progress.tokens;
         observer.observe(&Event::StageProgress { done: progress.finished, tokens, loss: None });
     });
-    let logprobs = logprobs.map_err(|error| match error {
-        Error::Request { request, message, .. } => {
-            let mut asked = problems.iter().flat_map(|problem| problem.choices.iter().map(|_| format!("problem {}", problem.id)));
-            Error::Request { request, problem: asked.nth(request), message }
-        }
-        other => other,
-    })?;
+    let mut asked = problems.iter().flat_map(|problem| problem.choices.iter().map(|_| problem.id.to_string()));
+    let logprobs = logprobs.map_err(|error| error.naming(|request| asked.nth(request)))?;
     if logprobs.len() != requests.len() {
         return Err(Error::SampleCount { expected: requests.len(), got: logprobs.len() });
     }

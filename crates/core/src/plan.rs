@@ -1,33 +1,42 @@
-//! What a run will cost before it starts, here and on accelerators: prompts, tokens, floating-point operations, memory, hours.
+//! The one estimate of what a run will cost, before it starts, on this machine and on accelerators. `starloop plan` and `run --dry-run` show it.
 //!
-//! Nothing but the config and the model's config.json is needed. Work is counted at most: every problem rationalized, every iteration run,
-//! every packed sequence full. Speed is a data sheet times shares that are assumptions, each a number with a name which the plan prints and a
-//! user can set; for this machine it is measured. A plan is a bound and a comparison, no promise: [`simulate`] says what slow and failing
-//! machines add.
+//! | | file | from |
+//! |---|---|---|
+//! | work: prompts, tokens, steps | `work.rs` | the method and the texts of `problems.rs` |
+//! | operations | `model.rs` | the model's shape (`shapes.rs`) |
+//! | memory here | `memory.rs` | [`starloop_lm::memory`] |
+//! | time here | `speed.rs` | a measurement of some seconds |
+//! | memory and time elsewhere | `hardware.rs` | data sheets and `assumptions.rs` |
+//!
+//! A plan needs the config and the model's config.json only. Work is counted at most: every problem rationalized, every iteration run, every
+//! packed sequence full. Speed elsewhere is a data sheet times shares; each share is an assumption with a name, which the plan prints and a
+//! user can set. A plan is a bound and a comparison. It does not count slow and failing machines (docs/scaling.md has figures for them).
 
 mod assumptions;
 mod hardware;
-mod here;
+mod memory;
 mod model;
 mod problems;
 mod shapes;
-pub mod simulate;
+mod speed;
+mod work;
 
 pub use assumptions::Assumptions;
 pub use hardware::{ACCELERATORS, Accelerator, Serving, Training};
-pub use here::{Embedded, Measured, Speed};
+pub use memory::EngineMemory;
 pub use model::Model;
-pub use problems::{Lengths, Work};
 pub use shapes::known as known_shapes;
+pub use speed::{Measure, Measured, Speed};
+pub use work::{Lengths, Work};
 
-use crate::config::{Config, MethodConfig};
+use crate::base_model::BaseModel;
 use crate::error::Result;
+use crate::experiment::{Experiment, ResolvedMethod};
 use problems::Problems;
 use serde::Serialize;
 use shapes::Shape;
-use simulate::{Simulated, Trials};
 
-/// What a plan is asked for.
+/// The wishes of a plan.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// The model's shape: a known name, a config.json or a directory; by default the config's base.
@@ -40,10 +49,8 @@ pub struct Request<'a> {
     pub devices: u32,
     /// What is assumed.
     pub assumptions: Assumptions,
-    /// Measure this machine, for the embedded engine's hours.
-    pub measure: bool,
-    /// Simulate slow and failing machines.
-    pub trials: Option<Trials>,
+    /// What is measured on this machine, for the embedded engine's hours.
+    pub measure: Measure,
 }
 
 /// What a run will cost.
@@ -61,8 +68,10 @@ pub struct Plan {
     pub devices: u32,
     /// Each method's, in order.
     pub methods: Vec<MethodPlan>,
-    /// The embedded engine's memory, and this machine's measured speed.
-    pub embedded: Embedded,
+    /// The memory of the embedded engine on this machine.
+    pub memory: EngineMemory,
+    /// This machine's speed, where it was measured.
+    pub speed: Option<Speed>,
 }
 
 /// The cost of one method.
@@ -78,7 +87,7 @@ pub struct MethodPlan {
     pub sampling_flops: f64,
     /// Floating-point operations of training.
     pub training_flops: f64,
-    /// Hours of the embedded engine on this machine, where it was measured.
+    /// Hours of the embedded engine on this machine, where all parts of the work were measured.
     pub embedded_hours: Option<f64>,
     /// The ways to do it elsewhere.
     pub ways: Vec<Way>,
@@ -99,28 +108,56 @@ pub struct Way {
     pub training_hours: f64,
     /// Hours of starting servers and trainers and of loading weights.
     pub starting_hours: f64,
-    /// What slow and failing machines make of an iteration, where it was simulated.
-    pub simulated: Option<Simulated>,
 }
 
 impl Way {
+    fn of(accelerator: &Accelerator, model: &Model, work: &Work, method: &ResolvedMethod, request: &Request<'_>) -> Self {
+        let Request { devices, assumptions, .. } = request;
+        let serving = accelerator.serve(*devices, model, work, assumptions);
+        let training = accelerator.train(*devices, model, work, &method.settings.training, assumptions);
+        // Servers keep the worked examples' keys and values from one prompt to the next.
+        let read = if assumptions.prefix_cache { work.own_prompt_tokens } else { work.prompt_tokens };
+        let seconds = serving
+            .map_or(f64::INFINITY, |serving| work.completion_tokens / serving.tokens_per_second + read / serving.prompt_tokens_per_second);
+        Way {
+            accelerator: accelerator.name,
+            serving,
+            training,
+            sampling_hours: seconds / 3600.0,
+            training_hours: work.trained_tokens as f64 / training.tokens_per_second / 3600.0,
+            starting_hours: (work.server_starts + work.trainer_starts) as f64 * assumptions.start_seconds / 3600.0,
+        }
+    }
+
     /// Hours of it all, where everything goes well.
     pub fn hours(&self) -> f64 {
         self.sampling_hours + self.training_hours + self.starting_hours
     }
 }
 
+/// Plans a config that is about to run. The base and the task's data have to be there, as for the run.
+///
+/// # Errors
+/// The base model or the data is missing, or the measured parts do not fit into the memory that this process may use.
+pub fn before_run(experiment: &Experiment, request: &Request<'_>) -> Result<Plan> {
+    BaseModel::of(&experiment.config().model)?;
+    experiment.task()?;
+    plan(experiment, request)
+}
+
 /// Plans a config.
 ///
 /// # Errors
 /// The model's shape cannot be found, or the task can be had neither with its data nor without.
-pub fn plan(config: &Config, request: &Request<'_>) -> Result<Plan> {
+pub fn plan(experiment: &Experiment, request: &Request<'_>) -> Result<Plan> {
+    let config = experiment.config();
     let shape = shapes::find(config, request.shape)?;
-    let problems = Problems::of(config, shape.directory.as_deref(), request.problems, &request.assumptions)?;
+    let problems = Problems::of(experiment, shape.directory.as_deref(), request.problems, &request.assumptions)?;
     let model = Model::new(&shape.source, &shape.spec, &config.training)?;
-    let embedded = here::embedded(config, &shape, request.measure)?;
+    let memory = EngineMemory::of(config, &shape.spec)?;
+    let speed = speed::speed(experiment, &shape, &problems, &memory, request.measure)?;
     let methods: Result<Vec<MethodPlan>> =
-        config.methods_to_run().map(|(name, method)| plan_method(name, method, &shape, &problems, &embedded, request)).collect();
+        experiment.methods_to_run().map(|method| plan_method(method, &shape, &problems, speed, request)).collect();
     Ok(Plan {
         model,
         problems: problems.source.clone(),
@@ -128,54 +165,28 @@ pub fn plan(config: &Config, request: &Request<'_>) -> Result<Plan> {
         assumptions: request.assumptions.clone(),
         devices: request.devices,
         methods: methods?,
-        embedded,
+        memory,
+        speed,
     })
 }
 
 fn plan_method(
-    name: &str,
-    config: &MethodConfig,
+    method: &ResolvedMethod,
     shape: &Shape,
     problems: &Problems,
-    embedded: &Embedded,
+    speed: Option<Speed>,
     request: &Request<'_>,
 ) -> Result<MethodPlan> {
-    let model = Model::new(&shape.source, &shape.spec, &config.training)?;
-    let lengths = problems.lengths(config)?;
-    let work = problems.work(config, &lengths);
+    let model = Model::new(&shape.source, &shape.spec, &method.settings.training)?;
+    let lengths = Lengths::of(problems, method)?;
+    let work = Work::of(problems, method, &lengths);
     let sampling_flops = work.prompt_tokens * model.prefill_flops(work.mean_prompt)
         + work.completion_tokens * model.forward_flops(work.mean_prompt + work.mean_completion / 2.0);
     let training_flops = work.trained_tokens as f64 * model.training_flops(work.mean_example);
-    let embedded_hours = embedded.speed.map(|speed| speed.hours(sampling_flops, training_flops, &work));
-    let way = |accelerator: &Accelerator| way(accelerator, &model, &work, config, request);
+    let embedded_hours = speed.and_then(|speed| speed.hours(sampling_flops, training_flops, &work));
+    let way = |accelerator: &Accelerator| Way::of(accelerator, &model, &work, method, request);
     let ways = request.accelerators.iter().map(way).collect();
-    Ok(MethodPlan { method: name.to_owned(), lengths, work, sampling_flops, training_flops, embedded_hours, ways })
-}
-
-fn way(accelerator: &Accelerator, model: &Model, work: &Work, config: &MethodConfig, request: &Request<'_>) -> Way {
-    let Request { devices, assumptions, .. } = request;
-    let serving = accelerator.serve(*devices, model, work, assumptions);
-    let training = accelerator.train(*devices, model, work, &config.training, assumptions);
-    // Servers keep the worked examples' keys and values from one prompt to the next.
-    let read = if assumptions.prefix_cache { work.own_prompt_tokens } else { work.prompt_tokens };
-    let seconds = serving
-        .map_or(f64::INFINITY, |serving| work.completion_tokens / serving.tokens_per_second + read / serving.prompt_tokens_per_second);
-    let training_seconds = work.trained_tokens as f64 / training.tokens_per_second;
-    // The base is served once, and each iteration's model again; where nothing is trained, nothing else starts.
-    let starts = 1 + if work.steps > 0 { 2 * u64::from(work.iterations) } else { 0 };
-    let simulated = request.trials.as_ref().zip(serving).filter(|_| work.iterations > 0).map(|(trials, serving)| {
-        let stage = simulate::Stage::of(work, &serving, read, training_seconds, training.devices, config.training.checkpoint_every);
-        simulate::simulate(&stage, trials)
-    });
-    Way {
-        accelerator: accelerator.name,
-        serving,
-        training,
-        sampling_hours: seconds / 3600.0,
-        training_hours: training_seconds / 3600.0,
-        starting_hours: starts as f64 * assumptions.start_seconds / 3600.0,
-        simulated,
-    }
+    Ok(MethodPlan { method: method.name.clone(), lengths, work, sampling_flops, training_flops, embedded_hours, ways })
 }
 
 #[cfg(test)]

@@ -1,50 +1,38 @@
 //! What samples completions. Text in, text out: the loop knows neither tokens nor tensors.
 
 use crate::error::{Error, Result};
-use crate::types::FinishReason;
-use serde::{Deserialize, Serialize};
+use crate::types::StopReason;
 use std::path::Path;
 
 pub mod embedded;
 pub mod openai;
 
-/// One completion that is wanted.
+pub use starloop_lm::engine::{Progress, SamplingParams};
+
+/// A prompt that is completed once for each seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SampleRequest {
+pub struct PromptRequest {
     /// The whole prompt, worked examples included.
     pub prompt: String,
-    /// The seed of this completion's own random generator.
-    pub seed: u64,
+    /// For each completion the seed of its random generator.
+    pub seeds: Vec<u64>,
 }
 
-/// How completions are drawn; the same for all requests of a call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SamplingParameters {
-    /// Divides the logits; 0 takes the most likely token.
-    pub temperature: f64,
-    /// Only the `top_k` most likely tokens; 0 for all.
-    pub top_k: usize,
-    /// Only the most likely tokens whose probabilities add up to this; 1 for all.
-    pub top_p: f64,
-    /// Tokens after which a completion is cut off, the end token included.
-    pub max_new_tokens: usize,
-    /// Strings that end a completion besides the model's end token.
-    pub stop_strings: Vec<String>,
-}
-
-/// One completion that was drawn.
+/// One completion of a prompt. A server gives text and counts and no token ids, so this is less than [`starloop_lm::engine::Completion`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
+pub struct Completion {
     /// The generated text, without end token or stop string.
     pub text: String,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
     /// Tokens of the completion, the end token included.
     pub completion_tokens: usize,
-    /// Why it ended.
-    pub finish: FinishReason,
-    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); `None` where the policy does not tell.
+    /// What ended it.
+    pub stop_reason: StopReason,
+    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); `None` where the policy gives none.
     pub logprob: Option<f64>,
+    /// Its tokens, the end token included; `None` where they were not asked for or the policy gives none.
+    pub tokens: Option<Vec<TokenScore>>,
 }
 
 /// A text whose log-probability is wanted.
@@ -77,7 +65,7 @@ pub struct Written {
     /// The tokens that were counted when it was drawn, those that ended it among them.
     pub tokens: usize,
     /// What ended it.
-    pub finish: FinishReason,
+    pub stop_reason: StopReason,
 }
 
 /// A token of a text, and how likely it was.
@@ -89,17 +77,8 @@ pub struct TokenScore {
     pub logprob: f32,
 }
 
-/// How far a call of [`Policy::sample`] or [`Scorer::score`] has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SampleProgress {
-    /// Completions finished, or texts scored.
-    pub finished: u64,
-    /// Tokens generated, or put through the model.
-    pub tokens: u64,
-}
-
-/// Takes a sample as soon as it is there, with its request's place in the call. An error stops the call.
-pub type Keep<'a> = dyn FnMut(usize, &Sample) -> Result<()> + 'a;
+/// Takes a completion as soon as it is there, with its place in the result of the call. An error stops the call.
+pub type Keep<'a> = dyn FnMut(usize, &Completion) -> Result<()> + 'a;
 
 /// A model that completes prompts. Implementations: the embedded engine, servers, and test doubles.
 pub trait Policy {
@@ -109,34 +88,36 @@ pub trait Policy {
     /// Lets go of the model, which is not asked again before the next [`Policy::load`]: training needs the memory.
     fn unload(&mut self) {}
 
-    /// Draws one sample for each request, in the order of the requests. A sample depends on its request, the parameters and the weights
-    /// alone, not on what else is asked for in the same call.
+    /// Completes each prompt once for each of its seeds. Returns the completions of the first request in the order of its seeds, then those of
+    /// the second, and so on. A completion depends on its prompt, its seed, the parameters and the weights, and on nothing else in the call.
+    ///
+    /// # Errors
+    /// No model is loaded, the model fails, or a request cannot be served: [`Error::Request`].
     fn sample(
         &mut self,
-        requests: &[SampleRequest],
-        parameters: &SamplingParameters,
-        progress: &mut dyn FnMut(SampleProgress),
-    ) -> Result<Vec<Sample>>;
+        requests: &[PromptRequest],
+        params: &SamplingParams,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Completion>>;
 
-    /// Whether samples are dear enough to be written down one by one, so that an interrupted call is not repeated from its beginning.
+    /// Whether completions cost enough to be written down one by one, so that an interrupted call is not repeated from its beginning.
     fn keeps_journal(&self) -> bool {
         false
     }
 
-    /// As [`Policy::sample`], and hands each sample to `keep`: as soon as it is there, if the policy keeps a journal.
+    /// As [`Policy::sample`], and hands each completion to `keep`: as soon as it is there, if the policy keeps a journal.
+    ///
+    /// # Errors
+    /// Those of [`Policy::sample`] and of `keep`.
     fn sample_each(
         &mut self,
-        requests: &[SampleRequest],
-        parameters: &SamplingParameters,
+        requests: &[PromptRequest],
+        params: &SamplingParams,
         keep: &mut Keep<'_>,
-        progress: &mut dyn FnMut(SampleProgress),
-    ) -> Result<Vec<Sample>> {
-        let samples = self.sample(requests, parameters, progress)?;
-        if samples.len() != requests.len() {
-            return Err(Error::SampleCount { expected: requests.len(), got: samples.len() });
-        }
-        samples.iter().enumerate().try_for_each(|(place, sample)| keep(place, sample))?;
-        Ok(samples)
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<()> {
+        let completions = checked(self.sample(requests, params, progress)?, requests)?;
+        completions.iter().enumerate().try_for_each(|(place, completion)| keep(place, completion))
     }
 
     /// The log-probability of each completion given its prompt, in the order of the requests: the sum over its tokens (natural logarithm,
@@ -144,7 +125,7 @@ pub trait Policy {
     ///
     /// # Errors
     /// [`Error::ScoringNotSupported`], unless the policy has a method of its own.
-    fn score_completions(&mut self, _requests: &[CompletionRequest], _progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+    fn score_completions(&mut self, _requests: &[CompletionRequest], _progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
         Err(Error::ScoringNotSupported)
     }
 }
@@ -153,5 +134,14 @@ pub trait Policy {
 pub trait Scorer: Policy {
     /// The log-probability of each continuation given its prompt, in the order of the requests: the sum over its tokens (natural
     /// logarithm, temperature 1).
-    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>>;
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>>;
+}
+
+/// The completions, if there is one for each seed of each request.
+///
+/// # Errors
+/// [`Error::SampleCount`].
+pub(crate) fn checked(completions: Vec<Completion>, requests: &[PromptRequest]) -> Result<Vec<Completion>> {
+    let (expected, got) = (requests.iter().map(|request| request.seeds.len()).sum(), completions.len());
+    if got == expected { Ok(completions) } else { Err(Error::SampleCount { expected, got }) }
 }

@@ -4,11 +4,9 @@
 //! made from it, and its documents are packed epoch after epoch. Either way recipe and files decide every bit of the checkpoint. Beside the
 //! weights stands `pretrain.json`, which says what made them and how to check that.
 
-use crate::config::PretrainConfig;
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Error, Result};
 use crate::event::{Event, Observer, Stage};
-use crate::run_dir::create_directory;
-use crate::trainer::{Workplace, hyperparameters};
+use crate::trainer::Workplace;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
@@ -16,14 +14,19 @@ use starloop_lm::checkpoint::sha256;
 use starloop_lm::initialize::{Initialization, initialize};
 use starloop_lm::train::TrainingSession;
 use starloop_lm::{LanguageModel, Tokenizer};
+use starloop_record::atomic::create_directory;
 use std::path::Path;
 use std::time::Instant;
 
 mod batches;
+mod config;
+mod corpus;
 mod recipe;
 mod text;
 
 pub use batches::TextLog;
+pub use config::{ModelShape, PretrainConfig};
+pub use corpus::{Corpus, DocumentUnit, TextCorpus, TextFile, TextKind, TokenizerConfig, TokenizerKind};
 pub use recipe::Recipe;
 pub use text::ReadFile;
 
@@ -35,6 +38,8 @@ pub const LOG: &str = "pretrain.json";
 pub const REPLAYED_STEPS: usize = 5;
 /// Steps between two entries of the loss curve.
 const CURVE_EVERY: u64 = 50;
+/// What is being done, for errors.
+const CONTEXT: &str = "pretraining";
 /// The saved state's file.
 const STATE: &str = "state.safetensors";
 
@@ -101,7 +106,7 @@ pub fn pretrain(recipe: &Recipe, output: &Path, observer: &mut dyn Observer) -> 
         observer.observe(&Event::StageProgress { done: step, tokens: run.log.tokens, loss: Some(loss) });
         if step.is_multiple_of(training.checkpoint_every) && step < training.steps {
             fs::create_dir_all(&workplace.scratch)?;
-            run.session.save_state(&state, &note(&run.log)).map_err(|error| failed(&error))?;
+            run.session.save_state(&state, &note(&run.log)).during(CONTEXT)?;
         }
     }
     let log = run.finish(output)?;
@@ -143,11 +148,11 @@ impl Pretraining {
     fn start(recipe: &Recipe) -> Result<Self> {
         let config = &recipe.config;
         let companions = recipe.tokenizer_files()?;
-        let tokenizer = Tokenizer::from_files(&companions, &serde_json::Value::Null).map_err(|error| failed(&error))?;
+        let tokenizer = Tokenizer::from_files(&companions, &serde_json::Value::Null).during(CONTEXT)?;
         let (batches, text) = recipe.batches(&tokenizer)?;
-        let scale = Initialization { embedding_std: config.model.embedding_std as f32, linear_gain: config.model.linear_gain as f32 };
-        let fresh = initialize(model_config(config, &tokenizer), companions, scale, config.seed).map_err(|error| failed(&error))?;
-        let model = LanguageModel::from_checkpoint(fresh).map_err(|error| failed(&error))?;
+        let scale = Initialization { embedding_std: config.model.embedding_std, linear_gain: config.model.linear_gain };
+        let fresh = initialize(model_config(config, &tokenizer), companions, scale, config.seed).during(CONTEXT)?;
+        let model = LanguageModel::from_checkpoint(fresh).during(CONTEXT)?;
         let log = PretrainLog {
             recipe: config.clone(),
             recipe_sha256: recipe.sha256().to_owned(),
@@ -158,8 +163,7 @@ impl Pretraining {
             first_losses: Vec::new(),
             curve: Vec::new(),
         };
-        let session =
-            TrainingSession::new(model, hyperparameters(&config.training, config.training.steps)).map_err(|error| failed(&error))?;
+        let session = TrainingSession::new(model, config.training.hyperparameters(config.training.steps, 0)).during(CONTEXT)?;
         Ok(Pretraining { session, batches, log })
     }
 
@@ -181,7 +185,7 @@ impl Pretraining {
     }
 
     fn resume(&mut self, state: &Path) -> Result<()> {
-        let note = self.session.load_state(state).map_err(|error| failed(&error))?;
+        let note = self.session.load_state(state).during(CONTEXT)?;
         let log = note.get("log").cloned().unwrap_or_default();
         self.log = serde_json::from_value(log).map_err(|error| Error::Corrupt { path: state.to_owned(), message: error.to_string() })?;
         Ok(())
@@ -190,7 +194,7 @@ impl Pretraining {
     /// One step; returns its number and loss.
     fn step(&mut self) -> Result<(u64, f64)> {
         let batch = self.batches.batch(self.session.steps_done() + 1, self.session.model().tokenizer())?;
-        let report = self.session.step(&batch).map_err(|error| failed(&error))?;
+        let report = self.session.step(&batch).during(CONTEXT)?;
         let step = self.session.steps_done();
         self.log.tokens += report.tokens as u64;
         if self.log.first_losses.len() < REPLAYED_STEPS {
@@ -205,7 +209,7 @@ impl Pretraining {
     fn finish(mut self, output: &Path) -> Result<PretrainLog> {
         create_directory(output, |directory| {
             let model = self.session.into_model();
-            self.log.weights_sha256 = model.save(directory).map_err(|error| failed(&error))?;
+            self.log.weights_sha256 = model.save(directory).during(CONTEXT)?;
             let text = serde_json::to_string_pretty(&self.log).map_err(std::io::Error::from)?;
             fs::write(directory.join(LOG), text)?;
             fs::write(directory.join("recipe.toml"), self.log.recipe.to_toml())?;
@@ -255,21 +259,11 @@ fn model_config(config: &PretrainConfig, tokenizer: &Tokenizer) -> serde_json::V
     })
 }
 
-fn failed(error: &starloop_lm::Error) -> Error {
-    Error::Engine { context: "pretraining".to_owned(), message: error.to_string() }
-}
-
 /// Checks that a checkpoint's weights are those that its log records.
 ///
 /// # Errors
 /// The log or the weights cannot be read, or they do not belong together.
 pub fn verify_weights(weights: &[u8], log: &PretrainLog) -> Result<()> {
     let found = sha256(weights);
-    if found == log.weights_sha256 {
-        return Ok(());
-    }
-    Err(Error::Engine {
-        context: "checking a base model".into(),
-        message: format!("weights have SHA-256 {found}, the log says {}", log.weights_sha256),
-    })
+    if found == log.weights_sha256 { Ok(()) } else { Err(Error::WeightsChanged { found, expected: log.weights_sha256.clone() }) }
 }

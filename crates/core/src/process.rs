@@ -1,12 +1,29 @@
-//! Programs of the user's that this process starts: a verifier, a trainer, a server. None of them is left behind, however this process ends.
+//! The one supervisor of the programs that this process starts: verifiers, trainers, servers. No such program outlives this process.
 //!
-//! Each leads a process group of its own, and with it goes whatever it has started and what has stayed in the group. Dropping it stops it. For
-//! the ends in which nothing is dropped (Ctrl-C, a signal, a crash, `kill -9`) a watcher, a shell of a few lines, holds the read end of a
-//! pipe whose other end this process holds: the system closes that end whatever happens, and the watcher then stops the group. So there is no
-//! list of children for a signal handler to walk, and no code between fork and exec.
+//! A started program leads a process group ([`ProcessGroup`]). The group is stopped when its value is dropped. [`Shutdown`] says how: killed at
+//! once, or asked to end first. What happens on each platform:
 //!
-//! Launchers such as torchrun put their workers into groups of their own and stop them when they are asked to end (SIGTERM). That is what the
-//! patience is for: a group is asked first, and killed when it has not ended in that time.
+//! | | Unix | Windows |
+//! |---|---|---|
+//! | what is stopped | the group: the program and all children that stay in the group | the program and its tree of children (`taskkill /T`) |
+//! | [`Shutdown::Graceful`] | SIGTERM to the group, SIGKILL after the patience | killed at once: console programs receive no such request |
+//! | this process dies (Ctrl-C, a signal, a crash, `kill -9`) | a watcher stops the group in the same way | the group keeps running |
+//!
+//! The watcher is a shell of a few lines beside each group (`process/unix.rs`). Another design, a list of children that a signal handler
+//! walks, would miss crashes and `kill -9`. Windows has job objects for this purpose; they need unsafe code, which this crate does not contain.
+
+mod log_tail;
+#[cfg(unix)]
+#[path = "process/unix.rs"]
+mod platform;
+#[cfg(not(unix))]
+#[path = "process/windows.rs"]
+mod platform;
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests;
+
+pub(crate) use log_tail::log_tail;
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,189 +31,103 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// What a launcher is given to end its workers by itself; torchrun gives its own 30 s before it kills them.
-pub(crate) const LAUNCHER_PATIENCE: Duration = Duration::from_secs(40);
+/// How often [`ProcessGroup::wait`] looks whether the program has ended.
+const POLL: Duration = Duration::from_millis(2);
 
-/// How often a group is looked at while its end is awaited.
-const LOOK: Duration = Duration::from_millis(2);
-
-/// A started program with all that it has started. Dropping it stops them.
-#[derive(Debug)]
-pub(crate) struct Group {
-    child: Child,
-    patience: Duration,
-    #[cfg(unix)]
-    watcher: unix::Watcher,
-    ended: Option<ExitStatus>,
+/// How a group is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shutdown {
+    /// The group is killed.
+    Immediate,
+    /// The group is asked to end, and killed if it has not ended after this time. On Windows it is killed at once.
+    Graceful(Duration),
 }
 
-impl Group {
-    /// Starts `command` as the leader of a group, which is given `patience` to end when it is asked to; with none it is killed at once.
+impl Shutdown {
+    /// For launchers such as torchrun and accelerate. They put workers into other groups and stop them when they are asked to end; torchrun
+    /// waits 30 s for its workers.
+    pub(crate) const LAUNCHER: Shutdown = Shutdown::Graceful(Duration::from_secs(40));
+    /// For inference servers, which free memory and ports.
+    pub(crate) const SERVER: Shutdown = Shutdown::Graceful(Duration::from_secs(10));
+}
+
+/// A started program with the children that it has started. Dropping it stops them.
+#[derive(Debug)]
+pub(crate) struct ProcessGroup {
+    leader: Child,
+    guard: platform::Guard,
+    status: Option<ExitStatus>,
+}
+
+impl ProcessGroup {
+    /// Starts `command` as the leader of a group that is stopped as `shutdown` says.
     ///
     /// # Errors
-    /// The program cannot be started; the message names it.
-    pub fn start(command: &mut Command, patience: Duration) -> io::Result<Self> {
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(command, 0);
-        #[cfg_attr(not(unix), allow(unused_mut, reason = "only a watcher's failure ends it here"))]
-        let mut child = command.spawn().map_err(|error| named(command.get_program(), &error))?;
-        #[cfg(unix)]
-        let watcher = match unix::Watcher::start(child.id(), patience) {
-            Ok(watcher) => watcher,
+    /// The program or its watcher cannot be started. The message names the program.
+    pub fn start(command: &mut Command, shutdown: Shutdown) -> io::Result<Self> {
+        platform::lead_a_group(command);
+        let mut leader = command.spawn().map_err(|error| naming(command.get_program(), &error))?;
+        match platform::Guard::new(&leader, shutdown) {
+            Ok(guard) => Ok(ProcessGroup { leader, guard, status: None }),
             Err(error) => {
-                unix::signal(child.id(), unix::Signal::KILL);
-                let _ = child.wait();
-                return Err(error);
+                platform::kill(&mut leader);
+                let _ = leader.wait();
+                Err(error)
             }
-        };
-        Ok(Group {
-            child,
-            patience,
-            #[cfg(unix)]
-            watcher,
-            ended: None,
-        })
+        }
     }
 
-    /// The program itself, for its pipes. Its end is told by [`Group::ended`].
+    /// The program itself, for its pipes. Whether it has ended is [`ProcessGroup::status`].
     pub fn leader(&mut self) -> &mut Child {
-        &mut self.child
+        &mut self.leader
     }
 
-    /// How the program ended, if it has. Whatever it left in its group is killed then.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        if self.ended.is_none() && self.has_ended() {
+    /// The program's exit status, if it has ended. Its remaining children are killed then.
+    pub fn status(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() && platform::has_ended(&mut self.leader) {
             self.kill();
         }
-        self.ended
+        self.status
     }
 
-    /// Waits for the end up to `limit`.
+    /// Waits up to `limit` for the program to end.
     pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let began = Instant::now();
         loop {
-            match self.ended() {
-                None if began.elapsed() < limit => std::thread::sleep(LOOK),
-                ended => return ended,
+            match self.status() {
+                None if began.elapsed() < limit => std::thread::sleep(POLL),
+                status => return status,
             }
         }
     }
 
-    /// Asks all to end, kills whoever has not when the patience is over, and says how the program ended.
+    /// Stops the group as its [`Shutdown`] says, and returns the program's exit status.
     pub fn stop(&mut self) -> Option<ExitStatus> {
-        if self.ended.is_none() {
-            #[cfg(unix)]
-            if !self.patience.is_zero() {
-                unix::signal(self.child.id(), unix::Signal::TERM);
-                self.wait(self.patience);
+        if self.status.is_none() {
+            if let Some(patience) = self.guard.ask_to_end(&self.leader) {
+                self.wait(patience);
             }
             self.kill();
         }
-        self.ended
+        self.status
     }
 
     fn kill(&mut self) {
-        if self.ended.is_some() {
-            return;
+        if self.status.is_none() {
+            // Before the leader is reaped, so that its number still means this group.
+            platform::kill(&mut self.leader);
+            self.status = self.leader.wait().ok();
+            self.guard.dismiss();
         }
-        // Before the leader is buried, so that its number still means this group. Failures mean that nobody is left.
-        #[cfg(unix)]
-        unix::signal(self.child.id(), unix::Signal::KILL);
-        let _ = self.child.kill();
-        self.ended = self.child.wait().ok();
-        #[cfg(unix)]
-        self.watcher.dismiss();
-    }
-
-    /// Whether the program has ended, without burying it.
-    #[cfg(unix)]
-    fn has_ended(&mut self) -> bool {
-        unix::has_ended(self.child.id())
-    }
-
-    #[cfg(not(unix))]
-    fn has_ended(&mut self) -> bool {
-        self.child.try_wait().ok().flatten().is_some()
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-fn named(program: &OsStr, error: &io::Error) -> io::Error {
+fn naming(program: &OsStr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", Path::new(program).display()))
 }
-
-#[cfg(unix)]
-mod unix {
-    use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process_group, waitid};
-    use std::io;
-    use std::os::unix::process::CommandExt;
-    use std::process::{Child, Command, Stdio};
-    use std::time::Duration;
-
-    pub use rustix::process::Signal;
-
-    /// Waits for the end of its input, which nobody writes to; asks the group `$1` to end, looks for up to `$2` seconds whether anybody is
-    /// left, and kills them.
-    const SCRIPT: &str = r#"cat >/dev/null
-if [ "$2" -gt 0 ]; then
-    kill -s TERM -- "-$1" 2>/dev/null
-    left=$2
-    while [ "$left" -gt 0 ] && kill -s 0 -- "-$1" 2>/dev/null; do sleep 1; left=$((left - 1)); done
-fi
-kill -s KILL -- "-$1" 2>/dev/null"#;
-
-    /// The process that stops a group when this process is gone.
-    #[derive(Debug)]
-    pub struct Watcher(Child);
-
-    impl Watcher {
-        pub fn start(group: u32, patience: Duration) -> io::Result<Self> {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", SCRIPT, "starloop-watcher", &group.to_string(), &patience.as_secs().to_string()]);
-            // Output of its own would keep a pipe open that others wait on. In a group of its own it does not hear Ctrl-C.
-            shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-            shell.spawn().map(Watcher).map_err(|error| super::named("sh".as_ref(), &error))
-        }
-
-        /// The end of the pipe that this process holds.
-        #[cfg(test)]
-        pub fn input(&mut self) -> Option<std::process::ChildStdin> {
-            self.0.stdin.take()
-        }
-
-        #[cfg(test)]
-        pub fn id(&self) -> u32 {
-            self.0.id()
-        }
-
-        pub fn dismiss(&mut self) {
-            signal(self.0.id(), Signal::KILL);
-            let _ = self.0.wait();
-        }
-    }
-
-    /// Sends a signal to a group, if it is there.
-    pub fn signal(group: u32, signal: Signal) {
-        if let Some(group) = pid(group) {
-            let _ = kill_process_group(group, signal);
-        }
-    }
-
-    pub fn has_ended(child: u32) -> bool {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        pid(child).is_none_or(|child| !matches!(waitid(WaitId::Pid(child), options), Ok(None)))
-    }
-
-    fn pid(number: u32) -> Option<Pid> {
-        i32::try_from(number).ok().and_then(Pid::from_raw)
-    }
-}
-
-#[cfg(all(test, unix))]
-#[allow(clippy::unwrap_used)]
-pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! How a prompt is put together: worked examples, then the problem, with the answer as a hint where the mode asks for it.
 
-use crate::task::{Style, Task};
-use crate::types::{Mode, Problem};
+use crate::task::Task;
+use crate::types::{Mode, Problem, Style};
 
 /// The whole prompt: up to `few_shot` worked examples, each followed by the task's separator, then the problem (paper, section 3.1).
 ///

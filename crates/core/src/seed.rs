@@ -31,17 +31,6 @@ fn hash(run: u64, iteration: u32, words: &[&str]) -> u64 {
     digest.iter().take(8).rev().fold(0, |seed, &byte| seed << 8 | u64::from(byte))
 }
 
-/// The SHA-256 of a text, in hexadecimal.
-pub fn sha256_hex(text: &str) -> String {
-    hexadecimal(&Sha256::digest(text.as_bytes()))
-}
-
-/// Bytes as lower-case digits.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,10 +58,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn sha256_of_the_standard_example() {
-        assert_eq!(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -1,15 +1,15 @@
 //! Several samples of each held-out problem: how often the majority is right (self-consistency, Wang et al. 2023), and how often at least
 //! one of k is (pass@k, by the unbiased estimator of Chen et al. 2021).
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::eval;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{self, Accuracy};
-use crate::policy::{Policy, SampleRequest, SamplingParameters};
+use crate::policy::{self, Policy, PromptRequest, SamplingParams};
 use crate::prompt;
 use crate::seed::sample_seed;
-use crate::task::{Split, Style, Task};
-use crate::types::{Mode, ProblemId, Verdict};
+use crate::task::Task;
+use crate::types::{Mode, Problem, ProblemId, Split, Style, Verdict};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -24,7 +24,7 @@ pub struct Sampled {
     /// Samples of each problem.
     pub samples: u32,
     /// How they are drawn.
-    pub parameters: SamplingParameters,
+    pub params: SamplingParams,
     /// What all seeds are made from.
     pub seed: u64,
 }
@@ -86,45 +86,38 @@ pub fn measure(
     observer: &mut dyn Observer,
 ) -> Result<(SelfConsistency, Vec<SampledProblem>)> {
     let problems = task.evaluation_problems(asked.split, 0);
-    let mut requests = Vec::new();
-    for problem in &problems {
-        let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, asked.few_shot);
+    let request = |problem: &Problem| {
         let seed = |sample| sample_seed(asked.seed, 0, Mode::Unhinted, &problem.id, sample);
-        requests.extend((0..asked.samples).map(|sample| SampleRequest { prompt: prompt.clone(), seed: seed(sample) }));
-    }
+        let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, asked.few_shot);
+        PromptRequest { prompt, seeds: (0..asked.samples).map(seed).collect() }
+    };
+    let requests: Vec<PromptRequest> = problems.iter().map(request).collect();
+    let total = requests.len() as u64 * u64::from(asked.samples);
     let checkpoint = policy.load(checkpoint)?;
     let (method, iteration, stage) = ("self-consistency".to_owned(), 0, Stage::Evaluating);
-    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total: requests.len() as u64 });
+    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total });
     let began = Instant::now();
-    let samples = policy.sample(&requests, &asked.parameters, &mut |progress| {
+    let completions = policy.sample(&requests, &asked.params, &mut |progress| {
         observer.observe(&Event::StageProgress { done: progress.finished, tokens: progress.tokens, loss: None });
     });
-    let samples = samples.map_err(|error| match error {
-        Error::Request { request, message, .. } => {
-            let problem = problems.get(request / asked.samples as usize).map(|problem| format!("problem {}", problem.id));
-            Error::Request { request, problem, message }
-        }
-        other => other,
-    })?;
-    if samples.len() != requests.len() {
-        return Err(Error::SampleCount { expected: requests.len(), got: samples.len() });
-    }
-    let tokens = samples.iter().map(|sample| sample.completion_tokens as u64).sum();
+    let completions = completions.map_err(|error| error.naming(|request| Some(problems.get(request)?.id.to_string())))?;
+    let completions = policy::checked(completions, &requests)?;
+    let tokens = completions.iter().map(|completion| completion.completion_tokens as u64).sum();
     let seconds = began.elapsed().as_secs_f64();
     observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false });
-    let mut samples = samples.into_iter();
+    let mut drawn = completions.into_iter();
     let mut sampled = Vec::with_capacity(problems.len());
     for problem in problems {
         let (mut completions, mut verdicts) = (Vec::new(), Vec::new());
-        for sample in samples.by_ref().take(asked.samples as usize) {
-            verdicts.push(task.verify(&problem, &sample.text, sample.finish)?.verdict);
-            completions.push(sample.text);
+        for completion in drawn.by_ref().take(asked.samples as usize) {
+            verdicts.push(task.verify(&problem, &completion.text, &completion.stop_reason)?.verdict);
+            completions.push(completion.text);
         }
         let majority_is_right = eval::majority_is_right(verdicts.iter());
         sampled.push(SampledProblem { problem: problem.id, class: problem.class, completions, verdicts, majority_is_right });
     }
     let at = ks(asked.samples).into_iter().map(|k| at_k(&sampled, asked.samples, k)).collect();
-    let (split, samples, temperature) = (asked.split, asked.samples, asked.parameters.temperature);
+    let (split, samples, temperature) = (asked.split, asked.samples, asked.params.temperature);
     Ok((SelfConsistency { checkpoint, split, samples, temperature, at, tokens }, sampled))
 }
 

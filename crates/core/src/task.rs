@@ -1,5 +1,6 @@
 //! A task: where problems come from, how they are put, and when an answer is right.
 
+mod annotations;
 pub mod arithmetic;
 mod choice;
 pub mod commonsense_qa;
@@ -8,38 +9,15 @@ pub mod gsm8k;
 pub mod jsonl;
 pub(crate) mod leak;
 pub(crate) mod number;
+mod paper;
 mod prompts;
 pub(crate) mod rows;
 
-use crate::config::Section;
 use crate::error::Result;
-use crate::types::{FinishReason, Grade, Mode, Problem};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem, Split, StopReason, Style};
+use starloop_record::digest::sha256_hex;
+use starloop_record::info::PaperFigure;
 use std::path::Path;
-
-/// Which problems: those that are learned from, those that choose settings, those that give the final figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Split {
-    /// Problems that may be trained on.
-    Train,
-    /// Held out, for choices made while developing.
-    Dev,
-    /// Held out, for the final figure only.
-    Test,
-}
-
-impl Split {
-    /// The name that problem ids and configs use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Split::Train => "train",
-            Split::Dev => "dev",
-            Split::Test => "test",
-        }
-    }
-}
 
 /// A setting of a task that cannot be, or a file that it names and that does not hold what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,14 +36,14 @@ impl ConfigError {
 }
 
 /// The settings of a task, as `[task]` gives them.
-pub trait Settings: std::fmt::Debug + Send + Sync {
+pub trait TaskSettings: std::fmt::Debug + Send + Sync {
     /// The task of a run with this seed, its files read.
     ///
     /// # Errors
     /// A value that cannot be, or a file that does not hold what it should.
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError>;
 
-    /// The files that [`Settings::build`] reads.
+    /// The files that [`TaskSettings::build`] reads.
     fn files(&self) -> Vec<&Path> {
         Vec::new()
     }
@@ -75,42 +53,6 @@ pub trait Settings: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// A value that cannot be.
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError>;
-}
-
-/// A kind of task that configs can name.
-pub struct Kind {
-    /// The value of `kind`.
-    pub kind: &'static str,
-    /// Reads the other keys. Returns the settings, and all of them with their defaults.
-    pub read: Read,
-}
-
-/// Reads a task's settings from its section.
-pub type Read = fn(Section<'_>) -> Result<(Box<dyn Settings>, toml::Table)>;
-
-/// All kinds of tasks.
-pub const REGISTRY: &[Kind] = &[
-    Kind { kind: "arithmetic", read: read::<arithmetic::ArithmeticConfig> },
-    Kind { kind: "commonsense_qa", read: read::<commonsense_qa::CommonsenseQaConfig> },
-    Kind { kind: "gsm8k", read: read::<gsm8k::Gsm8kConfig> },
-    Kind { kind: "jsonl", read: read::<jsonl::JsonlConfig> },
-];
-
-fn read<S: Settings + Serialize + DeserializeOwned + 'static>(section: Section<'_>) -> Result<(Box<dyn Settings>, toml::Table)> {
-    let settings: S = section.read()?;
-    // Settings are plain structs of texts, numbers and lists, which TOML can always hold.
-    let table = toml::Table::try_from(&settings).unwrap_or_default();
-    Ok((Box::new(settings), table))
-}
-
-/// What the completion of a worked example shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Style {
-    /// A rationale and the answer.
-    Rationale,
-    /// The answer alone (the paper's direct prompting).
-    Direct,
 }
 
 /// A solved problem as it is shown in a few-shot prompt.
@@ -161,13 +103,18 @@ pub trait Task: Send + Sync {
     ///
     /// # Errors
     /// The problem's known answer cannot be an answer, or the user's own verifier cannot be had.
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade>;
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade>;
 
     /// The known rationale and answer, where the task has one.
     fn reference(&self, problem: &Problem) -> Option<String>;
 
     /// The completion that gives the answer alone, for direct fine-tuning.
     fn direct_completion(&self, problem: &Problem) -> String;
+
+    /// What the paper reports for this task, to stand beside what is measured.
+    fn paper_figures(&self) -> Vec<PaperFigure> {
+        Vec::new()
+    }
 
     /// The accuracy of guessing, in 0..=1; a base model that is no better cannot bootstrap.
     fn chance(&self) -> f64 {
@@ -189,8 +136,30 @@ pub trait Task: Send + Sync {
         None
     }
 
-    /// Whether a rationale that reached the right answer has a step that is seen to be false, so that it must not be learned from.
-    fn has_false_step(&self, _completion: &str) -> bool {
+    /// Whether a step of a rationale is false; `None` if no step can be checked. By default, calculator annotations such as `<<2+2=4>>` are
+    /// checked.
+    fn has_false_step(&self, _problem: &Problem, completion: &str) -> Option<bool> {
+        annotations::false_step(completion)
+    }
+
+    /// Whether a rationale with a false step must not be learned, although its answer is right.
+    fn drops_false_steps(&self) -> bool {
         false
     }
+}
+
+/// The first digits of a SHA-256, enough to tell the reasoning paths of one problem apart.
+const PATH_DIGITS: usize = 16;
+
+/// Everything that a task can say of an attempt. A run writes it down, so that no reader needs the task.
+///
+/// # Errors
+/// As [`Task::verify`].
+pub fn grade(task: &dyn Task, problem: &Problem, attempt: Attempt) -> Result<GradedAttempt> {
+    let Grade { verdict, reading } = task.verify(problem, &attempt.completion, &attempt.stop_reason)?;
+    let faithful = task.reference(problem).map(|reference| reference.trim() == attempt.completion.trim());
+    let false_step = task.has_false_step(problem, &attempt.completion);
+    let mut path = sha256_hex(task.reasoning_path(&attempt.completion));
+    path.truncate(PATH_DIGITS);
+    Ok(GradedAttempt { attempt, verdict, reading, faithful, false_step, path })
 }

@@ -1,61 +1,36 @@
 //! What fine-tunes a checkpoint on examples. The loop hands over text and gets a directory back.
 
 use crate::config::TrainingConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metrics::TrainingMetrics;
-use crate::objective::Objective;
-use crate::types::Example;
+use crate::selection::TrainingData;
 use std::path::Path;
 
 pub mod command;
 pub mod embedded;
 mod workplace;
 
-pub(crate) use embedded::hyperparameters;
 pub(crate) use workplace::Workplace;
 
 /// One fine-tuning, fully described.
 #[derive(Debug, Clone, Copy)]
-pub struct FineTuning<'a> {
+pub struct TrainingJob<'a> {
     /// The checkpoint to start from (a directory).
-    pub start: &'a Path,
+    pub base: &'a Path,
     /// What to learn; never empty.
-    pub examples: &'a [Example],
+    pub data: &'a TrainingData,
+    /// The checkpoint that the penalty of [`Loss::PolicyGradient`](crate::selection::Loss::PolicyGradient) holds to; `None` for other losses.
+    pub anchor: Option<&'a Path>,
     /// Optimizer, packing and schedule.
     pub settings: &'a TrainingConfig,
     /// Optimizer steps of this fine-tuning.
     pub steps: u64,
-    /// The seed of the order of examples.
+    /// The seed of the order of the rows.
     pub seed: u64,
-    /// Where the new checkpoint is written: a directory that is not there yet.
+    /// The directory that the new checkpoint is written to. It does not exist yet.
     pub output: &'a Path,
-    /// A directory for state in the middle of the work; it outlives a crash and is removed after success. It may not exist yet.
+    /// A directory for the state of an unfinished training. It outlives a crash and is removed after success. It may not exist yet.
     pub scratch: &'a Path,
-}
-
-/// Where a training starts and ends, and how it is done, whatever is learned.
-#[derive(Debug, Clone, Copy)]
-pub struct Training<'a> {
-    /// The checkpoint to start from (a directory).
-    pub start: &'a Path,
-    /// Optimizer, packing and schedule.
-    pub settings: &'a TrainingConfig,
-    /// Optimizer steps.
-    pub steps: u64,
-    /// The seed of the order of what is learned.
-    pub seed: u64,
-    /// Where the new checkpoint is written: a directory that is not there yet.
-    pub output: &'a Path,
-    /// A directory for state in the middle of the work, as of [`FineTuning`].
-    pub scratch: &'a Path,
-}
-
-impl<'a> FineTuning<'a> {
-    /// All but the examples.
-    pub fn training(&self) -> Training<'a> {
-        let FineTuning { start, settings, steps, seed, output, scratch, .. } = *self;
-        Training { start, settings, steps, seed, output, scratch }
-    }
 }
 
 /// How far a fine-tuning has come.
@@ -69,23 +44,18 @@ pub struct TrainingProgress {
     pub loss: f64,
 }
 
-/// Fine-tunes. Implementations: the embedded trainer, a program of the user's, and test doubles.
+/// Fine-tunes. Implementations: the embedded trainer, a program of the user, and test doubles.
 pub trait Trainer {
-    /// Writes the fine-tuned checkpoint to `job.output`. Progress is told step by step, of the steps before an interruption too, so that the
-    /// curve of the loss is whole. The same job gives the same bytes, also when an earlier try was interrupted and
-    /// left its state in `job.scratch`; of a program of the user's, as far as it keeps to that.
-    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics>;
-
-    /// Writes the checkpoint that `training` toward `objective` makes, and otherwise does as [`Trainer::finetune`]. Not every trainer can.
+    /// Writes the fine-tuned checkpoint to `job.output`. Reports progress for every step, including the steps before an interruption, so that
+    /// the curve of the loss is complete. The same job gives the same bytes, also if an earlier try was interrupted and left its state in
+    /// `job.scratch`; for a program of the user, as far as the program ensures it.
     ///
     /// # Errors
-    /// [`Error::ObjectiveNotSupported`], unless the trainer has a method of its own.
-    fn optimize(
-        &mut self,
-        _training: &Training<'_>,
-        objective: &Objective<'_>,
-        _progress: &mut dyn FnMut(TrainingProgress),
-    ) -> Result<TrainingMetrics> {
-        Err(Error::ObjectiveNotSupported { objective: objective.name() })
+    /// [`Error::ObjectiveNotSupported`](crate::error::Error::ObjectiveNotSupported) if the trainer does not have the loss of the data.
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics>;
+
+    /// The learning rate of a step (from 1) of a job with `settings` and `steps`; `None` if the trainer does not know it.
+    fn learning_rate(&self, _settings: &TrainingConfig, _steps: u64, _step: u64) -> Option<f64> {
+        None
     }
 }

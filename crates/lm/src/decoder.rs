@@ -1,21 +1,39 @@
-//! The one decoder: a specification and parameters; forward and backward written out once, on the kernels of one device.
+//! The one decoder: blocks as data, forward and backward written out once, on the kernels of one device.
 //!
-//! `layer` is the forward pass of one layer, which training, recomputation and sampling share; `training` runs packed documents and returns
-//! losses and gradients, its way back is in `backward`; `sampling` runs the rows of a sampling step over a paged key-value cache.
+//! A `block` is a mixer and a feed-forward with norms around them. Each kind of `mixer` and of `feed_forward` is one file. `training` runs
+//! packed documents forward and backward, and `loss` computes what they learn from; `sampling` runs the rows of a sampling step, with what
+//! mixers remember of each sequence. `adapters` stand beside any linear map.
 
 mod adapters;
-mod backward;
-pub(crate) mod layer;
+mod block;
+mod buffers;
+mod cost;
+mod feed_forward;
+mod linear;
+mod loss;
+mod mixer;
+mod norm;
+mod rotary;
 mod sampling;
-pub(crate) mod training;
+mod spec;
+mod training;
 
-pub use sampling::{CachePrecision, KeyValueCache, StepRows};
+pub use block::{Block, Norms};
+pub use cost::Flops;
+pub use feed_forward::{Dense, DenseTensors, FeedForward};
+pub use linear::{Linear, LinearTensors};
+pub use mixer::{AttentionTensors, Mixer, NormedHeads, QueryKeyNorm, QueryKeyTensors, SelfAttention};
+pub use norm::Norm;
+pub use rotary::Rotary;
+pub use sampling::{CacheDtype, KeyValueCache, StepRows};
+pub use spec::DecoderSpec;
 pub use training::{Packed, TrainingMemory};
 
-use crate::arch::{DecoderSpec, Linear, Norm, ParameterSpec};
 use crate::kernels::{Kernels, Product};
-use crate::weights::Values;
+use crate::weights::{ParameterSpec, Values};
 use adapters::Dropout;
+use linear::Write;
+use mixer::MixerCache;
 
 /// A parameter on a device.
 #[derive(Debug)]
@@ -121,7 +139,7 @@ impl<K: Kernels> Decoder<K> {
             Weight::Full(table) => kernels.embed(table, tokens, spec.hidden, stream),
             Weight::Half(table) => kernels.embed_halves(table, tokens, spec.hidden, stream),
         }
-        if spec.embedding_scale.to_bits() != 1.0f32.to_bits() {
+        if spec.scales_the_embedding() {
             kernels.scale(spec.embedding_scale, tokens.len() * spec.hidden, stream);
         }
         if let Some(table) = spec.positions {
@@ -142,29 +160,40 @@ impl<K: Kernels> Decoder<K> {
         }
     }
 
-    /// `out = x · Wᵀ + b`, or with `accumulate` added to what `out` holds; with the weight's adapters, if it has any.
-    fn linear(&self, linear: Linear, rows: usize, x: &K::Buffer, out: &mut K::Buffer, accumulate: bool, dropout: Dropout) {
-        let spec = &self.spec.parameters[linear.weight];
-        let product = Product { accumulate, ..Product::linear(rows, spec.columns, spec.rows) };
-        self.multiply(product, x, linear.weight, out);
-        if let Some(bias) = linear.bias {
-            self.kernels.add_to_rows(self.full(bias), rows, out);
-        }
-        self.add_adapters(linear.weight, rows, x, out, dropout);
-    }
-
-    /// The norm of `rows` rows of the stream; `statistics` holds what its backward pass needs.
-    fn norm(&self, norm: Norm, rows: usize, x: &K::Buffer, out: &mut K::Buffer, statistics: &mut K::Buffer) {
-        let (weight, epsilon) = (self.full(norm.weight), self.spec.norm_epsilon);
-        match norm.bias {
-            Some(bias) => self.kernels.layer_norm(x, weight, self.full(bias), rows, epsilon, out, statistics),
-            None => self.kernels.rms_norm(x, weight, rows, epsilon, out, statistics),
-        }
-    }
-
     /// `logits[rows, vocabulary]` of normed rows, not yet bounded by the soft cap.
     fn logits(&self, rows: usize, normed: &K::Buffer, out: &mut K::Buffer) {
-        self.linear(self.spec.head, rows, normed, out, false, None);
+        self.spec.head.forward(Pass::plain(self, rows), normed, Write::Set, out);
+    }
+
+    /// Bounds the logits of `rows` rows by the soft cap, if there is one.
+    fn bound_logits(&self, rows: usize, logits: &mut K::Buffer) {
+        if let Some(cap) = self.spec.logit_softcap {
+            self.kernels.soft_cap(cap, rows * self.spec.vocabulary, logits);
+        }
+    }
+}
+
+/// Rows that go through a part of a decoder together.
+#[derive(Debug)]
+pub(crate) struct Pass<'a, K: Kernels> {
+    decoder: &'a Decoder<K>,
+    rows: usize,
+    dropout: Dropout,
+}
+
+#[expect(clippy::expl_impl_clone_on_copy, reason = "the derived one would need a device that can be copied")]
+impl<K: Kernels> Clone for Pass<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: Kernels> Copy for Pass<'_, K> {}
+
+impl<'a, K: Kernels> Pass<'a, K> {
+    /// Rows of which nothing is dropped.
+    fn plain(decoder: &'a Decoder<K>, rows: usize) -> Self {
+        Pass { decoder, rows, dropout: None }
     }
 }
 
@@ -173,11 +202,4 @@ pub(crate) fn downloaded<K: Kernels>(kernels: &K, buffer: &K::Buffer) -> Vec<f32
     let mut values = vec![0.0; kernels.len(buffer)];
     kernels.download(buffer, &mut values);
     values
-}
-
-/// Makes a buffer hold at least `len` values. It never shrinks, so that steps of one size allocate once.
-fn ensure<K: Kernels>(kernels: &K, buffer: &mut K::Buffer, len: usize) {
-    if kernels.len(buffer) < len {
-        *buffer = kernels.zeros(len);
-    }
 }

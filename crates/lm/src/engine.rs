@@ -2,17 +2,18 @@
 //!
 //! Continuous batching: finished sequences leave and waiting ones enter at every step. Prompts that begin alike share the pages of
 //! what they have in common, so a few-shot prefix is computed once. The scheduler (`scheduler`, `pages`) knows token ids and page
-//! numbers and holds no tensors; the sampler sees one row of logits. A request's completion is the same whatever else is in the batch.
+//! numbers and holds no tensors; the sampler sees one row of logits. A completion is the same whatever else is in the batch.
 
 mod limits;
 mod pages;
+mod params;
 mod sampler;
 mod scheduler;
 mod stop;
 
-pub use crate::decoder::CachePrecision;
+pub use crate::decoder::CacheDtype;
 pub use limits::EngineLimits;
-pub use sampler::Sampling;
+pub use params::SamplingParams;
 
 use crate::decoder::KeyValueCache;
 use crate::error::{Error, Result};
@@ -23,32 +24,32 @@ use pages::PagePool;
 use rayon::prelude::*;
 use sampler::Sampler;
 use scheduler::Scheduler;
+use serde::Serialize;
 
-/// A prompt and how to continue it.
+/// A prompt, and how it is completed: once for each seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// The prompt's tokens; at least one.
     pub prompt: Vec<u32>,
-    /// How tokens are chosen.
-    pub sampling: Sampling,
-    /// The most tokens to generate, the end token included.
-    pub max_new_tokens: usize,
-    /// Seed of this request's own generator.
-    pub seed: u64,
-    /// Strings that end the completion, besides the model's end tokens.
-    pub stop_strings: Vec<String>,
+    /// For each completion the seed of its random generator.
+    pub seeds: Vec<u64>,
+    /// How tokens are chosen, and what ends a completion.
+    pub params: SamplingParams,
 }
 
-/// Why a completion ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// An end token or a stop string.
-    Stop,
+/// What ended a completion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// An end token of the model.
+    EndToken,
+    /// This stop string.
+    StopString(String),
     /// The limit of new tokens.
     Length,
 }
 
-/// What a request became.
+/// One completion of a prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Completion {
     /// Generated tokens, the end token included.
@@ -57,63 +58,81 @@ pub struct Completion {
     pub logprobs: Vec<f32>,
     /// The text, without end token and without stop string.
     pub text: String,
-    /// Why it ended.
-    pub finish: Finish,
+    /// What ended it.
+    pub stop_reason: StopReason,
 }
 
-/// How far sampling has come.
+/// How far a call that samples or scores has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SamplingProgress {
-    /// Requests that are finished.
-    pub finished: usize,
-    /// Tokens generated.
-    pub tokens: usize,
+pub struct Progress {
+    /// Completions that are finished, or texts that are scored.
+    pub finished: u64,
+    /// Tokens that were generated or scored.
+    pub tokens: u64,
 }
 
-/// A sequence's own state: what it was asked and what it has generated.
+/// The state of one sequence: what it completes and what it has generated.
 struct Generation<'a> {
+    /// The place of the request in the call.
+    place: usize,
     request: &'a Request,
     sampler: Sampler,
     tokens: Vec<u32>,
     logprobs: Vec<f32>,
 }
 
-/// Completes every request, in the order given, within `limits` and the process's [budget](memory::budget).
+/// Completes every request once for each of its seeds, within `limits` and the process's [budget](memory::budget). Returns the completions
+/// of the first request in the order of its seeds, then those of the second, and so on.
+///
+/// # Errors
+/// A prompt is empty or does not fit, or a logit is not a number. These errors name the place of the request in the call.
 pub fn sample(
     model: &LanguageModel<impl Kernels>,
     requests: &[Request],
     limits: &EngineLimits,
-    progress: &mut dyn FnMut(SamplingProgress),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Completion>> {
     let limits = &match memory::budget() {
         Some(budget) => limits.within(budget, &model.decoder)?,
         None => *limits,
     };
     let pages = check(model, requests, limits)?;
-    let mut cache = KeyValueCache::new(&model.decoder, pages, limits.cache);
+    let mut cache = KeyValueCache::new(&model.decoder, pages, limits.kv_cache);
     let pool = if limits.share_prefixes { PagePool::new(pages) } else { PagePool::unshared(pages) };
-    let mut scheduler = Scheduler::new(requests.iter().map(|r| (r.prompt.as_slice(), r.max_new_tokens)), pool, limits);
-    let start = |request| Generation { request, sampler: Sampler::new(request), tokens: Vec::new(), logprobs: Vec::new() };
-    let mut generations: Vec<Generation<'_>> = requests.iter().map(start).collect();
-    let mut completions: Vec<Option<Completion>> = requests.iter().map(|_| None).collect();
+    let mut generations = start(requests);
+    let sequences = generations.iter().map(|g| (g.request.prompt.as_slice(), g.request.params.max_new_tokens));
+    let mut scheduler = Scheduler::new(sequences, pool, limits);
+    let mut completions: Vec<Option<Completion>> = generations.iter().map(|_| None).collect();
     let mut logits = Vec::new();
-    let mut state = SamplingProgress { finished: 0, tokens: 0 };
+    let mut state = Progress { finished: 0, tokens: 0 };
     while let Some(step) = scheduler.plan() {
         model.decoder.step(&step.rows, &mut cache, &mut logits);
-        for (index, finish) in extend(model, &step.sampled, &logits, &mut generations)? {
-            match finish {
+        for (index, stop_reason) in extend(model, &step.sampled, &logits, &mut generations)? {
+            match stop_reason {
                 None => scheduler.extend(index, generations[index].tokens[generations[index].tokens.len() - 1]),
-                Some(finish) => {
+                Some(stop_reason) => {
                     scheduler.finish(index);
-                    completions[index] = Some(complete(model, &mut generations[index], finish)?);
+                    completions[index] = Some(complete(model, &mut generations[index], stop_reason)?);
                     state.finished += 1;
                 }
             }
         }
-        state.tokens += step.sampled.len();
+        state.tokens += step.sampled.len() as u64;
         progress(state);
     }
     Ok(completions.into_iter().flatten().collect())
+}
+
+/// A sequence for each seed of each request.
+fn start(requests: &[Request]) -> Vec<Generation<'_>> {
+    let mut generations = Vec::new();
+    for (place, request) in requests.iter().enumerate() {
+        generations.extend(request.seeds.iter().map(|&seed| {
+            let sampler = Sampler::new(&request.params, seed);
+            Generation { place, request, sampler, tokens: Vec::new(), logprobs: Vec::new() }
+        }));
+    }
+    generations
 }
 
 /// Draws the next token of each sampled sequence, and says which of them end.
@@ -122,17 +141,18 @@ fn extend(
     sampled: &[usize],
     logits: &[f32],
     generations: &mut [Generation<'_>],
-) -> Result<Vec<(usize, Option<Finish>)>> {
+) -> Result<Vec<(usize, Option<StopReason>)>> {
     let rows = logits.par_chunks_exact(model.spec().vocabulary);
     sampled_of(generations, sampled)
         .into_par_iter()
         .zip(rows)
         .map_init(Vec::new, |weights, ((index, generation), row)| {
             let tokens = generation.request.prompt.len() + generation.tokens.len();
-            let (token, logprob) = generation.sampler.draw(row, weights).ok_or(Error::NonFiniteLogit { request: index, tokens })?;
+            let (token, logprob) =
+                generation.sampler.draw(row, weights).ok_or(Error::NonFiniteLogit { request: generation.place, tokens })?;
             generation.tokens.push(token);
             generation.logprobs.push(logprob);
-            Ok((index, finished(model, generation)?))
+            Ok((index, stop_reason(model, generation)?))
         })
         .collect()
 }
@@ -148,32 +168,38 @@ fn sampled_of<'a, T>(generations: &'a mut [T], sampled: &[usize]) -> Vec<(usize,
     taken.collect()
 }
 
-fn finished(model: &LanguageModel<impl Kernels>, generation: &Generation<'_>) -> Result<Option<Finish>> {
-    let Generation { request, tokens, .. } = generation;
-    let ended = tokens.last().is_some_and(|token| model.tokenizer().end_tokens().contains(token));
-    if ended || stop::reached(model.tokenizer(), &request.prompt, tokens, &request.stop_strings)? {
-        return Ok(Some(Finish::Stop));
+/// What the latest token ended the sequence by; nothing while it goes on.
+fn stop_reason(model: &LanguageModel<impl Kernels>, generation: &Generation<'_>) -> Result<Option<StopReason>> {
+    let Generation { request: Request { prompt, params, .. }, tokens, .. } = generation;
+    if tokens.last().is_some_and(|token| model.tokenizer().end_tokens().contains(token)) {
+        return Ok(Some(StopReason::EndToken));
     }
-    Ok((tokens.len() >= request.max_new_tokens).then_some(Finish::Length))
+    if let Some(stop) = stop::reached(model.tokenizer(), prompt, tokens, params)? {
+        return Ok(Some(StopReason::StopString(stop.to_owned())));
+    }
+    Ok((tokens.len() >= params.max_new_tokens).then_some(StopReason::Length))
 }
 
-fn complete(model: &LanguageModel<impl Kernels>, generation: &mut Generation<'_>, finish: Finish) -> Result<Completion> {
+fn complete(model: &LanguageModel<impl Kernels>, generation: &mut Generation<'_>, stop_reason: StopReason) -> Result<Completion> {
+    let Request { prompt, params, .. } = generation.request;
     let tokens = std::mem::take(&mut generation.tokens);
     let shown = match tokens.split_last() {
         Some((last, before)) if model.tokenizer().end_tokens().contains(last) => before,
         _ => &tokens,
     };
-    let text = model.tokenizer().decode_after(&generation.request.prompt, shown)?;
-    let text = stop::cut(&text, &generation.request.stop_strings).to_owned();
-    Ok(Completion { tokens, logprobs: std::mem::take(&mut generation.logprobs), text, finish })
+    let mut text = model.tokenizer().decode_after(prompt, shown)?;
+    if let Some((end, _)) = params.first_stop(&text) {
+        text.truncate(end);
+    }
+    Ok(Completion { tokens, logprobs: std::mem::take(&mut generation.logprobs), text, stop_reason })
 }
 
 /// Refuses what cannot be served, and says how many pages the cache gets.
 fn check(model: &LanguageModel<impl Kernels>, requests: &[Request], limits: &EngineLimits) -> Result<usize> {
-    let affordable = limits.cache_bytes / model.decoder.page_bytes(limits.cache);
+    let affordable = limits.cache_bytes / model.decoder.page_bytes(limits.kv_cache);
     let mut largest = 1;
     for (index, request) in requests.iter().enumerate() {
-        let (prompt_tokens, new_tokens) = (request.prompt.len(), request.max_new_tokens);
+        let (prompt_tokens, new_tokens) = (request.prompt.len(), request.params.max_new_tokens);
         if prompt_tokens == 0 {
             return Err(Error::EmptyPrompt { request: index });
         }
@@ -184,5 +210,6 @@ fn check(model: &LanguageModel<impl Kernels>, requests: &[Request], limits: &Eng
         }
         largest = largest.max((prompt_tokens + new_tokens).div_ceil(PAGE));
     }
-    Ok(affordable.min(largest * limits.sequences.min(requests.len()).max(1)))
+    let sequences = requests.iter().map(|request| request.seeds.len()).sum();
+    Ok(affordable.min(largest * limits.sequences.min(sequences).max(1)))
 }

@@ -9,7 +9,7 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// A JSON file does not parse.
-    #[error("{path}: {source}")]
+    #[error("{path}: cannot be read as JSON")]
     Json {
         /// The file.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum Error {
         problem: String,
     },
     /// The weights file is not a whole safetensors file.
-    #[error("{path}: not a complete safetensors file ({source}); copy or download it again")]
+    #[error("{path}: not a complete safetensors file; copy or download it again")]
     Safetensors {
         /// The file.
         path: PathBuf,

@@ -1,9 +1,9 @@
 //! A model with random weights, to be trained from scratch.
 
-use crate::arch::{DecoderSpec, Role};
-use crate::checkpoint::Checkpoint;
+use crate::arch::DecoderSpec;
 use crate::error::Result;
-use crate::weights::Values;
+use crate::files::checkpoint::Checkpoint;
+use crate::weights::{Role, Values};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -14,10 +14,10 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Initialization {
     /// Standard deviation of the embedding.
-    pub embedding_std: f32,
+    pub embedding_std: f64,
     /// Weights of a linear layer have the standard deviation `linear_gain / sqrt(inputs)`; those that write to the residual stream are
     /// divided by `sqrt(2 * layers)` as well (Radford et al. 2019).
-    pub linear_gain: f32,
+    pub linear_gain: f64,
 }
 
 /// A checkpoint with random weights for a config.json; `companions` are its tokenizer's files. The same seed gives the same bytes.
@@ -30,13 +30,13 @@ pub fn initialize(config: Value, companions: BTreeMap<String, Vec<u8>>, scale: I
 
 fn values(spec: &DecoderSpec, at: usize, scale: Initialization, generator: &mut ChaCha8Rng) -> Vec<f32> {
     let parameter = &spec.parameters[at];
-    let linear = scale.linear_gain / (parameter.columns as f32).sqrt();
+    let linear = scale.linear_gain as f32 / (parameter.columns as f32).sqrt();
     let std = match parameter.role {
         Role::Norm => return vec![1.0; parameter.len()],
         Role::Bias => return vec![0.0; parameter.len()],
-        Role::Embedding => scale.embedding_std,
+        Role::Embedding => scale.embedding_std as f32,
         Role::Linear | Role::Adapter => linear,
-        Role::Residual => linear / (2.0 * spec.layers.len() as f32).sqrt(),
+        Role::Residual => linear / (2.0 * spec.blocks.len() as f32).sqrt(),
     };
     (0..parameter.len()).map(|_| std * normal(generator)).collect()
 }
@@ -51,6 +51,7 @@ fn normal(generator: &mut ChaCha8Rng) -> f32 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::decoder::{FeedForward, Mixer};
 
     #[test]
     fn weights_have_the_asked_scale_and_repeat() {
@@ -64,9 +65,11 @@ mod tests {
         let values = |at: usize| model.parameters[at].clone().into_full();
         let std = |at: usize| (values(at).iter().map(|x| x * x).sum::<f32>() / values(at).len() as f32).sqrt();
         assert!((std(model.spec.embedding) - 0.1).abs() < 0.005);
-        assert!((std(model.spec.layers[0].qkv.weight) - 0.7 / 8.0).abs() < 0.005);
-        assert!((std(model.spec.layers[1].down.weight) - 0.7 / 10.0 / 2.0).abs() < 0.005);
-        assert!(values(model.spec.final_norm.weight).iter().all(|w| w.to_bits() == 1.0f32.to_bits()));
+        let Mixer::Attention(attention) = &model.spec.blocks[0].mixer;
+        let FeedForward::Dense(dense) = &model.spec.blocks[1].feed_forward;
+        assert!((std(attention.qkv.weight) - 0.7 / 8.0).abs() < 0.005);
+        assert!((std(dense.down.weight) - 0.7 / 10.0 / 2.0).abs() < 0.005);
+        assert!(values(model.spec.final_norm.weight()).iter().all(|w| w.to_bits() == 1.0f32.to_bits()));
         assert_eq!(model.parameters, make(1).parameters);
         assert_ne!(model.parameters, make(2).parameters);
     }

@@ -1,10 +1,8 @@
 //! How much memory a model needs to be sampled and to be trained, before it is loaded.
 //!
-//! Counted from the buffers that the decoder reserves, so that it is what will be used, up to the allocator's and the threads' own.
+//! The decoder counts the buffers that it reserves, so that the figures are what a job uses, up to what the allocator and the threads add.
 
-use crate::arch::DecoderSpec;
-use crate::decoder::layer::state_widths;
-use crate::decoder::training::{gradient_widths, logit_rows};
+use crate::decoder::{CacheDtype, DecoderSpec};
 use crate::kernels::PAGE;
 use std::sync::OnceLock;
 
@@ -81,28 +79,10 @@ pub fn needs(spec: &DecoderSpec, job: Job, matrix_bytes: usize) -> MemoryNeeds {
     needs.weights += spec.rotary.iter().map(|rotary| spec.context * rotary.dim() * FULL).sum::<usize>();
     match job {
         Job::Sampling { sequences, length, step_rows } => {
-            let pages = sequences * length.div_ceil(PAGE);
-            needs.cache = 2 * spec.layers.len() * pages * PAGE * spec.cache_width() * FULL;
-            let rows = step_rows * (state_width(spec) + 3 * spec.hidden + spec.intermediate);
-            // The logits are copied once for the samplers.
-            needs.activations = (rows + 2 * sequences * spec.vocabulary) * FULL;
+            needs.cache = sequences * length.div_ceil(PAGE) * spec.page_bytes(CacheDtype::F32);
+            needs.activations = spec.step_values(step_rows, sequences) * FULL;
         }
-        Job::Training { tokens, recompute } => needs.activations = activations(spec, tokens, recompute) * FULL,
+        Job::Training { tokens, recompute } => needs.activations = spec.training_values(tokens, recompute) * FULL,
     }
     needs
-}
-
-fn state_width(spec: &DecoderSpec) -> usize {
-    state_widths(spec).iter().sum()
-}
-
-/// Values of a training pass of `tokens` tokens, all of which carry loss.
-fn activations(spec: &DecoderSpec, tokens: usize, recompute: bool) -> usize {
-    let layers = spec.layers.len();
-    let states = if recompute { 1 } else { layers } * state_width(spec);
-    let streams = (layers + 2) * spec.hidden;
-    let scratch = spec.hidden + spec.intermediate + gradient_widths(spec).iter().sum::<usize>();
-    let loss = 4 * spec.hidden + spec.statistics_width();
-    let part = logit_rows(spec, tokens) * (spec.vocabulary + 2 * spec.hidden);
-    tokens * (states + streams + scratch + loss) + part
 }

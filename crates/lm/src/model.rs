@@ -1,13 +1,15 @@
 //! A checkpoint ready to be sampled, scored or trained.
 
-use crate::arch::DecoderSpec;
-use crate::chat::{ChatTemplate, Message};
-use crate::checkpoint::{self, Checkpoint};
-use crate::decoder::Decoder;
+mod adapters;
+pub mod score;
+
+use crate::decoder::{Decoder, DecoderSpec};
 use crate::error::{Error, Result};
+use crate::files::chat::{ChatTemplate, Message};
+use crate::files::checkpoint::{self, Checkpoint};
+use crate::files::peft::{base_of, is_adapter};
+use crate::files::tokenizer::Tokenizer;
 use crate::kernels::{Cpu, Kernels};
-use crate::lora::{base_of, is_adapter};
-use crate::tokenizer::Tokenizer;
 use crate::weights::Values;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -87,12 +89,12 @@ impl<K: Kernels> LanguageModel<K> {
     }
 
     /// The same model with further parameters, which `spec` describes.
-    pub(crate) fn extended(self, spec: DecoderSpec, further: Vec<Values>) -> Self {
+    fn extended(self, spec: DecoderSpec, further: Vec<Values>) -> Self {
         LanguageModel { decoder: self.decoder.extended(spec, further), ..self }
     }
 
     /// A model of another specification and other values with the same tokenizer.
-    pub(crate) fn rebuilt(self, spec: DecoderSpec, values: Vec<Values>) -> Self {
+    fn rebuilt(self, spec: DecoderSpec, values: Vec<Values>) -> Self {
         let kernels = self.decoder.kernels().clone();
         LanguageModel { decoder: Decoder::new(kernels, spec, values), ..self }
     }

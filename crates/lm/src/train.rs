@@ -14,15 +14,15 @@ pub use objective::{BatchSize, Objective, Unit, Weighed};
 pub use packing::PackedEpochs;
 pub use policy_gradient::{LengthNormalization, PolicyGradient, Rewarded};
 pub use preference::{Pair, Preference};
-pub use schedule::{Decay, Schedule};
+pub use schedule::{LearningRate, Schedule};
 
-use crate::arch::ParameterSpec;
-use crate::checkpoint::{read_vectors, write_vectors};
 use crate::decoder::{Decoder, Packed, TrainingMemory, downloaded};
 use crate::error::{Error, Result};
+use crate::files::checkpoint::{read_vectors, write_vectors};
 use crate::kernels::{AdamWStep, Cpu, Kernels};
 use crate::memory::{self, BESIDES, Job, needs};
 use crate::model::LanguageModel;
+use crate::weights::ParameterSpec;
 use serde_json::{Map, json};
 use std::path::Path;
 
@@ -78,15 +78,15 @@ impl Packed {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hyperparameters {
     /// The learning rate over the steps.
-    pub schedule: Schedule,
+    pub learning_rate: LearningRate,
     /// Decay of AdamW's moments.
-    pub betas: (f32, f32),
+    pub betas: [f64; 2],
     /// Added to AdamW's denominator.
-    pub epsilon: f32,
+    pub epsilon: f64,
     /// Decoupled decay of weight matrices; norms are never decayed.
-    pub weight_decay: f32,
+    pub weight_decay: f64,
     /// The gradient's norm is clipped to this; infinite for never.
-    pub max_grad_norm: f32,
+    pub max_grad_norm: f64,
     /// Tokens that go through the model at once; larger batches are accumulated.
     pub micro_batch_tokens: usize,
     /// Whether activations are computed again on the way back: less memory, a third more work, the same bits.
@@ -227,7 +227,7 @@ impl<K: Kernels> TrainingSession<K> {
                 return Err(Error::Diverged { step, what, value });
             }
         }
-        let learning_rate = self.hyperparameters.schedule.learning_rate(step);
+        let learning_rate = self.hyperparameters.learning_rate.at(step);
         self.update(step, learning_rate, grad_norm);
         self.steps_done = step;
         Ok(StepReport { loss, grad_norm, learning_rate, tokens: size.tokens, target_tokens: size.targets })
@@ -276,7 +276,10 @@ impl<K: Kernels> TrainingSession<K> {
 
     /// AdamW with the gradient clipped by its norm over all parameters.
     fn update(&mut self, step: u64, learning_rate: f64, grad_norm: f64) {
-        let Hyperparameters { betas: (beta1, beta2), epsilon, weight_decay, max_grad_norm, .. } = self.hyperparameters;
+        let Hyperparameters { betas, epsilon, weight_decay, max_grad_norm, .. } = self.hyperparameters;
+        // The kernel computes in `f32`, and everything here uses the settings as it does.
+        let [beta1, beta2] = betas.map(|beta| beta as f32);
+        let [epsilon, weight_decay, max_grad_norm] = [epsilon, weight_decay, max_grad_norm].map(|setting| setting as f32);
         let correction = |beta: f32| 1.0 - libm::pow(f64::from(beta), step as f64);
         let base = AdamWStep {
             gradient_scale: (f64::from(max_grad_norm) / (grad_norm + 1e-6)).min(1.0) as f32,

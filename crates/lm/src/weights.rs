@@ -1,4 +1,9 @@
-//! A parameter's values as they are kept: in full, or as the 16 bits in which most checkpoints are published.
+//! Parameters as data: what each is made of in a checkpoint, and its values, in full or in the 16 bits in which most checkpoints are
+//! published.
+
+mod parameters;
+
+pub use parameters::{Layout, ParameterSpec, Parameters, Role, TensorSpec};
 
 use half::{bf16, f16};
 

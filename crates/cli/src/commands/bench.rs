@@ -10,9 +10,10 @@ use anyhow::Result;
 use requests::Job;
 use serde::Serialize;
 use shape::Shape;
+use starloop_core::format::bytes;
 use starloop_lm::LanguageModel;
-use starloop_lm::engine::{EngineLimits, Request, Sampling, sample};
-use starloop_lm::train::{Decay, Document, Hyperparameters, Schedule, TrainingSession};
+use starloop_lm::engine::{EngineLimits, Request, SamplingParams, sample};
+use starloop_lm::train::{Document, Hyperparameters, LearningRate, Schedule, TrainingSession};
 use std::time::Instant;
 
 /// Measure training and sampling speed: of a random llama of any shape, of a checkpoint on requests from a file, or of one matrix product.
@@ -80,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return print_product(product.measure(), arguments.json);
     }
     let model = if mode == "sample" { Model::find(job.model())?.load()? } else { shape.model()? };
-    let parameters = model.spec().parameters.iter().map(starloop_lm::arch::ParameterSpec::len).sum();
+    let parameters = model.spec().parameter_count();
     let (mut timing, tenths) = match mode.as_str() {
         "train" => (train(model, shape, *steps)?, Vec::new()),
         "decode" => (decode(&model, shape, *steps)?, Vec::new()),
@@ -102,7 +103,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         return console::print_json(&output);
     }
-    console::print(&format!("{:.0} tokens/s, {:.0} MB at most", output.tokens_per_second, output.peak_memory_mb))
+    console::print(&format!("{:.0} tokens/s, {} at most", output.tokens_per_second, bytes((output.peak_memory_mb * 1e6) as u64)))
 }
 
 fn print_product(mut timing: Timing, json: bool) -> Result<()> {
@@ -114,11 +115,17 @@ fn print_product(mut timing: Timing, json: bool) -> Result<()> {
 }
 
 fn train(model: LanguageModel, shape: &Shape, steps: usize) -> Result<Timing> {
-    let schedule =
-        Schedule { learning_rate: 1e-4, warmup_steps: 0, steps: 1000, decay: Decay::Constant, decay_start: 0.0, final_share: 1.0 };
+    let learning_rate = LearningRate {
+        learning_rate: 1e-4,
+        warmup_steps: 0,
+        steps: 1000,
+        schedule: Schedule::Constant,
+        decay_start: 0.0,
+        final_fraction: 1.0,
+    };
     let hyperparameters = Hyperparameters {
-        schedule,
-        betas: (0.9, 0.95),
+        learning_rate,
+        betas: [0.9, 0.95],
         epsilon: 1e-8,
         weight_decay: 0.1,
         max_grad_norm: 1.0,
@@ -132,13 +139,8 @@ fn train(model: LanguageModel, shape: &Shape, steps: usize) -> Result<Timing> {
 }
 
 fn decode(model: &LanguageModel, shape: &Shape, rounds: usize) -> Result<Timing> {
-    let request = |row| Request {
-        prompt: shape.tokens(shape.prompt(), row),
-        sampling: Sampling::GREEDY,
-        max_new_tokens: shape.new_tokens(),
-        seed: 0,
-        stop_strings: Vec::new(),
-    };
+    let request =
+        |row| Request { prompt: shape.tokens(shape.prompt(), row), seeds: vec![0], params: SamplingParams::greedy(shape.new_tokens()) };
     let requests: Vec<Request> = (0..shape.sequences()).map(request).collect();
     // All sequences at once, as the peer has them.
     let limits = EngineLimits { cache_bytes: 8 << 30, sequences: shape.sequences(), ..EngineLimits::default() };

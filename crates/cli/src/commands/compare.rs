@@ -4,6 +4,7 @@ use crate::console;
 use crate::untrusted::line;
 use anyhow::Result;
 use starloop_core::compare::{Choice, Comparison, MethodComparison, compare};
+use starloop_core::format::{duration, interval};
 use starloop_core::metrics::Accuracy;
 use std::path::PathBuf;
 
@@ -60,13 +61,13 @@ fn show(method: &MethodComparison, problems: bool) -> Result<()> {
     if *unpaired > 0 {
         eprintln!("warning: {name}: {unpaired} answers are to problems that only one of the two was measured on; they are left out");
     }
-    let share = |a: &Accuracy| format!("{:.1}% ({:.1} to {:.1})", 100.0 * a.mean, 100.0 * a.low, 100.0 * a.high);
+    let share = |a: &Accuracy| interval(a.mean, [a.low, a.high]);
     row("", ["first", "second"].map(str::to_owned))?;
     row("after iteration", iterations.map(|iteration| iteration.to_string()))?;
     row("accuracy", accuracy.each_ref().map(share))?;
     row("tokens generated", method.tokens.map(|[generated, _]| generated.to_string()))?;
     row("tokens trained", method.tokens.map(|[_, trained]| trained.to_string()))?;
-    row("seconds", method.seconds.map(|seconds| seconds.map_or("?".to_owned(), |seconds| format!("{seconds:.1}"))))?;
+    row("time", method.seconds.map(|seconds| duration(seconds.unwrap_or(f64::NAN))))?;
     console::print(&verdict(method))?;
     for (what, ids) in [("won", won), ("lost", lost)] {
         if problems && !ids.is_empty() {

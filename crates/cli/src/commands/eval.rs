@@ -6,11 +6,13 @@ use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::event::{Event, Observer};
+use starloop_core::experiment::Experiment;
+use starloop_core::format::interval;
+use starloop_core::likelihood;
 use starloop_core::metrics::{Accuracy, IterationMetrics};
-use starloop_core::policy::SamplingParameters;
 use starloop_core::policy::embedded::EmbeddedPolicy;
+use starloop_core::registry::Registry;
 use starloop_core::self_consistency::{self, Sampled};
-use starloop_core::{experiment, likelihood};
 use std::path::PathBuf;
 
 /// Measure a checkpoint's accuracy on a task's held-out problems.
@@ -75,7 +77,7 @@ impl Observer for Collect {
     }
 }
 
-pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()> {
     let set = [
         format!("model.base={}", toml_text(&arguments.model)),
         format!("task.kind={}", toml_text(&arguments.task)),
@@ -90,15 +92,16 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     let set: Vec<String> = set.chain(arguments.set.iter().cloned()).collect();
     // Measuring a checkpoint is an experiment of one method that trains nothing.
     let config = Config::parse("starloop eval", "name = \"eval\"\nrun = [\"eval\"]\n[methods.eval]\nkind = \"few_shot\"", &set)?;
+    let experiment = Experiment::new(config, registry)?;
     if arguments.by_likelihood {
-        return by_likelihood(arguments, &config, &mut Console::new(quiet));
+        return by_likelihood(arguments, &experiment, &mut Console::new(quiet));
     }
     if arguments.samples.is_some() {
-        return several_samples(arguments, &config, &mut Console::new(quiet));
+        return several_samples(arguments, &experiment, &mut Console::new(quiet));
     }
     let directory = tempfile::tempdir()?;
     let mut collect = Collect { console: Console::new(quiet), metrics: None };
-    experiment::run(&config, &directory.path().join("eval"), false, &mut collect)?;
+    experiment.run(&directory.path().join("eval"), false, &mut collect)?;
     if let Some(answers) = &arguments.answers {
         fs_err::copy(directory.path().join("eval/eval/iter-000/eval.jsonl"), answers)?;
     }
@@ -110,8 +113,8 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     line("all", &metrics.accuracy)
 }
 
-fn by_likelihood(arguments: &Arguments, config: &Config, console: &mut Console) -> Result<()> {
-    let task = experiment::task(config)?;
+fn by_likelihood(arguments: &Arguments, experiment: &Experiment, console: &mut Console) -> Result<()> {
+    let (config, task) = (experiment.config(), experiment.task()?);
     let model = Model::find(&arguments.model)?;
     let (split, few_shot, policy) = (config.evaluation.split, arguments.few_shot, &mut EmbeddedPolicy::new(&config.model));
     let (figures, scored) = likelihood::measure(task.as_ref(), split, few_shot, policy, model.directory(), console)?;
@@ -123,19 +126,13 @@ fn by_likelihood(arguments: &Arguments, config: &Config, console: &mut Console) 
     line("per byte", &figures.accuracy_per_byte)
 }
 
-fn several_samples(arguments: &Arguments, config: &Config, console: &mut Console) -> Result<()> {
-    let task = experiment::task(config)?;
+fn several_samples(arguments: &Arguments, experiment: &Experiment, console: &mut Console) -> Result<()> {
+    let (config, task) = (experiment.config(), experiment.task()?);
     let model = Model::find(&arguments.model)?;
     let sampling = &config.sampling;
-    let parameters = SamplingParameters {
-        temperature: sampling.temperature,
-        top_k: sampling.top_k,
-        top_p: sampling.top_p,
-        max_new_tokens: sampling.max_new_tokens,
-        stop_strings: task.stop_strings(),
-    };
+    let params = sampling.params(task.stop_strings());
     let (split, few_shot, samples) = (config.evaluation.split, sampling.few_shot, sampling.samples_per_problem);
-    let asked = Sampled { split, few_shot, samples, parameters, seed: config.seed };
+    let asked = Sampled { split, few_shot, samples, params, seed: config.seed };
     let policy = &mut EmbeddedPolicy::new(&config.model);
     let (figures, sampled) = self_consistency::measure(task.as_ref(), &asked, policy, model.directory(), console)?;
     write_answers(arguments, &sampled)?;
@@ -144,8 +141,7 @@ fn several_samples(arguments: &Arguments, config: &Config, console: &mut Console
     }
     for at in &figures.at {
         line(&format!("majority@{}", at.k), &at.majority)?;
-        let [pass, low, high] = [at.pass, at.pass_interval[0], at.pass_interval[1]].map(|share| 100.0 * share);
-        console::print(&format!("{:<12} {pass:>5.1}%  ({low:.1}-{high:.1})", format!("pass@{}", at.k)))?;
+        console::print(&format!("{:<12} {:>20}", format!("pass@{}", at.k), interval(at.pass, at.pass_interval)))?;
     }
     Ok(())
 }
@@ -163,8 +159,7 @@ fn write_answers<T: serde::Serialize>(arguments: &Arguments, problems: &[T]) -> 
 }
 
 fn line(name: &str, a: &Accuracy) -> Result<()> {
-    let [mean, low, high] = [a.mean, a.low, a.high].map(|share| 100.0 * share);
-    console::print(&format!("{name:<12} {mean:>5.1}%  ({low:.1}-{high:.1})  {} of {}", a.correct, a.total))
+    console::print(&format!("{name:<12} {:>20}  {} of {}", interval(a.mean, [a.low, a.high]), a.correct, a.total))
 }
 
 /// A text as TOML writes it.

@@ -4,8 +4,9 @@ use crate::console;
 use crate::model::Model;
 use anyhow::{Result, bail};
 use serde::Serialize;
+use starloop_core::format::bytes;
 use starloop_lm::checkpoint::{Checkpoint, Summary};
-use starloop_lm::lora::{ALL_LINEAR, Lora};
+use starloop_lm::lora::{ALL_LINEAR, LoraConfig};
 use starloop_lm::memory::{Job, MemoryNeeds, needs};
 use starloop_lm::weights::HalfKind;
 use std::path::PathBuf;
@@ -104,7 +105,7 @@ struct JobNeeds {
 fn print_info(info: &Info) -> Result<()> {
     let model = Model::find(&info.model)?;
     let Summary { config, spec, dtype: (dtype, width), file_bytes } = Summary::read(model.directory())?;
-    let lora = Lora { rank: info.rank, alpha: 1.0, dropout: 0.0, target_modules: vec![ALL_LINEAR.to_owned()] };
+    let lora = LoraConfig { rank: info.rank, alpha: 1.0, dropout: 0.0, target_modules: vec![ALL_LINEAR.to_owned()] };
     let adapted = spec.clone().adapted(&lora)?;
     let sampling = Job::Sampling { sequences: info.sequences, length: info.length.min(spec.context), step_rows: 1024 };
     let training = |recompute| Job::Training { tokens: info.tokens, recompute };
@@ -116,6 +117,7 @@ fn print_info(info: &Info) -> Result<()> {
         job(format!("full fine-tuning, {} tokens", info.tokens), needs(&spec, training(false), width)),
         job("  activations recomputed".into(), needs(&spec, training(true), width)),
     ];
+    let size_of = |key: &str| spec.size(key).unwrap_or_default();
     let report = Report {
         family: config["model_type"].as_str().unwrap_or_default().to_owned(),
         parameters: spec.parameter_count(),
@@ -123,11 +125,11 @@ fn print_info(info: &Info) -> Result<()> {
         file_bytes,
         vocabulary: spec.vocabulary,
         hidden: spec.hidden,
-        layers: spec.layers.len(),
-        heads: spec.heads.query,
-        key_value_heads: spec.heads.key_value,
-        head_dim: spec.heads.dim,
-        intermediate: spec.intermediate,
+        layers: spec.blocks.len(),
+        heads: size_of("num_attention_heads"),
+        key_value_heads: size_of("num_key_value_heads"),
+        head_dim: size_of("head_dim"),
+        intermediate: size_of("intermediate_size"),
         context: spec.context,
         tied_head: spec.tied(),
         memory,
@@ -145,7 +147,7 @@ fn print_table(report: &Report) -> Result<()> {
          attention   {heads} heads of {head_dim}, {key_value_heads} for keys and values\n\
          vocabulary  {vocabulary}, head {head}\n\
          context     {} tokens\n",
-        size(*file_bytes as usize),
+        bytes(*file_bytes),
         report.intermediate,
         report.context,
     ))?;
@@ -155,19 +157,11 @@ fn print_table(report: &Report) -> Result<()> {
     };
     console::print(&columns(["memory", "weights", "optimizer", "activations", "cache", "total"]))?;
     for JobNeeds { job, total, needs } in &report.memory {
-        let [weights, optimizer, activations, cache, total] =
-            [needs.weights, needs.optimizer, needs.activations, needs.cache, *total].map(size);
+        let [weights, optimizer, activations, cache, total] = [needs.weights, needs.optimizer, needs.activations, needs.cache, *total]
+            .map(|held| if held == 0 { "-".to_owned() } else { bytes(held as u64) });
         console::print(&columns([job, &weights, &optimizer, &activations, &cache, &total]))?;
     }
     Ok(())
-}
-
-fn size(bytes: usize) -> String {
-    match bytes as f64 {
-        0.0 => "-".into(),
-        large if large >= 1e9 => format!("{:.2} GB", large / 1e9),
-        small => format!("{:.1} MB", small / 1e6),
-    }
 }
 
 fn convert(job: &Convert) -> Result<()> {

@@ -3,6 +3,7 @@
 use crate::console;
 use anyhow::Result;
 use indicatif::ProgressBar;
+use starloop_core::format::bytes;
 use starloop_core::report::{HtmlContents, MOST_ATTEMPTS, Report};
 use starloop_core::run_dir::write_whole;
 use std::path::{Path, PathBuf};
@@ -84,7 +85,7 @@ fn write_page(report: &Report, contents: &HtmlContents, path: &Path, quiet: bool
         eprintln!("warning: {warning}");
     }
     write_whole(path, page.html.as_bytes())?;
-    eprintln!("page: {} ({:.1} MB, {} attempts and answers)", path.display(), page.html.len() as f64 / 1e6, page.shown);
+    eprintln!("page: {} ({}, {} attempts and answers)", path.display(), bytes(page.html.len() as u64), page.shown);
     Ok(())
 }
 

@@ -7,7 +7,8 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use starloop_core::base_model::BaseModel;
 use starloop_core::config::Config;
-use starloop_core::experiment;
+use starloop_core::experiment::Experiment;
+use starloop_core::registry::Registry;
 use std::path::{Path, PathBuf};
 
 /// Run what is missing of an experiment of the paper, and print the paper's table with what was measured beside it.
@@ -37,20 +38,20 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()> {
     let small = arguments.small && arguments.task != "arithmetic";
     let preset = if small { format!("{}-small", arguments.task) } else { arguments.task.clone() };
-    let config = Config::load(&preset, &arguments.overrides.list())?;
-    everything_is_there(&config)?;
-    let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
-    let Done { report, stalled } = carry_out(&config, &run_dir, true, quiet)?;
+    let experiment = Experiment::new(Config::load(&preset, &arguments.overrides.list())?, registry)?;
+    everything_is_there(&experiment)?;
+    let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&experiment.config().name));
+    let Done { report, stalled } = carry_out(&experiment, &run_dir, true, quiet)?;
     if arguments.json { console::print(&report.json()) } else { console::print(&report.paper_tables()) }?;
     stalled.map_or(Ok(()), Err)
 }
 
 /// Model and data are told in one message, so that both can be fetched before the next try.
-fn everything_is_there(config: &Config) -> Result<()> {
-    match (BaseModel::of(&config.model), experiment::task(config)) {
+fn everything_is_there(experiment: &Experiment) -> Result<()> {
+    match (BaseModel::of(&experiment.config().model), experiment.task()) {
         (Err(model), Err(data)) => Err(anyhow::Error::new(data).context(format!("{model}; and besides"))),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error.into()),
         (Ok(_), Ok(_)) => Ok(()),

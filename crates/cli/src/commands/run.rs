@@ -5,12 +5,14 @@ use crate::console;
 use crate::overrides::Overrides;
 use crate::progress::Console;
 use anyhow::Result;
-use starloop_core::config::Config;
+use starloop_core::config::{Config, PolicyConfig, TrainerKind};
 use starloop_core::error::Error;
-use starloop_core::estimate::{Cost, MethodCost};
-use starloop_core::report::Report;
-use starloop_core::run_dir::RunDir;
-use starloop_core::{estimate, experiment};
+use starloop_core::experiment::Experiment;
+use starloop_core::format::{count, duration};
+use starloop_core::plan::{MethodPlan, Plan, Work};
+use starloop_core::registry::Registry;
+use starloop_record::RunDir;
+use starloop_report::Report;
 use std::path::{Path, PathBuf};
 
 /// Run an experiment: sample rationales, keep those that reach the known answer, rationalize the failures, fine-tune the base, evaluate, repeat.
@@ -41,34 +43,35 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()> {
     let mut overrides = arguments.overrides.list();
     if arguments.overrides.seed.is_some() {
         // Asked for by name, a seed goes before those of the config.
         overrides.push("seeds=[]".to_owned());
     }
-    let config = Config::load(&arguments.config, &overrides)?;
+    let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
     if arguments.dry_run {
-        return preview(&config, arguments.json);
+        return preview(&experiment, arguments.json);
     }
+    let config = experiment.config();
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
     if !config.seeds.is_empty() {
-        return run_seeds(arguments, &config.seeds, &run_dir, quiet);
+        return run_seeds(arguments, registry, &config.seeds, &run_dir, quiet);
     }
-    let Done { report, stalled } = carry_out(&config, &run_dir, arguments.resume, quiet)?;
+    let Done { report, stalled } = carry_out(&experiment, &run_dir, arguments.resume, quiet)?;
     if arguments.json { console::print(&report.json()) } else { report::show(&report, false) }?;
     stalled.map_or(Ok(()), Err)
 }
 
 /// Runs an experiment once with each seed, and shows what the methods cost and came to over all of them.
-fn run_seeds(arguments: &Arguments, seeds: &[u64], run_dir: &Path, quiet: bool) -> Result<()> {
+fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir: &Path, quiet: bool) -> Result<()> {
     let mut stalled = None;
     let directories: Vec<PathBuf> = seeds.iter().map(|seed| RunDir::of_seed(run_dir, *seed)).collect();
     for (seed, directory) in seeds.iter().zip(&directories) {
         let one_seed = [format!("seed={seed}"), "seeds=[]".to_owned()];
         let overrides: Vec<String> = arguments.overrides.list().into_iter().chain(one_seed).collect();
-        let config = Config::load(&arguments.config, &overrides)?;
-        stalled = carry_out(&config, directory, arguments.resume, quiet)?.stalled.or(stalled);
+        let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
+        stalled = carry_out(&experiment, directory, arguments.resume, quiet)?.stalled.or(stalled);
     }
     let report = Report::read(&directories)?;
     report::write_cost_plot(&report, &RunDir::cost_plot(run_dir))?;
@@ -85,10 +88,10 @@ pub struct Done {
 }
 
 /// Runs an experiment and reads its report. A method that solved nothing leaves the others' results to be shown.
-pub fn carry_out(config: &Config, run_dir: &Path, resume: bool, quiet: bool) -> Result<Done> {
-    let stalled = match experiment::run(config, run_dir, resume, &mut Console::new(quiet)) {
+pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, quiet: bool) -> Result<Done> {
+    let stalled = match experiment.run(run_dir, resume, &mut Console::new(quiet)) {
         Ok(()) => None,
-        Err(error @ Error::NothingSolved { .. }) if config.run.len() > 1 => Some(error.into()),
+        Err(error @ Error::NothingSolved { .. }) if experiment.config().run.len() > 1 => Some(error.into()),
         Err(error) => return Err(error.into()),
     };
     let report = Report::read(&[run_dir.to_owned()])?;
@@ -100,49 +103,49 @@ pub fn carry_out(config: &Config, run_dir: &Path, resume: bool, quiet: bool) -> 
 }
 
 /// Prints the resolved config, and what the run would cost.
-fn preview(config: &Config, json: bool) -> Result<()> {
-    let cost = estimate::cost(config)?;
+fn preview(experiment: &Experiment, json: bool) -> Result<()> {
+    let (config, plan) = (experiment.config(), plan::before_run(experiment)?);
     if json {
-        return console::print_json(&serde_json::json!({ "config": config.to_toml(), "cost": cost }));
+        return console::print_json(&serde_json::json!({ "config": experiment.to_toml(), "plan": plan }));
     }
-    let (sampling, training) = (cost.sampled_tokens_per_second, cost.trained_tokens_per_second);
-    console::print(&config.to_toml())?;
-    let measured = if sampling.or(training).is_some() { ", speed measured just now" } else { "" };
-    console::print(&format!("# Estimate, at most: every problem rationalized, every packed sequence full{measured}."))?;
-    for m in &cost.methods {
-        let seconds = m.seconds.map_or_else(String::new, |seconds| format!(" {seconds:>7.0} s"));
+    console::print(&experiment.to_toml())?;
+    console::print("# Estimate, at most: every problem rationalized, every packed sequence full.")?;
+    for MethodPlan { method, work, embedded_hours, .. } in &plan.methods {
+        let time = embedded_hours.map_or_else(String::new, |hours| format!("  {}", duration(3600.0 * hours)));
         console::print(&format!(
-            "# {:<20} {:>3} iterations {:>8} completions {:>10} tokens sampled {:>10} tokens trained{seconds}",
-            m.method, m.iterations, m.completions, m.sampled_tokens, m.trained_tokens
+            "# {method:<20} {:>3} iterations {:>8} completions {:>7} tokens sampled {:>7} tokens trained{time}",
+            work.iterations,
+            work.prompts,
+            count(work.completion_tokens),
+            count(work.trained_tokens as f64)
         ))?;
     }
-    let (runs, seeds) =
-        (config.seeds.len().max(1), if config.seeds.is_empty() { String::new() } else { format!(" with {} seeds", config.seeds.len()) });
-    let total = cost.methods.iter().map(|m| m.seconds).sum::<Option<f64>>();
-    let speed = |tokens: Option<f64>, what: &str| tokens.map(|tokens| format!("{tokens:.0} tokens/s {what}"));
-    let speeds: Vec<String> = [speed(sampling, "sampled"), speed(training, "trained")].into_iter().flatten().collect();
-    if let (Some(seconds), Some(_), Some(_)) = (total, sampling, training) {
-        return console::print(&format!("# {:.0} s in all{seeds}, at {}", seconds * runs as f64, speeds.join(" and ")));
+    console::print(&format!("# Memory here: {}", plan::memory(&plan.memory)))?;
+    if let Some(speed) = &plan.speed {
+        console::print(&format!("# Measured just now: {}", plan::measured(speed)))?;
     }
-    preview_elsewhere(config, &cost, &speeds)
+    let hours: Option<f64> = plan.methods.iter().map(|method| method.embedded_hours).sum();
+    let runs = config.seeds.len().max(1);
+    let seeds = if config.seeds.is_empty() { String::new() } else { format!(" with {runs} seeds") };
+    match hours {
+        Some(hours) => console::print(&format!("# In all{seeds}: {}", duration(3600.0 * hours * runs as f64))),
+        None => preview_elsewhere(config, &plan),
+    }
 }
 
-/// The part of an estimate that this machine's speed says nothing of.
-fn preview_elsewhere(config: &Config, cost: &Cost, speeds: &[String]) -> Result<()> {
-    let starts = |count: fn(&MethodCost) -> u64| cost.methods.iter().map(count).sum::<u64>();
-    if cost.sampled_tokens_per_second.is_none() {
-        let starts = starts(|m| m.server_starts);
+/// The part of an estimate that this machine does not do.
+fn preview_elsewhere(config: &Config, plan: &Plan) -> Result<()> {
+    let starts = |count: fn(&Work) -> u64| plan.methods.iter().map(|method| count(&method.work)).sum::<u64>();
+    if config.policy != PolicyConfig::Embedded {
+        let starts = starts(|work| work.server_starts);
         console::print(&format!(
-            "# Servers sample ([policy]), started or told another checkpoint {starts} times; their speed is not measured."
+            "# Servers sample ([policy]). They start or load another checkpoint {starts} times; their speed is not measured."
         ))?;
     }
-    if cost.trained_tokens_per_second.is_none() {
-        let starts = starts(|m| m.trainer_starts);
-        console::print(&format!("# Another program trains ([trainer]), started {starts} times; its speed is not measured."))?;
-    }
-    for speed in speeds {
-        console::print(&format!("# Here: {speed}."))?;
+    if config.trainer.kind != TrainerKind::Embedded {
+        let starts = starts(|work| work.trainer_starts);
+        console::print(&format!("# Another program trains ([trainer]). It starts {starts} times; its speed is not measured."))?;
     }
     console::print("# On accelerators, both, by their data sheets and the assumptions of `starloop plan`:")?;
-    plan::elsewhere(config)?.iter().try_for_each(|line| console::print(&format!("# {line}")))
+    plan::elsewhere(plan).try_for_each(|line| console::print(&format!("# {line}")))
 }

@@ -4,7 +4,7 @@ use crate::console;
 use crate::model::Model;
 use anyhow::Result;
 use serde::Serialize;
-use starloop_lm::engine::{Completion, EngineLimits, Finish, Request, Sampling, sample};
+use starloop_lm::engine::{Completion, EngineLimits, Request, SamplingParams, StopReason, sample};
 use std::path::PathBuf;
 
 /// Complete a prompt with a checkpoint. The same seed gives the same completion, whatever -n is.
@@ -29,13 +29,13 @@ pub struct Arguments {
     max_new_tokens: usize,
     /// Divides the logits; 0 takes the likeliest token
     #[arg(long, default_value_t = 0.0, value_parser = temperature)]
-    temperature: f32,
+    temperature: f64,
     /// Draw from so many likeliest tokens only; 0 for all
     #[arg(long, default_value_t = 0)]
     top_k: usize,
     /// Draw from the likeliest tokens that together reach this probability
     #[arg(long, default_value_t = 1.0, value_parser = share)]
-    top_p: f32,
+    top_p: f64,
     /// Seed of the first completion; each further one has the next
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -57,11 +57,11 @@ fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a whole number of at least 1".into())
 }
 
-fn temperature(text: &str) -> Result<f32, String> {
-    text.parse().ok().filter(|t: &f32| t.is_finite() && *t >= 0.0).ok_or_else(|| "expected a number of at least 0".into())
+fn temperature(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|t: &f64| t.is_finite() && *t >= 0.0).ok_or_else(|| "expected a number of at least 0".into())
 }
 
-fn share(text: &str) -> Result<f32, String> {
+fn share(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|p| *p > 0.0 && *p <= 1.0).ok_or_else(|| "expected a number above 0 and at most 1".into())
 }
 
@@ -77,7 +77,7 @@ struct OutputCompletion<'a> {
     text: &'a str,
     token_ids: &'a [u32],
     logprobs: &'a [f32],
-    finish_reason: &'static str,
+    stop_reason: &'a StopReason,
     seed: u64,
 }
 
@@ -89,17 +89,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let model = Model::find(&arguments.model)?.load()?;
     let tokens = model.prompts(arguments.chat)?.encode(&prompt)?;
-    let Arguments { temperature, top_k, top_p, .. } = *arguments;
-    let request = |seed| Request {
-        prompt: tokens.clone(),
-        sampling: Sampling { temperature, top_k, top_p },
-        max_new_tokens: arguments.max_new_tokens,
-        seed,
-        stop_strings: arguments.stop.clone(),
-    };
+    let Arguments { temperature, top_k, top_p, max_new_tokens, .. } = *arguments;
+    let params = SamplingParams { temperature, top_k, top_p, max_new_tokens, stop: arguments.stop.clone() };
     let seeds: Vec<u64> = (0..arguments.n as u64).map(|i| arguments.seed.wrapping_add(i)).collect();
-    let requests: Vec<Request> = seeds.iter().map(|seed| request(*seed)).collect();
-    let completions = sample(&model, &requests, &EngineLimits::default(), &mut |_| {})?;
+    let request = Request { prompt: tokens.clone(), seeds: seeds.clone(), params };
+    let completions = sample(&model, &[request], &EngineLimits::default(), &mut |_| {})?;
     if arguments.json {
         let completions = completions.iter().zip(seeds).map(|(completion, seed)| describe(completion, seed)).collect();
         return console::print_json(&Output { prompt: &prompt, prompt_token_ids: &tokens, completions });
@@ -112,10 +106,7 @@ fn describe(completion: &Completion, seed: u64) -> OutputCompletion<'_> {
         text: &completion.text,
         token_ids: &completion.tokens,
         logprobs: &completion.logprobs,
-        finish_reason: match completion.finish {
-            Finish::Stop => "stop",
-            Finish::Length => "length",
-        },
+        stop_reason: &completion.stop_reason,
         seed,
     }
 }

@@ -3,8 +3,8 @@
 use crate::console;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use starloop_core::config::TaskConfig;
-use starloop_core::types::{FinishReason, Grade, Problem, ProblemId, Reading, Verdict};
+use starloop_core::registry::Registry;
+use starloop_core::types::{Grade, Problem, ProblemId, Reading, StopReason, Verdict};
 use std::io::BufRead;
 
 /// Grade completions against known answers, as the loop does.
@@ -15,7 +15,7 @@ Examples:
   starloop verify --task arithmetic < completions.jsonl
 
 Each line of standard input: {\"completion\": \"...\", \"answer\": \"...\"}, with \"choices\": [\"...\", ...] where there is something to choose
-from, and \"finish\": \"length\" where the token limit cut it off.")]
+from, and \"stop_reason\": \"length\" where the token limit cut it off.")]
 pub struct Arguments {
     /// The task whose answers they are
     #[arg(long, value_name = "NAME")]
@@ -37,12 +37,12 @@ struct Input {
     choices: Vec<String>,
     #[serde(default)]
     id: Option<String>,
-    #[serde(default = "stop")]
-    finish: FinishReason,
+    #[serde(default = "unspecified")]
+    stop_reason: StopReason,
 }
 
-fn stop() -> FinishReason {
-    FinishReason::Stop
+fn unspecified() -> StopReason {
+    StopReason::Unspecified
 }
 
 #[derive(Serialize)]
@@ -55,8 +55,8 @@ struct Output<'a> {
     reason: Option<&'a str>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let task = TaskConfig::named(&arguments.task, &arguments.set)?.grader()?;
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
+    let task = registry.task_settings(&arguments.task, &arguments.set)?.grader()?;
     task.prepare()?;
     let mut counts = [("correct", 0u64), ("wrong", 0), ("unparsed", 0), ("truncated", 0), ("failed", 0)];
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let input: Input = serde_json::from_str(&line).with_context(place)?;
         let id = ProblemId(input.id.unwrap_or_else(|| format!("line {}", number + 1)));
         let problem = Problem { id, class: String::new(), question: String::new(), answer: input.answer, choices: input.choices };
-        let Grade { verdict, reading } = task.verify(&problem, &input.completion, input.finish).with_context(place)?;
+        let Grade { verdict, reading } = task.verify(&problem, &input.completion, &input.stop_reason).with_context(place)?;
         let (predicted, reason) = match &verdict {
             Verdict::Correct => (Some(problem.answer.as_str()), None),
             Verdict::Wrong { predicted } => (Some(predicted.as_str()), None),

@@ -83,10 +83,10 @@ fn samples_depend_on_their_seed_alone() {
 #[test]
 fn a_sample_ends_at_a_stop_string_or_at_the_limit() {
     let whole = samples("--max-new-tokens 40").remove(0);
-    assert_eq!(whole["finish_reason"], "length");
+    assert_eq!(whole["stop_reason"], "length");
     assert_eq!(whole["token_ids"].as_array().unwrap().len(), 40);
     let stopped = samples("--max-new-tokens 40 --stop C:").remove(0);
-    assert_eq!(stopped["finish_reason"], "stop");
+    assert_eq!(stopped["stop_reason"], serde_json::json!({ "stop_string": "C:" }));
     let (whole, stopped) = (whole["text"].as_str().unwrap(), stopped["text"].as_str().unwrap());
     assert_eq!(stopped, whole.split_once("C:").unwrap().0);
     let prompt = tempfile::NamedTempFile::new().unwrap();
@@ -144,9 +144,9 @@ fn verify_tells_the_four_verdicts() {
     let input = r#"
         {"completion": "8 8 3", "answer": "8 8 3"}
         {"completion": "<scratch>\n, 8 8 3 C: 0\n0 8 8 3\n</scratch>\n0 8 8 3", "answer": "8 8 3"}
-        {"completion": "8 8 4", "answer": "8 8 3", "finish": "stop"}
+        {"completion": "8 8 4", "answer": "8 8 3", "stop_reason": {"stop_string": "\n\n"}}
         {"completion": "<scratch>\n8 8 3", "answer": "8 8 3"}
-        {"completion": "<scratch>\n8 8 3", "answer": "8 8 3", "finish": "length"}"#;
+        {"completion": "<scratch>\n8 8 3", "answer": "8 8 3", "stop_reason": "length"}"#;
     let graded = starloop_reading(input, "verify --task arithmetic --json").done();
     let expected = [
         r#"{"verdict":"correct","predicted":"8 8 3"}"#,
@@ -253,7 +253,7 @@ fn a_dry_run_prints_a_config_that_reads_back_and_an_estimate() {
     assert!(!run.exists(), "nothing is written");
     let estimate = starloop(line, &["--json"]).json();
     assert_eq!(estimate["config"], config.to_toml());
-    assert_eq!(estimate["cost"]["methods"][2]["iterations"], 7);
+    assert_eq!(estimate["plan"]["methods"][2]["work"]["iterations"], 7);
 }
 
 #[test]
@@ -263,17 +263,16 @@ fn a_dry_run_measures_nothing_that_is_done_elsewhere() {
     let trained = ["--set", "trainer.kind=command", "--set", "trainer.command=[\"train\", \"{settings}\"]"];
     let both = starloop(line, &[served, trained].concat()).done();
     for words in [
-        "Servers sample ([policy]), started or told another checkpoint 4 times",
-        "Another program trains ([trainer]), started 3 times",
+        "Servers sample ([policy]). They start or load another checkpoint 4 times",
+        "Another program trains ([trainer]). It starts 3 times",
         "8 x H100",
     ] {
         assert!(both.contains(words), "no {words:?} in {both}");
     }
-    assert!(!both.contains("tokens/s trained") && !both.contains(" s in all"), "{both}");
-    let cost = |more: &[&str]| starloop(line, &[more, &["--json"]].concat()).json()["cost"].clone();
-    let only_served = cost(&served);
-    assert!(only_served["sampled_tokens_per_second"].is_null() && only_served["trained_tokens_per_second"].is_number(), "{only_served}");
-    assert!(only_served["methods"][0]["seconds"].is_null() && only_served["methods"][0]["trainer_starts"] == 0, "{only_served}");
+    assert!(!both.contains("tokens/s trained") && !both.contains("In all"), "{both}");
+    let only_served = starloop(line, &[&served[..], &["--json"]].concat()).json()["plan"].clone();
+    assert!(only_served["speed"]["sampling"].is_null() && only_served["speed"]["training"].is_number(), "{only_served}");
+    assert!(only_served["methods"][0]["embedded_hours"].is_null(), "{only_served}");
 }
 
 #[test]

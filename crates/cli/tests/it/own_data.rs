@@ -4,8 +4,7 @@ use crate::program::{lines, repository, starloop, starloop_reading, text};
 use serde_json::json;
 use starloop_core::config::{Config, TaskConfig};
 use starloop_core::experiment;
-use starloop_core::task::Split;
-use starloop_core::types::Mode;
+use starloop_core::types::{Mode, Split};
 use std::path::Path;
 
 /// Sums as a user might have them, and three of them worked out in the scratchpads that the shipped base knows.

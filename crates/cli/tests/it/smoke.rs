@@ -4,8 +4,8 @@ use crate::program::{SMALL_RUN, assert_same, lines, small_run, starloop, text};
 use serde_json::Value;
 use starloop_core::config::Config;
 use starloop_core::experiment;
-use starloop_core::task::{Split, Task};
-use starloop_core::types::Mode;
+use starloop_core::task::Task;
+use starloop_core::types::{Mode, Split};
 use std::collections::HashSet;
 
 #[test]

@@ -1,9 +1,7 @@
-//! Values that parse and yet cannot be. Checked once, when a config is read.
+//! Checks of values that have the right type and are out of range.
 
-use super::{Config, EvaluationConfig, Invalid, MethodConfig, PolicyConfig, SamplingConfig, TrainerKind, TrainingConfig};
-use crate::error::Error;
-use crate::method::Needs;
-use crate::task::Split;
+use super::{Config, EvaluationConfig, Invalid, MethodSettings, SamplingConfig, TrainingConfig};
+use crate::types::Split;
 
 type Checked = Result<(), Invalid>;
 
@@ -11,7 +9,8 @@ fn require(holds: bool, path: &str, key: &str, message: impl FnOnce() -> String)
     if holds { Ok(()) } else { Err(Invalid { key: format!("{path}.{key}"), message: message() }) }
 }
 
-pub(super) fn check(config: &Config) -> Checked {
+/// Checks everything that needs no task and no method.
+pub(crate) fn config(config: &Config) -> Checked {
     let named = |key: &str, message: String| Err(Invalid { key: key.to_owned(), message });
     // The name becomes a directory.
     let is_plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
@@ -43,40 +42,17 @@ pub(super) fn check(config: &Config) -> Checked {
     training("training", &config.training)?;
     config.trainer.check()?;
     evaluation("evaluation", &config.evaluation)?;
-    for (name, method_config) in &config.methods {
-        if !is_plain(name) {
-            return named(&format!("methods.{name}"), "cannot name a directory".to_owned());
-        }
-        method(&format!("methods.{name}"), method_config)?;
-        if config.model.chat && method_config.method.continues_completions() {
-            let message = "hints with the beginning of a rationale, which cannot stand in a conversation; set model.chat = false";
-            return named(&format!("methods.{name}"), message.to_owned());
-        }
+    match config.methods.keys().find(|name| !is_plain(name)) {
+        Some(name) => named(&format!("methods.{name}"), "cannot name a directory".to_owned()),
+        None => Ok(()),
     }
-    for (name, method_config) in config.methods_to_run() {
-        needs(config, name, method_config)?;
-    }
-    Ok(())
 }
 
-/// What only the embedded engine has, before any work is done: an error in the middle of a run would come after hours of sampling.
-fn needs(config: &Config, name: &str, method: &MethodConfig) -> Checked {
-    let Needs { objective, scores } = method.method.needs();
-    let invalid = |key: &str, error: Error| Err(Invalid { key: key.to_owned(), message: format!("methods.{name}: {error}") });
-    if let (Some(objective), TrainerKind::Command) = (objective, config.trainer.kind) {
-        return invalid("trainer.kind", Error::ObjectiveNotSupported { objective });
-    }
-    if scores && config.policy != PolicyConfig::Embedded {
-        return invalid("policy.kind", Error::ScoringNotSupported);
-    }
-    Ok(())
-}
-
-fn method(path: &str, config: &MethodConfig) -> Checked {
-    sampling(&format!("{path}.sampling"), &config.sampling)?;
-    training(&format!("{path}.training"), &config.training)?;
-    evaluation(&format!("{path}.evaluation"), &config.evaluation)?;
-    config.method.check(config).map_err(|invalid| Invalid { key: format!("{path}.{}", invalid.key), ..invalid })
+/// Checks the settings that hold for one method; `path` is that of the method.
+pub(crate) fn settings(path: &str, settings: &MethodSettings) -> Checked {
+    sampling(&format!("{path}.sampling"), &settings.sampling)?;
+    training(&format!("{path}.training"), &settings.training)?;
+    evaluation(&format!("{path}.evaluation"), &settings.evaluation)
 }
 
 fn sampling(path: &str, config: &SamplingConfig) -> Checked {
@@ -90,7 +66,7 @@ fn sampling(path: &str, config: &SamplingConfig) -> Checked {
     })
 }
 
-pub(super) fn training(path: &str, config: &TrainingConfig) -> Checked {
+pub(crate) fn training(path: &str, config: &TrainingConfig) -> Checked {
     let positive =
         |key: &str, value: f64| require(value.is_finite() && value > 0.0, path, key, || format!("must be a number above 0, found {value}"));
     let share = |key: &str, value: f64| require((0.0..=1.0).contains(&value), path, key, || format!("must be in 0..1, found {value}"));

@@ -12,11 +12,19 @@ pub enum PolicyConfig {
     Embedded,
     /// Servers that speak `OpenAI`'s completions.
     OpenAi(Box<ServingConfig>),
+    /// A policy from outside this crate: the `kind` that a registry knows it by, and its keys.
+    Other {
+        /// The value of `kind`.
+        kind: String,
+        /// The other keys.
+        keys: toml::Table,
+    },
 }
 
 const EMBEDDED: &str = "embedded";
 const OPENAI: &str = "openai";
-const KINDS: &[&str] = &[EMBEDDED, OPENAI];
+/// The kinds that need no registry.
+pub(crate) const KINDS: [&str; 2] = [EMBEDDED, OPENAI];
 
 /// Keys that say where and how patiently is asked, and nothing of what is answered: a run may be taken up with others.
 const CIRCUMSTANCES: &[&str] = &[
@@ -159,29 +167,33 @@ impl PolicyConfig {
     /// Reads `[policy]`, where there is one.
     pub(super) fn read(section: Option<Section<'_>>) -> Result<Self> {
         let Some(mut section) = section else { return Ok(PolicyConfig::Embedded) };
-        if *section.kind(KINDS, |kind| *kind)? == OPENAI {
-            return Ok(PolicyConfig::OpenAi(Box::new(section.read()?)));
+        match section.take_kind()?.as_str() {
+            OPENAI => Ok(PolicyConfig::OpenAi(Box::new(section.read()?))),
+            EMBEDDED => section.read::<Nothing>().map(|_| PolicyConfig::Embedded),
+            kind => Ok(PolicyConfig::Other { kind: kind.to_owned(), keys: section.into_table() }),
         }
-        section.read::<Nothing>().map(|_| PolicyConfig::Embedded)
     }
 
     /// The section as it is written, if it says anything.
     pub(super) fn to_table(&self) -> Option<toml::Table> {
-        let PolicyConfig::OpenAi(config) = self else { return None };
-        let mut table = super::source::to_table(config.as_ref());
-        table.insert("kind".into(), OPENAI.into());
+        let (mut table, kind) = match self {
+            PolicyConfig::Embedded => return None,
+            PolicyConfig::OpenAi(config) => (super::strict::to_table(config.as_ref()), OPENAI),
+            PolicyConfig::Other { kind, keys } => (keys.clone(), kind.as_str()),
+        };
+        table.insert("kind".into(), kind.into());
         Some(table)
     }
 
-    /// Whether a key of the config, such as `policy.endpoints`, says nothing of what is sampled.
-    pub(super) fn is_circumstance(key: &str) -> bool {
-        key.strip_prefix("policy.").is_some_and(|key| CIRCUMSTANCES.contains(&key))
+    /// The keys of a config that say where and how the work is done. They change no result, so a run may be resumed with others.
+    pub(crate) fn circumstances() -> Vec<String> {
+        CIRCUMSTANCES.iter().map(|key| format!("policy.{key}")).collect()
     }
 
     /// Values that cannot be.
-    pub(super) fn check(&self, chat: bool) -> Result<(), Invalid> {
+    pub(crate) fn check(&self, chat: bool) -> Result<(), Invalid> {
         match self {
-            PolicyConfig::Embedded => Ok(()),
+            PolicyConfig::Embedded | PolicyConfig::Other { .. } => Ok(()),
             PolicyConfig::OpenAi(config) => config.check(chat),
         }
     }

@@ -1,6 +1,6 @@
 //! `[trainer]`: what does the fine-tuning that `[training]` describes.
 
-use super::{Invalid, source};
+use super::{Invalid, strict};
 use serde::{Deserialize, Serialize};
 
 /// What in an argument of the command is replaced: see [`crate::trainer::command`].
@@ -31,7 +31,7 @@ pub struct TrainerConfig {
 
 impl TrainerConfig {
     /// Checks the values against each other.
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
         let invalid = |message: String| Err(Invalid { key: "trainer.command".to_owned(), message });
         match self.kind {
             TrainerKind::Embedded if self.command.is_empty() => return Ok(()),
@@ -44,7 +44,7 @@ impl TrainerConfig {
         let places: Vec<&str> = self.command.iter().flat_map(|argument| places(argument)).collect();
         if let Some(unknown) = places.iter().find(|place| !PLACES.contains(place)) {
             let known = PLACES.map(str::to_owned);
-            let near = source::nearest(unknown, &known).map(|near| format!("; did you mean {{{near}}}?")).unwrap_or_default();
+            let near = strict::nearest(unknown, &known).map(|near| format!("; did you mean {{{near}}}?")).unwrap_or_default();
             return invalid(format!("{{{unknown}}} stands for nothing; there are {{{}}}{near}", known.join("}, {")));
         }
         if !places.iter().any(|place| ["out", "settings"].contains(place)) {

@@ -1,21 +1,11 @@
 //! `[training]`: how a model is fine-tuned.
 
-use super::source::Source;
+use super::strict::Source;
 use super::{check, is_default};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
-
-/// How the learning rate runs after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// Stays (the paper's).
-    Constant,
-    /// Falls on a straight line.
-    Linear,
-    /// Falls on half a cosine wave.
-    Cosine,
-}
+use starloop_lm::lora::LoraConfig;
+use starloop_lm::train::{Hyperparameters, LearningRate, Schedule};
 
 /// `[training]`: one fine-tuning, and how its length grows with the iterations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,11 +46,11 @@ pub struct TrainingConfig {
     pub max_grad_norm: f64,
     /// Steps in which the learning rate rises from 0 (paper: 100).
     pub warmup_steps: u64,
-    /// How it runs afterwards (paper: constant).
+    /// How it falls afterwards (paper: constant).
     pub schedule: Schedule,
-    /// The share of all steps after which a linear or cosine schedule begins to fall.
+    /// The fraction of all steps after which a linear or cosine schedule begins to fall.
     pub decay_start: f64,
-    /// The share of the peak at which it ends.
+    /// The fraction of the peak at which it ends.
     pub final_fraction: f64,
     /// Keep the worked examples in front of the training prompts (an ablation of the paper; the default trains on the bare prompt).
     pub train_with_few_shot: bool,
@@ -99,26 +89,6 @@ impl Default for TrainingConfig {
     }
 }
 
-/// `[training.lora]`: low-rank adapters (Hu et al. 2022), under the names of PEFT.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LoraConfig {
-    /// The rank of what is added to a weight.
-    pub rank: usize,
-    /// What is added is scaled by `alpha / rank`.
-    pub alpha: f64,
-    /// The share of an adapter's inputs that is dropped in training.
-    pub dropout: f64,
-    /// Names of modules, such as `q_proj`, or `all-linear`.
-    pub target_modules: Vec<String>,
-}
-
-impl Default for LoraConfig {
-    fn default() -> Self {
-        LoraConfig { rank: 16, alpha: 32.0, dropout: 0.0, target_modules: vec!["all-linear".to_owned()] }
-    }
-}
-
 impl TrainingConfig {
     /// The defaults with overrides of the form `steps=100`, for a training outside of an experiment.
     ///
@@ -138,5 +108,27 @@ impl TrainingConfig {
         let grown = self.steps as f64 * self.step_growth.powi(earlier as i32);
         let steps = (grown.round() as u64).saturating_add(self.step_increment * u64::from(earlier));
         self.max_steps.map_or(steps, |most| steps.min(most))
+    }
+
+    /// The learning rate over a training of `steps` steps.
+    pub fn learning_rate(&self, steps: u64) -> LearningRate {
+        let TrainingConfig { learning_rate, warmup_steps, schedule, decay_start, final_fraction, .. } = *self;
+        LearningRate { learning_rate, warmup_steps, steps, schedule, decay_start, final_fraction }
+    }
+
+    /// The settings of a training of `steps` steps, with the seed of what the adapters drop.
+    pub fn hyperparameters(&self, steps: u64, dropout_seed: u64) -> Hyperparameters {
+        let TrainingConfig { betas, epsilon, weight_decay, max_grad_norm, micro_batch_tokens, recompute_activations, .. } = *self;
+        let learning_rate = self.learning_rate(steps);
+        Hyperparameters {
+            learning_rate,
+            betas,
+            epsilon,
+            weight_decay,
+            max_grad_norm,
+            micro_batch_tokens,
+            recompute_activations,
+            dropout_seed,
+        }
     }
 }

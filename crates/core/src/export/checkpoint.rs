@@ -8,7 +8,7 @@ use crate::run_dir::{RunDir, create_directory};
 use fs_err as fs;
 use minijinja::{Environment, context};
 use starloop_lm::checkpoint::Checkpoint;
-use starloop_lm::lora;
+use starloop_lm::files::peft;
 use std::path::{Path, PathBuf};
 
 const CARD: &str = include_str!("checkpoint/card.md.j2");
@@ -46,7 +46,7 @@ pub fn chosen<'a>(run: &RunReport, method: &'a MethodReport, iteration: Option<u
             format!("{} has {wanted}, nor any other", method.name)
         } else {
             format!(
-                "{} has {wanted}; there are those of {} (others were removed if evaluation.keep_checkpoints says so)",
+                "{} has {wanted}; there are those of {} (others were removed if training.keep_checkpoints says so)",
                 method.name,
                 numbers.join(", ")
             )
@@ -66,7 +66,7 @@ pub fn checkpoint(run: &RunReport, method: &MethodReport, metrics: &IterationMet
     }
     let directory = RunDir::open_read_only(&run.path)?;
     let source = directory.iteration(&method.name, metrics.iteration).checkpoint();
-    let is_adapter = lora::is_adapter(&source);
+    let is_adapter = peft::is_adapter(&source);
     if form == Form::Adapter && !is_adapter {
         return Err(refused(format!("{} was fine-tuned whole, so there is no adapter to be had alone", method.name)));
     }

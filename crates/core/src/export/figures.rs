@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use crate::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMetrics, SelectionCounts};
     use crate::report::{Approach, IterationReport, MethodReport, RunReport};
-    use crate::task::Split;
+    use crate::types::Split;
 
     fn iteration(iteration: u32, classes: &[&str]) -> IterationReport {
         let by_class = classes.iter().map(|class| ClassAccuracy { class: (*class).to_owned(), accuracy: Accuracy::new(1, 4) });

@@ -1,9 +1,9 @@
 //! The data of the paper's tasks, from where their authors publish them.
 
 use super::digest::Digest;
-use super::http::Http;
 use super::{OnProgress, PartialDirectory, RemoteFile};
 use crate::error::{Error, Result};
+use crate::http::HttpClient;
 use std::path::Path;
 
 /// Sets another place for the files, such as a mirror: `ADDRESS/NAME/FILE`.
@@ -90,7 +90,7 @@ impl Dataset {
             return self.check(directory);
         }
         let address = address.map_or_else(|| self.address.to_owned(), |address| format!("{}/{}", address.trim_end_matches('/'), self.name));
-        let (http, partial) = (Http::new(&address, None), PartialDirectory::begin(directory)?);
+        let (http, partial) = (HttpClient::for_downloads(&address, None), PartialDirectory::begin(directory)?);
         for file in self.files {
             let url = format!("{address}/{}", file.name);
             let file = RemoteFile { name: file.name.into(), url, size: file.size, digest: file.digest() };
@@ -106,23 +106,24 @@ impl Dataset {
             let what = path.display().to_string();
             if !path.exists() {
                 let problem = "is not there, but its directory is; put it there, or remove the directory to fetch it again".into();
-                return Err(Error::Fetch { what, problem });
+                return Err(Error::Fetch { what, problem, source: None });
             }
             let digest = file.digest();
             let found = digest.of_file(&path)?;
             if found != digest.expected() {
                 let problem = format!("its {} is {found}, but that of the published file {}", digest.kind(), digest.expected());
-                return Err(Error::Fetch { what, problem: format!("{problem}; remove its directory to fetch it again") });
+                let problem = format!("{problem}; remove its directory to fetch it again");
+                return Err(Error::Fetch { what, problem, source: None });
             }
         }
         Ok(())
     }
 
     fn by_hand(&self, error: Error, directory: &Path) -> Error {
-        let Error::Fetch { what, problem } = error else { return error };
+        let Error::Fetch { what, problem, source } = error else { return error };
         let names = self.file_names().collect::<Vec<_>>().join(", ");
         let advice = format!("without a network, put {names} of {} into {}", self.address, directory.display());
-        Error::Fetch { what, problem: format!("{problem}; {advice}") }
+        Error::Fetch { what, problem: format!("{problem}; {advice}"), source }
     }
 }
 

@@ -4,27 +4,23 @@
 //! already is copied from their cache, which is only read.
 
 use super::digest::Digest;
-use super::http::{Http, Trouble};
-use super::{OnProgress, PartialDirectory, Progress, RemoteFile};
+use super::{OnProgress, PartialDirectory, Progress, RemoteFile, refused};
 use crate::error::{Error, Result};
+use crate::http::{Failure, HttpClient};
 use fs_err as fs;
 use serde::Deserialize;
 use starloop_lm::checkpoint::{COMPANIONS, CONFIG, WEIGHTS};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 const ENDPOINT: &str = "https://huggingface.co";
-
-/// The most bytes of a list of files.
-const MAX_LIST: u64 = 64 << 20;
 
 /// Where models come from, as the hub's environment variables say.
 #[derive(Debug)]
 pub struct Hub {
     /// `HF_ENDPOINT`, or the hub.
     endpoint: String,
-    http: Http,
+    http: HttpClient,
     /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or in `huggingface` among the user's caches; nothing if there is no home.
     cache: Option<PathBuf>,
     /// `HF_HUB_OFFLINE`: the cache alone.
@@ -73,7 +69,7 @@ impl Hub {
         let endpoint = given("HF_ENDPOINT").map_or_else(|| ENDPOINT.to_owned(), |url| url.trim_end_matches('/').to_owned());
         let cache = given("HF_HUB_CACHE").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join("hub")));
         let offline = given("HF_HUB_OFFLINE").is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()));
-        Hub { http: Http::new(&endpoint, token), endpoint, cache, offline }
+        Hub { http: HttpClient::for_downloads(&endpoint, token), endpoint, cache, offline }
     }
 
     /// Fetches a model's config, tokenizer and weights into a directory that is not there yet.
@@ -84,7 +80,7 @@ impl Hub {
     pub fn fetch_model(&self, name: &str, revision: &str, directory: &Path, report: &mut OnProgress<'_>) -> Result<FetchedModel> {
         if directory.exists() {
             let problem = "exists already; remove it, or choose another place with --out".into();
-            return Err(Error::Fetch { what: directory.display().to_string(), problem });
+            return Err(Error::Fetch { what: directory.display().to_string(), problem, source: None });
         }
         if self.offline { self.copy_cached(name, revision, directory, report) } else { self.download(name, revision, directory, report) }
     }
@@ -118,16 +114,19 @@ impl Hub {
     /// The commit of a revision, and the files at its root.
     fn list(&self, name: &str, revision: &str) -> Result<(String, BTreeMap<String, RemoteFile>)> {
         let url = format!("{}/api/models/{name}/revision/{}?blobs=true", self.endpoint, revision.replace('/', "%2F"));
-        let wrong = |problem: String| Error::Fetch { what: url.clone(), problem };
-        let answer = self.http.get(&url, 0).map_err(|trouble| match trouble {
-            Trouble::Lasting(problem) => wrong(problem),
-            Trouble::Passing(problem) => wrong(format!(
-                "{problem}; without a network, copy the model's directory to this machine by hand, or set HF_HUB_OFFLINE=1 to use the cache"
-            )),
+        let wrong = |problem: String| Error::Fetch { what: url.clone(), problem, source: None };
+        let found: Revision = self.http.get_json(&url).map_err(|error| match error.failure() {
+            Failure::Permanent => refused(&self.http, name.to_owned(), error),
+            Failure::Server => {
+                let problem = "the hub's list of its files cannot be read".to_owned();
+                Error::Fetch { what: name.to_owned(), problem, source: Some(error.into()) }
+            }
+            Failure::Unreachable | Failure::Busy { .. } | Failure::Timeout => {
+                let problem = "cannot be fetched; without a network, copy the model's directory to this machine by hand, or set \
+                               HF_HUB_OFFLINE=1 to use the cache";
+                Error::Fetch { what: name.to_owned(), problem: problem.to_owned(), source: Some(error.into()) }
+            }
         })?;
-        let mut text = Vec::new();
-        answer.body.take(MAX_LIST).read_to_end(&mut text).map_err(|error| wrong(format!("the connection was lost ({error})")))?;
-        let found: Revision = serde_json::from_slice(&text).map_err(|error| wrong(format!("not the hub's list of files: {error}")))?;
         let mut files = BTreeMap::new();
         for sibling in found.siblings.into_iter().filter(|sibling| !sibling.rfilename.contains(['/', '\\'])) {
             let hash = sibling.lfs.as_ref().map(|large| large.sha256.clone()).or(sibling.blob_id);
@@ -157,7 +156,7 @@ impl Hub {
                 "HF_HUB_OFFLINE is set, and {} does not hold revision {revision}; unset it, or copy the model's directory to this machine by hand",
                 cache.display()
             );
-            return Err(Error::Fetch { what: name.into(), problem });
+            return Err(Error::Fetch { what: name.into(), problem, source: None });
         }
         let entries = fs::read_dir(&snapshot)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
         let entries = entries.collect::<std::io::Result<Vec<_>>>()?;
@@ -181,7 +180,7 @@ impl Hub {
 fn cached_digest(path: &Path) -> Result<Digest> {
     let blob = fs::canonicalize(path)?;
     let name = blob.file_name().unwrap_or_default().to_string_lossy();
-    let unknown = || Error::Fetch { what: path.display().to_string(), problem: "the cache does not say what it must hash to".into() };
+    let unknown = || Error::Fetch { what: path.display().to_string(), problem: "the cache does not give its hash".into(), source: None };
     Digest::from_hexadecimal(&name).ok_or_else(unknown)
 }
 
@@ -204,7 +203,7 @@ fn companions(model: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
 }
 
 fn missing(model: &str, file: &str, problem: &str) -> Error {
-    Error::Fetch { what: format!("{model}: {file}"), problem: problem.into() }
+    Error::Fetch { what: format!("{model}: {file}"), problem: problem.into(), source: None }
 }
 
 /// The shards of an index, in order.
@@ -213,10 +212,11 @@ fn shards(index: &Path) -> Result<BTreeSet<String>> {
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let wrong = |problem: String| Error::Fetch { what: index.display().to_string(), problem };
-    let index: Index = serde_json::from_slice(&fs::read(index)?).map_err(|error| wrong(error.to_string()))?;
+    let wrong = |problem: String, source| Error::Fetch { what: index.display().to_string(), problem, source };
+    let index: Index = serde_json::from_slice(&fs::read(index)?)
+        .map_err(|error| wrong("is not an index of shards (a JSON object with weight_map)".to_owned(), Some(error.into())))?;
     match index.weight_map.values().find(|shard| shard.contains(['/', '\\'])) {
-        Some(shard) => Err(wrong(format!("names {shard}, which is not beside it"))),
+        Some(shard) => Err(wrong(format!("names {shard}, which is not beside it"), None)),
         None => Ok(index.weight_map.into_values().collect()),
     }
 }

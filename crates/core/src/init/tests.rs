@@ -1,7 +1,7 @@
 //! What is guessed of a file, and that the config which comes of it works.
 
 use super::*;
-use crate::types::FinishReason;
+use crate::types::StopReason;
 use std::path::PathBuf;
 
 struct Drafted {
@@ -23,12 +23,16 @@ fn drafted(row: impl Fn(u32) -> Value) -> Drafted {
     let draft = init(&file, &out, "bases/x").unwrap_or_else(|error| panic!("{error}"));
     let text = std::fs::read_to_string(&out).unwrap_or_else(|error| panic!("{error}"));
     let config = Config::parse("mine.toml", &text, &[]).unwrap_or_else(|error| panic!("{error}"));
-    let task = experiment::task(&config).unwrap_or_else(|error| panic!("{error}"));
+    let task = resolved(&config).task().unwrap_or_else(|error| panic!("{error}"));
     let problem = &task.training_problems(1)[0];
-    let right = task.verify(problem, &task.direct_completion(problem), FinishReason::Stop).unwrap_or_else(|error| panic!("{error}"));
+    let right = task.verify(problem, &task.direct_completion(problem), &StopReason::EndToken).unwrap_or_else(|error| panic!("{error}"));
     assert!(right.verdict.is_correct());
     assert_eq!((config.name.as_str(), config.model.base.as_str()), ("mine", "bases/x"));
     Drafted { draft, config, text }
+}
+
+fn resolved(config: &Config) -> Experiment {
+    Experiment::new(config.clone(), &Registry::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn taken_for(draft: &Draft) -> Vec<&str> {
@@ -57,7 +61,8 @@ fn without_rationales_examples_are_left_to_be_written() {
     let filled = text.replace("\n# [[", "\n[[").replace("\n# answer = \"", "\nanswer = \"").replace("\n# problem =", "\nproblem =");
     let filled = filled.replace("\n# rationale = \"", "\nrationale = \"").replace("few_shot = 0", "few_shot = 3");
     let config = Config::parse("mine.toml", &filled, &[]).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(config.to_toml().matches("[[task.examples]]").count(), 3, "{}", config.to_toml());
+    let toml = resolved(&config).to_toml();
+    assert_eq!(toml.matches("[[task.examples]]").count(), 3, "{toml}");
 }
 
 #[test]

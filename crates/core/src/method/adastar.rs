@@ -3,14 +3,14 @@
 //!
 //! What is remembered of each problem is made anew from the attempts of the earlier iterations, so it is on record and survives a crash.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::star::Rationalizer;
 use super::{Approach, Estimate, Method};
-use crate::config::{Invalid, MethodConfig};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
-use crate::iterate::Arm;
+use crate::method_run::{CollectStages, MethodRun};
+use crate::selection::SelectionRules;
 use crate::task::Task;
-use crate::training_set::SelectionRules;
 use crate::types::{GradedAttempt, Mode, Problem, ProblemId};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -68,8 +68,8 @@ impl Method for AdaStar {
         Approach::AdaStar
     }
 
-    fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
-        rounds::check(self.iterations, self.patience, config)?;
+    fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
+        rounds::check(self.iterations, self.patience, settings)?;
         rounds::at_least_one("problems_of_iterations", self.problems_of_iterations)?;
         rounds::at_least_one("quota", self.quota)?;
         if !self.quota_growth.is_finite() || self.quota_growth < 1.0 {
@@ -78,25 +78,24 @@ impl Method for AdaStar {
         Ok(())
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
         let (problems, modes) = (self.problems(task).len() as u64, 1 + u64::from(self.rationalize));
-        rounds::estimate(config, task, self.iterations, |_| problems * u64::from(config.sampling.samples_per_problem) * modes)
+        rounds::estimate(settings, task, self.iterations, |_| problems * u64::from(settings.sampling.samples_per_problem) * modes)
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        rounds::run(arm, self.iterations, self.patience, |arm, iteration| {
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
+        rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
             let current = rounds::latest(iteration);
             let rationalizer = self.rationalize.then_some(self.rationalizer.model(current));
-            let mut record = Record::new(self.problems(arm.task()));
+            let mut record = Record::new(self.problems(run.task()));
             for earlier in 1..iteration {
-                record.learn(earlier, &arm.earlier_attempts(earlier)?, self.curriculum);
+                record.learn(earlier, &run.earlier_attempts(earlier)?, self.curriculum);
             }
-            let no_stage_of_its_own = false;
-            let attempts = arm.collected(iteration, no_stage_of_its_own, |arm| {
-                arm.attempt_until(iteration, &record.in_order(), current, rationalizer, self.quota_of(iteration), ASKED_AT_ONCE)
+            let attempts = run.collected(iteration, CollectStages::Sample, |run| {
+                run.attempt_until(iteration, &record.in_order(), current, rationalizer, self.quota_of(iteration), ASKED_AT_ONCE)
             })?;
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules: SelectionRules::default() };
-            rounds::learn(arm, iteration, |task, _| self.problems(task), attempts, learning)
+            rounds::learn(run, iteration, |task, _| self.problems(task), attempts, learning)
         })
     }
 }
@@ -177,8 +176,8 @@ mod tests {
     }
 
     fn attempt(name: &str, right: bool) -> GradedAttempt {
-        let attempt = Attempt::bare(name, Mode::Unhinted, "");
-        GradedAttempt { attempt, verdict: if right { Verdict::Correct } else { Verdict::Unparsed }, reading: None, faithful: None }
+        let verdict = if right { Verdict::Correct } else { Verdict::Unparsed };
+        GradedAttempt::bare(Attempt::bare(name, Mode::Unhinted, ""), verdict)
     }
 
     fn order(record: &Record) -> String {

@@ -4,15 +4,15 @@
 //! The score of a problem is `min(d / target, 1) * d / n`: of `n` selected attempts, `d` are right and take a path of their own. Too cold,
 //! and all paths are one; too hot, and few are right.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::{Approach, Estimate, Method};
-use crate::config::{Invalid, MethodConfig};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
 use crate::eval;
-use crate::iterate::Arm;
+use crate::method_run::{CollectStages, MethodRun};
 use crate::metrics::{BalanceMetrics, BalanceScore};
+use crate::selection::{Same, SelectionRules};
 use crate::task::Task;
-use crate::training_set::{Same, SelectionRules};
 use crate::types::{GradedAttempt, Mode};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -61,8 +61,8 @@ impl Method for BStar {
         Approach::BStar
     }
 
-    fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
-        rounds::check(self.iterations, self.patience, config)?;
+    fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
+        rounds::check(self.iterations, self.patience, settings)?;
         rounds::at_least_one("probe_problems", self.probe_problems)?;
         rounds::at_least_one("target", self.target)?;
         let values = |key: &str, values: &[f64], are: &str, holds: fn(&f64) -> bool| {
@@ -73,49 +73,47 @@ impl Method for BStar {
         values("confidences", &self.confidences, "numbers in 0..1, 1 excluded", |value| (0.0..1.0).contains(value))
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        let samples = u64::from(config.sampling.samples_per_problem);
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
+        let samples = u64::from(settings.sampling.samples_per_problem);
         let probes = u64::from(self.probe_problems) * (self.temperatures.len() as u64 - 1) * samples;
-        let collected = rounds::every_problem(config, task, 1);
-        rounds::estimate(config, task, self.iterations, |iteration| collected(iteration) + probes)
+        let collected = rounds::every_problem(settings, task, 1);
+        rounds::estimate(settings, task, self.iterations, |iteration| collected(iteration) + probes)
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        rounds::run(arm, self.iterations, self.patience, |arm, iteration| {
-            let no_stage_of_its_own = false;
-            let attempts = arm.collected(iteration, no_stage_of_its_own, |arm| self.collect(arm, iteration))?;
-            let least_confidence = arm.balance(iteration)?.map_or(0.0, |balance| balance.tried[balance.chosen].least_confidence);
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
+        rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
+            let attempts = run.collected(iteration, CollectStages::Sample, |run| self.collect(run, iteration))?;
+            let least_confidence = run.balance(iteration)?.map_or(0.0, |balance| balance.tried[balance.chosen].least_confidence);
             let rules =
                 SelectionRules { max_per_problem: self.max_per_problem, same: Same::Path, least_confidence, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: false, rules };
-            rounds::learn(arm, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
+            rounds::learn(run, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
         })
     }
 }
 
 impl BStar {
     /// Attempts all problems in the way that a few of them show to be balanced best.
-    fn collect(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Vec<GradedAttempt>> {
-        let problems = arm.training_problems(iteration);
+    fn collect(&self, run: &mut MethodRun<'_>, iteration: u32) -> Result<Vec<GradedAttempt>> {
+        let problems = run.training_problems(iteration);
         let (model, probes) = (rounds::latest(iteration), self.probe_problems as usize);
-        let task = arm.task();
         let mut balance = None;
-        let attempts = arm.attempt_balanced(iteration, &problems, model, probes, &self.temperatures, |tried| {
-            let (found, place) = self.balance(task, tried);
+        let attempts = run.attempt_balanced(iteration, &problems, model, probes, &self.temperatures, |tried| {
+            let (found, place) = self.balance(tried);
             balance = Some(found);
             place
         })?;
         if let Some(balance) = &balance {
-            arm.keep_balance(iteration, balance)?;
+            run.keep_balance(iteration, balance)?;
         }
         Ok(attempts)
     }
 
     /// Scores every temperature with every confidence, and names the best temperature by its place. The first of equals is the best.
-    fn balance(&self, task: &dyn Task, tried: &[Vec<GradedAttempt>]) -> (BalanceMetrics, usize) {
+    fn balance(&self, tried: &[Vec<GradedAttempt>]) -> (BalanceMetrics, usize) {
         let mut scores = Vec::new();
         for (attempts, &temperature) in tried.iter().zip(&self.temperatures) {
-            scores.extend(self.confidences.iter().map(|&confidence| score(task, attempts, temperature, confidence, self.target)));
+            scores.extend(self.confidences.iter().map(|&confidence| score(attempts, temperature, confidence, self.target)));
         }
         let best = (0..scores.len()).rev().max_by(|&a, &b| scores[a].score.total_cmp(&scores[b].score)).unwrap_or(0);
         let place = best / self.confidences.len();
@@ -128,13 +126,13 @@ impl BStar {
 }
 
 /// The balance of the attempts at some problems, which stand together problem by problem.
-fn score(task: &dyn Task, attempts: &[GradedAttempt], temperature: f64, least_confidence: f64, target: u32) -> BalanceScore {
+fn score(attempts: &[GradedAttempt], temperature: f64, least_confidence: f64, target: u32) -> BalanceScore {
     let mut sums = [0.0; 3];
     let mut problems = 0;
     for of_problem in attempts.chunk_by(|a, b| a.attempt.problem == b.attempt.problem) {
         let selected: Vec<_> = of_problem.iter().filter(|graded| graded.attempt.is_as_sure_as(least_confidence)).collect();
         let right = selected.iter().filter(|graded| graded.verdict.is_correct());
-        let distinct = right.map(|graded| task.reasoning_path(&graded.attempt.completion)).collect::<HashSet<_>>().len() as f64;
+        let distinct = right.map(|graded| graded.path.as_str()).collect::<HashSet<_>>().len() as f64;
         let share = distinct / (selected.len() as f64).max(1.0);
         let of_target = (distinct / f64::from(target)).min(1.0);
         sums = [sums[0] + distinct, sums[1] + share, sums[2] + of_target * share];

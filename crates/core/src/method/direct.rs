@@ -2,13 +2,12 @@
 //! problems, such as GSM8K's human solutions.
 
 use super::{Approach, Estimate, Method, estimate_training};
-use crate::config::{Invalid, MethodConfig};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
-use crate::iterate::{Arm, Lesson, Start};
-use crate::metrics::SelectionCounts;
-use crate::task::{Style, Task};
-use crate::training_set::TrainingSet;
-use crate::types::Problem;
+use crate::method_run::MethodRun;
+use crate::selection::{Selection, TrainingData};
+use crate::task::Task;
+use crate::types::{ModelRef, Problem, Style};
 use serde::{Deserialize, Serialize};
 
 /// `kind = "direct"`. One fine-tuning of `training.steps` steps, as iteration 1.
@@ -52,7 +51,7 @@ impl Method for Direct {
         }
     }
 
-    fn check(&self, _: &MethodConfig) -> Result<(), Invalid> {
+    fn check(&self, _: &MethodSettings) -> Result<(), Invalid> {
         if self.problems_of_iterations == 0 {
             return Err(Invalid { key: "problems_of_iterations".into(), message: "must be at least 1".into() });
         }
@@ -60,30 +59,30 @@ impl Method for Direct {
     }
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
-        self.training_set(task).map(drop)
+        self.data(task).map(drop)
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        estimate_training(config, task, 1)
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
+        estimate_training(settings, task, 1)
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        arm.measure_base(Style::Rationale)?;
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
+        run.measure_base(Style::Rationale)?;
         let last = true;
-        arm.iterate(1, last, |arm| {
-            let training_set = self.training_set(arm.task())?;
-            Ok(Lesson { attempts: Vec::new(), training_set, selection: SelectionCounts::default(), start: Start::Base })
+        run.iterate(1, last, |run| {
+            let selection = Selection::without_attempts(self.data(run.task())?);
+            Ok(run.plan(1, Vec::new(), selection, ModelRef::Base))
         })?;
         Ok(())
     }
 }
 
 impl Direct {
-    fn training_set(&self, task: &dyn Task) -> Result<TrainingSet> {
+    fn data(&self, task: &dyn Task) -> Result<TrainingData> {
         let problems: Vec<Problem> = (1..=self.problems_of_iterations).flat_map(|iteration| task.training_problems(iteration)).collect();
         match self.learn {
-            Learn::Answers => Ok(TrainingSet::of_known_answers(task, &problems)),
-            Learn::Rationales => TrainingSet::of_known_rationales(task, &problems),
+            Learn::Answers => Ok(TrainingData::of_known_answers(task, &problems)),
+            Learn::Rationales => TrainingData::of_known_rationales(task, &problems),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Few-shot prompting: the base model with worked examples in its prompt, nothing learned (the paper's first baselines).
 
-use super::{Approach, Estimate, Method, estimate_evaluation};
-use crate::config::{Invalid, MethodConfig};
+use super::{Approach, Estimate, Method, evaluations};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
-use crate::iterate::Arm;
-use crate::task::{Style, Task};
+use crate::method_run::MethodRun;
+use crate::task::Task;
+use crate::types::Style;
 use serde::{Deserialize, Serialize};
 
 /// `kind = "few_shot"`. The number of worked examples is `sampling.few_shot`.
@@ -33,15 +34,15 @@ impl Method for FewShot {
         self.style
     }
 
-    fn check(&self, _: &MethodConfig) -> Result<(), Invalid> {
+    fn check(&self, _: &MethodSettings) -> Result<(), Invalid> {
         Ok(())
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        estimate_evaluation(config, task, 0)
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
+        Estimate { evaluations: evaluations(settings, task, 0), ..Estimate::default() }
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        arm.measure_base(self.style).map(drop)
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
+        run.measure_base(self.style).map(drop)
     }
 }

@@ -2,15 +2,17 @@
 //! normalization Dr. GRPO: Liu et al. 2025): sample a group for each problem, reward the right answers, make what was better than its group
 //! likelier and what was worse less likely.
 
+use super::warm_start::NothingToLearn;
 use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_start};
-use crate::config::{Invalid, MethodConfig};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
-use crate::iterate::{Arm, Lesson, Start};
+use crate::method_run::{MethodRun, TrainingPlan};
 use crate::metrics::SelectionCounts;
-use crate::objective::{LengthNormalization, RewardTerms};
+use crate::selection::{RewardRules, Round, TrainingData, of_groups, steps_of_passes};
 use crate::task::Task;
-use crate::training_set::{RewardRules, RewardSet, Round, TrainingSet};
+use crate::types::ModelRef;
 use serde::{Deserialize, Serialize};
+use starloop_lm::train::{LengthNormalization, PolicyGradient};
 
 /// `kind = "grpo"`. The samples of a group are `sampling.samples_per_problem`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,9 +57,9 @@ impl Method for Grpo {
         Approach::Grpo
     }
 
-    fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
+    fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
         let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
-        let sampling = &config.sampling;
+        let sampling = &settings.sampling;
         if self.passes == 0 {
             return invalid("passes", "must be at least 1");
         }
@@ -76,7 +78,7 @@ impl Method for Grpo {
         if !as_it_is {
             return invalid("sampling.temperature", "samples must come from the model as it is: temperature 1, top_k 0 and top_p 1");
         }
-        if self.kl > 0.0 && self.warm_start.is_some() && config.training.keep_checkpoints > 0 {
+        if self.kl > 0.0 && self.warm_start.is_some() && settings.training.keep_checkpoints > 0 {
             return invalid("training.keep_checkpoints", "kl is measured from the warm start's checkpoint, so keep all of them (0)");
         }
         warm_start::check(self.iterations, self.warm_start)
@@ -88,7 +90,7 @@ impl Method for Grpo {
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         match (self.warm_start, self.first_lesson) {
-            (Some(_), FirstLesson::Known) => TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop),
+            (Some(_), FirstLesson::Known) => TrainingData::of_known_rationales(task, &task.training_problems(1)).map(drop),
             _ => Ok(()),
         }
     }
@@ -97,13 +99,13 @@ impl Method for Grpo {
         self.warm_start
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        let samples = rounds::every_problem(config, task, 1);
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
+        let samples = rounds::every_problem(settings, task, 1);
         let unsampled = u32::from(self.warm_start.is_some() && self.first_lesson == FirstLesson::Known);
-        rounds::estimate(config, task, self.iterations, |iteration| if iteration > unsampled { samples(iteration) } else { 0 })
+        rounds::estimate(settings, task, self.iterations, |iteration| if iteration > unsampled { samples(iteration) } else { 0 })
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
         let first = self.warm_start.map(|warm_start| (warm_start, self.first_lesson));
         let nothing_left = |found: &SelectionCounts| {
             (found.groups_all_right > 0).then(|| {
@@ -113,25 +115,28 @@ impl Method for Grpo {
                 )
             })
         };
-        warm_start::run(arm, self.iterations, first, |arm, iteration| self.lesson(arm, iteration), nothing_left)
+        warm_start::run(run, self.iterations, first, |run, iteration| self.plan(run, iteration), NothingToLearn::Ends(nothing_left))
     }
 }
 
 impl Grpo {
-    fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson<RewardSet>> {
+    fn plan(&self, run: &mut MethodRun<'_>, iteration: u32) -> Result<TrainingPlan> {
         let current = rounds::latest(iteration);
-        let problems = arm.training_problems(iteration);
-        let attempts = arm.collect(iteration, &problems, current, None)?;
-        let sampling = &arm.config().sampling;
+        let problems = run.training_problems(iteration);
+        let attempts = run.collect(iteration, &problems, current, None)?;
+        let sampling = &run.settings().sampling;
         let rules = RewardRules {
-            terms: RewardTerms { clip: self.clip, penalty: self.kl, length: self.length, max_new_tokens: sampling.max_new_tokens },
+            loss: PolicyGradient { clip: self.clip, kl: self.kl, length: self.length, max_new_tokens: sampling.max_new_tokens },
             scale_by_deviation: self.scale_by_deviation,
-            anchor: if self.warm_start.is_some() { Start::Iteration(1) } else { Start::Base },
+            anchor: if self.warm_start.is_some() { ModelRef::Iteration(1) } else { ModelRef::Base },
             few_shot: sampling.few_shot_in(iteration),
-            passes: self.passes,
         };
-        let round = Round { problems, attempts };
-        let (training_set, selection) = RewardSet::of_groups(arm.task(), &round, rules)?;
-        Ok(Lesson { attempts: round.attempts, training_set, selection, start: current })
+        let training = &run.settings().training;
+        let tokens_per_step = (training.batch_size * training.sequence_length) as u64;
+        let round = Round { iteration, problems, attempts };
+        let selection = of_groups(run.task(), &round, rules)?;
+        let steps = steps_of_passes(&round, &selection, self.passes, tokens_per_step);
+        let plan = run.plan(iteration, round.attempts, selection, current);
+        Ok(TrainingPlan { steps: steps.min(plan.steps), ..plan })
     }
 }

@@ -4,14 +4,14 @@
 //!
 //! Starting from nearly the whole solution and moving back is the reverse curriculum of Xi et al. 2024 (R3), here for supervised rounds.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::star::Rationalizer;
 use super::{Approach, Estimate, Method};
-use crate::config::{Invalid, MethodConfig};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::{Error, Result};
-use crate::iterate::{Arm, Hint};
+use crate::method_run::{CollectStages, Hint, MethodRun};
+use crate::selection::{SelectionRules, TrainingData};
 use crate::task::Task;
-use crate::training_set::{SelectionRules, TrainingSet};
 use serde::{Deserialize, Serialize};
 
 /// `kind = "partial_hints"`.
@@ -69,8 +69,8 @@ impl Method for PartialHints {
         Approach::PartialHints
     }
 
-    fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
-        rounds::check(self.iterations, self.patience, config)?;
+    fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
+        rounds::check(self.iterations, self.patience, settings)?;
         for (key, share) in [("first_share", self.first_share), ("last_share", self.last_share)] {
             if !(0.0..=1.0).contains(&share) {
                 return Err(Invalid { key: key.into(), message: format!("must be in 0..1, found {share}") });
@@ -86,7 +86,7 @@ impl Method for PartialHints {
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         let problems = task.training_problems(1);
         match self.of {
-            Whole::Rationale => TrainingSet::of_known_rationales(task, &problems).map(drop),
+            Whole::Rationale => TrainingData::of_known_rationales(task, &problems).map(drop),
             Whole::Answer => match problems.iter().find(|problem| task.partly_hinted_prompt(problem, 0.5).is_none()) {
                 Some(problem) => Err(Error::NoPartOfAnswer { problem: problem.id.to_string() }),
                 None => Ok(()),
@@ -94,26 +94,26 @@ impl Method for PartialHints {
         }
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        rounds::estimate(config, task, self.iterations, rounds::every_problem(config, task, 2))
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
+        rounds::estimate(settings, task, self.iterations, rounds::every_problem(settings, task, 2))
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        rounds::run(arm, self.iterations, self.patience, |arm, iteration| {
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
+        rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
             let current = rounds::latest(iteration);
-            let problems = arm.training_problems(iteration);
+            let problems = run.training_problems(iteration);
             let hint = self.hint(iteration);
-            let attempts = arm.collected(iteration, hint.is_some(), |arm| {
-                let temperature = arm.config().sampling.temperature;
-                let mut attempts = arm.attempt(iteration, &problems, current, temperature)?;
+            let attempts = run.collected(iteration, CollectStages::with_retries(hint.is_some()), |run| {
+                let temperature = run.settings().sampling.temperature;
+                let mut attempts = run.attempt(iteration, &problems, current, temperature)?;
                 if let Some(hint) = hint {
-                    attempts.extend(arm.retry(iteration, &problems, &attempts, self.rationalizer.model(current), hint)?);
+                    attempts.extend(run.retry(iteration, &problems, &attempts, self.rationalizer.model(current), hint)?);
                 }
                 Ok(attempts)
             })?;
             let rules = SelectionRules { drop_restated: self.drop_restated, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules };
-            rounds::learn(arm, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
+            rounds::learn(run, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
         })
     }
 }

@@ -1,13 +1,13 @@
 //! Expectation and maximization by self-training (Singh et al. 2024, "Beyond Human Data"): many samples of each problem from the latest
 //! model, the right ones up to a limit, and from these a fine-tuning of the base. Expert iteration with a reward of 0 or 1.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::{Approach, Estimate, Method};
-use crate::config::{Invalid, MethodConfig};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
-use crate::iterate::Arm;
+use crate::method_run::MethodRun;
+use crate::selection::SelectionRules;
 use crate::task::Task;
-use crate::training_set::SelectionRules;
 use serde::{Deserialize, Serialize};
 
 /// `kind = "rest_em"`. Samples of each problem are `sampling.samples_per_problem` (paper: 32), drawn at `sampling.temperature`.
@@ -33,22 +33,22 @@ impl Method for RestEm {
         Approach::RestEm
     }
 
-    fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
-        rounds::check(self.iterations, self.patience, config)
+    fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
+        rounds::check(self.iterations, self.patience, settings)
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        rounds::estimate(config, task, self.iterations, rounds::every_problem(config, task, 1))
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
+        rounds::estimate(settings, task, self.iterations, rounds::every_problem(settings, task, 1))
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        rounds::run(arm, self.iterations, self.patience, |arm, iteration| {
-            let problems = arm.training_problems(iteration);
-            let attempts = arm.collect(iteration, &problems, rounds::latest(iteration), None)?;
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
+        rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
+            let problems = run.training_problems(iteration);
+            let attempts = run.collect(iteration, &problems, rounds::latest(iteration), None)?;
             // Samples of a problem are drawn alike, so the first ones of those that are right are as good as any.
             let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: true, accumulate: false, rules };
-            rounds::learn(arm, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
+            rounds::learn(run, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
         })
     }
 }

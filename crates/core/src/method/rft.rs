@@ -1,15 +1,14 @@
 //! Rejection-sampling fine-tuning (Yuan et al. 2023): a fine-tuned model samples many rationales of each problem, and the base is fine-tuned
 //! on those that reach the answer by different paths.
 
-use super::rounds;
+use super::rounds::{self, EarlyStop};
 use super::{Approach, Estimate, Method};
-use crate::config::{Invalid, MethodConfig};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
-use crate::iterate::{Arm, Lesson, Start};
-use crate::metrics::SelectionCounts;
+use crate::method_run::{MethodRun, TrainingPlan};
+use crate::selection::{Round, Same, Selection, SelectionRules, TrainingData};
 use crate::task::Task;
-use crate::training_set::{Round, Same, SelectionRules, TrainingSet};
-use crate::types::{GradedAttempt, Problem};
+use crate::types::{ModelRef, Problem};
 use serde::{Deserialize, Serialize};
 
 /// `kind = "rft"`. Iteration 1 makes the model that samples, iteration 2 learns from its samples. Samples of each problem are
@@ -46,33 +45,32 @@ impl Method for Rft {
         Approach::RejectionSampling
     }
 
-    fn check(&self, _: &MethodConfig) -> Result<(), Invalid> {
+    fn check(&self, _: &MethodSettings) -> Result<(), Invalid> {
         rounds::at_least_one("problems_of_iterations", self.problems_of_iterations)
     }
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         match self.sampler {
-            Sampler::Rationales => TrainingSet::of_known_rationales(task, &self.problems(task)).map(drop),
+            Sampler::Rationales => TrainingData::of_known_rationales(task, &self.problems(task)).map(drop),
             Sampler::Samples => Ok(()),
         }
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        let samples = self.problems(task).len() as u64 * u64::from(config.sampling.samples_per_problem);
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
+        let samples = self.problems(task).len() as u64 * u64::from(settings.sampling.samples_per_problem);
         let samples_of = |iteration| if iteration == 1 && self.sampler == Sampler::Rationales { 0 } else { samples };
-        rounds::estimate(config, task, 2, samples_of)
+        rounds::estimate(settings, task, 2, samples_of)
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        let never = 0;
-        rounds::run(arm, 2, never, |arm, iteration| {
-            let problems = self.problems(arm.task());
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
+        rounds::run(run, 2, EarlyStop::Never, |run, iteration| {
+            let problems = self.problems(run.task());
             if iteration == 1 && self.sampler == Sampler::Rationales {
-                let training_set = TrainingSet::of_known_rationales(arm.task(), &problems)?;
-                return Ok(Lesson { attempts: Vec::new(), training_set, selection: SelectionCounts::default(), start: Start::Base });
+                let selection = Selection::without_attempts(TrainingData::of_known_rationales(run.task(), &problems)?);
+                return Ok(run.plan(iteration, Vec::new(), selection, ModelRef::Base));
             }
-            let attempts = arm.collect(iteration, &problems, rounds::latest(iteration), None)?;
-            self.lesson(arm, iteration, problems, attempts)
+            let attempts = run.collect(iteration, &problems, rounds::latest(iteration), None)?;
+            self.plan(run, Round { iteration, problems, attempts })
         })
     }
 }
@@ -82,18 +80,21 @@ impl Rft {
         rounds::pool(task, self.problems_of_iterations)
     }
 
-    /// What the samples teach, and beside them what the model that drew them had learned.
-    fn lesson(&self, arm: &mut Arm<'_>, iteration: u32, problems: Vec<Problem>, attempts: Vec<GradedAttempt>) -> Result<Lesson> {
-        let mut rounds = vec![Round { problems, attempts }];
+    /// The samples, followed by what the model that drew them was trained on.
+    fn plan(&self, run: &MethodRun<'_>, round: Round) -> Result<TrainingPlan> {
+        let iteration = round.iteration;
+        let mut rounds = vec![round];
+        let mut earlier = Vec::new();
         if iteration == 2 && self.sampler == Sampler::Samples {
-            rounds.push(Round { problems: rounds[0].problems.clone(), attempts: arm.earlier_attempts(1)? });
+            rounds.push(Round { iteration: 1, problems: rounds[0].problems.clone(), attempts: run.earlier_attempts(1)? });
+            earlier.push(1);
         }
         let rules = SelectionRules { max_per_problem: self.max_per_problem, same: Same::Path, ..SelectionRules::default() };
-        let (mut training_set, selection) = rounds::select(arm, &rounds, rules)?;
-        let Round { problems, attempts } = rounds.swap_remove(0);
+        let mut selection = rounds::select(run, &rounds, rules)?;
+        let Round { problems, attempts, .. } = rounds.swap_remove(0);
         if self.sampler == Sampler::Rationales {
-            training_set = training_set.and(TrainingSet::of_known_rationales(arm.task(), &problems)?);
+            selection.data = selection.data.and(TrainingData::of_known_rationales(run.task(), &problems)?);
         }
-        Ok(Lesson { attempts, training_set, selection, start: Start::Base })
+        Ok(TrainingPlan { earlier, ..run.plan(iteration, attempts, selection, ModelRef::Base) })
     }
 }

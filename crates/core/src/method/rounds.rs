@@ -1,13 +1,12 @@
 //! What methods share that teach a model in rounds: when to stop, what a round learns, and what it may cost.
 
 use super::{Estimate, estimate_training};
-use crate::config::{Invalid, MethodConfig};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
-use crate::iterate::{Arm, Lesson, Start};
-use crate::metrics::SelectionCounts;
-use crate::task::{Split, Style, Task};
-use crate::training_set::{Round, SelectionRules, TrainingSet};
-use crate::types::{GradedAttempt, Problem};
+use crate::method_run::{MethodRun, TrainingPlan};
+use crate::selection::{self, Round, Selection, SelectionRules};
+use crate::task::Task;
+use crate::types::{GradedAttempt, ModelRef, Problem, Split, Style};
 
 /// What a round learns from, and which model.
 #[derive(Debug, Clone, Copy)]
@@ -20,25 +19,42 @@ pub(super) struct Learning {
     pub(super) rules: SelectionRules,
 }
 
-/// Measures the base, and then teaches round by round, until `iterations` are done or accuracy has not risen for `patience` evaluations.
+/// Whether a method stops before its last iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EarlyStop {
+    /// All iterations are done.
+    Never,
+    /// The method stops when accuracy has not risen for so many evaluations.
+    AfterEvaluations(u32),
+}
+
+impl EarlyStop {
+    /// By the key `patience`, where 0 means never.
+    pub(super) fn after(patience: u32) -> Self {
+        if patience == 0 { EarlyStop::Never } else { EarlyStop::AfterEvaluations(patience) }
+    }
+}
+
+/// Measures the base, and then trains round by round, until `iterations` are done or `early_stop` ends them.
 pub(super) fn run(
-    arm: &mut Arm<'_>,
+    run: &mut MethodRun<'_>,
     iterations: u32,
-    patience: u32,
-    mut lesson: impl FnMut(&mut Arm<'_>, u32) -> Result<Lesson>,
+    early_stop: EarlyStop,
+    mut plan: impl FnMut(&mut MethodRun<'_>, u32) -> Result<TrainingPlan>,
 ) -> Result<()> {
-    let mut best = arm.measure_base(Style::Rationale)?.accuracy.mean;
+    let mut best = run.measure_base(Style::Rationale)?.accuracy.mean;
     let mut without_rise = 0;
     for iteration in 1..=iterations {
         let last = iteration == iterations;
-        let metrics = arm.iterate(iteration, last, |arm| lesson(arm, iteration))?;
+        let metrics = run.iterate(iteration, last, |run| plan(run, iteration))?;
         if metrics.accuracy.total == 0 {
             continue;
         }
         without_rise = if metrics.accuracy.mean > best { 0 } else { without_rise + 1 };
         best = best.max(metrics.accuracy.mean);
-        if patience > 0 && without_rise >= patience && !last {
-            arm.warn(&format!("accuracy has not risen for {without_rise} evaluations, so iteration {iteration} is the last (patience)"));
+        let is_over = matches!(early_stop, EarlyStop::AfterEvaluations(patience) if without_rise >= patience);
+        if is_over && !last {
+            run.warn(&format!("accuracy has not risen for {without_rise} evaluations, so iteration {iteration} is the last (patience)"));
             break;
         }
     }
@@ -46,36 +62,38 @@ pub(super) fn run(
 }
 
 /// The model that a round begins with.
-pub(super) fn latest(iteration: u32) -> Start {
-    if iteration == 1 { Start::Base } else { Start::Iteration(iteration - 1) }
+pub(super) fn latest(iteration: u32) -> ModelRef {
+    if iteration == 1 { ModelRef::Base } else { ModelRef::Iteration(iteration - 1) }
 }
 
 /// What iteration `iteration` learns from `attempts`, and where rounds accumulate from those of the earlier ones. `problems_of` gives the
 /// problems of each.
 pub(super) fn learn(
-    arm: &mut Arm<'_>,
+    run: &mut MethodRun<'_>,
     iteration: u32,
     problems_of: impl Fn(&dyn Task, u32) -> Vec<Problem>,
     attempts: Vec<GradedAttempt>,
     learning: Learning,
-) -> Result<Lesson> {
-    let mut rounds = vec![Round { problems: problems_of(arm.task(), iteration), attempts }];
+) -> Result<TrainingPlan> {
+    let mut rounds = vec![Round { iteration, problems: problems_of(run.task(), iteration), attempts }];
     if learning.accumulate {
         // The newest first: where the number of examples of a problem is limited, the better model's stay.
         for earlier in (1..iteration).rev() {
-            rounds.push(Round { problems: problems_of(arm.task(), earlier), attempts: arm.earlier_attempts(earlier)? });
+            let (problems, attempts) = (problems_of(run.task(), earlier), run.earlier_attempts(earlier)?);
+            rounds.push(Round { iteration: earlier, problems, attempts });
         }
     }
-    let (training_set, selection) = select(arm, &rounds, learning.rules)?;
+    let selection = select(run, &rounds, learning.rules)?;
+    let earlier = rounds[1..].iter().map(|round| round.iteration).collect();
     let attempts = rounds.swap_remove(0).attempts;
-    let start = if learning.reset_to_base { Start::Base } else { latest(iteration) };
-    Ok(Lesson { attempts, training_set, selection, start })
+    let start = if learning.reset_to_base { ModelRef::Base } else { latest(iteration) };
+    Ok(TrainingPlan { earlier, ..run.plan(iteration, attempts, selection, start) })
 }
 
 /// What `rules` keep of `rounds`, with worked examples in the prompts where the config says so.
-pub(super) fn select(arm: &Arm<'_>, rounds: &[Round], rules: SelectionRules) -> Result<(TrainingSet, SelectionCounts)> {
-    let few_shot = if arm.config().training.train_with_few_shot { arm.config().sampling.few_shot } else { 0 };
-    TrainingSet::select(arm.task(), rounds, SelectionRules { few_shot, ..rules })
+pub(super) fn select(run: &MethodRun<'_>, rounds: &[Round], rules: SelectionRules) -> Result<Selection> {
+    let few_shot = if run.settings().training.train_with_few_shot { run.settings().sampling.few_shot } else { 0 };
+    selection::select(run.task(), rounds, SelectionRules { few_shot, ..rules })
 }
 
 /// The different problems that the first `iterations` iterations attempt, in their order.
@@ -86,9 +104,9 @@ pub(super) fn pool(task: &dyn Task, iterations: u32) -> Vec<Problem> {
 }
 
 /// Checks the two keys that all of them have.
-pub(super) fn check(iterations: u32, patience: u32, config: &MethodConfig) -> Result<(), Invalid> {
+pub(super) fn check(iterations: u32, patience: u32, settings: &MethodSettings) -> Result<(), Invalid> {
     at_least_one("iterations", iterations)?;
-    if patience > 0 && config.evaluation.split == Split::Test {
+    if patience > 0 && settings.evaluation.split == Split::Test {
         let message = "chooses by accuracy, which must not be done on the test split; set evaluation.split = \"dev\"";
         return Err(Invalid { key: "patience".into(), message: message.into() });
     }
@@ -100,15 +118,14 @@ pub(super) fn at_least_one(key: &str, value: u32) -> Result<(), Invalid> {
 }
 
 /// The cost of `iterations` rounds of which each makes `attempts` completions for training.
-pub(super) fn estimate(config: &MethodConfig, task: &dyn Task, iterations: u32, attempts: impl Fn(u32) -> u64) -> Estimate {
-    let mut estimate = estimate_training(config, task, iterations);
+pub(super) fn estimate(settings: &MethodSettings, task: &dyn Task, iterations: u32, attempts: impl Fn(u32) -> u64) -> Estimate {
+    let mut estimate = estimate_training(settings, task, iterations);
     estimate.attempts = (1..=iterations).map(attempts).sum();
-    estimate.sampled_tokens += estimate.attempts * config.sampling.max_new_tokens as u64;
     estimate
 }
 
 /// Completions where every problem of an iteration is asked in so many modes.
-pub(super) fn every_problem(config: &MethodConfig, task: &dyn Task, modes: u64) -> impl Fn(u32) -> u64 {
-    let samples = u64::from(config.sampling.samples_per_problem);
+pub(super) fn every_problem(settings: &MethodSettings, task: &dyn Task, modes: u64) -> impl Fn(u32) -> u64 {
+    let samples = u64::from(settings.sampling.samples_per_problem);
     move |iteration| task.training_problems(iteration).len() as u64 * samples * modes
 }

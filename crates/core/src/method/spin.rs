@@ -1,13 +1,14 @@
 //! Self-play fine-tuning (SPIN: Chen et al. 2024): in each round the model learns to prefer the known rationales to what it wrote itself at the
 //! end of the round before. No new problems, no answers graded.
 
+use super::warm_start::NothingToLearn;
 use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_start};
-use crate::config::{Invalid, MethodConfig};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
-use crate::iterate::{Arm, Lesson};
+use crate::method_run::{MethodRun, TrainingPlan};
 use crate::metrics::SelectionCounts;
+use crate::selection::{Round, TrainingData, known_against_own};
 use crate::task::Task;
-use crate::training_set::{PreferenceSet, Round, TrainingSet};
 use serde::{Deserialize, Serialize};
 
 /// `kind = "spin"`. Every problem must have a known rationale; all rounds learn from the problems of iteration 1.
@@ -34,7 +35,7 @@ impl Method for Spin {
         Approach::Spin
     }
 
-    fn check(&self, _: &MethodConfig) -> Result<(), Invalid> {
+    fn check(&self, _: &MethodSettings) -> Result<(), Invalid> {
         let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
         if !self.beta.is_finite() || self.beta <= 0.0 {
             return invalid("beta", "must be a number above 0");
@@ -47,35 +48,35 @@ impl Method for Spin {
     }
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
-        TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop)
+        TrainingData::of_known_rationales(task, &task.training_problems(1)).map(drop)
     }
 
     fn warm_start(&self) -> Option<WarmStart> {
         self.warm_start
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        let samples = rounds::every_problem(config, task, 1)(1);
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
+        let samples = rounds::every_problem(settings, task, 1)(1);
         let unsampled = u32::from(self.warm_start.is_some());
-        rounds::estimate(config, task, self.iterations, |iteration| if iteration > unsampled { samples } else { 0 })
+        rounds::estimate(settings, task, self.iterations, |iteration| if iteration > unsampled { samples } else { 0 })
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
         let first = self.warm_start.map(|warm_start| (warm_start, FirstLesson::Known));
         let all_known = |found: &SelectionCounts| {
-            (found.pairs == 0).then(|| "the model writes the known rationales itself and self-play ends here".into())
+            (found.pairs == 0).then(|| "the model writes the known rationales itself and self-play ends here".to_owned())
         };
-        warm_start::run(arm, self.iterations, first, |arm, iteration| self.lesson(arm, iteration), all_known)
+        warm_start::run(run, self.iterations, first, |run, iteration| self.plan(run, iteration), NothingToLearn::Ends(all_known))
     }
 }
 
 impl Spin {
-    fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson<PreferenceSet>> {
+    fn plan(&self, run: &mut MethodRun<'_>, iteration: u32) -> Result<TrainingPlan> {
         let opponent = rounds::latest(iteration);
-        let problems = arm.training_problems(1);
-        let attempts = arm.collect(iteration, &problems, opponent, None)?;
-        let round = Round { problems, attempts };
-        let (training_set, selection) = PreferenceSet::known_against_own(arm.task(), &round, self.beta)?;
-        Ok(Lesson { attempts: round.attempts, training_set, selection, start: opponent })
+        let problems = run.training_problems(1);
+        let attempts = run.collect(iteration, &problems, opponent, None)?;
+        let round = Round { iteration, problems, attempts };
+        let selection = known_against_own(run.task(), &round, self.beta)?;
+        Ok(run.plan(iteration, round.attempts, selection, opponent))
     }
 }

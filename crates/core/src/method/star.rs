@@ -1,12 +1,13 @@
 //! The self-taught reasoner (paper, section 3 and algorithm 1): attempt, rationalize the failures, keep what is right, fine-tune, repeat.
 
-use super::rounds::{self, Learning};
+use super::rounds::{self, EarlyStop, Learning};
 use super::{Approach, Estimate, Method};
-use crate::config::{Invalid, MethodConfig};
+use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
-use crate::iterate::{Arm, Start};
+use crate::method_run::MethodRun;
+use crate::selection::SelectionRules;
 use crate::task::Task;
-use crate::training_set::SelectionRules;
+use crate::types::ModelRef;
 use serde::{Deserialize, Serialize};
 
 /// `kind = "star"`.
@@ -58,34 +59,34 @@ impl Method for Star {
         if self.rationalize { Approach::StarRationalized } else { Approach::Star }
     }
 
-    fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
-        rounds::check(self.iterations, self.patience, config)
+    fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
+        rounds::check(self.iterations, self.patience, settings)
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
         let modes = 1 + u64::from(self.rationalize);
-        rounds::estimate(config, task, self.iterations, rounds::every_problem(config, task, modes))
+        rounds::estimate(settings, task, self.iterations, rounds::every_problem(settings, task, modes))
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
-        rounds::run(arm, self.iterations, self.patience, |arm, iteration| {
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
+        rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
             let current = rounds::latest(iteration);
-            let problems = arm.training_problems(iteration);
+            let problems = run.training_problems(iteration);
             let rationalizer = self.rationalize.then_some(self.rationalizer.model(current));
-            let attempts = arm.collect(iteration, &problems, current, rationalizer)?;
+            let attempts = run.collect(iteration, &problems, current, rationalizer)?;
             let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules };
-            rounds::learn(arm, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
+            rounds::learn(run, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)
         })
     }
 }
 
 impl Rationalizer {
     /// The model to ask, where `current` is the one whose attempts failed.
-    pub(super) fn model(self, current: Start) -> Start {
+    pub(super) fn model(self, current: ModelRef) -> ModelRef {
         match self {
             Rationalizer::Current => current,
-            Rationalizer::Base => Start::Base,
+            Rationalizer::Base => ModelRef::Base,
         }
     }
 }

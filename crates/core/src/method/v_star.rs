@@ -1,13 +1,14 @@
 //! V-STaR (Hosseini et al. 2024): self-taught reasoning that does not throw its wrong rationales away. Right ones of all rounds train the
 //! generator, right against wrong ones a verifier, which then chooses among several candidates.
 
+use super::warm_start::NothingToLearn;
 use super::{Approach, Estimate, FirstLesson, Method, WarmStart, rounds, warm_start};
-use crate::config::{Invalid, MethodConfig, TrainingConfig};
+use crate::config::{Invalid, MethodSettings, TrainingConfig};
 use crate::error::Result;
-use crate::iterate::{Arm, Lesson, Start, VerifierPlan};
-use crate::metrics::SelectionCounts;
+use crate::method_run::{MethodRun, TrainingPlan, VerifierPlan};
+use crate::selection::{Round, SelectionRules, TrainingData, right_against_wrong};
 use crate::task::Task;
-use crate::training_set::{PreferenceSet, Round, SelectionRules, TrainingSet};
+use crate::types::ModelRef;
 use serde::{Deserialize, Serialize};
 
 /// `kind = "v_star"`.
@@ -60,7 +61,7 @@ impl Method for VStar {
         Approach::VStar
     }
 
-    fn check(&self, config: &MethodConfig) -> Result<(), Invalid> {
+    fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
         let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
         let Verifier { steps, learning_rate, beta, candidates, ref best_of, .. } = self.verifier;
         if steps == 0 {
@@ -74,7 +75,7 @@ impl Method for VStar {
         if best_of.is_empty() || best_of.iter().any(|k| !(1..=candidates).contains(k)) {
             return invalid("verifier.best_of", "must hold numbers from 1 to verifier.candidates");
         }
-        if config.sampling.temperature <= 0.0 {
+        if settings.sampling.temperature <= 0.0 {
             return invalid("sampling.temperature", "must be above 0, or all candidates of a problem are the same");
         }
         warm_start::check(self.iterations, self.warm_start)
@@ -86,7 +87,7 @@ impl Method for VStar {
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         match self.warm_start {
-            Some(_) => TrainingSet::of_known_rationales(task, &task.training_problems(1)).map(drop),
+            Some(_) => TrainingData::of_known_rationales(task, &task.training_problems(1)).map(drop),
             None => Ok(()),
         }
     }
@@ -95,53 +96,53 @@ impl Method for VStar {
         self.warm_start
     }
 
-    fn estimate(&self, config: &MethodConfig, task: &dyn Task) -> Estimate {
-        let samples = rounds::every_problem(config, task, 1);
+    fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
+        let samples = rounds::every_problem(settings, task, 1);
         let unsampled = u32::from(self.warm_start.is_some());
         let sampled = |iteration| if iteration > unsampled { samples(iteration) } else { 0 };
-        let mut estimate = rounds::estimate(config, task, self.iterations, sampled);
+        let mut estimate = rounds::estimate(settings, task, self.iterations, sampled);
         let candidates =
-            task.evaluation_problems(config.evaluation.split, self.iterations).len() as u64 * u64::from(self.verifier.candidates);
+            task.evaluation_problems(settings.evaluation.split, self.iterations).len() as u64 * u64::from(self.verifier.candidates);
         estimate.evaluations += candidates;
-        estimate.sampled_tokens += candidates * config.sampling.max_new_tokens as u64;
         estimate.steps += self.verifier.steps;
-        estimate.trained_tokens += self.verifier.steps * (config.training.batch_size * config.training.sequence_length) as u64;
+        estimate.trained_tokens += self.verifier.steps * (settings.training.batch_size * settings.training.sequence_length) as u64;
         estimate
     }
 
-    fn run(&self, arm: &mut Arm<'_>) -> Result<()> {
+    fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
         let first = self.warm_start.map(|warm_start| (warm_start, FirstLesson::Known));
-        let never = |_: &SelectionCounts| None;
-        warm_start::run(arm, self.iterations, first, |arm, iteration| self.lesson(arm, iteration), never)?;
+        warm_start::run(run, self.iterations, first, |run, iteration| self.plan(run, iteration), NothingToLearn::Fails)?;
         let Verifier { steps, learning_rate, pairs_per_problem, beta, candidates, ref best_of } = self.verifier;
-        let rounds = self.rounds(arm, self.iterations)?;
-        let (pairs, _) = PreferenceSet::right_against_wrong(arm.task(), &rounds, pairs_per_problem, beta)?;
+        let rounds = self.rounds(run, self.iterations)?;
+        let pairs = right_against_wrong(run.task(), &rounds, pairs_per_problem, beta)?;
         drop(rounds);
-        if pairs.pairs().is_empty() {
-            arm.warn("no problem has both a right and a wrong rationale, so there is nothing to train a verifier on");
+        if pairs.data.rows().is_empty() {
+            run.warn("no problem has both a right and a wrong rationale, so there is nothing to train a verifier on");
             return Ok(());
         }
-        let settings = TrainingConfig { steps, learning_rate, ..arm.config().training.clone() };
+        let settings = TrainingConfig { steps, learning_rate, ..run.settings().training.clone() };
         let plan = VerifierPlan { generator: self.iterations, settings: &settings, candidates, best_of };
-        arm.verify(&pairs, &plan)
+        run.verify(&pairs, &plan)
     }
 }
 
 impl VStar {
-    fn lesson(&self, arm: &mut Arm<'_>, iteration: u32) -> Result<Lesson> {
-        arm.collect(iteration, &arm.training_problems(iteration), rounds::latest(iteration), None)?;
-        let mut rounds = self.rounds(arm, iteration)?;
+    fn plan(&self, run: &mut MethodRun<'_>, iteration: u32) -> Result<TrainingPlan> {
+        run.collect(iteration, &run.training_problems(iteration), rounds::latest(iteration), None)?;
+        let mut rounds = self.rounds(run, iteration)?;
         let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
-        let (training_set, selection) = rounds::select(arm, &rounds, rules)?;
+        let selection = rounds::select(run, &rounds, rules)?;
+        let earlier = rounds[1..].iter().map(|round| round.iteration).collect();
         let attempts = rounds.swap_remove(0).attempts;
-        Ok(Lesson { attempts, training_set, selection, start: Start::Base })
+        Ok(TrainingPlan { earlier, ..run.plan(iteration, attempts, selection, ModelRef::Base) })
     }
 
     /// What was attempted up to an iteration. The newest first: where the number of examples or pairs of a problem is limited, the better
     /// model's stay.
-    fn rounds(&self, arm: &Arm<'_>, last: u32) -> Result<Vec<Round>> {
+    fn rounds(&self, run: &MethodRun<'_>, last: u32) -> Result<Vec<Round>> {
         let first = 1 + u32::from(self.warm_start.is_some());
-        let round = |iteration| Ok(Round { problems: arm.training_problems(iteration), attempts: arm.earlier_attempts(iteration)? });
+        let round =
+            |iteration| Ok(Round { iteration, problems: run.training_problems(iteration), attempts: run.earlier_attempts(iteration)? });
         (first..=last).rev().map(round).collect()
     }
 }

@@ -3,11 +3,10 @@
 use super::rounds;
 use crate::config::{Invalid, TrainingConfig};
 use crate::error::{Error, Result};
-use crate::iterate::{Arm, Lesson, Start};
+use crate::method_run::{MethodRun, TrainingPlan};
 use crate::metrics::SelectionCounts;
-use crate::objective::{Adjusted, Material};
-use crate::task::Style;
-use crate::training_set::{Round, SelectionRules, TrainingSet};
+use crate::selection::{Round, Selection, SelectionRules, TrainingData};
+use crate::types::{ModelRef, Style};
 use serde::{Deserialize, Serialize};
 
 /// `[methods.NAME.warm_start]`: iteration 1 is a plain fine-tuning of the base model with these settings, and all else as in `training`.
@@ -30,32 +29,49 @@ pub enum FirstLesson {
     Known,
 }
 
-/// Measures the base, teaches it the first lesson if there is one, as iteration 1, and then round by round what `lesson` selects.
-/// `exhausted` tells of a round that found nothing to learn why that is the end and no failure, if it is.
-pub(super) fn run<M: Material>(
-    arm: &mut Arm<'_>,
+/// What follows a round that has nothing to learn.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NothingToLearn {
+    /// The method fails.
+    Fails,
+    /// The method ends with the round before, if this gives a reason for the counts of the round. Without a reason it fails.
+    Ends(fn(&SelectionCounts) -> Option<String>),
+}
+
+impl NothingToLearn {
+    fn reason_to_end(self, found: &SelectionCounts) -> Option<String> {
+        match self {
+            NothingToLearn::Fails => None,
+            NothingToLearn::Ends(reason) => reason(found),
+        }
+    }
+}
+
+/// Measures the base, trains it on the first lesson as iteration 1 if there is one, and then round by round on what `plan` selects.
+pub(super) fn run(
+    run: &mut MethodRun<'_>,
     iterations: u32,
     first: Option<(WarmStart, FirstLesson)>,
-    mut lesson: impl FnMut(&mut Arm<'_>, u32) -> Result<Lesson<M>>,
-    exhausted: impl Fn(&SelectionCounts) -> Option<String>,
+    mut plan: impl FnMut(&mut MethodRun<'_>, u32) -> Result<TrainingPlan>,
+    nothing_to_learn: NothingToLearn,
 ) -> Result<()> {
-    arm.measure_base(Style::Rationale)?;
+    run.measure_base(Style::Rationale)?;
     for iteration in 1..=iterations {
         let last = iteration == iterations;
         if let Some((warm_start, learns)) = first.filter(|_| iteration == 1) {
-            arm.iterate(iteration, last, |arm| warm_start.lesson(arm, learns))?;
+            run.iterate(iteration, last, |run| warm_start.plan(run, learns))?;
             continue;
         }
         let mut found = SelectionCounts::default();
-        let outcome = arm.iterate(iteration, last, |arm| {
-            let lesson = lesson(arm, iteration)?;
-            found = lesson.selection;
-            Ok(lesson)
+        let outcome = run.iterate(iteration, last, |run| {
+            let plan = plan(run, iteration)?;
+            found = plan.selection.counts;
+            Ok(plan)
         });
         if let Err(error) = outcome {
-            let why = if matches!(error, Error::NothingSolved { .. }) { exhausted(&found) } else { None };
+            let why = if matches!(error, Error::NothingSolved { .. }) { nothing_to_learn.reason_to_end(&found) } else { None };
             let Some(why) = why else { return Err(error) };
-            arm.warn(&format!("iteration {iteration}: {why}, so iteration {} is the last", iteration - 1));
+            run.warn(&format!("iteration {iteration}: {why}, so iteration {} is the last", iteration - 1));
             break;
         }
     }
@@ -71,21 +87,22 @@ pub(super) fn check(iterations: u32, warm_start: Option<WarmStart>) -> Result<()
 }
 
 impl WarmStart {
-    /// The lesson of iteration 1.
-    fn lesson(self, arm: &mut Arm<'_>, first: FirstLesson) -> Result<Lesson<Adjusted<TrainingSet>>> {
-        let problems = arm.training_problems(1);
-        let (material, selection, attempts) = match first {
-            FirstLesson::Known => (TrainingSet::of_known_rationales(arm.task(), &problems)?, SelectionCounts::default(), Vec::new()),
+    /// The training of iteration 1.
+    fn plan(self, run: &mut MethodRun<'_>, first: FirstLesson) -> Result<TrainingPlan> {
+        let problems = run.training_problems(1);
+        let (selection, attempts) = match first {
+            FirstLesson::Known => (Selection::without_attempts(TrainingData::of_known_rationales(run.task(), &problems)?), Vec::new()),
             FirstLesson::Own => {
-                let attempts = arm.collect(1, &problems, Start::Base, None)?;
-                let round = [Round { problems, attempts }];
-                let (material, selection) = rounds::select(arm, &round, SelectionRules::default())?;
+                let attempts = run.collect(1, &problems, ModelRef::Base, None)?;
+                let round = [Round { iteration: 1, problems, attempts }];
+                let selection = rounds::select(run, &round, SelectionRules::default())?;
                 let [round] = round;
-                (material, selection, round.attempts)
+                (selection, round.attempts)
             }
         };
-        let training_set = Adjusted { material, settings: self.settings(&arm.config().training) };
-        Ok(Lesson { attempts, training_set, selection, start: Start::Base })
+        let settings = self.settings(&run.settings().training);
+        let steps = settings.steps;
+        Ok(TrainingPlan { settings, steps, ..run.plan(1, attempts, selection, ModelRef::Base) })
     }
 
     fn check(self) -> Result<(), Invalid> {
@@ -107,18 +124,19 @@ impl WarmStart {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
+    use crate::experiment::Experiment;
 
     #[test]
     fn a_first_lesson_has_its_own_steps_and_learning_rate() {
-        let config = Config::load("methods", &[]).expect("a shipped config");
+        let experiment = Experiment::load("methods", &[]).expect("a shipped config");
         for name in ["grpo", "spin", "v_star"] {
-            let method = &config.methods[name];
+            let method = experiment.method(name).expect("a method of the config");
             let lesson = method.method.warm_start().expect("a first lesson");
             let [first, second] = [1, 2].map(|iteration| method.training_in(iteration));
             assert_eq!((first.steps, first.learning_rate.to_bits()), (lesson.steps, lesson.learning_rate.to_bits()), "{name}");
-            assert_eq!(second, method.training, "{name}");
+            assert_eq!(second, method.settings.training, "{name}");
         }
-        assert_eq!(config.methods["star"].training_in(1), config.methods["star"].training);
+        let star = experiment.method("star").expect("a method of the config");
+        assert_eq!(star.training_in(1), star.settings.training);
     }
 }

@@ -1,6 +1,6 @@
 //! What devices do in an hour: a table of data sheets, and the shares of it that real programs reach.
 
-use super::problems::Work;
+use super::work::Work;
 use super::{Assumptions, Model};
 use crate::config::TrainingConfig;
 use serde::Serialize;

@@ -1,10 +1,10 @@
 //! What a token costs in a model, counted from its decoder's parameters.
 
+use super::memory::adapted;
 use crate::config::TrainingConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use serde::Serialize;
-use starloop_lm::arch::DecoderSpec;
-use starloop_lm::lora::Lora;
+use starloop_lm::decoder::{CacheDtype, DecoderSpec, Flops};
 
 /// A model's cost for each token. An operation is a multiplication or an addition, so that a weight costs two for each token.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,12 +15,10 @@ pub struct Model {
     pub parameters: usize,
     /// Weights that training changes.
     pub trained: usize,
-    /// Weights that every token is multiplied with, the output head's aside.
-    layer_weights: usize,
-    /// Weights of the output head.
-    head_weights: usize,
-    /// Operations of attention for each token and each token that it sees.
-    attention_flops: f64,
+    /// Operations of the blocks for one token.
+    block_flops: Flops,
+    /// Operations of the output head for one token.
+    head_flops: Flops,
     /// Bytes of a token's keys and values in 16 bits.
     pub cache_bytes_per_token: f64,
     /// Forward passes that a trained token costs: itself, its two gradients, and the activations again where they are recomputed.
@@ -32,34 +30,22 @@ pub struct Model {
 impl Model {
     /// Counts a decoder's weights.
     pub(super) fn new(source: &str, spec: &DecoderSpec, training: &TrainingConfig) -> Result<Self> {
-        let weights = |at: usize| spec.parameters[at].len();
-        let layer_weights =
-            spec.layers.iter().flat_map(|layer| [layer.qkv, layer.output, layer.up, layer.down]).map(|linear| weights(linear.weight)).sum();
         let parameters = spec.parameter_count();
-        let failed = |error: starloop_lm::Error| Error::Engine { context: "planning".into(), message: error.to_string() };
         let trained = match &training.lora {
             None => parameters,
-            Some(lora) => {
-                let (rank, target_modules) = (lora.rank, lora.target_modules.clone());
-                let lora = Lora { rank, alpha: lora.alpha as f32, dropout: lora.dropout as f32, target_modules };
-                spec.clone().adapted(&lora).map_err(failed)?.parameter_count() - parameters
-            }
+            Some(lora) => adapted(spec, lora)?.parameter_count() - parameters,
         };
         // Frozen weights need no gradient of their own.
         let passes = if training.lora.is_some() { 2.0 } else { 3.0 } + f64::from(u8::from(training.recompute_activations));
         let tokens = training.micro_batch_tokens.max(training.sequence_length).min(training.batch_size * training.sequence_length) as f64;
-        let layers = spec.layers.len() as f64;
-        // Of a layer: its input, norms, queries, keys, values, attention's output, and the feed-forward's two sides.
-        let of_a_layer = 2.0 * (6.0 * spec.hidden as f64 + 2.0 * spec.cache_width() as f64 + 2.0 * spec.up_width() as f64);
-        let kept = if training.recompute_activations { 2.0 * spec.hidden as f64 * layers + of_a_layer } else { of_a_layer * layers };
+        let kept = 2.0 * spec.usual_training_values(training.recompute_activations) as f64;
         Ok(Model {
             source: source.to_owned(),
             parameters,
             trained,
-            layer_weights,
-            head_weights: weights(spec.head.weight),
-            attention_flops: 4.0 * layers * (spec.heads.query * spec.heads.dim) as f64,
-            cache_bytes_per_token: 2.0 * 2.0 * layers * spec.cache_width() as f64,
+            block_flops: spec.block_flops(),
+            head_flops: spec.head_flops(),
+            cache_bytes_per_token: (spec.cached_values() * CacheDtype::F16.width()) as f64,
             passes,
             training_activation_bytes: tokens * (kept + 2.0 * 4.0 * spec.vocabulary as f64),
         })
@@ -67,12 +53,12 @@ impl Model {
 
     /// Operations of one token that is given `context` tokens, logits included.
     pub fn forward_flops(&self, context: f64) -> f64 {
-        2.0 * (self.layer_weights + self.head_weights) as f64 + self.attention_flops * context
+        (self.block_flops + self.head_flops).total(context)
     }
 
     /// Operations of one token of a prompt of `length` tokens, whose logits nobody asks for.
     pub fn prefill_flops(&self, length: f64) -> f64 {
-        2.0 * self.layer_weights as f64 + self.attention_flops * length / 2.0
+        self.block_flops.total(length / 2.0)
     }
 
     /// Operations of one token in training, in examples of `length` tokens.

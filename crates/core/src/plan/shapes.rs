@@ -4,7 +4,7 @@ use crate::base_model::BaseModel;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use serde_json::Value;
-use starloop_lm::arch::DecoderSpec;
+use starloop_lm::decoder::DecoderSpec;
 use std::path::{Path, PathBuf};
 
 /// config.json of published models, as far as it decides their shape.

@@ -1,10 +1,9 @@
 //! Plans of shapes and tasks without weights and without data, against figures worked out by hand.
 
-use super::simulate::{Stage, Trials, simulate};
 use super::*;
 
 fn request(accelerators: &[Accelerator]) -> Request<'_> {
-    Request { shape: None, problems: None, accelerators, devices: 8, assumptions: Assumptions::default(), measure: false, trials: None }
+    Request { shape: None, problems: None, accelerators, devices: 8, assumptions: Assumptions::default(), measure: Measure::Nothing }
 }
 
 fn near(value: f64, expected: f64, share: f64) -> bool {
@@ -13,8 +12,8 @@ fn near(value: f64, expected: f64, share: f64) -> bool {
 
 #[test]
 fn the_papers_experiment_is_planned_without_weights_and_data() {
-    let config = Config::load("gsm8k", &["run=['star']".to_owned()]).unwrap();
-    let plan = plan(&config, &request(&ACCELERATORS)).unwrap();
+    let experiment = Experiment::load("gsm8k", &["run=['star']".to_owned()]).unwrap();
+    let plan = plan(&experiment, &request(&ACCELERATORS)).unwrap();
     // As transformers count its GPTJForCausalLM.
     assert_eq!(plan.model.parameters, 6_050_882_784);
     assert_eq!(plan.model.source, "the published shape of gpt-j-6b");
@@ -24,7 +23,7 @@ fn the_papers_experiment_is_planned_without_weights_and_data() {
     // 36 iterations of 6,973 problems asked twice; 500 dev problems each time and for the base, and 1,319 test problems once.
     assert_eq!(star.work.iterations, 36);
     assert_eq!(star.work.prompts, 36 * 6_973 * 2 + 37 * 500 + 1_319);
-    let steps: u64 = (1..=36).map(|iteration| config.training.steps_in(iteration)).sum();
+    let steps: u64 = (1..=36).map(|iteration| experiment.config().training.steps_in(iteration)).sum();
     assert_eq!((star.work.steps, star.work.trained_tokens), (steps, steps * 8 * 1024));
     // 525 letters of a question and its solution at 4 a token, and an end token, longer than the worked examples are.
     let text = star.lengths.problem + star.lengths.completion;
@@ -45,7 +44,7 @@ fn the_papers_experiment_is_planned_without_weights_and_data() {
 
 #[test]
 fn what_does_not_fit_is_said_and_what_is_too_large_for_one_device_is_shared() {
-    let mut config = Config::load("gsm8k", &["run=['star']".to_owned()]).unwrap();
+    let mut experiment = Experiment::load("gsm8k", &["run=['star']".to_owned()]).unwrap();
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("config.json");
     // The shape of Llama 2 70B: 140 GB in 16 bits.
@@ -53,26 +52,26 @@ fn what_does_not_fit_is_said_and_what_is_too_large_for_one_device_is_shared() {
         "intermediate_size": 28672, "vocab_size": 32000, "max_position_embeddings": 4096, "tie_word_embeddings": false}"#;
     std::fs::write(&file, shape).unwrap();
     let large = Request { shape: file.to_str(), ..request(&ACCELERATORS[..1]) };
-    let whole = plan(&config, &large).unwrap();
+    let whole = plan(&experiment, &large).unwrap();
     assert_eq!(whole.model.parameters, 68_976_648_192);
     let way = &whole.methods[0].ways[0];
     // Two would hold it, and leave room for a handful of sequences.
     let serving = way.serving.unwrap();
     assert!(serving.devices_per_replica >= 4 && serving.devices_per_replica * serving.replicas == 8, "{serving:?}");
     assert!(!way.training.fits, "1.1 TB do not fit into 8 x 80 GB");
-    let one = plan(&config, &Request { devices: 1, ..large.clone() }).unwrap();
+    let one = plan(&experiment, &Request { devices: 1, ..large.clone() }).unwrap();
     assert!(one.methods[0].ways[0].serving.is_none() && one.methods[0].ways[0].hours().is_infinite());
-    config = Config::load("gsm8k", &["run=['star']".into(), "training.lora.rank=16".into()]).unwrap();
-    assert!(plan(&config, &large).unwrap().methods[0].ways[0].training.fits, "adapters do");
+    experiment = Experiment::load("gsm8k", &["run=['star']".into(), "training.lora.rank=16".into()]).unwrap();
+    assert!(plan(&experiment, &large).unwrap().methods[0].ways[0].training.fits, "adapters do");
 }
 
 #[test]
 fn shipped_models_are_counted_with_their_own_tokenizer() {
-    let config = Config::load("smoke", &[]).unwrap();
-    let plan = plan(&config, &request(&ACCELERATORS[..1])).unwrap();
+    let experiment = Experiment::load("smoke", &[]).unwrap();
+    let plan = plan(&experiment, &request(&ACCELERATORS[..1])).unwrap();
     assert_eq!((plan.model.parameters, plan.tokens_counted_by.as_str()), (446_496, "the base's tokenizer"));
     assert_eq!(plan.problems, "the config's data");
-    let estimates = crate::experiment::estimate(&config).unwrap();
+    let estimates = experiment.estimate(experiment.task().unwrap().as_ref());
     for (method, (name, estimate)) in plan.methods.iter().zip(estimates) {
         assert_eq!((&method.method, method.work.trained_tokens), (&name, estimate.trained_tokens));
         assert_eq!(method.work.prompts, estimate.attempts + estimate.evaluations);
@@ -86,16 +85,16 @@ fn shipped_models_are_counted_with_their_own_tokenizer() {
 
 #[test]
 fn a_million_problems_are_those_that_are_asked_for() {
-    let config = Config::load("gsm8k", &["run=['star']".into(), "methods.star.iterations=3".into()]).unwrap();
-    let plan = plan(&config, &Request { problems: Some(1_000_000), devices: 64, ..request(&ACCELERATORS[..1]) }).unwrap();
+    let experiment = Experiment::load("gsm8k", &["run=['star']".into(), "methods.star.iterations=3".into()]).unwrap();
+    let plan = plan(&experiment, &Request { problems: Some(1_000_000), devices: 64, ..request(&ACCELERATORS[..1]) }).unwrap();
     assert_eq!(plan.methods[0].work.prompts, 3 * 2_000_000 + 4 * 500 + 1_319);
     assert!(plan.problems.starts_with("1000000 problems an iteration as asked"), "{}", plan.problems);
     let way = &plan.methods[0].ways[0];
     assert_eq!(way.serving.map(|serving| serving.replicas), Some(64));
     assert_eq!(way.training.devices, 8, "no more than a step has packed sequences");
     let overrides = ["run=['star']", "training.batch_size=64"].map(str::to_owned);
-    let config = Config::load("gsm8k", &overrides).unwrap();
-    let over_the_network = super::plan(&config, &Request { devices: 64, ..request(&ACCELERATORS[..1]) }).unwrap();
+    let experiment = Experiment::load("gsm8k", &overrides).unwrap();
+    let over_the_network = super::plan(&experiment, &Request { devices: 64, ..request(&ACCELERATORS[..1]) }).unwrap();
     let way = &over_the_network.methods[0].ways[0];
     // Weights twice and gradients once in 16 bits, at 30 GB/s, for 64 sequences of 1024 tokens.
     let seconds = 3.0 * 2.0 * 6_050_882_784.0 / 30e9;
@@ -109,58 +108,7 @@ fn assumptions_are_set_by_name_and_refused_where_they_cannot_be() {
     assert!(set("training_share=1.5").unwrap_err().contains("`training_share`: must be in 0..1, 0 excluded, found 1.5"));
     assert!(set("trainin_share=0.5").unwrap_err().contains("unknown field `trainin_share`"));
     assert_eq!(Assumptions::default().named().len(), 13);
-    let config = Config::load("smoke", &["model.base=bases/nothing".to_owned()]).unwrap();
-    let error = plan(&config, &request(&[])).unwrap_err();
+    let experiment = Experiment::load("smoke", &["model.base=bases/nothing".to_owned()]).unwrap();
+    let error = plan(&experiment, &request(&[])).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("--shape FILE), or one of gpt-j-6b"), "{error}");
-}
-
-const STAGE: Stage = Stage {
-    requests: 4000,
-    replicas: 8,
-    devices_per_replica: 1,
-    at_once: 10,
-    request_seconds: 9.0,
-    devices: 8,
-    training_seconds: 7200.0,
-    steps: 100,
-    saved_every: 10,
-};
-
-#[test]
-fn where_nothing_goes_wrong_a_simulation_is_a_division() {
-    let trials = Trials { slow_share: 0.0, hours_between_failures: f64::INFINITY, length_spread: 0.0, ..Trials::default() };
-    let result = simulate(&STAGE, &trials);
-    let sampling = 4000.0 / 80.0 * 9.0 / 3600.0;
-    assert!(near(result.sampling_hours.mean, sampling, 1e-9) && near(result.shared_out_hours.ninth_tenth, sampling, 1e-9));
-    assert!(near(result.training_hours.mean, 2.0, 1e-9) && near(result.undisturbed_hours, 2.0 + sampling, 1e-9));
-    assert_eq!((result.asked_again, result.failures), (0.0, 0.0));
-}
-
-#[test]
-fn a_slow_server_takes_fewer_requests_from_one_queue_and_holds_up_all_where_they_were_shared_out() {
-    let trials =
-        Trials { slow_share: 0.2, slow_factor: 3.0, hours_between_failures: f64::INFINITY, length_spread: 0.0, ..Trials::default() };
-    let result = simulate(&STAGE, &trials);
-    let undisturbed = 4000.0 / 80.0 * 9.0 / 3600.0;
-    assert!(result.sampling_hours.mean < 1.4 * undisturbed, "{result:?}");
-    assert!(near(result.shared_out_hours.ninth_tenth, 3.0 * undisturbed, 1e-9), "{result:?}");
-    assert!(near(result.training_hours.ninth_tenth, 6.0, 1e-9), "all wait for the slowest");
-}
-
-#[test]
-fn failures_cost_what_was_under_way_and_saved_states_bound_it() {
-    let trials = Trials { slow_share: 0.0, hours_between_failures: 8.0, restart_minutes: 6.0, trials: 200, ..Trials::default() };
-    let result = simulate(&STAGE, &trials);
-    // Eight devices fail once an hour together: some two failures in two hours, each 6 minutes and half of what lies between two states.
-    let expected = 2.0 + 2.0 * (0.1 + 0.1);
-    assert!(near(result.training_hours.mean, expected, 0.1), "{result:?}");
-    // Without states, a run of two hours without a failure is awaited: mean of e^(2) - 1 hours, and restarts.
-    let expected = (f64::exp(2.0) - 1.0) * 1.1;
-    assert!(near(result.unsaved_training_hours.mean, expected, 0.25), "{result:?}");
-    let unfailing = simulate(&STAGE, &Trials { hours_between_failures: f64::INFINITY, ..trials.clone() });
-    assert!(result.asked_again > 0.0 && unfailing.asked_again == 0.0, "{result:?}");
-    assert!(result.sampling_hours.mean > unfailing.sampling_hours.mean, "{result:?} {unfailing:?}");
-    assert!(result.shared_out_hours.mean > result.sampling_hours.mean, "what was shared out waits for its own server");
-    assert_eq!(simulate(&STAGE, &trials), result, "by the seed alone");
-    assert_ne!(simulate(&STAGE, &Trials { seed: 2, ..trials }), result);
 }

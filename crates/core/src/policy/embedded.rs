@@ -1,15 +1,13 @@
 //! The policy that samples in this process.
 
-use super::{
-    CompletionRequest, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer, TokenScore, Written,
-};
-use crate::config::{KvCache, ModelConfig};
-use crate::error::{Error, Result};
-use crate::types::FinishReason;
+use super::{Completion, CompletionRequest, Policy, Progress, PromptRequest, SamplingParams, ScoreRequest, Scorer, TokenScore, Written};
+use crate::config::{ModelConfig, RecordConfig};
+use crate::error::{EngineContext, Error, Result};
+use crate::types::StopReason;
 use rayon::prelude::*;
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::weights_sha256;
-use starloop_lm::engine::{self, CachePrecision, Completion, EngineLimits, Finish, Request, Sampling};
+use starloop_lm::engine::{self, EngineLimits, Request};
 use starloop_lm::score::Tail;
 use std::path::Path;
 
@@ -19,26 +17,29 @@ pub struct EmbeddedPolicy {
     model: Option<LanguageModel>,
     limits: EngineLimits,
     chat: bool,
+    record: RecordConfig,
 }
 
 impl EmbeddedPolicy {
     /// A policy that samples as `[model]` says.
     pub fn new(config: &ModelConfig) -> Self {
-        let cache = match config.kv_cache {
-            KvCache::F32 => CachePrecision::Full,
-            KvCache::F16 => CachePrecision::Half,
-        };
-        EmbeddedPolicy { chat: config.chat, limits: EngineLimits { cache, ..EngineLimits::default() }, model: None }
+        let limits = EngineLimits { kv_cache: config.kv_cache, ..EngineLimits::default() };
+        EmbeddedPolicy { chat: config.chat, limits, ..EmbeddedPolicy::default() }
+    }
+
+    /// The same policy, whose completions hold what `[record]` asks for.
+    #[must_use]
+    pub fn recording(self, record: RecordConfig) -> Self {
+        EmbeddedPolicy { record, ..self }
     }
 }
 
 impl Policy for EmbeddedPolicy {
     fn load(&mut self, checkpoint: &Path) -> Result<String> {
-        let failed = |error| engine_error("loading a checkpoint", &error);
         // The old model goes first, so that there are never two in memory.
         self.model = None;
-        self.model = Some(LanguageModel::load(checkpoint).map_err(failed)?);
-        weights_sha256(checkpoint).map_err(failed)
+        self.model = Some(LanguageModel::load(checkpoint).during("loading a checkpoint")?);
+        weights_sha256(checkpoint).during("loading a checkpoint")
     }
 
     fn unload(&mut self) {
@@ -47,34 +48,25 @@ impl Policy for EmbeddedPolicy {
 
     fn sample(
         &mut self,
-        requests: &[SampleRequest],
-        parameters: &SamplingParameters,
-        progress: &mut dyn FnMut(SampleProgress),
-    ) -> Result<Vec<Sample>> {
-        let failed = |error| sampling_error(&error);
+        requests: &[PromptRequest],
+        params: &SamplingParams,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Completion>> {
         let model = loaded(self.model.as_ref())?;
-        let sampling = Sampling { temperature: parameters.temperature as f32, top_k: parameters.top_k, top_p: parameters.top_p as f32 };
-        let prompts = model.prompts(self.chat).map_err(failed)?;
-        let encode = |request: &SampleRequest| -> starloop_lm::Result<Request> {
-            Ok(Request {
-                prompt: prompts.encode(&request.prompt)?,
-                sampling,
-                max_new_tokens: parameters.max_new_tokens,
-                seed: request.seed,
-                stop_strings: parameters.stop_strings.clone(),
-            })
+        let prompts = model.prompts(self.chat).map_err(sampling_error)?;
+        let encode = |request: &PromptRequest| -> starloop_lm::Result<Request> {
+            Ok(Request { prompt: prompts.encode(&request.prompt)?, seeds: request.seeds.clone(), params: params.clone() })
         };
-        let requests = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
-        let completions = engine::sample(model, &requests, &self.limits, &mut |state| {
-            progress(SampleProgress { finished: state.finished as u64, tokens: state.tokens as u64 });
-        });
-        Ok(completions.map_err(failed)?.into_iter().zip(&requests).map(|(completion, request)| sample(completion, request)).collect())
+        let requests = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
+        let completions = engine::sample(model, &requests, &self.limits, progress).map_err(sampling_error)?;
+        let prompts: Vec<&[u32]> = requests.iter().flat_map(|request| vec![request.prompt.as_slice(); request.seeds.len()]).collect();
+        let read = |(completion, prompt): (engine::Completion, &[u32])| self.read(model, prompt, completion);
+        completions.into_par_iter().zip(prompts).map(read).collect::<starloop_lm::Result<_>>().map_err(sampling_error)
     }
 
-    fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
-        let failed = |error| sampling_error(&error);
+    fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
         let model = loaded(self.model.as_ref())?;
-        let prompts = model.prompts(self.chat).map_err(failed)?;
+        let prompts = model.prompts(self.chat).map_err(sampling_error)?;
         let encode = |request: &CompletionRequest| -> starloop_lm::Result<Tail> {
             let mut tokens = prompts.encode(&request.prompt)?;
             let from = tokens.len();
@@ -82,21 +74,39 @@ impl Policy for EmbeddedPolicy {
             tokens.extend(model.tokenizer().end_tokens().first().filter(|_| request.ended));
             Ok(Tail { tokens, from })
         };
-        let tails = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
+        let tails = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
         scores(model, &tails, progress)
     }
 }
 
 impl EmbeddedPolicy {
+    /// A completion of the engine after this prompt, as the loop knows it.
+    fn read(&self, model: &LanguageModel, prompt: &[u32], completion: engine::Completion) -> starloop_lm::Result<Completion> {
+        let engine::Completion { tokens, logprobs, text, stop_reason } = completion;
+        let scores = if self.record.token_logprobs {
+            let ends = model.tokenizer().ends_in(&text, prompt, &tokens)?;
+            Some(ends.into_iter().zip(&logprobs).map(|(end, &logprob)| TokenScore { end, logprob }).collect())
+        } else {
+            None
+        };
+        Ok(Completion {
+            text,
+            prompt_tokens: prompt.len(),
+            completion_tokens: tokens.len(),
+            stop_reason: recorded(stop_reason),
+            logprob: Some(logprobs.iter().map(|&logprob| f64::from(logprob)).sum()),
+            tokens: scores,
+        })
+    }
+
     /// The tokens of each completion, put after its prompt as when it is sampled and learned, and after them what ended it; nothing where all
     /// that is longer than the model's context. The text is divided into tokens anew, which a model may have done otherwise while it wrote.
     ///
     /// # Errors
     /// No model is loaded, or its chat template refuses a prompt.
     pub fn score_tokens(&self, completions: &[Written], stop_strings: &[String]) -> Result<Vec<Option<Vec<TokenScore>>>> {
-        let failed = |error| sampling_error(&error);
         let model = loaded(self.model.as_ref())?;
-        let (prompts, context) = (model.prompts(self.chat).map_err(failed)?, model.spec().context);
+        let (prompts, context) = (model.prompts(self.chat).map_err(sampling_error)?, model.spec().context);
         let encode = |written: &Written| -> starloop_lm::Result<(Tail, Vec<usize>)> {
             let mut tokens = prompts.encode(&written.prompt)?;
             let from = tokens.len();
@@ -104,10 +114,10 @@ impl EmbeddedPolicy {
             tokens.extend(ids);
             Ok((Tail { tokens, from }, ends))
         };
-        let encoded = completions.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
+        let encoded = completions.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
         let fits = |(tail, _): &&(Tail, Vec<usize>)| tail.tokens.len() <= context;
         let tails: Vec<Tail> = encoded.iter().filter(fits).map(|(tail, _)| tail.clone()).collect();
-        let mut scores = model.score_tails(&tails, &mut |_| {}).map_err(failed)?.into_iter();
+        let mut scores = model.score_tails(&tails, &mut |_| {}).map_err(sampling_error)?.into_iter();
         let scored = encoded.iter().map(|document| {
             let scores = Some(document).filter(fits).and_then(|_| scores.next())?;
             Some(document.1.iter().zip(scores).map(|(&end, logprob)| TokenScore { end, logprob }).collect())
@@ -121,7 +131,7 @@ impl EmbeddedPolicy {
 fn as_drawn(model: &LanguageModel, written: &Written, stop_strings: &[String]) -> starloop_lm::Result<Vec<(u32, usize)>> {
     let ends = written.text.len();
     let mut tokens = model.tokenizer().encode_with_ends(&written.text)?;
-    if written.finish == FinishReason::Length || tokens.len() == written.tokens {
+    if written.stop_reason.is_cut() || tokens.len() == written.tokens {
         return Ok(tokens);
     }
     for stop in stop_strings.iter().filter(|_| tokens.len() + 1 < written.tokens) {
@@ -135,21 +145,17 @@ fn as_drawn(model: &LanguageModel, written: &Written, stop_strings: &[String]) -
 }
 
 impl Scorer for EmbeddedPolicy {
-    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
-        let failed = |error| sampling_error(&error);
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
         let model = loaded(self.model.as_ref())?;
-        let tails = requests.par_iter().map(|request| tail(model, request)).collect::<starloop_lm::Result<Vec<_>>>().map_err(failed)?;
+        let tails =
+            requests.par_iter().map(|request| tail(model, request)).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
         scores(model, &tails, progress)
     }
 }
 
 /// The summed log-probability of each tail.
-fn scores(model: &LanguageModel, tails: &[Tail], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
-    let scores = model.score_tails(tails, &mut |finished| {
-        let tokens = tails[..finished].iter().map(|tail| tail.tokens.len() as u64).sum();
-        progress(SampleProgress { finished: finished as u64, tokens });
-    });
-    let scores = scores.map_err(|error| sampling_error(&error))?;
+fn scores(model: &LanguageModel, tails: &[Tail], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
+    let scores = model.score_tails(tails, progress).map_err(sampling_error)?;
     Ok(scores.iter().map(|logprobs| logprobs.iter().map(|&logprob| f64::from(logprob)).sum()).collect())
 }
 
@@ -163,34 +169,26 @@ fn tail(model: &LanguageModel, request: &ScoreRequest) -> starloop_lm::Result<Ta
 }
 
 fn loaded(model: Option<&LanguageModel>) -> Result<&LanguageModel> {
-    model.ok_or_else(|| Error::Engine { context: "sampling".to_owned(), message: "no checkpoint is loaded".to_owned() })
+    model.ok_or(Error::NoCheckpoint)
 }
 
-fn sample(completion: Completion, request: &Request) -> Sample {
-    Sample {
-        prompt_tokens: request.prompt.len(),
-        completion_tokens: completion.tokens.len(),
-        finish: match completion.finish {
-            Finish::Stop => FinishReason::Stop,
-            Finish::Length => FinishReason::Length,
-        },
-        logprob: Some(completion.logprobs.iter().map(|&logprob| f64::from(logprob)).sum()),
-        text: completion.text,
+/// What ended a completion, as runs record it.
+fn recorded(reason: engine::StopReason) -> StopReason {
+    match reason {
+        engine::StopReason::EndToken => StopReason::EndToken,
+        engine::StopReason::StopString(stop) => StopReason::StopString(stop),
+        engine::StopReason::Length => StopReason::Length,
     }
 }
 
-/// Keeps the number of the request, so that the caller can name the problem.
-fn sampling_error(error: &starloop_lm::Error) -> Error {
+/// Keeps the place of the request, so that the caller can name the problem.
+fn sampling_error(error: starloop_lm::Error) -> Error {
     use starloop_lm::Error::{DocumentTooLong, EmptyPrompt, NonFiniteLogit, PromptTooLong};
-    match *error {
+    match error {
         DocumentTooLong { document: request, .. }
         | PromptTooLong { request, .. }
         | EmptyPrompt { request }
-        | NonFiniteLogit { request, .. } => Error::Request { request, problem: None, message: error.to_string() },
-        _ => engine_error("sampling", error),
+        | NonFiniteLogit { request, .. } => Error::Request { request, problem: None, source: error.into() },
+        source => Error::Engine { context: "sampling", source: Box::new(source) },
     }
-}
-
-fn engine_error(context: &str, error: &starloop_lm::Error) -> Error {
-    Error::Engine { context: context.to_owned(), message: error.to_string() }
 }

@@ -1,9 +1,10 @@
 //! What each step of a training from scratch learns: documents with their end token, learned whole, in rows of `sequence_length` tokens.
 
-use super::failed;
+use super::CONTEXT;
+use super::PretrainConfig;
 use super::text::{ReadFile, Text};
-use crate::config::{PretrainConfig, TrainingConfig};
-use crate::error::Result;
+use crate::config::TrainingConfig;
+use crate::error::{EngineContext, Result};
 use crate::seed::stage_seed;
 use crate::task::arithmetic::corpus::{CorpusConfig, document, token_count};
 use rand::SeedableRng;
@@ -55,7 +56,7 @@ impl Batches {
             pieces.extend(cut(&tokens, sequence_length).map(|piece| Document::whole(piece.to_vec())));
         }
         let seed = stage_seed(config.seed, 0, "pretraining");
-        let epochs = PackedEpochs::new(pieces, batch_size, sequence_length, seed).map_err(|error| failed(&error))?;
+        let epochs = PackedEpochs::new(pieces, batch_size, sequence_length, seed).during(CONTEXT)?;
         Ok((Batches::Packed(epochs), log))
     }
 
@@ -89,7 +90,7 @@ fn row(corpus: &CorpusConfig, mut room: usize, generator: &mut ChaCha8Rng) -> Ve
 }
 
 fn with_end(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-    let mut tokens = tokenizer.encode(text, true).map_err(|error| failed(&error))?;
+    let mut tokens = tokenizer.encode(text, true).during(CONTEXT)?;
     tokens.extend(tokenizer.end_tokens().first());
     Ok(tokens)
 }

@@ -1,15 +1,15 @@
 //! A recipe with everything that it names, read.
 
+use super::CONTEXT;
 use super::batches::{Batches, TextLog};
-use super::failed;
 use super::text::{ReadFile, Text};
-use crate::config::{Corpus, PretrainConfig};
-use crate::error::Result;
-use crate::seed::sha256_hex;
+use super::{Corpus, PretrainConfig};
+use crate::error::{EngineContext, Result};
 use crate::task::arithmetic::corpus::CorpusConfig;
 use crate::task::arithmetic::vocabulary;
 use starloop_lm::Tokenizer;
 use starloop_lm::tokenizer::byte_pair;
+use starloop_record::digest::sha256_hex;
 use std::collections::BTreeMap;
 
 /// A recipe and the text of its files: together they decide every bit of the model.
@@ -64,7 +64,7 @@ impl Recipe {
             }
             Reading::Text(text) => {
                 let tokenizer = self.config.tokenizer.as_ref().expect("a recipe with a text and no tokenizer is refused when it is read");
-                byte_pair::train(&text.documents, tokenizer.vocabulary).map_err(|error| failed(&error))
+                byte_pair::train(&text.documents, tokenizer.vocabulary).during(CONTEXT)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The documents of a text corpus, and what tells its files from changed ones.
 
-use crate::config::{DocumentUnit, TextCorpus, TextFile};
+use super::corpus::{DocumentUnit, TextCorpus, TextFile};
 use crate::error::{Error, Result};
 use crate::template::Template;
 use fs_err as fs;

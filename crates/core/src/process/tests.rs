@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 /// Patience that no test uses up.
 const LONG: Duration = Duration::from_secs(60);
+const PATIENT: Shutdown = Shutdown::Graceful(LONG);
 
 fn shell(script: &str) -> Command {
     let mut shell = Command::new("sh");
@@ -14,8 +15,8 @@ fn shell(script: &str) -> Command {
 }
 
 /// Starts a shell that says something when it is ready.
-fn ready(script: &str, patience: Duration) -> (Group, String) {
-    let mut group = Group::start(shell(script).stdout(Stdio::piped()), patience).unwrap();
+fn ready(script: &str, shutdown: Shutdown) -> (ProcessGroup, String) {
+    let mut group = ProcessGroup::start(shell(script).stdout(Stdio::piped()), shutdown).unwrap();
     let mut said = String::new();
     let output = group.leader().stdout.take().unwrap();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut said).unwrap();
@@ -42,21 +43,21 @@ fn await_end(pids: &str) {
 
 #[test]
 fn a_program_ends_by_itself_and_its_status_is_told() {
-    let mut group = Group::start(&mut shell("exit 3"), LONG).unwrap();
+    let mut group = ProcessGroup::start(&mut shell("exit 3"), PATIENT).unwrap();
     assert_eq!(group.wait(LONG).and_then(|status| status.code()), Some(3));
     assert_eq!(group.stop().and_then(|status| status.code()), Some(3), "and is told again");
 }
 
 #[test]
 fn what_a_program_leaves_behind_goes_with_it() {
-    let (mut group, child) = ready("sleep 600 >/dev/null & echo $!", LONG);
+    let (mut group, child) = ready("sleep 600 >/dev/null & echo $!", PATIENT);
     assert!(group.wait(LONG).is_some_and(|status| status.success()));
     await_end(&child);
 }
 
 #[test]
 fn dropping_it_stops_all_of_it() {
-    let (group, pids) = ready("sleep 600 >/dev/null & echo $$ $!; wait", Duration::ZERO);
+    let (group, pids) = ready("sleep 600 >/dev/null & echo $$ $!; wait", Shutdown::Immediate);
     assert_eq!(pids.split_whitespace().filter(|pid| is_running(pid)).count(), 2);
     drop(group);
     await_end(&pids);
@@ -66,42 +67,42 @@ fn dropping_it_stops_all_of_it() {
 fn a_launcher_is_asked_first_so_that_it_can_stop_workers_that_left_its_group() {
     // The worker leads a session of its own, out of reach of whoever kills the launcher's group.
     let script = "setsid sleep 600 >/dev/null & worker=$!; trap 'kill $worker; exit 7' TERM; echo $$ $worker; wait";
-    let (mut group, pids) = ready(script, LONG);
+    let (mut group, pids) = ready(script, PATIENT);
     assert_eq!(group.stop().and_then(|status| status.code()), Some(7));
     await_end(&pids);
 }
 
 #[test]
 fn one_that_will_not_end_is_killed_when_the_patience_is_over() {
-    let (mut group, pids) = ready("trap '' TERM; echo $$; while :; do sleep 600; done", Duration::from_millis(50));
+    let (mut group, pids) = ready("trap '' TERM; echo $$; while :; do sleep 600; done", Shutdown::Graceful(Duration::from_millis(50)));
     assert_eq!(group.stop().and_then(|status| status.code()), None, "it was killed");
     await_end(&pids);
 }
 
 #[test]
 fn the_watcher_stops_all_of_it_when_its_pipe_breaks() {
-    for patience in [Duration::ZERO, Duration::from_secs(1)] {
-        let (mut group, pids) = ready("trap '' TERM; sleep 600 >/dev/null & echo $$ $!; wait; wait", patience);
+    for shutdown in [Shutdown::Immediate, Shutdown::Graceful(Duration::from_secs(1))] {
+        let (mut group, pids) = ready("trap '' TERM; sleep 600 >/dev/null & echo $$ $!; wait; wait", shutdown);
         // As the system does when this process is gone.
-        drop(group.watcher.input());
+        drop(group.guard.watcher().stdin.take());
         await_end(&pids);
-        assert!(group.ended().is_some());
+        assert!(group.status().is_some());
     }
 }
 
 #[test]
 fn the_watcher_keeps_no_pipe_open_and_goes_with_the_program() {
-    let mut group = Group::start(shell("echo done").stdout(Stdio::piped()), LONG).unwrap();
+    let mut group = ProcessGroup::start(shell("echo done").stdout(Stdio::piped()), PATIENT).unwrap();
     let mut said = String::new();
     group.leader().stdout.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(said, "done\n");
-    let watcher = group.watcher.id().to_string();
+    let watcher = group.guard.watcher().id().to_string();
     assert!(group.wait(LONG).is_some());
     await_end(&watcher);
 }
 
 #[test]
 fn a_program_that_is_not_there_is_named() {
-    let error = Group::start(&mut Command::new("/nowhere/train"), LONG).unwrap_err().to_string();
+    let error = ProcessGroup::start(&mut Command::new("/nowhere/train"), PATIENT).unwrap_err().to_string();
     assert!(error.starts_with("/nowhere/train: No such file"), "{error}");
 }

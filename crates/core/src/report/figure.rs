@@ -100,7 +100,7 @@ pub(super) fn page(
         draw(&root, &body)?;
         root.present()
     };
-    fill(&mut svg).map_err(|error| Error::Engine { context: "drawing the plot".into(), message: error.to_string() })?;
+    fill(&mut svg).map_err(|error| Error::Plot { source: error.to_string().into() })?;
     // For those who hear a page instead of seeing it; the crate has no way to say it.
     Ok(svg.replacen(">\n", &format!(">\n<title>{title}</title>\n"), 1))
 }

@@ -87,8 +87,8 @@ impl<'a> TokenScores<'a> {
             let prompts: Vec<_> = written_by_one.iter().map(|attempt| self.prompt(method, attempt)).collect();
             let there = prompts.iter().any(Option::is_some) && self.load(&written_by_one[0].checkpoint);
             let request = |(attempt, prompt): (&&Attempt, &Option<String>)| {
-                let (text, tokens, finish) = (attempt.completion.clone(), attempt.completion_tokens, attempt.finish);
-                prompt.clone().map(|prompt| Written { prompt, text, tokens, finish })
+                let (text, tokens, stop_reason) = (attempt.completion.clone(), attempt.completion_tokens, attempt.stop_reason.clone());
+                prompt.clone().map(|prompt| Written { prompt, text, tokens, stop_reason })
             };
             let requests: Vec<Written> = written_by_one.iter().zip(&prompts).filter_map(request).collect();
             let stop_strings = self.task.as_ref().map(|task| task.stop_strings()).unwrap_or_default();
@@ -170,24 +170,24 @@ fn as_it_ended(attempt: &Attempt, mut tokens: Vec<TokenScore>) -> Vec<TokenScore
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{FinishReason, Mode};
+    use crate::types::{Mode, StopReason};
 
     #[test]
     fn an_end_token_counts_where_the_recorded_sum_says_so() {
-        let attempt = |completion: &str, finish, logprob| {
+        let attempt = |completion: &str, stop_reason, logprob| {
             let bare = Attempt::bare("p", Mode::Unhinted, completion);
-            Attempt { completion_tokens: 3, finish, logprob: Some(logprob), ..bare }
+            Attempt { completion_tokens: 3, stop_reason, logprob: Some(logprob), ..bare }
         };
         let tokens = |tokens: &[(usize, f32)]| tokens.iter().map(|&(end, logprob)| TokenScore { end, logprob }).collect::<Vec<_>>();
         let scored = [(1, -0.5), (2, -0.25), (2, -3.0)];
-        for (completion, finish, logprob, scored, kept) in [
-            ("ab", FinishReason::Stop, -3.74, &scored[..], 3),
+        for (completion, stop_reason, logprob, scored, kept) in [
+            ("ab", StopReason::Unspecified, -3.74, &scored[..], 3),
             // A stop string ended it, likelier than the end token was.
-            ("ab", FinishReason::Stop, -0.76, &scored, 2),
-            ("ab", FinishReason::Length, -0.75, &scored[..2], 2),
-            ("", FinishReason::Stop, -1.0, &[(0, -1.0)], 1),
+            ("ab", StopReason::Unspecified, -0.76, &scored, 2),
+            ("ab", StopReason::Length, -0.75, &scored[..2], 2),
+            ("", StopReason::Unspecified, -1.0, &[(0, -1.0)], 1),
         ] {
-            let found = as_it_ended(&attempt(completion, finish, logprob), tokens(scored));
+            let found = as_it_ended(&attempt(completion, stop_reason, logprob), tokens(scored));
             assert_eq!(found, tokens(&scored[..kept]), "{completion} {logprob}");
         }
     }

@@ -12,11 +12,12 @@ pub mod vocabulary;
 pub use pairs::split_of;
 
 use crate::error::Result;
-use crate::task::{ConfigError, Settings, Split, Style, Task, WorkedExample};
-use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
+use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, paper};
+use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use pairs::Pool;
 use scratchpad::Walk;
 use serde::{Deserialize, Serialize};
+use starloop_record::info::PaperFigure;
 use std::collections::HashSet;
 
 /// Which sums are learned and measured.
@@ -57,7 +58,7 @@ impl ExtensionConfig {
     }
 }
 
-impl Settings for ArithmeticConfig {
+impl TaskSettings for ArithmeticConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         Ok(Box::new(ArithmeticTask::new(self.clone(), seed)?))
     }
@@ -203,8 +204,8 @@ impl Task for ArithmeticTask {
         vec![format!("\n{}", scratchpad::INPUT)]
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
-        Ok(verdict::verify(&problem.answer, completion, finish).into())
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
+        Ok(verdict::verify(&problem.answer, completion, stop_reason).into())
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {
@@ -218,6 +219,15 @@ impl Task for ArithmeticTask {
 
     fn leaks_hint(&self, completion: &str) -> bool {
         verdict::leaks_hint(completion)
+    }
+
+    /// There is one right scratchpad for each problem, so any other has a false step.
+    fn has_false_step(&self, problem: &Problem, completion: &str) -> Option<bool> {
+        self.reference(problem).map(|reference| reference.trim() != completion.trim())
+    }
+
+    fn paper_figures(&self) -> Vec<PaperFigure> {
+        paper::arithmetic()
     }
 }
 

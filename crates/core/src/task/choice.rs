@@ -10,7 +10,7 @@
 
 mod mentions;
 
-use crate::types::{FinishReason, Grade, Reading, Verdict};
+use crate::types::{Grade, Reading, StopReason, Verdict};
 pub(crate) use mentions::{MOST, index_of_letter, known, letter};
 
 /// What begins a conclusion that ends with a letter in parentheses.
@@ -21,15 +21,15 @@ const MARK: &str = "####";
 const CONCLUSIONS: [&str; 8] = [CONCLUSION, MARK, "answer:", "answer would be", "choice is", "option is", "\\boxed{", "\\text{"];
 
 /// Compares the choice that a completion ends with with the right one, counted from 0. A wrong one is reported by its letter.
-pub(crate) fn verify(choices: &[String], right: usize, completion: &str, finish: FinishReason) -> Grade {
+pub(crate) fn verify(choices: &[String], right: usize, completion: &str, stop_reason: &StopReason) -> Grade {
     // The same bytes, so that places in one are places in the other.
     let mut text = completion.to_ascii_lowercase();
-    if finish == FinishReason::Stop {
+    if !stop_reason.is_cut() {
         text.push('\n');
     }
     match strict(&text, choices) {
         Some(found) => grade(Some(found), right, Reading::Strict),
-        None if finish == FinishReason::Length => Verdict::Truncated.into(),
+        None if stop_reason.is_cut() => Verdict::Truncated.into(),
         None => grade(flexible(&text, choices), right, Reading::Flexible),
     }
 }

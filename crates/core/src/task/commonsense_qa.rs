@@ -16,9 +16,10 @@ use crate::task::choice::{self, MOST, index_of_letter, letter};
 use crate::task::dataset::{Dataset, Entry, Files, Portions};
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved, own_text};
 use crate::task::rows::{self, Row};
-use crate::task::{ConfigError, Settings, Split, Style, Task, WorkedExample, leak};
-use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
+use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, leak, paper};
+use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
+use starloop_record::info::PaperFigure;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,7 @@ impl Default for CommonsenseQaConfig {
     }
 }
 
-impl Settings for CommonsenseQaConfig {
+impl TaskSettings for CommonsenseQaConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         let worked = self.worked()?;
         let read = |key, path| rows::of_setting(key, path, NAME, entry);
@@ -140,13 +141,15 @@ impl Task for CommonsenseQaTask {
         prompts::stop_strings()
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
         let Problem { id, answer, choices, .. } = problem;
         let answer = check(choices)
             .and_then(|()| choice::known(answer, choices).ok_or_else(|| no_choice(answer, choices)))
             .map_err(|message| Error::KnownAnswer { problem: id.to_string(), message })?;
         let own = own_text(completion);
-        Ok(choice::verify(choices, answer, own, if own.len() < completion.len() { FinishReason::Stop } else { finish }))
+        // What goes on with another question has ended its own answer.
+        let stop_reason = if own.len() < completion.len() { &StopReason::Unspecified } else { stop_reason };
+        Ok(choice::verify(choices, answer, own, stop_reason))
     }
 
     fn reference(&self, _: &Problem) -> Option<String> {
@@ -158,6 +161,10 @@ impl Task for CommonsenseQaTask {
     }
 
     /// One in five.
+    fn paper_figures(&self) -> Vec<PaperFigure> {
+        paper::commonsense_qa()
+    }
+
     fn chance(&self) -> f64 {
         0.2
     }

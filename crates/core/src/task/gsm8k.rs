@@ -9,7 +9,6 @@
 //!
 //! The hint, ` (72)` here, is the final answer as the paper has it, never the human solution, which the released code showed.
 
-mod annotations;
 mod verdict;
 
 use crate::error::{Error, Result};
@@ -17,9 +16,10 @@ use crate::task::dataset::{Dataset, Entry, Files, Portions};
 use crate::task::number::Number;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
 use crate::task::rows::{self, Row};
-use crate::task::{ConfigError, Settings, Split, Style, Task, WorkedExample, leak};
-use crate::types::{FinishReason, Grade, Mode, Problem, ProblemId};
+use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, annotations, leak, paper};
+use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
+use starloop_record::info::PaperFigure;
 use std::path::{Path, PathBuf};
 use verdict::MARK;
 
@@ -65,7 +65,7 @@ impl Default for Gsm8kConfig {
     }
 }
 
-impl Settings for Gsm8kConfig {
+impl TaskSettings for Gsm8kConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         let worked = self.worked()?;
         let read = |key, path| rows::of_setting(key, path, NAME, entry);
@@ -140,10 +140,10 @@ impl Task for Gsm8kTask {
         prompts::stop_strings()
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
         let answer = Number::whole(&problem.answer)
             .ok_or_else(|| Error::KnownAnswer { problem: problem.id.to_string(), message: no_number(&problem.answer) })?;
-        Ok(verdict::verify(answer, completion, finish))
+        Ok(verdict::verify(answer, completion, stop_reason))
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {
@@ -176,8 +176,16 @@ impl Task for Gsm8kTask {
         Some(format!("{QUESTION} {}{hint}\n{ANSWER}", problem.question))
     }
 
-    fn has_false_step(&self, completion: &str) -> bool {
-        self.check_annotations && annotations::has_false_one(verdict::rationale(completion))
+    fn has_false_step(&self, _: &Problem, completion: &str) -> Option<bool> {
+        annotations::false_step(verdict::rationale(completion))
+    }
+
+    fn drops_false_steps(&self) -> bool {
+        self.check_annotations
+    }
+
+    fn paper_figures(&self) -> Vec<PaperFigure> {
+        paper::gsm8k()
     }
 }
 
@@ -222,11 +230,6 @@ fn class(steps: usize) -> String {
         MANY_STEPS.. => format!("{MANY_STEPS}+ steps"),
         _ => format!("{steps} steps"),
     }
-}
-
-/// Whether a calculator annotation of the text, such as `<<2+2=5>>`, says that two things are equal that are not.
-pub(crate) fn has_false_annotation(text: &str) -> bool {
-    annotations::has_false_one(text)
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ pub use settings::{AnswerType, JsonlConfig};
 
 use crate::error::Result;
 use crate::task::dataset::{Dataset, Files, Portions};
-use crate::task::{ConfigError, Split, Style, Task, WorkedExample};
-use crate::types::{FinishReason, Grade, Mode, Problem};
+use crate::task::{ConfigError, Task, WorkedExample};
+use crate::types::{Grade, Mode, Problem, Split, StopReason, Style};
 use answer::Answers;
 use regex::RegexSet;
 use texts::{Layout, Texts};
@@ -136,8 +136,8 @@ impl Task for JsonlTask {
         self.stop.clone()
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
-        self.answers.verify(problem, completion, finish)
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
+        self.answers.verify(problem, completion, stop_reason)
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {

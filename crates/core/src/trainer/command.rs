@@ -21,16 +21,16 @@
 
 mod told;
 
-use super::{FineTuning, Trainer, TrainingProgress};
+use super::{Trainer, TrainingJob, TrainingProgress};
 use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
 use crate::metrics::TrainingMetrics;
-use crate::process::{Group, LAUNCHER_PATIENCE};
+use crate::process::{ProcessGroup, Shutdown, log_tail};
 use crate::types::Example;
 use fs_err as fs;
 use serde::Serialize;
 use starloop_lm::checkpoint::check_tuned;
-use std::collections::VecDeque;
+use starloop_record::training_rows::TrainingRows;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -102,13 +102,16 @@ impl CommandTrainer {
         CommandTrainer { command, chat }
     }
 
-    fn prepare(&self, job: &FineTuning<'_>) -> Result<Paths> {
+    fn prepare(&self, job: &TrainingJob<'_>) -> Result<Paths> {
+        let TrainingRows::Completions(examples) = job.data.rows() else {
+            return Err(Error::ObjectiveNotSupported { objective: job.data.loss().name() });
+        };
         let scratch = std::path::absolute(job.scratch)?;
         let within = |name: &str| scratch.join(name);
-        let (base, out) = (std::path::absolute(job.start)?, std::path::absolute(job.output)?);
+        let (base, out) = (std::path::absolute(job.base)?, std::path::absolute(job.output)?);
         let paths = Paths { base, out, data: within(DATA), state: within(STATES), settings: within(SETTINGS), log: within(LOG) };
         fs::create_dir_all(&paths.state)?;
-        write_pairs(&paths.data, job.examples)?;
+        write_pairs(&paths.data, examples)?;
         let settings = SettingsFile {
             base: &paths.base,
             data: &paths.data,
@@ -116,16 +119,16 @@ impl CommandTrainer {
             state: &paths.state,
             steps: job.steps,
             seed: job.seed,
-            examples: job.examples.len(),
+            examples: examples.len(),
             chat: self.chat,
             training: job.settings,
         };
-        crate::run_dir::write_whole(&paths.settings, &serde_json::to_vec_pretty(&settings).expect("numbers and texts are always JSON"))?;
+        starloop_record::atomic::write(&paths.settings, &serde_json::to_vec_pretty(&settings).expect("numbers and texts are always JSON"))?;
         Ok(paths)
     }
 
     /// The program with its arguments filled in, its output to be read.
-    fn filled_in(&self, paths: &Paths, job: &FineTuning<'_>) -> Result<Command> {
+    fn filled_in(&self, paths: &Paths, job: &TrainingJob<'_>) -> Result<Command> {
         let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| self.failed(format!("{} is not UTF-8", path.display())));
         let places = [
             ("{base}", text(&paths.base)?),
@@ -148,27 +151,17 @@ impl CommandTrainer {
 }
 
 impl Trainer for CommandTrainer {
-    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
         let paths = self.prepare(job)?;
         let mut command = self.filled_in(&paths, job)?;
         let mut told = Told::take_up(&paths.state, progress)?;
-        let group = Group::start(&mut command, LAUNCHER_PATIENCE).map_err(|error| self.failed(format!("cannot be started: {error}")))?;
-        let mut last_lines = VecDeque::new();
-        let status = follow(group, &paths.log, |line| {
-            if line.is_output {
-                told.hear(&line.text)?;
-            }
-            if last_lines.len() == SHOWN {
-                last_lines.pop_front();
-            }
-            last_lines.push_back(String::from_utf8_lossy(&line.text).trim_end().to_owned());
-            Ok(())
-        })?;
+        let group =
+            ProcessGroup::start(&mut command, Shutdown::LAUNCHER).map_err(|error| self.failed(format!("cannot be started: {error}")))?;
+        let status = follow(group, &paths.log, |line| if line.is_output { told.hear(&line.text) } else { Ok(()) })?;
         let log = paths.log.display();
         if !status.is_some_and(|status| status.success()) {
             let how = status.map_or_else(|| "did not end".to_owned(), |status| format!("failed ({status})"));
-            let lines: Vec<String> = last_lines.into_iter().collect();
-            return Err(self.failed(format!("{how}; its output is in {log} and ends with\n{}", lines.join("\n"))));
+            return Err(self.failed(format!("{how}; its output is in {log} and ends with\n{}", log_tail(&paths.log, SHOWN))));
         }
         let metrics = told.metrics().ok_or_else(|| {
             let line = r#"{"step": 1, "loss": 2.5}"#;
@@ -178,7 +171,8 @@ impl Trainer for CommandTrainer {
             let out = paths.out.display();
             return Err(self.failed(format!("ended well, but there is no checkpoint in {{out}}, {out} (its output is in {log})")));
         }
-        check_tuned(&paths.base, &paths.out).map_err(|error| self.failed(format!("wrote a checkpoint that cannot count: {error}")))?;
+        let unusable = |error| Error::TunedCheckpoint { command: self.command.join(" "), source: Box::new(error) };
+        check_tuned(&paths.base, &paths.out).map_err(unusable)?;
         // With the checkpoint, because the states go.
         fs::rename(&paths.log, paths.out.join(LOG))?;
         Ok(metrics)
@@ -205,12 +199,12 @@ fn write_pairs(path: &Path, examples: &[Example]) -> Result<()> {
         serde_json::to_writer(&mut lines, &Pair { prompt, completion }).expect("texts are always JSON");
         lines.push(b'\n');
     }
-    Ok(crate::run_dir::write_whole(path, &lines)?)
+    Ok(starloop_record::atomic::write(path, &lines)?)
 }
 
 /// Hands on what the program prints, line by line, and keeps it in the log, until the program has ended. Where `each` fails, or this function
 /// is left in any other way, the program is stopped.
-fn follow(mut group: Group, log: &Path, mut each: impl FnMut(&Line) -> Result<()>) -> Result<Option<ExitStatus>> {
+fn follow(mut group: ProcessGroup, log: &Path, mut each: impl FnMut(&Line) -> Result<()>) -> Result<Option<ExitStatus>> {
     // A further try goes on in the same file.
     let mut log = fs::OpenOptions::new().create(true).append(true).open(log)?;
     let lines = lines_of(&mut group);
@@ -222,11 +216,11 @@ fn follow(mut group: Group, log: &Path, mut each: impl FnMut(&Line) -> Result<()
                 each(&line)?;
             }
             // All output is closed; it may go on without, or have come to its end.
-            Err(RecvTimeoutError::Disconnected) if group.ended().is_none() => std::thread::sleep(LOOK),
-            Err(RecvTimeoutError::Disconnected) => return Ok(group.ended()),
+            Err(RecvTimeoutError::Disconnected) if group.status().is_none() => std::thread::sleep(LOOK),
+            Err(RecvTimeoutError::Disconnected) => return Ok(group.status()),
             Err(RecvTimeoutError::Timeout) => {
-                if group.ended().is_some() && ended.get_or_insert_with(Instant::now).elapsed() > LAST_LINES {
-                    return Ok(group.ended());
+                if group.status().is_some() && ended.get_or_insert_with(Instant::now).elapsed() > LAST_LINES {
+                    return Ok(group.status());
                 }
             }
         }
@@ -234,7 +228,7 @@ fn follow(mut group: Group, log: &Path, mut each: impl FnMut(&Line) -> Result<()
 }
 
 /// The lines of both outputs as they come.
-fn lines_of(group: &mut Group) -> Receiver<Line> {
+fn lines_of(group: &mut ProcessGroup) -> Receiver<Line> {
     let (sender, lines) = channel();
     let program = group.leader();
     if let Some(output) = program.stdout.take() {

@@ -1,22 +1,25 @@
 //! The trainer that works in this process.
 
-use super::{FineTuning, Trainer, Training, TrainingProgress};
-use crate::config::{Schedule, TrainingConfig};
-use crate::error::{Error, Result};
+use super::{Trainer, TrainingJob, TrainingProgress};
+use crate::config::TrainingConfig;
+use crate::error::{EngineContext, Error, Result};
 use crate::metrics::TrainingMetrics;
-use crate::objective::Objective;
-use crate::types::ProblemId;
+use crate::selection::Loss;
+use crate::types::{Example, ProblemId};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use starloop_lm::lora::{self, Lora};
+use starloop_lm::files::peft;
 use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
-use starloop_lm::train::{self, Decay, Document, Hyperparameters, PackedEpochs, StepReport, TrainingSession, Unit};
+use starloop_lm::train::{Document, PackedEpochs, StepReport, TrainingSession, Unit};
 use starloop_lm::{LanguageModel, Tokenizer};
+use starloop_record::training_rows::TrainingRows;
 
 mod toward;
 
+/// What is being done, for errors.
+const CONTEXT: &str = "fine-tuning";
 /// The saved state's file in the scratch directory.
 const STATE: &str = "state.safetensors";
 
@@ -34,74 +37,74 @@ impl EmbeddedTrainer {
 }
 
 impl Trainer for EmbeddedTrainer {
-    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
-        let training = job.training();
-        let model = load(&training).map_err(|error| failed(&error))?;
-        let documents = documents(&model, self.chat, job)?;
-        let dropped_too_long = (job.examples.len() - documents.len()) as u64;
-        let metrics = run(&training, model, documents, TrainingSession::step, progress)?;
-        Ok(TrainingMetrics { dropped_too_long, ..metrics })
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        let (metrics, used) = match (job.data.rows(), job.data.loss()) {
+            (TrainingRows::Completions(examples), _) => {
+                let model = load(job).during(CONTEXT)?;
+                let documents = documents(&model, self.chat, examples, job.settings)?;
+                let used = documents.len();
+                (run(job, model, documents, TrainingSession::step, progress)?, used)
+            }
+            (TrainingRows::Preferences(pairs), Loss::Preference { beta }) => toward::preferences(job, pairs, beta, self.chat, progress)?,
+            (TrainingRows::Rewards(samples), Loss::PolicyGradient { loss, .. }) => {
+                toward::rewards(job, samples, loss, self.chat, progress)?
+            }
+            (_, loss) => return Err(Error::ObjectiveNotSupported { objective: loss.name() }),
+        };
+        Ok(TrainingMetrics { dropped_too_long: (job.data.rows().len() - used) as u64, ..metrics })
     }
 
-    fn optimize(
-        &mut self,
-        training: &Training<'_>,
-        objective: &Objective<'_>,
-        progress: &mut dyn FnMut(TrainingProgress),
-    ) -> Result<TrainingMetrics> {
-        toward::optimize(training, objective, self.chat, progress)
+    fn learning_rate(&self, settings: &TrainingConfig, steps: u64, step: u64) -> Option<f64> {
+        Some(settings.learning_rate(steps).at(step))
     }
 }
 
 /// Trains `model` with `step` on batches of `units` and writes it, from the saved state if there is one.
 fn run<U: Unit>(
-    job: &Training<'_>,
+    job: &TrainingJob<'_>,
     model: LanguageModel,
     units: Vec<U>,
     mut step: impl FnMut(&mut TrainingSession, &[U]) -> starloop_lm::Result<StepReport>,
     progress: &mut dyn FnMut(TrainingProgress),
 ) -> Result<TrainingMetrics> {
     let settings = job.settings;
-    let mut epochs = PackedEpochs::new(units, settings.batch_size, settings.sequence_length, job.seed).map_err(|error| failed(&error))?;
-    let hyperparameters = Hyperparameters { dropout_seed: job.seed, ..hyperparameters(settings, job.steps) };
-    let mut session = TrainingSession::new(model, hyperparameters).map_err(|error| failed(&error))?;
+    let mut epochs = PackedEpochs::new(units, settings.batch_size, settings.sequence_length, job.seed).during(CONTEXT)?;
+    let mut session = TrainingSession::new(model, settings.hyperparameters(job.steps, job.seed)).during(CONTEXT)?;
     let mut tally = resume(&mut session, job)?;
     for (done, &(tokens, loss)) in tally.told.iter().enumerate() {
         progress(TrainingProgress { step: done as u64 + 1, tokens, loss });
     }
     while session.steps_done() < job.steps {
         let batch = epochs.batch(session.steps_done() + 1);
-        let report = step(&mut session, &batch).map_err(|error| failed(&error))?;
+        let report = step(&mut session, &batch).during(CONTEXT)?;
         let step = session.steps_done();
         tally.add(step, job.steps, &report);
         progress(TrainingProgress { step, tokens: tally.tokens, loss: report.loss });
         if step.is_multiple_of(settings.checkpoint_every) && step < job.steps {
             fs::create_dir_all(job.scratch)?;
-            session.save_state(&job.scratch.join(STATE), &tally.to_note()).map_err(|error| failed(&error))?;
+            session.save_state(&job.scratch.join(STATE), &tally.to_note()).during(CONTEXT)?;
         }
     }
-    save(&session.into_model(), job).map_err(|error| failed(&error))?;
+    save(&session.into_model(), job).during(CONTEXT)?;
     Ok(tally.metrics(job.steps))
 }
 
 /// The model to train: whole, or frozen with adapters, those that it has already or fresh ones.
-fn load(job: &Training<'_>) -> starloop_lm::Result<LanguageModel> {
-    let Some(lora) = &job.settings.lora else { return LanguageModel::load_to_train(job.start) };
-    let model = LanguageModel::load(job.start)?;
+fn load(job: &TrainingJob<'_>) -> starloop_lm::Result<LanguageModel> {
+    let Some(lora) = &job.settings.lora else { return LanguageModel::load_to_train(job.base) };
+    let model = LanguageModel::load(job.base)?;
     if model.spec().adapters.is_some() {
         return Ok(model);
     }
-    let lora =
-        Lora { rank: lora.rank, alpha: lora.alpha as f32, dropout: lora.dropout as f32, target_modules: lora.target_modules.clone() };
-    model.with_fresh_adapters(&lora, job.seed)
+    model.with_fresh_adapters(lora, job.seed)
 }
 
 /// Writes a checkpoint, or an adapter for the base that it was trained on.
-fn save(model: &LanguageModel, job: &Training<'_>) -> starloop_lm::Result<()> {
+fn save(model: &LanguageModel, job: &TrainingJob<'_>) -> starloop_lm::Result<()> {
     if model.spec().adapters.is_none() {
         return model.save(job.output).map(drop);
     }
-    let base = if lora::is_adapter(job.start) { lora::base_of(job.start)? } else { job.start.to_owned() };
+    let base = if peft::is_adapter(job.base) { peft::base_of(job.base)? } else { job.base.to_owned() };
     model.save_adapter(job.output, &base).map(drop)
 }
 
@@ -144,24 +147,24 @@ impl Tally {
 }
 
 /// Takes up a training that was interrupted, if there is one.
-fn resume(session: &mut TrainingSession, job: &Training<'_>) -> Result<Tally> {
+fn resume(session: &mut TrainingSession, job: &TrainingJob<'_>) -> Result<Tally> {
     let state = job.scratch.join(STATE);
     if !state.exists() {
         return Ok(Tally::default());
     }
-    let note = session.load_state(&state).map_err(|error| failed(&error))?;
+    let note = session.load_state(&state).during(CONTEXT)?;
     serde_json::from_value(Value::Object(note)).map_err(|error| Error::Corrupt { path: state, message: error.to_string() })
 }
 
 /// Prompt, completion and end token of every example that fits; loss on completion and end token, by token position (not after a separator,
 /// which completions may hold).
-fn documents(model: &LanguageModel, chat: bool, job: &FineTuning<'_>) -> Result<Vec<Document>> {
-    let encoder = Encoder::new(model, chat, job.settings)?;
-    let document = |example: &crate::types::Example| {
+fn documents(model: &LanguageModel, chat: bool, examples: &[Example], settings: &TrainingConfig) -> Result<Vec<Document>> {
+    let encoder = Encoder::new(model, chat, settings)?;
+    let document = |example: &Example| {
         let tail = encoder.tail(&example.problem, &example.prompt, &example.completion, true)?;
         Ok(tail.map(|tail| Document::completion(&tail.tokens[..tail.from], &tail.tokens[tail.from..])))
     };
-    job.examples.iter().filter_map(|example| document(example).transpose()).collect()
+    examples.iter().filter_map(|example| document(example).transpose()).collect()
 }
 
 /// Prompts and completions into tokens, as training sees them.
@@ -173,14 +176,14 @@ struct Encoder<'a> {
 
 impl<'a> Encoder<'a> {
     fn new(model: &'a LanguageModel, chat: bool, settings: &'a TrainingConfig) -> Result<Self> {
-        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompts(chat).map_err(|error| failed(&error))?, settings })
+        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompts(chat).during(CONTEXT)?, settings })
     }
 
     /// Prompt and completion, with `ended` also the end token; nothing where they are too long and the settings say to leave such out.
     fn tail(&self, problem: &ProblemId, prompt: &str, completion: &str, ended: bool) -> Result<Option<Tail>> {
-        let mut tokens = self.prompts.encode(prompt).map_err(|error| failed(&error))?;
+        let mut tokens = self.prompts.encode(prompt).during(CONTEXT)?;
         let from = tokens.len();
-        tokens.extend(self.tokenizer.encode(completion, false).map_err(|error| failed(&error))?);
+        tokens.extend(self.tokenizer.encode(completion, false).during(CONTEXT)?);
         if ended {
             tokens.extend(self.tokenizer.end_tokens().first());
         }
@@ -191,33 +194,4 @@ impl<'a> Encoder<'a> {
         let too_long = Error::ExampleTooLong { problem: problem.to_string(), tokens: length, limit };
         if self.settings.drop_too_long { Ok(None) } else { Err(too_long) }
     }
-}
-
-/// The engine's numbers for a training of `steps` steps.
-pub(crate) fn hyperparameters(settings: &TrainingConfig, steps: u64) -> Hyperparameters {
-    Hyperparameters {
-        schedule: train::Schedule {
-            learning_rate: settings.learning_rate,
-            warmup_steps: settings.warmup_steps,
-            steps,
-            decay: match settings.schedule {
-                Schedule::Constant => Decay::Constant,
-                Schedule::Linear => Decay::Linear,
-                Schedule::Cosine => Decay::Cosine,
-            },
-            decay_start: settings.decay_start,
-            final_share: settings.final_fraction,
-        },
-        betas: (settings.betas[0] as f32, settings.betas[1] as f32),
-        epsilon: settings.epsilon as f32,
-        weight_decay: settings.weight_decay as f32,
-        max_grad_norm: settings.max_grad_norm as f32,
-        micro_batch_tokens: settings.micro_batch_tokens,
-        recompute_activations: settings.recompute_activations,
-        dropout_seed: 0,
-    }
-}
-
-fn failed(error: &starloop_lm::Error) -> Error {
-    Error::Engine { context: "fine-tuning".to_owned(), message: error.to_string() }
 }

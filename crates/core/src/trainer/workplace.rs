@@ -4,9 +4,8 @@
 //! lock keeps a second one out, which would otherwise write the same state and take the output's place.
 
 use crate::error::{Error, Result};
-use crate::run_dir::try_lock;
 use fs_err as fs;
-use std::fs::File;
+use starloop_record::run_dir::Lock;
 use std::path::{Path, PathBuf};
 
 /// The place of one training, held by this process.
@@ -15,7 +14,7 @@ pub(crate) struct Workplace {
     root: PathBuf,
     /// For this training's state, which another training of the same output must not take up. Not there before something is saved.
     pub scratch: PathBuf,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Workplace {
@@ -29,7 +28,7 @@ impl Workplace {
         let root = output.with_file_name(name);
         fs::create_dir_all(&root)?;
         let in_use = || Error::OutputInUse { path: output.to_owned(), states: root.clone() };
-        let lock = try_lock(&root.join("lock"))?.ok_or_else(in_use)?;
+        let lock = Lock::try_take(&root.join("lock"))?.ok_or_else(in_use)?;
         Ok(Workplace { scratch: root.join(fingerprint), root, _lock: lock })
     }
 

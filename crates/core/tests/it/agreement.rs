@@ -5,13 +5,13 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "figures are what these tests are run for")]
 
-use crate::load::{example, parameters, policy, root};
+use crate::load::{example, params, policy, root};
 use serde::Deserialize;
 use serde_json::json;
 use starloop_core::config::{Config, PolicyConfig};
 use starloop_core::policy::embedded::EmbeddedPolicy;
 use starloop_core::policy::openai::OpenAiPolicy;
-use starloop_core::policy::{Policy, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
+use starloop_core::policy::{Completion, Policy, PromptRequest, SamplingParams, ScoreRequest, Scorer};
 use starloop_lm::LanguageModel;
 use starloop_lm::decoder::{Packed, TrainingMemory};
 use std::collections::HashMap;
@@ -30,14 +30,13 @@ fn log_probabilities_of_a_server_are_those_of_the_embedded_engine() {
     let base = root().join("models/arithmetic");
     let mut server = policy(&example("llama-cpp-python.toml", &[]), place.path());
     server.load(&base).unwrap();
-    let requests: Vec<SampleRequest> = (0..300).map(|i| SampleRequest { prompt: prompt(i), seed: i }).collect();
+    let requests: Vec<PromptRequest> = (0..300).map(|i| PromptRequest { prompt: prompt(i), seeds: vec![i] }).collect();
     // Without stop strings: their first tokens would count on one side alone.
-    let parameters = SamplingParameters { stop_strings: Vec::new(), ..parameters(1.0) };
-    let samples = server.sample(&requests, &parameters, &mut |_| {}).unwrap();
+    let params = SamplingParams { stop: Vec::new(), ..params(1.0) };
+    let samples = server.sample(&requests, &params, &mut |_| {}).unwrap();
     let mut embedded = EmbeddedPolicy::default();
     embedded.load(&base).unwrap();
-    let told: Vec<(&SampleRequest, &starloop_core::policy::Sample)> =
-        requests.iter().zip(&samples).filter(|(_, s)| !s.text.is_empty()).collect();
+    let told: Vec<(&PromptRequest, &Completion)> = requests.iter().zip(&samples).filter(|(_, s)| !s.text.is_empty()).collect();
     let texts: Vec<ScoreRequest> =
         told.iter().map(|(request, sample)| ScoreRequest { prompt: request.prompt.clone(), continuation: sample.text.clone() }).collect();
     let scores = embedded.score(&texts, &mut |_| {}).unwrap();
@@ -77,9 +76,9 @@ fn serve(mut config: Config, checkpoint: &Path, place: &Path) -> (OpenAiPolicy, 
 }
 
 /// Draws a completion at temperature 1, and is told every token's log-probability at each of its places.
-fn told(url: &str, checkpoint: &Path, request: &SampleRequest, vocabulary: usize) -> Told {
+fn told(url: &str, checkpoint: &Path, prompt: &str, seed: u64, vocabulary: usize) -> Told {
     let body = json!({
-        "model": checkpoint.display().to_string(), "prompt": request.prompt, "seed": request.seed, "max_tokens": 96, "temperature": 1.0,
+        "model": checkpoint.display().to_string(), "prompt": prompt, "seed": seed, "max_tokens": 96, "temperature": 1.0,
         "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0, "logprobs": vocabulary,
     });
     let answer = ureq::post(url).header("Content-Type", "application/json").send(body.to_string().as_bytes()).unwrap();
@@ -152,10 +151,10 @@ fn distance(further: &str) -> Distance {
     let model = LanguageModel::load(&base).unwrap();
     let mut distance = Distance::default();
     for seed in 0..COMPARED {
-        let request = SampleRequest { prompt: prompt(seed), seed };
-        let told = told(&url, &base, &request, model.spec().vocabulary);
+        let prompt = prompt(seed);
+        let told = told(&url, &base, &prompt, seed, model.spec().vocabulary);
         assert!(told.top_logprobs.iter().all(|top| top.len() + 2 > model.spec().vocabulary), "the whole vocabulary is told");
-        distance.count(&model, &request.prompt, &told);
+        distance.count(&model, &prompt, &told);
     }
     distance
 }

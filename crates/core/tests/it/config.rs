@@ -1,12 +1,13 @@
 //! Configs that are right, and what is said of those that are not.
 
-use crate::doubles::CONFIG;
-use starloop_core::config::{Config, PretrainConfig, presets};
-use starloop_core::experiment::estimate;
+use crate::doubles::{self, CONFIG};
+use starloop_core::config::{Config, presets};
+use starloop_core::experiment::Experiment;
+use starloop_core::pretrain::PretrainConfig;
 
-fn parse(text: &str, overrides: &[&str]) -> Result<Config, String> {
+fn parse(text: &str, overrides: &[&str]) -> Result<Experiment, String> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    Config::parse("my.toml", text, &overrides).map_err(|error| error.to_string())
+    doubles::parse("my.toml", text, &overrides).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -21,15 +22,15 @@ fn every_shipped_config_parses_and_its_echo_reads_back_to_the_same() {
         }
         files += 1;
         assert!(presets().iter().any(|(preset, _)| *preset == name), "{name} is no preset");
-        let config = Config::load(&name, &[]).unwrap();
-        assert_eq!(config.name, name);
-        let again = Config::parse("echo", &config.to_toml(), &[]).unwrap();
-        assert_eq!(config.changed_keys(&again), [""; 0]);
-        assert_eq!(config.to_toml(), again.to_toml());
-        match estimate(&config) {
-            Ok(estimates) => assert!(estimates.iter().all(|(_, estimate)| estimate.evaluations > 0)),
+        let experiment = Experiment::load(&name, &[]).unwrap();
+        assert_eq!(experiment.config().name, name);
+        let again = doubles::parse("echo", &experiment.to_toml(), &[]).unwrap();
+        assert_eq!(experiment.changed_keys(&again), [""; 0]);
+        assert_eq!(experiment.to_toml(), again.to_toml());
+        match experiment.task() {
+            Ok(task) => assert!(experiment.estimate(task.as_ref()).iter().all(|(_, estimate)| estimate.evaluations > 0)),
             // The data of the paper's tasks are not part of the program.
-            Err(error) => assert!(error.to_string().contains(&format!("starloop get data {}", config.task.kind())), "{error}"),
+            Err(error) => assert!(error.to_string().contains(&format!("starloop get data {}", experiment.task_kind())), "{error}"),
         }
     }
     assert_eq!(files, presets().len());
@@ -134,8 +135,9 @@ fn a_trainer_of_the_users_is_told_where_to_write() {
         assert!(error.contains(expected), "{error}");
     }
     let command = "trainer.command=['sh', '-c', 'train ${HOME} {}', '{out}/', '{settings}']";
-    let config = parse(CONFIG, &["trainer.kind=command", command]).unwrap();
-    assert_eq!(Config::parse("echo", &config.to_toml(), &[]).unwrap().trainer, config.trainer);
+    let experiment = parse(CONFIG, &["trainer.kind=command", command]).unwrap();
+    let again = doubles::parse("echo", &experiment.to_toml(), &[]).unwrap();
+    assert_eq!(again.config().trainer, experiment.config().trainer);
 }
 
 #[test]
@@ -160,20 +162,32 @@ fn missing_configs_are_told_with_the_presets() {
 
 #[test]
 fn overrides_reach_every_section_and_methods_win_over_the_common_one() {
-    let config = parse(CONFIG, &["training.learning_rate=0.5", "methods.direct.training.steps=99", "name=other name"]).unwrap();
-    assert_eq!(config.name, "other name");
-    let rates: Vec<f64> = config.methods.values().map(|method| method.training.learning_rate).collect();
+    let experiment = parse(CONFIG, &["training.learning_rate=0.5", "methods.direct.training.steps=99", "name=other name"]).unwrap();
+    assert_eq!(experiment.config().name, "other name");
+    let training = |name: &str| &experiment.method(name).unwrap().settings.training;
+    let rates: Vec<f64> = experiment.config().methods.keys().map(|name| training(name).learning_rate).collect();
     assert!(rates.iter().all(|&rate| (rate - 0.5).abs() < 1e-12));
-    assert_eq!((config.methods["direct"].training.steps, config.methods["star"].training.steps), (99, 10));
+    assert_eq!((training("direct").steps, training("star").steps), (99, 10));
+}
+
+#[test]
+fn a_config_that_is_changed_in_code_is_like_one_that_was_written_so() {
+    let mut config = Config::parse("my.toml", CONFIG, &["methods.direct.training.steps=99".to_owned()]).unwrap();
+    config.training.steps = 17;
+    let changed = doubles::resolve(config).unwrap();
+    let written = parse(CONFIG, &["training.steps=17", "methods.direct.training.steps=99"]).unwrap();
+    assert_eq!(changed.to_toml(), written.to_toml());
+    let steps = |name: &str| changed.method(name).unwrap().settings.training.steps;
+    assert_eq!((steps("star"), steps("direct")), (17, 99));
 }
 
 #[test]
 fn steps_grow_as_in_the_paper() {
-    let config = parse(CONFIG, &["training.steps=40", "training.max_steps=7912"]).unwrap();
-    let steps: Vec<u64> = [1, 2, 3, 30, 31].map(|iteration| config.training.steps_in(iteration)).into();
+    let experiment = parse(CONFIG, &["training.steps=40", "training.max_steps=7912"]).unwrap();
+    let steps: Vec<u64> = [1, 2, 3, 30, 31].map(|iteration| experiment.config().training.steps_in(iteration)).into();
     assert_eq!(steps, [40, 48, 58, 7912, 7912]);
-    let config = parse(CONFIG, &["training.steps=300", "training.step_growth=1.0", "training.step_increment=20"]).unwrap();
-    assert_eq!([1, 2, 16].map(|iteration| config.training.steps_in(iteration)), [300, 320, 600]);
+    let experiment = parse(CONFIG, &["training.steps=300", "training.step_growth=1.0", "training.step_increment=20"]).unwrap();
+    assert_eq!([1, 2, 16].map(|iteration| experiment.config().training.steps_in(iteration)), [300, 320, 600]);
 }
 
 #[test]
@@ -188,7 +202,7 @@ fn what_servers_and_other_trainers_cannot_do_is_refused_before_any_work() {
                 .iter()
                 .map(|&text| text.to_owned())
                 .collect();
-        Config::load("arithmetic", &overrides).err().map(|error| error.to_string())
+        Experiment::load("arithmetic", &overrides).err().map(|error| error.to_string())
     };
     for (kind, elsewhere, words) in [
         ("grpo", &trained, "this trainer does not support learning from rewards"),

@@ -6,16 +6,19 @@
 mod models;
 mod numbers;
 
-pub use models::{Fault, Hopeless, ToyPolicy, ToyTrainer, complete};
+pub use models::{Fault, Hopeless, ToyPolicy, ToyTrainer, complete, completion, completions};
 pub use numbers::Numbers;
 
 use starloop_core::config::Config;
 use starloop_core::error::Result;
 use starloop_core::event::{Event, Observer};
-use starloop_core::experiment::run_in;
-use starloop_core::iterate::Parts;
+use starloop_core::experiment::Experiment;
+use starloop_core::method_run::Parts;
 use starloop_core::policy::Policy;
-use starloop_core::run_dir::RunDir;
+use starloop_core::registry::Registry;
+use starloop_record::RunDir;
+use starloop_record::info::Inputs;
+use starloop_record::run_dir::Found;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -41,9 +44,17 @@ impl Watcher {
     }
 }
 
-pub fn config(overrides: &[&str]) -> Config {
+pub fn experiment(overrides: &[&str]) -> Experiment {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    Config::parse("toy.toml", CONFIG, &overrides).unwrap()
+    parse("toy.toml", CONFIG, &overrides).unwrap()
+}
+
+pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Experiment> {
+    resolve(Config::parse(origin, text, overrides)?)
+}
+
+pub fn resolve(config: Config) -> Result<Experiment> {
+    Experiment::new(config, &Registry::default())
 }
 
 /// A base model of a skill, and a place for runs.
@@ -60,35 +71,40 @@ impl Bench {
         Bench { place, task: Numbers::default() }
     }
 
-    pub fn run(&self, name: &str, config: &Config, resume: bool) -> Result<Watcher> {
+    pub fn run(&self, name: &str, experiment: &Experiment, resume: bool) -> Result<Watcher> {
         let mut watcher = Watcher::default();
-        self.run_with(name, config, resume, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)?;
+        self.run_with(name, experiment, resume, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)?;
         Ok(watcher)
     }
 
     pub fn run_with(
         &self,
         name: &str,
-        config: &Config,
+        experiment: &Experiment,
         resume: bool,
         policy: &mut ToyPolicy<'_>,
         trainer: &mut ToyTrainer<'_>,
         watcher: &mut Watcher,
     ) -> Result<()> {
-        let (run_dir, found) = RunDir::open(&self.place.path().join(name), config, resume)?;
+        let (run_dir, found) = self.take(name, experiment, resume)?;
         let base = self.place.path().join("base");
         let mut parts = Parts { task: &self.task, base: &base, policy, trainer };
-        run_in(config, &run_dir, found, &mut parts, watcher)
+        experiment.run_in(&run_dir, found, &mut parts, watcher)
     }
 
     /// A run with another policy.
-    pub fn run_policy(&self, name: &str, config: &Config, policy: &mut dyn Policy) -> (Result<()>, Watcher) {
+    pub fn run_policy(&self, name: &str, experiment: &Experiment, policy: &mut dyn Policy) -> (Result<()>, Watcher) {
         let mut watcher = Watcher::default();
-        let (run_dir, found) = RunDir::open(&self.place.path().join(name), config, false).unwrap();
+        let (run_dir, found) = self.take(name, experiment, false).unwrap();
         let base = self.place.path().join("base");
         let mut parts = Parts { task: &self.task, base: &base, policy, trainer: &mut ToyTrainer::default() };
-        let result = run_in(config, &run_dir, found, &mut parts, &mut watcher);
+        let result = experiment.run_in(&run_dir, found, &mut parts, &mut watcher);
         (result, watcher)
+    }
+
+    /// Opens a run for writing.
+    pub fn take(&self, name: &str, experiment: &Experiment, resume: bool) -> Result<(RunDir, Found)> {
+        experiment.open(&self.place.path().join(name), &self.task, Inputs::new(), resume)
     }
 
     pub fn open(&self, name: &str) -> RunDir {

@@ -3,9 +3,10 @@
 use starloop_core::config::TrainingConfig;
 use starloop_core::error::Error;
 use starloop_core::policy::embedded::EmbeddedPolicy;
-use starloop_core::policy::{Policy, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
+use starloop_core::policy::{Policy, PromptRequest, SamplingParams, ScoreRequest, Scorer};
+use starloop_core::selection::TrainingData;
 use starloop_core::trainer::embedded::EmbeddedTrainer;
-use starloop_core::trainer::{FineTuning, Trainer};
+use starloop_core::trainer::{Trainer, TrainingJob};
 use starloop_core::types::{Example, Mode, ProblemId};
 use starloop_lm::LanguageModel;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,8 +30,9 @@ fn settings() -> TrainingConfig {
     TrainingConfig { batch_size: 2, sequence_length: 24, learning_rate: 1e-3, warmup_steps: 2, checkpoint_every: 3, ..Default::default() }
 }
 
-fn job<'a>(place: &'a Places, examples: &'a [Example], settings: &'a TrainingConfig) -> FineTuning<'a> {
-    FineTuning { start: &place.start, examples, settings, steps: 10, seed: 5, output: &place.output, scratch: &place.scratch }
+fn job<'a>(place: &'a Places, data: &'a TrainingData, settings: &'a TrainingConfig) -> TrainingJob<'a> {
+    let (output, scratch) = (&place.output, &place.scratch);
+    TrainingJob { base: &place.start, data, anchor: None, settings, steps: 10, seed: 5, output, scratch }
 }
 
 struct Places {
@@ -48,26 +50,26 @@ impl Places {
 #[test]
 fn an_interrupted_fine_tuning_ends_in_the_same_weights() {
     let root = tempfile::tempdir().unwrap();
-    let (examples, settings) = (examples(), settings());
+    let (data, settings) = (TrainingData::of_examples(examples()), settings());
     let whole = Places::new(root.path(), "whole");
     let mut losses = Vec::new();
-    let metrics = EmbeddedTrainer::default().finetune(&job(&whole, &examples, &settings), &mut |progress| losses.push(progress)).unwrap();
+    let metrics = EmbeddedTrainer::default().train(&job(&whole, &data, &settings), &mut |progress| losses.push(progress)).unwrap();
     assert_eq!(metrics.steps, 10);
     assert!(metrics.final_loss.is_finite());
 
     let cut = Places::new(root.path(), "cut");
-    let cut_job = job(&cut, &examples, &settings);
+    let cut_job = job(&cut, &data, &settings);
     let died = catch_unwind(AssertUnwindSafe(|| {
-        EmbeddedTrainer::default().finetune(&cut_job, &mut |progress| assert!(progress.step < 8, "injected death"))
+        EmbeddedTrainer::default().train(&cut_job, &mut |progress| assert!(progress.step < 8, "injected death"))
     }));
     assert!(died.is_err());
     let state = cut.scratch.join("state.safetensors");
     let saved = std::fs::read(&state).unwrap();
     std::fs::write(&state, "damaged").unwrap();
-    assert!(EmbeddedTrainer::default().finetune(&cut_job, &mut |_| {}).is_err(), "what was saved is taken up");
+    assert!(EmbeddedTrainer::default().train(&cut_job, &mut |_| {}).is_err(), "what was saved is taken up");
     std::fs::write(&state, saved).unwrap();
     let mut told = Vec::new();
-    let again = EmbeddedTrainer::default().finetune(&cut_job, &mut |progress| told.push(progress)).unwrap();
+    let again = EmbeddedTrainer::default().train(&cut_job, &mut |progress| told.push(progress)).unwrap();
     assert_eq!((told, again), (losses, metrics), "the steps before are told again");
     let weights = |place: &Places| std::fs::read(place.output.join("model.safetensors")).unwrap();
     assert!(weights(&cut) == weights(&whole));
@@ -79,12 +81,13 @@ fn an_example_that_does_not_fit_is_named() {
     let root = tempfile::tempdir().unwrap();
     let (mut examples, settings) = (examples(), settings());
     examples[2].completion = "1 ".repeat(40);
+    let data = TrainingData::of_examples(examples);
     let place = Places::new(root.path(), "out");
-    let error = EmbeddedTrainer::default().finetune(&job(&place, &examples, &settings), &mut |_| {}).err().unwrap();
+    let error = EmbeddedTrainer::default().train(&job(&place, &data, &settings), &mut |_| {}).err().unwrap();
     assert!(matches!(&error, Error::ExampleTooLong { problem, limit: 24, .. } if problem == "sum/3"), "{error}");
 
     let without = TrainingConfig { drop_too_long: true, ..settings };
-    let metrics = EmbeddedTrainer::default().finetune(&job(&place, &examples, &without), &mut |_| {}).unwrap();
+    let metrics = EmbeddedTrainer::default().train(&job(&place, &data, &without), &mut |_| {}).unwrap();
     assert_eq!(metrics.dropped_too_long, 1);
 }
 
@@ -93,22 +96,22 @@ fn sampling_is_counted_and_repeats() {
     let mut policy = EmbeddedPolicy::default();
     let sha256 = policy.load(&fixture()).unwrap();
     assert_eq!(sha256.len(), 64);
-    let requests: Vec<_> = (1..=5).map(|seed| SampleRequest { prompt: "1 + 2".into(), seed }).collect();
-    let parameters = SamplingParameters { temperature: 1.0, top_k: 0, top_p: 1.0, max_new_tokens: 6, stop_strings: Vec::new() };
+    let request = PromptRequest { prompt: "1 + 2".into(), seeds: (1..=5).collect() };
+    let params = SamplingParams { temperature: 1.0, ..SamplingParams::greedy(6) };
     let mut finished = 0;
-    let samples = policy.sample(&requests, &parameters, &mut |progress| finished = progress.finished).unwrap();
-    assert_eq!(finished, 5);
+    let samples = policy.sample(std::slice::from_ref(&request), &params, &mut |progress| finished = progress.finished).unwrap();
+    assert_eq!((finished, samples.len()), (5, 5));
     assert!(samples.iter().all(|sample| (1..=6).contains(&sample.completion_tokens) && sample.logprob.unwrap() < 0.0));
-    assert_eq!(policy.sample(&requests[3..], &parameters, &mut |_| {}).unwrap(), samples[3..]);
+    let last = PromptRequest { seeds: vec![4, 5], ..request };
+    assert_eq!(policy.sample(&[last], &params, &mut |_| {}).unwrap(), samples[3..]);
 }
 
 #[test]
 fn a_prompt_that_does_not_fit_is_named_by_its_request() {
     let mut policy = EmbeddedPolicy::default();
     policy.load(&fixture()).unwrap();
-    let parameters = SamplingParameters { temperature: 0.0, top_k: 0, top_p: 1.0, max_new_tokens: 6, stop_strings: Vec::new() };
-    let requests = ["1", &"1 + ".repeat(2000)].map(|prompt| SampleRequest { prompt: prompt.into(), seed: 1 });
-    let error = policy.sample(&requests, &parameters, &mut |_| {}).err().unwrap();
+    let requests = ["1", &"1 + ".repeat(2000)].map(|prompt| PromptRequest { prompt: prompt.into(), seeds: vec![1, 2] });
+    let error = policy.sample(&requests, &SamplingParams::greedy(6), &mut |_| {}).err().unwrap();
     assert!(matches!(error, Error::Request { request: 1, .. }), "{error}");
 }
 

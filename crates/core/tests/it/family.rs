@@ -1,17 +1,17 @@
 //! What the methods beyond the paper's do.
 
-use crate::doubles::{Bench, Numbers, ToyPolicy, ToyTrainer, Watcher, config};
-use starloop_core::policy::SamplingParameters;
+use crate::doubles::{Bench, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment};
+use starloop_core::policy::SamplingParams;
 use starloop_core::self_consistency::{Sampled, measure};
-use starloop_core::task::{Split, Task};
-use starloop_core::types::{Example, GradedAttempt, Mode, Verdict};
+use starloop_core::task::Task;
+use starloop_core::types::{Example, GradedAttempt, Mode, Split, Verdict};
 use std::collections::HashSet;
 
 fn run(method: &str, overrides: &[&str]) -> Bench {
     let bench = Bench::new();
     let run = format!("run=['{method}']");
     let overrides: Vec<&str> = overrides.iter().copied().chain([run.as_str()]).collect();
-    bench.run("toy", &config(&overrides), false).unwrap();
+    bench.run("toy", &experiment(&overrides), false).unwrap();
     bench
 }
 
@@ -99,7 +99,7 @@ fn rft_does_without_known_rationales() {
 fn methods_that_need_rationales_say_so_before_anything_is_done() {
     let answers_only = Numbers { answers_only: true, ..Numbers::default() };
     let check = |overrides: &[&str], method: &str| {
-        config(overrides).methods[method].method.check_task(&answers_only).map_err(|error| error.to_string())
+        experiment(overrides).method(method).unwrap().method.check_task(&answers_only).map_err(|error| error.to_string())
     };
     for method in ["rft", "partial"] {
         let error = check(&[], method).unwrap_err();
@@ -125,8 +125,8 @@ fn rest_em_keeps_so_many_of_a_problem_and_starts_from_the_base() {
 fn a_prefix_is_part_of_what_is_learned_and_gets_shorter() {
     let bench = Bench::new();
     let mut policy = ToyPolicy::default();
-    let config = config(&["run=['partial']", "methods.partial.first_share=0.9", "methods.partial.last_share=0.4"]);
-    bench.run_with("toy", &config, false, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
+    let experiment = experiment(&["run=['partial']", "methods.partial.first_share=0.9", "methods.partial.last_share=0.4"]);
+    bench.run_with("toy", &experiment, false, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
     let prompts = policy.prompts.borrow();
     let given = |prompt: &&String| prompt.rsplit("\nA:").next().unwrap().to_owned();
     let longest = |number: u32| {
@@ -158,9 +158,8 @@ fn b_star_writes_down_what_it_chose_by() {
 #[test]
 fn several_samples_of_each_problem_are_measured() {
     let bench = Bench::new();
-    let parameters =
-        SamplingParameters { temperature: 1.0, top_k: 0, top_p: 1.0, max_new_tokens: 9, stop_strings: bench.task.stop_strings() };
-    let asked = Sampled { split: Split::Test, few_shot: 1, samples: 4, parameters, seed: 1 };
+    let params = SamplingParams { temperature: 1.0, stop: bench.task.stop_strings(), ..SamplingParams::greedy(9) };
+    let asked = Sampled { split: Split::Test, few_shot: 1, samples: 4, params, seed: 1 };
     let (base, mut policy, mut watcher) = (bench.place.path().join("base"), ToyPolicy::default(), Watcher::default());
     let (figures, sampled) = measure(&bench.task, &asked, &mut policy, &base, &mut watcher).unwrap();
     assert_eq!(figures.at.iter().map(|at| at.k).collect::<Vec<_>>(), [1, 2, 4]);

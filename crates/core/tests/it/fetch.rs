@@ -5,6 +5,7 @@ mod model;
 use crate::server::{Reply, Request, Server};
 use model::{COMMIT, Model, git_blob, sha256};
 use serde_json::json;
+use starloop_core::error::with_causes;
 use starloop_core::fetch::Progress;
 use starloop_core::fetch::dataset::{DATASETS, Dataset, PublishedFile};
 use starloop_core::fetch::hub::{FetchedModel, Hub};
@@ -27,7 +28,7 @@ fn fetch(hub: &Hub, out: &Path) -> starloop_core::error::Result<FetchedModel> {
 /// The message of a fetching that left nothing under the final name.
 fn refused(hub: &Hub, place: &TempDir) -> String {
     let out = place.path().join("tiny");
-    let message = fetch(hub, &out).unwrap_err().to_string();
+    let message = with_causes(&fetch(hub, &out).unwrap_err());
     assert!(!out.exists());
     message
 }
@@ -141,21 +142,22 @@ fn servers_that_refuse_are_explained() {
     for (status, token, said) in [
         (401, false, "set HF_TOKEN to a token of yours"),
         (403, false, "if the model is gated accept its terms on its page"),
-        (403, true, "HTTP 403: the token (HF_TOKEN) does not open this"),
-        (404, false, "HTTP 404: there is no such file, model or revision"),
+        (403, true, "the token (HF_TOKEN) does not give access"),
+        (404, false, "there is no such file, model or revision; check the name"),
         (418, false, "HTTP 418"),
     ] {
         let server = Server::start(move |_| Reply::status(status));
         let variables: &[_] = if token { &[("HF_TOKEN", TOKEN)] } else { &[] };
         let message = refused(&hub(&server, variables), &tempfile::tempdir().unwrap());
-        assert!(message.contains(said) && message.starts_with(&server.address), "{message}");
+        let address = format!("{}/api/models/org/tiny/revision/main?blobs=true: HTTP {status}", server.address);
+        assert!(message.contains(said) && message.contains(&address), "{message}");
         assert!(!message.contains(TOKEN), "{message}");
         assert_eq!(server.seen().len(), 1, "it is not asked again");
     }
     let round = Server::start(|request| Reply::redirect(request.path.clone()));
     assert!(refused(&hub(&round, &[]), &tempfile::tempdir().unwrap()).contains("redirects"));
     let strange = Server::start(|request| Reply::file(request, b"<html>"));
-    assert!(refused(&hub(&strange, &[]), &tempfile::tempdir().unwrap()).contains("not the hub's list of files"));
+    assert!(refused(&hub(&strange, &[]), &tempfile::tempdir().unwrap()).contains("the hub's list of its files cannot be read"));
 }
 
 #[test]
@@ -318,7 +320,7 @@ fn without_a_network_it_says_what_to_do() {
     let message = refused(&nobody, &place);
     assert!(message.contains("cannot be reached") && message.contains("HF_HUB_OFFLINE=1"), "{message}");
     let out = place.path().join("gsm8k");
-    let message = Dataset::find("gsm8k").unwrap().fetch(&out, Some("http://127.0.0.1:1"), &mut |_| {}).unwrap_err().to_string();
+    let message = with_causes(&Dataset::find("gsm8k").unwrap().fetch(&out, Some("http://127.0.0.1:1"), &mut |_| {}).unwrap_err());
     assert!(message.contains("without a network, put train.jsonl, test.jsonl of https://") && !out.exists(), "{message}");
 }
 
@@ -339,7 +341,7 @@ fn data_comes_from_its_authors_or_a_mirror_and_is_checked() {
     let (dataset, place) = (small(&format!("{}/authors", server.address)), tempfile::tempdir().unwrap());
     let fetch = |address: Option<&str>, out: &str| {
         let address = address.map(|path| format!("{}{path}", server.address));
-        dataset.fetch(&place.path().join(out), address.as_deref(), &mut |_| {}).map_err(|error| error.to_string())
+        dataset.fetch(&place.path().join(out), address.as_deref(), &mut |_| {}).map_err(|error| with_causes(&error))
     };
     for (address, out) in [(None, "data/one"), (Some("/mirror/"), "data/two")] {
         fetch(address, out).unwrap();

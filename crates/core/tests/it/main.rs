@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod agreement;
+mod chain;
 mod completions;
 mod config;
 mod doubles;
@@ -11,6 +12,7 @@ mod fetch;
 mod load;
 mod objectives;
 mod paper_tasks;
+mod record;
 mod reload;
 mod resume;
 mod run;

@@ -1,19 +1,20 @@
 //! GRPO, SPIN and V-STaR: what they learn from.
 
-use crate::doubles::{Bench, CONFIG, config};
-use starloop_core::config::Config;
+use crate::doubles::{Bench, CONFIG, experiment, parse};
+use starloop_core::config::TrainingConfig;
 use starloop_core::error::Error;
 use starloop_core::event::Event;
-use starloop_core::export::{TrainingSet, training_set};
-use starloop_core::metrics::TrainingMetrics;
-use starloop_core::objective::{LengthNormalization, Objective, RewardTerms};
-use starloop_core::report::Report;
-use starloop_core::trainer::{FineTuning, Trainer, Training, TrainingProgress};
+use starloop_core::experiment::Experiment;
+use starloop_core::selection::{Loss, TrainingData};
+use starloop_core::trainer::command::CommandTrainer;
+use starloop_core::trainer::{Trainer, TrainingJob};
+use starloop_core::types::ModelRef;
+use starloop_lm::train::{LengthNormalization, PolicyGradient};
 use std::path::Path;
 
-fn only(method: &str, overrides: &[&str]) -> Config {
+fn only(method: &str, overrides: &[&str]) -> Experiment {
     let run = format!("run=['{method}']");
-    config(&[&[run.as_str()], overrides].concat())
+    experiment(&[&[run.as_str()], overrides].concat())
 }
 
 #[test]
@@ -40,8 +41,6 @@ fn grpo_learns_from_mixed_groups_and_counts_the_others() {
         let samples = run.iteration("grpo", iteration).rewards().unwrap().unwrap();
         assert!(samples.iter().all(|sample| sample.prompt.matches("Q:").count() == questions && !sample.prompt.contains("HINT")));
     }
-    let error = exported(&bench, "toy", 1).unwrap_err().to_string();
-    assert!(error.contains("rewards.jsonl"), "{error}");
 }
 
 #[test]
@@ -69,17 +68,6 @@ fn spin_plays_known_rationales_against_its_own_until_it_writes_them() {
     // Level 0 is written as it is known; each of the other 60 problems has its opponent.
     assert_eq!(pairs.len(), 60);
     assert!(pairs.iter().all(|pair| pair.chosen.contains("seven times") && pair.rejected != pair.chosen && !pair.prompt.contains("HINT")));
-    let exported = exported(&bench, "cold", 1).unwrap();
-    assert_eq!(exported.columns, ["prompt", "chosen", "rejected", "problem"]);
-    let rows = pairs.iter().map(|pair| [&pair.prompt, &pair.chosen, &pair.rejected, &pair.problem.0].map(String::clone));
-    assert_eq!(exported.rows, rows.collect::<Vec<_>>());
-}
-
-/// What an iteration of a run's only method learned from, for other trainers.
-fn exported(bench: &Bench, name: &str, iteration: u32) -> starloop_core::error::Result<TrainingSet> {
-    let run = bench.open(name);
-    let report = Report::read(&[run.root().to_owned()]).unwrap();
-    training_set(&run, &report.runs[0].methods[0], Some(iteration))
 }
 
 #[test]
@@ -117,20 +105,26 @@ fn v_star_trains_a_verifier_on_right_against_wrong_of_all_rounds_and_measures_th
 
 #[test]
 fn a_trainer_that_learns_from_examples_alone_says_so() {
-    struct Plain;
-    impl Trainer for Plain {
-        fn finetune(&mut self, _: &FineTuning<'_>, _: &mut dyn FnMut(TrainingProgress)) -> starloop_core::error::Result<TrainingMetrics> {
-            panic!("is not asked to");
-        }
-    }
-    let config = config(&[]);
-    let here = Path::new(".");
-    let training = Training { start: here, settings: &config.training, steps: 1, seed: 0, output: here, scratch: here };
-    let terms = RewardTerms { clip: [0.2, 0.2], penalty: 0.0, length: LengthNormalization::Completion, max_new_tokens: 1 };
-    for objective in [Objective::Preferences { pairs: &[], beta: 0.1 }, Objective::Rewards { samples: &[], terms, anchor: here }] {
-        let error = Plain.optimize(&training, &objective, &mut |_| {}).err().unwrap();
+    let bench = Bench::new();
+    for method in ["spin", "grpo"] {
+        let run = format!("run=['{method}']");
+        let overrides = [run, "trainer.kind=command".into(), "trainer.command=['true', '{out}']".into()];
+        let error = parse("toy.toml", CONFIG, &overrides).err().unwrap();
+        assert!(error.to_string().contains("does not support learning from"), "{error}");
+        // The trainer refuses it too, for those who use it without a config.
+        let run = bench.run(method, &only(method, &[]), false).map(|_| bench.open(method)).unwrap();
+        let data = TrainingData::of_rows(run.iteration(method, 1).training_rows().unwrap().unwrap(), loss(method));
+        let (here, settings) = (Path::new("."), TrainingConfig::default());
+        let job =
+            TrainingJob { base: here, data: &data, anchor: None, settings: &settings, steps: 1, seed: 0, output: here, scratch: here };
+        let error = CommandTrainer::new(vec!["true".into()], false).train(&job, &mut |_| {}).err().unwrap();
         assert!(error.is_usage() && error.to_string().contains("does not support learning from"), "{error}");
     }
+}
+
+fn loss(method: &str) -> Loss {
+    let loss = PolicyGradient { clip: [0.2, 0.2], kl: 0.0, length: LengthNormalization::Completion, max_new_tokens: 1 };
+    if method == "spin" { Loss::Preference { beta: 0.1 } } else { Loss::PolicyGradient { loss, anchor: ModelRef::Base } }
 }
 
 #[test]
@@ -147,7 +141,7 @@ fn settings_that_cannot_be_are_told_by_their_keys() {
         ("methods.v_star.sampling.samples_per_problem=1", "", ""),
     ] {
         let overrides = [setting.to_owned()];
-        let result = Config::parse("toy.toml", CONFIG, &overrides);
+        let result = parse("toy.toml", CONFIG, &overrides);
         match result {
             Ok(_) => assert_eq!(key, "", "{setting} is taken"),
             Err(error) => {

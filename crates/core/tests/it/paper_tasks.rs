@@ -2,17 +2,16 @@
 //!
 //! Problem `i` is of level `i % 4`. A model of a skill solves the levels up to it, and with the hint one more.
 
-use crate::doubles::{Watcher, config};
+use crate::doubles::{Watcher, completion, completions, experiment};
 use serde_json::{Value, json};
 use starloop_core::error::Result;
-use starloop_core::experiment::run_in;
-use starloop_core::iterate::Parts;
+use starloop_core::method_run::Parts;
 use starloop_core::metrics::{IterationMetrics, TrainingMetrics};
-use starloop_core::policy::{Policy, Sample, SampleProgress, SampleRequest, SamplingParameters};
-use starloop_core::run_dir::RunDir;
-use starloop_core::task::{Split, Task};
-use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
-use starloop_core::types::{Example, FinishReason, GradedAttempt, Mode, ProblemId, Reading};
+use starloop_core::policy::{Completion, Policy, Progress, PromptRequest, SamplingParams};
+use starloop_core::task::Task;
+use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
+use starloop_core::types::{Example, GradedAttempt, Mode, ProblemId, Reading, Split};
+use starloop_record::info::Inputs;
 use std::path::Path;
 
 /// A kind of task, with small files of its own.
@@ -78,14 +77,14 @@ impl Policy for Scripted<'_> {
         Ok(format!("sha-of-{}", self.skill))
     }
 
-    fn sample(&mut self, requests: &[SampleRequest], _: &SamplingParameters, _: &mut dyn FnMut(SampleProgress)) -> Result<Vec<Sample>> {
+    fn sample(&mut self, requests: &[PromptRequest], _: &SamplingParams, _: &mut dyn FnMut(Progress)) -> Result<Vec<Completion>> {
         self.prompts.extend(requests.iter().map(|request| request.prompt.clone()));
-        Ok(requests.iter().map(|request| self.complete(&request.prompt)).collect())
+        Ok(requests.iter().flat_map(|request| completions(request, |prompt, _| self.complete(prompt))).collect())
     }
 }
 
 impl Scripted<'_> {
-    fn complete(&self, prompt: &str) -> Sample {
+    fn complete(&self, prompt: &str) -> Completion {
         let asked = prompt.rsplit("Q: ").next().unwrap();
         let i: usize = asked.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty()).unwrap().parse().unwrap();
         let hinted = asked.contains(self.case.hint);
@@ -94,7 +93,7 @@ impl Scripted<'_> {
             (true, ..) => (self.case.solved)(asked, i),
             (false, ..) => self.case.wrong.to_owned(),
         };
-        Sample { text, prompt_tokens: 1, completion_tokens: 1, finish: FinishReason::Stop, logprob: Some(-1.0) }
+        completion(text)
     }
 }
 
@@ -102,8 +101,8 @@ impl Scripted<'_> {
 struct Learns;
 
 impl Trainer for Learns {
-    fn finetune(&mut self, job: &FineTuning<'_>, _: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
-        let skill = job.examples.iter().map(|example| number(&example.problem) % 4).max().unwrap();
+    fn train(&mut self, job: &TrainingJob<'_>, _: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        let skill = job.data.rows().prompts().map(|(problem, _)| number(problem) % 4).max().unwrap();
         std::fs::create_dir(job.output)?;
         std::fs::write(job.output.join("skill"), skill.to_string())?;
         Ok(TrainingMetrics { steps: job.steps, tokens: 1, target_tokens: 1, final_loss: 1.0, dropped_too_long: 0 })
@@ -135,12 +134,12 @@ fn run(case: &Case) -> Outcome {
     let (kind, train) = (format!("task.kind={}", case.kind), format!("task.train={}", at("train.jsonl").display()));
     let test = format!("task.test={}", at("test.jsonl").display());
     let common = [kind.as_str(), &train, &test, "task.dev_problems=20", "run=['star']", "methods.star.iterations=2"];
-    let config = config(&[&common[..], case.settings].concat());
-    let task = config.task.build(config.seed).unwrap();
+    let experiment = experiment(&[&common[..], case.settings].concat());
+    let task = experiment.task_settings().build(experiment.config().seed).unwrap();
     let mut policy = Scripted { case, skill: 0, prompts: Vec::new() };
-    let (run_dir, found) = RunDir::open(&at("run"), &config, false).unwrap();
+    let (run_dir, found) = experiment.open(&at("run"), task.as_ref(), Inputs::new(), false).unwrap();
     let mut parts = Parts { task: task.as_ref(), base: &at("base"), policy: &mut policy, trainer: &mut Learns };
-    run_in(&config, &run_dir, found, &mut parts, &mut Watcher::default()).unwrap();
+    experiment.run_in(&run_dir, found, &mut parts, &mut Watcher::default()).unwrap();
     let iterations = || (1..=2).map(|iteration| run_dir.iteration("star", iteration));
     let attempts = iterations().flat_map(|iteration| iteration.attempts().unwrap().unwrap()).collect();
     let examples = iterations().flat_map(|iteration| iteration.examples().unwrap().unwrap()).collect();
@@ -178,7 +177,7 @@ fn hints_are_in_hinted_prompts_and_nowhere_else() {
         for example in &examples {
             assert_eq!(example.prompt, prompt(example));
             assert!(!example.prompt.contains(case.hint), "{}", example.prompt);
-            assert!(!task.has_false_step(&example.completion));
+            assert_ne!(task.has_false_step(&task.training_problems(1)[0], &example.completion), Some(true));
             assert!(!example.completion.contains(case.leak) && example.completion.starts_with(' '));
         }
         assert!(metrics[1].selection.dropped_leaked_hint > 0);

@@ -4,10 +4,10 @@ use crate::completions::{Act, Asked, Completions, completion};
 use crate::doubles::complete;
 use crate::serving::{bench, faultless, policy, requests, results, right_answer, run, sample, served};
 use serde_json::{Value, json};
-use starloop_core::config::Config;
-use starloop_core::error::{Error, Result};
+use starloop_core::error::{Error, Result, with_causes};
+use starloop_core::experiment::Experiment;
 use starloop_core::policy::openai::OpenAiPolicy;
-use starloop_core::policy::{Policy, Sample, SampleRequest};
+use starloop_core::policy::{Completion, Policy};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +29,7 @@ fn a_running_server_is_told_to_load_each_checkpoint() {
     let made = bench.place.path().join("reloaded/star/iter-001/checkpoint");
     assert_eq!(lines, [expected(&bench.place.path().join("base")), expected(&made)]);
     let reload = format!("policy.reload={}", json!(["sh", "-c", "echo it is too large >&2; exit 1"]));
-    let error = run(&bench, "failed", &served(&[&server.endpoint], &[&reload]), false).err().unwrap().to_string();
+    let error = with_causes(&run(&bench, "failed", &served(&[&server.endpoint], &[&reload]), false).err().unwrap());
     assert!(error.contains("sh failed (exit status: 1) and said: it is too large"), "{error}");
 }
 
@@ -45,9 +45,8 @@ type Shared = Arc<Mutex<Loaded>>;
 /// What a model in a directory answers.
 fn answer_of(directory: &Path, asked: &Asked) -> Value {
     let skill = std::fs::read_to_string(directory.join("skill")).unwrap();
-    let request = SampleRequest { prompt: asked.prompt().to_owned(), seed: asked.seed() };
-    let sample = complete(&request, skill.parse().unwrap());
-    completion(asked, &sample.text, sample.logprob.unwrap())
+    let right = complete(asked.prompt(), asked.seed(), skill.parse().unwrap());
+    completion(asked, &right.text, right.logprob.unwrap())
 }
 
 /// `SGLang`, which serves whatever it was last told to load, and takes any name for it.
@@ -65,7 +64,7 @@ fn sglang(loaded: &Shared, asked: &Asked) -> Act {
     }
 }
 
-fn reloaded_by(recipe: &str, server: &Completions, further: &[&str]) -> Config {
+fn reloaded_by(recipe: &str, server: &Completions, further: &[&str]) -> Experiment {
     let (kind, reload) = (format!("policy.server={}", recipe.trim_end_matches("_lora")), format!("policy.reload={recipe}"));
     // Its prompts go as text, which the toy model reads.
     served(&[&server.endpoint], &[&[&kind, &reload, "policy.prompts=text", "policy.model=base"], further].concat())
@@ -150,7 +149,7 @@ fn adapter() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/adapters/llama").canonicalize().unwrap()
 }
 
-fn ask(policy: &mut OpenAiPolicy, count: u32) -> Result<Vec<Sample>> {
+fn ask(policy: &mut OpenAiPolicy, count: u32) -> Result<Vec<Completion>> {
     sample(policy, &requests(count))
 }
 
@@ -160,8 +159,8 @@ fn vllm_loads_an_adapter_by_a_name_of_its_own_and_lets_go_of_it() {
     let loaded = Shared::default();
     let theirs = Arc::clone(&loaded);
     let server = Completions::with_others(|asked| Act::Answer(completion(asked, "x", -1.0)), move |asked| vllm(&theirs, asked));
-    let config = reloaded_by("vllm_lora", &server, &[]);
-    let mut policy = policy(&config, &bench.place.path().join("server.log")).unwrap();
+    let experiment = reloaded_by("vllm_lora", &server, &[]);
+    let mut policy = policy(&experiment, &bench.place.path().join("server.log")).unwrap();
     let sha256 = policy.load(&adapter()).unwrap();
     let name = format!("starloop-{}", &sha256[..12]);
     assert_eq!(loaded.lock().unwrap().adapters, [(name.clone(), adapter())]);
@@ -194,8 +193,8 @@ fn vllm_that_restarts_is_given_the_adapter_again() {
         },
         move |asked| vllm(&theirs, asked),
     );
-    let config = reloaded_by("vllm_lora", &server, &["policy.in_flight=1"]);
-    let mut policy = policy(&config, &bench.place.path().join("server.log")).unwrap();
+    let experiment = reloaded_by("vllm_lora", &server, &["policy.in_flight=1"]);
+    let mut policy = policy(&experiment, &bench.place.path().join("server.log")).unwrap();
     policy.load(&adapter()).unwrap();
     assert_eq!(ask(&mut policy, 50).unwrap().len(), 50);
     assert_eq!(server.others().iter().filter(|(path, _)| path == "/v1/load_lora_adapter").count(), 2);
@@ -205,12 +204,12 @@ fn vllm_that_restarts_is_given_the_adapter_again() {
 fn refusal(recipe: &str, checkpoint: &Path, other: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> String {
     let bench = bench();
     let server = Completions::with_others(|asked| Act::Answer(completion(asked, "x", -1.0)), other);
-    let config = reloaded_by(recipe, &server, &[]);
-    let mut policy = policy(&config, &bench.place.path().join("server.log")).unwrap();
+    let experiment = reloaded_by(recipe, &server, &[]);
+    let mut policy = policy(&experiment, &bench.place.path().join("server.log")).unwrap();
     let error = policy.load(checkpoint).err().unwrap();
     assert!(matches!(error, Error::Server { .. }) && error.to_string().contains(&server.endpoint), "{error}");
     assert!(server.models().is_empty(), "nothing is sampled");
-    error.to_string()
+    with_causes(&error)
 }
 
 #[test]
@@ -293,6 +292,6 @@ fn a_server_that_loads_by_name_is_asked_by_the_directory_and_noticed_when_it_ans
     assert_eq!(without(results(&bench, "named")), without(whole));
     // It keeps to the model that it had loaded first.
     let stuck = Completions::start(move |asked| untold(completion(asked, "x", -1.0), &json!("/models/first")));
-    let error = run(&bench, "stuck", &by_name(&stuck), false).err().unwrap().to_string();
+    let error = with_causes(&run(&bench, "stuck", &by_name(&stuck), false).err().unwrap());
     assert!(error.contains("failed 2 times") && error.contains("of the model \"/models/first@main\""), "{error}");
 }

@@ -1,19 +1,19 @@
 //! Whatever stops a run, resuming leads to the same bytes.
 
-use crate::doubles::{Bench, CONFIG, Fault, ToyPolicy, ToyTrainer, Watcher, config};
-use starloop_core::config::Config;
+use crate::doubles::{Bench, CONFIG, Fault, ToyPolicy, ToyTrainer, Watcher, experiment, parse};
 use starloop_core::error::Error;
-use starloop_core::method::REGISTRY;
-use starloop_core::run_dir::RunDir;
+use starloop_core::experiment::Experiment;
+use starloop_core::registry::Registry;
+use starloop_record::{self as record, RunDir};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Stops a run of `config` at each call of policy and trainer in turn, and each time resumes it to the bytes of an uninterrupted one. Returns
 /// how many calls there were.
-fn stopped_at_any_call(config: &Config) -> usize {
+fn stopped_at_any_call(experiment: &Experiment) -> usize {
     let bench = Bench::new();
-    bench.run("whole", config, false).unwrap();
+    bench.run("whole", experiment, false).unwrap();
     let whole = bench.snapshot("whole");
     let mut stopped = 0;
     for call in 0.. {
@@ -21,32 +21,32 @@ fn stopped_at_any_call(config: &Config) -> usize {
         let fault = Fault::at(call);
         let mut policy = ToyPolicy { fault: Some(&fault), ..ToyPolicy::default() };
         let mut trainer = ToyTrainer { fault: Some(&fault), ..ToyTrainer::default() };
-        let result = bench.run_with(&name, config, false, &mut policy, &mut trainer, &mut Watcher::default());
+        let result = bench.run_with(&name, experiment, false, &mut policy, &mut trainer, &mut Watcher::default());
         if fault.is_ahead() {
             break;
         }
         assert!(result.is_err());
         stopped += 1;
-        bench.run(&name, config, true).unwrap();
-        assert_eq!(bench.snapshot(&name), whole, "{:?} stopped at call {call}", config.run);
+        bench.run(&name, experiment, true).unwrap();
+        assert_eq!(bench.snapshot(&name), whole, "{:?} stopped at call {call}", experiment.config().run);
     }
     stopped
 }
 
 /// The same where the program dies at each event in turn. Returns how many events there were.
-fn died_at_any_event(config: &Config) -> usize {
+fn died_at_any_event(experiment: &Experiment) -> usize {
     let bench = Bench::new();
-    let events = bench.run("whole", config, false).unwrap().events.len();
+    let events = bench.run("whole", experiment, false).unwrap().events.len();
     let whole = bench.snapshot("whole");
     for event in 0..events {
         let name = format!("event-{event}");
         let mut watcher = Watcher { dies_at: Some(event), ..Watcher::default() };
         let died = catch_unwind(AssertUnwindSafe(|| {
-            bench.run_with(&name, config, false, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)
+            bench.run_with(&name, experiment, false, &mut ToyPolicy::default(), &mut ToyTrainer::default(), &mut watcher)
         }));
         assert!(died.is_err());
-        bench.run(&name, config, true).unwrap();
-        assert_eq!(bench.snapshot(&name), whole, "{:?} died at event {event}", config.run);
+        bench.run(&name, experiment, true).unwrap();
+        assert_eq!(bench.snapshot(&name), whole, "{:?} died at event {event}", experiment.config().run);
     }
     events
 }
@@ -81,50 +81,51 @@ const WITH_OBJECTIVES: [(&str, &[&str]); 5] = [
 
 /// Configs of all of them: two iterations, so that one goes on from another; few steps, of which each is an event; and one checkpoint kept,
 /// which is what a run has that loses the most.
-fn family() -> impl Iterator<Item = Config> {
+fn family() -> impl Iterator<Item = Experiment> {
     const ROUNDS: [&str; 9] = ["star", "without", "partial", "rest_em", "adastar", "b_star", "v_star", "spin", "grpo"];
     FAMILY.iter().chain(&WITH_OBJECTIVES).map(|(method, settings)| {
         let mut overrides = vec![format!("run=['{method}']")];
         overrides.extend(ROUNDS.map(|method| format!("methods.{method}.iterations=2")));
         overrides.extend(["training.keep_checkpoints=1", "training.steps=1"].iter().chain(*settings).map(|&setting| setting.to_owned()));
-        Config::parse("toy.toml", CONFIG, &overrides).unwrap()
+        parse("toy.toml", CONFIG, &overrides).unwrap()
     })
 }
 
 #[test]
 fn every_kind_of_method_is_resumed_here() {
-    let resumed: BTreeSet<&str> = family().map(|config| config.methods[&config.run[0]].kind).collect();
-    assert_eq!(resumed, REGISTRY.iter().map(|kind| kind.kind).collect());
+    let resumed: BTreeSet<String> = family().map(|experiment| experiment.methods_to_run().next().unwrap().kind.clone()).collect();
+    assert_eq!(resumed, Registry::default().methods.into_iter().map(|method| method.kind).collect());
 }
 
 #[test]
 fn a_failure_at_any_call_of_any_method() {
-    for config in family() {
-        let stopped = stopped_at_any_call(&config);
-        assert!(stopped >= 2, "{:?}: {stopped}", config.run);
+    for experiment in family() {
+        let stopped = stopped_at_any_call(&experiment);
+        assert!(stopped >= 2, "{:?}: {stopped}", experiment.config().run);
     }
 }
 
 #[test]
 fn a_death_at_any_event_of_any_method() {
-    for config in family() {
-        let events = died_at_any_event(&config);
-        assert!(events >= 4, "{:?}: {events}", config.run);
+    for experiment in family() {
+        let events = died_at_any_event(&experiment);
+        assert!(events >= 4, "{:?}: {events}", experiment.config().run);
     }
 }
 
 #[test]
 fn a_failure_and_a_death_among_several_methods() {
-    let config = config(&["training.keep_checkpoints=1", "methods.star.iterations=2"]);
-    assert!(stopped_at_any_call(&config) > 10);
-    assert!(died_at_any_event(&config) > 20);
+    let experiment = experiment(&["training.keep_checkpoints=1", "methods.star.iterations=2"]);
+    assert!(stopped_at_any_call(&experiment) > 10);
+    assert!(died_at_any_event(&experiment) > 20);
 }
 
 #[test]
 fn a_death_around_the_final_figure() {
     let bench = Bench::new();
-    let config = config(&["run=['star']", "evaluation.final_split=test", "methods.star.iterations=2", "training.keep_checkpoints=1"]);
-    bench.run("whole", &config, false).unwrap();
+    let experiment =
+        experiment(&["run=['star']", "evaluation.final_split=test", "methods.star.iterations=2", "training.keep_checkpoints=1"]);
+    bench.run("whole", &experiment, false).unwrap();
     let whole = bench.snapshot("whole");
     let finals = ["star/final/metrics.json", "star/final/eval.jsonl", "star/iter-002/metrics.json"];
     for count in 1..=finals.len() {
@@ -133,7 +134,7 @@ fn a_death_around_the_final_figure() {
         for name in &finals[..count] {
             std::fs::remove_file(to.join(name)).unwrap();
         }
-        bench.run(&format!("cut-{count}"), &config, true).unwrap();
+        bench.run(&format!("cut-{count}"), &experiment, true).unwrap();
         assert_eq!(bench.snapshot(&format!("cut-{count}")), whole, "without {:?}", &finals[..count]);
     }
 }
@@ -170,8 +171,8 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn a_death_between_any_two_renames_with_the_next_file_half_written() {
     let bench = Bench::new();
-    let config = config(&["methods.star.iterations=2"]);
-    bench.run("whole", &config, false).unwrap();
+    let experiment = experiment(&["methods.star.iterations=2"]);
+    bench.run("whole", &experiment, false).unwrap();
     let whole = bench.snapshot("whole");
     let order = in_order_of_writing();
     let written = whole
@@ -197,7 +198,7 @@ fn a_death_between_any_two_renames_with_the_next_file_half_written() {
         } else if order[count] != "lock" {
             std::fs::write(&partial, "{\"torn").unwrap();
         }
-        bench.run(&format!("cut-{count}"), &config, true).unwrap();
+        bench.run(&format!("cut-{count}"), &experiment, true).unwrap();
         assert_eq!(bench.snapshot(&format!("cut-{count}")), whole, "cut before {}", order[count]);
     }
 }
@@ -205,10 +206,10 @@ fn a_death_between_any_two_renames_with_the_next_file_half_written() {
 #[test]
 fn a_finished_run_is_read_and_not_repeated() {
     let bench = Bench::new();
-    bench.run("toy", &config(&[]), false).unwrap();
+    bench.run("toy", &experiment(&[]), false).unwrap();
     let whole = bench.snapshot("toy");
     let mut policy = ToyPolicy::default();
-    bench.run_with("toy", &config(&[]), true, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
+    bench.run_with("toy", &experiment(&[]), true, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
     assert!(policy.prompts.borrow().is_empty());
     assert_eq!(bench.snapshot("toy"), whole);
 }
@@ -216,18 +217,18 @@ fn a_finished_run_is_read_and_not_repeated() {
 #[test]
 fn an_existing_run_is_not_touched_unless_asked() {
     let bench = Bench::new();
-    bench.run("toy", &config(&[]), false).unwrap();
-    let error = bench.run("toy", &config(&[]), false).err().unwrap();
-    assert!(matches!(error, Error::RunExists { .. }) && error.to_string().contains("--resume"), "{error}");
+    bench.run("toy", &experiment(&[]), false).unwrap();
+    let error = bench.run("toy", &experiment(&[]), false).err().unwrap();
+    assert!(matches!(error, Error::Record(record::Error::RunExists { .. })) && error.to_string().contains("resume"), "{error}");
 }
 
 #[test]
 fn a_changed_config_is_told_by_its_keys() {
     let bench = Bench::new();
-    bench.run("toy", &config(&[]), false).unwrap();
-    let changed = config(&["training.steps=11", "methods.star.rationalize=false"]);
+    bench.run("toy", &experiment(&[]), false).unwrap();
+    let changed = experiment(&["training.steps=11", "methods.star.rationalize=false"]);
     let error = bench.run("toy", &changed, true).err().unwrap();
-    let Error::ConfigChanged { keys, .. } = &error else { panic!("{error}") };
+    let Error::Record(record::Error::ConfigChanged { keys, .. }) = &error else { panic!("{error}") };
     assert_eq!(keys, &["methods.star.rationalize (true -> false)", "training.steps (10 -> 11)"]);
 }
 
@@ -235,12 +236,12 @@ fn a_changed_config_is_told_by_its_keys() {
 fn a_run_in_use_is_refused_and_free_again_afterwards() {
     let bench = Bench::new();
     let root = bench.place.path().join("toy");
-    let (held, _) = RunDir::open(&root, &config(&[]), false).unwrap();
-    let error = RunDir::open(&root, &config(&[]), true).err().unwrap();
-    assert!(matches!(error, Error::RunInUse { .. }), "{error}");
+    let (held, _) = bench.take("toy", &experiment(&[]), false).unwrap();
+    let error = bench.take("toy", &experiment(&[]), true).err().unwrap();
+    assert!(matches!(error, Error::Record(record::Error::RunInUse { .. })), "{error}");
     assert!(RunDir::open_read_only(&root).is_ok());
     drop(held);
-    assert!(RunDir::open(&root, &config(&[]), true).is_ok());
+    assert!(bench.take("toy", &experiment(&[]), true).is_ok());
 }
 
 #[test]
@@ -249,7 +250,7 @@ fn a_directory_of_someone_else_is_left_alone() {
     let root = bench.place.path().join("thesis");
     std::fs::create_dir(&root).unwrap();
     std::fs::write(root.join("thesis.tex"), "").unwrap();
-    assert!(matches!(RunDir::open(&root, &config(&[]), true).err().unwrap(), Error::NotARun { .. }));
+    assert!(matches!(bench.take("thesis", &experiment(&[]), true).err().unwrap(), Error::Record(record::Error::NotARun { .. })));
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1);
 }
 
@@ -258,33 +259,33 @@ fn a_place_that_cannot_be_written_is_named() {
     let bench = Bench::new();
     let file = bench.place.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = RunDir::open(&file.join("run"), &config(&[]), false).err().unwrap();
+    let error = bench.take("file/run", &experiment(&[]), false).err().unwrap();
     assert!(error.to_string().contains("file/run"), "{error}");
 }
 
 #[test]
 fn a_torn_last_event_is_dropped() {
     let bench = Bench::new();
-    bench.run("toy", &config(&[]), false).unwrap();
+    bench.run("toy", &experiment(&[]), false).unwrap();
     let path = bench.place.path().join("toy/events.jsonl");
     let mut text = std::fs::read_to_string(&path).unwrap();
     let whole = bench.open("toy").events().unwrap();
     text.push_str("{\"time\":1.5,\"event\":\"warn");
     std::fs::write(&path, text).unwrap();
     assert_eq!(bench.open("toy").events().unwrap(), whole);
-    bench.run("toy", &config(&[]), true).unwrap();
+    bench.run("toy", &experiment(&[]), true).unwrap();
     let after = bench.open("toy").events().unwrap();
     assert_eq!(after[..whole.len()], whole);
     assert!(after.len() > whole.len());
 }
 
 #[test]
-fn a_damaged_line_is_told_with_its_number() {
+fn a_changed_file_is_named_with_its_stage() {
     let bench = Bench::new();
-    bench.run("toy", &config(&[]), false).unwrap();
+    bench.run("toy", &experiment(&[]), false).unwrap();
     let path = bench.place.path().join("toy/star/iter-001/attempts.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen("\"problem\"", "problem", 1)).unwrap();
     let error = bench.open("toy").iteration("star", 1).attempts().err().unwrap().to_string();
-    assert!(error.contains("attempts.jsonl") && error.contains("line 1"), "{error}");
+    assert!(error.contains("attempts.jsonl") && error.contains("was changed after the stage `collect`"), "{error}");
 }

@@ -1,21 +1,20 @@
 //! What a run does.
 
-use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, config};
+use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment};
 use starloop_core::error::Error;
 use starloop_core::event::Event;
-use starloop_core::experiment;
 use starloop_core::likelihood;
-use starloop_core::run_dir::RunStatus;
-use starloop_core::task::{Split, Task};
-use starloop_core::types::Mode;
+use starloop_core::task::Task;
+use starloop_core::types::{Mode, Split};
+use starloop_record::info::RunStatus;
 use std::collections::HashSet;
 
 #[test]
 fn accuracy_rises_by_a_level_in_each_iteration() {
     let bench = Bench::new();
-    bench.run("toy", &config(&[]), false).unwrap();
+    bench.run("toy", &experiment(&[]), false).unwrap();
     let run = bench.open("toy");
-    assert_eq!(run.info().unwrap().unwrap().status, RunStatus::Finished);
+    assert_eq!(run.info().unwrap().status, RunStatus::Finished);
     let accuracy = |method| run.metrics(method).unwrap().iter().map(|metrics| metrics.accuracy.correct).collect::<Vec<_>>();
     assert_eq!(accuracy("few_shot"), [10]);
     // Answers of all levels are known to direct fine-tuning.
@@ -27,7 +26,7 @@ fn accuracy_rises_by_a_level_in_each_iteration() {
 #[test]
 fn counts_say_what_was_kept_and_dropped() {
     let bench = Bench::new();
-    bench.run("toy", &config(&[]), false).unwrap();
+    bench.run("toy", &experiment(&[]), false).unwrap();
     let metrics = &bench.open("toy").metrics("star").unwrap()[1];
     assert_eq!((metrics.problems, metrics.unhinted.attempts, metrics.unhinted.correct), (80, 80, 20));
     // Three levels failed, one of them is solved with the hint; in each level every fifth number leaks it or says nothing.
@@ -44,7 +43,7 @@ fn counts_say_what_was_kept_and_dropped() {
 #[test]
 fn no_hint_and_no_worked_example_is_in_a_training_prompt() {
     let bench = Bench::new();
-    bench.run("toy", &config(&[]), false).unwrap();
+    bench.run("toy", &experiment(&[]), false).unwrap();
     for iteration in 1..=3 {
         let examples = bench.open("toy").iteration("star", iteration).examples().unwrap().unwrap();
         assert!(examples.iter().any(|example| example.mode == Mode::Hinted) || iteration == 3);
@@ -56,7 +55,7 @@ fn no_hint_and_no_worked_example_is_in_a_training_prompt() {
 #[test]
 fn the_ablation_trains_with_the_worked_examples_and_without_hints() {
     let bench = Bench::new();
-    bench.run("toy", &config(&["training.train_with_few_shot=true"]), false).unwrap();
+    bench.run("toy", &experiment(&["training.train_with_few_shot=true"]), false).unwrap();
     let examples = bench.open("toy").iteration("star", 1).examples().unwrap().unwrap();
     assert!(examples.iter().all(|example| !example.prompt.contains("HINT") && example.prompt.matches("Q:").count() == 3));
 }
@@ -66,7 +65,7 @@ fn worked_examples_are_shown_in_the_first_iteration_only_if_so_configured() {
     let bench = Bench::new();
     for (name, overrides, last_has_them) in [("once", &[][..], false), ("always", &["sampling.few_shot_iterations=0"][..], true)] {
         let mut policy = ToyPolicy::default();
-        bench.run_with(name, &config(overrides), false, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
+        bench.run_with(name, &experiment(overrides), false, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
         let prompts = policy.prompts.borrow();
         assert_eq!(prompts[0].matches("Q:").count(), 3);
         assert_eq!(prompts.last().unwrap().matches("Q:").count() == 3, last_has_them);
@@ -76,7 +75,7 @@ fn worked_examples_are_shown_in_the_first_iteration_only_if_so_configured() {
 #[test]
 fn no_held_out_problem_is_trained_on() {
     let mut bench = Bench::new();
-    bench.run("toy", &config(&[]), false).unwrap();
+    bench.run("toy", &experiment(&[]), false).unwrap();
     let questions = |split| bench.task.evaluation_problems(split, 1).into_iter().map(|problem| bench.task.prompt(&problem, Mode::Unhinted));
     let held_out: HashSet<String> = questions(Split::Dev).chain(questions(Split::Test)).collect();
     for (method, last) in [("direct", 1), ("star", 3)] {
@@ -86,7 +85,7 @@ fn no_held_out_problem_is_trained_on() {
         }
     }
     bench.task.careless = true;
-    let error = bench.run("careless", &config(&[]), false).err().unwrap();
+    let error = bench.run("careless", &experiment(&[]), false).err().unwrap();
     assert!(matches!(&error, Error::HeldOutProblem { problem, split: "dev", .. } if problem == "numbers/train/85"), "{error}");
 }
 
@@ -94,7 +93,7 @@ fn no_held_out_problem_is_trained_on() {
 fn the_base_is_measured_once() {
     let bench = Bench::new();
     let mut policy = ToyPolicy::default();
-    bench.run_with("toy", &config(&[]), false, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
+    bench.run_with("toy", &experiment(&[]), false, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
     let prompts = policy.prompts.borrow();
     let measured = prompts.iter().filter(|prompt| prompt.ends_with("Q: 80\nA:") && prompt.matches("Q:").count() == 3).count();
     assert_eq!(measured, 1);
@@ -105,7 +104,7 @@ fn the_base_is_measured_once() {
 #[test]
 fn two_methods_that_ask_alike_get_the_same_answers() {
     let bench = Bench::new();
-    bench.run("toy", &config(&["run=['star', 'without']"]), false).unwrap();
+    bench.run("toy", &experiment(&["run=['star', 'without']"]), false).unwrap();
     let unhinted = |method| {
         let attempts = bench.open("toy").iteration(method, 1).attempts().unwrap().unwrap();
         attempts.into_iter().filter(|graded| graded.attempt.mode == Mode::Unhinted).collect::<Vec<_>>()
@@ -116,8 +115,8 @@ fn two_methods_that_ask_alike_get_the_same_answers() {
 #[test]
 fn nothing_solved_is_an_error_that_says_what_to_try() {
     let bench = Bench::new();
-    let config = config(&["run=['without']"]);
-    let (result, watcher) = bench.run_policy("toy", &config, &mut Hopeless { repeats_hints: false });
+    let experiment = experiment(&["run=['without']"]);
+    let (result, watcher) = bench.run_policy("toy", &experiment, &mut Hopeless { repeats_hints: false });
     let error = result.err().unwrap();
     assert!(matches!(&error, Error::NothingSolved { method, iteration: 1, attempts: 80 } if method == "without"), "{error}");
     assert!(error.to_string().contains("sampling.few_shot"));
@@ -128,17 +127,18 @@ fn nothing_solved_is_an_error_that_says_what_to_try() {
 fn a_loss_that_is_no_number_stops_the_run_and_leaves_no_checkpoint() {
     let bench = Bench::new();
     let mut trainer = ToyTrainer { diverges: true, ..ToyTrainer::default() };
-    let error = bench.run_with("toy", &config(&[]), false, &mut ToyPolicy::default(), &mut trainer, &mut Watcher::default()).err().unwrap();
+    let error =
+        bench.run_with("toy", &experiment(&[]), false, &mut ToyPolicy::default(), &mut trainer, &mut Watcher::default()).err().unwrap();
     assert!(matches!(&error, Error::NotFinite { place, .. } if place == "direct, iteration 1"), "{error}");
     assert!(!bench.open("toy").iteration("direct", 1).checkpoint().exists());
     // What was finished before is kept, and the run goes on from it.
-    bench.run("toy", &config(&[]), true).unwrap();
+    bench.run("toy", &experiment(&[]), true).unwrap();
 }
 
 #[test]
 fn patience_ends_a_plateau() {
     let bench = Bench::new();
-    let watcher = bench.run("toy", &config(&["methods.star.iterations=9", "methods.star.patience=2"]), false).unwrap();
+    let watcher = bench.run("toy", &experiment(&["methods.star.iterations=9", "methods.star.patience=2"]), false).unwrap();
     // Levels 1, 2 and 3 are learned in iterations 1 to 3; nothing rises in 4 and 5.
     assert_eq!(bench.open("toy").metrics("star").unwrap().len(), 6);
     assert!(watcher.warnings().iter().any(|warning| warning.contains("patience")), "{:?}", watcher.warnings());
@@ -147,7 +147,7 @@ fn patience_ends_a_plateau() {
 #[test]
 fn old_checkpoints_go_when_so_configured() {
     let bench = Bench::new();
-    bench.run("toy", &config(&["training.keep_checkpoints=1"]), false).unwrap();
+    bench.run("toy", &experiment(&["training.keep_checkpoints=1"]), false).unwrap();
     let kept: Vec<bool> = (1..=3).map(|iteration| bench.open("toy").iteration("star", iteration).checkpoint().exists()).collect();
     assert_eq!(kept, [false, false, true]);
 }
@@ -155,7 +155,7 @@ fn old_checkpoints_go_when_so_configured() {
 #[test]
 fn accumulating_keeps_what_earlier_iterations_found() {
     let bench = Bench::new();
-    bench.run("toy", &config(&["methods.star.accumulate=true"]), false).unwrap();
+    bench.run("toy", &experiment(&["methods.star.accumulate=true"]), false).unwrap();
     let examples = |iteration| bench.open("toy").iteration("star", iteration).examples().unwrap().unwrap();
     let (first, second) = (examples(1), examples(2));
     assert!(first.iter().all(|example| second.iter().any(|later| later.prompt == example.prompt)));
@@ -166,7 +166,7 @@ fn accumulating_keeps_what_earlier_iterations_found() {
 #[test]
 fn evaluating_every_second_iteration_still_measures_the_last() {
     let bench = Bench::new();
-    bench.run("toy", &config(&["evaluation.every=2"]), false).unwrap();
+    bench.run("toy", &experiment(&["evaluation.every=2"]), false).unwrap();
     let totals: Vec<u64> = bench.open("toy").metrics("star").unwrap().iter().map(|metrics| metrics.accuracy.total).collect();
     assert_eq!(totals, [40, 0, 40, 40]);
 }
@@ -174,7 +174,7 @@ fn evaluating_every_second_iteration_still_measures_the_last() {
 #[test]
 fn events_tell_every_stage_and_the_log_keeps_them() {
     let bench = Bench::new();
-    let watcher = bench.run("toy", &config(&[]), false).unwrap();
+    let watcher = bench.run("toy", &experiment(&[]), false).unwrap();
     let lasting: Vec<Event> = watcher.events.into_iter().filter(|event| !matches!(event, Event::StageProgress { .. })).collect();
     assert_eq!(bench.open("toy").events().unwrap(), lasting);
     let started = lasting.iter().filter(|event| matches!(event, Event::StageStarted { .. })).count();
@@ -186,8 +186,8 @@ fn events_tell_every_stage_and_the_log_keeps_them() {
 fn worked_examples_without_rationales_are_another_measurement_of_the_base() {
     let bench = Bench::new();
     let mut policy = ToyPolicy::default();
-    let config = config(&["run=['few_shot', 'few_shot_direct']"]);
-    bench.run_with("toy", &config, false, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
+    let experiment = experiment(&["run=['few_shot', 'few_shot_direct']"]);
+    bench.run_with("toy", &experiment, false, &mut policy, &mut ToyTrainer::default(), &mut Watcher::default()).unwrap();
     let prompts = policy.prompts.borrow();
     let (rationales, direct) = prompts.split_at(prompts.len() / 2);
     assert_eq!((rationales.len(), direct.len()), (40, 40), "neither is shared");
@@ -198,7 +198,7 @@ fn worked_examples_without_rationales_are_another_measurement_of_the_base() {
 #[test]
 fn known_rationales_are_learned_as_they_are() {
     let bench = Bench::new();
-    bench.run("toy", &config(&["run=['rationales']"]), false).unwrap();
+    bench.run("toy", &experiment(&["run=['rationales']"]), false).unwrap();
     let examples = bench.open("toy").iteration("rationales", 1).examples().unwrap().unwrap();
     assert_eq!(examples.len(), 80);
     for (problem, example) in bench.task.training_problems(1).iter().zip(&examples) {
@@ -210,9 +210,9 @@ fn known_rationales_are_learned_as_they_are() {
 #[test]
 fn a_task_without_rationales_is_told_before_anything_is_done() {
     let answers_only = Numbers { answers_only: true, ..Numbers::default() };
-    let config = config(&["run=['few_shot', 'rationales']"]);
-    for (name, method) in &config.methods {
-        let checked = method.method.check_task(&answers_only).map_err(|error| error.to_string());
+    let experiment = experiment(&["run=['few_shot', 'rationales']"]);
+    for name in experiment.config().methods.keys() {
+        let checked = experiment.method(name).unwrap().method.check_task(&answers_only).map_err(|error| error.to_string());
         match checked {
             Ok(()) => assert!(!["rationales", "rft", "partial", "spin"].contains(&name.as_str()), "{name}"),
             Err(error) => assert!(error.contains("numbers/train/1 has no known rationale"), "{name}: {error}"),
@@ -223,21 +223,21 @@ fn a_task_without_rationales_is_told_before_anything_is_done() {
 #[test]
 fn a_base_that_only_guesses_is_told_with_its_figures() {
     let bench = Bench { task: Numbers { chance: 0.2, ..Numbers::default() }, ..Bench::new() };
-    let watcher = bench.run("guesses", &config(&["run=['few_shot', 'few_shot_direct']"]), false).unwrap();
+    let watcher = bench.run("guesses", &experiment(&["run=['few_shot', 'few_shot_direct']"]), false).unwrap();
     // 10 of 40 are a quarter, but chance is within the interval.
     let expected = "few_shot: the base model solves 10 of 40 problems with 2 worked examples in its prompt: 25.0% (95% interval 14.2 to 40.2); \
                     guessing gives 20.0%. So right answers may come with wrong reasoning, and there may be nothing to bootstrap from. Try a \
                     stronger base model, more worked examples (sampling.few_shot) or easier problems";
     assert_eq!(watcher.warnings(), [expected], "once, and not for answers without rationales");
     let bench = Bench { task: Numbers { chance: 0.1, ..Numbers::default() }, ..Bench::new() };
-    assert_eq!(bench.run("knows", &config(&["run=['few_shot']"]), false).unwrap().warnings(), [""; 0]);
+    assert_eq!(bench.run("knows", &experiment(&["run=['few_shot']"]), false).unwrap().warnings(), [""; 0]);
 }
 
 #[test]
 fn learning_from_hints_alone_is_told() {
     let bench = Bench::new();
-    let config = config(&["run=['star']", "methods.star.iterations=1"]);
-    let (result, watcher) = bench.run_policy("toy", &config, &mut Hopeless { repeats_hints: true });
+    let experiment = experiment(&["run=['star']", "methods.star.iterations=1"]);
+    let (result, watcher) = bench.run_policy("toy", &experiment, &mut Hopeless { repeats_hints: true });
     result.unwrap();
     let [_, warning] = watcher.warnings()[..] else { panic!("{:?}", watcher.warnings()) };
     assert!(warning.contains("none of 80 attempts is right without the hint, 80 of 80 are with it"), "{warning}");
@@ -247,7 +247,7 @@ fn learning_from_hints_alone_is_told() {
 fn having_no_failure_left_is_told() {
     let bench = Bench::new();
     std::fs::write(bench.place.path().join("base/skill"), "3").unwrap();
-    let watcher = bench.run("toy", &config(&["run=['star']", "methods.star.iterations=1"]), false).unwrap();
+    let watcher = bench.run("toy", &experiment(&["run=['star']", "methods.star.iterations=1"]), false).unwrap();
     let [warning] = watcher.warnings()[..] else { panic!("{:?}", watcher.warnings()) };
     assert!(warning.contains("star: iteration 1: all 80 attempts are right") && warning.contains("harder problems"), "{warning}");
 }
@@ -255,7 +255,7 @@ fn having_no_failure_left_is_told() {
 #[test]
 fn problems_learned_from_are_counted_once() {
     let bench = Bench::new();
-    bench.run("toy", &config(&["methods.star.accumulate=true"]), false).unwrap();
+    bench.run("toy", &experiment(&["methods.star.accumulate=true"]), false).unwrap();
     let selections: Vec<_> = bench.open("toy").metrics("star").unwrap().iter().map(|metrics| metrics.selection).collect();
     let counts = selections.iter().map(|counts| (counts.problems, counts.problems_unhinted, counts.problems_hinted));
     let examples = |iteration| bench.open("toy").iteration("star", iteration).examples().unwrap().unwrap();
@@ -272,7 +272,7 @@ fn the_best_on_dev_is_measured_once_on_test() {
     let bench = Bench::new();
     // Level 3 is learned in iteration 3; 4 is no better, and its checkpoint is not the one that is wanted.
     let settings = ["evaluation.final_split=test", "methods.star.iterations=5", "training.keep_checkpoints=1"];
-    let watcher = bench.run("toy", &config(&settings), false).unwrap();
+    let watcher = bench.run("toy", &experiment(&settings), false).unwrap();
     let run = bench.open("toy");
     let star = run.final_measurement("star");
     let metrics = star.metrics().unwrap().unwrap();
@@ -304,10 +304,11 @@ fn choices_are_told_by_their_likelihood() {
 #[test]
 fn the_estimate_counts_the_final_figure() {
     let evaluations = |settings: &[&str]| {
-        let estimates = experiment::estimate(&config(settings)).unwrap();
+        let experiment = experiment(settings);
+        let estimates = experiment.estimate(experiment.task().unwrap().as_ref());
         estimates.into_iter().map(|(_, estimate)| estimate.evaluations).collect::<Vec<_>>()
     };
     let (without, with) = (evaluations(&[]), evaluations(&["evaluation.final_split=test"]));
-    let test = experiment::task(&config(&[])).unwrap().evaluation_problems(Split::Test, 1).len() as u64;
+    let test = experiment(&[]).task().unwrap().evaluation_problems(Split::Test, 1).len() as u64;
     assert_eq!(without.iter().map(|count| count + test).collect::<Vec<_>>(), with);
 }

@@ -2,28 +2,27 @@
 
 use crate::doubles::Numbers;
 use starloop_core::error::Error;
-use starloop_core::task::{Split, Task};
-use starloop_core::training_set::{Round, Same, SelectionRules, TrainingSet};
-use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, Problem, Verdict};
+use starloop_core::selection::{Round, Same, Selection, SelectionRules, select};
+use starloop_core::task::Task;
+use starloop_core::types::{Attempt, Example, GradedAttempt, Mode, Problem, Split, Verdict};
+use starloop_record::Outcome;
+use starloop_record::training_rows::TrainingRows;
 
 const TASK: Numbers = Numbers { careless: false, answers_only: false, chance: 0.0 };
 
 fn attempt(problem: &Problem, mode: Mode, completion: &str, verdict: Verdict) -> GradedAttempt {
-    let attempt = Attempt {
-        problem: problem.id.clone(),
-        class: problem.class.clone(),
-        mode,
-        sample: 0,
-        seed: 0,
-        checkpoint: String::new(),
-        prompt_sha256: String::new(),
-        prompt_tokens: 1,
-        completion_tokens: 1,
-        completion: completion.into(),
-        finish: FinishReason::Stop,
-        logprob: Some(-1.0),
-    };
-    GradedAttempt { attempt, verdict, reading: None, faithful: None }
+    let bare = Attempt::bare(&problem.id.0, mode, completion);
+    let attempt = Attempt { class: problem.class.clone(), prompt_tokens: 1, completion_tokens: 1, logprob: Some(-1.0), ..bare };
+    GradedAttempt { path: TASK.reasoning_path(completion), ..GradedAttempt::bare(attempt, verdict) }
+}
+
+fn round(problems: &[Problem], attempts: Vec<GradedAttempt>) -> Round {
+    Round { iteration: 1, problems: problems.to_vec(), attempts }
+}
+
+fn examples(selection: &Selection) -> &[Example] {
+    let TrainingRows::Completions(examples) = selection.data.rows() else { panic!("{selection:?}") };
+    examples
 }
 
 #[test]
@@ -45,12 +44,27 @@ fn right_answers_once_each_without_leaks_up_to_the_limit() {
         attempt(two, Mode::Unhinted, "as the hint says", Verdict::Correct),
     ];
     let rules = SelectionRules { max_per_problem: 2, ..SelectionRules::default() };
-    let (set, counts) = TrainingSet::select(&TASK, &[Round { problems: problems.clone(), attempts }], rules).unwrap();
-    let kept: Vec<_> = set.examples().iter().map(|example| (example.problem.clone(), example.completion.as_str())).collect();
+    let selection = select(&TASK, &[round(&problems, attempts)], rules).unwrap();
+    let counts = selection.counts;
+    let kept: Vec<_> = examples(&selection).iter().map(|example| (example.problem.clone(), example.completion.as_str())).collect();
     assert_eq!(kept, [(one.id.clone(), "a"), (one.id.clone(), "e"), (two.id.clone(), "a"), (two.id.clone(), "as the hint says")]);
     assert_eq!((counts.kept_unhinted, counts.kept_hinted), (3, 1));
     assert_eq!((counts.dropped_duplicate, counts.dropped_leaked_hint, counts.dropped_over_limit), (1, 1, 1));
-    assert!(set.examples().iter().all(|example| !example.prompt.contains("HINT")));
+    assert!(examples(&selection).iter().all(|example| !example.prompt.contains("HINT")));
+    let outcomes: Vec<Outcome> = selection.outcomes.iter().map(|record| record.outcome).collect();
+    let expected = [
+        Outcome::Learned,
+        Outcome::Duplicate,
+        Outcome::Wrong,
+        Outcome::Unreadable,
+        Outcome::Truncated,
+        Outcome::Learned,
+        Outcome::OverLimit,
+        Outcome::Learned,
+        Outcome::LeaksHint,
+        Outcome::Learned,
+    ];
+    assert_eq!(outcomes, expected);
 }
 
 #[test]
@@ -58,7 +72,7 @@ fn an_attempt_at_a_strange_problem_is_refused() {
     let problems = TASK.training_problems(1);
     let stranger = &TASK.evaluation_problems(Split::Test, 1)[0];
     let attempts = vec![attempt(stranger, Mode::Unhinted, "a", Verdict::Correct)];
-    let error = TrainingSet::select(&TASK, &[Round { problems, attempts }], SelectionRules::default()).err().unwrap();
+    let error = select(&TASK, &[round(&problems, attempts)], SelectionRules::default()).err().unwrap();
     assert!(matches!(&error, Error::UnknownProblem { problem } if *problem == stranger.id.0), "{error}");
 }
 
@@ -77,8 +91,9 @@ fn what_a_method_may_drop_besides() {
         attempt(two, Mode::Hinted, "seven times it", Verdict::Correct),
     ];
     let rules = SelectionRules { same: Same::Path, drop_restated: true, least_confidence: 0.3, ..SelectionRules::default() };
-    let (set, counts) = TrainingSet::select(&TASK, &[Round { problems: problems.clone(), attempts }], rules).unwrap();
-    let kept: Vec<_> = set.examples().iter().map(|example| (&example.problem, example.completion.as_str())).collect();
+    let selection = select(&TASK, &[round(&problems, attempts)], rules).unwrap();
+    let counts = selection.counts;
+    let kept: Vec<_> = examples(&selection).iter().map(|example| (&example.problem, example.completion.as_str())).collect();
     assert_eq!(kept, [(&one.id, "It is so."), (&two.id, "It is so."), (&two.id, "seven times it")]);
     assert_eq!((counts.dropped_same_path, counts.dropped_unsure, counts.dropped_restated, counts.dropped()), (1, 1, 1, 3));
 }

@@ -1,17 +1,16 @@
 //! Sampling on servers, as they should be and as they should not.
 
 use crate::completions::{Act, Asked, Completions, completion, serve_alone};
-use crate::doubles::{Bench, ToyTrainer, Watcher, complete, config};
+use crate::doubles::{Bench, ToyTrainer, Watcher, complete, experiment};
 use serde_json::json;
-use starloop_core::config::{Config, PolicyConfig};
-use starloop_core::error::{Error, Result};
-use starloop_core::experiment::run_in;
-use starloop_core::iterate::Parts;
+use starloop_core::config::PolicyConfig;
+use starloop_core::error::{Error, Result, with_causes};
+use starloop_core::experiment::Experiment;
+use starloop_core::method_run::Parts;
 use starloop_core::metrics::TrainingMetrics;
 use starloop_core::policy::openai::OpenAiPolicy;
-use starloop_core::policy::{Policy, Sample, SampleRequest, SamplingParameters};
-use starloop_core::run_dir::RunDir;
-use starloop_core::trainer::{FineTuning, Trainer, TrainingProgress};
+use starloop_core::policy::{Completion, Policy, PromptRequest, SamplingParams};
+use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
@@ -30,9 +29,9 @@ fn copy_checkpoint(from: &Path, to: &Path) {
 struct Copying<'a>(ToyTrainer<'a>);
 
 impl Trainer for Copying<'_> {
-    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
-        let metrics = self.0.finetune(job, progress)?;
-        copy_checkpoint(job.start, job.output);
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        let metrics = self.0.train(job, progress)?;
+        copy_checkpoint(job.base, job.output);
         Ok(metrics)
     }
 }
@@ -46,33 +45,32 @@ pub fn bench() -> Bench {
 /// What the toy policy would answer: the model is a directory with its skill in it.
 pub fn right_answer(asked: &Asked) -> Act {
     let skill = std::fs::read_to_string(Path::new(asked.body["model"].as_str().unwrap()).join("skill")).unwrap();
-    let request = SampleRequest { prompt: asked.prompt().to_owned(), seed: asked.seed() };
-    let sample = complete(&request, skill.parse().unwrap());
-    Act::Answer(completion(asked, &sample.text, sample.logprob.unwrap()))
+    let right = complete(asked.prompt(), asked.seed(), skill.parse().unwrap());
+    Act::Answer(completion(asked, &right.text, right.logprob.unwrap()))
 }
 
-pub fn served(endpoints: &[&str], further: &[&str]) -> Config {
+pub fn served(endpoints: &[&str], further: &[&str]) -> Experiment {
     let endpoints = format!("policy.endpoints={endpoints:?}");
     let mut all = vec!["run=['star']", "methods.star.iterations=1", "policy.kind=openai", &endpoints, "policy.request_seconds=1"];
     all.extend(further);
-    config(&all)
+    experiment(&all)
 }
 
-pub fn policy(config: &Config, log: &Path) -> Result<OpenAiPolicy> {
-    let PolicyConfig::OpenAi(serving) = &config.policy else { panic!("{:?}", config.policy) };
-    OpenAiPolicy::new(serving, &config.model, log.to_owned())
+pub fn policy(experiment: &Experiment, log: &Path) -> Result<OpenAiPolicy> {
+    let PolicyConfig::OpenAi(serving) = &experiment.config().policy else { panic!("{:?}", experiment.config().policy) };
+    OpenAiPolicy::new(serving, &experiment.config().model, log.to_owned())
 }
 
-pub fn run(bench: &Bench, name: &str, config: &Config, resume: bool) -> Result<Watcher> {
+pub fn run(bench: &Bench, name: &str, experiment: &Experiment, resume: bool) -> Result<Watcher> {
     let mut watcher = Watcher::default();
-    let (run_dir, found) = RunDir::open(&bench.place.path().join(name), config, resume)?;
+    let (run_dir, found) = bench.take(name, experiment, resume)?;
     let base = bench.place.path().join("base");
-    let (policy, trainer) = (&mut policy(config, &run_dir.server_log())?, &mut Copying(ToyTrainer::default()));
-    run_in(config, &run_dir, found, &mut Parts { task: &bench.task, base: &base, policy, trainer }, &mut watcher)?;
+    let (policy, trainer) = (&mut policy(experiment, &run_dir.server_log())?, &mut Copying(ToyTrainer::default()));
+    experiment.run_in(&run_dir, found, &mut Parts { task: &bench.task, base: &base, policy, trainer }, &mut watcher)?;
     Ok(watcher)
 }
 
-/// The results of a run: all but the config, which names the server, and the weights.
+/// The results of a run: all but the experiment, which names the server, and the weights.
 pub fn results(bench: &Bench, name: &str) -> BTreeMap<String, String> {
     let root = bench.place.path().join(name).join("star");
     let mut found = BTreeMap::new();
@@ -166,8 +164,8 @@ fn an_interrupted_stage_goes_on_and_asks_nothing_again() {
             let answered = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             if answered < after { right_answer(asked) } else { Act::Status(400, "", "no more".into()) }
         });
-        let error = run(&bench, &name, &served(&[&dying.endpoint], &["policy.in_flight=4"]), false).err().unwrap();
-        assert!(error.to_string().contains("HTTP 400: no more") && error.to_string().starts_with("problem numbers/"), "{error}");
+        let error = with_causes(&run(&bench, &name, &served(&[&dying.endpoint], &["policy.in_flight=4"]), false).err().unwrap());
+        assert!(error.contains("HTTP 400: no more") && error.starts_with("problem numbers/"), "{error}");
         // The last line was being written when the power went.
         let place = bench.place.path().join(&name).join("star").join(if after < 40 { "iter-000" } else { "iter-001" });
         let journal = place.join("journal.jsonl");
@@ -207,31 +205,31 @@ fn a_server_that_restarts_and_one_that_is_dead_cost_time_alone() {
     });
     let dead = format!("http://{dead}/v1");
     // The list of models is asked before anything else, and a server that is not there then is waited for.
-    let config = served(&[&restarting.endpoint], &["policy.in_flight=2"]);
-    run(&bench, "restarted", &config, false).unwrap();
+    let experiment = served(&[&restarting.endpoint], &["policy.in_flight=2"]);
+    run(&bench, "restarted", &experiment, false).unwrap();
     assert_eq!(results(&bench, "restarted"), whole);
-    let config = served(&[&dead], &["policy.patience_seconds=1"]);
-    let error = run(&bench, "dead", &config, false).err().unwrap().to_string();
+    let experiment = served(&[&dead], &["policy.patience_seconds=1"]);
+    let error = with_causes(&run(&bench, "dead", &experiment, false).err().unwrap());
     assert!(error.starts_with(&dead) && error.contains("cannot be reached"), "{error}");
 }
 
 /// A policy with a checkpoint, and requests for it.
-fn loaded(bench: &Bench, config: &Config) -> OpenAiPolicy {
-    let mut policy = policy(config, &bench.place.path().join("server.log")).unwrap();
+fn loaded(bench: &Bench, experiment: &Experiment) -> OpenAiPolicy {
+    let mut policy = policy(experiment, &bench.place.path().join("server.log")).unwrap();
     policy.load(&bench.place.path().join("base")).unwrap();
     policy
 }
 
-pub fn requests(count: u32) -> Vec<SampleRequest> {
-    (0..count).map(|i| SampleRequest { prompt: format!("Q: {i}\nA:"), seed: u64::from(i) }).collect()
+pub fn requests(count: u32) -> Vec<PromptRequest> {
+    (0..count).map(|i| PromptRequest { prompt: format!("Q: {i}\nA:"), seeds: vec![u64::from(i)] }).collect()
 }
 
-fn parameters() -> SamplingParameters {
-    SamplingParameters { temperature: 1.0, top_k: 0, top_p: 1.0, max_new_tokens: 9, stop_strings: vec!["\n\n".into()] }
+fn params() -> SamplingParams {
+    SamplingParams { temperature: 1.0, stop: vec!["\n\n".into()], ..SamplingParams::greedy(9) }
 }
 
-pub fn sample(policy: &mut OpenAiPolicy, requests: &[SampleRequest]) -> Result<Vec<Sample>> {
-    policy.sample(requests, &parameters(), &mut |_| {})
+pub fn sample(policy: &mut OpenAiPolicy, requests: &[PromptRequest]) -> Result<Vec<Completion>> {
+    policy.sample(requests, &params(), &mut |_| {})
 }
 
 #[test]
@@ -248,7 +246,7 @@ fn replicas_share_the_work_of_one_that_dies() {
     let mut policy = loaded(&bench, &served(&[&dying.endpoint, &healthy.endpoint], &["policy.in_flight=4"]));
     let samples = sample(&mut policy, &requests(200)).unwrap();
     assert_eq!(samples.len(), 200);
-    let told = |sample: &Sample, i: u32| {
+    let told = |sample: &Completion, i: u32| {
         sample.text.contains(&(i * 7).to_string()) || sample.text.contains("guess") || sample.text.contains("idea")
     };
     assert!(samples.iter().zip(0..).all(|(sample, i)| told(sample, i)), "in the order of the requests");
@@ -266,12 +264,13 @@ fn a_server_that_gives_fewer_than_were_wanted_is_asked_for_the_rest() {
         Act::Answer(body)
     });
     let mut policy = loaded(&bench, &served(&[&server.endpoint], &["policy.samples_per_request=3"]));
-    let requests: Vec<SampleRequest> =
-        (0..70).map(|i| SampleRequest { prompt: format!("Q: {}\nA:", i % 10), seed: u64::from(i as u32) }).collect();
-    let samples = sample(&mut policy, &requests).unwrap();
-    for (sample, request) in samples.iter().zip(&requests) {
-        assert_eq!(sample.text, format!("to {}", request.prompt));
-        assert_eq!((sample.completion_tokens, sample.logprob), (2, Some(-1.0)));
+    let request = |i: u64| PromptRequest { prompt: format!("Q: {i}\nA:"), seeds: (7 * i..7 * i + 7).collect() };
+    let requests: Vec<PromptRequest> = (0..10).map(request).collect();
+    let completions = sample(&mut policy, &requests).unwrap();
+    assert_eq!(completions.len(), 70);
+    for (completion, place) in completions.iter().zip(0..) {
+        assert_eq!(completion.text, format!("to {}", requests[place / 7].prompt));
+        assert_eq!((completion.completion_tokens, completion.logprob), (2, Some(-1.0)));
     }
     // Seven samples of a prompt: 3 + 3 + 1, and one more for each three.
     assert_eq!(server.asked(), 10 * 5);
@@ -285,7 +284,7 @@ fn what_will_never_be_answered_stops_the_run_and_says_why() {
         let mut policy = loaded(&bench, &served(&[&server.endpoint], further));
         let error = sample(&mut policy, &requests(5)).err().unwrap();
         assert!(matches!(error, Error::Request { .. } | Error::Server { .. }), "{error}");
-        error.to_string()
+        with_causes(&error)
     };
     let said = told(&[], |_| Act::Status(404, "", "no such model".into()));
     assert!(said.contains("HTTP 404: no such model"), "{said}");
@@ -310,8 +309,8 @@ fn a_key_comes_from_the_environment_and_is_shown_to_the_server_alone() {
         1 => Act::Status(401, "", format!("the key {echo} is not valid")),
         _ => right_answer(asked),
     });
-    let config = served(&[&server.endpoint], &["policy.api_key_env=PATH"]);
-    let error = run(&bench, "keyed", &config, false).err().unwrap().to_string();
+    let experiment = served(&[&server.endpoint], &["policy.api_key_env=PATH"]);
+    let error = with_causes(&run(&bench, "keyed", &experiment, false).err().unwrap());
     assert!(error.contains("HTTP 401: the key [API key] is not valid") && error.contains("policy.api_key_env"), "{error}");
     assert!(server.keys().iter().all(|key| *key == Some(format!("Bearer {secret}"))));
     let mut files = bench.snapshot("keyed");
@@ -319,8 +318,8 @@ fn a_key_comes_from_the_environment_and_is_shown_to_the_server_alone() {
     for (name, text) in files {
         assert!(text.is_none_or(|text| !text.contains(&secret)), "{name}");
     }
-    let config = served(&[&server.endpoint], &["policy.api_key_env=STARLOOP_NO_SUCH_VARIABLE"]);
-    let error = run(&bench, "unkeyed", &config, false).err().unwrap();
+    let experiment = served(&[&server.endpoint], &["policy.api_key_env=STARLOOP_NO_SUCH_VARIABLE"]);
+    let error = run(&bench, "unkeyed", &experiment, false).err().unwrap();
     assert!(error.to_string().contains("STARLOOP_NO_SUCH_VARIABLE") && error.is_usage(), "{error}");
 }
 
@@ -351,10 +350,10 @@ fn a_server_is_started_for_each_checkpoint_and_stopped_with_all_that_it_started(
     let pids = bench.place.path().join("pids");
     let launched = |further: &[&str]| {
         let launch = launch(&pids);
-        config(&[&["run=['star']", "methods.star.iterations=1", "policy.kind=openai", &launch], further].concat())
+        experiment(&[&["run=['star']", "methods.star.iterations=1", "policy.kind=openai", &launch], further].concat())
     };
     let never_healthy = launched(&["policy.start_seconds=2", "policy.health=/nothing"]);
-    let error = run(&bench, "unhealthy", &never_healthy, false).err().unwrap().to_string();
+    let error = with_causes(&run(&bench, "unhealthy", &never_healthy, false).err().unwrap());
     assert!(error.contains("does not serve after 2 s") && error.contains("server.log") && error.contains("running 1 test"), "{error}");
     assert_gone(&pids);
     std::fs::remove_file(&pids).unwrap();
@@ -370,11 +369,11 @@ fn a_server_is_started_for_each_checkpoint_and_stopped_with_all_that_it_started(
 fn a_server_that_ends_is_told_with_its_last_words() {
     let bench = bench();
     let ends = format!("policy.launch={}", json!(["sh", "-c", "echo no such device >&2; exit 3 # {port} {checkpoint}"]));
-    let error = run(&bench, "ended", &config(&["policy.kind=openai", &ends]), false).err().unwrap().to_string();
+    let error = with_causes(&run(&bench, "ended", &experiment(&["policy.kind=openai", &ends]), false).err().unwrap());
     assert!(error.contains("ended (exit status: 3)") && error.ends_with("server.log:\nno such device"), "{error}");
     let absent = format!("policy.launch={}", json!(["/nowhere/serve", "{port}", "{checkpoint}"]));
-    let error = run(&bench, "absent", &config(&["policy.kind=openai", &absent]), false).err().unwrap().to_string();
-    assert!(error.contains("exit status 127: no such program") && error.contains("/nowhere/serve"), "{error}");
+    let error = with_causes(&run(&bench, "absent", &experiment(&["policy.kind=openai", &absent]), false).err().unwrap());
+    assert!(error.contains("cannot be started (policy.launch): /nowhere/serve: No such file"), "{error}");
 }
 
 /// Waits until none of the processes whose numbers stand in a file is there, or merely unburied.

@@ -1,6 +1,6 @@
 //! The base models that come with the program are what their recipes make.
 
-use starloop_core::config::PretrainConfig;
+use starloop_core::pretrain::PretrainConfig;
 use starloop_core::pretrain::{PretrainLog, REPLAYED_STEPS, Recipe, replay, verify_weights};
 use std::path::PathBuf;
 

@@ -2,10 +2,10 @@
 //! window, a scaled embedding.
 
 use super::llama_like::{LlamaLike, NormPlacement};
-use super::parameters::Layout;
 use super::{ConfigReader, DecoderSpec};
 use crate::error::Result;
 use crate::kernels::ActivationFunction;
+use crate::weights::Layout;
 use serde_json::json;
 
 pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {

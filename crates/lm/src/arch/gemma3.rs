@@ -2,9 +2,10 @@
 //! window and one for every sixth, which sees all.
 
 use super::gemma2::read_gemma;
-use super::llama_like::{LlamaLike, QueryKeyNorms};
+use super::llama_like::LlamaLike;
 use super::rotary::{RotaryKeys, SHARE};
 use super::{ConfigReader, DecoderSpec};
+use crate::decoder::NormedHeads;
 use crate::error::Result;
 
 const GLOBAL: RotaryKeys =
@@ -15,7 +16,7 @@ const LOCAL: RotaryKeys =
 pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
     let mut family = LlamaLike::read_with(config, GLOBAL)?;
     read_gemma(&mut family, config)?;
-    family.query_key_norm = QueryKeyNorms::EachHead;
+    family.query_key_norm = Some(NormedHeads::Each);
     let (local, _) = config.rotary(LOCAL, family.heads.dim, family.context)?;
     family.rotary.push(local);
     let window = config.optional_size("sliding_window")?;

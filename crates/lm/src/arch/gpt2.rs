@@ -1,9 +1,10 @@
 //! GPT-2 (Radford et al. 2019): learned positions, layer norms, biases everywhere, weights stored by input.
 
-use super::parameters::{Layout, ParameterSpec, Parameters, Role};
-use super::{ConfigReader, DecoderSpec, LayerSpec, Linear, NormKind};
+use super::{ConfigReader, DecoderSpec};
+use crate::decoder::{AttentionTensors, Block, Dense, DenseTensors, FeedForward, Linear, LinearTensors, Mixer, Norm, Norms, SelfAttention};
 use crate::error::Result;
-use crate::kernels::{Activation, ActivationFunction, Heads};
+use crate::kernels::{Activation, ActivationFunction, Attention, Heads};
+use crate::weights::{Layout, ParameterSpec, Parameters, Role};
 use serde_json::json;
 
 pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
@@ -22,46 +23,32 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
     let mut parameters = Parameters::default();
     let embedding = parameters.add(ParameterSpec::matrix(Role::Embedding, "transformer.wte.weight", vocabulary, hidden));
     let positions = parameters.add(ParameterSpec::matrix(Role::Embedding, "transformer.wpe.weight", context, hidden));
-    let mut layers = Vec::new();
+    let heads = Heads { query, key_value: query, dim };
+    let scores = Attention { heads, scale: SelfAttention::usual_scale(dim), softcap: None, window: None };
+    let activation = Activation { function: ActivationFunction::GeluTanh, gated: false };
+    let mut blocks = Vec::new();
     for layer in 0..config.size("n_layer")? {
         let name = |part: &str| format!("transformer.h.{layer}.{part}");
-        let linear = |parameters: &mut Parameters, role, part: &str, outputs, inputs| {
-            let linear = parameters.linear(role, &[(name(part), outputs)], inputs, true);
-            parameters.lay_out(linear, &[Layout::Transposed]);
-            linear
-        };
-        layers.push(LayerSpec {
-            attention_norm: Some(parameters.layer_norm(&name("ln_1"), hidden)),
-            qkv: linear(&mut parameters, Role::Linear, "attn.c_attn", 3 * hidden, hidden),
-            query_key_norm: None,
-            output: linear(&mut parameters, Role::Residual, "attn.c_proj", hidden, hidden),
-            attention_post_norm: None,
-            mlp_norm: Some(parameters.layer_norm(&name("ln_2"), hidden)),
-            up: linear(&mut parameters, Role::Linear, "mlp.c_fc", intermediate, hidden),
-            down: linear(&mut parameters, Role::Residual, "mlp.c_proj", hidden, intermediate),
-            mlp_post_norm: None,
-            rotary: None,
-            window: None,
-        });
+        let linear = |part: &str| LinearTensors::new([name(part)], true).stored([Layout::Transposed]);
+        let attention = AttentionTensors { qkv: linear("attn.c_attn"), query_key_norm: None, output: linear("attn.c_proj") };
+        let dense = DenseTensors { up: linear("mlp.c_fc"), down: linear("mlp.c_proj") };
+        let before_mixer = Norm::layer(&mut parameters, &name("ln_1"), hidden);
+        let mixer = Mixer::Attention(SelfAttention::new(scores, None, hidden, &attention, &mut parameters));
+        let before_feed_forward = Norm::layer(&mut parameters, &name("ln_2"), hidden);
+        let feed_forward = FeedForward::Dense(Dense::new(activation, intermediate, hidden, &dense, &mut parameters));
+        blocks.push(Block { hidden, mixer, feed_forward, norms: Norms::Pre { mixer: before_mixer, feed_forward: before_feed_forward } });
     }
     Ok(DecoderSpec {
         vocabulary,
         hidden,
-        heads: Heads { query, key_value: query, dim },
-        intermediate,
         context,
         embedding,
         embedding_scale: 1.0,
         positions: Some(positions),
         rotary: Vec::new(),
-        norm: NormKind::Layer,
         norm_epsilon: config.number("layer_norm_epsilon", 1e-5)?,
-        attention_scale: 1.0 / (dim as f32).sqrt(),
-        attention_softcap: None,
-        activation: Activation { function: ActivationFunction::GeluTanh, gated: false },
-        parallel_residual: false,
-        layers,
-        final_norm: parameters.layer_norm("transformer.ln_f", hidden),
+        blocks,
+        final_norm: Norm::layer(&mut parameters, "transformer.ln_f", hidden),
         head: Linear { weight: embedding, bias: None },
         logit_softcap: None,
         adapters: None,

@@ -1,11 +1,12 @@
 //! GPT-NeoX (Black et al. 2022; Pythia): attention and feed-forward side by side, queries, keys and values stored head by head, a quarter of
 //! each head turning.
 
-use super::parameters::{Layout, ParameterSpec, Parameters, Role};
 use super::rotary::RotaryKeys;
-use super::{ConfigReader, DecoderSpec, LayerSpec, Linear, NormKind};
+use super::{ConfigReader, DecoderSpec};
+use crate::decoder::{AttentionTensors, Block, Dense, DenseTensors, FeedForward, Linear, LinearTensors, Mixer, Norm, Norms, SelfAttention};
 use crate::error::Result;
-use crate::kernels::{Activation, ActivationFunction, Heads};
+use crate::kernels::{Activation, ActivationFunction, Attention, Heads};
+use crate::weights::{Layout, ParameterSpec, Parameters, Role};
 use serde_json::json;
 
 pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
@@ -26,49 +27,47 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
 
     let mut parameters = Parameters::default();
     let embedding = parameters.add(ParameterSpec::matrix(Role::Embedding, "gpt_neox.embed_in.weight", vocabulary, hidden));
-    let mut layers = Vec::new();
+    let heads = Heads { query, key_value: query, dim };
+    let scores = Attention { heads, scale: SelfAttention::usual_scale(dim), softcap: None, window: None };
+    let activation = Activation { function, gated: false };
+    let parallel = config.switch("use_parallel_residual", true)?;
+    let mut blocks = Vec::new();
     for layer in 0..config.size("num_hidden_layers")? {
         let name = |part: &str| format!("gpt_neox.layers.{layer}.{part}");
-        let attention_norm = Some(parameters.layer_norm(&name("input_layernorm"), hidden));
-        let qkv = parameters.linear(Role::Linear, &[(name("attention.query_key_value"), 3 * hidden)], hidden, true);
-        parameters.lay_out(qkv, &[Layout::by_head(query, dim)]);
-        layers.push(LayerSpec {
-            attention_norm,
-            qkv,
+        let linear = |part: &str| LinearTensors::new([name(part)], true);
+        let attention = AttentionTensors {
+            qkv: linear("attention.query_key_value").stored([Layout::by_head(query, dim)]),
             query_key_norm: None,
-            output: parameters.linear(Role::Residual, &[(name("attention.dense"), hidden)], hidden, true),
-            attention_post_norm: None,
-            mlp_norm: Some(parameters.layer_norm(&name("post_attention_layernorm"), hidden)),
-            up: parameters.linear(Role::Linear, &[(name("mlp.dense_h_to_4h"), intermediate)], hidden, true),
-            down: parameters.linear(Role::Residual, &[(name("mlp.dense_4h_to_h"), hidden)], intermediate, true),
-            mlp_post_norm: None,
-            rotary: Some(0),
-            window: None,
-        });
+            output: linear("attention.dense"),
+        };
+        let dense = DenseTensors { up: linear("mlp.dense_h_to_4h"), down: linear("mlp.dense_4h_to_h") };
+        let before_mixer = Norm::layer(&mut parameters, &name("input_layernorm"), hidden);
+        let mixer = Mixer::Attention(SelfAttention::new(scores, Some(0), hidden, &attention, &mut parameters));
+        let before_feed_forward = Norm::layer(&mut parameters, &name("post_attention_layernorm"), hidden);
+        let feed_forward = FeedForward::Dense(Dense::new(activation, intermediate, hidden, &dense, &mut parameters));
+        let norms = if parallel {
+            Norms::Parallel { mixer: before_mixer, feed_forward: before_feed_forward }
+        } else {
+            Norms::Pre { mixer: before_mixer, feed_forward: before_feed_forward }
+        };
+        blocks.push(Block { hidden, mixer, feed_forward, norms });
     }
-    let final_norm = parameters.layer_norm("gpt_neox.final_layer_norm", hidden);
+    let final_norm = Norm::layer(&mut parameters, "gpt_neox.final_layer_norm", hidden);
     let head = if config.switch("tie_word_embeddings", false)? {
         Linear { weight: embedding, bias: None }
     } else {
-        parameters.linear(Role::Linear, &[("embed_out".into(), vocabulary)], hidden, false)
+        LinearTensors::new(["embed_out".into()], false).add_to(&mut parameters, Role::Linear, &[vocabulary], hidden)
     };
     Ok(DecoderSpec {
         vocabulary,
         hidden,
-        heads: Heads { query, key_value: query, dim },
-        intermediate,
         context,
         embedding,
         embedding_scale: 1.0,
         positions: None,
         rotary: vec![rotary],
-        norm: NormKind::Layer,
         norm_epsilon: config.number("layer_norm_eps", 1e-5)?,
-        attention_scale: 1.0 / (dim as f32).sqrt(),
-        attention_softcap: None,
-        activation: Activation { function, gated: false },
-        parallel_residual: config.switch("use_parallel_residual", true)?,
-        layers,
+        blocks,
         final_norm,
         head,
         logit_softcap: None,

@@ -1,11 +1,11 @@
 //! GPT-J (Wang and Komatsuzaki 2021), the paper's model: attention and feed-forward read one norm side by side, neighbouring coordinates
 //! turn in pairs, the head has a bias.
 
-use super::parameters::{Layout, ParameterSpec, Parameters, Role};
-use super::rotary::Rotary;
-use super::{ConfigReader, DecoderSpec, LayerSpec, NormKind};
+use super::{ConfigReader, DecoderSpec};
+use crate::decoder::{AttentionTensors, Block, Dense, DenseTensors, FeedForward, LinearTensors, Mixer, Norm, Norms, Rotary, SelfAttention};
 use crate::error::Result;
-use crate::kernels::{Activation, ActivationFunction, Heads};
+use crate::kernels::{Activation, ActivationFunction, Attention, Heads};
+use crate::weights::{Layout, ParameterSpec, Parameters, Role};
 use serde_json::json;
 
 pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
@@ -24,47 +24,41 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
 
     let mut parameters = Parameters::default();
     let embedding = parameters.add(ParameterSpec::matrix(Role::Embedding, "transformer.wte.weight", vocabulary, hidden));
+    let heads = Heads { query, key_value: query, dim };
+    let scores = Attention { heads, scale: SelfAttention::usual_scale(dim), softcap: None, window: None };
+    let activation = Activation { function: ActivationFunction::GeluTanh, gated: false };
     let pairs = Layout::neighbour_pairs(query, dim, turned);
-    let mut layers = Vec::new();
+    let mut blocks = Vec::new();
     for layer in 0..config.size("n_layer")? {
         let name = |part: &str| format!("transformer.h.{layer}.{part}");
-        let norm = parameters.layer_norm(&name("ln_1"), hidden);
-        let projections = ["attn.q_proj", "attn.k_proj", "attn.v_proj"].map(|part| (name(part), hidden));
-        let qkv = parameters.linear(Role::Linear, &projections, hidden, false);
-        parameters.lay_out(qkv, &[pairs.clone(), pairs.clone(), Layout::Same]);
-        layers.push(LayerSpec {
-            attention_norm: Some(norm),
-            qkv,
+        let projections = ["attn.q_proj", "attn.k_proj", "attn.v_proj"].map(name);
+        let attention = AttentionTensors {
+            qkv: LinearTensors::new(projections, false).stored([pairs.clone(), pairs.clone(), Layout::Same]),
             query_key_norm: None,
-            output: parameters.linear(Role::Residual, &[(name("attn.out_proj"), hidden)], hidden, false),
-            attention_post_norm: None,
-            mlp_norm: Some(norm),
-            up: parameters.linear(Role::Linear, &[(name("mlp.fc_in"), intermediate)], hidden, true),
-            down: parameters.linear(Role::Residual, &[(name("mlp.fc_out"), hidden)], intermediate, true),
-            mlp_post_norm: None,
-            rotary: Some(0),
-            window: None,
+            output: LinearTensors::new([name("attn.out_proj")], false),
+        };
+        let dense =
+            DenseTensors { up: LinearTensors::new([name("mlp.fc_in")], true), down: LinearTensors::new([name("mlp.fc_out")], true) };
+        let norm = Norm::layer(&mut parameters, &name("ln_1"), hidden);
+        blocks.push(Block {
+            hidden,
+            mixer: Mixer::Attention(SelfAttention::new(scores, Some(0), hidden, &attention, &mut parameters)),
+            feed_forward: FeedForward::Dense(Dense::new(activation, intermediate, hidden, &dense, &mut parameters)),
+            norms: Norms::Parallel { mixer: norm, feed_forward: norm },
         });
     }
     Ok(DecoderSpec {
         vocabulary,
         hidden,
-        heads: Heads { query, key_value: query, dim },
-        intermediate,
         context,
         embedding,
         embedding_scale: 1.0,
         positions: None,
         rotary: vec![Rotary::unscaled(10_000.0, turned)],
-        norm: NormKind::Layer,
         norm_epsilon: config.number("layer_norm_epsilon", 1e-5)?,
-        attention_scale: 1.0 / (dim as f32).sqrt(),
-        attention_softcap: None,
-        activation: Activation { function: ActivationFunction::GeluTanh, gated: false },
-        parallel_residual: true,
-        layers,
-        final_norm: parameters.layer_norm("transformer.ln_f", hidden),
-        head: parameters.linear(Role::Linear, &[("lm_head".into(), vocabulary)], hidden, true),
+        blocks,
+        final_norm: Norm::layer(&mut parameters, "transformer.ln_f", hidden),
+        head: LinearTensors::new(["lm_head".into()], true).add_to(&mut parameters, Role::Linear, &[vocabulary], hidden),
         logit_softcap: None,
         adapters: None,
         parameters: parameters.into_vec(),

@@ -1,10 +1,14 @@
 //! The shape that most families share: llama's, with switches.
 
-use super::parameters::{Layout, ParameterSpec, Parameters, Role};
-use super::rotary::{Rotary, RotaryKeys};
-use super::{ConfigReader, DecoderSpec, LayerSpec, NormKind, QueryKeyNorm};
+use super::rotary::RotaryKeys;
+use super::{ConfigReader, DecoderSpec};
+use crate::decoder::{
+    AttentionTensors, Block, Dense, DenseTensors, FeedForward, Linear, LinearTensors, Mixer, Norm, NormedHeads, Norms, QueryKeyTensors,
+    Rotary, SelfAttention,
+};
 use crate::error::Result;
-use crate::kernels::{Activation, ActivationFunction, Heads};
+use crate::kernels::{Activation, ActivationFunction, Attention, Heads};
+use crate::weights::{Layout, ParameterSpec, Parameters, Role};
 use serde_json::json;
 
 /// A decoder with root-mean-square norms, rotary positions, grouped-query attention and a gated feed-forward, under llama's tensor names.
@@ -24,7 +28,8 @@ pub(super) struct LlamaLike {
     pub qkv_bias: bool,
     pub output_bias: bool,
     pub mlp_bias: bool,
-    pub query_key_norm: QueryKeyNorms,
+    /// Whether queries and keys are normed, and over what.
+    pub query_key_norm: Option<NormedHeads>,
     pub norms: NormPlacement,
     /// How the norms' weights are stored.
     pub norm_layout: Layout,
@@ -38,14 +43,6 @@ pub(super) struct LlamaLike {
     pub attention_scale: f32,
     pub attention_softcap: Option<f32>,
     pub logit_softcap: Option<f32>,
-}
-
-/// Over what queries and keys are normed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum QueryKeyNorms {
-    None,
-    EachHead,
-    AllHeads,
 }
 
 /// Where the norms of a layer stand, and what they are called.
@@ -92,7 +89,7 @@ impl LlamaLike {
             qkv_bias: false,
             output_bias: false,
             mlp_bias: false,
-            query_key_norm: QueryKeyNorms::None,
+            query_key_norm: None,
             norms: NormPlacement::Before,
             norm_layout: Layout::Same,
             activation: ActivationFunction::Silu,
@@ -100,7 +97,7 @@ impl LlamaLike {
             rotary: vec![rotary],
             layer_rotary: vec![Some(0); layers],
             windows: vec![None; layers],
-            attention_scale: 1.0 / (dim as f32).sqrt(),
+            attention_scale: SelfAttention::usual_scale(dim),
             attention_softcap: None,
             logit_softcap: None,
         })
@@ -133,30 +130,23 @@ impl LlamaLike {
     pub fn build(self) -> DecoderSpec {
         let mut parameters = Parameters::default();
         let embedding = parameters.add(ParameterSpec::matrix(Role::Embedding, "model.embed_tokens.weight", self.vocabulary, self.hidden));
-        let layers = (0..self.layers).map(|layer| self.layer(layer, &mut parameters)).collect();
-        let final_norm = parameters.rms_norm("model.norm.weight", self.hidden, self.norm_layout.clone());
+        let blocks = (0..self.layers).map(|layer| self.block(layer, &mut parameters)).collect();
+        let final_norm = Norm::rms(&mut parameters, "model.norm.weight", self.hidden, self.norm_layout.clone());
         let head = if self.tied {
-            super::Linear { weight: embedding, bias: None }
+            Linear { weight: embedding, bias: None }
         } else {
-            parameters.linear(Role::Linear, &[("lm_head".into(), self.vocabulary)], self.hidden, false)
+            LinearTensors::new(["lm_head".into()], false).add_to(&mut parameters, Role::Linear, &[self.vocabulary], self.hidden)
         };
         DecoderSpec {
             vocabulary: self.vocabulary,
             hidden: self.hidden,
-            heads: self.heads,
-            intermediate: self.intermediate,
             context: self.context,
             embedding,
             embedding_scale: self.embedding_scale,
             positions: None,
             rotary: self.rotary,
-            norm: NormKind::Rms,
             norm_epsilon: self.norm_epsilon,
-            attention_scale: self.attention_scale,
-            attention_softcap: self.attention_softcap,
-            activation: Activation { function: self.activation, gated: true },
-            parallel_residual: false,
-            layers,
+            blocks,
             final_norm,
             head,
             logit_softcap: self.logit_softcap,
@@ -165,58 +155,64 @@ impl LlamaLike {
         }
     }
 
-    fn layer(&self, layer: usize, parameters: &mut Parameters) -> LayerSpec {
-        let Heads { query, key_value, dim } = self.heads;
-        let name = |part: &str| format!("model.layers.{layer}.{part}");
-        let norm = |parameters: &mut Parameters, part: &str| {
-            Some(parameters.rms_norm(format!("{}.weight", name(part)), self.hidden, self.norm_layout.clone()))
+    fn block(&self, layer: usize, parameters: &mut Parameters) -> Block {
+        let norm = |parameters: &mut Parameters, name: &str| {
+            Norm::rms(parameters, format!("model.layers.{layer}.{name}.weight"), self.hidden, self.norm_layout.clone())
         };
-        let before = self.norms != NormPlacement::After;
-        let after = self.norms != NormPlacement::Before;
-        let attention_norm = if before { norm(parameters, "input_layernorm") } else { None };
-        let projections = if self.fused_tensors {
-            vec![(name("self_attn.qkv_proj"), self.heads.fused_width())]
-        } else {
-            vec![
-                (name("self_attn.q_proj"), query * dim),
-                (name("self_attn.k_proj"), key_value * dim),
-                (name("self_attn.v_proj"), key_value * dim),
-            ]
-        };
-        let qkv = parameters.linear(Role::Linear, &projections, self.hidden, self.qkv_bias);
-        let query_key_norm = match self.query_key_norm {
-            QueryKeyNorms::None => None,
-            QueryKeyNorms::EachHead => Some((dim, dim)),
-            QueryKeyNorms::AllHeads => Some((query * dim, key_value * dim)),
-        };
-        let query_key_norm = query_key_norm.map(|(query, key)| QueryKeyNorm {
-            query: parameters.rms_norm(name("self_attn.q_norm.weight"), query, self.norm_layout.clone()).weight,
-            key: parameters.rms_norm(name("self_attn.k_norm.weight"), key, self.norm_layout.clone()).weight,
-        });
-        let output = parameters.linear(Role::Residual, &[(name("self_attn.o_proj"), self.hidden)], query * dim, self.output_bias);
-        let attention_post_norm = if after { norm(parameters, "post_attention_layernorm") } else { None };
-        let mlp_norm = match self.norms {
-            NormPlacement::Before => norm(parameters, "post_attention_layernorm"),
-            NormPlacement::After => None,
-            NormPlacement::Around => norm(parameters, "pre_feedforward_layernorm"),
-        };
-        let gates = if self.fused_tensors {
-            vec![(name("mlp.gate_up_proj"), 2 * self.intermediate)]
-        } else {
-            vec![(name("mlp.gate_proj"), self.intermediate), (name("mlp.up_proj"), self.intermediate)]
-        };
-        LayerSpec {
-            attention_norm,
-            qkv,
-            query_key_norm,
-            output,
-            attention_post_norm,
-            mlp_norm,
-            up: parameters.linear(Role::Linear, &gates, self.hidden, self.mlp_bias),
-            down: parameters.linear(Role::Residual, &[(name("mlp.down_proj"), self.hidden)], self.intermediate, self.mlp_bias),
-            mlp_post_norm: if after { norm(parameters, "post_feedforward_layernorm") } else { None },
-            rotary: self.layer_rotary[layer],
-            window: self.windows[layer],
+        let (mixer, feed_forward, norms);
+        match self.norms {
+            NormPlacement::Before => {
+                let before_mixer = norm(parameters, "input_layernorm");
+                mixer = self.mixer(layer, parameters);
+                let before_feed_forward = norm(parameters, "post_attention_layernorm");
+                feed_forward = self.feed_forward(layer, parameters);
+                norms = Norms::Pre { mixer: before_mixer, feed_forward: before_feed_forward };
+            }
+            NormPlacement::After => {
+                mixer = self.mixer(layer, parameters);
+                let after_mixer = norm(parameters, "post_attention_layernorm");
+                feed_forward = self.feed_forward(layer, parameters);
+                norms = Norms::Post { mixer: after_mixer, feed_forward: norm(parameters, "post_feedforward_layernorm") };
+            }
+            NormPlacement::Around => {
+                let before_mixer = norm(parameters, "input_layernorm");
+                mixer = self.mixer(layer, parameters);
+                let around_mixer = [before_mixer, norm(parameters, "post_attention_layernorm")];
+                let before_feed_forward = norm(parameters, "pre_feedforward_layernorm");
+                feed_forward = self.feed_forward(layer, parameters);
+                let around_feed_forward = [before_feed_forward, norm(parameters, "post_feedforward_layernorm")];
+                norms = Norms::Both { mixer: around_mixer, feed_forward: around_feed_forward };
+            }
         }
+        Block { hidden: self.hidden, mixer, feed_forward, norms }
+    }
+
+    fn mixer(&self, layer: usize, parameters: &mut Parameters) -> Mixer {
+        let name = |part: &str| format!("model.layers.{layer}.self_attn.{part}");
+        let modules: &[&str] = if self.fused_tensors { &["qkv_proj"] } else { &["q_proj", "k_proj", "v_proj"] };
+        let tensors = AttentionTensors {
+            qkv: LinearTensors::new(modules.iter().map(|module| name(module)), self.qkv_bias),
+            query_key_norm: self.query_key_norm.map(|heads| QueryKeyTensors {
+                query: name("q_norm.weight"),
+                key: name("k_norm.weight"),
+                heads,
+                layout: self.norm_layout.clone(),
+            }),
+            output: LinearTensors::new([name("o_proj")], self.output_bias),
+        };
+        let scores =
+            Attention { heads: self.heads, scale: self.attention_scale, softcap: self.attention_softcap, window: self.windows[layer] };
+        Mixer::Attention(SelfAttention::new(scores, self.layer_rotary[layer], self.hidden, &tensors, parameters))
+    }
+
+    fn feed_forward(&self, layer: usize, parameters: &mut Parameters) -> FeedForward {
+        let name = |part: &str| format!("model.layers.{layer}.mlp.{part}");
+        let modules: &[&str] = if self.fused_tensors { &["gate_up_proj"] } else { &["gate_proj", "up_proj"] };
+        let tensors = DenseTensors {
+            up: LinearTensors::new(modules.iter().map(|module| name(module)), self.mlp_bias),
+            down: LinearTensors::new([name("down_proj")], self.mlp_bias),
+        };
+        let activation = Activation { function: self.activation, gated: true };
+        FeedForward::Dense(Dense::new(activation, self.intermediate, self.hidden, &tensors, parameters))
     }
 }

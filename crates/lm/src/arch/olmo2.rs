@@ -1,7 +1,8 @@
 //! `OLMo` 2 (Walsh et al. 2025): norms after attention and feed-forward, and over all query and key heads together.
 
-use super::llama_like::{LlamaLike, NormPlacement, QueryKeyNorms};
+use super::llama_like::{LlamaLike, NormPlacement};
 use super::{ConfigReader, DecoderSpec};
+use crate::decoder::NormedHeads;
 use crate::error::Result;
 
 pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
@@ -9,6 +10,6 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
     let mut family = LlamaLike::read(config)?;
     family.read_attention_bias(config)?;
     family.norms = NormPlacement::After;
-    family.query_key_norm = QueryKeyNorms::AllHeads;
+    family.query_key_norm = Some(NormedHeads::All);
     Ok(family.build())
 }

@@ -1,14 +1,15 @@
 //! Qwen 3 (Yang et al. 2025): llama with norms on each query and key head.
 
-use super::llama_like::{LlamaLike, QueryKeyNorms};
+use super::llama_like::LlamaLike;
 use super::{ConfigReader, DecoderSpec};
+use crate::decoder::NormedHeads;
 use crate::error::Result;
 
 pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
     LlamaLike::silu_only(config)?;
     let mut family = LlamaLike::read(config)?;
     family.read_attention_bias(config)?;
-    family.query_key_norm = QueryKeyNorms::EachHead;
+    family.query_key_norm = Some(NormedHeads::Each);
     family.read_switched_window(config)?;
     Ok(family.build())
 }

@@ -1,9 +1,9 @@
 //! Low-rank adapters beside the weights, forward and backward: `out += scale · B · A · dropped(x)`.
 
 use super::Decoder;
-use crate::arch::ParameterSpec;
 use crate::kernels::{Columns, Kernels, Product};
 use crate::lora::Adapter;
+use crate::weights::ParameterSpec;
 
 /// The seed of what is dropped of the adapters' inputs; nothing is where there is none.
 pub(super) type Dropout = Option<u64>;
@@ -85,7 +85,7 @@ impl<K: Kernels> Decoder<K> {
 
     /// The input with some of it dropped, where something is.
     fn dropped(&self, adapter: Adapter, rows: usize, x: &K::Buffer, dropout: Dropout) -> Option<K::Buffer> {
-        let rate = self.spec.adapters.as_ref().map_or(0.0, |adapters| adapters.settings.dropout);
+        let rate = self.spec.adapters.as_ref().map_or(0.0, |adapters| adapters.settings.dropout as f32);
         let seed = dropout.filter(|_| rate > 0.0)?.wrapping_add((adapter.down as u64) << 40);
         let len = rows * self.spec.parameters[adapter.down].columns;
         let mut out = self.kernels.zeros(len);

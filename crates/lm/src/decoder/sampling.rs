@@ -1,9 +1,11 @@
 //! Forward over the rows of a sampling step, with a paged key-value cache.
 
-use super::layer::{LayerState, Scratch};
-use super::{Decoder, ensure};
-use crate::kernels::{Attention, Kernels, PAGE, PagedRows};
-use crate::weights::{HalfKind, Halves};
+use super::block::{BlockScratch, BlockState};
+use super::buffers::{buffers, ensure};
+use super::mixer::{MixerCache, Sequences};
+use super::{Decoder, DecoderSpec, Pass};
+use crate::kernels::{Kernels, PagedRows};
+use serde::{Deserialize, Serialize};
 
 /// The rows of one step: tokens, where they stand, and which of them need logits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,114 +18,85 @@ pub struct StepRows {
     pub sampled: Vec<u32>,
 }
 
-/// In what keys and values are kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum CachePrecision {
-    /// As they are computed.
+/// The type of the cached keys and values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheDtype {
+    /// 32 bits, as they are computed.
     #[default]
-    Full,
-    /// In IEEE half precision: half the memory and half the traffic, for a relative error of up to 2^-11 in each.
-    Half,
+    F32,
+    /// IEEE half precision: half the memory and half the traffic, with a relative error of up to 2^-11 in each value.
+    F16,
 }
 
-impl CachePrecision {
+impl CacheDtype {
     /// Bytes of a key's or value's element.
     pub fn width(self) -> usize {
         match self {
-            CachePrecision::Full => size_of::<f32>(),
-            CachePrecision::Half => size_of::<u16>(),
+            CacheDtype::F32 => size_of::<f32>(),
+            CacheDtype::F16 => size_of::<u16>(),
         }
     }
 }
 
-/// Keys and values of one layer.
-#[derive(Debug)]
-enum LayerCache<K: Kernels> {
-    Full { keys: K::Buffer, values: K::Buffer },
-    Half { keys: K::Halves, values: K::Halves },
-}
-
-impl<K: Kernels> LayerCache<K> {
-    fn new(kernels: &K, size: usize, precision: CachePrecision) -> Self {
-        let halves = || kernels.halves(Halves { kind: HalfKind::F16, bits: vec![0; size] });
-        match precision {
-            CachePrecision::Full => LayerCache::Full { keys: kernels.zeros(size), values: kernels.zeros(size) },
-            CachePrecision::Half => LayerCache::Half { keys: halves(), values: halves() },
-        }
-    }
-
-    /// Stores a step's keys and values, then attends.
-    fn attend(&mut self, kernels: &K, attention: Attention, rows: &PagedRows, fused: &K::Buffer, out: &mut K::Buffer) {
-        match self {
-            LayerCache::Full { keys, values } => {
-                kernels.store_pages(fused, attention.heads, rows, keys, values);
-                kernels.paged_attention(fused, attention, rows, keys, values, out);
-            }
-            LayerCache::Half { keys, values } => {
-                kernels.store_pages_halves(fused, attention.heads, rows, keys, values);
-                kernels.paged_attention_halves(fused, attention, rows, keys, values, out);
-            }
-        }
+buffers! {
+    /// Buffers of a step, for each of its rows.
+    StepState(spec: &DecoderSpec) {
+        /// The residual stream, and the one that a block writes.
+        stream: spec.hidden,
+        next: spec.hidden,
+        statistics: spec.final_norm.statistics_width(),
+        ..block: BlockState = spec.blocks.iter().map(BlockState::widths).reduce(BlockState::or_wider).unwrap_or_default(),
+        ..scratch: BlockScratch = spec.blocks.iter().map(BlockScratch::widths).reduce(BlockScratch::or_wider).unwrap_or_default(),
     }
 }
 
-/// Keys and values of every layer, in pages of [`PAGE`] positions, and the buffers of a step.
+/// What every block remembers of the sequences, such as keys and values in pages of [`crate::kernels::PAGE`] positions, and the buffers of
+/// a step.
 #[derive(Debug)]
 pub struct KeyValueCache<K: Kernels> {
-    layers: Vec<LayerCache<K>>,
-    /// The residual stream, and the one that a layer writes.
-    stream: K::Buffer,
-    next: K::Buffer,
-    state: LayerState<K>,
-    scratch: Scratch<K>,
+    blocks: Vec<MixerCache<K>>,
+    state: StepState<K::Buffer>,
     logits: K::Buffer,
 }
 
 impl<K: Kernels> KeyValueCache<K> {
     /// A cache of `pages` pages for a decoder.
-    pub fn new(decoder: &Decoder<K>, pages: usize, precision: CachePrecision) -> Self {
-        let kernels = &decoder.kernels;
-        let size = pages * page_values(decoder);
-        let empty = || kernels.zeros(0);
+    pub fn new(decoder: &Decoder<K>, pages: usize, dtype: CacheDtype) -> Self {
+        let (kernels, spec) = (&decoder.kernels, &decoder.spec);
         KeyValueCache {
-            layers: decoder.spec.layers.iter().map(|_| LayerCache::new(kernels, size, precision)).collect(),
-            stream: empty(),
-            next: empty(),
-            state: LayerState::new(kernels),
-            scratch: Scratch::new(kernels),
-            logits: empty(),
+            blocks: spec.blocks.iter().map(|block| block.mixer.cache(kernels, pages, dtype)).collect(),
+            state: StepState::empty(kernels),
+            logits: kernels.zeros(0),
         }
     }
 }
 
-/// Values of one page of keys (or values) in one layer.
-fn page_values<K: Kernels>(decoder: &Decoder<K>) -> usize {
-    decoder.spec.cache_width() * PAGE
+impl DecoderSpec {
+    /// Values that the buffers of a step of `rows` rows hold, `sampled` of which need logits. The logits are copied once for the samplers.
+    pub(crate) fn step_values(&self, rows: usize, sampled: usize) -> usize {
+        rows * StepState::widths(self).total() + 2 * sampled * self.vocabulary
+    }
 }
 
 impl<K: Kernels> Decoder<K> {
-    /// Bytes of one page, keys and values of all layers.
-    pub fn page_bytes(&self, precision: CachePrecision) -> usize {
-        2 * self.spec.layers.len() * page_values(self) * precision.width()
+    /// [`DecoderSpec::page_bytes`].
+    pub fn page_bytes(&self, dtype: CacheDtype) -> usize {
+        self.spec.page_bytes(dtype)
     }
 
     /// Runs the rows of a step and returns the logits of the sampled ones, `[sampled, vocabulary]`.
     ///
-    /// In every layer all rows' keys and values are stored before any row attends, so that a sequence may share pages that another
+    /// In every block the keys and values of all rows are stored before any row attends, so that a sequence may share pages that another
     /// sequence fills in this very step.
     pub fn step(&self, rows: &StepRows, cache: &mut KeyValueCache<K>, logits: &mut Vec<f32>) {
-        let (kernels, spec, count) = (&self.kernels, &self.spec, rows.tokens.len());
-        let KeyValueCache { layers, stream, next, state, scratch, .. } = cache;
-        for buffer in [&mut *stream, &mut *next] {
-            ensure(kernels, buffer, count * spec.hidden);
-        }
-        state.reserve(self, count);
-        scratch.reserve(self, count);
+        let pass = Pass::plain(self, rows.tokens.len());
+        let KeyValueCache { blocks, state, .. } = cache;
+        state.reserve(&self.kernels, &StepState::widths(&self.spec), pass.rows);
+        let StepState { stream, next, block: kept, scratch, .. } = state;
         self.embed(&rows.tokens, &rows.paged.positions, stream);
-        for (layer, cache) in layers.iter_mut().enumerate() {
-            self.forward_layer(layer, &rows.paged.positions, stream, next, state, scratch, |attention, state| {
-                cache.attend(kernels, attention, &rows.paged, &state.fused, &mut state.attended);
-            });
+        for (block, cache) in self.spec.blocks.iter().zip(blocks) {
+            block.forward(pass, &mut Sequences::Cached(&rows.paged, cache), stream, next, kept, scratch);
             std::mem::swap(stream, next);
         }
         self.sampled_logits(&rows.sampled, cache, logits);
@@ -135,14 +108,12 @@ impl<K: Kernels> Decoder<K> {
         if sampled.is_empty() {
             return;
         }
-        let KeyValueCache { stream, next, state, scratch, logits: buffer, .. } = cache;
+        let KeyValueCache { state: StepState { stream, next, statistics, scratch, .. }, logits: buffer, .. } = cache;
         ensure(kernels, buffer, count * spec.vocabulary);
         kernels.gather_rows(stream, sampled, spec.hidden, next);
-        self.norm(spec.final_norm, count, next, &mut scratch.normed, &mut state.attention_statistics);
+        spec.final_norm.forward(Pass::plain(self, count), next, &mut scratch.normed, statistics);
         self.logits(count, &scratch.normed, buffer);
-        if let Some(cap) = spec.logit_softcap {
-            kernels.soft_cap(cap, count * spec.vocabulary, buffer);
-        }
+        self.bound_logits(count, buffer);
         kernels.download(buffer, logits);
     }
 }

@@ -1,13 +1,13 @@
-//! Forward over packed documents, and the loss.
+//! Forward and backward over packed documents.
 
 use super::adapters::Dropout;
-use super::layer::{LayerState, PostNormed, Scratch};
-use super::{Decoder, downloaded, ensure};
-use crate::arch::{DecoderSpec, ParameterSpec};
-use crate::kernels::{Kernels, Product};
-
-/// Logits that are held at once; the loss runs over its rows in parts of about this size.
-const LOGITS: usize = 1 << 22;
+use super::block::{BlockGradients, BlockScratch, BlockState};
+use super::buffers::ensure;
+use super::loss::{LogitPart, LossRows, loss_values};
+use super::mixer::Sequences;
+use super::{Decoder, DecoderSpec, Pass, downloaded};
+use crate::kernels::Kernels;
+use crate::weights::ParameterSpec;
 
 /// Documents laid end to end. No document sees another, and positions restart with each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,67 +27,40 @@ pub struct Packed {
 /// Buffers of a forward and backward pass, kept between steps.
 #[derive(Debug)]
 pub struct TrainingMemory<K: Kernels> {
-    /// The residual stream before each layer and after the last, `[tokens, hidden]` each.
+    /// The residual stream before each block and after the last, `[tokens, hidden]` each.
     pub(super) streams: Vec<K::Buffer>,
-    /// What each layer keeps; with recomputation one for all, filled again on the way back.
-    pub(super) states: Vec<LayerState<K>>,
-    pub(super) scratch: Scratch<K>,
+    /// What each block keeps; with recomputation one for all, filled again on the way back.
+    states: Vec<BlockState<K::Buffer>>,
+    scratch: BlockScratch<K::Buffer>,
     /// Gradient of the residual stream, `[tokens, hidden]`.
     pub(super) d_stream: K::Buffer,
-    /// Buffers of the way back.
-    pub(super) d: Gradients<K>,
-    /// Rows that carry loss, their norm, its gradient, and a part of their logits.
-    loss: LossMemory<K>,
+    /// Gradients within a block.
+    d: BlockGradients<K::Buffer>,
+    /// Rows that carry loss, and a part of their logits.
+    pub(super) loss: LossRows<K::Buffer>,
+    pub(super) logits: LogitPart<K::Buffer>,
+    /// What is dropped of the adapters' inputs.
+    dropout: Dropout,
     recompute: bool,
-}
-
-/// Gradients on the way back through a layer.
-#[derive(Debug)]
-pub(super) struct Gradients<K: Kernels> {
-    /// Of a norm's output, `[tokens, hidden]`.
-    pub normed: K::Buffer,
-    /// Of a block's output before its norm; in a parallel residual, what the feed-forward adds to the stream's gradient.
-    pub block: K::Buffer,
-    pub inner: K::Buffer,
-    pub attended: K::Buffer,
-    pub fused: K::Buffer,
-    /// Statistics of norms that are computed again.
-    pub statistics: K::Buffer,
-}
-
-#[derive(Debug)]
-struct LossMemory<K: Kernels> {
-    x: K::Buffer,
-    normed: K::Buffer,
-    statistics: K::Buffer,
-    d_normed: K::Buffer,
-    d_x: K::Buffer,
-    /// Part of the logits with the rows that they come from and the gradient that goes back.
-    logits: K::Buffer,
-    part: K::Buffer,
-    d_part: K::Buffer,
 }
 
 impl<K: Kernels> TrainingMemory<K> {
     /// Empty buffers, which grow with their first use.
     pub fn new(kernels: &K) -> Self {
-        let empty = || kernels.zeros(0);
-        let loss = LossMemory {
-            x: empty(),
-            normed: empty(),
-            statistics: empty(),
-            d_normed: empty(),
-            d_x: empty(),
-            logits: empty(),
-            part: empty(),
-            d_part: empty(),
-        };
-        let d = Gradients { normed: empty(), block: empty(), inner: empty(), attended: empty(), fused: empty(), statistics: empty() };
-        let scratch = Scratch::new(kernels);
-        TrainingMemory { streams: Vec::new(), states: Vec::new(), scratch, d_stream: empty(), d, loss, recompute: false }
+        TrainingMemory {
+            streams: Vec::new(),
+            states: Vec::new(),
+            scratch: BlockScratch::empty(kernels),
+            d_stream: kernels.zeros(0),
+            d: BlockGradients::empty(kernels),
+            loss: LossRows::empty(kernels),
+            logits: LogitPart::empty(kernels),
+            dropout: None,
+            recompute: false,
+        }
     }
 
-    /// Keeps only the residual stream of each layer and computes the rest again on the way back (Chen et al. 2016): a third more work for
+    /// Keeps only the residual stream of each block and computes the rest again on the way back (Chen et al. 2016): a third more work for
     /// a fraction of the memory, and the same bits.
     #[must_use]
     pub fn with_recomputation(mut self) -> Self {
@@ -97,75 +70,60 @@ impl<K: Kernels> TrainingMemory<K> {
 
     /// Drops some of the adapters' inputs in what follows, by this seed, or nothing.
     pub fn set_dropout(&mut self, seed: Option<u64>) {
-        self.scratch.dropout = seed;
+        self.dropout = seed;
     }
 
     /// Bytes that the buffers hold.
     pub fn bytes(&self, kernels: &K) -> usize {
-        let of_output = |output: &PostNormed<K>| kernels.len(&output.raw) + kernels.len(&output.statistics);
-        let of_state = |s: &LayerState<K>| {
-            let LayerState { projected, query_statistics, key_statistics, fused, attended, log_sum_exp, middle, up, .. } = s;
-            let several = [projected, query_statistics, key_statistics, fused, attended, log_sum_exp, middle, up];
-            let norms = [&s.attention_statistics, &s.mlp_statistics];
-            several.iter().chain(&norms).map(|buffer| kernels.len(buffer)).sum::<usize>()
-                + of_output(&s.attention_output)
-                + of_output(&s.mlp_output)
-        };
-        let Gradients { normed, block, inner, attended, fused, statistics } = &self.d;
-        let LossMemory { x, normed: loss_normed, statistics: loss_statistics, d_normed, d_x, logits, part, d_part } = &self.loss;
-        let singles = [
-            &self.scratch.normed,
-            &self.scratch.inner,
-            &self.d_stream,
-            normed,
-            block,
-            inner,
-            attended,
-            fused,
-            statistics,
-            x,
-            loss_normed,
-            loss_statistics,
-            d_normed,
-            d_x,
-            logits,
-            part,
-            d_part,
-        ];
-        let values = self.streams.iter().chain(singles).map(|buffer| kernels.len(buffer)).sum::<usize>()
-            + self.states.iter().map(of_state).sum::<usize>();
-        values * size_of::<f32>()
+        let streams = self.streams.iter().chain([&self.d_stream]).map(|buffer| kernels.len(buffer)).sum::<usize>();
+        let states = self.states.iter().map(|state| state.held(kernels)).sum::<usize>();
+        let shared = self.scratch.held(kernels) + self.d.held(kernels) + self.loss.held(kernels) + self.logits.held(kernels);
+        (streams + states + shared) * size_of::<f32>()
     }
 
     fn reserve(&mut self, decoder: &Decoder<K>, tokens: usize) {
         let (kernels, spec) = (&decoder.kernels, &decoder.spec);
-        let layers = spec.layers.len();
-        self.streams.resize_with(layers + 1, || kernels.zeros(0));
-        for stream in &mut self.streams {
+        self.streams.resize_with(spec.blocks.len() + 1, || kernels.zeros(0));
+        for stream in self.streams.iter_mut().chain([&mut self.d_stream]) {
             ensure(kernels, stream, tokens * spec.hidden);
         }
-        self.states.resize_with(if self.recompute { 1 } else { layers }, || LayerState::new(kernels));
-        for state in &mut self.states {
-            state.reserve(decoder, tokens);
+        let widths = state_widths(spec, self.recompute);
+        self.states.resize_with(widths.len(), || BlockState::empty(kernels));
+        for (state, widths) in self.states.iter_mut().zip(&widths) {
+            state.reserve(kernels, widths, tokens);
         }
-        self.scratch.reserve(decoder, tokens);
-        ensure(kernels, &mut self.d_stream, tokens * spec.hidden);
-        let Gradients { normed, block, inner, attended, fused, statistics } = &mut self.d;
-        for (buffer, width) in [normed, block, inner, attended, fused, statistics].into_iter().zip(gradient_widths(spec)) {
-            ensure(kernels, buffer, tokens * width);
-        }
+        let (scratch, gradients) = shared_widths(spec);
+        self.scratch.reserve(kernels, &scratch, tokens);
+        self.d.reserve(kernels, &gradients, tokens);
+    }
+
+    /// Where the buffers of a block are among the states.
+    fn state_of(&self, block: usize) -> usize {
+        if self.recompute { 0 } else { block }
     }
 }
 
-/// Values of each buffer of [`Gradients`] for each token, in the order of its fields.
-pub(crate) fn gradient_widths(spec: &DecoderSpec) -> [usize; 6] {
-    let heads = spec.heads;
-    [spec.hidden, spec.hidden, spec.intermediate, heads.output_width(), heads.fused_width(), spec.statistics_width()]
+/// What each block keeps for a token, or with recomputation what the one set keeps that all blocks share.
+fn state_widths(spec: &DecoderSpec, recompute: bool) -> Vec<BlockState<usize>> {
+    let each = spec.blocks.iter().map(BlockState::widths);
+    if recompute { each.reduce(BlockState::or_wider).into_iter().collect() } else { each.collect() }
 }
 
-/// Rows whose logits are held at once, of `targets`.
-pub(crate) fn logit_rows(spec: &DecoderSpec, targets: usize) -> usize {
-    (LOGITS / spec.vocabulary).clamp(128, 2048).min(targets.max(1))
+/// The buffers that all blocks share.
+fn shared_widths(spec: &DecoderSpec) -> (BlockScratch<usize>, BlockGradients<usize>) {
+    let scratch = spec.blocks.iter().map(BlockScratch::widths).reduce(BlockScratch::or_wider);
+    let gradients = spec.blocks.iter().map(BlockGradients::widths).reduce(BlockGradients::or_wider);
+    (scratch.unwrap_or_default(), gradients.unwrap_or_default())
+}
+
+impl DecoderSpec {
+    /// Values that [`TrainingMemory`] holds for a pass of `tokens` tokens, all of which carry loss.
+    pub(crate) fn training_values(&self, tokens: usize, recompute: bool) -> usize {
+        let states = state_widths(self, recompute).iter().map(BlockState::total).sum::<usize>();
+        let streams = (self.blocks.len() + 2) * self.hidden;
+        let (scratch, gradients) = shared_widths(self);
+        tokens * (states + streams + scratch.total() + gradients.total()) + loss_values(self, tokens)
+    }
 }
 
 impl<K: Kernels> Decoder<K> {
@@ -196,8 +154,8 @@ impl<K: Kernels> Decoder<K> {
         losses
     }
 
-    /// Adds to `gradients` that of a loss which is a function of the log-probabilities of the targets. `slopes` is told these
-    /// log-probabilities `[targets]` and gives the derivative of the loss by each. The logits are computed twice for it, and so are never
+    /// Adds to `gradients` that of a loss which is a function of the log-probabilities of the targets. `slopes` receives these
+    /// log-probabilities `[targets]` and returns the derivative of the loss by each. The logits are computed twice for it, and so are never
     /// held whole; all before them is computed once.
     pub fn gradients_by_slopes(
         &self,
@@ -218,97 +176,58 @@ impl<K: Kernels> Decoder<K> {
     pub fn target_logits(&self, batch: &Packed, memory: &mut TrainingMemory<K>) -> Vec<f32> {
         self.forward(batch, memory);
         self.norm_loss_rows(batch, memory);
-        let len = batch.rows.len() * self.spec.vocabulary;
-        let mut logits = self.kernels.zeros(len);
+        let mut logits = self.kernels.zeros(batch.rows.len() * self.spec.vocabulary);
         self.logits(batch.rows.len(), &memory.loss.normed, &mut logits);
-        if let Some(cap) = self.spec.logit_softcap {
-            self.kernels.soft_cap(cap, len, &mut logits);
-        }
+        self.bound_logits(batch.rows.len(), &mut logits);
         downloaded(&self.kernels, &logits)
     }
 
     fn forward(&self, batch: &Packed, memory: &mut TrainingMemory<K>) {
         memory.reserve(self, batch.tokens.len());
         self.embed(&batch.tokens, &batch.positions, &mut memory.streams[0]);
-        for layer in 0..self.spec.layers.len() {
-            self.run_layer(layer, batch, memory);
+        for block in 0..self.spec.blocks.len() {
+            self.run_block(block, batch, memory);
         }
     }
 
-    /// One layer forward, from its stream to the next one's.
-    pub(super) fn run_layer(&self, layer: usize, batch: &Packed, memory: &mut TrainingMemory<K>) {
-        let TrainingMemory { streams, states, scratch, recompute, .. } = memory;
-        let (before, after) = streams.split_at_mut(layer + 1);
-        let state = &mut states[if *recompute { 0 } else { layer }];
-        self.forward_layer(layer, &batch.positions, &before[layer], &mut after[0], state, scratch, |attention, state| {
-            self.kernels.attention(&state.fused, attention, &batch.offsets, &mut state.attended, &mut state.log_sum_exp);
-        });
+    /// One block forward, from its stream to the next one's.
+    fn run_block(&self, block: usize, batch: &Packed, memory: &mut TrainingMemory<K>) {
+        let pass = Pass { decoder: self, rows: batch.tokens.len(), dropout: memory.dropout };
+        let at = memory.state_of(block);
+        let TrainingMemory { streams, states, scratch, .. } = memory;
+        let (before, after) = streams.split_at_mut(block + 1);
+        let sequences = &mut Sequences::Packed(batch);
+        self.spec.blocks[block].forward(pass, sequences, &before[block], &mut after[0], &mut states[at], scratch);
     }
 
-    /// The final norm of the rows that carry loss.
-    fn norm_loss_rows(&self, batch: &Packed, memory: &mut TrainingMemory<K>) {
-        let (kernels, spec, rows) = (&self.kernels, &self.spec, batch.rows.len());
-        let TrainingMemory { streams, loss, .. } = memory;
-        for buffer in [&mut loss.x, &mut loss.normed, &mut loss.d_normed, &mut loss.d_x] {
-            ensure(kernels, buffer, rows * spec.hidden);
+    /// From `d_stream` after the last block down to the embedding.
+    fn backward(&self, batch: &Packed, memory: &mut TrainingMemory<K>, gradients: &mut [K::Buffer]) {
+        let pass = Pass { decoder: self, rows: batch.tokens.len(), dropout: memory.dropout };
+        for (index, block) in self.spec.blocks.iter().enumerate().rev() {
+            if memory.recompute {
+                self.run_block(index, batch, memory);
+            }
+            let at = memory.state_of(index);
+            let TrainingMemory { streams, states, scratch, d_stream, d, .. } = memory;
+            block.backward(pass, batch, &streams[index], &mut states[at], scratch, d, d_stream, gradients);
         }
-        ensure(kernels, &mut loss.statistics, rows * self.spec.statistics_width());
-        kernels.gather_rows(&streams[spec.layers.len()], &batch.rows, spec.hidden, &mut loss.x);
-        self.norm(spec.final_norm, rows, &loss.x, &mut loss.normed, &mut loss.statistics);
+        self.embed_backward(batch, &mut memory.d_stream, gradients);
     }
 
-    /// The loss of every target, a part of the logits at a time; with `gradients`, also the gradient of their sum, each loss times its one
-    /// of the scales `[targets]`, down to `d_stream`.
-    fn loss(&self, batch: &Packed, mut gradients: Option<(&[f32], &mut [K::Buffer])>, memory: &mut TrainingMemory<K>) -> Vec<f32> {
-        self.norm_loss_rows(batch, memory);
+    /// Adds the gradients of the embedding and of learned positions, as far as they are trained.
+    fn embed_backward(&self, batch: &Packed, d_stream: &mut K::Buffer, gradients: &mut [K::Buffer]) {
         let (kernels, spec) = (&self.kernels, &self.spec);
-        let part = logit_rows(spec, batch.rows.len());
-        let TrainingMemory { loss, d_stream, .. } = memory;
-        ensure(kernels, &mut loss.logits, part * spec.vocabulary);
-        ensure(kernels, &mut loss.part, part * spec.hidden);
-        ensure(kernels, &mut loss.d_part, part * spec.hidden);
-        let mut losses = Vec::with_capacity(batch.rows.len());
-        let order: Vec<u32> = (0..batch.rows.len() as u32).collect();
-        let none = vec![0.0; part];
-        for (targets, rows) in batch.targets.chunks(part).zip(order.chunks(part)) {
-            kernels.gather_rows(&loss.normed, rows, spec.hidden, &mut loss.part);
-            self.logits(rows.len(), &loss.part, &mut loss.logits);
-            let scales = gradients.as_ref().map_or(&none[..rows.len()], |(scales, _)| &scales[losses.len()..][..rows.len()]);
-            losses.extend(kernels.cross_entropy(&mut loss.logits, targets, spec.vocabulary, spec.logit_softcap, scales));
-            if let Some((_, gradients)) = &mut gradients {
-                self.linear_backward(spec.head, rows.len(), &loss.part, &loss.logits, &mut loss.d_part, gradients, None);
-                kernels.put_rows(&loss.d_part, rows[0] as usize, rows.len(), spec.hidden, &mut loss.d_normed);
+        let mut add = |table: usize, ids: &[u32], d_stream: &K::Buffer| {
+            if spec.is_trained(table) {
+                kernels.embed_backward(d_stream, ids, spec.hidden, &mut gradients[table]);
             }
+        };
+        if let Some(table) = spec.positions {
+            add(table, &batch.positions, d_stream);
         }
-        if let Some((_, gradients)) = gradients {
-            kernels.clear(&mut loss.d_x);
-            self.norm_backward(spec.final_norm, batch.rows.len(), &loss.d_normed, &loss.x, &loss.statistics, &mut loss.d_x, gradients);
-            kernels.scatter_rows(&loss.d_x, &batch.rows, spec.hidden, batch.tokens.len(), d_stream);
+        if spec.scales_the_embedding() {
+            kernels.scale(spec.embedding_scale, batch.tokens.len() * spec.hidden, d_stream);
         }
-        losses
-    }
-
-    /// Gradients of [`Decoder::linear`]: adds those of what is trained of it, sets the input's.
-    #[expect(clippy::too_many_arguments, reason = "a layer, its input and output, and where their gradients go")]
-    pub(super) fn linear_backward(
-        &self,
-        linear: crate::arch::Linear,
-        rows: usize,
-        x: &K::Buffer,
-        d_out: &K::Buffer,
-        d_x: &mut K::Buffer,
-        gradients: &mut [K::Buffer],
-        dropout: Dropout,
-    ) {
-        let spec = &self.spec.parameters[linear.weight];
-        let (inputs, outputs) = (spec.columns, spec.rows);
-        if self.spec.is_trained(linear.weight) {
-            if let Some(bias) = linear.bias {
-                self.kernels.sum_rows(d_out, rows, &mut gradients[bias]);
-            }
-            self.kernels.matmul(Product::weight_gradient(rows, inputs, outputs), d_out, x, &mut gradients[linear.weight]);
-        }
-        self.multiply(Product::input_gradient(rows, inputs, outputs), d_out, linear.weight, d_x);
-        self.adapters_backward(linear.weight, rows, x, d_out, d_x, gradients, dropout);
+        add(spec.embedding, &batch.tokens, d_stream);
     }
 }

@@ -1,12 +1,11 @@
 //! Bounds on a step's work and on memory, and the bounds that fit a budget.
 
-use crate::arch::DecoderSpec;
-use crate::decoder::{CachePrecision, Decoder};
+use crate::decoder::{CacheDtype, Decoder, DecoderSpec};
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
 use crate::memory::{BESIDES, Job, needs};
 
-/// Bounds on the work of one step and on memory. Completions do not depend on them, but for the precision of the cache.
+/// Bounds on the work of one step and on memory. Completions depend on none of them except the type of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineLimits {
     /// Sequences at once.
@@ -17,13 +16,13 @@ pub struct EngineLimits {
     pub cache_bytes: usize,
     /// Whether prompts that begin alike are computed once; off only to see what it gives.
     pub share_prefixes: bool,
-    /// In what keys and values are kept.
-    pub cache: CachePrecision,
+    /// The type of the cached keys and values.
+    pub kv_cache: CacheDtype,
 }
 
 impl Default for EngineLimits {
     fn default() -> Self {
-        EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 29, share_prefixes: true, cache: CachePrecision::Full }
+        EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 29, share_prefixes: true, kv_cache: CacheDtype::F32 }
     }
 }
 
@@ -48,7 +47,7 @@ impl EngineLimits {
             limits.step_rows = (limits.step_rows / 2).max(FEWEST_ROWS);
         }
         limits.cache_bytes = free.saturating_sub(buffers(&limits));
-        let page = decoder.page_bytes(limits.cache);
+        let page = decoder.page_bytes(limits.kv_cache);
         if limits.cache_bytes < page {
             let needed = fixed + buffers(&limits) + page;
             return Err(Error::BudgetTooSmall { what: "sampling", budget, needed, remedy: "a smaller model or one stored in 16 bits" });

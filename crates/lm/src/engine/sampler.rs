@@ -1,43 +1,31 @@
 //! From one row of logits to a token: greedy, temperature, top-k, top-p.
 
-use super::Request;
+use super::SamplingParams;
 use crate::kernels::exponentials;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// How tokens are chosen.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sampling {
-    /// Divides the logits; 0 takes the likeliest token.
-    pub temperature: f32,
-    /// Only so many likeliest tokens are drawn from; 0 for all.
-    pub top_k: usize,
-    /// Only the likeliest tokens that together reach this probability are drawn from (Holtzman et al. 2020); 1 for all.
-    pub top_p: f32,
-}
-
-impl Sampling {
-    /// The likeliest token, always.
-    pub const GREEDY: Sampling = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0 };
-}
-
-/// One sequence's chooser with its own random generator.
+/// Chooses the tokens of one sequence with a random generator that no other sequence uses.
 #[derive(Debug, Clone)]
 pub(super) struct Sampler {
-    sampling: Sampling,
+    temperature: f32,
+    top_k: usize,
+    top_p: f32,
     generator: ChaCha8Rng,
 }
 
 impl Sampler {
-    pub(super) fn new(request: &Request) -> Self {
-        Sampler { sampling: request.sampling, generator: ChaCha8Rng::seed_from_u64(request.seed) }
+    pub(super) fn new(params: &SamplingParams, seed: u64) -> Self {
+        let SamplingParams { temperature, top_k, top_p, .. } = *params;
+        // Logits are `f32`, so temperature and top-p are rounded to it too.
+        Sampler { temperature: temperature as f32, top_k, top_p: top_p as f32, generator: ChaCha8Rng::seed_from_u64(seed) }
     }
 
     /// A token and its log-probability under the unmodified distribution; `None` if a logit is not a number. `weights` is scratch.
     pub(super) fn draw(&mut self, logits: &[f32], weights: &mut Vec<f32>) -> Option<(u32, f32)> {
         let (best, largest) = argmax(logits)?;
         let total = exponentials(logits, largest, 1.0, weights);
-        let token = match self.sampling.temperature {
+        let token = match self.temperature {
             temperature if temperature <= 0.0 => best,
             1.0 => self.choose(weights, total),
             temperature => {
@@ -51,7 +39,7 @@ impl Sampler {
 
     /// A token by its weight, from what top-k and top-p leave.
     fn choose(&mut self, weights: &[f32], total: f64) -> usize {
-        let Sampling { top_k, top_p, .. } = self.sampling;
+        let Sampler { top_k, top_p, .. } = *self;
         let drawn = self.generator.random::<f64>();
         if top_k == 0 && top_p >= 1.0 {
             return pick(weights.iter().copied().enumerate(), drawn * total);
@@ -109,12 +97,11 @@ fn argmax(logits: &[f32]) -> Option<(usize, f32)> {
 mod tests {
     use super::*;
 
-    fn sampler(sampling: Sampling) -> Sampler {
-        Sampler { sampling, generator: ChaCha8Rng::seed_from_u64(7) }
+    fn sampler(temperature: f64, top_k: usize, top_p: f64) -> Sampler {
+        Sampler::new(&SamplingParams { temperature, top_k, top_p, ..SamplingParams::greedy(1) }, 7)
     }
 
-    fn shares(sampling: Sampling, logits: &[f32]) -> Vec<f64> {
-        let mut sampler = sampler(sampling);
+    fn shares(mut sampler: Sampler, logits: &[f32]) -> Vec<f64> {
         let mut counts = vec![0.0; logits.len()];
         for _ in 0..20_000 {
             counts[sampler.draw(logits, &mut Vec::new()).unwrap().0 as usize] += 1.0 / 20_000.0;
@@ -124,19 +111,19 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_first_of_the_likeliest() {
-        assert_eq!(sampler(Sampling::GREEDY).draw(&[0.0, 2.0, 2.0, 1.0], &mut Vec::new()).unwrap().0, 1);
+        assert_eq!(sampler(0.0, 0, 1.0).draw(&[0.0, 2.0, 2.0, 1.0], &mut Vec::new()).unwrap().0, 1);
     }
 
     #[test]
     fn log_probabilities_are_those_of_the_whole_distribution() {
-        let (_, logprob) = sampler(Sampling { temperature: 0.1, top_k: 1, top_p: 0.1 }).draw(&[1.0, 1.0], &mut Vec::new()).unwrap();
+        let (_, logprob) = sampler(0.1, 1, 0.1).draw(&[1.0, 1.0], &mut Vec::new()).unwrap();
         assert!((f64::from(logprob) + std::f64::consts::LN_2).abs() < 1e-6);
     }
 
     #[test]
     fn temperature_draws_from_the_softmax() {
         let logits = [0.0, 1.0, 2.0];
-        let got = shares(Sampling { temperature: 2.0, top_k: 0, top_p: 1.0 }, &logits);
+        let got = shares(sampler(2.0, 0, 1.0), &logits);
         let weights: Vec<f64> = logits.iter().map(|x| f64::from(x / 2.0).exp()).collect();
         for (share, weight) in got.iter().zip(&weights) {
             assert!((share - weight / weights.iter().sum::<f64>()).abs() < 0.015);
@@ -146,15 +133,15 @@ mod tests {
     #[test]
     fn top_k_and_top_p_cut_the_tail() {
         let logits = [3.0, 2.0, 1.0, 0.0];
-        assert_eq!(shares(Sampling { temperature: 1.0, top_k: 2, top_p: 1.0 }, &logits)[2..], [0.0, 0.0]);
+        assert_eq!(shares(sampler(1.0, 2, 1.0), &logits)[2..], [0.0, 0.0]);
         // Probabilities 0.644, 0.237, 0.087, 0.032: two tokens reach 0.8, one does not.
-        let nucleus = shares(Sampling { temperature: 1.0, top_k: 0, top_p: 0.8 }, &logits);
+        let nucleus = shares(sampler(1.0, 0, 0.8), &logits);
         assert!(nucleus[1] > 0.2 && nucleus[2] == 0.0);
-        assert_eq!(shares(Sampling { temperature: 1.0, top_k: 0, top_p: 0.6 }, &logits)[0].round(), 1.0);
+        assert_eq!(shares(sampler(1.0, 0, 0.6), &logits)[0].round(), 1.0);
     }
 
     #[test]
     fn a_logit_that_is_not_a_number_is_reported() {
-        assert!(sampler(Sampling::GREEDY).draw(&[0.0, f32::NAN], &mut Vec::new()).is_none());
+        assert!(sampler(0.0, 0, 1.0).draw(&[0.0, f32::NAN], &mut Vec::new()).is_none());
     }
 }

@@ -3,6 +3,7 @@
 //! (Liu et al. 2025). Where the advantages come from is the caller's business.
 
 use super::{BatchSize, Document, Objective, Unit, Weighed};
+use serde::{Deserialize, Serialize};
 
 /// A sample and how much better it was than others of the same prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,28 +24,31 @@ impl Unit for Rewarded {
     }
 }
 
-/// What the sum over a sample's targets is divided by, apart from the samples of the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the sum over a sample's targets is divided by, apart from the number of samples in the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LengthNormalization {
-    /// Its targets (GRPO): a long wrong answer is punished less for each token than a short one.
+    /// The sample's own targets (GRPO): a token of a long wrong answer is punished less than a token of a short one.
     Completion,
-    /// So many targets, for all samples alike (Dr. GRPO).
-    Constant(usize),
-    /// The mean number of targets of the batch's samples (DAPO: Yu et al. 2025): every target of the batch counts alike.
+    /// [`PolicyGradient::max_new_tokens`], the same for all samples (Dr. GRPO).
+    Constant,
+    /// The mean number of targets of the batch's samples (DAPO: Yu et al. 2025): every target of the batch has the same weight.
     Batch,
 }
 
-/// The mean over samples of a sum over targets: `-min(ratio * advantage, clip(ratio) * advantage) + penalty * divergence`. The ratio is of the
+/// The mean over samples of a sum over targets: `-min(ratio * advantage, clip(ratio) * advantage) + kl * divergence`. The ratio is of the
 /// target's probability to that under the sampling model, the divergence `exp(d) - d - 1` with `d` the anchor's log-probability less the
 /// model's (Schulman's estimator of the Kullback-Leibler divergence, never negative).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PolicyGradient {
     /// The ratio is clipped to `1 - clip[0] ..= 1 + clip[1]`.
     pub clip: [f64; 2],
-    /// The weight of the divergence from the anchor; 0 for none.
-    pub penalty: f64,
+    /// The weight of the divergence from the anchor; 0 for no penalty.
+    pub kl: f64,
     /// What the sum over a sample's targets is divided by.
     pub length: LengthNormalization,
+    /// The divisor of [`LengthNormalization::Constant`].
+    pub max_new_tokens: usize,
 }
 
 impl Objective for PolicyGradient {
@@ -53,7 +57,7 @@ impl Objective for PolicyGradient {
     fn weigh(&self, sample: &Rewarded, logprobs: &[f32], batch: BatchSize) -> Weighed {
         let share = match self.length {
             LengthNormalization::Completion => 1.0 / (batch.units * logprobs.len()) as f64,
-            LengthNormalization::Constant(targets) => 1.0 / (batch.units * targets) as f64,
+            LengthNormalization::Constant => 1.0 / (batch.units * self.max_new_tokens) as f64,
             LengthNormalization::Batch => 1.0 / batch.targets as f64,
         };
         let advantage = f64::from(sample.advantage);
@@ -65,10 +69,10 @@ impl Objective for PolicyGradient {
             // Where the ratio is past its bound in the direction that the advantage drives it, nothing drives it on.
             let mut slope = if free <= clipped { -free } else { 0.0 };
             let mut loss = -free.min(clipped);
-            if self.penalty > 0.0 {
+            if self.kl > 0.0 {
                 let d = f64::from(sample.anchor[at]) - logprob;
-                loss += self.penalty * (libm::exp(d) - d - 1.0);
-                slope += self.penalty * (1.0 - libm::exp(d));
+                loss += self.kl * (libm::exp(d) - d - 1.0);
+                slope += self.kl * (1.0 - libm::exp(d));
             }
             weighed.loss += share * loss;
             weighed.slopes.push((share * slope) as f32);

@@ -1,47 +1,50 @@
 //! The learning rate over the steps of a training.
 
+use serde::{Deserialize, Serialize};
+
 /// How the learning rate falls after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decay {
-    /// Not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// It stays at the peak.
     Constant,
-    /// In a straight line.
+    /// It falls on a straight line.
     Linear,
-    /// Along half a cosine.
+    /// It falls on half a cosine wave.
     Cosine,
 }
 
-/// Linear warm-up, a level stretch, then decay to a share of the peak.
+/// The learning rate of each step: a linear warm-up, a level stretch, then the decay to a fraction of the peak.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Schedule {
+pub struct LearningRate {
     /// The peak.
     pub learning_rate: f64,
     /// Steps until the peak is reached.
     pub warmup_steps: u64,
     /// All steps of the training.
     pub steps: u64,
-    /// The decay's form.
-    pub decay: Decay,
-    /// The share of all steps after which decay begins.
+    /// The form of the decay.
+    pub schedule: Schedule,
+    /// The fraction of all steps after which the decay begins.
     pub decay_start: f64,
-    /// The share of the peak that is reached at the last step.
-    pub final_share: f64,
+    /// The fraction of the peak that is reached at the last step.
+    pub final_fraction: f64,
 }
 
-impl Schedule {
+impl LearningRate {
     /// The learning rate of update `step`, from 1.
-    pub fn learning_rate(&self, step: u64) -> f64 {
+    pub fn at(&self, step: u64) -> f64 {
         if step <= self.warmup_steps {
             return self.learning_rate * step as f64 / self.warmup_steps as f64;
         }
         let start = self.decay_start * self.steps as f64;
         let progress = ((step as f64 - start) / (self.steps as f64 - start).max(1.0)).clamp(0.0, 1.0);
-        let fallen = match self.decay {
-            Decay::Constant => 0.0,
-            Decay::Linear => progress,
-            Decay::Cosine => 0.5 - 0.5 * libm::cos(std::f64::consts::PI * progress),
+        let fallen = match self.schedule {
+            Schedule::Constant => 0.0,
+            Schedule::Linear => progress,
+            Schedule::Cosine => 0.5 - 0.5 * libm::cos(std::f64::consts::PI * progress),
         };
-        self.learning_rate * (1.0 - fallen * (1.0 - self.final_share))
+        self.learning_rate * (1.0 - fallen * (1.0 - self.final_fraction))
     }
 }
 
@@ -51,14 +54,20 @@ mod tests {
 
     #[test]
     fn warms_up_stays_and_decays() {
-        let schedule =
-            Schedule { learning_rate: 2.0, warmup_steps: 10, steps: 100, decay: Decay::Linear, decay_start: 0.5, final_share: 0.05 };
+        let linear = LearningRate {
+            learning_rate: 2.0,
+            warmup_steps: 10,
+            steps: 100,
+            schedule: Schedule::Linear,
+            decay_start: 0.5,
+            final_fraction: 0.05,
+        };
         for (step, expected) in [(1, 0.2), (10, 2.0), (50, 2.0), (75, 1.05), (100, 0.1), (200, 0.1)] {
-            assert!((schedule.learning_rate(step) - expected).abs() < 1e-12, "step {step}");
+            assert!((linear.at(step) - expected).abs() < 1e-12, "step {step}");
         }
-        let cosine = Schedule { decay: Decay::Cosine, decay_start: 0.0, final_share: 0.0, ..schedule };
-        assert!((cosine.learning_rate(50) - 1.0).abs() < 1e-12);
-        let constant = Schedule { decay: Decay::Constant, ..schedule };
-        assert!((constant.learning_rate(100) - 2.0).abs() < 1e-12);
+        let cosine = LearningRate { schedule: Schedule::Cosine, decay_start: 0.0, final_fraction: 0.0, ..linear };
+        assert!((cosine.at(50) - 1.0).abs() < 1e-12);
+        let constant = LearningRate { schedule: Schedule::Constant, ..linear };
+        assert!((constant.at(100) - 2.0).abs() < 1e-12);
     }
 }

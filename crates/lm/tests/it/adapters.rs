@@ -5,10 +5,10 @@ use safetensors::{Dtype, SafeTensors};
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::Checkpoint;
 use starloop_lm::decoder::{Packed, TrainingMemory};
-use starloop_lm::engine::{EngineLimits, Request, Sampling, sample};
+use starloop_lm::engine::{EngineLimits, Request, SamplingParams, sample};
 use starloop_lm::kernels::Cpu;
-use starloop_lm::lora::Lora;
-use starloop_lm::train::{Decay, Hyperparameters, Schedule, TrainingSession};
+use starloop_lm::lora::LoraConfig;
+use starloop_lm::train::{Hyperparameters, LearningRate, Schedule, TrainingSession};
 use starloop_lm::weights::{HalfKind, Values};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,15 +16,22 @@ use std::path::Path;
 /// The adapters that PEFT wrote, each with its base.
 const ADAPTERS: [(&str, &str); 4] = [("llama", "llama-tiny"), ("gptj", "gptj"), ("gpt2", "gpt2"), ("gpt-neox", "gpt-neox")];
 
-fn lora(rank: usize, dropout: f32, modules: &[&str]) -> Lora {
-    Lora { rank, alpha: 8.0, dropout, target_modules: modules.iter().map(|name| (*name).to_owned()).collect() }
+fn lora(rank: usize, dropout: f64, modules: &[&str]) -> LoraConfig {
+    LoraConfig { rank, alpha: 8.0, dropout, target_modules: modules.iter().map(|name| (*name).to_owned()).collect() }
 }
 
 fn hyperparameters() -> Hyperparameters {
-    let schedule = Schedule { learning_rate: 2e-2, warmup_steps: 0, steps: 30, decay: Decay::Constant, decay_start: 0.0, final_share: 1.0 };
+    let learning_rate = LearningRate {
+        learning_rate: 2e-2,
+        warmup_steps: 0,
+        steps: 30,
+        schedule: Schedule::Constant,
+        decay_start: 0.0,
+        final_fraction: 1.0,
+    };
     Hyperparameters {
-        schedule,
-        betas: (0.9, 0.98),
+        learning_rate,
+        betas: [0.9, 0.98],
         epsilon: 1e-8,
         weight_decay: 0.0,
         max_grad_norm: 1.0,
@@ -143,8 +150,8 @@ fn only_the_adapters_learn_beside_weights_of_16_bits() {
     assert_eq!(LanguageModel::load(&adapter).unwrap().score(&tokens).unwrap(), model.score(&tokens).unwrap());
 
     // Sampling computes what training does, here too.
-    let sampling = Sampling { temperature: 0.8, top_k: 0, top_p: 1.0 };
-    let request = Request { prompt: tokens[..5].to_vec(), sampling, max_new_tokens: 12, seed: 1, stop_strings: Vec::new() };
+    let params = SamplingParams { temperature: 0.8, ..SamplingParams::greedy(12) };
+    let request = Request { prompt: tokens[..5].to_vec(), seeds: vec![1], params };
     let limits = EngineLimits { cache_bytes: 1 << 22, ..EngineLimits::default() };
     let completion = sample(&model, &[request], &limits, &mut |_| {}).unwrap().remove(0);
     let scored = model.score(&[&tokens[..5], &completion.tokens].concat()).unwrap();

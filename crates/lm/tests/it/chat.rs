@@ -3,7 +3,7 @@
 use crate::fixture;
 use serde_json::Value;
 use starloop_lm::Tokenizer;
-use starloop_lm::chat::{ChatTemplate, Message};
+use starloop_lm::files::chat::{ChatTemplate, Message};
 use std::collections::BTreeMap;
 
 fn message(role: &str, content: &str) -> Message {

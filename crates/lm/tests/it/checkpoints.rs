@@ -5,7 +5,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::{Checkpoint, check_tuned, weights_sha256};
-use starloop_lm::lora::Lora;
+use starloop_lm::lora::LoraConfig;
 use starloop_lm::weights::{HalfKind, Values};
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use std::path::Path;
 fn damaged(damage: impl Fn(&Path)) -> String {
     let copy = fixture::copy("llama-tiny");
     damage(copy.path());
-    LanguageModel::load(copy.path()).unwrap_err().to_string()
+    fixture::chain(&LanguageModel::load(copy.path()).unwrap_err())
 }
 
 fn edit_config(dir: &Path, from: &str, to: &str) {
@@ -268,7 +268,7 @@ fn what_is_no_fine_tuning_is_named() {
 fn an_adapter_is_a_fine_tuning_once_it_changes_something() {
     let place = tempfile::tempdir().unwrap();
     let base = fixture::dir("llama-tiny");
-    let lora = Lora { rank: 2, alpha: 4.0, dropout: 0.0, target_modules: vec!["q_proj".into()] };
+    let lora = LoraConfig { rank: 2, alpha: 4.0, dropout: 0.0, target_modules: vec!["q_proj".into()] };
     let fresh = fixture::model("llama-tiny").with_fresh_adapters(&lora, 1).unwrap();
     let dir = place.path().join("fresh");
     fresh.save_adapter(&dir, &base).unwrap();

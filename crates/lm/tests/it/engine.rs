@@ -2,19 +2,18 @@
 
 use crate::fixture::{self, FIXTURES};
 use starloop_lm::LanguageModel;
-use starloop_lm::engine::{CachePrecision, Completion, EngineLimits, Finish, Request, Sampling, sample};
+use starloop_lm::engine::{CacheDtype, Completion, EngineLimits, Progress, Request, SamplingParams, StopReason, sample};
 use starloop_lm::score::Tail;
 
 const SMALL: EngineLimits =
-    EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 24, share_prefixes: true, cache: CachePrecision::Full };
+    EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 24, share_prefixes: true, kv_cache: CacheDtype::F32 };
 
 fn run(model: &LanguageModel, requests: &[Request], limits: EngineLimits) -> Vec<Completion> {
     sample(model, requests, &limits, &mut |_| {}).unwrap()
 }
 
-fn request(prompt: Vec<u32>, max_new_tokens: usize, temperature: f32, seed: u64) -> Request {
-    let sampling = Sampling { temperature, top_k: 0, top_p: 1.0 };
-    Request { prompt, sampling, max_new_tokens, seed, stop_strings: Vec::new() }
+fn request(prompt: Vec<u32>, max_new_tokens: usize, temperature: f64, seed: u64) -> Request {
+    Request { prompt, seeds: vec![seed], params: SamplingParams { temperature, ..SamplingParams::greedy(max_new_tokens) } }
 }
 
 /// Prompts of ragged lengths, many of them with a long common beginning.
@@ -59,7 +58,7 @@ fn a_completion_does_not_depend_on_its_company() {
     }
     assert_eq!(together, run(&model, &requests, EngineLimits { share_prefixes: false, ..SMALL }));
     // A cache of few pages: prefixes are evicted and computed again.
-    let limits = EngineLimits { cache_bytes: 12 * model.decoder.page_bytes(CachePrecision::Full), ..SMALL };
+    let limits = EngineLimits { cache_bytes: 12 * model.decoder.page_bytes(CacheDtype::F32), ..SMALL };
     assert_eq!(together, run(&model, &requests, limits));
     let mut reversed: Vec<Request> = requests;
     reversed.reverse();
@@ -98,8 +97,9 @@ fn the_scores_of_a_tail_depend_neither_on_its_company_nor_on_where_it_begins() {
     // More than one batch of them.
     let documents: Vec<Tail> = documents.iter().cycle().take(300).cloned().collect();
     let mut calls = Vec::new();
-    let scores = model.score_tails(&documents, &mut |done| calls.push(done)).unwrap();
-    assert!(calls.len() > 1 && calls.last() == Some(&300), "{calls:?}");
+    let scores = model.score_tails(&documents, &mut |progress| calls.push(progress)).unwrap();
+    let tokens = documents.iter().map(|document| document.tokens.len() as u64).sum();
+    assert!(calls.len() > 1 && calls.last() == Some(&Progress { finished: 300, tokens }), "{calls:?}");
     for (document, scores) in documents.iter().zip(&scores) {
         let whole: Vec<f32> = model.score(&document.tokens).unwrap().into_iter().flatten().collect();
         assert_eq!(*scores, whole[(document.from.max(1) - 1).min(whole.len())..]);
@@ -112,24 +112,31 @@ fn seeds_choose_the_sample_and_nothing_else() {
     let prompt = vec![5, 9, 14];
     let samples = run(&model, &(0..20).map(|seed| request(prompt.clone(), 8, 1.0, seed)).collect::<Vec<_>>(), SMALL);
     assert!(samples.iter().any(|s| s.tokens != samples[0].tokens));
-    assert_eq!(samples[7], run(&model, &[request(prompt, 8, 1.0, 7)], SMALL)[0]);
+    assert_eq!(samples[7], run(&model, &[request(prompt.clone(), 8, 1.0, 7)], SMALL)[0]);
+    // The same in one request, and between others in the order of requests and seeds.
+    let all = Request { seeds: (0..20).collect(), ..request(prompt, 8, 1.0, 0) };
+    assert_eq!(samples, run(&model, std::slice::from_ref(&all), SMALL));
+    let none = Request { seeds: Vec::new(), ..all.clone() };
+    let between = run(&model, &[request(vec![3, 4], 5, 1.0, 1), none, all, request(vec![3, 4], 5, 1.0, 2)], SMALL);
+    assert_eq!((between.len(), &between[1..21]), (22, &samples[..]));
 }
 
 #[test]
 fn end_tokens_and_stop_strings_end_a_completion() {
     let (_dir, model) = fixture::endless("llama-tiny");
     let whole = &run(&model, &[request(vec![5, 9, 14], 20, 0.0, 0)], SMALL)[0];
-    assert_eq!((whole.finish, whole.tokens.len()), (Finish::Length, 20));
+    assert_eq!((&whole.stop_reason, whole.tokens.len()), (&StopReason::Length, 20));
     let word = model.tokenizer().decode(&whole.tokens[4..5]).unwrap();
-    let stopped = &run(&model, &[Request { stop_strings: vec![word.clone()], ..request(vec![5, 9, 14], 20, 0.0, 0) }], SMALL)[0];
-    assert_eq!(stopped.finish, Finish::Stop);
+    let params = SamplingParams { stop: vec!["no such string".into(), word.clone()], ..SamplingParams::greedy(20) };
+    let stopped = &run(&model, &[Request { params, ..request(vec![5, 9, 14], 20, 0.0, 0) }], SMALL)[0];
+    assert_eq!(stopped.stop_reason, StopReason::StopString(word.clone()));
     assert!(stopped.tokens.len() <= 5 && !stopped.text.contains(&word));
 
     let copy = fixture::copy("llama-tiny");
     std::fs::write(copy.path().join("generation_config.json"), format!(r#"{{"eos_token_id": [63, {}]}}"#, whole.tokens[2])).unwrap();
     let model = LanguageModel::load(copy.path()).unwrap();
     let ended = &run(&model, &[request(vec![5, 9, 14], 20, 0.0, 0)], SMALL)[0];
-    assert_eq!(ended.finish, Finish::Stop);
+    assert_eq!(ended.stop_reason, StopReason::EndToken);
     assert_eq!(ended.tokens.last(), Some(&whole.tokens[2]));
 }
 
@@ -140,14 +147,14 @@ fn what_does_not_fit_is_refused_by_name() {
     let message = refuse(request(vec![1; 100], 1000, 0.0, 0), SMALL);
     assert!(message.contains("100 prompt tokens") && message.contains("the model's context of"), "{message}");
     let message =
-        refuse(request(vec![1; 40], 40, 0.0, 0), EngineLimits { cache_bytes: 2 * model.decoder.page_bytes(CachePrecision::Full), ..SMALL });
+        refuse(request(vec![1; 40], 40, 0.0, 0), EngineLimits { cache_bytes: 2 * model.decoder.page_bytes(CacheDtype::F32), ..SMALL });
     assert!(message.contains("the key-value cache of 32 tokens"), "{message}");
     assert!(refuse(request(vec![], 4, 0.0, 0), SMALL).contains("the prompt is empty"));
 }
 
 #[test]
 fn a_cache_of_half_precision_moves_log_probabilities_by_little() {
-    let limits = EngineLimits { cache: CachePrecision::Half, ..SMALL };
+    let limits = EngineLimits { kv_cache: CacheDtype::F16, ..SMALL };
     for name in FIXTURES {
         let model = fixture::model(name);
         let requests = ragged();

@@ -6,6 +6,12 @@ use starloop_lm::train::Document;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// An error with its causes on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Every family, with every switch that it has.
 pub const FIXTURES: [&str; 15] = [
     "llama-tiny",

@@ -3,7 +3,7 @@
 use crate::fixture::{self, FIXTURES, TRAINED};
 use crate::training::moved_along;
 use starloop_lm::decoder::{Packed, TrainingMemory};
-use starloop_lm::train::{Decay, Document, Hyperparameters, Schedule, TrainingSession};
+use starloop_lm::train::{Document, Hyperparameters, LearningRate, Schedule, TrainingSession};
 use starloop_lm::weights::Values;
 use starloop_lm::{Decoder, LanguageModel, kernels::Cpu};
 
@@ -98,11 +98,17 @@ fn ten_adamw_steps_equal_pytorch() {
     for name in TRAINED {
         let reference = fixture::reference(name);
         let documents = fixture::documents(&reference);
-        let schedule =
-            Schedule { learning_rate: 1e-2, warmup_steps: 0, steps: 10, decay: Decay::Constant, decay_start: 0.0, final_share: 1.0 };
+        let learning_rate = LearningRate {
+            learning_rate: 1e-2,
+            warmup_steps: 0,
+            steps: 10,
+            schedule: Schedule::Constant,
+            decay_start: 0.0,
+            final_fraction: 1.0,
+        };
         let hyperparameters = Hyperparameters {
-            schedule,
-            betas: (0.9, 0.95),
+            learning_rate,
+            betas: [0.9, 0.95],
             epsilon: 1e-8,
             weight_decay: 0.1,
             max_grad_norm: 1.0,

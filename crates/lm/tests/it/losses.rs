@@ -6,8 +6,8 @@ use crate::golden::{by_name, worst};
 use starloop_lm::decoder::{Packed, TrainingMemory};
 use starloop_lm::kernels::Cpu;
 use starloop_lm::train::{
-    BatchSize, Decay, Document, Hyperparameters, LengthNormalization, Objective, PackedEpochs, Pair, PolicyGradient, Preference, Rewarded,
-    Schedule, TrainingSession, Unit,
+    BatchSize, Document, Hyperparameters, LearningRate, LengthNormalization, Objective, PackedEpochs, Pair, PolicyGradient, Preference,
+    Rewarded, Schedule, TrainingSession, Unit,
 };
 use std::collections::BTreeMap;
 
@@ -65,8 +65,8 @@ fn compare<O: Objective>(case: &str, objective: &O, batch: &[O::Unit], reference
     assert_eq!(compared, known, "{case}: every gradient of the reference has its parameter");
 }
 
-fn policy_gradient(clip: [f64; 2], penalty: f64, length: LengthNormalization) -> PolicyGradient {
-    PolicyGradient { clip, penalty, length }
+fn policy_gradient(clip: [f64; 2], kl: f64, length: LengthNormalization) -> PolicyGradient {
+    PolicyGradient { clip, kl, length, max_new_tokens: CONSTANT }
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn losses_derivatives_and_gradients_equal_pytorch() {
     for (case, objective) in [
         ("grpo", policy_gradient([0.2, 0.2], 0.0, Completion)),
         ("grpo_penalty", policy_gradient([0.2, 0.28], 0.04, Completion)),
-        ("dr_grpo", policy_gradient([0.2, 0.2], 0.0, Constant(CONSTANT))),
+        ("dr_grpo", policy_gradient([0.2, 0.2], 0.0, Constant)),
         ("dapo", policy_gradient([0.2, 0.28], 0.5, Batch)),
     ] {
         compare(case, &objective, &samples, &reference);
@@ -104,10 +104,17 @@ fn even_slopes_give_the_gradient_of_cross_entropy_bit_for_bit() {
 }
 
 fn session(micro_batch_tokens: usize) -> TrainingSession {
-    let schedule = Schedule { learning_rate: 3e-3, warmup_steps: 0, steps: 30, decay: Decay::Constant, decay_start: 0.0, final_share: 1.0 };
+    let learning_rate = LearningRate {
+        learning_rate: 3e-3,
+        warmup_steps: 0,
+        steps: 30,
+        schedule: Schedule::Constant,
+        decay_start: 0.0,
+        final_fraction: 1.0,
+    };
     let hyperparameters = Hyperparameters {
-        schedule,
-        betas: (0.9, 0.98),
+        learning_rate,
+        betas: [0.9, 0.98],
         epsilon: 1e-8,
         weight_decay: 0.0,
         max_grad_norm: 1.0,

@@ -9,6 +9,7 @@ mod fixture;
 mod golden;
 mod losses;
 mod memory;
+mod modules;
 mod tokenizers;
 mod torch;
 mod training;

@@ -84,6 +84,54 @@ fn text_that_is_decoded_in_parts_is_whole() {
 }
 
 #[test]
+fn tokens_end_where_the_text_before_them_does() {
+    for kind in KINDS {
+        let tokenizer = tokenizer(kind);
+        for text in texts() {
+            let ids = tokenizer.encode(&text, false).unwrap();
+            for from in [0, ids.len() / 3] {
+                let (context, ids) = ids.split_at(from);
+                let text = tokenizer.decode_after(context, ids).unwrap();
+                let ends = tokenizer.ends_in(&text, context, ids).unwrap();
+                assert_eq!(ends.len(), ids.len(), "{kind}: {text:?}");
+                assert!(ends.is_sorted() && ends.last().is_none_or(|end| *end == text.len()), "{kind}: {text:?} {ends:?}");
+                // The context ends inside a character, and no token has the rest of it for itself.
+                if text.contains(char::REPLACEMENT_CHARACTER) {
+                    continue;
+                }
+                for (at, end) in ends.iter().enumerate() {
+                    let so_far = tokenizer.decode_after(context, &ids[..=at]).unwrap();
+                    // Where a token splits a character, the text so far ends in a replacement character.
+                    if text.starts_with(&so_far) {
+                        assert_eq!(*end, so_far.len(), "{kind}: {text:?} up to token {at}");
+                    } else {
+                        assert!(text.is_char_boundary(*end) && *end > 0, "{kind}: {text:?} {ends:?}");
+                    }
+                }
+                // A text that a stop string has cut.
+                let cut = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
+                let expected: Vec<usize> = ends.iter().map(|end| *end.min(&cut)).collect();
+                let mut found = tokenizer.ends_in(&text[..cut], context, ids).unwrap();
+                found.truncate(expected.iter().take_while(|end| **end < cut).count() + 1);
+                assert_eq!(found, expected[..found.len()], "{kind}: {text:?} cut at {cut}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_part_of_a_character_ends_after_it() {
+    let tokenizer = tokenizer("gpt2");
+    let text = "a\u{1f9d1}b";
+    let ids = tokenizer.encode(text, false).unwrap();
+    assert_eq!(ids.len(), 6, "the four bytes of the character are four tokens: {ids:?}");
+    assert_eq!(tokenizer.ends_in(text, &[], &ids).unwrap(), [1, 5, 5, 5, 5, 6]);
+    // The token limit cut the character, and the text shows that.
+    let cut = tokenizer.decode(&ids[..3]).unwrap();
+    assert_eq!(tokenizer.ends_in(&cut, &[], &ids[..3]).unwrap().last(), Some(&cut.len()), "{cut:?}");
+}
+
+#[test]
 fn end_tokens_come_from_the_first_file_that_has_them() {
     let place = tempfile::tempdir().unwrap();
     let source = fixture::dir("tokenizers/mistral");

@@ -22,7 +22,7 @@ fn sharded() -> tempfile::TempDir {
 }
 
 fn refused(place: &Path) -> String {
-    Checkpoint::load(place).unwrap_err().to_string()
+    fixture::chain(&Checkpoint::load(place).unwrap_err())
 }
 
 #[test]

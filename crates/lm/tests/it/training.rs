@@ -2,16 +2,17 @@
 
 use crate::fixture::{self, FIXTURES};
 use starloop_lm::Decoder;
-use starloop_lm::decoder::{Packed, TrainingMemory};
+use starloop_lm::decoder::{Mixer, Packed, TrainingMemory};
 use starloop_lm::kernels::Cpu;
-use starloop_lm::train::{Decay, Document, Hyperparameters, PackedEpochs, Schedule, TrainingSession};
+use starloop_lm::train::{Document, Hyperparameters, LearningRate, PackedEpochs, Schedule, TrainingSession};
 use starloop_lm::weights::Values;
 
 fn hyperparameters() -> Hyperparameters {
-    let schedule = Schedule { learning_rate: 3e-3, warmup_steps: 2, steps: 12, decay: Decay::Cosine, decay_start: 0.5, final_share: 0.1 };
+    let learning_rate =
+        LearningRate { learning_rate: 3e-3, warmup_steps: 2, steps: 12, schedule: Schedule::Cosine, decay_start: 0.5, final_fraction: 0.1 };
     Hyperparameters {
-        schedule,
-        betas: (0.9, 0.98),
+        learning_rate,
+        betas: [0.9, 0.98],
         epsilon: 1e-8,
         weight_decay: 0.0,
         max_grad_norm: 1.0,
@@ -68,7 +69,8 @@ fn recomputation_changes_no_bit() {
 #[test]
 fn a_window_slides_over_documents_longer_than_a_tile() {
     let model = fixture::model("mistral");
-    let window = model.spec().layers[0].window.unwrap();
+    let Mixer::Attention(attention) = &model.spec().blocks[0].mixer;
+    let window = attention.scores.window.unwrap();
     let document: Vec<u32> = (0..100).map(|i| (1 + (i * 17 + i * i) % 60) as u32).collect();
     let losses = |document: &[u32]| {
         let packed = Packed::new(&[Document::whole(document.to_vec())]);

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use starloop_lm::LanguageModel;
-use starloop_lm::engine::{CachePrecision, EngineLimits, Request, Sampling, SamplingProgress, sample};
+use starloop_lm::engine::{CacheDtype, EngineLimits, Progress, Request, SamplingParams, sample};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ pub(super) struct Job {
     requests: Option<PathBuf>,
     /// Divides the logits; 0 takes the likeliest token
     #[arg(long, default_value_t = 0.0)]
-    temperature: f32,
+    temperature: f64,
     /// Keys and values of the cache
     #[arg(long, value_parser = ["f32", "f16"], default_value = "f32")]
     kv_cache: String,
@@ -51,16 +51,16 @@ pub(super) struct Tenth {
 
 /// Notes the tenths while requests are answered.
 struct Notes {
-    requests: usize,
+    requests: u64,
     began: Instant,
     /// Tokens and seconds at the last tenth's end.
-    last: (usize, f64),
+    last: (u64, f64),
     tenths: Vec<Tenth>,
 }
 
 impl Notes {
-    fn progress(&mut self, finished: usize, tokens: usize) {
-        if finished * 10 < self.requests * (self.tenths.len() + 1) {
+    fn progress(&mut self, finished: u64, tokens: u64) {
+        if finished * 10 < self.requests * (self.tenths.len() as u64 + 1) {
             return;
         }
         let now = self.began.elapsed().as_secs_f64();
@@ -82,13 +82,13 @@ impl Job {
         // Without continuous batching the next requests wait for the longest of those before them.
         let at_once = if self.is_without("continuous-batching") { limits.sequences } else { requests.len() };
         let began = Instant::now();
-        let mut notes = Notes { requests: requests.len(), began, last: (0, 0.0), tenths: Vec::new() };
+        let mut notes = Notes { requests: requests.len() as u64, began, last: (0, 0.0), tenths: Vec::new() };
         let (mut finished, mut tokens) = (0, 0);
         for requests in requests.chunks(at_once) {
-            let mut progress = |state: SamplingProgress| notes.progress(finished + state.finished, tokens + state.tokens);
+            let mut progress = |state: Progress| notes.progress(finished + state.finished, tokens + state.tokens);
             let completions = sample(model, requests, &limits, &mut progress)?;
-            finished += requests.len();
-            tokens += completions.iter().map(|completion| completion.tokens.len()).sum::<usize>();
+            finished += requests.len() as u64;
+            tokens += completions.iter().map(|completion| completion.tokens.len() as u64).sum::<u64>();
         }
         Ok((Timing { work: tokens as f64, seconds: vec![began.elapsed().as_secs_f64()] }, notes.tenths))
     }
@@ -98,8 +98,8 @@ impl Job {
     }
 
     fn limits(&self) -> EngineLimits {
-        let cache = if self.kv_cache == "f16" { CachePrecision::Half } else { CachePrecision::Full };
-        let limits = EngineLimits { cache, share_prefixes: !self.is_without("prefix-sharing"), ..EngineLimits::default() };
+        let kv_cache = if self.kv_cache == "f16" { CacheDtype::F16 } else { CacheDtype::F32 };
+        let limits = EngineLimits { kv_cache, share_prefixes: !self.is_without("prefix-sharing"), ..EngineLimits::default() };
         // Whole prompts then stand in one step, however long.
         if self.is_without("chunked-prefill") { EngineLimits { step_rows: usize::MAX, ..limits } } else { limits }
     }
@@ -109,8 +109,9 @@ impl Job {
         let request = |(number, line): (usize, &str)| {
             let Line { prompt_token_ids, max_new_tokens, seed } =
                 serde_json::from_str(line).with_context(|| format!("{}, line {}", path.display(), number + 1))?;
-            let sampling = Sampling { temperature: self.temperature, ..Sampling::GREEDY };
-            Ok(Request { prompt: prompt_token_ids, sampling, max_new_tokens, seed, stop_strings: self.stop.clone() })
+            let (temperature, stop) = (self.temperature, self.stop.clone());
+            let params = SamplingParams { temperature, stop, ..SamplingParams::greedy(max_new_tokens) };
+            Ok(Request { prompt: prompt_token_ids, seeds: vec![seed], params })
         };
         let requests: Vec<Request> = fs::read_to_string(path)?.lines().enumerate().map(request).collect::<Result<_>>()?;
         if requests.is_empty() {

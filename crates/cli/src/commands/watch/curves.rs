@@ -1,7 +1,6 @@
 //! The curves: accuracy of all methods or of the classes of one, and the loss.
 
 use super::screen::{Curve, Screen, title};
-use super::words::percent;
 use crate::untrusted;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -9,6 +8,7 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Padding, Paragraph, Widget};
+use starloop_core::format::percent;
 use starloop_core::method::Approach;
 use starloop_core::metrics::IterationMetrics;
 
@@ -99,7 +99,7 @@ fn curves(screen: &Screen<'_>) -> (String, &'static str, Vec<Named>) {
         points.collect::<Vec<_>>()
     };
     let named = |name: &str, points: Vec<(f64, f64)>| {
-        let last = points.last().map_or(String::new(), |(_, y)| percent(y / 100.0));
+        let last = points.last().map_or(String::new(), |(_, y)| format!("{}%", percent(y / 100.0)));
         Named { name: untrusted::line(name), points, last }
     };
     let name = screen.view.method(progress);

@@ -1,7 +1,7 @@
 //! One screen: what is under way, the curves, the stages and methods, what the model wrote.
 
 use super::curves;
-use super::words::{count, duration, percent, purpose, selected, units};
+use super::words::{purpose, selected, units};
 use crate::progress::stage_name;
 use crate::untrusted::{self, visible};
 use ratatui::buffer::Buffer;
@@ -9,6 +9,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, LineGauge, Padding, Paragraph, Row, Table, Widget, Wrap};
+use starloop_core::format::{count, duration, percent, percent_to};
 use starloop_core::run_dir::RunStatus;
 use starloop_core::types::Verdict;
 use starloop_core::watch::{MethodProgress, Progress, Rationale, UnderWay};
@@ -218,7 +219,7 @@ impl Screen<'_> {
         let label = if elapsed > expected {
             format!("{} so far, longer than before", duration(elapsed))
         } else {
-            format!("≈ {:.0}%, ≈ {} left", 100.0 * share, duration(expected - elapsed))
+            format!("≈ {}%, ≈ {} left", percent_to(share, 0), duration(expected - elapsed))
         };
         LineGauge::default()
             .ratio(share)
@@ -339,7 +340,7 @@ fn accuracy_of(method: &MethodProgress) -> String {
         .final_metrics
         .as_ref()
         .or(measured)
-        .map_or(String::new(), |metrics| format!("{} {}", percent(metrics.accuracy.mean), metrics.split.name()))
+        .map_or(String::new(), |metrics| format!("{}% {}", percent(metrics.accuracy.mean), metrics.split.name()))
 }
 
 fn verdict(verdict: &Verdict) -> (String, Color) {

@@ -11,8 +11,7 @@ use starloop_core::method::Approach;
 use starloop_core::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMetrics, LossPoint, SelectionCounts};
 use starloop_core::report::Question;
 use starloop_core::run_dir::RunStatus;
-use starloop_core::task::Split;
-use starloop_core::types::{Attempt, FinishReason, GradedAttempt, Mode, ProblemId, Verdict};
+use starloop_core::types::{Attempt, GradedAttempt, Mode, ProblemId, Split, StopReason, Verdict};
 use starloop_core::watch::{MethodProgress, UnderWay, Work};
 
 fn metrics(iteration: u32, right: u64) -> IterationMetrics {
@@ -70,8 +69,10 @@ fn rationale(completion: &str, verdict: Verdict) -> Rationale {
         prompt_tokens: 1,
         completion_tokens: 1,
         completion: completion.into(),
-        finish: FinishReason::Stop,
+        stop_reason: StopReason::EndToken,
         logprob: Some(-1.0),
+        token_logprobs: None,
+        token_ends: None,
     };
     let question = Some(Question { text: "6 2 4 + 2 5 9".into(), answer: Some("8 8 3".into()), reference: None });
     Rationale {
@@ -112,7 +113,7 @@ fn a_screen_tells_where_the_run_is() {
             "star, iteration 2 of at most 5: fine-tuning, 80 steps",
             "≈ 25%, ≈ 30 s left",
             "sampling",
-            "90.0k  10.0k    9 s",
+            "90.0k  10.0k    9.0 s",
             "1 of 5       75.0% dev",
             "not begun",
             "accuracy, %",

@@ -1,34 +1,9 @@
-//! Durations and counts in words.
+//! Stages, selections and purposes in words.
 
 use starloop_core::event::Stage;
+use starloop_core::format::count;
 use starloop_core::inspect::Purpose;
 use starloop_core::metrics::SelectionCounts;
-
-pub fn duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0, seconds) => format!("{seconds} s"),
-        (0, 0, minutes, seconds) if minutes < 10 => format!("{minutes} min {seconds:02} s"),
-        (0, 0, minutes, _) => format!("{minutes} min"),
-        (0, hours, minutes, _) => format!("{hours} h {minutes:02} min"),
-        (days, hours, ..) => format!("{days} d {hours} h"),
-    }
-}
-
-/// Three digits or so: `999`, `12.3k`, `4.56M`.
-pub fn count(number: f64) -> String {
-    match number {
-        small if small < 1e3 => format!("{small:.0}"),
-        thousands if thousands < 1e5 => format!("{:.1}k", thousands / 1e3),
-        thousands if thousands < 1e6 => format!("{:.0}k", thousands / 1e3),
-        millions if millions < 1e8 => format!("{:.2}M", millions / 1e6),
-        more => format!("{:.2}G", more / 1e9),
-    }
-}
-
-pub fn percent(share: f64) -> String {
-    format!("{:.1}%", 100.0 * share)
-}
 
 /// What a stage counts.
 pub fn units(stage: Stage) -> &'static str {
@@ -56,19 +31,6 @@ pub fn purpose(purpose: Purpose) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_and_counts_are_short() {
-        let durations =
-            [(0.4, "0 s"), (59.6, "1 min 00 s"), (754.0, "12 min"), (3_660.0, "1 h 01 min"), (180_000.0, "2 d 2 h"), (-1.0, "0 s")];
-        for (seconds, expected) in durations {
-            assert_eq!(duration(seconds), expected);
-        }
-        let counts = [(999.0, "999"), (12_345.0, "12.3k"), (123_456.0, "123k"), (4_560_000.0, "4.56M"), (2.5e9, "2.50G")];
-        for (number, expected) in counts {
-            assert_eq!(count(number), expected);
-        }
-    }
 
     #[test]
     fn selection_is_told_in_a_line() {

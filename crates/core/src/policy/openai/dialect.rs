@@ -1,22 +1,22 @@
-//! What each server wants to be asked, and how its answer is read.
+//! The request that each server expects, and how its answer is read.
 //!
-//! Sampling parameters are always all sent, at the values that change nothing where the config wants nothing: servers have defaults of their
-//! own (llama.cpp's `top_k` is 40 and its `min_p` 0.05, vLLM takes them from the checkpoint's `generation_config.json`).
+//! Every request sends all sampling parameters, unset ones at neutral values, because servers have different defaults: llama.cpp's `top_k` is
+//! 40 and its `min_p` 0.05, vLLM takes them from the checkpoint's `generation_config.json`.
 
-use super::client::Trouble;
+use super::logprobs::{Logprobs, RawLogprobs};
 use crate::config::{ServerKind, ServingConfig};
-use crate::policy::SamplingParameters;
-use crate::types::FinishReason;
+use crate::policy::SamplingParams;
+use crate::types::StopReason;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A prompt as it is sent.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Prompt<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Prompt {
     /// Token ids, the beginning token among them.
     Tokens(Vec<u32>),
     /// Text.
-    Text(&'a str),
+    Text(String),
 }
 
 /// How one stage asks: the same for all its requests.
@@ -30,16 +30,16 @@ pub(super) struct Dialect {
     pub(super) model: String,
     /// Ids of the tokens that end a completion.
     pub(super) end_tokens: Vec<u32>,
-    pub(super) parameters: SamplingParameters,
+    pub(super) params: SamplingParams,
 }
 
 /// One completion, as a server gives it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Choice {
     pub(super) text: String,
-    pub(super) finish: FinishReason,
+    pub(super) stop_reason: StopReason,
     /// Log-probabilities of its tokens (natural logarithm), where they were asked for and are of this text alone.
-    pub(super) logprobs: Option<Vec<f64>>,
+    pub(super) logprobs: Option<Logprobs>,
     /// Whether the server has generated more, which was cut off.
     pub(super) is_cut_here: bool,
 }
@@ -66,16 +66,16 @@ impl ServingConfig {
 
 impl Dialect {
     /// The body of a request for `n` completions.
-    pub(super) fn request(&self, prompt: &Prompt<'_>, n: usize, seed: u64) -> Value {
-        let SamplingParameters { temperature, top_k, top_p, max_new_tokens, stop_strings } = &self.parameters;
+    pub(super) fn request(&self, prompt: &Prompt, n: usize, seed: u64) -> Value {
+        let SamplingParams { temperature, top_k, top_p, max_new_tokens, stop } = &self.params;
         let prompt = match prompt {
             Prompt::Tokens(ids) => json!(ids),
             Prompt::Text(text) => json!(text),
         };
         let mut body =
             json!({ "model": self.model, "prompt": prompt, "max_tokens": max_new_tokens, "seed": folded(seed), "stream": false });
-        if self.stop_at_server && !stop_strings.is_empty() {
-            body["stop"] = json!(stop_strings);
+        if self.stop_at_server && !stop.is_empty() {
+            body["stop"] = json!(stop);
         }
         if self.server == ServerKind::Transformers {
             // It refuses keys that it does not know, and reads everything else from this text, which replaces the checkpoint's own settings.
@@ -110,35 +110,49 @@ impl Dialect {
     }
 
     /// Reads an answer to a request for `n` completions.
-    pub(super) fn read(&self, answer: Value, n: usize) -> Result<Answer, Trouble> {
-        let failed = |message: String| Trouble::Failed(message);
-        let raw: Raw = serde_json::from_value(answer).map_err(|error| failed(format!("the answer is none to a completion ({error})")))?;
-        if let Some(other) = raw.model.filter(|name| !is_name_of(name, &self.model)) {
-            return Err(failed(format!("the answer is of the model {other:?}, and not of {:?}", self.model)));
+    ///
+    /// # Errors
+    /// The answer does not answer such a request. The text says why.
+    pub(super) fn read(&self, answer: Completions, n: usize) -> Result<Answer, String> {
+        if let Some(other) = answer.model.filter(|name| !is_name_of(name, &self.model)) {
+            return Err(format!("the answer is of the model {other:?}, expected {:?}", self.model));
         }
-        if raw.choices.is_empty() {
-            return Err(failed("the answer holds no completion".to_owned()));
+        if answer.choices.is_empty() {
+            return Err("the answer holds no completion".to_owned());
         }
-        let mut choices = raw.choices;
+        let mut choices = answer.choices;
         choices.sort_by_key(|choice| choice.index);
-        let choices = choices.into_iter().take(n).map(|choice| self.choice(choice)).collect::<Result<_, _>>().map_err(failed)?;
-        let usage = raw.usage.unwrap_or_default();
+        let choices = choices.into_iter().take(n).map(|choice| self.choice(choice)).collect::<Result<_, _>>()?;
+        let usage = answer.usage.unwrap_or_default();
         Ok(Answer { choices, prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens })
     }
 
     fn choice(&self, choice: RawChoice) -> Result<Choice, String> {
-        let finish = match choice.finish_reason.as_deref() {
-            Some("stop") => FinishReason::Stop,
-            Some("length") => FinishReason::Length,
-            other => return Err(format!("a completion ended for the reason {:?}", other.unwrap_or("none"))),
+        // Some servers leave the stop string in the text, and some have generated on.
+        let stop = self.params.first_stop(&choice.text);
+        let stop_reason = match (stop, choice.finish_reason.as_deref()) {
+            (Some((_, stop)), Some("stop" | "length")) => StopReason::StopString(stop.to_owned()),
+            (None, Some("stop")) => self.ended(choice.stop_reason.as_ref()),
+            (None, Some("length")) => StopReason::Length,
+            (_, other) => return Err(format!("a completion ended for the reason {:?}", other.unwrap_or("none"))),
         };
-        let stops = self.parameters.stop_strings.iter().filter(|stop| !stop.is_empty());
-        // Some servers leave it in the text, and some have generated on.
-        let end = stops.filter_map(|stop| choice.text.find(stop.as_str())).min();
-        let is_cut_here = end.is_some() && !self.stop_at_server;
-        let logprobs = if self.logprobs && !is_cut_here { Some(logprobs(choice.logprobs)?) } else { None };
-        let finish = if end.is_some() { FinishReason::Stop } else { finish };
-        Ok(Choice { text: choice.text[..end.unwrap_or(choice.text.len())].to_owned(), finish, logprobs, is_cut_here })
+        let is_cut_here = stop.is_some() && !self.stop_at_server;
+        let text = choice.text[..stop.map_or(choice.text.len(), |(at, _)| at)].to_owned();
+        let logprobs = if self.logprobs && !is_cut_here { Some(Logprobs::read(choice.logprobs, &text)?) } else { None };
+        Ok(Choice { text, stop_reason, logprobs, is_cut_here })
+    }
+
+    /// What ended a completion that a server calls stopped. vLLM and `SGLang` name the stop string or the id of the end token; vLLM names
+    /// nothing where that is the model's own end token.
+    fn ended(&self, said: Option<&Value>) -> StopReason {
+        let knows_stops = self.stop_at_server && self.params.stop.iter().any(|stop| !stop.is_empty());
+        match said {
+            Some(Value::String(stop)) if self.params.stop.contains(stop) => StopReason::StopString(stop.clone()),
+            Some(Value::Number(_)) => StopReason::EndToken,
+            None if self.server == ServerKind::Vllm => StopReason::EndToken,
+            _ if knows_stops => StopReason::Unspecified,
+            _ => StopReason::EndToken,
+        }
     }
 }
 
@@ -158,15 +172,9 @@ fn merge(body: &mut Value, further: Value) {
     }
 }
 
-fn logprobs(raw: Option<RawLogprobs>) -> Result<Vec<f64>, String> {
-    let missing = || "a completion has no log-probabilities; where the server gives none, set policy.logprobs = false".to_owned();
-    let raw = raw.ok_or_else(missing)?;
-    let listed = raw.token_logprobs.or_else(|| raw.content.map(|tokens| tokens.into_iter().map(|token| token.logprob).collect()));
-    listed.and_then(|values| values.into_iter().collect::<Option<Vec<f64>>>()).ok_or_else(missing)
-}
-
-#[derive(Deserialize)]
-struct Raw {
+/// The body of an answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct Completions {
     #[serde(default)]
     model: Option<String>,
     choices: Vec<RawChoice>,
@@ -174,32 +182,21 @@ struct Raw {
     usage: Option<Usage>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct RawChoice {
     #[serde(default)]
     index: usize,
     text: String,
     #[serde(default)]
     finish_reason: Option<String>,
+    /// vLLM's own key, and that of `SGLang`.
+    #[serde(default, alias = "matched_stop")]
+    stop_reason: Option<Value>,
     #[serde(default)]
     logprobs: Option<RawLogprobs>,
 }
 
-/// `OpenAI`'s lists for completions, or its objects for chats, which llama.cpp gives for both.
-#[derive(Deserialize)]
-struct RawLogprobs {
-    #[serde(default)]
-    token_logprobs: Option<Vec<Option<f64>>>,
-    #[serde(default)]
-    content: Option<Vec<RawToken>>,
-}
-
-#[derive(Deserialize)]
-struct RawToken {
-    logprob: Option<f64>,
-}
-
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Usage {
     #[serde(default)]
     prompt_tokens: Option<usize>,

@@ -7,38 +7,34 @@
 //! A request that fails goes to the front of a line again after a pause, which doubles and is not the same for two requests. A server that
 //! fails many times in a row is left alone but for one request at a time, until it answers again. Nothing is asked again once it was answered.
 
-use super::client::Trouble;
-use super::dialect::Choice;
+use super::dialect::{Choice, Prompt};
+use crate::error::with_causes;
+use crate::http::{Failure, HttpError, RetryPolicy};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Connections that fail in a row, and answers that do not come in time, after which a server is taken to be gone. An answer that is none
-/// counts less, by the number of open requests: a server that gives it is there, and some requests fail more than once.
+/// Failed connections and missed time limits in a row after which a server counts as gone. A failed answer weighs less, by the number of open
+/// requests: a server that gives one is there, and some requests fail more than once.
 const TRIPPED: u32 = 8;
-/// The first pause after a failure, which doubles, and the longest.
-const PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The longest that a server may ask for with `Retry-After`.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// How often a thread without work looks around.
 const GLANCE: Duration = Duration::from_millis(500);
 
 /// What is to be asked: the same prompt for some samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Job {
-    pub(super) prompt: Arc<str>,
-    /// The places of the samples in the call, and the seed of each.
+    pub(super) prompt: Arc<Prompt>,
+    /// The places of the completions in the result of the call, and the seed of each.
     pub(super) samples: Vec<(usize, u64)>,
-    /// Answers that were none.
+    /// Failed answers.
     pub(super) failures: u32,
 }
 
 /// One sample that has come.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Arrival {
-    /// Its place in the call.
+    /// Its place in the result of the call.
     pub(super) place: usize,
     pub(super) choice: Choice,
     pub(super) prompt_tokens: usize,
@@ -51,19 +47,28 @@ pub(super) enum Outcome {
     /// Samples that one request was answered with.
     Samples(Vec<Arrival>),
     /// A request will never be answered: its first place, and why.
-    Refused(usize, String),
+    Refused(usize, Refusal),
 }
 
-/// Puts one job to the server with a number.
-pub(super) type Ask = dyn Fn(usize, &Job) -> Result<Vec<Arrival>, Trouble> + Send + Sync;
+/// Why a request will never be answered.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// Failed answers.
+    pub(super) failures: u32,
+    /// The last of them.
+    pub(super) error: HttpError,
+}
 
-/// How patiently is asked.
+/// Sends one job to the server with a number.
+pub(super) type Ask = dyn Fn(usize, &Job) -> Result<Vec<Arrival>, HttpError> + Send + Sync;
+
+/// How servers are asked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manners {
+pub(super) struct Manner {
     /// Open requests for each server.
     pub(super) in_flight: usize,
-    /// Failed answers to one request.
-    pub(super) tries: u32,
+    /// How often one request may fail, and how long a server may keep it waiting.
+    pub(super) retry: RetryPolicy,
 }
 
 /// Requests under way. Dropping it stops the asking: open requests are not waited for.
@@ -76,7 +81,7 @@ struct Shared {
     state: Mutex<State>,
     /// Something has changed in the state.
     news: Condvar,
-    manners: Manners,
+    manner: Manner,
     ask: Box<Ask>,
 }
 
@@ -93,7 +98,7 @@ struct Line {
     jobs: VecDeque<Job>,
     /// Failures since its last answer, by their weight.
     failures: u32,
-    /// The weight of those after which it is taken to be gone.
+    /// The weight of failures after which it counts as gone.
     limit: u32,
     /// It is not asked before.
     not_before: Option<Instant>,
@@ -101,23 +106,23 @@ struct Line {
     probing: bool,
     /// How often that was in vain.
     probes: u32,
-    /// What it did wrong last.
-    last_trouble: Option<String>,
+    /// Its last failure, since it last answered.
+    last_error: Option<String>,
 }
 
 impl Dispatch {
     /// Begins to ask `servers` servers.
-    pub(super) fn begin(jobs: Vec<Job>, servers: usize, manners: Manners, ask: Box<Ask>) -> std::io::Result<Self> {
+    pub(super) fn begin(jobs: Vec<Job>, servers: usize, manner: Manner, ask: Box<Ask>) -> std::io::Result<Self> {
         let missing = jobs.iter().map(|job| job.samples.len()).sum();
-        let weight = manners.in_flight as u32;
+        let weight = manner.in_flight as u32;
         let lines = divide(jobs, servers).into_iter().map(|jobs| Line { jobs, limit: TRIPPED * weight, ..Line::default() }).collect();
-        let shared = Shared { state: Mutex::new(State { lines, missing, stopped: false }), news: Condvar::new(), manners, ask };
+        let shared = Shared { state: Mutex::new(State { lines, missing, stopped: false }), news: Condvar::new(), manner, ask };
         let shared = Arc::new(shared);
         let (sender, outcomes) = channel();
         let dispatch = Dispatch { shared, outcomes };
         for server in 0..servers {
             // More threads than samples would have nothing to do.
-            for _ in 0..manners.in_flight.min(missing) {
+            for _ in 0..manner.in_flight.min(missing) {
                 let (shared, sender) = (Arc::clone(&dispatch.shared), sender.clone());
                 std::thread::Builder::new().name("asking".into()).stack_size(STACK).spawn(move || shared.work(server, &sender))?;
             }
@@ -130,9 +135,9 @@ impl Dispatch {
         self.outcomes.recv_timeout(time_limit).ok()
     }
 
-    /// What each server did wrong last, since it last answered.
-    pub(super) fn troubles(&self) -> Vec<Option<String>> {
-        self.shared.lock().lines.iter().map(|line| line.last_trouble.clone()).collect()
+    /// The last failure of each server, since it last answered.
+    pub(super) fn last_errors(&self) -> Vec<Option<String>> {
+        self.shared.lock().lines.iter().map(|line| line.last_error.clone()).collect()
     }
 }
 
@@ -169,14 +174,8 @@ impl Shared {
                         return;
                     }
                 }
-                Err(Trouble::Refused(message)) => {
-                    let place = job.samples.first().map_or(0, |(place, _)| *place);
-                    if outcomes.send(Outcome::Refused(place, message)).is_err() {
-                        return;
-                    }
-                }
-                Err(trouble) => {
-                    if let Some(outcome) = self.failed(server, job, &trouble) {
+                Err(error) => {
+                    if let Some(outcome) = self.failed(server, job, error) {
                         let _ = outcomes.send(outcome);
                         return;
                     }
@@ -213,7 +212,7 @@ impl Shared {
         job.samples.drain(..arrivals.len());
         let line = &mut state.lines[server];
         let was_down = line.is_down();
-        (line.failures, line.probes, line.probing, line.last_trouble) = (0, 0, false, None);
+        (line.failures, line.probes, line.probing, line.last_error) = (0, 0, false, None);
         if was_down {
             line.not_before = None;
         }
@@ -231,39 +230,40 @@ impl Shared {
         self.news.notify_one();
     }
 
-    /// Puts a failed request back after a pause, or tells that it has failed too often.
-    fn failed(&self, server: usize, mut job: Job, trouble: &Trouble) -> Option<Outcome> {
-        let is_of_this_request = matches!(trouble, Trouble::Failed(_) | Trouble::Late(_));
+    /// Puts a failed request back after a pause, unless it failed for good or too often.
+    fn failed(&self, server: usize, mut job: Job, error: HttpError) -> Option<Outcome> {
+        let failure = error.failure();
+        let is_of_this_request = matches!(failure, Failure::Server | Failure::Timeout);
         job.failures += u32::from(is_of_this_request);
-        if job.failures >= self.manners.tries {
+        if failure == Failure::Permanent || job.failures >= self.manner.retry.attempts {
             let place = job.samples.first().map_or(0, |(place, _)| *place);
-            return Some(Outcome::Refused(place, format!("failed {} times, the last time: {}", job.failures, trouble.message())));
+            return Some(Outcome::Refused(place, Refusal { failures: job.failures, error }));
         }
         let (salt, now) = (job.samples.first().map_or(0, |(_, seed)| *seed), Instant::now());
         let mut state = self.lock();
         let line = &mut state.lines[server];
-        line.last_trouble = Some(trouble.message().to_owned());
+        line.last_error = Some(with_causes(&error));
         let until = |pause: Duration, line: &Line| line.not_before.map_or(now + pause, |when| when.max(now + pause));
-        if let Trouble::Busy(_, wait) = trouble {
-            // It is there, and has said when to come again.
-            if let Some(wait) = wait {
-                line.not_before = Some(until((*wait).min(LONGEST_WAIT), line));
+        if matches!(failure, Failure::Busy { .. }) {
+            // It is there, and may have said when to come again.
+            if let Some(wait) = self.manner.retry.retry_after(&error) {
+                line.not_before = Some(until(wait, line));
             }
         } else {
-            let weight = if matches!(trouble, Trouble::Failed(_)) { 1 } else { self.manners.in_flight as u32 };
+            let weight = if failure == Failure::Server { 1 } else { self.manner.in_flight as u32 };
             line.failures = line.failures.saturating_add(weight);
             line.probes += u32::from(line.probing);
         }
         let is_down = line.is_down();
         if is_down {
-            line.not_before = Some(until(pause(line.probes, salt), line));
+            line.not_before = Some(until(RetryPolicy::pause(line.probes, salt), line));
         }
         // Another server may do better.
         let next = if is_of_this_request { (server + 1) % state.lines.len() } else { server };
         drop(state);
         if !is_down {
             // The request waits in this thread, so that a server in trouble is asked less at once.
-            std::thread::sleep(pause(job.failures.max(1), salt));
+            std::thread::sleep(RetryPolicy::pause(job.failures.max(1), salt));
         }
         self.lock().lines[server].probing = false;
         self.give_back(next, job);
@@ -289,33 +289,15 @@ impl State {
     }
 }
 
-/// The pause before another try: doubled each round, times 0.5 to 1.5 by the request, so that those which failed together do not come back
-/// together.
-fn pause(rounds: u32, salt: u64) -> Duration {
-    let doubled = PAUSE.saturating_mul(1 << rounds.min(10)).min(LONGEST_PAUSE);
-    let mixed = (salt ^ u64::from(rounds)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    doubled.mul_f64(0.5 + mixed as f64 / (1_u64 << 24) as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_server_gets_a_contiguous_part() {
-        let job = |place| Job { prompt: "".into(), samples: vec![(place, 0)], failures: 0 };
+        let job = |place| Job { prompt: Arc::new(Prompt::Text(String::new())), samples: vec![(place, 0)], failures: 0 };
         let lines = divide((0..7).map(job).collect(), 3);
         let places: Vec<Vec<usize>> = lines.iter().map(|line| line.iter().map(|job| job.samples[0].0).collect()).collect();
         assert_eq!(places, [vec![0, 1], vec![2, 3], vec![4, 5, 6]]);
-    }
-
-    #[test]
-    fn pauses_double_and_differ() {
-        for rounds in 0..5 {
-            let (a, b) = (pause(rounds, 1), pause(rounds, 2));
-            let middle = PAUSE * (1 << rounds);
-            assert!(a != b && a >= middle / 2 && a <= middle * 3 / 2 && b >= middle / 2, "{rounds}: {a:?} {b:?}");
-        }
-        assert!(pause(40, 3) <= LONGEST_PAUSE * 3 / 2);
     }
 }

@@ -1,11 +1,11 @@
 //! Making a running server serve another checkpoint, and noticing one that has forgotten it: a server that restarts serves what it was
 //! started with, under the same name.
 
-use super::client::{Client, Trouble};
 use crate::config::{Recipe, Reload};
 use crate::error::Result;
+use crate::http::{Failure, HttpClient, HttpError, HttpErrorKind, without_password};
 use serde_json::{Value, json};
-use starloop_lm::lora::is_adapter;
+use starloop_lm::files::peft::is_adapter;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -40,70 +40,77 @@ impl Reloading {
     }
 
     /// Lets the server at `endpoint` load the checkpoint, in the place of the adapter `before`.
-    pub(super) fn load(&self, client: &Client, endpoint: &str, before: Option<&str>) -> Result<(), Trouble> {
+    pub(super) fn load(&self, client: &HttpClient, endpoint: &str, before: Option<&str>) -> Result<(), HttpError> {
         let endpoint = endpoint.trim_end_matches('/');
-        let loaded = match &self.reload {
+        match &self.reload {
             Reload::Recipe(Recipe::Sglang) => self.update_weights(client, root(endpoint)),
             Reload::Recipe(Recipe::VllmLora) => self.load_adapter(client, endpoint, before),
-            Reload::Command(command) => run(command, endpoint, &self.directory).map_err(Trouble::Refused),
-        };
-        loaded.map_err(|trouble| trouble.during(&format!("loading {}", self.directory)))
+            Reload::Command(command) => run(command, endpoint, &self.directory).map_err(|message| rejected(endpoint, message)),
+        }
+    }
+
+    /// The directory of the checkpoint, as an absolute path.
+    pub(super) fn directory(&self) -> &str {
+        &self.directory
     }
 
     /// Whether the server at `endpoint` says that it still serves the checkpoint.
-    fn is_served(&self, client: &Client, endpoint: &str) -> Result<bool, Trouble> {
+    fn is_served(&self, client: &HttpClient, endpoint: &str) -> Result<bool, HttpError> {
         let endpoint = endpoint.trim_end_matches('/');
         match (&self.reload, &self.adapter) {
             (Reload::Recipe(Recipe::Sglang), _) => Ok(model_path(client, root(endpoint))?.is_some_and(|path| path == self.directory)),
             (Reload::Recipe(Recipe::VllmLora), None) => Ok(true),
             (Reload::Recipe(Recipe::VllmLora), Some(adapter)) => {
-                let list = client.get(&format!("{endpoint}/models"))?;
+                let list: Value = client.get_json(&format!("{endpoint}/models"))?;
                 Ok(list["data"].as_array().is_some_and(|models| models.iter().any(|model| model["id"] == adapter.as_str())))
             }
             (Reload::Command(_), _) => Ok(false),
         }
     }
 
-    fn update_weights(&self, client: &Client, root: &str) -> Result<(), Trouble> {
-        let answer = client.post(&format!("{root}/update_weights_from_disk"), &json!({ "model_path": self.directory }))?;
+    fn update_weights(&self, client: &HttpClient, root: &str) -> Result<(), HttpError> {
+        let url = format!("{root}/update_weights_from_disk");
+        let answer: Value = client.post_json(&url, &json!({ "model_path": self.directory }))?;
         if answer["success"] != Value::Bool(true) {
-            return Err(Trouble::Refused(format!("the server says {}", answer["message"])));
+            return Err(rejected(&url, format!("the server says {}", answer["message"])));
         }
         match model_path(client, root)? {
             Some(path) if path != self.directory => {
-                Err(Trouble::Refused(format!("the server says that it did, and that it serves {path}")))
+                Err(rejected(&url, format!("the server says that it has loaded the checkpoint, and that it serves {path}")))
             }
             _ => Ok(()),
         }
     }
 
-    fn load_adapter(&self, client: &Client, endpoint: &str, before: Option<&str>) -> Result<(), Trouble> {
-        // Of these it only takes memory, and a server that has restarted has none.
+    fn load_adapter(&self, client: &HttpClient, endpoint: &str, before: Option<&str>) -> Result<(), HttpError> {
+        // Unloading only frees memory. A server that has restarted has no adapter and refuses.
         for name in before.into_iter().chain(self.adapter()) {
-            let _ = client.send(&format!("{endpoint}/unload_lora_adapter"), &json!({ "lora_name": name }));
+            let _ = client.post(&format!("{endpoint}/unload_lora_adapter"), &json!({ "lora_name": name }));
         }
         let Some(adapter) = &self.adapter else { return Ok(()) };
         let body = json!({ "lora_name": adapter, "lora_path": self.directory });
-        client.send(&format!("{endpoint}/load_lora_adapter"), &body).map(drop).map_err(|trouble| match trouble {
-            Trouble::Refused(said) => {
-                Trouble::Refused(format!("{said}; vLLM has to be started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"))
-            }
-            other => other,
+        client.post(&format!("{endpoint}/load_lora_adapter"), &body).map(drop).map_err(|error| match error.failure() {
+            Failure::Permanent => error.with_hint("vLLM has to be started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"),
+            _ => error,
         })
     }
 }
 
-/// Where `SGLang` has what is no part of `OpenAI`'s interface.
+fn rejected(url: &str, message: String) -> HttpError {
+    HttpError::new(without_password(url), HttpErrorKind::Rejected(message))
+}
+
+/// The address below which `SGLang` serves requests that are not part of `OpenAI`'s interface.
 fn root(endpoint: &str) -> &str {
     endpoint.strip_suffix("/v1").unwrap_or(endpoint)
 }
 
 /// The directory whose weights `SGLang` says that it serves; nothing where it does not say.
-fn model_path(client: &Client, root: &str) -> Result<Option<String>, Trouble> {
-    match client.get(&format!("{root}/get_model_info")) {
+fn model_path(client: &HttpClient, root: &str) -> Result<Option<String>, HttpError> {
+    match client.get_json::<Value>(&format!("{root}/get_model_info")) {
         Ok(info) => Ok(info["model_path"].as_str().map(str::to_owned)),
-        Err(Trouble::Refused(_)) => Ok(None),
-        Err(trouble) => Err(trouble),
+        Err(error) if error.failure() == Failure::Permanent => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -120,7 +127,7 @@ struct State {
 
 impl Doubt {
     /// Removes it: the server serves the checkpoint, again if it has to be. Returns how often that was necessary so far.
-    pub(super) fn remove(&self, reloading: &Reloading, client: &Client, endpoint: &str) -> Result<u64, Trouble> {
+    pub(super) fn remove(&self, reloading: &Reloading, client: &HttpClient, endpoint: &str) -> Result<u64, HttpError> {
         // Others that would ask this server wait here meanwhile.
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.is_there {
@@ -133,19 +140,19 @@ impl Doubt {
     }
 
     /// Raises it for what went wrong with a request that was put when it had been removed so often. Older ones were broken by that restart.
-    pub(super) fn raise(&self, trouble: &Trouble, reloading: &Reloading, removed: u64) {
-        let is_cause = match trouble {
-            Trouble::Gone(_) => true,
+    pub(super) fn raise(&self, error: &HttpError, reloading: &Reloading, removed: u64) {
+        let is_cause = match error.failure() {
+            Failure::Unreachable => true,
             // To ask costs little, to run a program may cost a restart.
-            Trouble::Failed(_) | Trouble::Late(_) => matches!(reloading.reload, Reload::Recipe(_)),
-            Trouble::Busy(..) | Trouble::Refused(_) => false,
+            Failure::Server | Failure::Timeout => matches!(reloading.reload, Reload::Recipe(_)),
+            Failure::Busy { .. } | Failure::Permanent => false,
         };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.is_there |= is_cause && state.removed == removed;
     }
 }
 
-/// Runs the user's program to its end.
+/// Runs the user's program to its end. It is not a [`crate::process::ProcessGroup`]: a server that it starts in the background keeps running.
 fn run(command: &[String], endpoint: &str, directory: &str) -> Result<(), String> {
     let fill = |word: &String| word.replace("{checkpoint}", directory).replace("{endpoint}", endpoint);
     let words: Vec<String> = command.iter().map(fill).collect();

@@ -1,17 +1,16 @@
 //! What servers are asked, and how their answers are read.
 
-use super::client::{Client, Trouble};
 use super::dialect::{Answer, Choice, Dialect, Prompt};
+use super::logprobs::Logprobs;
 use crate::config::ServerKind;
-use crate::policy::SamplingParameters;
-use crate::types::FinishReason;
+use crate::policy::SamplingParams;
+use crate::types::StopReason;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 fn dialect(server: ServerKind, temperature: f64, top_k: usize) -> Dialect {
-    let parameters = SamplingParameters { temperature, top_k, top_p: 1.0, max_new_tokens: 9, stop_strings: vec!["\n\n".into()] };
+    let params = SamplingParams { temperature, top_k, top_p: 1.0, max_new_tokens: 9, stop: vec!["\n\n".into()] };
     let logprobs = server != ServerKind::Transformers;
-    Dialect { server, logprobs, stop_at_server: true, model: "m".into(), end_tokens: vec![2, 5], parameters }
+    Dialect { server, logprobs, stop_at_server: true, model: "m".into(), end_tokens: vec![2, 5], params }
 }
 
 #[test]
@@ -39,7 +38,7 @@ fn every_server_is_sent_neutral_parameters() {
 
 #[test]
 fn transformers_is_sent_no_key_that_it_refuses() {
-    let body = |temperature| dialect(ServerKind::Transformers, temperature, 0).request(&Prompt::Text("ab"), 1, 3);
+    let body = |temperature| dialect(ServerKind::Transformers, temperature, 0).request(&Prompt::Text("ab".into()), 1, 3);
     let settings =
         |body: &Value| -> Value { serde_json::from_str(body["generation_config"].as_str().unwrap_or_default()).unwrap_or_default() };
     let greedy = body(0.0);
@@ -53,34 +52,39 @@ fn transformers_is_sent_no_key_that_it_refuses() {
 #[test]
 fn seeds_fit_what_servers_take() {
     for seed in [0, 1, u64::MAX, 0x8000_0000_0000_0001] {
-        let sent = dialect(ServerKind::Vllm, 1.0, 0).request(&Prompt::Text(""), 1, seed)["seed"].as_u64();
+        let sent = dialect(ServerKind::Vllm, 1.0, 0).request(&Prompt::Text(String::new()), 1, seed)["seed"].as_u64();
         assert!(sent.is_some_and(|sent| sent < 1 << 31), "{sent:?}");
     }
 }
 
-fn choice(text: &str, finish: FinishReason, logprobs: &[f64]) -> Choice {
-    Choice { text: text.into(), finish, logprobs: Some(logprobs.to_vec()), is_cut_here: false }
+fn choice(text: &str, stop_reason: StopReason, logprobs: &Value) -> Choice {
+    let raw = serde_json::from_value(logprobs.clone()).expect("log-probabilities");
+    Choice { text: text.into(), stop_reason, logprobs: Some(Logprobs::read(Some(raw), text).expect("complete")), is_cut_here: false }
 }
 
 #[test]
 fn answers_are_read_in_either_form_and_in_order() {
-    let read = |answer: Value| dialect(ServerKind::OpenAi, 0.0, 0).read(answer, 2);
+    let read = |answer: Value| {
+        let answer = serde_json::from_value(answer).map_err(|error| error.to_string())?;
+        dialect(ServerKind::OpenAi, 0.0, 0).read(answer, 2)
+    };
+    let lists = json!({ "token_logprobs": [-1.0, -2.0], "tokens": ["a", ""] });
+    let objects = json!({ "content": [{ "token": "b", "logprob": -0.5 }] });
     let body = json!({
         "model": "m@main", "usage": { "prompt_tokens": 4, "completion_tokens": 5, "total_tokens": 9 },
         "choices": [
-            { "index": 1, "text": "b", "finish_reason": "length", "logprobs": { "content": [{ "token": "b", "logprob": -0.5 }] } },
-            { "index": 0, "text": "a\n\nrest", "finish_reason": "stop", "logprobs": { "token_logprobs": [-1.0, -2.0], "tokens": ["a", ""] } },
+            { "index": 1, "text": "b", "finish_reason": "length", "logprobs": objects },
+            { "index": 0, "text": "a\n\nrest", "finish_reason": "stop", "logprobs": lists },
             { "index": 2, "text": "more than was wanted", "finish_reason": "stop" },
         ]
     });
-    let choices = vec![choice("a", FinishReason::Stop, &[-1.0, -2.0]), choice("b", FinishReason::Length, &[-0.5])];
+    let choices = vec![choice("a", StopReason::StopString("\n\n".into()), &lists), choice("b", StopReason::Length, &objects)];
     assert_eq!(read(body), Ok(Answer { choices, prompt_tokens: Some(4), completion_tokens: Some(5) }));
     let good = json!({ "text": "a", "finish_reason": "stop", "logprobs": { "token_logprobs": [-1.0] } });
     for (answer, reason) in [
         (json!({ "choices": [] }), "no completion"),
         (json!({ "error": "busy" }), "missing field `choices`"),
-        (json!([1, 2]), "none to a completion"),
-        (json!({ "model": "m2", "choices": [good] }), "the model \"m2\", and not of \"m\""),
+        (json!({ "model": "m2", "choices": [good] }), "the model \"m2\", expected \"m\""),
         (json!({ "choices": [{ "text": "a", "finish_reason": null }] }), "for the reason \"none\""),
         (json!({ "choices": [{ "text": "a", "finish_reason": "stop" }] }), "policy.logprobs = false"),
         (
@@ -89,23 +93,43 @@ fn answers_are_read_in_either_form_and_in_order() {
         ),
     ] {
         let said = read(answer);
-        assert!(matches!(&said, Err(Trouble::Failed(message)) if message.contains(reason)), "{reason}: {said:?}");
+        assert!(matches!(&said, Err(message) if message.contains(reason)), "{reason}: {said:?}");
+    }
+}
+
+#[test]
+fn a_server_says_what_stopped_a_completion_or_it_stays_open() {
+    let reason = |server, stop_at_server, said: Value| {
+        let mut choice = json!({ "text": "a", "finish_reason": "stop" });
+        choice.as_object_mut().expect("an object").extend(said.as_object().cloned().expect("an object"));
+        let dialect = Dialect { logprobs: false, stop_at_server, ..dialect(server, 0.0, 0) };
+        dialect
+            .read(serde_json::from_value(json!({ "choices": [choice] })).expect("an answer"), 1)
+            .expect("an answer")
+            .choices
+            .remove(0)
+            .stop_reason
+    };
+    let stop_string = StopReason::StopString("\n\n".into());
+    for (server, stop_at_server, said, expected) in [
+        (ServerKind::Vllm, true, json!({ "stop_reason": "\n\n" }), stop_string.clone()),
+        (ServerKind::Vllm, true, json!({ "stop_reason": 5 }), StopReason::EndToken),
+        (ServerKind::Vllm, true, json!({ "stop_reason": null }), StopReason::EndToken),
+        (ServerKind::Sglang, true, json!({ "matched_stop": "\n\n" }), stop_string),
+        (ServerKind::Sglang, true, json!({ "matched_stop": "other" }), StopReason::Unspecified),
+        (ServerKind::LlamaCpp, true, json!({}), StopReason::Unspecified),
+        (ServerKind::LlamaCpp, false, json!({}), StopReason::EndToken),
+    ] {
+        assert_eq!(reason(server, stop_at_server, said.clone()), expected, "{server:?} {stop_at_server} {said}");
     }
 }
 
 #[test]
 fn what_a_server_generates_behind_a_stop_string_does_not_count() {
     let dialect = Dialect { stop_at_server: false, ..dialect(ServerKind::Transformers, 0.0, 0) };
-    assert!(dialect.request(&Prompt::Text("a"), 1, 3).get("stop").is_none());
-    let answer = dialect.read(json!({ "choices": [{ "text": "a\n\nb", "finish_reason": "length" }] }), 1);
-    let choice = Choice { text: "a".into(), finish: FinishReason::Stop, logprobs: None, is_cut_here: true };
+    assert!(dialect.request(&Prompt::Text("a".into()), 1, 3).get("stop").is_none());
+    let answer = serde_json::from_value(json!({ "choices": [{ "text": "a\n\nb", "finish_reason": "length" }] }));
+    let answer = dialect.read(answer.expect("an answer"), 1);
+    let choice = Choice { text: "a".into(), stop_reason: StopReason::StopString("\n\n".into()), logprobs: None, is_cut_here: true };
     assert_eq!(answer.map(|answer| answer.choices), Ok(vec![choice]));
-}
-
-#[test]
-fn a_key_is_in_no_message() {
-    let client = Client::new(Some("sk-secret".into()), 1, Duration::from_secs(1));
-    assert_eq!(format!("{client:?}"), "Client { key: Some(\"...\"), .. }");
-    let trouble = client.get("ftp://sk-secret@nowhere/").err();
-    assert!(trouble.as_ref().is_some_and(|trouble| !trouble.message().contains("sk-secret")), "{trouble:?}");
 }

@@ -7,7 +7,6 @@ use crate::metrics::{IterationMetrics, LossPoint};
 use crate::report::paper::{self, PAPER_MODEL, PaperFigure};
 use crate::report::{Digest, Finding, MethodReport, MethodSummary, Practice, Report, RunReport, StageCost, summary};
 use crate::run_dir::{FORMAT_VERSION, RunDir, RunStatus};
-use crate::trainer::hyperparameters;
 use serde::Serialize;
 
 /// The most points that a curve of the learning rate is drawn with.
@@ -140,10 +139,10 @@ fn method<'a>(run: &RunReport, directory: &RunDir, config: &Config, method: &'a 
         let metrics = &iteration.metrics;
         let losses = directory.iteration(&method.name, metrics.iteration).losses()?.unwrap_or_default();
         let last = metrics.training.map_or(0, |training| training.steps);
-        let schedule = settings.map(|settings| hyperparameters(&settings.training_in(metrics.iteration), last).schedule);
+        let learning_rate = settings.map(|settings| settings.training_in(metrics.iteration).learning_rate(last));
         let points = last.min(MOST_RATES);
         let at = |n: u64| n * last / points;
-        let rates = schedule.map_or_else(Vec::new, |schedule| (1..=points).map(|n| (at(n), schedule.learning_rate(at(n)))).collect());
+        let rates = learning_rate.map_or_else(Vec::new, |rate| (1..=points).map(|n| (at(n), rate.at(at(n)))).collect());
         let (seconds, stages, digest) = (iteration.seconds, iteration.stages.as_slice(), iteration.digest.as_ref());
         iterations.push(Iteration { metrics, seconds, stages, digest, losses, rates });
     }

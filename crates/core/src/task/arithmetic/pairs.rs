@@ -6,7 +6,7 @@
 //! examples. Whoever holds a problem's id can check it with `printf starloop/arithmetic/259+624 | sha256sum`, and nothing has to be stored or
 //! compared to keep the splits disjoint.
 
-use crate::task::Split;
+use crate::types::Split;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};

@@ -35,8 +35,8 @@ fn a_problem_in_full() {
     assert_eq!(task.direct_completion(&problem), "8 8 3");
     let reference = task.reference(&problem).expect("arithmetic has references");
     assert!(reference.ends_with("0 8 8 3\n</scratch>\n8 8 3"));
-    assert!(task.verify(&problem, &reference, FinishReason::Stop).expect("a verdict").verdict.is_correct());
-    assert!(task.verify(&problem, &task.direct_completion(&problem), FinishReason::Stop).expect("a verdict").verdict.is_correct());
+    assert!(task.verify(&problem, &reference, &StopReason::EndToken).expect("a verdict").verdict.is_correct());
+    assert!(task.verify(&problem, &task.direct_completion(&problem), &StopReason::EndToken).expect("a verdict").verdict.is_correct());
     assert!(!task.leaks_hint(&reference));
 }
 
@@ -134,7 +134,7 @@ fn a_completion_that_went_on_is_cut_by_the_stop_string() {
     let [stop] = task.stop_strings().try_into().expect("one stop string");
     assert_eq!(went_on.split(&stop).next(), Some(gold.as_str()));
     let sum = problem(Split::Train, 3, (624, 259));
-    assert!(task.verify(&sum, &went_on, FinishReason::Stop).expect("a verdict").verdict.is_correct());
+    assert!(task.verify(&sum, &went_on, &StopReason::EndToken).expect("a verdict").verdict.is_correct());
 }
 
 #[test]

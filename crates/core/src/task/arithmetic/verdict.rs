@@ -10,21 +10,18 @@
 //!    and it is truncated.
 
 use super::scratchpad::{CLOSE, INPUT, OPEN, TARGET};
-use crate::types::{FinishReason, Verdict};
+use crate::types::{StopReason, Verdict};
 
 /// Compares the final answer of `completion` with the known one. Both may have blanks between their digits. A wrong answer is reported as the
 /// scratchpad would write it: `8 8 3`.
-pub(super) fn verify(answer: &str, completion: &str, finish: FinishReason) -> Verdict {
-    let no_answer = match finish {
-        FinishReason::Stop => Verdict::Unparsed,
-        FinishReason::Length => Verdict::Truncated,
-    };
+pub(super) fn verify(answer: &str, completion: &str, stop_reason: &StopReason) -> Verdict {
+    let no_answer = if stop_reason.is_cut() { Verdict::Truncated } else { Verdict::Unparsed };
     let (text, next_problem) = own_text(completion);
     let Some(region) = answer_region(text) else { return no_answer };
     let region = region.trim_start();
     let line = region.lines().next().unwrap_or("");
     let line_ended = next_problem || region.len() > line.len();
-    if finish == FinishReason::Length && !line_ended {
+    if stop_reason.is_cut() && !line_ended {
         return Verdict::Truncated;
     }
     match number(line) {
@@ -75,101 +72,101 @@ fn number(line: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use FinishReason::{Length, Stop};
+    use StopReason::{EndToken, Length};
 
     const PAD: &str = "<scratch>\n6 2 4 + 2 5 9 , C: 0\n2 + 5 , 3 C: 1\n6 + 2 , 8 3 C: 0\n, 8 8 3 C: 0\n0 8 8 3\n</scratch>";
 
     /// One row of a verdict table; `*` stands for a whole scratchpad, `wrong:` precedes what was read.
     #[track_caller]
-    fn check(answer: &str, completion: &str, finish: FinishReason, expected: &str) {
-        let verdict = verify(answer, &completion.replace('*', PAD), finish);
+    fn check(answer: &str, completion: &str, stop_reason: &StopReason, expected: &str) {
+        let verdict = verify(answer, &completion.replace('*', PAD), stop_reason);
         let shown = match &verdict {
             Verdict::Wrong { predicted } => format!("wrong: {predicted}"),
             other => other.name().to_owned(),
         };
-        assert_eq!(shown, expected, "{completion:?} ended by {finish:?}");
+        assert_eq!(shown, expected, "{completion:?} ended by {stop_reason:?}");
     }
 
     #[test]
     fn answers_after_a_scratchpad() {
-        check("8 8 3", "*\n8 8 3", Stop, "correct");
-        check("883", "*\n8 8 3", Stop, "correct");
-        check("8 8 3", "*\n883", Stop, "correct");
-        check("8 8 3", "*\n8 8 3\n", Stop, "correct");
-        check("8 8 3", "* 8 8 3", Stop, "correct");
-        check("8 8 3", "*\n\n  8  8 3  ", Stop, "correct");
-        check("8 8 3", "*\r\n8 8 3\r\n", Stop, "correct");
-        check("8 8 3", "*\n8 8 4", Stop, "wrong: 8 8 4");
-        check("8 8 4", "*\n8 8 3", Stop, "wrong: 8 8 3");
+        check("8 8 3", "*\n8 8 3", &EndToken, "correct");
+        check("883", "*\n8 8 3", &EndToken, "correct");
+        check("8 8 3", "*\n883", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3\n", &EndToken, "correct");
+        check("8 8 3", "* 8 8 3", &EndToken, "correct");
+        check("8 8 3", "*\n\n  8  8 3  ", &EndToken, "correct");
+        check("8 8 3", "*\r\n8 8 3\r\n", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 4", &EndToken, "wrong: 8 8 4");
+        check("8 8 4", "*\n8 8 3", &EndToken, "wrong: 8 8 3");
         // Only the answer is checked, never the working.
-        check("5", "<scratch>\n</scratch>\n5", Stop, "correct");
-        check("5", "2 + 3 , C: 0\n</scratch>\n5", Stop, "correct");
+        check("5", "<scratch>\n</scratch>\n5", &EndToken, "correct");
+        check("5", "2 + 3 , C: 0\n</scratch>\n5", &EndToken, "correct");
     }
 
     #[test]
     fn lengths_and_leading_zeros() {
-        check("8 8 3", "*\n0 8 8 3", Stop, "correct");
-        check("8 8 3", "*\n0 0 0 8 8 3", Stop, "correct");
-        check("0 8 8 3", "*\n8 8 3", Stop, "correct");
-        check("0", "*\n0 0", Stop, "correct");
-        check("0", "*\n0", Stop, "correct");
-        check("8 8 3", "*\n0", Stop, "wrong: 0");
-        check("8 8 3", "*\n8 8 3 0", Stop, "wrong: 8 8 3 0");
-        check("8 8 3", "*\n8 8", Stop, "wrong: 8 8");
-        check("8 8 3", "*\n8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3", Stop, "wrong: 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3");
+        check("8 8 3", "*\n0 8 8 3", &EndToken, "correct");
+        check("8 8 3", "*\n0 0 0 8 8 3", &EndToken, "correct");
+        check("0 8 8 3", "*\n8 8 3", &EndToken, "correct");
+        check("0", "*\n0 0", &EndToken, "correct");
+        check("0", "*\n0", &EndToken, "correct");
+        check("8 8 3", "*\n0", &EndToken, "wrong: 0");
+        check("8 8 3", "*\n8 8 3 0", &EndToken, "wrong: 8 8 3 0");
+        check("8 8 3", "*\n8 8", &EndToken, "wrong: 8 8");
+        check("8 8 3", "*\n8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3", &EndToken, "wrong: 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3 8 8 3");
     }
 
     #[test]
     fn text_around_the_answer() {
-        check("8 8 3", "*\n8 8 3\nInput:\n1 + 1\nTarget:\n2", Stop, "correct");
-        check("8 8 3", "*\n8 8 3 Input:", Stop, "correct");
-        check("8 8 3", "*\n8 8 3\nand so on", Stop, "correct");
-        check("8 8 3", "*\n8 8 3\n9 9 9", Stop, "correct");
-        check("8 8 3", "*\n8 8 3\n<scratch>\n", Stop, "correct");
-        check("8 8 3", "*\n8 8 3 .", Stop, "unparsed");
-        check("8 8 3", "*\nthe answer is 8 8 3", Stop, "unparsed");
-        check("8 8 3", "*\n+ 8 8 3", Stop, "unparsed");
-        check("8 8 3", "*\n- 8 8 3", Stop, "unparsed");
-        check("8 8 3", "*\n8 8 , 3", Stop, "unparsed");
-        check("8 8 3", "*\n\u{0668} 8 3", Stop, "unparsed");
-        check("8 8 3", "*\n<scratch>\n8 8 3", Stop, "unparsed");
+        check("8 8 3", "*\n8 8 3\nInput:\n1 + 1\nTarget:\n2", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3 Input:", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3\nand so on", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3\n9 9 9", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3\n<scratch>\n", &EndToken, "correct");
+        check("8 8 3", "*\n8 8 3 .", &EndToken, "unparsed");
+        check("8 8 3", "*\nthe answer is 8 8 3", &EndToken, "unparsed");
+        check("8 8 3", "*\n+ 8 8 3", &EndToken, "unparsed");
+        check("8 8 3", "*\n- 8 8 3", &EndToken, "unparsed");
+        check("8 8 3", "*\n8 8 , 3", &EndToken, "unparsed");
+        check("8 8 3", "*\n\u{0668} 8 3", &EndToken, "unparsed");
+        check("8 8 3", "*\n<scratch>\n8 8 3", &EndToken, "unparsed");
     }
 
     #[test]
     fn nothing_to_read() {
-        check("8 8 3", "", Stop, "unparsed");
-        check("8 8 3", "\n \n", Stop, "unparsed");
-        check("8 8 3", "*", Stop, "unparsed");
-        check("8 8 3", "*\n", Stop, "unparsed");
-        check("8 8 3", "<scratch>\n6 2 4 + 2 5 9 , C: 0\n8 8 3", Stop, "unparsed");
-        check("8 8 3", "6 2 4 + 2 5 9 , C: 0\n8 8 3", Stop, "unparsed");
-        check("8 8 3", "Input:\n8 8 3", Stop, "unparsed");
-        check("not a number", "*\n8 8 3", Stop, "wrong: 8 8 3");
-        check("", "*\n8 8 3", Stop, "wrong: 8 8 3");
+        check("8 8 3", "", &EndToken, "unparsed");
+        check("8 8 3", "\n \n", &EndToken, "unparsed");
+        check("8 8 3", "*", &EndToken, "unparsed");
+        check("8 8 3", "*\n", &EndToken, "unparsed");
+        check("8 8 3", "<scratch>\n6 2 4 + 2 5 9 , C: 0\n8 8 3", &EndToken, "unparsed");
+        check("8 8 3", "6 2 4 + 2 5 9 , C: 0\n8 8 3", &EndToken, "unparsed");
+        check("8 8 3", "Input:\n8 8 3", &EndToken, "unparsed");
+        check("not a number", "*\n8 8 3", &EndToken, "wrong: 8 8 3");
+        check("", "*\n8 8 3", &EndToken, "wrong: 8 8 3");
     }
 
     #[test]
     fn cut_off_by_the_token_limit() {
-        check("8 8 3", "", Length, "truncated");
-        check("8 8 3", "<scratch>\n6 2 4 + 2 5 9 , C: 0\n2 +", Length, "truncated");
-        check("8 8 3", "*", Length, "truncated");
-        check("8 8 3", "*\n8 8", Length, "truncated");
+        check("8 8 3", "", &Length, "truncated");
+        check("8 8 3", "<scratch>\n6 2 4 + 2 5 9 , C: 0\n2 +", &Length, "truncated");
+        check("8 8 3", "*", &Length, "truncated");
+        check("8 8 3", "*\n8 8", &Length, "truncated");
         // The answer may have been meant to go on.
-        check("8 8 3", "*\n8 8 3", Length, "truncated");
-        check("8 8 3", "*\n8 8 3\n", Length, "correct");
-        check("8 8 3", "*\n8 8 3\nInput:\n1", Length, "correct");
-        check("8 8 3", "*\n8 8 4\nInput:\n1", Length, "wrong: 8 8 4");
-        check("8 8 3", "*\n+\nInput:", Length, "unparsed");
+        check("8 8 3", "*\n8 8 3", &Length, "truncated");
+        check("8 8 3", "*\n8 8 3\n", &Length, "correct");
+        check("8 8 3", "*\n8 8 3\nInput:\n1", &Length, "correct");
+        check("8 8 3", "*\n8 8 4\nInput:\n1", &Length, "wrong: 8 8 4");
+        check("8 8 3", "*\n+\nInput:", &Length, "unparsed");
     }
 
     #[test]
     fn direct_answers() {
-        check("8 8 3", "8 8 3", Stop, "correct");
-        check("8 8 3", "0 8 8 3", Stop, "correct");
-        check("8 8 3", "8 8 3\nInput:", Stop, "correct");
-        check("8 8 3", "8 8 4", Stop, "wrong: 8 8 4");
-        check("8 8 3", "8 8 3", Length, "truncated");
-        check("8 8 3", "8 8 3\n8", Length, "correct");
+        check("8 8 3", "8 8 3", &EndToken, "correct");
+        check("8 8 3", "0 8 8 3", &EndToken, "correct");
+        check("8 8 3", "8 8 3\nInput:", &EndToken, "correct");
+        check("8 8 3", "8 8 4", &EndToken, "wrong: 8 8 4");
+        check("8 8 3", "8 8 3", &Length, "truncated");
+        check("8 8 3", "8 8 3\n8", &Length, "correct");
     }
 
     #[test]

@@ -1,22 +1,22 @@
 //! What models write, and how it is read. The right choice is always `television (c)`, but where a table says otherwise.
 
 use super::*;
-use FinishReason::{Length, Stop};
+use StopReason::{EndToken, Length};
 
 const CHOICES: [&str; 5] = ["radio shack", "substation", "television", "cabinet", "desk"];
 
 /// Rows of a verdict table: completion, verdict with reading.
 #[track_caller]
-fn check_with(texts: &[&str], answer: usize, finish: FinishReason, rows: &[(&str, &str)]) {
+fn check_with(texts: &[&str], answer: usize, stop_reason: &StopReason, rows: &[(&str, &str)]) {
     let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
     let misread = rows.iter().filter_map(|&(completion, expected)| {
-        let grade = verify(&texts, answer, completion, finish);
+        let grade = verify(&texts, answer, completion, stop_reason);
         let reading = grade.reading.map_or("", |reading| if reading == Reading::Strict { " strict" } else { " flexible" });
         let shown = match grade.verdict {
             Verdict::Wrong { predicted } => format!("wrong: {predicted}{reading}"),
             other => format!("{}{reading}", other.name()),
         };
-        (shown != expected).then(|| format!("{completion:?} ended by {finish:?} is {shown}, not {expected}"))
+        (shown != expected).then(|| format!("{completion:?} ended by {stop_reason:?} is {shown}, not {expected}"))
     });
     let misread: Vec<String> = misread.collect();
     assert!(misread.is_empty(), "{misread:#?}");
@@ -24,7 +24,7 @@ fn check_with(texts: &[&str], answer: usize, finish: FinishReason, rows: &[(&str
 
 #[track_caller]
 fn check(rows: &[(&str, &str)]) {
-    check_with(&CHOICES, 2, Stop, rows);
+    check_with(&CHOICES, 2, &EndToken, rows);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn answers_cut_off_by_the_token_limit() {
     check_with(
         &CHOICES,
         2,
-        Length,
+        &Length,
         &[
             ("", "truncated"),
             ("the answer is television", "truncated"),
@@ -139,14 +139,14 @@ fn texts_that_overlap_or_stand_twice() {
         ("The answer is a box.", "wrong: a flexible"),
         ("in a jewelry box", "correct flexible"),
     ];
-    check_with(&["box", "jewelry box", "jewelry"], 1, Stop, &rows);
+    check_with(&["box", "jewelry box", "jewelry"], 1, &EndToken, &rows);
     let rows =
         [("The answer is neck.", "unparsed"), ("The answer is neck (b).", "correct strict"), ("The answer is arm.", "wrong: c flexible")];
-    check_with(&["neck", "Neck", "arm"], 1, Stop, &rows);
+    check_with(&["neck", "Neck", "arm"], 1, &EndToken, &rows);
     check_with(
         &["1,000", "10", "u.s."],
         2,
-        Stop,
+        &EndToken,
         &[("The answer is u.s. (c).", "correct flexible"), ("the answer is 1,000", "wrong: a flexible")],
     );
 }
@@ -158,7 +158,7 @@ fn a_choice_may_begin_as_a_negation_does() {
         ("The answer is not hungry.", "correct flexible"),
         ("The answer is not full (a).", "unparsed"),
     ];
-    check_with(&["full", "not hungry", "unlikely"], 1, Stop, &rows);
+    check_with(&["full", "not hungry", "unlikely"], 1, &EndToken, &rows);
 }
 
 #[test]
@@ -197,10 +197,10 @@ fn of_two_alternatives_neither_is_the_answer() {
     check_with(
         &["fall", "trip", "fall or trip"],
         2,
-        Stop,
+        &EndToken,
         &[("The answer is fall or trip (c).", "correct strict"), ("fall or trip", "correct flexible")],
     );
-    check_with(&CHOICES, 2, Length, &[("The answer is (a) or (c).", "truncated")]);
+    check_with(&CHOICES, 2, &Length, &[("The answer is (a) or (c).", "truncated")]);
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_conclusion_is_read_whatever_its_spelling() {
     check_with(
         &PLACES,
         1,
-        Stop,
+        &EndToken,
         &[
             (" You borrow books there. Therefore, the answer is library (b).", "correct strict"),
             ("The answer is (b)", "correct strict"),
@@ -269,7 +269,7 @@ fn without_a_conclusion_the_last_choice_counts() {
     check_with(
         &PLACES,
         1,
-        Stop,
+        &EndToken,
         &[
             ("(b)", "correct strict"),
             ("b.", "correct flexible"),
@@ -297,7 +297,7 @@ fn what_was_cut_off_has_an_answer_only_where_it_is_closed() {
     check_with(
         &PLACES,
         1,
-        Length,
+        &Length,
         &[
             ("The answer is library (b)", "correct strict"),
             ("The answer is bank (a)", "wrong: a strict"),

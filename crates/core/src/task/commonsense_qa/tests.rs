@@ -1,7 +1,7 @@
 //! The task on small files of its own.
 
 use super::*;
-use crate::types::{Reading, Verdict};
+use crate::types::{Reading, StopReason, Verdict};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -64,7 +64,7 @@ fn the_worked_examples_are_in_the_form_of_the_task() {
     // No letter is shown more often than another.
     assert_eq!(letters.concat(), "aabbccddee");
     for Solved { problem, completion } in &worked {
-        let grade = task.verify(problem, completion, FinishReason::Stop).unwrap();
+        let grade = task.verify(problem, completion, &StopReason::EndToken).unwrap();
         assert_eq!(grade, Grade { verdict: Verdict::Correct, reading: Some(Reading::Strict) }, "{}", problem.question);
         let right = &problem.choices[choice::known(&problem.answer, &problem.choices).unwrap()];
         assert!(completion.ends_with(&format!(" Therefore, the answer is {right} ({}).", problem.answer)), "{completion}");
@@ -128,7 +128,11 @@ fn the_grader_takes_the_known_answer_as_letter_or_text() {
     let mut problem = problem("x", "", 1, vec!["ink".into(), "blotter".into()]);
     for answer in ["b", "B", "(b)", "b.", "blotter", " Blotter "] {
         problem.answer = answer.into();
-        assert_eq!(task.verify(&problem, "the answer is blotter (b).", FinishReason::Stop).unwrap().verdict, Verdict::Correct, "{answer}");
+        assert_eq!(
+            task.verify(&problem, "the answer is blotter (b).", &StopReason::EndToken).unwrap().verdict,
+            Verdict::Correct,
+            "{answer}"
+        );
     }
     for (answer, choices, said) in [
         ("c", &problem.choices[..], "x: the known answer \"c\" is neither the letter nor the text of one of the choices: ink, blotter"),
@@ -136,7 +140,7 @@ fn the_grader_takes_the_known_answer_as_letter_or_text() {
         ("a", &problem.choices[..1], "x: expected 2 to 26 choices"),
     ] {
         let problem = Problem { answer: answer.into(), choices: choices.to_vec(), ..problem.clone() };
-        let error = task.verify(&problem, "(a)", FinishReason::Stop).expect_err("refused").to_string();
+        let error = task.verify(&problem, "(a)", &StopReason::EndToken).expect_err("refused").to_string();
         assert!(error.starts_with(said), "{error}");
     }
 }
@@ -145,13 +149,13 @@ fn the_grader_takes_the_known_answer_as_letter_or_text() {
 fn a_problem_of_the_models_own_is_not_graded() {
     let task = CommonsenseQaConfig::default().grader().unwrap();
     let problem = problem("x", "", 1, vec!["ink".into(), "blotter".into()]);
-    for (completion, finish, expected) in [
-        ("the answer is blotter (b).\n\nQ: Where?\nA: the answer is ink (a).", FinishReason::Stop, "correct"),
-        ("\nQ: the answer is blotter (b).", FinishReason::Stop, "unparsed"),
-        ("it is a blotter\nQ: Next", FinishReason::Length, "correct"),
-        ("I do not know\nQ: Next", FinishReason::Length, "unparsed"),
+    for (completion, stop_reason, expected) in [
+        ("the answer is blotter (b).\n\nQ: Where?\nA: the answer is ink (a).", StopReason::EndToken, "correct"),
+        ("\nQ: the answer is blotter (b).", StopReason::EndToken, "unparsed"),
+        ("it is a blotter\nQ: Next", StopReason::Length, "correct"),
+        ("I do not know\nQ: Next", StopReason::Length, "unparsed"),
     ] {
-        assert_eq!(task.verify(&problem, completion, finish).unwrap().verdict.name(), expected, "{completion:?}");
+        assert_eq!(task.verify(&problem, completion, &stop_reason).unwrap().verdict.name(), expected, "{completion:?}");
     }
     assert!(task.leaks_hint("\nQ: Next") && !task.leaks_hint("I do not know.\nQ: by the hint"));
 }

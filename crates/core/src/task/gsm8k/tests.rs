@@ -1,7 +1,7 @@
 //! The task on small files of its own.
 
 use super::*;
-use crate::types::{Reading, Verdict};
+use crate::types::{Reading, StopReason, Verdict};
 use std::path::Path;
 
 fn row(question: &str, solution: &str) -> String {
@@ -35,7 +35,7 @@ fn problems_come_from_the_files() {
     assert_eq!(task.classes(1), classes);
     assert_eq!(task.reference(&test[1]).as_deref(), Some(" Half.\n#### 1/2"));
     for problem in train.iter().chain(&dev).chain(&test) {
-        let grade = task.verify(problem, &task.reference(problem).unwrap(), FinishReason::Stop).unwrap();
+        let grade = task.verify(problem, &task.reference(problem).unwrap(), &StopReason::EndToken).unwrap();
         assert_eq!(grade, Grade { verdict: Verdict::Correct, reading: Some(Reading::Strict) });
     }
 }
@@ -61,9 +61,9 @@ fn the_worked_examples_are_right() {
     let (task, worked) = (config.grader().unwrap(), config.worked().unwrap());
     assert_eq!(worked.len(), 10);
     for Solved { problem, completion } in &worked {
-        let grade = task.verify(problem, completion, FinishReason::Stop).unwrap();
+        let grade = task.verify(problem, completion, &StopReason::EndToken).unwrap();
         assert_eq!((grade.verdict, grade.reading), (Verdict::Correct, Some(Reading::Strict)), "{}", problem.question);
-        assert!(!task.has_false_step(completion) && !task.leaks_hint(completion), "{completion}");
+        assert!(task.has_false_step(problem, completion) == Some(false) && !task.leaks_hint(completion), "{completion}");
         // The last step arrives at the answer.
         assert_eq!(
             Number::last(verdict::rationale(completion).rsplit(">>").next().unwrap()),
@@ -78,8 +78,11 @@ fn a_false_annotation_counts_where_it_is_asked_for() {
     let checked = Gsm8kConfig { check_annotations: true, ..Gsm8kConfig::default() };
     for (config, counts) in [(checked, true), (Gsm8kConfig::default(), false)] {
         let task = config.grader().unwrap();
-        assert_eq!(task.has_false_step(" 2+2 = <<2+2=5>>5\n#### 72"), counts);
-        assert!(!task.has_false_step(" 2+2 = <<2+2=4>>4\n#### 72\n\n<<1=2>>\nQ: <<1=2>>"));
+        let false_step = |completion: &str| task.has_false_step(&config.worked().unwrap()[0].problem, completion);
+        assert_eq!(task.drops_false_steps(), counts);
+        assert_eq!(false_step(" 2+2 = <<2+2=5>>5\n#### 72"), Some(true));
+        assert_eq!(false_step(" 2+2 = <<2+2=4>>4\n#### 72\n\n<<1=2>>\nQ: <<1=2>>"), Some(false));
+        assert_eq!(false_step(" 2+2 = 5\n#### 72"), None);
     }
 }
 
@@ -142,9 +145,9 @@ fn files_that_do_not_hold_what_they_should_are_refused() {
 fn the_grader_needs_no_files_and_refuses_what_is_no_answer() {
     let task = Gsm8kConfig { train: "nowhere".into(), test: "nowhere".into(), ..Gsm8kConfig::default() }.grader().unwrap();
     let mut problem = problem("x".into(), "", "#### 72").unwrap();
-    assert_eq!(task.verify(&problem, "72", FinishReason::Stop).unwrap().reading, Some(Reading::Flexible));
+    assert_eq!(task.verify(&problem, "72", &StopReason::EndToken).unwrap().reading, Some(Reading::Flexible));
     assert_eq!(task.evaluation_problems(Split::Test, 1), []);
     problem.answer = "seventy-two".into();
-    let error = task.verify(&problem, "72", FinishReason::Stop).expect_err("refused").to_string();
+    let error = task.verify(&problem, "72", &StopReason::EndToken).expect_err("refused").to_string();
     assert!(error.starts_with("x: the known answer \"seventy-two\" is not one number"), "{error}");
 }

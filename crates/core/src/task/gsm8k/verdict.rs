@@ -9,16 +9,16 @@
 
 use crate::task::number::Number;
 use crate::task::prompts::own_text;
-use crate::types::{FinishReason, Grade, Reading, Verdict};
+use crate::types::{Grade, Reading, StopReason, Verdict};
 use std::borrow::Cow;
 
 /// What stands before the final answer.
 pub(super) const MARK: &str = "####";
 
 /// Compares the final answer of a completion with the known one.
-pub(super) fn verify(answer: Number, completion: &str, finish: FinishReason) -> Grade {
+pub(super) fn verify(answer: Number, completion: &str, stop_reason: &StopReason) -> Grade {
     let own = own_text(completion);
-    let ended = finish == FinishReason::Stop || own.len() < completion.len();
+    let ended = !stop_reason.is_cut() || own.len() < completion.len();
     let (number, reading) = match marked_line(own) {
         Some((_, false)) | None if !ended => return Verdict::Truncated.into(),
         Some((line, _)) => (Number::first(plain(line).rsplit('=').next().unwrap_or_default()), Reading::Strict),
@@ -71,20 +71,20 @@ fn plain(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use FinishReason::{Length, Stop};
+    use StopReason::{EndToken, Length};
 
     /// Rows of a verdict table: completion, how it ended, verdict with reading.
     #[track_caller]
-    fn check(answer: &str, rows: &[(&str, FinishReason, &str)]) {
+    fn check(answer: &str, rows: &[(&str, StopReason, &str)]) {
         let answer = Number::whole(answer).expect("a number");
-        for &(completion, finish, expected) in rows {
-            let grade = verify(answer, completion, finish);
+        for (completion, stop_reason, expected) in rows {
+            let grade = verify(answer, completion, stop_reason);
             let reading = grade.reading.map_or("", |reading| if reading == Reading::Strict { " strict" } else { " flexible" });
             let shown = match grade.verdict {
                 Verdict::Wrong { predicted } => format!("wrong: {predicted}{reading}"),
                 other => format!("{}{reading}", other.name()),
             };
-            assert_eq!(shown, expected, "{completion:?} ended by {finish:?}");
+            assert_eq!(shown, *expected, "{completion:?} ended by {stop_reason:?}");
         }
     }
 
@@ -93,33 +93,33 @@ mod tests {
         check(
             "72",
             &[
-                (" 48/2 = <<48/2=24>>24 clips.\n48+24 = <<48+24=72>>72\n#### 72", Stop, "correct strict"),
-                ("#### 72", Stop, "correct strict"),
-                ("####72", Stop, "correct strict"),
-                ("so\n  #### 72.", Stop, "correct strict"),
-                ("so\r\n#### 72\r\n", Stop, "correct strict"),
-                ("so\n#### 72.00", Stop, "correct strict"),
-                ("so\n#### $72", Stop, "correct strict"),
-                ("so\n#### 72 clips", Stop, "correct strict"),
-                ("so\n#### 72%", Stop, "correct strict"),
-                ("so\n#### **72**", Stop, "correct strict"),
-                ("so\n#### \\boxed{72}", Stop, "correct strict"),
-                ("so\n#### 144/2", Stop, "correct strict"),
-                ("so\n#### 48 + 24 = 72", Stop, "correct strict"),
-                ("so\n#### 48 + 24 = <<48+24=72>>72", Stop, "correct strict"),
-                ("so\n#### The answer is 72", Stop, "correct strict"),
-                ("so\n#### 72\n#### 73", Stop, "correct strict"),
-                ("so\n#### 72\n\nQ: And 5?\nA: 5\n#### 5", Stop, "correct strict"),
-                ("so\n#### 72\nand 9 more words", Stop, "correct strict"),
-                ("so 72\n#### 73", Stop, "wrong: 73 strict"),
-                ("#### 73\n#### 72", Stop, "wrong: 73 strict"),
-                ("so\n#### -72", Stop, "wrong: -72 strict"),
-                ("so\n#### - 72", Stop, "wrong: -72 strict"),
-                ("so\n#### 7 2", Stop, "wrong: 7 strict"),
-                ("so\n#### 7200%", Stop, "wrong: 7200 strict"),
-                ("so 72\n####", Stop, "unparsed"),
-                ("so 72\n#### unknown", Stop, "unparsed"),
-                ("so\n#### seventy-two", Stop, "unparsed"),
+                (" 48/2 = <<48/2=24>>24 clips.\n48+24 = <<48+24=72>>72\n#### 72", EndToken, "correct strict"),
+                ("#### 72", EndToken, "correct strict"),
+                ("####72", EndToken, "correct strict"),
+                ("so\n  #### 72.", EndToken, "correct strict"),
+                ("so\r\n#### 72\r\n", EndToken, "correct strict"),
+                ("so\n#### 72.00", EndToken, "correct strict"),
+                ("so\n#### $72", EndToken, "correct strict"),
+                ("so\n#### 72 clips", EndToken, "correct strict"),
+                ("so\n#### 72%", EndToken, "correct strict"),
+                ("so\n#### **72**", EndToken, "correct strict"),
+                ("so\n#### \\boxed{72}", EndToken, "correct strict"),
+                ("so\n#### 144/2", EndToken, "correct strict"),
+                ("so\n#### 48 + 24 = 72", EndToken, "correct strict"),
+                ("so\n#### 48 + 24 = <<48+24=72>>72", EndToken, "correct strict"),
+                ("so\n#### The answer is 72", EndToken, "correct strict"),
+                ("so\n#### 72\n#### 73", EndToken, "correct strict"),
+                ("so\n#### 72\n\nQ: And 5?\nA: 5\n#### 5", EndToken, "correct strict"),
+                ("so\n#### 72\nand 9 more words", EndToken, "correct strict"),
+                ("so 72\n#### 73", EndToken, "wrong: 73 strict"),
+                ("#### 73\n#### 72", EndToken, "wrong: 73 strict"),
+                ("so\n#### -72", EndToken, "wrong: -72 strict"),
+                ("so\n#### - 72", EndToken, "wrong: -72 strict"),
+                ("so\n#### 7 2", EndToken, "wrong: 7 strict"),
+                ("so\n#### 7200%", EndToken, "wrong: 7200 strict"),
+                ("so 72\n####", EndToken, "unparsed"),
+                ("so 72\n#### unknown", EndToken, "unparsed"),
+                ("so\n#### seventy-two", EndToken, "unparsed"),
             ],
         );
     }
@@ -129,27 +129,27 @@ mod tests {
         check(
             "1,200",
             &[
-                ("The answer is 1,200.", Stop, "correct flexible"),
-                ("The answer is $1200.00", Stop, "correct flexible"),
-                ("2 * 600 = 1200", Stop, "correct flexible"),
-                ("#5 is 1200", Stop, "correct flexible"),
-                ("\\boxed{1200} is the answer to question 7", Stop, "correct flexible"),
-                ("\\boxed{1{,}200}", Stop, "correct flexible"),
-                ("\\boxed{1\\,200 \\text{ coins}}", Stop, "correct flexible"),
-                ("\\boxed{\\$1,200}", Stop, "correct flexible"),
-                ("\\boxed{7} no, \\boxed{1200}", Stop, "correct flexible"),
-                ("\\boxed{\\frac{2400}{2}}", Stop, "correct flexible"),
-                ("\\boxed{none}, 1200", Stop, "correct flexible"),
-                ("\\boxed{1200", Stop, "correct flexible"),
-                ("The answer is 1200, after 3 days", Stop, "wrong: 3 flexible"),
-                ("1 200", Stop, "wrong: 200 flexible"),
-                ("12,00", Stop, "wrong: 0 flexible"),
-                ("1200.5", Stop, "wrong: 1200.5 flexible"),
-                ("the sum ##### 1200", Stop, "correct flexible"),
-                ("", Stop, "unparsed"),
-                ("\n \n", Stop, "unparsed"),
-                ("I do not know.", Stop, "unparsed"),
-                ("\nQ: What is 1200?\nA: 1200", Stop, "unparsed"),
+                ("The answer is 1,200.", EndToken, "correct flexible"),
+                ("The answer is $1200.00", EndToken, "correct flexible"),
+                ("2 * 600 = 1200", EndToken, "correct flexible"),
+                ("#5 is 1200", EndToken, "correct flexible"),
+                ("\\boxed{1200} is the answer to question 7", EndToken, "correct flexible"),
+                ("\\boxed{1{,}200}", EndToken, "correct flexible"),
+                ("\\boxed{1\\,200 \\text{ coins}}", EndToken, "correct flexible"),
+                ("\\boxed{\\$1,200}", EndToken, "correct flexible"),
+                ("\\boxed{7} no, \\boxed{1200}", EndToken, "correct flexible"),
+                ("\\boxed{\\frac{2400}{2}}", EndToken, "correct flexible"),
+                ("\\boxed{none}, 1200", EndToken, "correct flexible"),
+                ("\\boxed{1200", EndToken, "correct flexible"),
+                ("The answer is 1200, after 3 days", EndToken, "wrong: 3 flexible"),
+                ("1 200", EndToken, "wrong: 200 flexible"),
+                ("12,00", EndToken, "wrong: 0 flexible"),
+                ("1200.5", EndToken, "wrong: 1200.5 flexible"),
+                ("the sum ##### 1200", EndToken, "correct flexible"),
+                ("", EndToken, "unparsed"),
+                ("\n \n", EndToken, "unparsed"),
+                ("I do not know.", EndToken, "unparsed"),
+                ("\nQ: What is 1200?\nA: 1200", EndToken, "unparsed"),
             ],
         );
     }
@@ -176,15 +176,26 @@ mod tests {
 
     #[test]
     fn fractions_and_signs() {
-        check("3/4", &[("#### 0.75", Stop, "correct strict"), ("#### 6/8", Stop, "correct strict"), ("#### 3", Stop, "wrong: 3 strict")]);
+        check(
+            "3/4",
+            &[("#### 0.75", EndToken, "correct strict"), ("#### 6/8", EndToken, "correct strict"), ("#### 3", EndToken, "wrong: 3 strict")],
+        );
         check(
             "0.5",
-            &[("#### .5", Stop, "correct strict"), ("\\boxed{\\dfrac{1}{2}}", Stop, "correct flexible"), ("1/2", Stop, "correct flexible")],
+            &[
+                ("#### .5", EndToken, "correct strict"),
+                ("\\boxed{\\dfrac{1}{2}}", EndToken, "correct flexible"),
+                ("1/2", EndToken, "correct flexible"),
+            ],
         );
         check(
             "-8",
-            &[("#### -8", Stop, "correct strict"), ("#### \u{2212}8", Stop, "correct strict"), ("5 - 13 = -8.", Stop, "correct flexible")],
+            &[
+                ("#### -8", EndToken, "correct strict"),
+                ("#### \u{2212}8", EndToken, "correct strict"),
+                ("5 - 13 = -8.", EndToken, "correct flexible"),
+            ],
         );
-        check("-8", &[("#### 8", Stop, "wrong: 8 strict"), ("it is 10-8", Stop, "wrong: 8 flexible")]);
+        check("-8", &[("#### 8", EndToken, "wrong: 8 strict"), ("it is 10-8", EndToken, "wrong: 8 flexible")]);
     }
 }

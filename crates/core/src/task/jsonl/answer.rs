@@ -11,7 +11,7 @@ use super::settings::{AnswerType, JsonlConfig};
 use crate::error::{Error, Result};
 use crate::task::number::Number;
 use crate::task::{ConfigError, choice};
-use crate::types::{FinishReason, Grade, Problem, Reading, Verdict};
+use crate::types::{Grade, Problem, Reading, StopReason, Verdict};
 use regex::Regex;
 
 /// The place of a strict answer where no pattern is given.
@@ -78,24 +78,24 @@ impl Answers {
         !matches!(self.comparison, Comparison::Command(_))
     }
 
-    pub fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
-        let (text, finish) = match self.stop.iter().filter_map(|stop| completion.find(stop.as_str())).min() {
-            Some(end) => (&completion[..end], FinishReason::Stop),
-            None => (completion, finish),
+    pub fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
+        let (text, stop_reason) = match self.stop.iter().filter_map(|stop| completion.find(stop.as_str())).min() {
+            Some(end) => (&completion[..end], &StopReason::Unspecified),
+            None => (completion, stop_reason),
         };
         if let Comparison::Command(verifier) = &self.comparison {
             return Ok(match verifier.ask(problem, text)? {
-                Verdict::Unparsed if finish == FinishReason::Length => Verdict::Truncated.into(),
+                Verdict::Unparsed if stop_reason.is_cut() => Verdict::Truncated.into(),
                 verdict => verdict.into(),
             });
         }
         self.check_known(&problem.answer, &problem.choices)
             .map_err(|message| Error::KnownAnswer { problem: problem.id.to_string(), message })?;
-        Ok(self.compare(problem, text, finish))
+        Ok(self.compare(problem, text, stop_reason))
     }
 
-    fn compare(&self, Problem { answer, choices, .. }: &Problem, text: &str, finish: FinishReason) -> Grade {
-        let cut_off = finish == FinishReason::Length;
+    fn compare(&self, Problem { answer, choices, .. }: &Problem, text: &str, stop_reason: &StopReason) -> Grade {
+        let cut_off = stop_reason.is_cut();
         let place = self.pattern.as_ref().and_then(|pattern| pattern.captures_iter(text).last());
         let stated = place.as_ref().and_then(|captures| captures.get(1)).map(|group| group.as_str().trim());
         let ended = place.as_ref().and_then(|captures| captures.get(0)).is_some_and(|whole| whole.end() < text.len());
@@ -121,7 +121,7 @@ impl Answers {
             Comparison::Choice => {
                 let Some(right) = choice::known(answer, choices) else { return Verdict::Unparsed.into() };
                 match (&self.pattern, stated) {
-                    (None, _) => choice::verify(choices, right, text, finish),
+                    (None, _) => choice::verify(choices, right, text, stop_reason),
                     (Some(_), None) => Verdict::Unparsed.into(),
                     (Some(_), Some(stated)) => choice::verify_conclusion(choices, right, stated),
                 }

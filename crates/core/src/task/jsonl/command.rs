@@ -91,13 +91,13 @@ impl Verifier {
     pub fn ask(&self, problem: &Problem, completion: &str) -> Result<Verdict> {
         let Problem { id, answer, choices, .. } = problem;
         let question = serde_json::to_string(&Question { id, answer, choices, completion }).expect("texts are always JSON");
-        let broken = |message| Error::Verifier { command: self.command.join(" "), message };
+        let broken = |message, source| Error::Verifier { command: self.command.join(" "), message, source };
         let mut state = self.state();
         // One that ended while nothing was asked has failed on nothing.
         let is_alive = state.process.as_mut().is_some_and(Process::is_alive);
         let mut process = match state.process.take().filter(|_| is_alive) {
             Some(process) => process,
-            None => Process::start(&self.command).map_err(|reason| broken(format!("cannot be started: {reason}")))?,
+            None => Process::start(&self.command).map_err(|error| broken("cannot be started".to_owned(), Some(error.into())))?,
         };
         let judged = process.ask(question, self.time_limit).and_then(|line| verdict(&line, id));
         match judged {
@@ -110,11 +110,12 @@ impl Verifier {
                 if state.failures < self.most_failures {
                     return Ok(Verdict::Failed { reason });
                 }
-                Err(broken(format!(
+                let message = format!(
                     "failed on {} completions in a row, the last time on {id}: {reason}; try it by hand: it has to answer each line such as \
                      {{\"id\": ..., \"answer\": ..., \"completion\": ...}} with one line such as {{\"verdict\": \"correct\"}}",
                     state.failures
-                )))
+                );
+                Err(broken(message, None))
             }
         }
     }

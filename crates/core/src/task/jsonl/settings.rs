@@ -1,7 +1,7 @@
 //! `[task]` with `kind = "jsonl"`.
 
 use super::JsonlTask;
-use crate::task::{ConfigError, Settings, Task};
+use crate::task::{ConfigError, Task, TaskSettings};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -150,7 +150,7 @@ impl JsonlConfig {
     }
 }
 
-impl Settings for JsonlConfig {
+impl TaskSettings for JsonlConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         Ok(Box::new(JsonlTask::new(self, seed)?))
     }

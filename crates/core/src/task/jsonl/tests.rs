@@ -1,7 +1,7 @@
 //! Rows become prompts and verdicts, and what cannot be is told with its place.
 
 use super::*;
-use FinishReason::{Length, Stop};
+use StopReason::{EndToken, Length};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -278,11 +278,11 @@ fn a_program_may_judge() {
     let config = JsonlConfig { answer_type: AnswerType::Command, command, ..numbers(&place) };
     let task = task(&config);
     let problem = &task.training_problems(1)[0];
-    let judged = |completion, finish| task.verify(problem, completion, finish).map_or("error", |grade| grade.verdict.name());
-    assert_eq!(judged("four", Stop), "correct");
-    assert_eq!(judged("five", Stop), "unparsed");
+    let judged = |completion, stop_reason| task.verify(problem, completion, &stop_reason).map_or("error", |grade| grade.verdict.name());
+    assert_eq!(judged("four", EndToken), "correct");
+    assert_eq!(judged("five", EndToken), "unparsed");
     assert_eq!(judged("five", Length), "truncated");
     assert_eq!(judged("five\nQ: four", Length), "unparsed");
-    assert_eq!(judged("crash", Stop), "failed");
+    assert_eq!(judged("crash", EndToken), "failed");
     assert_eq!(judged("four", Length), "correct");
 }

@@ -14,7 +14,7 @@ use crate::task::choice::{self, MOST};
 use crate::task::dataset::Entry;
 use crate::task::rows::Row;
 use crate::template::Template;
-use crate::types::{FinishReason, Problem, ProblemId, Reading, Verdict};
+use crate::types::{Problem, ProblemId, Reading, StopReason, Verdict};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -177,7 +177,7 @@ impl<'a> Layout<'a> {
         if !self.answers.are_compared_here() {
             return Ok(());
         }
-        let grade = self.answers.verify(problem, completion, FinishReason::Stop).map_err(|error| error.to_string())?;
+        let grade = self.answers.verify(problem, completion, &StopReason::EndToken).map_err(|error| error.to_string())?;
         let found = match grade.verdict {
             // By accident: the last number of the text, or its last line.
             Verdict::Correct if self.config.pattern.is_some() && grade.reading != Some(Reading::Strict) => {

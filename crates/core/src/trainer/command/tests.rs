@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::process::tests::is_running;
+use crate::selection::TrainingData;
 use crate::types::{Mode, ProblemId};
 use starloop_lm::checkpoint::Checkpoint;
 use starloop_lm::weights::Values;
@@ -47,11 +48,13 @@ impl Place {
             prompt: format!("\"{n}\" + 1\n"),
             completion: format!(" {}", n + 1),
         };
-        let (examples, settings) = ([example(1), example(2)], TrainingConfig { warmup_steps: 2, ..TrainingConfig::default() });
+        let data = TrainingData::of_examples(vec![example(1), example(2)]);
+        let settings = TrainingConfig { warmup_steps: 2, ..TrainingConfig::default() };
         let (output, scratch) = (self.out(), self.path("scratch"));
-        let job = FineTuning {
-            start: &self.base,
-            examples: &examples,
+        let job = TrainingJob {
+            base: &self.base,
+            data: &data,
+            anchor: None,
             settings: &settings,
             steps: 4,
             seed: 9,
@@ -59,7 +62,7 @@ impl Place {
             scratch: &scratch,
         };
         let mut steps = Vec::new();
-        let metrics = CommandTrainer::new(command, true).finetune(&job, &mut |progress| steps.push(progress));
+        let metrics = CommandTrainer::new(command, true).train(&job, &mut |progress| steps.push(progress));
         metrics.map(|metrics| (metrics, steps)).map_err(|error| error.to_string())
     }
 }
@@ -104,7 +107,7 @@ fn what_is_no_fine_tuning_is_refused_with_the_reason() {
         (r#"echo '{"step": 1, "loss": 2}'"#, "ended well, but there is no checkpoint in {out}"),
         (r#"echo '{"step": 1, "loss": 2}'; cp -r "$base" "$out""#, "every weight is what it was in the base; was it trained"),
         (r#"echo '{"step": 1, "loss": 2}'; cp -r "$tuned" "$out"; rm "$out/config.json""#, "config.json"),
-        (r#"echo '{"step": 2, "loss": 2}'; echo '{"step": 2, "loss": 2}'; sleep 600"#, "step 2 was told after step 2"),
+        (r#"echo '{"step": 2, "loss": 2}'; echo '{"step": 2, "loss": 2}'; sleep 600"#, "printed step 2 after step 2"),
     ] {
         let place = Place::new();
         let error = place.finetune(script).unwrap_err();
@@ -116,16 +119,17 @@ fn what_is_no_fine_tuning_is_refused_with_the_reason() {
 fn a_program_that_is_not_there_is_named() {
     let place = Place::new();
     let settings = TrainingConfig::default();
-    let job = FineTuning {
-        start: &place.base,
-        examples: &[],
+    let job = TrainingJob {
+        base: &place.base,
+        data: &TrainingData::of_examples(Vec::new()),
+        anchor: None,
         settings: &settings,
         steps: 1,
         seed: 1,
         output: &place.out(),
         scratch: &place.path("scratch"),
     };
-    let error = CommandTrainer::new(vec!["/nowhere/train".into()], false).finetune(&job, &mut |_| {}).unwrap_err().to_string();
+    let error = CommandTrainer::new(vec!["/nowhere/train".into()], false).train(&job, &mut |_| {}).unwrap_err().to_string();
     assert!(error.starts_with("the trainer \"/nowhere/train\" cannot be started: /nowhere/train: No such file"), "{error}");
 }
 
@@ -162,7 +166,7 @@ fn what_a_failed_program_has_started_is_stopped() {
     let pids = place.path("pids");
     let script =
         format!(r#"sleep 600 & echo $! > {}; echo '{{"step": 2, "loss": 2}}'; echo '{{"step": 1, "loss": 2}}'; wait"#, pids.display());
-    assert!(place.finetune(&script).unwrap_err().contains("step 1 was told after step 2"));
+    assert!(place.finetune(&script).unwrap_err().contains("printed step 1 after step 2"));
     let pid = std::fs::read_to_string(pids).unwrap();
     let began = Instant::now();
     while is_running(pid.trim()) {

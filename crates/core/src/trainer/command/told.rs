@@ -54,7 +54,7 @@ impl<'a> Told<'a> {
         for line in &earlier {
             write_line(&mut whole, line)?;
         }
-        crate::run_dir::write_whole(&path, &whole)?;
+        starloop_record::atomic::write(&path, &whole)?;
         let file = fs::OpenOptions::new().append(true).open(&path)?;
         Ok(Told { lines: Vec::new(), earlier, dropped_too_long: 0, file, path, progress })
     }
@@ -78,13 +78,12 @@ impl<'a> Told<'a> {
             for line in &self.lines {
                 write_line(&mut kept, line)?;
             }
-            crate::run_dir::write_whole(&self.path, &kept)?;
+            starloop_record::atomic::write(&self.path, &kept)?;
             self.file = fs::OpenOptions::new().append(true).open(&self.path)?;
         }
         let last = self.lines.last().map_or(0, |line| line.step);
         if line.step <= last {
-            let message = format!("step {} was told after step {last}; steps are counted up from 1", line.step);
-            return Err(Error::Engine { context: "fine-tuning".to_owned(), message });
+            return Err(Error::StepOrder { step: line.step, last });
         }
         write_line(&mut self.file, &line)?;
         self.push(line);

@@ -1,51 +1,48 @@
 //! Training toward an objective: what the models of comparison say of every token is computed once, before the training, and one model after
 //! another, so that there are never two in memory.
 
-use super::{Encoder, failed, load, run};
-use crate::error::Result;
+use super::{CONTEXT, Encoder, load, run};
+use crate::config::TrainingConfig;
+use crate::error::{EngineContext, Result};
 use crate::metrics::TrainingMetrics;
-use crate::objective::{LengthNormalization, Objective, PreferencePair, RewardTerms, RewardedSample};
-use crate::trainer::{Training, TrainingProgress};
+use crate::trainer::{TrainingJob, TrainingProgress};
 use starloop_lm::LanguageModel;
 use starloop_lm::score::Tail;
-use starloop_lm::train::{self, Document, Pair, PolicyGradient, Preference, Rewarded};
+use starloop_lm::train::{Document, Pair, PolicyGradient, Preference, Rewarded};
+use starloop_record::training_rows::{PreferencePair, RewardedSample};
 use std::path::Path;
 
-pub(super) fn optimize(
-    training: &Training<'_>,
-    objective: &Objective<'_>,
+/// Trains on pairs. Returns how many of them fit, too.
+pub(super) fn preferences(
+    job: &TrainingJob<'_>,
+    pairs: &[PreferencePair],
+    beta: f64,
     chat: bool,
     progress: &mut dyn FnMut(TrainingProgress),
-) -> Result<TrainingMetrics> {
-    let model = || load(training).map_err(|error| failed(&error));
-    let (metrics, all, kept) = match *objective {
-        Objective::Preferences { pairs, beta } => {
-            let model = model()?;
-            let units = preference_units(&model, &Encoder::new(&model, chat, training.settings)?, pairs)?;
-            let (kept, objective) = (units.len(), Preference { beta });
-            let metrics = run(training, model, units, |session, batch| session.step_toward(&objective, batch), progress)?;
-            (metrics, pairs.len(), kept)
-        }
-        Objective::Rewards { samples, terms, anchor } => {
-            // First the anchor, which is let go of before the model to train is loaded.
-            let anchored = if terms.penalty > 0.0 { Some(anchor_logprobs(anchor, training, chat, samples)?) } else { None };
-            let model = model()?;
-            let units = reward_units(&model, &Encoder::new(&model, chat, training.settings)?, samples, anchored)?;
-            let (kept, objective) = (units.len(), policy_gradient(&terms));
-            let metrics = run(training, model, units, |session, batch| session.step_toward(&objective, batch), progress)?;
-            (metrics, samples.len(), kept)
-        }
-    };
-    Ok(TrainingMetrics { dropped_too_long: (all - kept) as u64, ..metrics })
+) -> Result<(TrainingMetrics, usize)> {
+    let model = load(job).during(CONTEXT)?;
+    let units = preference_units(&model, &Encoder::new(&model, chat, job.settings)?, pairs)?;
+    let (used, objective) = (units.len(), Preference { beta });
+    Ok((run(job, model, units, |session, batch| session.step_toward(&objective, batch), progress)?, used))
 }
 
-fn policy_gradient(terms: &RewardTerms) -> PolicyGradient {
-    let length = match terms.length {
-        LengthNormalization::Completion => train::LengthNormalization::Completion,
-        LengthNormalization::Constant => train::LengthNormalization::Constant(terms.max_new_tokens),
-        LengthNormalization::Batch => train::LengthNormalization::Batch,
+/// Trains on samples with advantages. Returns how many of them fit, too.
+pub(super) fn rewards(
+    job: &TrainingJob<'_>,
+    samples: &[RewardedSample],
+    loss: PolicyGradient,
+    chat: bool,
+    progress: &mut dyn FnMut(TrainingProgress),
+) -> Result<(TrainingMetrics, usize)> {
+    // First the anchor, which is dropped before the model to train is loaded.
+    let anchored = match job.anchor.filter(|_| loss.kl > 0.0) {
+        Some(anchor) => Some(anchor_logprobs(anchor, job.settings, chat, samples)?),
+        None => None,
     };
-    PolicyGradient { clip: terms.clip, penalty: terms.penalty, length }
+    let model = load(job).during(CONTEXT)?;
+    let units = reward_units(&model, &Encoder::new(&model, chat, job.settings)?, samples, anchored)?;
+    let used = units.len();
+    Ok((run(job, model, units, |session, batch| session.step_toward(&loss, batch), progress)?, used))
 }
 
 /// The pairs of which both completions fit, with the reference model's log-probabilities: those of the model before it is trained.
@@ -77,9 +74,9 @@ fn reward_units(
     Ok(tails.iter().zip(compared).map(unit).collect())
 }
 
-fn anchor_logprobs(anchor: &Path, training: &Training<'_>, chat: bool, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
-    let model = LanguageModel::load(anchor).map_err(|error| failed(&error))?;
-    let (tails, _) = sample_tails(&Encoder::new(&model, chat, training.settings)?, samples)?;
+fn anchor_logprobs(anchor: &Path, settings: &TrainingConfig, chat: bool, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
+    let model = LanguageModel::load(anchor).during(CONTEXT)?;
+    let (tails, _) = sample_tails(&Encoder::new(&model, chat, settings)?, samples)?;
     logprobs(&model, &tails)
 }
 
@@ -95,7 +92,7 @@ fn sample_tails(encoder: &Encoder<'_>, samples: &[RewardedSample]) -> Result<(Ve
 }
 
 fn logprobs(model: &LanguageModel, tails: &[Tail]) -> Result<Vec<Vec<f32>>> {
-    model.score_tails(tails, &mut |_| {}).map_err(|error| failed(&error))
+    model.score_tails(tails, &mut |_| {}).during(CONTEXT)
 }
 
 fn document(tail: &Tail) -> Document {

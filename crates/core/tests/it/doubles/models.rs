@@ -3,10 +3,10 @@
 use super::numbers::rationale;
 use starloop_core::error::{Error, Result};
 use starloop_core::metrics::TrainingMetrics;
-use starloop_core::objective::Objective;
-use starloop_core::policy::{CompletionRequest, Policy, Sample, SampleProgress, SampleRequest, SamplingParameters, ScoreRequest, Scorer};
-use starloop_core::trainer::{FineTuning, Trainer, Training, TrainingProgress};
-use starloop_core::types::FinishReason;
+use starloop_core::policy::{Completion, CompletionRequest, Policy, Progress, PromptRequest, SamplingParams, ScoreRequest, Scorer};
+use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
+use starloop_core::types::StopReason;
+use starloop_record::training_rows::TrainingRows;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ impl Fault {
 
     fn call(&self) -> Result<()> {
         let call = self.calls.replace(self.calls.get() + 1);
-        if Some(call) == self.at { Err(Error::Engine { context: "test".into(), message: "injected".into() }) } else { Ok(()) }
+        if Some(call) == self.at { Err(Error::Io(std::io::Error::other("injected"))) } else { Ok(()) }
     }
 }
 
@@ -52,36 +52,38 @@ impl Policy for ToyPolicy<'_> {
     /// At a temperature, every other seed is lucky and solves one level more.
     fn sample(
         &mut self,
-        requests: &[SampleRequest],
-        parameters: &SamplingParameters,
-        progress: &mut dyn FnMut(SampleProgress),
-    ) -> Result<Vec<Sample>> {
+        requests: &[PromptRequest],
+        params: &SamplingParams,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Completion>> {
         self.fault.map_or(Ok(()), Fault::call)?;
         let skill = self.skill.unwrap();
         self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
-        progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
-        let luck = |request: &SampleRequest| u32::from(parameters.temperature > 0.0 && request.seed.is_multiple_of(2));
-        Ok(requests.iter().map(|request| complete(request, skill + luck(request))).collect())
+        let luck = |seed: u64| u32::from(params.temperature > 0.0 && seed.is_multiple_of(2));
+        let of_request = |request| completions(request, |prompt, seed| complete(prompt, seed, skill + luck(seed)));
+        let completions: Vec<Completion> = requests.iter().flat_map(of_request).collect();
+        progress(Progress { finished: completions.len() as u64, tokens: 5 * completions.len() as u64 });
+        Ok(completions)
     }
 
     /// It tells right from wrong a level beyond what it solves itself.
-    fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+    fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
         self.fault.map_or(Ok(()), Fault::call)?;
         let skill = self.skill.unwrap();
         self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
-        progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
-        let own = |prompt: &String| complete(&SampleRequest { prompt: prompt.clone(), seed: 0 }, skill + 1).text;
+        progress(Progress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        let own = |prompt: &String| complete(prompt, 0, skill + 1).text;
         Ok(requests.iter().map(|request| if request.completion == own(&request.prompt) { -1.0 } else { -2.5 }).collect())
     }
 }
 
 impl Scorer for ToyPolicy<'_> {
     /// What it solves, it is sure of; elsewhere it prefers 0.
-    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
         self.fault.map_or(Ok(()), Fault::call)?;
         let skill = self.skill.unwrap();
         self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
-        progress(SampleProgress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        progress(Progress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
         let score = |request: &ScoreRequest| {
             let number = number_asked(&request.prompt);
             let preferred = if number / 100 <= skill { number * 7 } else { 0 };
@@ -101,18 +103,18 @@ impl Policy for Hopeless {
         Ok("sha".into())
     }
 
-    fn sample(&mut self, requests: &[SampleRequest], _: &SamplingParameters, _: &mut dyn FnMut(SampleProgress)) -> Result<Vec<Sample>> {
-        let complete = |request: &SampleRequest| {
-            let hint = request.prompt.rsplit("Q: ").next().unwrap().split_once("HINT ").filter(|_| self.repeats_hints);
+    fn sample(&mut self, requests: &[PromptRequest], _: &SamplingParams, _: &mut dyn FnMut(Progress)) -> Result<Vec<Completion>> {
+        let complete = |prompt: &str, _| {
+            let hint = prompt.rsplit("Q: ").next().unwrap().split_once("HINT ").filter(|_| self.repeats_hints);
             let text = hint.map_or("hm".into(), |(_, hint)| format!("so {}", hint.trim_end_matches(")\nA:")));
-            Sample { text, prompt_tokens: 1, completion_tokens: 1, finish: FinishReason::Length, logprob: Some(-1.0) }
+            Completion { stop_reason: StopReason::Length, ..completion(text) }
         };
-        Ok(requests.iter().map(complete).collect())
+        Ok(requests.iter().flat_map(|request| completions(request, complete)).collect())
     }
 }
 
 impl Scorer for Hopeless {
-    fn score(&mut self, requests: &[ScoreRequest], _: &mut dyn FnMut(SampleProgress)) -> Result<Vec<f64>> {
+    fn score(&mut self, requests: &[ScoreRequest], _: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
         Ok(vec![f64::NAN; requests.len()])
     }
 }
@@ -121,9 +123,19 @@ fn number_asked(prompt: &str) -> u32 {
     prompt.rsplit("Q: ").next().unwrap().split([' ', '\n']).next().unwrap().parse().unwrap()
 }
 
-pub fn complete(request: &SampleRequest, skill: u32) -> Sample {
-    let asked = request.prompt.rsplit("Q: ").next().unwrap();
-    let number = number_asked(&request.prompt);
+/// A completion of one token, ended by an end token.
+pub fn completion(text: String) -> Completion {
+    Completion { text, prompt_tokens: 1, completion_tokens: 1, stop_reason: StopReason::EndToken, logprob: Some(-1.0), tokens: None }
+}
+
+/// What `complete` makes of a prompt and each of its seeds.
+pub fn completions(request: &PromptRequest, complete: impl Fn(&str, u64) -> Completion) -> Vec<Completion> {
+    request.seeds.iter().map(|&seed| complete(&request.prompt, seed)).collect()
+}
+
+pub fn complete(prompt: &str, seed: u64, skill: u32) -> Completion {
+    let asked = prompt.rsplit("Q: ").next().unwrap();
+    let number = number_asked(prompt);
     let hinted = asked.contains("HINT");
     let solves = number / 100 <= skill + u32::from(hinted);
     let text = match (solves, hinted, number % 5) {
@@ -133,8 +145,8 @@ pub fn complete(request: &SampleRequest, skill: u32) -> Sample {
         (false, ..) => "a guess, so 1".into(),
     };
     // A float with all its digits, to be had back from JSON exactly.
-    let logprob = Some(-(request.seed as f64) / 3e19);
-    Sample { text, prompt_tokens: request.prompt.len(), completion_tokens: 5, finish: FinishReason::Stop, logprob }
+    let logprob = Some(-(seed as f64) / 3e19);
+    Completion { prompt_tokens: prompt.len(), completion_tokens: 5, logprob, ..completion(text) }
 }
 
 #[derive(Default)]
@@ -144,35 +156,9 @@ pub struct ToyTrainer<'a> {
 }
 
 impl Trainer for ToyTrainer<'_> {
-    fn finetune(&mut self, job: &FineTuning<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
-        self.train(&job.training(), job.examples.iter().map(|example| example.prompt.as_str()), progress)
-    }
-
-    fn optimize(
-        &mut self,
-        training: &Training<'_>,
-        objective: &Objective<'_>,
-        progress: &mut dyn FnMut(TrainingProgress),
-    ) -> Result<TrainingMetrics> {
-        match objective {
-            Objective::Preferences { pairs, .. } => self.train(training, pairs.iter().map(|pair| pair.prompt.as_str()), progress),
-            Objective::Rewards { samples, .. } => {
-                let better = samples.iter().filter(|sample| sample.advantage > 0.0);
-                self.train(training, better.map(|sample| sample.prompt.as_str()), progress)
-            }
-        }
-    }
-}
-
-impl ToyTrainer<'_> {
-    /// Learns the highest level among the prompts.
-    fn train<'a>(
-        &mut self,
-        job: &Training<'_>,
-        prompts: impl Iterator<Item = &'a str>,
-        progress: &mut dyn FnMut(TrainingProgress),
-    ) -> Result<TrainingMetrics> {
-        let start: u32 = std::fs::read_to_string(job.start.join("skill"))?.parse().unwrap();
+    /// Learns the highest level among the prompts; of rewarded samples, among those that are better than their group.
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+        let start: u32 = std::fs::read_to_string(job.base.join("skill"))?.parse().unwrap();
         std::fs::create_dir_all(job.scratch)?;
         std::fs::write(job.scratch.join("state"), "half way")?;
         // What a trainer leaves beside its output when it dies must not stay.
@@ -180,8 +166,11 @@ impl ToyTrainer<'_> {
         std::fs::create_dir(job.output)?;
         self.fault.map_or(Ok(()), Fault::call)?;
         let level = |prompt: &str| prompt.rsplit("Q: ").next().unwrap().split('\n').next().unwrap().parse::<u32>().unwrap() / 100;
-        let learned = prompts.map(level).max().unwrap();
-        std::fs::write(job.output.join("skill"), start.max(learned).to_string())?;
+        let learned = match job.data.rows() {
+            TrainingRows::Rewards(samples) => samples.iter().filter(|row| row.advantage > 0.0).map(|row| level(&row.prompt)).max(),
+            rows => rows.prompts().map(|(_, prompt)| level(prompt)).max(),
+        };
+        std::fs::write(job.output.join("skill"), start.max(learned.unwrap()).to_string())?;
         let loss = if self.diverges { f64::NAN } else { 1.0 / (3.0 * job.seed as f64) };
         progress(TrainingProgress { step: job.steps, tokens: 100, loss });
         Ok(TrainingMetrics { steps: job.steps, tokens: 100, target_tokens: 50, final_loss: loss, dropped_too_long: 0 })

@@ -1,8 +1,8 @@
 //! The task: numbers, whose answer is seven times the question.
 
 use starloop_core::error::Result;
-use starloop_core::task::{Split, Style, Task, WorkedExample};
-use starloop_core::types::{FinishReason, Grade, Mode, Problem, ProblemId, Verdict};
+use starloop_core::task::{Task, WorkedExample};
+use starloop_core::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style, Verdict};
 
 const LEVELS: u32 = 4;
 
@@ -73,11 +73,11 @@ impl Task for Numbers {
         vec!["\n\n".into()]
     }
 
-    fn verify(&self, problem: &Problem, completion: &str, finish: FinishReason) -> Result<Grade> {
+    fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
         let verdict = match completion.rsplit_once("so ") {
             Some((_, predicted)) if predicted == problem.answer => Verdict::Correct,
             Some((_, predicted)) => Verdict::Wrong { predicted: predicted.into() },
-            None if finish == FinishReason::Length => Verdict::Truncated,
+            None if stop_reason.is_cut() => Verdict::Truncated,
             None => Verdict::Unparsed,
         };
         Ok(verdict.into())

@@ -1,10 +1,10 @@
 //! One example of each family, drawn by the plan that a document's examples share.
 
 use super::config::{CorpusConfig, Family};
-use crate::task::Split;
 use crate::task::arithmetic::pairs::{draw_pair, split_of};
 use crate::task::arithmetic::scratchpad::{self, Walk, digits};
 use crate::task::arithmetic::vocabulary::{LETTERS, token_count};
+use crate::types::Split;
 use rand::{Rng, RngExt};
 
 /// What the results of a walk are.

@@ -1,10 +1,10 @@
 //! What the corpus's page says of it, checked on a few thousand documents.
 
 use super::*;
-use crate::task::Split;
 use crate::task::arithmetic::scratchpad::Walk;
 use crate::task::arithmetic::vocabulary::WORDS;
 use crate::task::arithmetic::{pairs, parse_question, split_of};
+use crate::types::Split;
 use examples::{Items, Results};
 use std::collections::{HashMap, HashSet};
 

@@ -1,27 +1,27 @@
 //! Verdict tables, with settings as on the command line.
 
 use super::*;
-use crate::config::TaskConfig;
+use crate::registry::Registry;
 use crate::types::ProblemId;
-use FinishReason::{Length, Stop};
+use StopReason::{EndToken, Length};
 
 /// Rows of a verdict table: completion, how it ended, verdict with reading. The settings are as on the command line.
 #[track_caller]
-fn check(settings: &[&str], answer: &str, rows: &[(&str, FinishReason, &str)]) {
+fn check(settings: &[&str], answer: &str, rows: &[(&str, StopReason, &str)]) {
     let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
-    let task = TaskConfig::named("jsonl", &settings).unwrap_or_else(|error| panic!("{error}"));
+    let task = Registry::default().task_settings("jsonl", &settings).unwrap_or_else(|error| panic!("{error}"));
     let task = task.grader().unwrap_or_else(|error| panic!("{error}"));
     let choices =
         if settings.iter().any(|setting| setting.contains("choice")) { vec!["red".to_owned(), "green".to_owned()] } else { Vec::new() };
     let problem = Problem { id: ProblemId("p".into()), class: String::new(), question: String::new(), answer: answer.into(), choices };
-    for &(completion, finish, expected) in rows {
-        let grade = task.verify(&problem, completion, finish).unwrap_or_else(|error| panic!("{error}"));
+    for (completion, stop_reason, expected) in rows {
+        let grade = task.verify(&problem, completion, stop_reason).unwrap_or_else(|error| panic!("{error}"));
         let reading = grade.reading.map_or(String::new(), |reading| format!(" {reading:?}").to_lowercase());
         let shown = match grade.verdict {
             Verdict::Wrong { predicted } => format!("wrong: {predicted}{reading}"),
             other => format!("{}{reading}", other.name()),
         };
-        assert_eq!(shown, expected, "{completion:?} ended by {finish:?}");
+        assert_eq!(shown, *expected, "{completion:?} ended by {stop_reason:?}");
     }
 }
 
@@ -31,19 +31,19 @@ fn texts_are_compared_as_texts() {
         &[],
         "New York",
         &[
-            (" It is big.\n#### New York", Stop, "correct strict"),
-            (" It is big.\n####  New   York.\n", Stop, "correct strict"),
-            ("#### Boston\n#### New York", Stop, "correct strict"),
-            ("#### New York\nQ: Next?\n#### Boston", Stop, "correct strict"),
+            (" It is big.\n#### New York", EndToken, "correct strict"),
+            (" It is big.\n####  New   York.\n", EndToken, "correct strict"),
+            ("#### Boston\n#### New York", EndToken, "correct strict"),
+            ("#### New York\nQ: Next?\n#### Boston", EndToken, "correct strict"),
             ("#### New York\nQ: Next?\n#### Boston", Length, "correct strict"),
-            ("New York", Stop, "correct flexible"),
-            ("It is big.\nSo the answer is New York.", Stop, "correct flexible"),
-            ("Answer: New York", Stop, "correct flexible"),
-            ("#### new york", Stop, "wrong: new york strict"),
-            ("It must be New York", Stop, "wrong: It must be New York flexible"),
-            ("####", Stop, "unparsed"),
-            ("", Stop, "unparsed"),
-            (" \n", Stop, "unparsed"),
+            ("New York", EndToken, "correct flexible"),
+            ("It is big.\nSo the answer is New York.", EndToken, "correct flexible"),
+            ("Answer: New York", EndToken, "correct flexible"),
+            ("#### new york", EndToken, "wrong: new york strict"),
+            ("It must be New York", EndToken, "wrong: It must be New York flexible"),
+            ("####", EndToken, "unparsed"),
+            ("", EndToken, "unparsed"),
+            (" \n", EndToken, "unparsed"),
             ("#### New York", Length, "truncated"),
             ("#### New York\nand", Length, "correct strict"),
             ("The answer is New York.\n", Length, "truncated"),
@@ -59,19 +59,19 @@ fn numbers_are_compared_as_numbers() {
         &number,
         "1,200",
         &[
-            ("2 * 600 = 1200\n#### 1200", Stop, "correct strict"),
-            ("#### $1,200.00", Stop, "correct strict"),
-            ("#### 2 * 600 = 1200 coins", Stop, "correct strict"),
-            ("That makes 1200.", Stop, "correct flexible"),
-            ("#### 1201", Stop, "wrong: 1201 strict"),
-            ("1200 or 7", Stop, "wrong: 7 flexible"),
-            ("#### many", Stop, "unparsed"),
-            ("none", Stop, "unparsed"),
+            ("2 * 600 = 1200\n#### 1200", EndToken, "correct strict"),
+            ("#### $1,200.00", EndToken, "correct strict"),
+            ("#### 2 * 600 = 1200 coins", EndToken, "correct strict"),
+            ("That makes 1200.", EndToken, "correct flexible"),
+            ("#### 1201", EndToken, "wrong: 1201 strict"),
+            ("1200 or 7", EndToken, "wrong: 7 flexible"),
+            ("#### many", EndToken, "unparsed"),
+            ("none", EndToken, "unparsed"),
             ("#### 1200", Length, "truncated"),
             ("That makes 1200.", Length, "truncated"),
         ],
     );
-    check(&number, "0.5", &[("#### 1/2", Stop, "correct strict"), ("#### .50", Stop, "correct strict")]);
+    check(&number, "0.5", &[("#### 1/2", EndToken, "correct strict"), ("#### .50", EndToken, "correct strict")]);
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn a_pattern_says_where_the_answer_is() {
         &pattern,
         "7",
         &[
-            ("3 + 4\nTotal: 7", Stop, "correct strict"),
-            ("Total: 8. No, total: 7.", Stop, "correct strict"),
-            ("total: 8, of 7", Stop, "wrong: 8 strict"),
-            ("It is 7", Stop, "correct flexible"),
+            ("3 + 4\nTotal: 7", EndToken, "correct strict"),
+            ("Total: 8. No, total: 7.", EndToken, "correct strict"),
+            ("total: 8, of 7", EndToken, "wrong: 8 strict"),
+            ("It is 7", EndToken, "correct flexible"),
             ("Total: 7", Length, "truncated"),
             ("Total: 7 in all", Length, "correct strict"),
         ],
@@ -93,7 +93,11 @@ fn a_pattern_says_where_the_answer_is() {
     check(
         &regex,
         "(?i)colou?r(s)?",
-        &[("#### Colors", Stop, "correct strict"), ("#### the colour", Stop, "wrong: the colour strict"), ("", Stop, "unparsed")],
+        &[
+            ("#### Colors", EndToken, "correct strict"),
+            ("#### the colour", EndToken, "wrong: the colour strict"),
+            ("", EndToken, "unparsed"),
+        ],
     );
 }
 
@@ -104,11 +108,11 @@ fn choices_are_read_by_letter_or_text() {
         &choice,
         "b",
         &[
-            ("Grass. So the answer is green (b).", Stop, "correct strict"),
-            ("the answer is green", Stop, "correct flexible"),
-            ("#### a", Stop, "wrong: a strict"),
+            ("Grass. So the answer is green (b).", EndToken, "correct strict"),
+            ("the answer is green", EndToken, "correct flexible"),
+            ("#### a", EndToken, "wrong: a strict"),
             ("#### b\nQ: Next?\n#### a", Length, "correct strict"),
-            ("neither", Stop, "unparsed"),
+            ("neither", EndToken, "unparsed"),
             ("the answer is green (b)", Length, "correct strict"),
             ("the answer is", Length, "truncated"),
         ],
@@ -117,7 +121,7 @@ fn choices_are_read_by_letter_or_text() {
     check(
         &with_pattern,
         "green",
-        &[("The answer is (a). I take B.", Stop, "correct strict"), ("(b)", Stop, "unparsed"), ("I take b", Length, "truncated")],
+        &[("The answer is (a). I take B.", EndToken, "correct strict"), ("(b)", EndToken, "unparsed"), ("I take b", Length, "truncated")],
     );
 }
 
@@ -130,10 +134,11 @@ fn a_known_answer_that_is_none_is_an_error_that_names_the_problem() {
         (vec![], " ", "p: the answer is empty"),
     ] {
         let settings: Vec<String> = settings.into_iter().map(str::to_owned).collect();
-        let task = TaskConfig::named("jsonl", &settings).unwrap_or_else(|error| panic!("{error}")).grader();
+        let task = Registry::default().task_settings("jsonl", &settings).unwrap_or_else(|error| panic!("{error}")).grader();
         let id = ProblemId("p".into());
         let problem = Problem { id, class: String::new(), question: String::new(), answer: answer.into(), choices: Vec::new() };
-        let error = task.unwrap_or_else(|error| panic!("{error}")).verify(&problem, "#### 1", Stop).err().map(|error| error.to_string());
+        let error =
+            task.unwrap_or_else(|error| panic!("{error}")).verify(&problem, "#### 1", &EndToken).err().map(|error| error.to_string());
         assert!(error.as_deref().is_some_and(|error| error.starts_with(said)), "{error:?}");
     }
 }

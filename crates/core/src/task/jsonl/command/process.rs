@@ -3,8 +3,8 @@
 //! A thread writes the question and reads the answer, so that neither a full pipe nor a silent program holds up whoever asks; killing the
 //! process ends the thread.
 
-use crate::process::Group;
-use std::io::{BufRead, BufReader, Read, Write};
+use crate::process::{ProcessGroup, Shutdown};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// A running program. Dropping it kills it.
 pub(super) struct Process {
-    group: Group,
+    group: ProcessGroup,
     questions: Sender<String>,
     answers: Receiver<Result<String, Closed>>,
     /// The last line on its standard error, sent when that ends.
@@ -27,12 +27,13 @@ pub(super) struct Process {
 struct Closed;
 
 impl Process {
-    pub fn start(command: &[String]) -> Result<Self, String> {
-        let (program, arguments) = command.split_first().ok_or("no program is named")?;
+    pub fn start(command: &[String]) -> io::Result<Self> {
+        let nameless = || io::Error::new(io::ErrorKind::InvalidInput, "no program is named");
+        let (program, arguments) = command.split_first().ok_or_else(nameless)?;
         let mut prepared = Command::new(program);
         prepared.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // It is asked nothing when it is stopped, so there is nothing that it could still do.
-        let mut group = Group::start(&mut prepared, Duration::ZERO).map_err(|error| error.to_string())?;
+        // A verifier that is stopped has no question to answer, so it needs no time to end.
+        let mut group = ProcessGroup::start(&mut prepared, Shutdown::Immediate)?;
         let child = group.leader();
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = pipes else { unreachable!("all three were asked for") };
@@ -46,7 +47,7 @@ impl Process {
 
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
-        self.group.ended().is_none()
+        self.group.status().is_none()
     }
 
     /// Puts a line and waits for the answer's.

@@ -1,0 +1,159 @@
+//! Reading a table strictly, and saying where it came from when it is wrong.
+
+use crate::error::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A value that cannot be, with its key's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// The key, such as `training.steps`.
+    pub key: String,
+    /// What was expected, and what was found.
+    pub message: String,
+}
+
+/// Where a config came from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Source {
+    origin: String,
+    /// The keys that overrides set, so that an error in one of them does not blame the file.
+    overridden: Vec<String>,
+}
+
+/// A table of a config that is still to be read, with the path of its keys.
+pub struct Section<'a> {
+    source: &'a Source,
+    path: String,
+    table: toml::Table,
+}
+
+impl Source {
+    /// Parses `text` and writes the overrides into it.
+    pub(crate) fn read(origin: &str, text: &str, overrides: &[String]) -> Result<(Source, toml::Table)> {
+        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| Error::ConfigSyntax {
+            origin: origin.to_owned(),
+            message: error.to_string().trim_end().to_owned(),
+        })?;
+        let mut source = Source { origin: origin.to_owned(), overridden: Vec::new() };
+        for text in overrides {
+            let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
+                return Err(Error::Override { text: text.clone() });
+            };
+            source.overridden.push(key.trim().to_owned());
+            source.set(&mut table, key.trim(), parse_value(value.trim()))?;
+        }
+        Ok((source, table))
+    }
+
+    fn set(&self, table: &mut toml::Table, key: &str, value: toml::Value) -> Result<()> {
+        let Some((first, rest)) = key.split_once('.') else {
+            table.insert(key.to_owned(), value);
+            return Ok(());
+        };
+        match table.entry(first.to_owned()).or_insert_with(|| toml::Table::new().into()) {
+            toml::Value::Table(inner) => self.set(inner, rest, value),
+            _ => Err(self.invalid(Invalid { key: first.to_owned(), message: format!("is no table, so `{rest}` cannot be set in it") })),
+        }
+    }
+
+    pub(crate) fn section(&self, path: &str, table: toml::Table) -> Section<'_> {
+        Section { source: self, path: path.to_owned(), table }
+    }
+
+    pub(crate) fn invalid(&self, Invalid { key, message }: Invalid) -> Error {
+        Error::ConfigValue { origin: self.origin_of(&key), key, message }
+    }
+
+    /// Takes `kind` out of a table and looks it up in a registry.
+    pub(crate) fn kind<'r, T>(&self, path: &str, table: &mut toml::Table, registry: &'r [T], name: impl Fn(&T) -> &str) -> Result<&'r T> {
+        let kinds: Vec<String> = registry.iter().map(|entry| name(entry).to_owned()).collect();
+        let Some(kind) = table.remove("kind") else {
+            let message = format!("is missing; one of: {}", kinds.join(", "));
+            return Err(self.invalid(Invalid { key: format!("{path}.kind"), message }));
+        };
+        let found = kind.as_str().and_then(|kind| registry.iter().find(|entry| name(entry) == kind));
+        found.ok_or_else(|| self.unknown_kind(path, &kind, &kinds))
+    }
+
+    /// The error about a `kind` that is not among `kinds`.
+    pub(crate) fn unknown_kind(&self, path: &str, kind: &toml::Value, kinds: &[String]) -> Error {
+        let near = kind.as_str().and_then(|kind| nearest(kind, kinds)).map(|near| format!("; did you mean {near:?}?"));
+        let message = format!("there is no kind {kind}; one of: {}{}", kinds.join(", "), near.unwrap_or_default());
+        self.invalid(Invalid { key: format!("{path}.kind"), message })
+    }
+
+    fn origin_of(&self, key: &str) -> String {
+        if self.overridden.iter().any(|overridden| overridden == key) { format!("--set {key}") } else { self.origin.clone() }
+    }
+}
+
+impl Section<'_> {
+    /// Reads the table; every key must be known.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKey`] and [`Error::ConfigValue`], with the key's path.
+    pub fn read<T: DeserializeOwned>(self) -> Result<T> {
+        let Section { source, path, table } = self;
+        serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
+            let inner = match error.path().to_string() {
+                here if here == "." => String::new(),
+                inner => inner,
+            };
+            let message = error.inner().message().to_owned();
+            let join = |key: &str| [path.as_str(), key].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(".");
+            if !message.starts_with("unknown field") {
+                return source.invalid(Invalid { key: join(&inner), message });
+            }
+            // serde names the unknown key first and then the valid ones, each in backquotes.
+            let mut quoted = message.split('`').skip(1).step_by(2).map(str::to_owned);
+            let unknown = quoted.next().unwrap_or_default();
+            let parent = inner.rsplit_once('.').map_or("", |(parent, _)| parent);
+            let valid: Vec<String> = quoted.collect();
+            let within = |key: &str| join(&[parent, key].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("."));
+            let key = within(&unknown);
+            Error::UnknownKey { origin: source.origin_of(&key), nearest: nearest(&unknown, &valid).map(|near| within(&near)), key, valid }
+        })
+    }
+
+    /// Takes `kind` out of the table and looks it up.
+    pub(crate) fn kind<'r, T>(&mut self, registry: &'r [T], name: impl Fn(&T) -> &str) -> Result<&'r T> {
+        self.source.kind(&self.path, &mut self.table, registry, name)
+    }
+
+    /// Takes `kind` out of the table, whatever it is.
+    pub(crate) fn take_kind(&mut self) -> Result<String> {
+        let invalid = |message: &str| Err(self.source.invalid(Invalid { key: format!("{}.kind", self.path), message: message.into() }));
+        match self.table.remove("kind") {
+            Some(toml::Value::String(kind)) => Ok(kind),
+            Some(_) => invalid("expected a text"),
+            None => invalid("is missing"),
+        }
+    }
+
+    /// The keys, unread.
+    pub fn into_table(self) -> toml::Table {
+        self.table
+    }
+}
+
+/// A value as TOML reads it, or else the text itself, so that strings need no quotes.
+fn parse_value(text: &str) -> toml::Value {
+    format!("value = {text}")
+        .parse::<toml::Table>()
+        .ok()
+        .filter(|table| table.len() == 1)
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(text.to_owned()))
+}
+
+/// The most similar name, if one is similar at all.
+pub(crate) fn nearest(name: &str, candidates: &[String]) -> Option<String> {
+    let scored = candidates.iter().map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
+    scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate.clone())
+}
+
+/// A section as a table. Sections are plain structs of numbers, strings and lists, which TOML can always hold.
+pub(crate) fn to_table<T: Serialize>(section: &T) -> toml::Table {
+    toml::Table::try_from(section).unwrap_or_default()
+}

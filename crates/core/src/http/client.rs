@@ -1,0 +1,293 @@
+//! One call at a time for each thread, over connections that are kept and used again.
+
+use super::{HttpError, HttpErrorKind};
+use crate::error::Cause;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::Read;
+use std::time::Duration;
+use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RANGE, RETRY_AFTER};
+use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Body, RequestBuilder};
+
+/// Bytes of the largest answer that is read into memory.
+const LARGEST_ANSWER: u64 = 256 << 20;
+/// Time until a connection to a server of an API stands.
+const CONNECT: Duration = Duration::from_secs(20);
+/// The longest pause of a server that sends a file.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Redirects that are followed to a file.
+const REDIRECTS: usize = 8;
+/// Characters of a body that an error shows.
+const SHOWN: usize = 300;
+
+/// A client with the secret of its servers.
+pub(crate) struct HttpClient {
+    agent: Agent,
+    secret: Option<Secret>,
+    redirects: Redirects,
+}
+
+/// An API key or token. It has no `Debug`, so that no message can show it.
+struct Secret {
+    text: String,
+    scope: Scope,
+}
+
+/// The servers that receive a secret.
+enum Scope {
+    /// Every server that is called. For endpoints that a user has configured together with their key.
+    AllServers,
+    /// The server with this scheme, host and port.
+    Origin(String),
+}
+
+/// What is done with a redirect.
+enum Redirects {
+    /// It is an error, because a secret must not follow it.
+    Refuse,
+    /// It is followed to an HTTPS address, without the secret if the server is another one.
+    Follow,
+}
+
+/// The body of a file, or of the rest of it.
+pub(crate) struct Download {
+    /// The byte of the file at which the body begins: the requested one, or 0 if the server sends whole files only.
+    pub from: u64,
+    /// The bytes.
+    pub body: Box<dyn Read>,
+}
+
+impl std::fmt::Debug for HttpClient {
+    /// Without the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpClient").field("secret", &self.secret.as_ref().map(|_| "...")).finish_non_exhaustive()
+    }
+}
+
+impl HttpClient {
+    /// A client for APIs. It keeps up to `connections` to a server open, and gives an answer the time `limit`.
+    pub fn for_api(key: Option<String>, connections: usize, limit: Duration) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(CONNECT.min(limit)))
+            .timeout_global(Some(limit))
+            .max_idle_connections(connections.saturating_mul(8))
+            .max_idle_connections_per_host(connections)
+            .user_agent(concat!("starloop/", env!("CARGO_PKG_VERSION")));
+        let secret = key.map(|text| Secret { text, scope: Scope::AllServers });
+        HttpClient { agent: config.build().into(), secret, redirects: Redirects::Refuse }
+    }
+
+    /// A client for files. It shows the token to the server of `endpoint` alone, and gives a file as long as the server keeps sending.
+    pub fn for_downloads(endpoint: &str, token: Option<String>) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(SILENCE))
+            .timeout_recv_response(Some(SILENCE))
+            .timeout_per_read(Some(SILENCE))
+            .user_agent(concat!("starloop/", env!("CARGO_PKG_VERSION")));
+        let secret = token.map(|text| Secret { text, scope: Scope::Origin(origin(endpoint).to_owned()) });
+        HttpClient { agent: config.build().into(), secret, redirects: Redirects::Follow }
+    }
+
+    /// Whether it has a key or token.
+    pub fn has_secret(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    /// Sends JSON and reads the JSON answer.
+    pub fn post_json<T: DeserializeOwned>(&self, url: &str, body: &impl Serialize) -> Result<T, HttpError> {
+        self.json(url, &self.post(url, body)?)
+    }
+
+    /// Sends JSON and reads any answer.
+    pub fn post(&self, url: &str, body: &impl Serialize) -> Result<Vec<u8>, HttpError> {
+        let body = serde_json::to_vec(body).map_err(|error| self.error(url, HttpErrorKind::Request).caused_by(error))?;
+        let request = self.authorized(self.agent.post(url), url).header(CONTENT_TYPE, "application/json");
+        let response = request.send(&body[..]).map_err(|error| self.no_response(url, error))?;
+        self.bytes(url, self.successful(url, response)?)
+    }
+
+    /// Reads a JSON answer.
+    pub fn get_json<T: DeserializeOwned>(&self, url: &str) -> Result<T, HttpError> {
+        self.json(url, &self.bytes(url, self.get(url, 0)?)?)
+    }
+
+    /// Opens a file at byte `from`.
+    pub fn download(&self, url: &str, from: u64) -> Result<Download, HttpError> {
+        let response = self.get(url, from)?;
+        let from = if response.status() == StatusCode::PARTIAL_CONTENT { from } else { 0 };
+        Ok(Download { from, body: Box::new(response.into_body().into_reader()) })
+    }
+
+    /// Whether an address answers 200 within `limit`.
+    pub fn is_healthy(&self, url: &str, limit: Duration) -> bool {
+        let request = self.authorized(self.agent.get(url), url).config().timeout_global(Some(limit)).build();
+        request.call().is_ok_and(|response| response.status() == StatusCode::OK)
+    }
+
+    /// The answer from byte `from` on, redirects followed by hand, because the secret must not follow them to another server.
+    fn get(&self, url: &str, from: u64) -> Result<Response<Body>, HttpError> {
+        let mut target = url.to_owned();
+        for _ in 0..=REDIRECTS {
+            let mut request = self.authorized(self.agent.get(&target), &target);
+            if from > 0 {
+                request = request.header(RANGE, format!("bytes={from}-"));
+            }
+            let response = request.call().map_err(|error| self.no_response(url, error))?;
+            if response.status().is_redirection() && matches!(self.redirects, Redirects::Follow) {
+                target = redirected(&target, response.headers()).map_err(|kind| self.error(url, kind))?;
+            } else {
+                return self.successful(url, response);
+            }
+        }
+        Err(self.error(url, HttpErrorKind::Redirect("too often")))
+    }
+
+    fn authorized<Any>(&self, request: RequestBuilder<Any>, url: &str) -> RequestBuilder<Any> {
+        match &self.secret {
+            Some(secret) if secret.is_for(url) => request.header(AUTHORIZATION, format!("Bearer {}", secret.text)),
+            _ => request,
+        }
+    }
+
+    /// The response, if its status is a success. Otherwise the beginning of its body becomes part of the error.
+    fn successful(&self, url: &str, response: Response<Body>) -> Result<Response<Body>, HttpError> {
+        let status = response.status();
+        if matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+            return Ok(response);
+        }
+        let retry_after = retry_after(response.headers());
+        let mut body = Vec::new();
+        // A body that breaks off is shown as far as it came.
+        let _ = response.into_body().into_reader().take(4 * SHOWN as u64).read_to_end(&mut body);
+        let excerpt = self.excerpt(&body);
+        let excerpt = if excerpt.starts_with('<') { String::new() } else { excerpt };
+        Err(self.error(url, HttpErrorKind::Status { status: status.as_u16(), excerpt, retry_after }))
+    }
+
+    fn bytes(&self, url: &str, response: Response<Body>) -> Result<Vec<u8>, HttpError> {
+        let mut bytes = Vec::new();
+        let read = response.into_body().into_reader().take(LARGEST_ANSWER + 1).read_to_end(&mut bytes);
+        read.map_err(|error| self.error(url, HttpErrorKind::Interrupted).caused_by(error))?;
+        if bytes.len() as u64 > LARGEST_ANSWER { Err(self.error(url, HttpErrorKind::TooLarge(LARGEST_ANSWER))) } else { Ok(bytes) }
+    }
+
+    fn json<T: DeserializeOwned>(&self, url: &str, bytes: &[u8]) -> Result<T, HttpError> {
+        serde_json::from_slice(bytes)
+            .map_err(|error| self.error(url, HttpErrorKind::Json { excerpt: self.excerpt(bytes) }).caused_by(error))
+    }
+
+    fn no_response(&self, url: &str, error: ureq::Error) -> HttpError {
+        use ureq::Error::{BadUri, Http, Timeout, Tls};
+        let kind = match error {
+            BadUri(_) | Http(_) | Tls(_) => HttpErrorKind::Request,
+            Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => HttpErrorKind::Connect,
+            Timeout(_) => HttpErrorKind::Timeout,
+            _ => HttpErrorKind::Connect,
+        };
+        self.error(url, kind).caused_by(self.cause(error))
+    }
+
+    /// An error as a cause. One whose text holds the secret is reduced to its text without it.
+    fn cause(&self, error: ureq::Error) -> Cause {
+        let text = error.to_string();
+        let masked = self.masked(&text);
+        if masked == text { error.into() } else { masked.into() }
+    }
+
+    fn error(&self, url: &str, kind: HttpErrorKind) -> HttpError {
+        HttpError::new(self.masked(&without_password(url)), kind)
+    }
+
+    /// The beginning of a body, on one line and without the secret, which some servers repeat.
+    fn excerpt(&self, body: &[u8]) -> String {
+        let text = self.masked(&String::from_utf8_lossy(body));
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if line.chars().count() > SHOWN { line.chars().take(SHOWN).chain("...".chars()).collect() } else { line }
+    }
+
+    fn masked(&self, text: &str) -> String {
+        self.secret.as_ref().map_or_else(|| text.to_owned(), |secret| text.replace(secret.text.as_str(), "[API key]"))
+    }
+}
+
+impl Secret {
+    fn is_for(&self, url: &str) -> bool {
+        match &self.scope {
+            Scope::AllServers => true,
+            Scope::Origin(server) => origin(url) == server,
+        }
+    }
+}
+
+/// An address with `***` in the place of the user and password that it may name.
+pub(crate) fn without_password(url: &str) -> String {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = origin(url).len();
+    match url[host..end].rfind('@') {
+        Some(at) => format!("{}***{}", &url[..host], &url[host + at..]),
+        None => url.to_owned(),
+    }
+}
+
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+    &url[..end]
+}
+
+/// The address that a redirect leads to.
+fn redirected(from: &str, headers: &HeaderMap) -> Result<String, HttpErrorKind> {
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_path = location.starts_with('/') && !location.starts_with("//");
+    let to = if is_path { format!("{}{location}", origin(from)) } else { location.to_owned() };
+    let is_allowed = to.starts_with("https://") || (to.starts_with("http://") && from.starts_with("http://"));
+    if is_allowed { Ok(to) } else { Err(HttpErrorKind::Redirect("to an address that is not an HTTPS one")) }
+}
+
+/// Seconds until a server wants to be asked again. A date is ignored.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::with_causes;
+    use serde_json::Value;
+
+    #[test]
+    fn a_secret_is_in_no_message() {
+        let client = HttpClient::for_api(Some("sk-secret".into()), 1, Duration::from_secs(1));
+        assert_eq!(format!("{client:?}"), "HttpClient { secret: Some(\"...\"), .. }");
+        let error = client.get_json::<Value>("ftp://sk-secret@nowhere/sk-secret").expect_err("no such scheme");
+        assert!(!with_causes(&error).contains("sk-secret") && !format!("{error:?}").contains("sk-secret"), "{error:?}");
+        assert!(error.to_string().starts_with("ftp://***@nowhere/[API key]: the request cannot be sent"), "{error}");
+    }
+
+    #[test]
+    fn a_token_is_for_one_server() {
+        let secret = Secret { text: String::new(), scope: Scope::Origin(origin("https://hub.example/api").to_owned()) };
+        assert!(secret.is_for("https://hub.example/other?a=b") && secret.is_for("https://hub.example"));
+        for other in ["http://hub.example/", "https://hub.example.org/", "https://hub.example:8443/", "https://cdn.example/hub.example"] {
+            assert!(!secret.is_for(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_masked() {
+        for (url, expected) in
+            [("http://user:pw@host:80/v1", "http://***@host:80/v1"), ("http://host/a@b", "http://host/a@b"), ("host/v1", "host/v1")]
+        {
+            assert_eq!(without_password(url), expected);
+        }
+    }
+}

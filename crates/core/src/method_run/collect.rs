@@ -1,0 +1,236 @@
+//! Collecting: what a model attempts in an iteration, with and without help. A method puts together what it needs from the parts here.
+
+use super::MethodRun;
+use super::ask::Question;
+use crate::error::Result;
+use crate::eval;
+use crate::event::Stage;
+use crate::metrics::BalanceMetrics;
+use crate::policy::SamplingParams;
+use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Style};
+use std::collections::HashSet;
+
+/// What a hinted prompt gives away. Nothing of it is in a prompt that is trained on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Hint {
+    /// The answer (paper, section 3.2).
+    Answer,
+    /// So much of the answer, as a share in 0..=1, where the task can show a part.
+    PartOfAnswer(f64),
+    /// So much of the known rationale, as a share in 0..=1: the completion goes on from there, and both together are what is learned.
+    Prefix(f64),
+}
+
+/// The stages of collecting, as observers see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CollectStages {
+    /// All attempts are one stage.
+    Sample,
+    /// Hinted attempts at the failures are a second stage.
+    SampleAndRationalize,
+}
+
+impl CollectStages {
+    /// Two stages if failures are retried with a hint.
+    pub fn with_retries(retries: bool) -> Self {
+        if retries { CollectStages::SampleAndRationalize } else { CollectStages::Sample }
+    }
+}
+
+impl MethodRun<'_> {
+    /// Attempts `problems` with the model `model`, and where all attempts failed once more with the answer as a hint, with the model
+    /// `rationalizer` if there is one (paper, section 3.2). The attempts without hint come first.
+    ///
+    /// # Errors
+    /// Those of the policy and of the run directory.
+    pub fn collect(
+        &mut self,
+        iteration: u32,
+        problems: &[Problem],
+        model: ModelRef,
+        rationalizer: Option<ModelRef>,
+    ) -> Result<Vec<GradedAttempt>> {
+        self.collected(iteration, CollectStages::with_retries(rationalizer.is_some()), |run| {
+            let temperature = run.settings.sampling.temperature;
+            let mut attempts = run.attempt(iteration, problems, model, temperature)?;
+            if let Some(rationalizer) = rationalizer {
+                let hinted = run.retry(iteration, problems, &attempts, rationalizer, Hint::Answer)?;
+                attempts.extend(hinted);
+            }
+            Ok(attempts)
+        })
+    }
+
+    /// The attempts of the iteration as the run directory has them, or else what `make` collects, written there. `stages` says which
+    /// stages `make` has, for observers.
+    ///
+    /// # Errors
+    /// Those of `make` and of the run directory.
+    pub fn collected(
+        &mut self,
+        iteration: u32,
+        stages: CollectStages,
+        make: impl FnOnce(&mut Self) -> Result<Vec<GradedAttempt>>,
+    ) -> Result<Vec<GradedAttempt>> {
+        let place = self.place(iteration);
+        if let Some(attempts) = place.attempts()? {
+            place.discard_journal()?;
+            for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
+                let counts = eval::count(&attempts, mode);
+                if mode == Mode::Unhinted || stages == CollectStages::SampleAndRationalize {
+                    self.reused(iteration, stage, counts.attempts, counts.tokens);
+                }
+            }
+            return Ok(attempts);
+        }
+        let attempts = make(self)?;
+        let read = self.keep_texts()?;
+        place.write_attempts(&attempts, read)?;
+        place.discard_journal()?;
+        Ok(attempts)
+    }
+
+    /// Unaided attempts at `problems`, drawn at `temperature`, the rest as `[sampling]` says. Nothing is written.
+    ///
+    /// # Errors
+    /// Those of the policy.
+    pub fn attempt(&mut self, iteration: u32, problems: &[Problem], model: ModelRef, temperature: f64) -> Result<Vec<GradedAttempt>> {
+        let mut question = self.question(iteration, Stage::Sampling, None, model);
+        question.params.temperature = temperature;
+        self.ask(&self.place(iteration), &question, problems, model)
+    }
+
+    /// Asks `model` once more, with `hint`, the problems at which every one of `attempts` failed. Nothing is written.
+    ///
+    /// # Errors
+    /// Those of the policy.
+    pub fn retry(
+        &mut self,
+        iteration: u32,
+        problems: &[Problem],
+        attempts: &[GradedAttempt],
+        model: ModelRef,
+        hint: Hint,
+    ) -> Result<Vec<GradedAttempt>> {
+        let question = self.question(iteration, Stage::Rationalizing, Some(hint), model);
+        self.ask(&self.place(iteration), &question, &failed(problems, attempts), model)
+    }
+
+    /// Attempts problems from the front of `problems` until `quota` of them are solved or none is left, with the failures retried by
+    /// `rationalizer` if there is one. As many are asked at once as are still to be solved, though never fewer than `at_least`. Returns
+    /// unaided attempts before hinted ones, each in the order of `problems`. Nothing is written.
+    ///
+    /// # Errors
+    /// Those of the policy.
+    pub fn attempt_until(
+        &mut self,
+        iteration: u32,
+        problems: &[Problem],
+        model: ModelRef,
+        rationalizer: Option<ModelRef>,
+        quota: u64,
+        at_least: usize,
+    ) -> Result<Vec<GradedAttempt>> {
+        let unaided = self.question(iteration, Stage::Sampling, None, model);
+        let retried = rationalizer.map(|model| (self.question(iteration, Stage::Sampling, Some(Hint::Answer), model), model));
+        let place = self.place(iteration);
+        let began = self.started(iteration, Stage::Sampling, quota);
+        let (mut attempts, mut hinted, mut solved, mut left) = (Vec::new(), Vec::new(), 0, problems);
+        while solved < quota && !left.is_empty() {
+            let (asked, rest) = left.split_at(usize::try_from(quota - solved).unwrap_or(usize::MAX).max(at_least).min(left.len()));
+            left = rest;
+            let mut answers = self.answers(Some(&place), &unaided, asked, model, solved)?;
+            let mut of_these = asked.len() - failed(asked, &answers).len();
+            attempts.append(&mut answers);
+            if let Some((question, rationalizer)) = &retried {
+                let failures = failed(asked, &attempts);
+                let mut answers = self.answers(Some(&place), question, &failures, *rationalizer, solved)?;
+                of_these += failures.len() - failed(&failures, &answers).len();
+                hinted.append(&mut answers);
+            }
+            solved += of_these as u64;
+        }
+        attempts.append(&mut hinted);
+        self.ended(iteration, Stage::Sampling, tokens(&attempts), began);
+        Ok(attempts)
+    }
+
+    /// Unaided attempts at `problems` at the temperature that suits the model. The first `probes` of them are attempted at each of
+    /// `temperatures`; `choose` sees these attempts, temperature by temperature, and names one by its place; at that one the rest are
+    /// attempted too. Nothing is written, and a journal does not hold the probes: it would not tell their temperatures.
+    ///
+    /// # Errors
+    /// Those of the policy.
+    pub fn attempt_balanced(
+        &mut self,
+        iteration: u32,
+        problems: &[Problem],
+        model: ModelRef,
+        probes: usize,
+        temperatures: &[f64],
+        choose: impl FnOnce(&[Vec<GradedAttempt>]) -> usize,
+    ) -> Result<Vec<GradedAttempt>> {
+        let place = self.place(iteration);
+        let (probed, rest) = problems.split_at(probes.min(problems.len()));
+        let mut question = self.question(iteration, Stage::Sampling, None, model);
+        let samples = u64::from(question.samples);
+        let asked_of_all = (temperatures.len() * probed.len() + rest.len()) as u64 * samples;
+        let began = self.started(iteration, Stage::Sampling, asked_of_all);
+        let (mut tried, mut done) = (Vec::new(), 0);
+        for &temperature in temperatures {
+            question.params.temperature = temperature;
+            tried.push(self.answers(None, &question, probed, model, done)?);
+            done += probed.len() as u64 * samples;
+        }
+        let chosen = choose(&tried);
+        question.params.temperature = temperatures[chosen];
+        let mut tokens = tried.iter().map(|attempts| tokens(attempts)).sum();
+        let mut attempts = tried.swap_remove(chosen);
+        let of_the_rest = self.answers(Some(&place), &question, rest, model, done)?;
+        tokens += self::tokens(&of_the_rest);
+        attempts.extend(of_the_rest);
+        self.ended(iteration, Stage::Sampling, tokens, began);
+        Ok(attempts)
+    }
+
+    /// Keeps what an iteration found before it collected, beside its attempts.
+    ///
+    /// # Errors
+    /// Those of the run directory.
+    pub fn keep_balance(&self, iteration: u32, balance: &BalanceMetrics) -> Result<()> {
+        Ok(self.place(iteration).write_balance(balance)?)
+    }
+
+    /// What [`MethodRun::keep_balance`] kept.
+    ///
+    /// # Errors
+    /// Those of the run directory.
+    pub fn balance(&self, iteration: u32) -> Result<Option<BalanceMetrics>> {
+        Ok(self.place(iteration).balance()?)
+    }
+
+    fn question(&self, iteration: u32, stage: Stage, hint: Option<Hint>, model: ModelRef) -> Question {
+        let sampling = &self.settings.sampling;
+        // The base knows the task from its prompt alone, whatever the iteration.
+        let base_rationalizes = hint.is_some() && model == ModelRef::Base;
+        let few_shot = if base_rationalizes { sampling.few_shot } else { sampling.few_shot_in(iteration) };
+        Question { stage, iteration, hint, style: Style::Rationale, few_shot, samples: sampling.samples_per_problem, params: self.params() }
+    }
+
+    /// How completions are drawn while collecting.
+    pub(super) fn params(&self) -> SamplingParams {
+        self.settings.sampling.params(self.parts.task.stop_strings())
+    }
+}
+
+/// Tokens that were generated.
+pub(super) fn tokens(attempts: &[GradedAttempt]) -> u64 {
+    attempts.iter().map(|graded| graded.attempt.completion_tokens as u64).sum()
+}
+
+/// The problems of which no attempt is right, in their order.
+fn failed(problems: &[Problem], attempts: &[GradedAttempt]) -> Vec<Problem> {
+    let right = attempts.iter().filter(|graded| graded.verdict.is_correct());
+    let solved: HashSet<_> = right.map(|graded| &graded.attempt.problem).collect();
+    problems.iter().filter(|problem| !solved.contains(&problem.id)).cloned().collect()
+}

@@ -1,0 +1,55 @@
+//! What a user should know while there is still time to stop.
+
+use super::MethodRun;
+use crate::format::percent;
+use crate::metrics::IterationMetrics;
+
+impl MethodRun<'_> {
+    /// Tells the user something that does not stop the run.
+    pub fn warn(&mut self, message: &str) {
+        self.observer.observe(&crate::event::Event::Warning { message: format!("{}: {message}", self.name) });
+    }
+
+    /// A base that solves nothing, or no more than guessing does, cannot bootstrap (paper, section 5: GPT-2 failed even on arithmetic).
+    pub(super) fn warn_of_a_hopeless_base(&mut self, metrics: &IterationMetrics) {
+        let (accuracy, chance) = (metrics.accuracy, self.parts.task.chance());
+        if accuracy.correct > 0 && (chance == 0.0 || accuracy.low > chance) {
+            return;
+        }
+        let few_shot = self.settings.sampling.few_shot;
+        let solved = if accuracy.correct == 0 { "none".to_owned() } else { accuracy.correct.to_string() };
+        let guessing = if chance > 0.0 { format!("; guessing gives {}%", percent(chance)) } else { String::new() };
+        let wrong_reasons = if chance > 0.0 { "right answers may come with wrong reasoning, and " } else { "" };
+        self.warn(&format!(
+            "the base model solves {solved} of {} problems with {few_shot} worked examples in its prompt: {}% (95% interval {} to \
+             {}){guessing}. So {wrong_reasons}there may be nothing to bootstrap from. Try a stronger base model, more worked examples \
+             (sampling.few_shot) or easier problems",
+            accuracy.total,
+            percent(accuracy.mean),
+            percent(accuracy.low),
+            percent(accuracy.high),
+        ));
+    }
+
+    /// An iteration that learns from hints alone, or that has no failure to learn from.
+    pub(super) fn warn_of_one_sided_attempts(&mut self, metrics: &IterationMetrics) {
+        let IterationMetrics { iteration, unhinted, hinted, .. } = metrics;
+        if unhinted.attempts == 0 {
+            return;
+        }
+        if unhinted.correct == 0 && hinted.correct > 0 {
+            self.warn(&format!(
+                "iteration {iteration}: none of {} attempts is right without the hint, {} of {} are with it; what is learned comes from \
+                 rationalization alone, and may be no more than copying the answer. Watch whether accuracy rises; if not, try easier \
+                 problems or a stronger base model",
+                unhinted.attempts, hinted.correct, hinted.attempts
+            ));
+        } else if unhinted.correct == unhinted.attempts {
+            self.warn(&format!(
+                "iteration {iteration}: all {} attempts are right, so there is no failure left to learn from. Further iterations repeat \
+                 what the model can do; try harder problems, or fewer iterations (methods.{}.iterations)",
+                unhinted.attempts, self.name
+            ));
+        }
+    }
+}

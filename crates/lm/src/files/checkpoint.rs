@@ -1,0 +1,295 @@
+//! Hugging Face checkpoint directories, in and out.
+//!
+//! A missing, extra, misshapen or damaged tensor is an error. A directory appears whole or not at all. Weights are read from safetensors or
+//! from PyTorch's own files, one or several, in F32, F16 or BF16, stay in 16 bits until they are trained, and are written as safetensors in
+//! the type that they have; what else a directory holds of [`Checkpoint::companions`] is carried along byte for byte, so that `transformers` opens what
+//! was written.
+
+mod index;
+mod pickle;
+mod safetensors_file;
+mod source;
+mod torch;
+mod tuned;
+mod vectors;
+mod write;
+
+pub use tuned::check_tuned;
+pub use vectors::{NamedVectors, read_vectors, write_vectors};
+pub(super) use write::write_parameters;
+
+use super::peft::{self, ADAPTER_WEIGHTS};
+use crate::decoder::DecoderSpec;
+use crate::error::{Error, Result};
+use crate::weights::{HalfKind, Halves, ParameterSpec, TensorSpec, Values};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use source::{StoredTensor, TensorSource};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::Path;
+
+/// The weights' file in a checkpoint directory, if it is one file.
+pub const WEIGHTS: &str = "model.safetensors";
+/// The model's description in a checkpoint directory.
+pub const CONFIG: &str = "config.json";
+/// Weights of more bytes are written in several files, none larger; the size that Hugging Face's hub and older file systems take.
+pub const SHARD_BYTES: usize = 5_000_000_000;
+/// How the names of tensors end that are tables and no parameters: causal masks of GPT-2, GPT-J and GPT-NeoX, rotary frequencies.
+const BUFFERS: [&str; 5] = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
+/// How the output head's name ends.
+const HEADS: [&str; 2] = ["lm_head.weight", "embed_out.weight"];
+/// What goes with the weights: it is copied from one checkpoint to those fine-tuned from it.
+pub const COMPANIONS: &[&str] =
+    &["tokenizer.json", "tokenizer_config.json", "generation_config.json", "special_tokens_map.json", "chat_template.jinja"];
+
+/// A checkpoint's parts in memory: what it is, what goes with it, and its weights in the decoder's layout.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// config.json as it was read.
+    pub config: Value,
+    /// The decoder that it describes.
+    pub spec: DecoderSpec,
+    /// Tokenizer and generation settings, by file name.
+    pub companions: BTreeMap<String, Vec<u8>>,
+    /// One `[rows, columns]` matrix per [`DecoderSpec::parameters`].
+    pub parameters: Vec<Values>,
+}
+
+/// What a directory holds, without its weights being read.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// config.json as it was read.
+    pub config: Value,
+    /// The decoder that it describes.
+    pub spec: DecoderSpec,
+    /// The type in which the embedding is stored, and the bytes of one of its elements.
+    pub dtype: (String, usize),
+    /// Bytes of the weights' files.
+    pub file_bytes: u64,
+}
+
+impl Summary {
+    /// Reads the config and the heads of the weights' files.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let config = read_config(dir)?;
+        let spec = DecoderSpec::from_config(&config, &dir.join(CONFIG))?;
+        let mut source = TensorSource::open(dir)?;
+        source.complete_names(base_prefix(&spec));
+        let embedding = &spec.parameters[spec.embedding].tensors[0];
+        let missing = || Error::MissingTensor { path: dir.into(), name: embedding.name.clone(), expected: embedding.shape.clone() };
+        let dtype = source.dtype(&embedding.name).ok_or_else(missing)?;
+        let mut file_bytes = 0;
+        for path in source::weights_files(dir)? {
+            file_bytes += fs_err::metadata(path)?.len();
+        }
+        Ok(Summary { config, spec, dtype: (format!("{dtype:?}"), dtype.bitsize() / 8), file_bytes })
+    }
+}
+
+impl Checkpoint {
+    /// Reads a directory.
+    pub fn load(dir: &Path) -> Result<Self> {
+        let config = read_config(dir)?;
+        let spec = DecoderSpec::from_config(&config, &dir.join(CONFIG))?;
+        let mut source = TensorSource::open(dir)?;
+        source.complete_names(base_prefix(&spec));
+        let parameters = read_weights(&source, &spec)?;
+        let mut companions = BTreeMap::new();
+        for name in COMPANIONS {
+            let path = dir.join(name);
+            if path.exists() {
+                companions.insert((*name).into(), fs_err::read(path)?);
+            }
+        }
+        Ok(Checkpoint { config, spec, companions, parameters })
+    }
+
+    /// The same with every weight in `f32`, as training needs them.
+    #[must_use]
+    pub fn widened(mut self) -> Self {
+        self.parameters = self.parameters.into_iter().map(|values| Values::Full(values.into_full())).collect();
+        self
+    }
+
+    /// The same with every matrix in 16 bits, rounded to the nearest.
+    #[must_use]
+    pub fn halved(mut self, kind: HalfKind) -> Self {
+        let halved = |(spec, values): (&ParameterSpec, Values)| if spec.is_matrix() { values.into_half(kind) } else { values };
+        self.parameters = self.spec.parameters.iter().zip(self.parameters).map(halved).collect();
+        self
+    }
+
+    /// Writes a directory that was not there before, and returns the SHA-256 of its weights.
+    pub fn save(&self, dir: &Path) -> Result<String> {
+        self.save_in_shards(dir, SHARD_BYTES)
+    }
+
+    /// The same with another limit than [`SHARD_BYTES`].
+    pub fn save_in_shards(&self, dir: &Path, shard_bytes: usize) -> Result<String> {
+        let mut config = self.config.clone();
+        set_dtype(&mut config, &self.parameters);
+        let config = serde_json::to_vec_pretty(&config).map_err(|source| Error::Json { path: dir.join(CONFIG), source })?;
+        create_whole(dir, |unfinished| {
+            for (name, bytes) in &self.companions {
+                write_synced(&unfinished.join(name), bytes)?;
+            }
+            write_synced(&unfinished.join(CONFIG), &config)?;
+            write::write_weights(unfinished, &self.spec.parameters, &self.parameters, shard_bytes)?;
+            weights_sha256(unfinished)
+        })
+    }
+}
+
+/// Makes a directory that was not there before, whole or not at all; `fill` writes its files.
+pub(super) fn create_whole<T>(dir: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    if dir.exists() {
+        let message = format!("{} exists already; choose another name or remove it", dir.display());
+        return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
+    }
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs_err::create_dir_all(parent)?;
+    let unfinished = tempfile::Builder::new().prefix(".checkpoint-").suffix(".tmp").tempdir_in(parent)?;
+    let made = fill(unfinished.path())?;
+    fs_err::rename(unfinished.keep(), dir)?;
+    fs_err::File::open(parent)?.sync_all()?;
+    Ok(made)
+}
+
+/// The SHA-256 of bytes, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of a checkpoint's weights, in hexadecimal: what identifies it in attempts and metrics. Of several files, in the order of
+/// their names, as of one; of an adapter, its own, which name their base by its hash.
+pub fn weights_sha256(dir: &Path) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let files = if peft::is_adapter(dir) { vec![dir.join(ADAPTER_WEIGHTS)] } else { source::weights_files(dir)? };
+    for path in files {
+        let mut file = fs_err::File::open(path)?;
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                bytes => hash.update(&buffer[..bytes]),
+            }
+        }
+    }
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn read_config(dir: &Path) -> Result<Value> {
+    let path = dir.join(CONFIG);
+    let text = fs_err::read_to_string(&path)?;
+    serde_json::from_str(&text).map_err(|source| Error::Json { path, source })
+}
+
+/// Says in which type the weights are written.
+fn set_dtype(config: &mut Value, parameters: &[Values]) {
+    let halves: Vec<HalfKind> =
+        parameters.iter().filter_map(|values| if let Values::Half(h) = values { Some(h.kind) } else { None }).collect();
+    let name = halves.first().map_or("float32", |kind| kind.name());
+    if let Value::Object(keys) = config {
+        let key = if keys.contains_key("torch_dtype") { "torch_dtype" } else { "dtype" };
+        keys.insert(key.into(), json!(name));
+    }
+}
+
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write;
+    let mut file = fs_err::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(())
+}
+
+/// What the names of all tensors begin with but the output head's: `transformer.` of `transformer.wte.weight`.
+fn base_prefix(spec: &DecoderSpec) -> &str {
+    let embedding = &spec.parameters[spec.embedding].tensors[0].name;
+    embedding.find('.').map_or("", |dot| &embedding[..=dot])
+}
+
+/// The parameters in the decoder's layout, as they are stored.
+fn read_weights(source: &TensorSource, spec: &DecoderSpec) -> Result<Vec<Values>> {
+    let all = spec.parameters.iter().map(|parameter| read_parameter(source, parameter)).collect::<Result<Vec<_>>>()?;
+    refuse_extra(source, spec)?;
+    Ok(all)
+}
+
+/// A tensor that the config does not call for is an error.
+fn refuse_extra(source: &TensorSource, spec: &DecoderSpec) -> Result<()> {
+    let mut unread = source.names().collect::<BTreeSet<_>>();
+    for tensor in spec.parameters.iter().flat_map(|parameter| &parameter.tensors) {
+        unread.remove(tensor.name.as_str());
+    }
+    unread.retain(|name| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
+    for name in unread {
+        if !is_copy_of_the_embedding(source, spec, name)? {
+            return Err(Error::ExtraTensor { path: source.path(name).into(), name: name.into() });
+        }
+    }
+    Ok(())
+}
+
+/// One parameter: a matrix whose tensors are all of one 16-bit type stays so, everything else is widened.
+fn read_parameter(source: &TensorSource, parameter: &ParameterSpec) -> Result<Values> {
+    let mut stored = parameter.tensors.iter().map(|tensor| read_tensor(source, tensor)).collect::<Result<Vec<_>>>()?;
+    let kinds: BTreeSet<_> = stored.iter().map(StoredTensor::half_kind).collect();
+    let kind = if parameter.is_matrix() && kinds.len() == 1 { kinds.into_iter().next().flatten() } else { None };
+    let tensors = parameter.tensors.iter().zip(stored.drain(..));
+    if let Some(kind) = kind {
+        let mut bits = Vec::with_capacity(parameter.len());
+        for (tensor, stored) in tensors {
+            let part = stored.half_bits(kind, source.path(&tensor.name), &tensor.name)?;
+            bits.extend(tensor.layout.decoder_order(&tensor.shape, part));
+        }
+        return Ok(Values::Half(Halves { kind, bits }));
+    }
+    let mut values = Vec::with_capacity(parameter.len());
+    for (tensor, stored) in tensors {
+        let mut part = Vec::with_capacity(tensor.len());
+        stored.append_to(&mut part, source.path(&tensor.name), &tensor.name)?;
+        let offset = tensor.layout.offset();
+        values.extend(tensor.layout.decoder_order(&tensor.shape, part).into_iter().map(|x| x + offset));
+    }
+    Ok(Values::Full(values))
+}
+
+/// A tensor that must be there, in the shape that the config gives.
+fn read_tensor(source: &TensorSource, tensor: &TensorSpec) -> Result<StoredTensor> {
+    let (path, name, expected) = (source.path(&tensor.name).to_owned(), tensor.name.clone(), tensor.shape.clone());
+    match source.read(&tensor.name)? {
+        None => Err(Error::MissingTensor { path, name, expected }),
+        Some(found) if found.shape != expected => Err(Error::TensorShape { path, name, expected, got: found.shape }),
+        Some(found) => Ok(found),
+    }
+}
+
+/// Whether a tensor is the output head of a model that has none of its own: PyTorch's format writes a tied head out like any other tensor.
+fn is_copy_of_the_embedding(source: &TensorSource, spec: &DecoderSpec, name: &str) -> Result<bool> {
+    if !spec.tied() || !HEADS.iter().any(|head| name.ends_with(head)) {
+        return Ok(false);
+    }
+    let embedding = read_tensor(source, &spec.parameters[spec.embedding].tensors[0])?;
+    Ok(source.read(name)?.is_some_and(|head| head == embedding))
+}
+
+/// Reads the parameters of one file that holds nothing else.
+pub(super) fn read_parameters(path: &Path, parameters: &[ParameterSpec]) -> Result<Vec<Values>> {
+    let source = TensorSource::of_file(path)?;
+    let known: BTreeSet<&str> = parameters.iter().flat_map(|p| &p.tensors).map(|tensor| tensor.name.as_str()).collect();
+    if let Some(name) = source.names().find(|name| !known.contains(name)) {
+        return Err(Error::ExtraTensor { path: path.into(), name: name.into() });
+    }
+    parameters.iter().map(|parameter| read_parameter(&source, parameter)).collect()
+}
+
+/// A note in the header of a safetensors file.
+pub(super) fn note(path: &Path, key: &str) -> Result<Option<String>> {
+    Ok(safetensors_file::SafetensorsFile::open(path)?.note(key).map(str::to_owned))
+}

@@ -1,0 +1,383 @@
+//! The run directory: the only code that knows its file names.
+//!
+//! ```text
+//! runs/NAME/ run.json config.toml events.jsonl lock
+//!   base/                                        a shipped base model, unpacked
+//!   problems/SHA256.jsonl prompts/SHA256.jsonl   the problems and prompts that attempts name, each set of them once
+//!   accuracy.svg                                 the plot
+//!   METHOD/iter-000/ eval.jsonl metrics.json     the base model, few-shot
+//!   METHOD/iter-001/ balance.json                before it, if the method probes (B-STaR)
+//!   METHOD/iter-001/ attempts.jsonl outcomes.jsonl train.jsonl loss.jsonl training.json checkpoint/ eval.jsonl metrics.json
+//!                    or preferences.jsonl, rewards.jsonl for train.jsonl: pairs, or samples with their advantages
+//!   METHOD/final/    eval.jsonl metrics.json     the best iteration on the final split, if there is one
+//!   METHOD/verifier/ preferences.jsonl loss.jsonl training.json checkpoint/ attempts.jsonl scores.jsonl verification.json
+//!   METHOD/*/stages/STAGE.json                   what each stage read and wrote, with digests
+//! ```
+//! Several seeds of one experiment are runs `seed-1`, `seed-2` ... in one directory, with `cost.svg` beside them.
+//!
+//! Every file but `events.jsonl` is written under a temporary name (`*.partial`), synced and renamed, so a final name means that the file is
+//! complete. `metrics.json` comes last and means that the iteration is done. During a fine-tuning, `training-state/` holds what it can be
+//! resumed from. If samples are expensive, `journal.jsonl` holds those of a stage that is not done. `server.log` has the output of servers that
+//! the run started. Only `events.jsonl` holds times. Every other file is the same byte for byte whenever the run is repeated or resumed. All
+//! paths are relative, so a run directory can be moved and copied.
+
+use crate::atomic;
+use crate::digest::sha256_hex;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::info::{RunInfo, RunStatus};
+use crate::metrics::IterationMetrics;
+use crate::settings;
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+
+mod events;
+mod files;
+mod iteration;
+mod journal;
+mod lock;
+mod stage;
+mod texts;
+
+pub use events::EventLog;
+pub use iteration::IterationDir;
+pub use journal::Journal;
+pub use lock::Lock;
+pub use stage::{Digests, FileStage, Maker, StageRecord};
+
+use files::{read_json, write_json};
+use stage::Stages;
+
+/// The version of the layout that this program reads and writes.
+pub const FORMAT_VERSION: u32 = 2;
+
+const RUN: &str = "run.json";
+const CONFIG: &str = "config.toml";
+const EVENTS: &str = "events.jsonl";
+const LOCK: &str = "lock";
+const SERVER_LOG: &str = "server.log";
+const BASE: &str = "base";
+const PROBLEMS: &str = "problems";
+const PROMPTS: &str = "prompts";
+const FINAL: &str = "final";
+const VERIFIER: &str = "verifier";
+const PLOT: &str = "accuracy.svg";
+const COST_PLOT: &str = "cost.svg";
+
+/// A run directory, held by this process for writing or opened for reading.
+#[derive(Debug)]
+pub struct RunDir {
+    root: PathBuf,
+    maker: Maker,
+    /// Held as long as this value lives.
+    _lock: Option<Lock>,
+}
+
+/// What a run is begun with. A resumed run must be begun with the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// What the run is. Format version, status and config digest are filled in.
+    pub info: RunInfo,
+    /// The resolved config.
+    pub config: toml::Table,
+    /// The device that computes, for the stage records.
+    pub device: String,
+}
+
+/// What was in a run directory that was opened for writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing; the run begins.
+    Nothing,
+    /// An earlier part of the same run.
+    EarlierWork,
+}
+
+impl RunDir {
+    /// Opens `root` for writing. Begins a run there, or resumes the run that is there if `resume` is true. Resuming an empty directory begins a
+    /// run.
+    ///
+    /// # Errors
+    /// The directory cannot be written, is in use, holds something else, holds a run and `resume` is false, or holds a run that was begun
+    /// with another config or other input files.
+    pub fn open(root: &Path, new: &NewRun, resume: bool) -> Result<(RunDir, Found)> {
+        fs::create_dir_all(root)?;
+        refuse_strangers(root)?;
+        let lock = Lock::try_take(&root.join(LOCK))?.ok_or_else(|| Error::RunInUse { path: root.to_owned() })?;
+        let maker = Maker { program: new.info.program.clone(), device: new.device.clone() };
+        let run = RunDir { root: root.to_owned(), maker, _lock: Some(lock) };
+        if !root.join(RUN).exists() {
+            let config = new.config.to_string();
+            atomic::write(&root.join(CONFIG), config.as_bytes())?;
+            let info = RunInfo {
+                format_version: FORMAT_VERSION,
+                status: RunStatus::Running,
+                config_sha256: sha256_hex(&config),
+                ..new.info.clone()
+            };
+            run.write_info(&info)?;
+            return Ok((run, Found::Nothing));
+        }
+        let info = run.info()?;
+        if !resume {
+            return Err(Error::RunExists { path: root.to_owned() });
+        }
+        run.refuse_changes(&info, new)?;
+        run.sweep(&info)?;
+        Ok((run, Found::EarlierWork))
+    }
+
+    /// Compares a run that is resumed with how it was begun.
+    fn refuse_changes(&self, info: &RunInfo, new: &NewRun) -> Result<()> {
+        let is_circumstance = |change: &String| {
+            let key = change.split(' ').next().unwrap_or_default();
+            new.info.circumstances.iter().any(|circumstance| circumstance == key)
+        };
+        let mut keys = settings::changed_keys(&new.config, &self.config()?);
+        keys.retain(|change| !is_circumstance(change));
+        if !keys.is_empty() {
+            return Err(Error::ConfigChanged { path: self.root.clone(), keys });
+        }
+        let changed = new.info.inputs.iter().filter(|(path, sha256)| info.inputs.get(*path).is_some_and(|then| then != *sha256));
+        let files: Vec<String> = changed.map(|(path, _)| path.clone()).collect();
+        if files.is_empty() { Ok(()) } else { Err(Error::InputChanged { path: self.root.clone(), files }) }
+    }
+
+    /// Removes what interrupted writers left.
+    fn sweep(&self, info: &RunInfo) -> Result<()> {
+        atomic::sweep(&self.root)?;
+        for directory in [PROBLEMS, PROMPTS] {
+            atomic::sweep(&self.root.join(directory))?;
+        }
+        for method in &info.methods {
+            let root = self.root.join(&method.name);
+            atomic::sweep(&root)?;
+            for place in directories_in(&root)? {
+                atomic::sweep(&place)?;
+                atomic::sweep(&place.join("stages"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the plot of the run in `root` is put.
+    pub fn plot(root: &Path) -> PathBuf {
+        root.join(PLOT)
+    }
+
+    /// Where the run with one of several seeds is put, if all of them are put in `root`.
+    pub fn of_seed(root: &Path, seed: u64) -> PathBuf {
+        root.join(format!("seed-{seed}"))
+    }
+
+    /// Where the plot of accuracy against cost of the runs in `root` is put.
+    pub fn cost_plot(root: &Path) -> PathBuf {
+        root.join(COST_PLOT)
+    }
+
+    /// Opens a run for reading, even while another process works in it.
+    ///
+    /// # Errors
+    /// There is no run, or it has another layout.
+    pub fn open_read_only(root: &Path) -> Result<RunDir> {
+        let run = RunDir { root: root.to_owned(), maker: Maker::default(), _lock: None };
+        run.info().map(|_| run)
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `run.json`.
+    ///
+    /// # Errors
+    /// There is no run, it has another layout, or the file is damaged.
+    pub fn info(&self) -> Result<RunInfo> {
+        #[derive(serde::Deserialize)]
+        struct Version {
+            format_version: u32,
+        }
+        let path = self.root.join(RUN);
+        let not_a_run = || Error::NotARun { path: self.root.clone() };
+        let Version { format_version: found } = read_json(&path)?.ok_or_else(not_a_run)?;
+        if found != FORMAT_VERSION {
+            return Err(Error::FormatVersion { path, found, expected: FORMAT_VERSION });
+        }
+        read_json(&path)?.ok_or_else(not_a_run)
+    }
+
+    /// The config that the run was begun with, all defaults resolved.
+    ///
+    /// # Errors
+    /// The file is missing, or was changed after the run began.
+    pub fn config(&self) -> Result<toml::Table> {
+        let path = self.root.join(CONFIG);
+        let text = fs::read_to_string(&path)?;
+        let (found, expected) = (sha256_hex(&text), self.info()?.config_sha256);
+        if found != expected {
+            let delete = self.root.clone();
+            return Err(Error::Altered { path, stage: "begin".into(), found, expected, delete });
+        }
+        text.parse().map_err(|error: toml::de::Error| Error::Corrupt { path, message: error.to_string() })
+    }
+
+    /// Marks the run as finished.
+    ///
+    /// # Errors
+    /// `run.json` cannot be read or written.
+    pub fn finish(&self) -> Result<()> {
+        self.write_info(&RunInfo { status: RunStatus::Finished, ..self.info()? })
+    }
+
+    /// Notes the number of parameters of the base model, once its directory is there.
+    ///
+    /// # Errors
+    /// `run.json` cannot be read or written.
+    pub fn note_parameters(&self, parameters: Option<u64>) -> Result<()> {
+        let mut info = self.info()?;
+        if info.model.parameters == parameters {
+            return Ok(());
+        }
+        info.model.parameters = parameters;
+        self.write_info(&info)
+    }
+
+    /// Whether another process holds the run for writing. A run that is not finished and not held was interrupted.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened.
+    pub fn is_held(&self) -> Result<bool> {
+        let path = self.root.join(LOCK);
+        Ok(path.exists() && Lock::try_take(&path)?.is_none())
+    }
+
+    fn write_info(&self, info: &RunInfo) -> Result<()> {
+        write_json(&self.root.join(RUN), info)
+    }
+
+    fn place(&self, relative: PathBuf) -> IterationDir {
+        IterationDir::new(&self.root, relative, &self.maker)
+    }
+
+    /// Opens `events.jsonl` for appending, after repairing a line that a crash cut off.
+    pub fn event_log(&self) -> Result<EventLog> {
+        EventLog::append_to(&self.root.join(EVENTS))
+    }
+
+    /// Every event of the run, repeated or resumed parts included. A last line that is cut off is left out.
+    pub fn events(&self) -> Result<Vec<Event>> {
+        Ok(self.timed_events()?.into_iter().map(|(_, event)| event).collect())
+    }
+
+    /// [`RunDir::events`] with the time of each, in seconds since the Unix epoch.
+    pub fn timed_events(&self) -> Result<Vec<(f64, Event)>> {
+        events::read(&self.root.join(EVENTS))
+    }
+
+    /// The length of the event log, which grows with every event; nothing where there is none.
+    pub fn events_length(&self) -> Option<u64> {
+        fs::metadata(self.root.join(EVENTS)).ok().map(|metadata| metadata.len())
+    }
+
+    /// What servers that are started for the run say, of all times that it was taken up.
+    pub fn server_log(&self) -> PathBuf {
+        self.root.join(SERVER_LOG)
+    }
+
+    /// Where a shipped base model is unpacked.
+    pub fn base_model(&self) -> PathBuf {
+        self.root.join(BASE)
+    }
+
+    /// The place of one iteration of one method.
+    pub fn iteration(&self, method: &str, iteration: u32) -> IterationDir {
+        self.place(Path::new(method).join(format!("iter-{iteration:03}")))
+    }
+
+    /// The iterations of a method that have begun, finished or not, in order.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn iterations(&self, method: &str) -> Result<Vec<u32>> {
+        let names = directories_in(&self.root.join(method))?;
+        let number = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix("iter-")?.parse::<u32>().ok();
+        let mut found: Vec<u32> = names.iter().filter_map(number).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// The place of a method's final figure: the best iteration's, measured on `evaluation.final_split`.
+    pub fn final_measurement(&self, method: &str) -> IterationDir {
+        self.place(Path::new(method).join(FINAL))
+    }
+
+    /// The place of a method's verifier, with the candidates that it scored.
+    pub fn verifier(&self, method: &str) -> IterationDir {
+        self.place(Path::new(method).join(VERIFIER))
+    }
+
+    /// The figures of the finished iterations of a method, in order.
+    ///
+    /// # Errors
+    /// A file is damaged.
+    pub fn metrics(&self, method: &str) -> Result<Vec<IterationMetrics>> {
+        let mut found = Vec::new();
+        for iteration in self.iterations(method)? {
+            found.extend(self.iteration(method, iteration).metrics()?);
+        }
+        Ok(found)
+    }
+
+    /// Lets `unpack` create the directory of a shipped base model, unless it is there.
+    ///
+    /// # Errors
+    /// Those of `unpack`, and [`Error::Altered`] if a file of an unpacked model was changed.
+    pub fn unpack_base<E: From<Error> + From<std::io::Error>>(&self, unpack: impl FnOnce(&Path) -> Result<(), E>) -> Result<PathBuf, E> {
+        let path = self.base_model();
+        let stages = Stages::beside(&self.root);
+        if path.is_dir() {
+            stages.check_below(FileStage::Unpack, &self.root, BASE)?;
+            return Ok(path);
+        }
+        atomic::create_directory(&path, |directory| {
+            unpack(directory)?;
+            let mut wrote = Digests::new();
+            for file in atomic::files_below(directory)? {
+                let name = format!("{BASE}/{}", file.display());
+                wrote.insert(name, crate::digest::file_sha256(&directory.join(&file))?);
+            }
+            stages.put(&StageRecord { stage: FileStage::Unpack, maker: self.maker.clone(), read: Digests::new(), wrote })?;
+            Ok::<_, E>(())
+        })?;
+        Ok(path)
+    }
+}
+
+/// The directories in a directory, which may be missing.
+fn directories_in(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    if root.is_dir() {
+        for entry in fs::read_dir(root)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                found.push(entry.path());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Before its `run.json` is there, an interrupted run has left these files at most. A directory with anything else is not a run.
+fn refuse_strangers(root: &Path) -> Result<()> {
+    if root.join(RUN).exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(root)? {
+        let name = entry?.file_name();
+        if ![LOCK, CONFIG].iter().any(|own| name == *own) && !atomic::is_temporary(Path::new(&name)) {
+            return Err(Error::NotARun { path: root.to_owned() });
+        }
+    }
+    Ok(())
+}

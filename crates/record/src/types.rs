@@ -1,0 +1,329 @@
+//! The nouns of self-taught reasoning, as plain data.
+//!
+//! A [`Problem`] is put to a policy in a [`Mode`]; what comes back is an [`Attempt`]; a task's verdict on it makes a [`GradedAttempt`];
+//! what is worth learning from becomes an [`Example`].
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A name for a problem that never changes, such as `arithmetic/train/12+34`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProblemId(pub String);
+
+impl fmt::Display for ProblemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A question whose final answer is known. No rationale is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The stable name.
+    pub id: ProblemId,
+    /// The group in which accuracy is reported, such as `3 digits`.
+    pub class: String,
+    /// The question as the task's prompt shows it.
+    pub question: String,
+    /// The known final answer.
+    pub answer: String,
+    /// What there is to choose from, where the question is multiple choice: the texts, in the order of their letters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+}
+
+/// A problem as the run directory keeps it for readers (`problems/`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemRecord {
+    /// The stable name.
+    pub id: ProblemId,
+    /// The group in which accuracy is reported.
+    pub class: String,
+    /// The problem's part of the prompt, without worked examples and without a hint.
+    pub text: String,
+    /// The known final answer.
+    pub answer: String,
+    /// The known rationale with the answer, if the task has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// A prompt as the run directory keeps it for readers (`prompts/`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptRecord {
+    /// The SHA-256 of the whole prompt, which attempts name.
+    pub sha256: String,
+    /// The SHA-256 of the text that stands before `text`, which an earlier line holds; absent if nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// The prompt, or what follows the earlier text.
+    pub text: String,
+}
+
+/// Which problems: those to learn from, those that choose settings, those that give the final figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Problems that may be trained on.
+    Train,
+    /// Held out, for choices made while developing.
+    Dev,
+    /// Held out, for the final figure only.
+    Test,
+}
+
+impl Split {
+    /// The name that problem ids and configs use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Dev => "dev",
+            Split::Test => "test",
+        }
+    }
+}
+
+/// What the completion of a worked example shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    /// A rationale and the answer.
+    Rationale,
+    /// The answer alone (the paper's direct prompting).
+    Direct,
+}
+
+/// A model of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelRef {
+    /// The pretrained model.
+    Base,
+    /// The model that this iteration of the same method made.
+    Iteration(u32),
+}
+
+/// Whether the prompt of an attempt held the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The question alone.
+    Unhinted,
+    /// Rationalization: the question with its answer as a hint.
+    Hinted,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mode::Unhinted => "unhinted",
+            Mode::Hinted => "hinted",
+        })
+    }
+}
+
+/// What ended a completion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// An end token of the model.
+    EndToken,
+    /// This stop string.
+    StopString(String),
+    /// An end token or a stop string: the server did not say which.
+    Unspecified,
+    /// The limit of new tokens.
+    Length,
+}
+
+impl StopReason {
+    /// Whether the limit of new tokens cut the completion, so that no end token belongs to it.
+    pub fn is_cut(&self) -> bool {
+        matches!(self, StopReason::Length)
+    }
+}
+
+/// What a task says of a completion. Never a boolean: the ways of failing call for different remedies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The final answer equals the known one.
+    Correct,
+    /// There is a final answer, and it is another one.
+    Wrong {
+        /// The answer that was given, as the task reads it.
+        predicted: String,
+    },
+    /// No final answer could be read.
+    Unparsed,
+    /// The completion ran into the token limit before it gave a final answer.
+    Truncated,
+    /// The user's own verifier gave no verdict on this completion.
+    Failed {
+        /// How it failed.
+        reason: String,
+    },
+}
+
+impl Verdict {
+    /// Whether the final answer was right.
+    pub fn is_correct(&self) -> bool {
+        matches!(self, Verdict::Correct)
+    }
+
+    /// The name that every output of starloop uses.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Correct => "correct",
+            Verdict::Wrong { .. } => "wrong",
+            Verdict::Unparsed => "unparsed",
+            Verdict::Truncated => "truncated",
+            Verdict::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// How a final answer was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// Where the task's format puts it.
+    Strict,
+    /// Elsewhere: the last number, a choice that is named without its letter.
+    Flexible,
+}
+
+/// A verdict, and how the answer was read for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grade {
+    /// What the task says.
+    pub verdict: Verdict,
+    /// How the answer was found; `None` where there is no answer, or only one way to read it.
+    pub reading: Option<Reading>,
+}
+
+impl From<Verdict> for Grade {
+    fn from(verdict: Verdict) -> Self {
+        Grade { verdict, reading: None }
+    }
+}
+
+/// One completion of one problem's prompt, with what is needed to make it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The problem.
+    pub problem: ProblemId,
+    /// The problem's class.
+    pub class: String,
+    /// Whether the prompt held the answer.
+    pub mode: Mode,
+    /// Which of the samples for this prompt, from 0.
+    pub sample: u32,
+    /// The seed of this completion's own random generator.
+    pub seed: u64,
+    /// The SHA-256 of the weights that produced it, in hexadecimal.
+    pub checkpoint: String,
+    /// The SHA-256 of the whole prompt, in hexadecimal.
+    pub prompt_sha256: String,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Tokens of the completion, the end token included.
+    pub completion_tokens: usize,
+    /// The generated text, without end token or stop string.
+    pub completion: String,
+    /// What ended it.
+    pub stop_reason: StopReason,
+    /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); absent where the policy gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprob: Option<f64>,
+    /// The log-probability of each token of the completion, the end token included; only with `record.token_logprobs`, and absent where the
+    /// policy gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_logprobs: Option<Vec<f32>>,
+    /// For each of these tokens the byte of `completion` before which it ends. A token that ended the completion ends where the text does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_ends: Option<Vec<usize>>,
+}
+
+impl Attempt {
+    /// Whether the limit of new tokens cut it off.
+    pub fn is_cut(&self) -> bool {
+        self.stop_reason.is_cut()
+    }
+
+    /// Mean log-probability of a token (natural logarithm); `None` where the policy does not tell.
+    pub fn logprob_per_token(&self) -> Option<f64> {
+        self.logprob.map(|logprob| logprob / self.completion_tokens.max(1) as f64)
+    }
+
+    /// Whether the geometric mean of its tokens' probabilities is at least so much, in 0..=1. What the policy does not tell of is taken as
+    /// sure.
+    pub fn is_as_sure_as(&self, confidence: f64) -> bool {
+        self.logprob_per_token().is_none_or(|logprob| logprob.exp() >= confidence)
+    }
+}
+
+impl Attempt {
+    /// An attempt with nothing but this, for tests and for grading texts that no run made.
+    pub fn bare(problem: &str, mode: Mode, completion: &str) -> Self {
+        Attempt {
+            problem: ProblemId(problem.into()),
+            class: String::new(),
+            mode,
+            sample: 0,
+            seed: 0,
+            checkpoint: String::new(),
+            prompt_sha256: String::new(),
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            completion: completion.into(),
+            stop_reason: StopReason::EndToken,
+            logprob: None,
+            token_logprobs: None,
+            token_ends: None,
+        }
+    }
+}
+
+/// An attempt and what the task said of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GradedAttempt {
+    /// What was generated.
+    #[serde(flatten)]
+    pub attempt: Attempt,
+    /// The task's verdict on the final answer.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// How the answer was read; `None` where the task has one way only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
+    /// Whether the rationale equals the task's reference rationale; `None` if the task has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faithful: Option<bool>,
+    /// Whether a step of the rationale is false; `None` if the task checked no step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub false_step: Option<bool>,
+    /// A digest of the reasoning path: two rationales of a problem that differ only in wording have the same (Yuan et al. 2023).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+}
+
+impl GradedAttempt {
+    /// A verdict with nothing beside it.
+    pub fn bare(attempt: Attempt, verdict: Verdict) -> Self {
+        GradedAttempt { attempt, verdict, reading: None, faithful: None, false_step: None, path: String::new() }
+    }
+}
+
+/// A prompt and the completion to learn. The prompt never holds a hint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Example {
+    /// The problem that it came from.
+    pub problem: ProblemId,
+    /// How the completion was found.
+    pub mode: Mode,
+    /// What the model is shown; not trained on.
+    pub prompt: String,
+    /// What the model learns to write, the end token understood.
+    pub completion: String,
+}
