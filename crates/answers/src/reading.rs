@@ -1,0 +1,110 @@
+//! What a search for an answer comes to, and which rule found it.
+
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The rule that found an answer, from the strongest to the weakest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// A line with `####` (the form of GSM8K).
+    Hashes,
+    /// `\boxed{...}`.
+    Boxed,
+    /// `<answer>...</answer>`.
+    Tag,
+    /// A phrase such as `the answer is`, `Answer:`, `答案：`.
+    Phrase,
+    /// For choices: another conclusion, such as `I would choose B` or `B is correct`.
+    Conclusion,
+    /// For choices: the first line is the answer alone, `(b)`.
+    FirstLine,
+    /// The last line is the answer alone.
+    LastLine,
+    /// For choices: the last letter that is marked as one, `(b)`.
+    LastLetter,
+    /// For choices: the only choice that the last line names.
+    LastLineNames,
+    /// For numbers: the last number of the text.
+    LastNumber,
+}
+
+impl Reading {
+    /// The name in records and tables, the same as in serde.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reading::Hashes => "hashes",
+            Reading::Boxed => "boxed",
+            Reading::Tag => "tag",
+            Reading::Phrase => "phrase",
+            Reading::Conclusion => "conclusion",
+            Reading::FirstLine => "first_line",
+            Reading::LastLine => "last_line",
+            Reading::LastLetter => "last_letter",
+            Reading::LastLineNames => "last_line_names",
+            Reading::LastNumber => "last_number",
+        }
+    }
+
+    /// Whether the text states the answer. The other readings take a mention for the answer, which is often right by accident.
+    pub fn is_stated(self) -> bool {
+        self <= Reading::FirstLine
+    }
+}
+
+/// How a completion ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself: with an end token or a stop string.
+    Complete,
+    /// By the limit on its tokens. Its last number or word may have been about to go on.
+    CutOff,
+}
+
+/// What was found in a completion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome<T> {
+    /// An answer.
+    Found(Found<T>),
+    /// No answer, or one that has no single meaning. The place is known if something states an answer there.
+    Unparsed(Option<Place>),
+    /// The completion ended before it gave an answer.
+    Truncated,
+}
+
+/// An answer and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<T> {
+    /// What was read.
+    pub answer: T,
+    /// Where, and by which rule.
+    pub place: Place,
+}
+
+/// A place in a completion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The rule that led here.
+    pub reading: Reading,
+    /// The bytes of the completion that were read.
+    pub span: Range<usize>,
+}
+
+impl<T> Outcome<T> {
+    /// The answer, if there is one.
+    pub fn answer(&self) -> Option<&T> {
+        match self {
+            Outcome::Found(found) => Some(&found.answer),
+            _ => None,
+        }
+    }
+
+    /// The place that was read.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Outcome::Found(found) => Some(&found.place),
+            Outcome::Unparsed(place) => place.as_ref(),
+            Outcome::Truncated => None,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Comparing the answer of a completion with the known one.
+
+use crate::choice::{self, Named, Preference, Style};
+use crate::find;
+use crate::marks::Mark;
+use crate::number::{Number, Quantity};
+use crate::reading::{Ending, Found, Outcome, Place};
+
+/// Whether a completion has the right answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The answer equals the known one.
+    Correct,
+    /// The answer is another one.
+    Wrong {
+        /// The answer as it was read: a number in its shortest exact form, or the letter of a choice.
+        predicted: String,
+    },
+    /// Letter and text name different choices, and neither counts ([`Preference::Neither`]).
+    Contradiction {
+        /// The letter of the choice that the letter names.
+        letter: char,
+        /// The letter of the choice that the text names.
+        text: char,
+    },
+    /// No answer could be read.
+    Unparsed,
+    /// The completion ended before it gave an answer.
+    Truncated,
+}
+
+/// A verdict and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grade {
+    /// Whether the answer is right.
+    pub verdict: Verdict,
+    /// What was read, and by which rule.
+    pub place: Option<Place>,
+    /// For choices: letter and text, if they name different choices. It is set whichever of the two counts.
+    pub contradiction: Option<Named>,
+}
+
+/// How far a number may be from the known one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Tolerance {
+    /// Not at all: the exact values are equal.
+    #[default]
+    Exact,
+    /// By at most this number.
+    Absolute(Number),
+    /// By at most this fraction of the known number.
+    Relative(Number),
+}
+
+impl Tolerance {
+    /// Whether two numbers are equal under this tolerance.
+    ///
+    /// ```
+    /// use starloop_answers::{number::parse, verdict::Tolerance};
+    ///
+    /// let value = |text| parse(text).unwrap().value;
+    /// assert!(Tolerance::Exact.accepts(&value("0.75"), &value("3/4")));
+    /// assert!(!Tolerance::Exact.accepts(&value("0.33"), &value("1/3")));
+    /// assert!(Tolerance::Absolute(value("0.01")).accepts(&value("0.33"), &value("1/3")));
+    /// assert!(Tolerance::Relative(value("0.01")).accepts(&value("1010"), &value("1000")));
+    /// ```
+    pub fn accepts(&self, answer: &Number, known: &Number) -> bool {
+        match self {
+            Tolerance::Exact => answer == known,
+            Tolerance::Absolute(tolerance) => answer.is_within(known, tolerance),
+            Tolerance::Relative(fraction) => answer.is_within(known, &known.scaled_magnitude(fraction)),
+        }
+    }
+}
+
+/// Grades a completion whose answer is a number.
+///
+/// ```
+/// use starloop_answers::{number, verdict::{self, Tolerance, Verdict}, Ending, Mark};
+///
+/// let known = number::known("1,200").unwrap();
+/// let grade = |text| verdict::number(text, &known, &Tolerance::Exact, &Mark::ALL, Ending::Complete).verdict;
+/// assert_eq!(grade("#### $1200.00"), Verdict::Correct);
+/// assert_eq!(grade("The answer is 1 200 €."), Verdict::Correct);
+/// assert_eq!(grade("The answer is 12,00."), Verdict::Wrong { predicted: "12".into() });
+/// assert_eq!(grade("The answer is 1200 or 1300."), Verdict::Unparsed);
+/// ```
+pub fn number(completion: &str, known: &Quantity, tolerance: &Tolerance, marks: &[Mark], ending: Ending) -> Grade {
+    let outcome = find::number(completion, marks, ending);
+    let place = outcome.place().cloned();
+    let verdict = match outcome {
+        Outcome::Found(Found { answer, .. }) if tolerance.accepts(&answer.value, &known.value) => Verdict::Correct,
+        Outcome::Found(Found { answer, .. }) => Verdict::Wrong { predicted: answer.value.to_string() },
+        Outcome::Unparsed(_) => Verdict::Unparsed,
+        Outcome::Truncated => Verdict::Truncated,
+    };
+    Grade { verdict, place, contradiction: None }
+}
+
+/// What a multiple-choice problem offers and which choice is right.
+#[derive(Debug, Clone, Copy)]
+pub struct Choices<'a, S> {
+    /// The texts of the choices.
+    pub texts: &'a [S],
+    /// The right one, counted from 0.
+    pub right: usize,
+    /// How they are shown.
+    pub style: Style,
+    /// What counts if letter and text contradict each other.
+    pub preference: Preference,
+}
+
+/// Grades a completion whose answer is one of several choices.
+///
+/// ```
+/// use starloop_answers::{choice::{Preference, Style}, verdict::{self, Choices, Verdict}, Ending, Mark};
+///
+/// let texts = ["shop", "synagogue", "park"];
+/// let choices = Choices { texts: &texts, right: 1, style: Style::Letters, preference: Preference::Letter };
+/// let grade = |text, preference| verdict::choice(text, &Choices { preference, ..choices }, &Mark::ALL, Ending::Complete).verdict;
+/// assert_eq!(grade("I'd go with B.", Preference::Letter), Verdict::Correct);
+/// assert_eq!(grade("The answer is synagogue (c).", Preference::Letter), Verdict::Wrong { predicted: "c".into() });
+/// assert_eq!(grade("The answer is synagogue (c).", Preference::Text), Verdict::Correct);
+/// assert_eq!(grade("The answer is synagogue (c).", Preference::Neither), Verdict::Contradiction { letter: 'c', text: 'b' });
+/// ```
+pub fn choice<S: AsRef<str>>(completion: &str, choices: &Choices<'_, S>, marks: &[Mark], ending: Ending) -> Grade {
+    let outcome = choice::find(completion, choices.texts, choices.style, marks, ending);
+    let place = outcome.place().cloned();
+    let letter = |choice: usize| choice::letter(choice).unwrap_or('?');
+    let verdict = match &outcome {
+        Outcome::Found(Found { answer, .. }) => match (answer.choice(choices.preference), answer.letter, answer.text) {
+            (Some(found), ..) if found == choices.right => Verdict::Correct,
+            (Some(found), ..) => Verdict::Wrong { predicted: letter(found).to_string() },
+            (None, Some(by_letter), Some(by_text)) => Verdict::Contradiction { letter: letter(by_letter), text: letter(by_text) },
+            (None, ..) => Verdict::Unparsed,
+        },
+        Outcome::Unparsed(_) => Verdict::Unparsed,
+        Outcome::Truncated => Verdict::Truncated,
+    };
+    Grade { verdict, place, contradiction: outcome.answer().copied().filter(|named| named.is_contradiction()) }
+}
