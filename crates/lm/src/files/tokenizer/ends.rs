@@ -5,7 +5,7 @@ use crate::error::Result;
 
 /// Tokens that are decoded together at most while the text of the latest is not settled. A character has at most four.
 const LONGEST_UNSETTLED: usize = 16;
-/// Tokens before these that are decoded with them.
+/// At least as many tokens before these are decoded with them.
 const CONTEXT: usize = 16;
 
 impl Tokenizer {
@@ -17,15 +17,20 @@ impl Tokenizer {
     /// The tokenizer has no such token.
     pub fn ends_in(&self, text: &str, context: &[u32], ids: &[u32]) -> Result<Vec<usize>> {
         let mut ends = Vec::with_capacity(ids.len());
+        let all = [context, ids].concat();
         // The tokens before `first` have given the text up to `settled`.
-        let (mut first, mut settled) = (0, 0);
-        for read in 1..=ids.len() {
-            let before = if first == 0 { context } else { &ids[..first] };
-            let added = self.decode_after(&before[before.len().saturating_sub(CONTEXT)..], &ids[first..read])?;
+        let (mut first, mut settled) = (context.len(), 0);
+        // What is decoded with the next tokens begins at one of these, because a decoder may spoil a text that begins inside a character.
+        let mut boundaries = (0, context.len());
+        for read in context.len() + 1..=all.len() {
+            let added = self.decode_after(&all[boundaries.0..first], &all[first..read])?;
             let rest = &text[settled..];
             let same = common_prefix(rest, &added);
             if same == added.len() || read - first >= LONGEST_UNSETTLED {
                 (first, settled) = (read, settled + same);
+                if first - boundaries.1 >= CONTEXT {
+                    boundaries = (boundaries.1, first);
+                }
                 ends.push(settled);
             } else {
                 let character = rest[same..].chars().next().map_or(0, char::len_utf8);
