@@ -12,6 +12,7 @@ mod scheduler;
 mod stop;
 
 pub use crate::decoder::CacheDtype;
+pub use crate::model::score::Progress;
 pub use limits::EngineLimits;
 pub use params::SamplingParams;
 
@@ -60,15 +61,6 @@ pub struct Completion {
     pub text: String,
     /// What ended it.
     pub stop_reason: StopReason,
-}
-
-/// How far a call that samples or scores has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Completions that are finished, or texts that are scored.
-    pub finished: u64,
-    /// Tokens that were generated or scored.
-    pub tokens: u64,
 }
 
 /// The state of one sequence: what it completes and what it has generated.

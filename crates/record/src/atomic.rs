@@ -4,7 +4,7 @@
 //! followed. A rename replaces a link itself and not its target.
 
 use fs_err as fs;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 
@@ -31,25 +31,30 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let parent = parent(path);
     fs::create_dir_all(parent)?;
-    let mut file = builder().tempfile_in(parent).map_err(|error| named(path, &error))?;
+    let (mut builder, prefix) = builder(path);
+    // The umask decides about the rest, as for any other file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.prefix(&prefix).tempfile_in(parent).map_err(|error| named(path, &error))?;
     let written = file.write_all(bytes).and_then(|()| file.as_file().sync_all());
     written.map_err(|error| named(path, &error))?;
     file.persist(path).map_err(|error| named(path, &error.error))?;
     sync_directory(parent)
 }
 
-fn builder() -> tempfile::Builder<'static, 'static> {
+/// Temporary names start like the final one, so that a later writer of the same path finds what an interrupted one left.
+fn builder(path: &Path) -> (tempfile::Builder<'static, 'static>, OsString) {
+    let mut prefix = path.file_name().unwrap_or_default().to_owned();
+    prefix.push(".");
     let mut builder = tempfile::Builder::new();
-    builder.prefix("unfinished.").suffix(SUFFIX);
-    // The umask decides about the rest, as for any other file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
+    builder.suffix(SUFFIX);
+    (builder, prefix)
 }
 
-/// A directory of a random temporary name beside `path`.
+/// A directory with a temporary name beside `path`.
 fn scratch(path: &Path) -> Result<tempfile::TempDir> {
-    tempfile::Builder::new().prefix("unfinished.").suffix(SUFFIX).tempdir_in(parent(path)).map_err(|error| named(path, &error))
+    let (mut builder, prefix) = builder(path);
+    builder.prefix(&prefix).tempdir_in(parent(path)).map_err(|error| named(path, &error))
 }
 
 /// Lets `make` create a directory at the path that it gets, and renames it to `path` when it is whole. What stands at `path` before is removed
@@ -92,6 +97,10 @@ pub fn remove_directory(path: &Path) -> Result<()> {
 /// # Errors
 /// The file system refuses.
 pub fn sweep(directory: &Path) -> Result<()> {
+    sweep_if(directory, |_| true)
+}
+
+fn sweep_if(directory: &Path, is_ours: impl Fn(&Path) -> bool) -> Result<()> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         entries => entries?,
@@ -99,11 +108,21 @@ pub fn sweep(directory: &Path) -> Result<()> {
     for entry in entries {
         let entry = entry?;
         let path = entry.path();
-        if is_temporary(&path) {
+        if is_temporary(&path) && is_ours(&path) {
             if entry.file_type()?.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
         }
     }
     Ok(())
+}
+
+/// Removes what interrupted writers of `path` left beside it. Only the holder of a lock on `path` may call it.
+///
+/// # Errors
+/// The file system refuses.
+pub fn sweep_beside(path: &Path) -> Result<()> {
+    let mut prefix = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    prefix.push('.');
+    sweep_if(parent(path), |leftover| leftover.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)))
 }
 
 fn sync_tree(directory: &Path) -> Result<()> {

@@ -63,7 +63,7 @@ fn a_run_that_is_there_is_left_as_it_is() {
     assert!(snapshot(small_run()) == before);
     let strange = tempfile::tempdir().unwrap();
     std::fs::write(strange.path().join("thesis.tex"), "").unwrap();
-    starloop(SMALL_RUN, &["--run-dir", text(strange.path())]).failed(2, &[text(strange.path()), "holds no run"]);
+    starloop(SMALL_RUN, &["--run-dir", text(strange.path())]).failed(2, &[text(strange.path()), "is not a run directory"]);
     assert_eq!(std::fs::read_dir(strange.path()).unwrap().count(), 1);
 }
 

@@ -2,9 +2,17 @@
 
 use super::LanguageModel;
 use crate::decoder::{Packed, TrainingMemory};
-use crate::engine::Progress;
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
+
+/// How far a call that samples or scores has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Completions that are finished, or texts that are scored.
+    pub finished: u64,
+    /// Tokens that were generated or scored.
+    pub tokens: u64,
+}
 
 /// Tokens that go through the model at once; a longer document goes alone. A document's scores do not depend on it.
 const BATCH_TOKENS: usize = 4096;

@@ -209,5 +209,5 @@ fn what_cannot_be_is_named() {
     assert!(refused.contains("key \"bias\": \"all\" is not supported; only \"none\" is"), "{refused}");
     std::fs::write(&config, text.replace(&base.path().display().to_string(), "/nowhere")).unwrap();
     let refused = LanguageModel::load(&adapter).unwrap_err().to_string();
-    assert!(refused.contains("/nowhere is no directory here"), "{refused}");
+    assert!(refused.contains("/nowhere is not a directory"), "{refused}");
 }

@@ -158,16 +158,19 @@ impl IterationDir {
             TrainingRows::Rewards(samples) => (REWARDS, lines(&self.root.join(REWARDS), samples)?),
         };
         let outcomes = lines(&self.root.join(OUTCOMES), outcomes)?;
-        let path = self.root.join(name);
-        if path.exists() {
-            self.stages().check(FileStage::Select, &self.root.join(OUTCOMES), &self.name(OUTCOMES), &sha256_hex(&outcomes))?;
-            return self.stages().check(FileStage::Select, &path, &self.name(name), &sha256_hex(&bytes));
+        let files = [(OUTCOMES, outcomes), (name, bytes)];
+        if files.iter().all(|(name, _)| self.root.join(name).exists()) {
+            return files.iter().try_for_each(|(name, bytes)| {
+                let path = self.root.join(name);
+                self.stages().check(FileStage::Select, &path, &self.name(name), &file_sha256(&path)?)?;
+                self.stages().check(FileStage::Select, &path, &self.name(name), &sha256_hex(bytes))
+            });
         }
         let mut read = Digests::new();
         for place in earlier.iter().chain([self]) {
             read.extend(place.stages().get(FileStage::Collect)?.map(|record| record.wrote).unwrap_or_default());
         }
-        self.write(FileStage::Select, read, &[(OUTCOMES, outcomes), (name, bytes)])
+        self.write(FileStage::Select, read, &files)
     }
 
     /// Where the checkpoint is, once it is there.
