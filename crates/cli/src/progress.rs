@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use starloop_core::event::{Event, Observer, Stage};
-use starloop_core::format::{count, duration, interval_to, percent};
+use starloop_record::format::{count, duration, interval_to, percent};
 use starloop_core::metrics::{Accuracy, AttemptCounts, BestOf, IterationMetrics, MeanOf, SelectionCounts, Verification};
 use std::time::Instant;
 

@@ -12,7 +12,6 @@ pub mod experiment;
 pub mod export;
 pub mod fetch;
 pub mod finetune;
-pub mod format;
 mod http;
 pub mod init;
 pub mod inputs;

@@ -21,6 +21,7 @@ pub mod atomic;
 pub mod digest;
 pub mod error;
 pub mod event;
+pub mod format;
 pub mod info;
 pub mod metrics;
 pub mod outcome;

@@ -14,7 +14,6 @@
 pub mod compare;
 pub mod error;
 pub mod export;
-pub mod format;
 pub mod inspect;
 mod outcomes;
 pub mod report;

@@ -10,7 +10,7 @@ use anyhow::Result;
 use requests::Job;
 use serde::Serialize;
 use shape::Shape;
-use starloop_core::format::bytes;
+use starloop_record::format::bytes;
 use starloop_lm::LanguageModel;
 use starloop_lm::engine::{EngineLimits, Request, SamplingParams, sample};
 use starloop_lm::train::{Document, Hyperparameters, LearningRate, Schedule, TrainingSession};

@@ -7,7 +7,7 @@ use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::Experiment;
-use starloop_core::format::interval;
+use starloop_record::format::interval;
 use starloop_core::likelihood;
 use starloop_core::metrics::{Accuracy, IterationMetrics};
 use starloop_core::policy::embedded::EmbeddedPolicy;

@@ -4,7 +4,7 @@ use crate::console;
 use crate::model::Model;
 use anyhow::{Result, bail};
 use serde::Serialize;
-use starloop_core::format::bytes;
+use starloop_record::format::bytes;
 use starloop_lm::checkpoint::{Checkpoint, Summary};
 use starloop_lm::lora::{ALL_LINEAR, LoraConfig};
 use starloop_lm::memory::{Job, MemoryNeeds, needs};

@@ -5,7 +5,7 @@ use crate::overrides::Overrides;
 use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::experiment::Experiment;
-use starloop_core::format::{bytes, count, duration};
+use starloop_record::format::{bytes, count, duration};
 use starloop_core::plan::{
     self, ACCELERATORS, Accelerator, Assumptions, EngineMemory, Measure, Measured, MethodPlan, Plan, Request, Speed, Way,
 };

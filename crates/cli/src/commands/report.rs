@@ -2,7 +2,7 @@
 
 use crate::console;
 use anyhow::Result;
-use starloop_core::format::bytes;
+use starloop_record::format::bytes;
 use starloop_record::atomic;
 use starloop_report::Report;
 use starloop_report::report::MOST_ATTEMPTS;

@@ -8,7 +8,7 @@ use anyhow::Result;
 use starloop_core::config::{Config, PolicyConfig, TrainerKind};
 use starloop_core::error::Error;
 use starloop_core::experiment::Experiment;
-use starloop_core::format::{count, duration};
+use starloop_record::format::{count, duration};
 use starloop_core::plan::{MethodPlan, Plan, Work};
 use starloop_core::registry::Registry;
 use starloop_record::RunDir;

@@ -74,6 +74,28 @@ fn a_run_that_is_killed_again_and_again_ends_in_the_same_bytes() {
 }
 
 #[test]
+fn a_run_with_adapters_is_moved_and_then_resumed_sampled_and_exported() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let line = format!("{SMALL_RUN} --set training.lora.rank=4 --set run=['star']");
+    starloop(&line, &["--run-dir", text(&path("whole"))]).done();
+    starloop(&line, &["--run-dir", text(&path("here"))]).done();
+    std::fs::create_dir(path("there")).unwrap();
+    std::fs::rename(path("here"), path("there/run")).unwrap();
+    let run = path("there/run");
+    // The run goes on from the first adapter to the second iteration.
+    std::fs::remove_dir_all(run.join("star/iter-002")).unwrap();
+    starloop(&line, &["--resume", "--run-dir", text(&run)]).done();
+    assert_same(&run, &path("whole"));
+    let adapter = run.join("star/iter-002/checkpoint");
+    let sampled = starloop("sample --json --max-new-tokens 4 --prompt", &["Input:\n6 + 9\nTarget:\n", "--model", text(&adapter)]).json();
+    assert_eq!(sampled["completions"].as_array().unwrap().len(), 1);
+    let line = "export --method star --iteration 2 --merged";
+    starloop(line, &[text(&run), "--checkpoint", text(&path("shared"))]).done();
+    assert!(path("shared/model.safetensors").exists());
+}
+
+#[test]
 fn ctrl_c_says_how_to_go_on_and_a_run_in_use_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("run");

@@ -71,17 +71,29 @@ fn a_problem_has_its_story() {
 }
 
 #[test]
-fn watch_prints_a_screen_and_its_figures() {
+fn watch_prints_its_figures() {
+    let progress = starloop("watch --json", &[text(small_run())]).json();
+    assert_eq!(progress["state"], "finished");
+    assert_eq!(progress["methods"][2]["iterations"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+#[cfg(feature = "watch")]
+fn watch_prints_a_screen() {
     let screen = starloop("watch --once", &[text(small_run())]).done();
     for part in
         ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "without hint: ", "known answer: "]
     {
         assert!(screen.contains(part), "{part:?}: {screen}");
     }
-    let progress = starloop("watch --json", &[text(small_run())]).json();
-    assert_eq!(progress["state"], "finished");
-    assert_eq!(progress["methods"][2]["iterations"].as_array().unwrap().len(), 3);
     starloop("watch", &[text(small_run())]).failed(1, &["not a terminal", "--once"]);
+}
+
+#[test]
+#[cfg(not(feature = "watch"))]
+fn a_screen_needs_its_feature() {
+    starloop("watch", &[text(small_run())]).failed(2, &["needs the feature `watch`"]);
+    starloop("watch --once", &[text(small_run())]).failed(2, &["needs the feature `watch`"]);
 }
 
 /// Right answers by problem, and tokens, as the files tell.

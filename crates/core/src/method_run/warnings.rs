@@ -1,7 +1,7 @@
 //! What a user should know while there is still time to stop.
 
 use super::MethodRun;
-use crate::format::percent;
+use starloop_record::format::percent;
 use crate::metrics::IterationMetrics;
 
 impl MethodRun<'_> {

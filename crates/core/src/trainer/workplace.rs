@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use fs_err as fs;
+use starloop_record::atomic;
 use starloop_record::run_dir::Lock;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ pub(crate) struct Workplace {
 }
 
 impl Workplace {
-    /// Takes the place beside `output`; `fingerprint` identifies the training.
+    /// Takes the place beside `output`, and removes what an interrupted writer of `output` left. `fingerprint` identifies the training.
     ///
     /// # Errors
     /// It cannot be written, or another process is at it.
@@ -29,6 +30,7 @@ impl Workplace {
         fs::create_dir_all(&root)?;
         let in_use = || Error::OutputInUse { path: output.to_owned(), states: root.clone() };
         let lock = Lock::try_take(&root.join("lock"))?.ok_or_else(in_use)?;
+        atomic::sweep_beside(output)?;
         Ok(Workplace { scratch: root.join(fingerprint), root, _lock: lock })
     }
 

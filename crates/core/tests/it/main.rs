@@ -10,6 +10,8 @@ mod embedded;
 mod family;
 mod fetch;
 mod load;
+#[path = "../../../lm/tests/it/modules.rs"]
+mod modules;
 mod objectives;
 mod paper_tasks;
 mod record;

@@ -1,7 +1,7 @@
 //! The model card of a checkpoint: its results, how it was trained, and its settings, with the front matter that the hub reads.
 
 use crate::error::{Error, Result};
-use crate::format::{percent, plural, thousands};
+use starloop_record::format::{percent, plural, thousands};
 use crate::report::{MethodReport, RunReport};
 use starloop_record::RunDir;
 use starloop_record::metrics::IterationMetrics;

@@ -3,7 +3,7 @@
 use super::cost::{CostCurve, CostPoint};
 use super::figure::{Across, Area, Axis, Chart, Curve, FAINT_INK, HEAD, INK, PANEL, SIDE, page, style};
 use super::svg::{Anchor, Svg};
-use crate::format::percent;
+use starloop_record::format::percent;
 use starloop_record::metrics::Accuracy;
 
 /// The cost along the axis of a panel.

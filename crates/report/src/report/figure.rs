@@ -4,7 +4,7 @@
 //! the shape of their marks, and by a label at their end with their name and last accuracy.
 
 use super::svg::{Anchor, Place, Stroke, Svg, TextStyle};
-use crate::format::percent;
+use starloop_record::format::percent;
 use starloop_record::metrics::Accuracy;
 use std::ops::Range;
 

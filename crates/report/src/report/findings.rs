@@ -3,7 +3,7 @@
 //! A rule is silent if too little was counted. The thresholds are judgements and not statistics. Each has its reason beside it.
 
 use super::MethodReport;
-use crate::format::percent;
+use starloop_record::format::percent;
 use serde::Serialize;
 use starloop_record::metrics::{AttemptCounts, IterationMetrics};
 

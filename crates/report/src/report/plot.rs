@@ -3,7 +3,7 @@
 use super::figure::{Across, Area, Axis, Chart, Curve, INK, PANEL, SIDE, cut, page, style};
 use super::svg::{Anchor, Svg};
 use super::{MethodReport, Panel, Report};
-use crate::format::percent;
+use starloop_record::format::percent;
 use starloop_record::types::Split;
 
 const TITLE: &str = "Accuracy by class of problem, iteration by iteration";

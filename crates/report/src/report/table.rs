@@ -1,7 +1,7 @@
 //! Tables for the terminal.
 
 use super::{MethodReport, MethodSummary, Report, ResultRow, RunReport, TrainUse, summary};
-use crate::format::{self, duration, percent, range, thousands};
+use starloop_record::format::{self, duration, percent, range, thousands};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use starloop_record::info::PaperFigure;
 

@@ -2,6 +2,7 @@
 //! was changed beforehand.
 
 use super::*;
+use crate::error::with_causes;
 use crate::process::tests::is_running;
 use crate::selection::TrainingData;
 use crate::types::{Mode, ProblemId};
@@ -63,7 +64,7 @@ impl Place {
         };
         let mut steps = Vec::new();
         let metrics = CommandTrainer::new(command, true).train(&job, &mut |progress| steps.push(progress));
-        metrics.map(|metrics| (metrics, steps)).map_err(|error| error.to_string())
+        metrics.map(|metrics| (metrics, steps)).map_err(|error| with_causes(&error))
     }
 }
 

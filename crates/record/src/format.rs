@@ -1,4 +1,4 @@
-//! Numbers for people to read: one notation for each kind of quantity, wherever it is shown.
+//! Numbers as text for people. Every table, message and page writes a quantity in the same way.
 
 use bytesize::ByteSize;
 
@@ -7,7 +7,7 @@ pub fn percent(share: f64) -> String {
     percent_to(share, 1)
 }
 
-/// The same with so many decimals. Halves are rounded up. A share between 0 and 1 is never shown as 0 or 100.
+/// The same with `decimals` decimals. Halves are rounded up. A share between 0 and 1 is never shown as 0 or 100.
 pub fn percent_to(share: f64, decimals: usize) -> String {
     let unit = 10_f64.powi(decimals as i32);
     let rounded = (100.0 * unit * share).round() / unit;
@@ -20,10 +20,27 @@ pub fn interval(mean: f64, [low, high]: [f64; 2]) -> String {
     interval_to(mean, [low, high], 1)
 }
 
-/// The same with so many decimals.
+/// The same with `decimals` decimals.
 pub fn interval_to(mean: f64, [low, high]: [f64; 2], decimals: usize) -> String {
     let [mean, low, high] = [mean, low, high].map(|share| percent_to(share, decimals));
     format!("{mean}% ({low}-{high})")
+}
+
+/// The ends of an interval of shares in percent: `59.8..70.5`.
+pub fn range([low, high]: [f64; 2]) -> String {
+    format!("{}..{}", percent(low), percent(high))
+}
+
+/// A whole number with commas: `12,345`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or_default()).collect();
+    groups.join(",")
+}
+
+/// A number of things with its word: `1 step`, `1,200 steps`.
+pub fn plural(number: u64, one: &str) -> String {
+    format!("{} {one}{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
 /// Seconds: `9.4 s`, `45 s`, `1 min 49 s`, `12 min`, `2 h 05 min`, `3 d 4 h`, rounded. A negative time is shown as 0, one that is not finite as `?`.
@@ -71,6 +88,7 @@ mod tests {
         assert_eq!([0.0, 0.001, 0.085, 0.999, 1.0].map(|share| percent_to(share, 0)), ["0", "1", "9", "99", "100"]);
         assert_eq!(interval(0.952, [0.914, 0.974]), "95.2% (91.4-97.4)");
         assert_eq!(interval_to(0.952, [0.914, 0.974], 0), "95% (91-97)");
+        assert_eq!(range([0.5984, 0.705]), "59.8..70.5");
     }
 
     #[test]
@@ -112,6 +130,8 @@ mod tests {
         ] {
             assert_eq!(count(number), expected);
         }
+        assert_eq!([0, 999, 1_000, 12_345_678].map(thousands), ["0", "999", "1,000", "12,345,678"]);
+        assert_eq!([plural(1, "step"), plural(1_200, "step")], ["1 step", "1,200 steps"]);
         assert_eq!([900, 614_000_000, 12_900_000_000].map(bytes), ["900 B", "614.0 MB", "12.9 GB"]);
     }
 }

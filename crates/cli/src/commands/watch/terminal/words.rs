@@ -2,7 +2,7 @@
 
 use starloop_record::event::Stage;
 use starloop_record::metrics::SelectionCounts;
-use starloop_report::format::count;
+use starloop_record::format::count;
 
 /// The unit in which a stage counts.
 pub fn units(stage: Stage) -> &'static str {
