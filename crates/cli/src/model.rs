@@ -1,7 +1,7 @@
 //! The `--model` of a command: a checkpoint directory, or a model that comes with the program.
 
 use anyhow::{Context, Result};
-use starloop_core::base_model::BaseModel;
+use starloop_core::experiment::base_model::BaseModel;
 use starloop_lm::LanguageModel;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

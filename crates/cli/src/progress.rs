@@ -2,8 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use starloop_core::event::{Event, Observer, Stage};
-use starloop_record::format::{count, duration, interval_to, percent};
 use starloop_core::metrics::{Accuracy, AttemptCounts, BestOf, IterationMetrics, MeanOf, SelectionCounts, Verification};
+use starloop_record::format::{count, duration, interval_to, percent};
 use std::time::Instant;
 
 /// Shows events on standard error: a bar per stage with rate and estimate on a terminal, and a line per finished iteration everywhere.

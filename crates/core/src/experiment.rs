@@ -1,10 +1,14 @@
 //! A whole experiment: a config, resolved against a registry and checked once, and what runs it into a run directory.
 
-use crate::base_model::BaseModel;
+pub mod base_model;
+pub mod export;
+pub mod init;
+pub mod inputs;
+pub mod plan;
+
 use crate::config::{Config, Invalid, MethodSettings, POLICY_KINDS, PolicyConfig, TrainerKind, TrainingConfig, check};
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
-use crate::inputs;
 use crate::method::{self, Estimate, Method, Needs};
 use crate::method_run::{MethodRun, Parts};
 use crate::policy::Policy;
@@ -16,10 +20,11 @@ use crate::trainer::Trainer;
 use crate::trainer::command::CommandTrainer;
 use crate::trainer::embedded::EmbeddedTrainer;
 use crate::types::Style;
+use base_model::BaseModel;
 use starloop_lm::checkpoint::Summary;
 use starloop_record::info::{Inputs, MethodInfo, ModelInfo, RunInfo, RunStatus, TaskInfo};
 use starloop_record::run_dir::{FORMAT_VERSION, Found, NewRun};
-use starloop_record::{RunDir, settings};
+use starloop_record::{RunDir, run_dir::settings};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;

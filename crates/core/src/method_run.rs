@@ -5,11 +5,11 @@
 
 use crate::config::{MethodSettings, TrainingConfig};
 use crate::error::{Error, Result};
-use crate::eval;
+use crate::evaluation;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{IterationMetrics, LossPoint, SelectionCounts, TrainingMetrics};
 use crate::policy::Policy;
-use crate::seed::stage_seed;
+use crate::policy::seed::stage_seed;
 use crate::selection::{Loss, Selection, TrainingData};
 use crate::task::Task;
 use crate::trainer::{Trainer, TrainingJob};

@@ -6,6 +6,7 @@ use std::path::Path;
 
 pub mod embedded;
 pub mod openai;
+pub mod seed;
 
 pub use starloop_lm::engine::{Progress, SamplingParams};
 

@@ -10,8 +10,10 @@ pub mod jsonl;
 pub(crate) mod leak;
 pub(crate) mod number;
 mod paper;
+pub mod prompt;
 mod prompts;
 pub(crate) mod rows;
+pub mod template;
 
 use crate::error::Result;
 use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem, Split, StopReason, Style};

@@ -8,6 +8,8 @@ use std::path::Path;
 
 pub mod command;
 pub mod embedded;
+pub mod finetune;
+pub mod pretrain;
 mod workplace;
 
 pub(crate) use workplace::Workplace;

@@ -26,7 +26,6 @@ pub mod info;
 pub mod metrics;
 pub mod outcome;
 pub mod run_dir;
-pub mod settings;
 pub mod training_rows;
 pub mod types;
 

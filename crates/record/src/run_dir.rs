@@ -27,7 +27,6 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::info::{RunInfo, RunStatus};
 use crate::metrics::IterationMetrics;
-use crate::settings;
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +35,7 @@ mod files;
 mod iteration;
 mod journal;
 mod lock;
+pub mod settings;
 mod stage;
 mod texts;
 

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::report::{MethodReport, Report};
 use serde::Serialize;
 use starloop_record::metrics::Accuracy;
-use starloop_record::settings::changed_keys;
+use starloop_record::run_dir::settings::changed_keys;
 use starloop_record::types::{ProblemId, Split};
 use starloop_record::{IterationDir, RunDir};
 use std::collections::BTreeMap;

@@ -10,10 +10,10 @@ use anyhow::Result;
 use requests::Job;
 use serde::Serialize;
 use shape::Shape;
-use starloop_record::format::bytes;
 use starloop_lm::LanguageModel;
 use starloop_lm::engine::{EngineLimits, Request, SamplingParams, sample};
 use starloop_lm::train::{Document, Hyperparameters, LearningRate, Schedule, TrainingSession};
+use starloop_record::format::bytes;
 use std::time::Instant;
 
 /// Measure training and sampling speed: of a random llama of any shape, of a checkpoint on requests from a file, or of one matrix product.

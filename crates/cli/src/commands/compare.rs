@@ -3,9 +3,9 @@
 use crate::console;
 use crate::untrusted::line;
 use anyhow::Result;
+use starloop_record::format::{count, duration, percent};
 use starloop_record::metrics::Accuracy;
 use starloop_report::compare::{ComparedMethods, Comparison, MethodComparison, compare};
-use starloop_record::format::{count, duration, percent};
 use std::path::PathBuf;
 
 /// Put two runs side by side: settings that differ, accuracy on the same problems with a paired test, and costs.

@@ -5,14 +5,14 @@ use crate::model::Model;
 use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::Config;
+use starloop_core::evaluation::likelihood;
+use starloop_core::evaluation::self_consistency::{self, Sampled};
 use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::Experiment;
-use starloop_record::format::interval;
-use starloop_core::likelihood;
 use starloop_core::metrics::{Accuracy, IterationMetrics};
 use starloop_core::policy::embedded::EmbeddedPolicy;
 use starloop_core::registry::Registry;
-use starloop_core::self_consistency::{self, Sampled};
+use starloop_record::format::interval;
 use std::path::PathBuf;
 
 /// Measure a checkpoint's accuracy on a task's held-out problems.

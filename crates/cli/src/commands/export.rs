@@ -1,7 +1,7 @@
 //! `starloop export`: results of runs in the forms of other tools.
 
 use anyhow::{Result, bail};
-use starloop_core::export::{Form, checkpoint as write_checkpoint, needs_base};
+use starloop_core::experiment::export::{Form, checkpoint as write_checkpoint, needs_base};
 use starloop_record::{RunDir, atomic};
 use starloop_report::Report;
 use starloop_report::export::{self, Weights};

@@ -5,9 +5,9 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
-use starloop_core::fetch::Progress;
-use starloop_core::fetch::dataset::{ADDRESS_VARIABLE, DATASETS, Dataset};
-use starloop_core::fetch::hub::Hub;
+use starloop_core::external::fetch::Progress;
+use starloop_core::external::fetch::dataset::{ADDRESS_VARIABLE, DATASETS, Dataset};
+use starloop_core::external::fetch::hub::Hub;
 use std::path::{Path, PathBuf};
 
 /// Fetch a model or a data set. An interrupted command goes on where it was when it is given again.

@@ -2,7 +2,7 @@
 
 use crate::console;
 use anyhow::Result;
-use starloop_core::init::{Draft, init};
+use starloop_core::experiment::init::{Draft, init};
 use std::path::{Path, PathBuf};
 
 /// Write a config for your own problems, and show what the model will be asked.

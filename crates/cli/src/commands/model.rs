@@ -4,11 +4,11 @@ use crate::console;
 use crate::model::Model;
 use anyhow::{Result, bail};
 use serde::Serialize;
-use starloop_record::format::bytes;
 use starloop_lm::checkpoint::{Checkpoint, Summary};
 use starloop_lm::lora::{ALL_LINEAR, LoraConfig};
 use starloop_lm::memory::{Job, MemoryNeeds, needs};
 use starloop_lm::weights::HalfKind;
+use starloop_record::format::bytes;
 use std::path::PathBuf;
 
 /// Look at a checkpoint, or write it in another form.

@@ -5,11 +5,11 @@ use crate::overrides::Overrides;
 use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::experiment::Experiment;
-use starloop_record::format::{bytes, count, duration};
-use starloop_core::plan::{
+use starloop_core::experiment::plan::{
     self, ACCELERATORS, Accelerator, Assumptions, EngineMemory, Measure, Measured, MethodPlan, Plan, Request, Speed, Way,
 };
 use starloop_core::registry::Registry;
+use starloop_record::format::{bytes, count, duration};
 
 /// Estimate the cost of a run before it starts: prompts, tokens, operations, memory and hours, on this machine and on accelerators.
 ///

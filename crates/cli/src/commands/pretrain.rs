@@ -4,7 +4,7 @@ use crate::console;
 use crate::overrides::Overrides;
 use crate::progress::Console;
 use anyhow::Result;
-use starloop_core::pretrain::{PretrainConfig, Recipe, pretrain};
+use starloop_core::trainer::pretrain::{PretrainConfig, Recipe, pretrain};
 use std::path::{Path, PathBuf};
 
 /// Train a base model from scratch by a recipe. A model that the same recipe made is kept.

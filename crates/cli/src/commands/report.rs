@@ -2,8 +2,8 @@
 
 use crate::console;
 use anyhow::Result;
-use starloop_record::format::bytes;
 use starloop_record::atomic;
+use starloop_record::format::bytes;
 use starloop_report::Report;
 use starloop_report::report::MOST_ATTEMPTS;
 use std::path::{Path, PathBuf};

@@ -5,9 +5,9 @@ use crate::console;
 use crate::overrides::Overrides;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
-use starloop_core::base_model::BaseModel;
 use starloop_core::config::Config;
 use starloop_core::experiment::Experiment;
+use starloop_core::experiment::base_model::BaseModel;
 use starloop_core::registry::Registry;
 use std::path::{Path, PathBuf};
 

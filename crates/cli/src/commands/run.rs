@@ -8,10 +8,10 @@ use anyhow::Result;
 use starloop_core::config::{Config, PolicyConfig, TrainerKind};
 use starloop_core::error::Error;
 use starloop_core::experiment::Experiment;
-use starloop_record::format::{count, duration};
-use starloop_core::plan::{MethodPlan, Plan, Work};
+use starloop_core::experiment::plan::{MethodPlan, Plan, Work};
 use starloop_core::registry::Registry;
 use starloop_record::RunDir;
+use starloop_record::format::{count, duration};
 use starloop_report::Report;
 use std::path::{Path, PathBuf};
 

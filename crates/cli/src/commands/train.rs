@@ -5,7 +5,7 @@ use crate::model::Model;
 use crate::progress::Console;
 use anyhow::Result;
 use starloop_core::config::TrainingConfig;
-use starloop_core::finetune::finetune;
+use starloop_core::trainer::finetune::finetune;
 use std::path::PathBuf;
 
 /// Fine-tune a checkpoint on JSON lines of prompt and completion. Loss falls on the completion and its end token only.

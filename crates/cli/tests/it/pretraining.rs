@@ -1,7 +1,7 @@
 //! `pretrain`: one recipe, one base model.
 
 use crate::program::{SMALL_PRETRAINING, snapshot, starloop, text};
-use starloop_core::pretrain::PretrainConfig;
+use starloop_core::trainer::pretrain::PretrainConfig;
 
 #[test]
 fn a_recipe_is_printed_whole_and_reads_back() {

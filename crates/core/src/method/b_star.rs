@@ -8,7 +8,7 @@ use super::rounds::{self, EarlyStop, Learning};
 use super::{Approach, Estimate, Method};
 use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
-use crate::eval;
+use crate::evaluation;
 use crate::method_run::{CollectStages, MethodRun};
 use crate::metrics::{BalanceMetrics, BalanceScore};
 use crate::selection::{Same, SelectionRules};

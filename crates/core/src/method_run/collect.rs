@@ -3,7 +3,7 @@
 use super::MethodRun;
 use super::ask::Question;
 use crate::error::Result;
-use crate::eval;
+use crate::evaluation;
 use crate::event::Stage;
 use crate::metrics::BalanceMetrics;
 use crate::policy::SamplingParams;

@@ -3,7 +3,7 @@
 use super::MethodRun;
 use super::ask::Question;
 use crate::error::Result;
-use crate::eval;
+use crate::evaluation;
 use crate::event::{Event, Stage};
 use crate::metrics::{IterationMetrics, SelectionCounts};
 use crate::policy::SamplingParams;

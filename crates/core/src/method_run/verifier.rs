@@ -2,16 +2,16 @@
 
 use super::ask::Question;
 use super::{MethodRun, Training, require_finite};
-use crate::best_of::{Candidate, best_of_k};
 use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
-use crate::eval;
+use crate::evaluation;
+use crate::evaluation::best_of::{Candidate, best_of_k};
 use crate::event::{Event, Stage};
 use crate::metrics::{BestOf, MeanOf, Verification};
 use crate::policy::CompletionRequest;
-use crate::prompt;
-use crate::seed::stage_seed;
+use crate::policy::seed::stage_seed;
 use crate::selection::Selection;
+use crate::task::prompt;
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, ProblemId, Style};
 use starloop_record::IterationDir;
 use std::collections::HashMap;

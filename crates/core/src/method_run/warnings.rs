@@ -1,8 +1,8 @@
 //! What a user should know while there is still time to stop.
 
 use super::MethodRun;
-use starloop_record::format::percent;
 use crate::metrics::IterationMetrics;
+use starloop_record::format::percent;
 
 impl MethodRun<'_> {
     /// Tells the user something that does not stop the run.

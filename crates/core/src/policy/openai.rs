@@ -2,12 +2,12 @@
 //!
 //! `launch.rs` starts a server for each checkpoint where the config says how. `reload.rs` makes a running server load another checkpoint.
 //! `dialect.rs` knows the requests that each server expects, and `logprobs.rs` reads what it says of tokens. `dispatch.rs` sends many at once,
-//! through [`crate::http`].
+//! through [`crate::external::http`].
 
 use super::{Completion, Keep, Policy, Progress, PromptRequest, SamplingParams};
 use crate::config::{ModelConfig, PromptForm, RecordConfig, ServerKind, ServingConfig};
 use crate::error::{EngineContext, Error, Result, with_causes};
-use crate::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
+use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
 use dialect::{Dialect, Prompt};
 use dispatch::{Arrival, Dispatch, Job, Manner, Outcome, Refusal};
 use launch::Server;

@@ -3,8 +3,8 @@
 use super::{Loss, Round, Selection, TrainingData, distinct_problems, find};
 use crate::error::{Error, Result};
 use crate::metrics::SelectionCounts;
-use crate::prompt;
 use crate::task::Task;
+use crate::task::prompt;
 use crate::types::{GradedAttempt, Mode, Problem, ProblemId, Style, Verdict};
 use starloop_record::training_rows::{PreferencePair, TrainingRows};
 use starloop_record::{Outcome, OutcomeRecord};

@@ -3,8 +3,8 @@
 use super::{Loss, Round, Selection, TrainingData, distinct_problems, find};
 use crate::error::Result;
 use crate::metrics::SelectionCounts;
-use crate::prompt;
 use crate::task::Task;
+use crate::task::prompt;
 use crate::types::{Mode, ModelRef, ProblemId, Style, Verdict};
 use starloop_lm::train::PolicyGradient;
 use starloop_record::training_rows::{RewardedSample, TrainingRows};

@@ -1,8 +1,8 @@
 //! What one fine-tuning learns: rows, and the loss that they are for.
 
 use crate::error::{Error, Result};
-use crate::prompt;
 use crate::task::Task;
+use crate::task::prompt;
 use crate::types::{Example, Mode, ModelRef, Problem, Style};
 use starloop_lm::train::PolicyGradient;
 use starloop_record::training_rows::TrainingRows;

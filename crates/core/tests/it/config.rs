@@ -3,7 +3,7 @@
 use crate::doubles::{self, CONFIG};
 use starloop_core::config::{Config, presets};
 use starloop_core::experiment::Experiment;
-use starloop_core::pretrain::PretrainConfig;
+use starloop_core::trainer::pretrain::PretrainConfig;
 
 fn parse(text: &str, overrides: &[&str]) -> Result<Experiment, String> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();

@@ -1,8 +1,8 @@
 //! What the methods beyond the paper's do.
 
 use crate::doubles::{Bench, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment};
+use starloop_core::evaluation::self_consistency::{Sampled, measure};
 use starloop_core::policy::SamplingParams;
-use starloop_core::self_consistency::{Sampled, measure};
 use starloop_core::task::Task;
 use starloop_core::types::{Example, GradedAttempt, Mode, Split, Verdict};
 use std::collections::HashSet;

@@ -158,7 +158,8 @@ fn in_order_of_writing(whole: &Files) -> Vec<String> {
                 let record = format!("{place}/stages/{stage}.json");
                 let Some(Some(text)) = whole.get(&record) else { continue };
                 let read: serde_json::Value = serde_json::from_str(text).unwrap();
-                let texts = read["read"].as_object().unwrap().keys().filter(|name| name.starts_with("problems/") || name.starts_with("prompts/"));
+                let texts =
+                    read["read"].as_object().unwrap().keys().filter(|name| name.starts_with("problems/") || name.starts_with("prompts/"));
                 let new: Vec<String> = texts.filter(|name| !order.contains(name)).cloned().collect();
                 order.extend(new);
                 order.push(record);

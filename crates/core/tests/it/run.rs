@@ -2,8 +2,8 @@
 
 use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment};
 use starloop_core::error::Error;
+use starloop_core::evaluation::likelihood;
 use starloop_core::event::Event;
-use starloop_core::likelihood;
 use starloop_core::task::Task;
 use starloop_core::types::{Mode, Split};
 use starloop_record::info::RunStatus;

@@ -1,7 +1,7 @@
 //! The base models that come with the program are what their recipes make.
 
-use starloop_core::pretrain::PretrainConfig;
-use starloop_core::pretrain::{PretrainLog, REPLAYED_STEPS, Recipe, replay, verify_weights};
+use starloop_core::trainer::pretrain::PretrainConfig;
+use starloop_core::trainer::pretrain::{PretrainLog, REPLAYED_STEPS, Recipe, replay, verify_weights};
 use std::path::PathBuf;
 
 const SHIPPED: [&str; 2] = ["arithmetic", "arithmetic-long"];

@@ -1,9 +1,9 @@
 //! The model card of a checkpoint: its results, how it was trained, and its settings, with the front matter that the hub reads.
 
 use crate::error::{Error, Result};
-use starloop_record::format::{percent, plural, thousands};
 use crate::report::{MethodReport, RunReport};
 use starloop_record::RunDir;
+use starloop_record::format::{percent, plural, thousands};
 use starloop_record::metrics::IterationMetrics;
 use std::fmt::Write as _;
 

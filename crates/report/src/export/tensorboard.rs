@@ -11,7 +11,7 @@ use crate::report::{IterationReport, MethodReport, Report};
 use proto::{Message, hyperparameters, scalar, summary, text};
 use starloop_record::atomic;
 use starloop_record::event::Event;
-use starloop_record::settings::of_method;
+use starloop_record::run_dir::settings::of_method;
 use starloop_record::types::{GradedAttempt, Mode, Verdict};
 use starloop_record::{IterationDir, RunDir};
 use std::collections::BTreeMap;

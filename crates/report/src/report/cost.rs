@@ -5,9 +5,9 @@
 //! products inside attention are left out. So is evaluation, because no method needs it.
 
 use super::{MethodReport, Report, RunReport, sampled_tokens, table, trained_tokens};
-use starloop_record::format::{count, percent, range};
 use serde::Serialize;
 use starloop_record::Approach;
+use starloop_record::format::{count, percent, range};
 use starloop_record::info::MethodInfo;
 use starloop_record::metrics::IterationMetrics;
 

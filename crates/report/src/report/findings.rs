@@ -3,8 +3,8 @@
 //! A rule is silent if too little was counted. The thresholds are judgements and not statistics. Each has its reason beside it.
 
 use super::MethodReport;
-use starloop_record::format::percent;
 use serde::Serialize;
+use starloop_record::format::percent;
 use starloop_record::metrics::{AttemptCounts, IterationMetrics};
 
 /// A sign of trouble in one method of one run.

@@ -1,8 +1,8 @@
 //! Tables for the terminal.
 
 use super::{MethodReport, MethodSummary, Report, ResultRow, RunReport, TrainUse, summary};
-use starloop_record::format::{self, duration, percent, range, thousands};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use starloop_record::format::{self, duration, percent, range, thousands};
 use starloop_record::info::PaperFigure;
 
 /// One table per run: a column per method, so that many classes still fit a terminal. Costs are totals over the iterations.

@@ -9,7 +9,7 @@
 
 use super::dialect::{Choice, Prompt};
 use crate::error::with_causes;
-use crate::http::{Failure, HttpError, RetryPolicy};
+use crate::external::http::{Failure, HttpError, RetryPolicy};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

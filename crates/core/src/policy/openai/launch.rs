@@ -1,8 +1,8 @@
-//! A server that is started for a checkpoint. It is stopped with all processes that it has started ([`crate::process`]).
+//! A server that is started for a checkpoint. It is stopped with all processes that it has started ([`crate::external::process`]).
 
 use crate::error::{Error, Result};
-use crate::http::HttpClient;
-use crate::process::{ProcessGroup, Shutdown, log_tail};
+use crate::external::http::HttpClient;
+use crate::external::process::{ProcessGroup, Shutdown, log_tail};
 use fs_err as fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

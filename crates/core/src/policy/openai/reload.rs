@@ -3,7 +3,7 @@
 
 use crate::config::{Recipe, Reload};
 use crate::error::Result;
-use crate::http::{Failure, HttpClient, HttpError, HttpErrorKind, without_password};
+use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, without_password};
 use serde_json::{Value, json};
 use starloop_lm::files::peft::is_adapter;
 use std::path::Path;
@@ -152,7 +152,7 @@ impl Doubt {
     }
 }
 
-/// Runs the user's program to its end. It is not a [`crate::process::ProcessGroup`]: a server that it starts in the background keeps running.
+/// Runs the user's program to its end. It is not a [`crate::external::process::ProcessGroup`]: a server that it starts in the background keeps running.
 fn run(command: &[String], endpoint: &str, directory: &str) -> Result<(), String> {
     let fill = |word: &String| word.replace("{checkpoint}", directory).replace("{endpoint}", endpoint);
     let words: Vec<String> = command.iter().map(fill).collect();

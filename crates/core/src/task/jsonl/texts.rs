@@ -13,7 +13,7 @@ use crate::task::ConfigError;
 use crate::task::choice::{self, MOST};
 use crate::task::dataset::Entry;
 use crate::task::rows::Row;
-use crate::template::Template;
+use crate::task::template::Template;
 use crate::types::{Problem, ProblemId, Reading, StopReason, Verdict};
 use serde_json::{Map, Value};
 use std::path::Path;

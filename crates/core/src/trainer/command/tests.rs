@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::error::with_causes;
-use crate::process::tests::is_running;
+use crate::external::process::tests::is_running;
 use crate::selection::TrainingData;
 use crate::types::{Mode, ProblemId};
 use starloop_lm::checkpoint::Checkpoint;

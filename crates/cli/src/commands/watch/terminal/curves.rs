@@ -8,8 +8,8 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Padding, Paragraph, Widget};
-use starloop_record::metrics::IterationMetrics;
 use starloop_record::format::percent;
+use starloop_record::metrics::IterationMetrics;
 use starloop_report::words::loss_unit;
 
 /// Okabe and Ito's palette as far as 256 colours have it, ordered so that neighbours differ in lightness.

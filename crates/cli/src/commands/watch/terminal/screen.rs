@@ -9,8 +9,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, LineGauge, Padding, Paragraph, Row, Table, Widget, Wrap};
-use starloop_record::types::Verdict;
 use starloop_record::format::{count, duration, percent};
+use starloop_record::types::Verdict;
 use starloop_report::watch::{MethodProgress, Progress, Rationale, RunState, UnderWay};
 use starloop_report::words::of_verdict;
 

@@ -1,8 +1,8 @@
 //! Stages and selection in words.
 
 use starloop_record::event::Stage;
-use starloop_record::metrics::SelectionCounts;
 use starloop_record::format::count;
+use starloop_record::metrics::SelectionCounts;
 
 /// The unit in which a stage counts.
 pub fn units(stage: Stage) -> &'static str {

@@ -3,7 +3,7 @@
 //! A thread writes the question and reads the answer, so that neither a full pipe nor a silent program holds up whoever asks; killing the
 //! process ends the thread.
 
-use crate::process::{ProcessGroup, Shutdown};
+use crate::external::process::{ProcessGroup, Shutdown};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};

@@ -1,7 +1,7 @@
 //! Verifiers that work, and verifiers that do what verifiers should not.
 
 use super::*;
-use crate::process::tests::is_running;
+use crate::external::process::tests::is_running;
 use std::time::Instant;
 
 fn problem(id: &str) -> Problem {

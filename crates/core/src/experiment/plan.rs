@@ -29,8 +29,8 @@ pub use shapes::known as known_shapes;
 pub use speed::{Measure, Measured, Speed};
 pub use work::{Lengths, Work};
 
-use crate::base_model::BaseModel;
 use crate::error::Result;
+use crate::experiment::base_model::BaseModel;
 use crate::experiment::{Experiment, ResolvedMethod};
 use problems::Problems;
 use serde::Serialize;

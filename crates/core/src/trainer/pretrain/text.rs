@@ -2,7 +2,7 @@
 
 use super::corpus::{DocumentUnit, TextCorpus, TextFile};
 use crate::error::{Error, Result};
-use crate::template::Template;
+use crate::task::template::Template;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

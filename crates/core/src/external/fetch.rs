@@ -9,7 +9,7 @@ mod digest;
 pub mod hub;
 
 use crate::error::{Error, Result};
-use crate::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy};
+use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy};
 use digest::Digest;
 use fs_err as fs;
 use std::io::{Read, Write};

@@ -6,7 +6,7 @@
 use super::digest::Digest;
 use super::{OnProgress, PartialDirectory, Progress, RemoteFile, refused};
 use crate::error::{Error, Result};
-use crate::http::{Failure, HttpClient};
+use crate::external::http::{Failure, HttpClient};
 use fs_err as fs;
 use serde::Deserialize;
 use starloop_lm::checkpoint::{COMPANIONS, CONFIG, WEIGHTS};

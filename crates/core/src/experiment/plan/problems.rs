@@ -102,7 +102,7 @@ fn stand_in(experiment: &Experiment, wanted: Option<usize>) -> Option<StandIn> {
     let task = experiment.task_settings().grader().ok()?;
     let published = PUBLISHED.iter().find(|published| published.name == experiment.task_kind());
     let (train, test) = published.map(|published| (published.train, published.test)).or(wanted.map(|wanted| (wanted, 0)))?;
-    let settings = starloop_record::settings::flatten(&experiment.to_table());
+    let settings = starloop_record::run_dir::settings::flatten(&experiment.to_table());
     let setting = |key: &str| settings.get(key).and_then(toml::Value::as_integer).map_or(0, |value| value as usize);
     let at_most = |limit: usize, all: usize| if limit == 0 { all } else { limit.min(all) };
     let dev = setting("task.dev_problems").min(train);

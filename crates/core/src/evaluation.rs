@@ -1,4 +1,8 @@
-//! Graded attempts into figures.
+//! How good a model is: accuracy, and the figures that need several samples or likelihoods.
+
+pub(crate) mod best_of;
+pub mod likelihood;
+pub mod self_consistency;
 
 use crate::metrics::{Accuracy, AttemptCounts, ClassAccuracy};
 use crate::types::{GradedAttempt, Mode, Verdict};

@@ -1,8 +1,8 @@
 //! The model's shape: from its config.json alone, or by its name, without weights.
 
-use crate::base_model::BaseModel;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::experiment::base_model::BaseModel;
 use serde_json::Value;
 use starloop_lm::decoder::DecoderSpec;
 use std::path::{Path, PathBuf};

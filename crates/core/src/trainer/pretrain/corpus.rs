@@ -4,7 +4,7 @@ use crate::config::strict::Section;
 use crate::config::{Invalid, TrainingConfig};
 use crate::error::Result;
 use crate::task::arithmetic::corpus::CorpusConfig;
-use crate::template::Template;
+use crate::task::template::Template;
 use serde::{Deserialize, Serialize};
 use starloop_lm::tokenizer::byte_pair::LEAST_VOCABULARY;
 use std::path::PathBuf;

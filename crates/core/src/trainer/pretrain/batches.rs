@@ -5,7 +5,7 @@ use super::PretrainConfig;
 use super::text::{ReadFile, Text};
 use crate::config::TrainingConfig;
 use crate::error::{EngineContext, Result};
-use crate::seed::stage_seed;
+use crate::policy::seed::stage_seed;
 use crate::task::arithmetic::corpus::{CorpusConfig, document, token_count};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

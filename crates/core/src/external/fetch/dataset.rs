@@ -3,7 +3,7 @@
 use super::digest::Digest;
 use super::{OnProgress, PartialDirectory, RemoteFile};
 use crate::error::{Error, Result};
-use crate::http::HttpClient;
+use crate::external::http::HttpClient;
 use std::path::Path;
 
 /// Sets another place for the files, such as a mirror: `ADDRESS/NAME/FILE`.

@@ -2,13 +2,13 @@
 //! one of k is (pass@k, by the unbiased estimator of Chen et al. 2021).
 
 use crate::error::Result;
-use crate::eval;
+use crate::evaluation;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{self, Accuracy};
+use crate::policy::seed::sample_seed;
 use crate::policy::{self, Policy, PromptRequest, SamplingParams};
-use crate::prompt;
-use crate::seed::sample_seed;
 use crate::task::Task;
+use crate::task::prompt;
 use crate::types::{Mode, Problem, ProblemId, Split, Style, Verdict};
 use serde::Serialize;
 use std::path::Path;

@@ -1,0 +1,5 @@
+//! What runs outside of this process: servers, programs and the hub. Nothing here knows tasks, models or runs.
+
+pub mod fetch;
+pub(crate) mod http;
+pub(crate) mod process;
