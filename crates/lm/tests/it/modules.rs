@@ -7,6 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// The most modules at a crate's root.
+const MOST_MODULES: usize = 12;
+
 /// What each module imports.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
@@ -15,6 +18,12 @@ fn modules_import_each_other_in_one_direction() {
     let graph = graph(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let circle = circle(&graph);
     assert!(circle.is_empty(), "modules import each other in a circle: {}", circle.join(" -> "));
+}
+
+#[test]
+fn the_root_has_at_most_a_dozen_modules() {
+    let modules = graph(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).into_keys().collect::<Vec<_>>();
+    assert!(modules.len() <= MOST_MODULES, "{} modules: {}", modules.len(), modules.join(", "));
 }
 
 #[test]
