@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Track;
 
 /// A value that cannot be, with its key's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,23 @@ impl Source {
         self.invalid(Invalid { key: format!("{path}.kind"), message })
     }
 
+    /// The error of a section at `path` whose key `inner` serde refused with `message`.
+    fn refusal(&self, path: &str, inner: &str, message: &str) -> Error {
+        let join = |parts: [&str; 3]| parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
+        let message = message.lines().next().unwrap_or_default();
+        if !message.starts_with("unknown field") {
+            return self.invalid(Invalid { key: join([path, inner, ""]), message: message.to_owned() });
+        }
+        // serde names the unknown key first and then the valid ones, each in backquotes.
+        let mut quoted = message.split('`').skip(1).step_by(2).map(str::to_owned);
+        let unknown = quoted.next().unwrap_or_default();
+        let parent = inner.rsplit_once('.').map_or("", |(parent, _)| parent);
+        let valid: Vec<String> = quoted.collect();
+        let key = join([path, parent, &unknown]);
+        let nearest = nearest(&unknown, &valid).map(|near| join([path, parent, &near]));
+        Error::UnknownKey { origin: self.origin_of(&key), nearest, key, valid }
+    }
+
     fn origin_of(&self, key: &str) -> String {
         if self.overridden.iter().any(|overridden| overridden == key) { format!("--set {key}") } else { self.origin.clone() }
     }
@@ -94,25 +112,16 @@ impl Section<'_> {
     /// # Errors
     /// [`Error::UnknownKey`] and [`Error::ConfigValue`], with the key's path.
     pub fn read<T: DeserializeOwned>(self) -> Result<T> {
-        let Section { source, path, table } = self;
-        serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
-            let inner = match error.path().to_string() {
-                here if here == "." => String::new(),
-                inner => inner,
-            };
-            let message = error.inner().message().to_owned();
-            let join = |key: &str| [path.as_str(), key].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(".");
-            if !message.starts_with("unknown field") {
-                return source.invalid(Invalid { key: join(&inner), message });
-            }
-            // serde names the unknown key first and then the valid ones, each in backquotes.
-            let mut quoted = message.split('`').skip(1).step_by(2).map(str::to_owned);
-            let unknown = quoted.next().unwrap_or_default();
-            let parent = inner.rsplit_once('.').map_or("", |(parent, _)| parent);
-            let valid: Vec<String> = quoted.collect();
-            let within = |key: &str| join(&[parent, key].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("."));
-            let key = within(&unknown);
-            Error::UnknownKey { origin: source.origin_of(&key), nearest: nearest(&unknown, &valid).map(|near| within(&near)), key, valid }
+        let mut track = Track::new();
+        let read = {
+            let tracked = serde_path_to_error::Deserializer::new(toml::Value::Table(self.table), &mut track);
+            // Behind `dyn`, what tracks the path is compiled once and not once for each section.
+            let mut erased = <dyn erased_serde::Deserializer>::erase(tracked);
+            erased_serde::deserialize(&mut erased)
+        };
+        read.map_err(|error| {
+            let inner = track.path().to_string();
+            self.source.refusal(&self.path, if inner == "." { "" } else { &inner }, &error.to_string())
         })
     }
 
