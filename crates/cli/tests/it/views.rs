@@ -23,6 +23,9 @@ fn json_lines(output: &str) -> Vec<Value> {
     output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The screen of a run, or its figures where the screen is not compiled in.
+const WATCH: &str = if cfg!(feature = "watch") { "watch --once" } else { "watch --json" };
+
 #[test]
 fn inspect_finds_what_the_files_hold() {
     let all = lines(&small_run().join("star/iter-001/attempts.jsonl"));
@@ -214,7 +217,7 @@ fn nothing_that_a_model_writes_steers_the_terminal() {
     let place = tempfile::tempdir().unwrap();
     let hostile = format!("\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}\r\n{}", "y".repeat(1 << 20));
     let run = with_answer(place.path(), &hostile);
-    for line in ["inspect --method star --iteration 2", "watch --once", "compare --problems"] {
+    for line in ["inspect --method star --iteration 2", WATCH, "compare --problems"] {
         let more = if line.starts_with("compare") { vec![text(small_run()), text(&run)] } else { vec![text(&run)] };
         let shown = starloop(line, &more).done();
         let steering = shown.chars().find(|c| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c));
@@ -242,17 +245,17 @@ fn a_run_without_its_optional_files_is_read() {
     info.as_object_mut().unwrap().remove("inputs");
     std::fs::write(&path, info.to_string()).unwrap();
     let events = place.path().join("events");
-    for line in ["inspect", "watch --once", "watch --json", "report", "export --tensorboard"] {
+    for line in ["inspect", WATCH, "watch --json", "report", "export --tensorboard"] {
         let more = if line.starts_with("export") { vec![text(&events), text(&run)] } else { vec![text(&run)] };
         starloop(line, &more).done();
     }
-    let screen = starloop("watch --once", &[text(&run)]).done();
-    assert!(screen.contains("finished") && screen.contains("▲ star"), "{screen}");
+    let screen = starloop(WATCH, &[text(&run)]).done();
+    assert!(screen.contains("finished") && screen.contains("star"), "{screen}");
     starloop("compare", &[text(&run), text(small_run())]).done();
     // Another layout is refused.
     info["format_version"] = 3.into();
     std::fs::write(&path, info.to_string()).unwrap();
-    for line in ["inspect", "watch --once", "export"] {
+    for line in ["inspect", WATCH, "export"] {
         starloop(line, &[text(&run)]).failed(1, &["format version 3, and this program reads version 2"]);
     }
 }
@@ -274,7 +277,7 @@ fn reading_a_run_starts_no_program_that_its_config_names() {
     std::fs::write(info, changed.to_string()).unwrap();
     std::fs::write(run.join("config.toml"), hostile).unwrap();
     let page = place.path().join("page.html");
-    for line in ["inspect", "watch --once", "report", "report --html", "compare"] {
+    for line in ["inspect", WATCH, "report", "report --html", "compare"] {
         let more = match line {
             "report --html" => vec![text(&page), text(&run)],
             "compare" => vec![text(&run), text(&run)],

@@ -113,7 +113,7 @@ pub fn measure(
             verdicts.push(task.verify(&problem, &completion.text, &completion.stop_reason)?.verdict);
             completions.push(completion.text);
         }
-        let majority_is_right = eval::majority_is_right(verdicts.iter());
+        let majority_is_right = evaluation::majority_is_right(verdicts.iter());
         sampled.push(SampledProblem { problem: problem.id, class: problem.class, completions, verdicts, majority_is_right });
     }
     let at = ks(asked.samples).into_iter().map(|k| at_k(&sampled, asked.samples, k)).collect();
@@ -130,9 +130,9 @@ fn ks(samples: u32) -> Vec<u32> {
 fn at_k(sampled: &[SampledProblem], samples: u32, k: u32) -> AtK {
     let problems = sampled.len() as f64;
     // Samples are drawn alike, so the first k are any k.
-    let majority = sampled.iter().filter(|problem| eval::majority_is_right(problem.verdicts.iter().take(k as usize))).count();
+    let majority = sampled.iter().filter(|problem| evaluation::majority_is_right(problem.verdicts.iter().take(k as usize))).count();
     let right = |problem: &SampledProblem| problem.verdicts.iter().filter(|verdict| verdict.is_correct()).count() as u64;
-    let passes: Vec<f64> = sampled.iter().map(|problem| eval::pass_at_k(samples.into(), right(problem), k.into())).collect();
+    let passes: Vec<f64> = sampled.iter().map(|problem| evaluation::pass_at_k(samples.into(), right(problem), k.into())).collect();
     let pass = passes.iter().sum::<f64>() / problems;
     let pass_interval = metrics::wilson(pass, cases(&passes, pass));
     AtK { k, majority: Accuracy::new(majority as u64, sampled.len() as u64), pass, pass_interval }

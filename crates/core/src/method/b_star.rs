@@ -120,7 +120,7 @@ impl BStar {
         // Those at the chosen temperature are collected, not spent on the choice.
         let spent: Vec<GradedAttempt> =
             tried.iter().enumerate().filter(|(other, _)| *other != place).flat_map(|(_, attempts)| attempts).cloned().collect();
-        let (probes, prompt_tokens) = (eval::count(&spent, Mode::Unhinted), eval::prompt_tokens(&spent));
+        let (probes, prompt_tokens) = (evaluation::count(&spent, Mode::Unhinted), evaluation::prompt_tokens(&spent));
         (BalanceMetrics { tried: scores, chosen: best, probes, prompt_tokens }, place)
     }
 }

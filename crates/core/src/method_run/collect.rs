@@ -76,7 +76,7 @@ impl MethodRun<'_> {
         if let Some(attempts) = place.attempts()? {
             place.discard_journal()?;
             for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
-                let counts = eval::count(&attempts, mode);
+                let counts = evaluation::count(&attempts, mode);
                 if mode == Mode::Unhinted || stages == CollectStages::SampleAndRationalize {
                     self.reused(iteration, stage, counts.attempts, counts.tokens);
                 }

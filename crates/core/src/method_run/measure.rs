@@ -85,9 +85,9 @@ impl MethodRun<'_> {
             let answers = self.evaluate(&place, &Measurement { stage, iteration, split, style })?;
             let metrics = IterationMetrics {
                 split,
-                accuracy: eval::accuracy(&answers),
-                by_class: eval::accuracy_by_class(&self.parts.task.classes(iteration), &answers),
-                evaluation_tokens: eval::count(&answers, Mode::Unhinted).tokens,
+                accuracy: evaluation::accuracy(&answers),
+                by_class: evaluation::accuracy_by_class(&self.parts.task.classes(iteration), &answers),
+                evaluation_tokens: evaluation::count(&answers, Mode::Unhinted).tokens,
                 ..chosen.clone()
             };
             place.write_metrics(&metrics)?;
@@ -103,7 +103,7 @@ impl MethodRun<'_> {
         let Measurement { stage, iteration, split, style } = *measurement;
         if let Some(answers) = place.evaluation()? {
             place.discard_journal()?;
-            let counts = eval::count(&answers, Mode::Unhinted);
+            let counts = evaluation::count(&answers, Mode::Unhinted);
             self.reused(iteration, stage, counts.attempts, counts.tokens);
             return Ok(answers);
         }

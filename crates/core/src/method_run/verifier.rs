@@ -66,7 +66,7 @@ impl MethodRun<'_> {
     fn candidates(&mut self, place: &IterationDir, plan: &VerifierPlan<'_>) -> Result<Vec<GradedAttempt>> {
         if let Some(candidates) = place.attempts()? {
             place.discard_journal()?;
-            let counts = eval::count(&candidates, Mode::Unhinted);
+            let counts = evaluation::count(&candidates, Mode::Unhinted);
             self.reused(plan.generator + 1, Stage::Proposing, counts.attempts, counts.tokens);
             return Ok(candidates);
         }
@@ -138,12 +138,12 @@ fn best_of(candidates: &[GradedAttempt], scores: &[f64], k: u32) -> BestOf {
     // The draws of k that share no candidate are alike, and their mean is steadier than the first of them.
     let majority = |group: &[GradedAttempt]| {
         let draws = group.chunks_exact(k as usize);
-        let right = draws.clone().filter(|draw| eval::majority_is_right(draw.iter().map(|graded| &graded.verdict)));
+        let right = draws.clone().filter(|draw| evaluation::majority_is_right(draw.iter().map(|graded| &graded.verdict)));
         right.count() as f64 / draws.len() as f64
     };
     let pass = |group: &[GradedAttempt]| {
         let right = group.iter().filter(|graded| graded.verdict.is_correct()).count();
-        eval::pass_at_k(group.len() as u64, right as u64, k.into())
+        evaluation::pass_at_k(group.len() as u64, right as u64, k.into())
     };
     let by_problem = || candidates.chunk_by(|a, b| a.attempt.problem == b.attempt.problem);
     let told = candidates.iter().all(|graded| graded.attempt.logprob.is_some());

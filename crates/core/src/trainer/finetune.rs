@@ -53,8 +53,9 @@ pub fn finetune(
     seed: u64,
     observer: &mut dyn Observer,
 ) -> Result<TrainingMetrics> {
+    let examples = read_pairs(data)?;
     let fingerprint = fingerprint(model, data, settings, chat, seed)?;
-    let data = TrainingData::of_examples(read_pairs(data)?);
+    let data = TrainingData::of_examples(examples);
     refuse_existing(output)?;
     let workplace = Workplace::take(output, &fingerprint)?;
     // Another process may have made it until it let go of the workplace.

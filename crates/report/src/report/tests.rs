@@ -256,7 +256,7 @@ fn errors_name_what_is_missing_or_broken() {
     let directory = tempfile::tempdir().unwrap();
     let error = |root: &Path| Report::read(&[root.to_owned()]).unwrap_err().to_string();
     let message = error(&directory.path().join("nowhere"));
-    assert!(message.contains("nowhere") && message.contains("not a run directory"), "{message}");
+    assert!(message.contains("nowhere") && message.contains("No such file"), "{message}");
     write_run(directory.path(), &[]);
     let message = error(directory.path());
     assert!(message.contains("no finished iteration"), "{message}");

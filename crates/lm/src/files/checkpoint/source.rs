@@ -159,6 +159,9 @@ fn find(dir: &Path) -> Result<(PathBuf, Option<ShardIndex>)> {
             (false, false) => {}
         }
     }
+    if !dir.is_dir() {
+        return Err(Error::Weights { path: dir.into(), problem: "is no directory; a checkpoint is a directory with weights in it".into() });
+    }
     let names = NAMES.map(|(single, index)| format!("{single}, {index}")).join(", ");
     Err(Error::Weights { path: dir.into(), problem: format!("holds no weights; expected one of {names}") })
 }
