@@ -107,6 +107,10 @@ impl RunDir {
         let maker = Maker { program: new.info.program.clone(), device: new.device.clone() };
         let run = RunDir { root: root.to_owned(), maker, _lock: Some(lock) };
         if !root.join(RUN).exists() {
+            // A run that was killed as it began has left unfinished files here.
+            for name in [CONFIG, RUN] {
+                atomic::sweep_beside(&root.join(name))?;
+            }
             let config = new.config.to_string();
             atomic::write(&root.join(CONFIG), config.as_bytes())?;
             let info = RunInfo {
