@@ -22,6 +22,9 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::sync::Arc;
 
+/// Reads the keys of a section. Returns what they configure, and all of these keys with their defaults.
+pub(crate) type Read<T> = fn(Section<'_>) -> Result<(Box<T>, toml::Table)>;
+
 /// Everything that configs can name.
 #[derive(Debug, Clone)]
 pub struct Registry {
@@ -41,7 +44,7 @@ pub struct TaskKind {
     /// The words that tables and pages show.
     pub label: String,
     /// Reads the other keys of `[task]`. Returns the settings, and all of them with their defaults.
-    pub(crate) read: fn(Section<'_>) -> Result<(Box<dyn TaskSettings>, toml::Table)>,
+    pub(crate) read: Read<dyn TaskSettings>,
 }
 
 impl TaskKind {
@@ -62,7 +65,7 @@ pub struct MethodKind {
     /// The value of `kind`.
     pub kind: String,
     /// Reads the keys of `[methods.NAME]` that are the method's own. Returns the method, and all of these keys with their defaults.
-    pub(crate) read: fn(Section<'_>) -> Result<(Box<dyn Method>, toml::Table)>,
+    pub(crate) read: Read<dyn Method>,
 }
 
 impl MethodKind {

@@ -44,7 +44,8 @@ mod tests {
         assert!(info.task.paper.is_empty() && info.methods[0].label == "shortest rationale");
         let metrics = run.metrics("shortest").expect("figures");
         // The base doubles numbers of two digits already. One right rationale of each problem is learned, and nothing is lost by it.
-        assert_eq!((metrics.len(), metrics[1].selection.kept_unhinted), (2, 60), "{metrics:?}");
+        let selection = metrics[1].selection;
+        assert!(selection.problems > 50 && selection.kept_unhinted == selection.problems, "{selection:?}");
         assert!(metrics[1].accuracy.mean > 0.9, "{metrics:?}");
         std::fs::remove_dir_all(place).expect("removed");
     }

@@ -162,7 +162,7 @@ pub fn lines(path: &Path) -> Vec<Value> {
 
 /// Writes a file of JSON lines.
 pub fn write_lines(path: &Path, lines: &[Value]) {
-    std::fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    std::fs::write(path, lines.iter().map(|line| line.to_string() + "\n").collect::<String>()).unwrap();
 }
 
 /// Records the digests of all files of a run anew, so that a run whose files a test has changed is read as if it had been made so.

@@ -2,7 +2,7 @@
 //!
 //! `launch.rs` starts a server for each checkpoint where the config says how. `reload.rs` makes a running server load another checkpoint.
 //! `dialect.rs` knows the requests that each server expects, and `logprobs.rs` reads what it says of tokens. `dispatch.rs` sends many at once,
-//! through [`crate::external::http`].
+//! through `external::http`.
 
 use super::{Completion, Keep, Policy, Progress, PromptRequest, SamplingParams};
 use crate::config::{ModelConfig, PromptForm, RecordConfig, ServerKind, ServingConfig};

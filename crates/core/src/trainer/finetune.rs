@@ -88,7 +88,7 @@ fn refuse_existing(output: &Path) -> Result<()> {
 fn fingerprint(model: &Path, data: &Path, settings: &TrainingConfig, chat: bool, seed: u64) -> Result<String> {
     let weights = weights_sha256(model).during("fine-tuning")?;
     let data = sha256_hex(&fs::read_to_string(data)?);
-    let mut fingerprint = sha256_hex(&format!("{weights} {data} {settings:?} {chat} {seed}"));
+    let mut fingerprint = sha256_hex(format!("{weights} {data} {settings:?} {chat} {seed}"));
     fingerprint.truncate(12);
     Ok(fingerprint)
 }

@@ -29,7 +29,8 @@ const ONE_ITERATION: [&str; 2] = ["run=['star']", "methods.star.iterations=1"];
 
 #[test]
 fn a_file_that_was_cut_zeroed_or_changed_is_named_with_its_stage() {
-    let damages: [(&str, fn(&mut Vec<u8>)); 3] =
+    type Damage = (&'static str, fn(&mut Vec<u8>));
+    let damages: [Damage; 3] =
         [("cut", |bytes| bytes.truncate(bytes.len() / 2)), ("zeroed", |bytes| bytes.fill(0)), ("flipped", |bytes| bytes[0] ^= 1)];
     for (file, stage) in FILES {
         for (damage, apply) in damages {
@@ -58,9 +59,9 @@ fn a_stage_whose_files_are_deleted_is_done_again() {
         let place = uncounted(&bench, file.split('/').next().unwrap());
         let path = place.join(file.split('/').next().unwrap());
         if path.is_dir() {
-            fs::remove_dir_all(path).unwrap()
+            fs::remove_dir_all(path).unwrap();
         } else {
-            fs::remove_file(path).unwrap()
+            fs::remove_file(path).unwrap();
         }
         let name = file.split('/').next().unwrap();
         bench.run(name, &experiment(&ONE_ITERATION), true).unwrap();

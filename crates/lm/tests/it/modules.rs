@@ -51,7 +51,9 @@ fn graph(source: &Path) -> Graph {
     let declared = root.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
     let modules: BTreeSet<String> = declared.map(str::to_owned).collect();
     let reexports = reexports(&root);
-    let resolve = |name: String| if modules.contains(&name) { Some(name) } else { reexports.get(&name).filter(|module| modules.contains(*module)).cloned() };
+    let resolve = |name: String| {
+        if modules.contains(&name) { Some(name) } else { reexports.get(&name).filter(|module| modules.contains(*module)).cloned() }
+    };
     let imports = |module: &String| {
         let mut names = BTreeSet::new();
         collect(&source.join(module).with_extension("rs"), 1, &mut names);

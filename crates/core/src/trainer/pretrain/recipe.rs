@@ -39,7 +39,7 @@ impl Recipe {
             Corpus::Text(corpus) => Reading::Text(Text::read(corpus)?),
         };
         let mut recipe = Recipe { config, reading, sha256: String::new() };
-        recipe.sha256 = sha256_hex(&recipe.files().iter().fold(recipe.config.to_toml(), |all, file| all + "\n" + &file.sha256));
+        recipe.sha256 = sha256_hex(recipe.files().iter().fold(recipe.config.to_toml(), |all, file| all + "\n" + &file.sha256));
         Ok(recipe)
     }
 
