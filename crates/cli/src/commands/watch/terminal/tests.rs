@@ -170,7 +170,7 @@ fn silence_is_not_work() {
     let late = Progress { last_news: Some(0.0), ..progress() };
     shows(
         &drawn((110, 40), &late, &[], &View::default()),
-        &["running, but no event for 16 min", "this stage was running at the last event"],
+        &["running, but no event for 17 min", "this stage was running at the last event"],
     );
     let mut long = progress();
     long.under_way.as_mut().unwrap().expected = Some(4.0);
