@@ -168,11 +168,11 @@ fn outcome(reading: Reading, statement: Statement) -> Outcome<Named> {
     if is_undecided { Outcome::Unparsed(Some(place)) } else { Outcome::Found(Found { answer: Named { letter, text }, place }) }
 }
 
-/// Words that may stand beside an answer that is alone on its line.
+/// Words that are ignored on a line that holds an answer and otherwise only such words.
 const ALONE_FILLERS: &str = "option choice answer letter the a an text mathrm textbf mathbf boxed mathbb obviously definitely clearly surely \
     certainly probably ok";
 
-/// What a mark holds.
+/// The content of a mark, such as the text within `\boxed{}`.
 enum Marking {
     Stated(Reading, Statement),
     /// The end of a cut-off text left it open.
@@ -250,7 +250,7 @@ impl Search<'_, '_> {
         (!is_list).then_some((Reading::FirstLine, statement))
     }
 
-    /// What a stretch names that holds nothing but one letter, one text or both.
+    /// The choice that a text names, if the text has only a letter, only the words of a choice, or both.
     fn alone(&self, range: Range<usize>) -> Option<Statement> {
         let names: Vec<Name> =
             self.names.within(range.start, range.end).iter().copied().filter(|name| self.names.is_letter(name)).take(3).collect();

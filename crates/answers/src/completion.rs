@@ -10,7 +10,7 @@ pub(crate) struct Own<'a> {
     pub is_ended: bool,
 }
 
-/// What surrounds a thought.
+/// The marks before and after a thought.
 const THOUGHTS: [(&str, &str); 10] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
@@ -191,7 +191,7 @@ fn begins_other_turn(line: &str) -> bool {
     name_after(&QUESTIONS).is_some_and(|rest| ends_name(rest.trim_start_matches(' ').trim_start_matches(|c: char| c.is_ascii_digit())))
 }
 
-/// What follows a name, which is compared without regard to case.
+/// The text after a name. The comparison ignores case.
 fn after_name<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let mut rest = text.chars();
     let is_same = name.chars().all(|wanted| rest.next().is_some_and(|c| c == wanted || c.to_lowercase().eq(std::iter::once(wanted))));

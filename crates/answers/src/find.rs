@@ -102,7 +102,7 @@ pub(crate) fn only_quantity<'n>(numbers: &'n Numbers) -> Option<&'n Item> {
     ((is_assigned || is_alone) && is_last && !is_followed && item.value.is_some()).then_some(item)
 }
 
-/// What a rule found.
+/// The result of a rule.
 enum Read {
     /// The item with an index.
     Item(Reading, usize),

@@ -64,7 +64,7 @@ pub(super) fn conclusions(names: &Names) -> Vec<(Source, Placed)> {
     found
 }
 
-/// What led to a statement.
+/// The sign by which a statement was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Phrase,
@@ -175,7 +175,7 @@ struct Predicate {
     is_answer: bool,
 }
 
-/// What is said of a choice behind its name, if that is that it is right.
+/// Words after the name of a choice that say that the choice is right.
 fn predicate(names: &Names, at: usize) -> Option<Predicate> {
     let rest = names.folded[at..].trim_start_matches([')', ']', '*', '_', '"', '”', '\'', '’', '}', '$', ' ', '）']);
     let sentence_start = names.folded.len() - rest.len();

@@ -4,7 +4,7 @@ use super::names::{Name, NameKind, Names, words};
 use crate::number::{is_listed, is_one_of};
 use std::ops::Range;
 
-/// What a place says.
+/// The statement at one place of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Statement {
     pub letter: Option<usize>,
@@ -64,7 +64,7 @@ const REASONS: [&str; 12] = [
 const MAX_CLAUSE: usize = 300;
 
 impl Names<'_> {
-    /// What the text states from a place on, up to `limit`.
+    /// The statement that begins at a place and ends before `limit`.
     pub fn statement(&self, from: usize, limit: usize, reach: Reach) -> Option<Statement> {
         let start = self.skip_blanks(from, limit);
         let end = self.clause_end(start, limit);
