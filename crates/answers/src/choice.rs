@@ -51,7 +51,7 @@ pub enum Preference {
 }
 
 /// A choice as a completion names it. At least one of the two is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
     /// The choice of the letter, counted from 0.
     pub letter: Option<usize>,

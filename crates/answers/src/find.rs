@@ -1,4 +1,4 @@
-//! Where the answer of a completion is, for numbers.
+//! Where the answer of a completion is, for numbers and for texts.
 //!
 //! The rules are tried in this order, and the first one that finds a place decides:
 //!
@@ -11,6 +11,7 @@
 //! would read a part of the answer for the whole.
 
 mod content;
+mod text;
 
 use crate::completion::own;
 use crate::marks::{Mark, Marked, boxes, hashes, tags};
@@ -19,6 +20,7 @@ use crate::phrase::{Form, phrases};
 use crate::reading::{Ending, Found, Outcome, Place, Reading};
 use content::Content;
 use std::ops::Range;
+pub use text::{plain, text};
 
 /// Finds the final number of a completion.
 ///

@@ -1,13 +1,14 @@
 //! From the text of a language model to its answer, and from the answer to a verdict.
 //!
 //! Use this crate if you grade completions: as a reward for reinforcement learning, to filter samples for fine-tuning, or to evaluate a
-//! model. It reads two kinds of answers:
+//! model. It reads three kinds of answers:
 //!
 //! - **Numbers** ([`mod@number`], [`find::number`]): `1,23,456`, `1.200,50 €`, `1 1/2`, `\frac34`, `3 \times 10^3`, `–8`, `٧٢`, `$1.5 million`.
 //!   Values are exact rational numbers.
 //! - **Multiple choice** ([`mod@choice`], [`choice::find`]): `(b)`, `I'd go with B`, `答案：B`, `the answer is not A, it is B`, or a choice's words.
+//! - **Any text** ([`find::text`]): `New York`.
 //!
-//! [`verdict::number`] and [`verdict::choice`] compare what was found with the known answer.
+//! [`verdict::number`], [`verdict::choice`] and [`verdict::text`] compare what was found with the known answer.
 //!
 //! ```
 //! use starloop_answers::{number, verdict::{self, Tolerance, Verdict}, Ending, Mark, Reading};
@@ -30,6 +31,7 @@
 //! The crate does not evaluate algebra: `2 + 3`, `2\pi` and `\sqrt{16}` have no value here. If the answers are expressions, use a computer
 //! algebra system.
 
+pub mod audit;
 pub mod choice;
 mod completion;
 pub mod find;

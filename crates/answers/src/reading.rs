@@ -7,6 +7,8 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reading {
+    /// The task's own pattern.
+    Pattern,
     /// A line with `####` (the form of GSM8K).
     Hashes,
     /// `\boxed{...}`.
@@ -30,9 +32,25 @@ pub enum Reading {
 }
 
 impl Reading {
+    /// Every rule, from the strongest to the weakest.
+    pub const ALL: [Reading; 11] = [
+        Reading::Pattern,
+        Reading::Hashes,
+        Reading::Boxed,
+        Reading::Tag,
+        Reading::Phrase,
+        Reading::Conclusion,
+        Reading::FirstLine,
+        Reading::LastLine,
+        Reading::LastLetter,
+        Reading::LastLineNames,
+        Reading::LastNumber,
+    ];
+
     /// The name in records and tables, the same as in serde.
     pub fn name(self) -> &'static str {
         match self {
+            Reading::Pattern => "pattern",
             Reading::Hashes => "hashes",
             Reading::Boxed => "boxed",
             Reading::Tag => "tag",
@@ -43,6 +61,23 @@ impl Reading {
             Reading::LastLetter => "last_letter",
             Reading::LastLineNames => "last_line_names",
             Reading::LastNumber => "last_number",
+        }
+    }
+
+    /// The rule in words.
+    pub fn description(self) -> &'static str {
+        match self {
+            Reading::Pattern => "the task's pattern",
+            Reading::Hashes => "the line behind ####",
+            Reading::Boxed => "\\boxed{...}",
+            Reading::Tag => "<answer>...</answer>",
+            Reading::Phrase => "a phrase such as \"the answer is\"",
+            Reading::Conclusion => "a conclusion such as \"I would choose\"",
+            Reading::FirstLine => "the first line is the answer alone",
+            Reading::LastLine => "the last line is the answer alone",
+            Reading::LastLetter => "the last letter in parentheses",
+            Reading::LastLineNames => "the only choice that the last line names",
+            Reading::LastNumber => "the last number of the text",
         }
     }
 
@@ -82,7 +117,7 @@ pub struct Found<T> {
 }
 
 /// A place in a completion.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The rule that led here.
     pub reading: Reading,

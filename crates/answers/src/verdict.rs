@@ -4,16 +4,18 @@ use crate::choice::{self, Named, Preference, Style};
 use crate::find;
 use crate::marks::Mark;
 use crate::number::{Number, Quantity};
-use crate::reading::{Ending, Found, Outcome, Place};
+use crate::reading::{Ending, Found, Outcome, Place, Reading};
+use serde::{Deserialize, Serialize};
 
-/// Whether a completion has the right answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Whether a completion has the right answer. It is never a boolean, because each way of failing has its own remedy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// The answer equals the known one.
     Correct,
     /// The answer is another one.
     Wrong {
-        /// The answer as it was read: a number in its shortest exact form, or the letter of a choice.
+        /// The answer as it was read: a number in its shortest exact form, or the choice as [`Choices::style`] shows it.
         predicted: String,
     },
     /// Letter and text name different choices, and neither counts ([`Preference::Neither`]).
@@ -27,6 +29,44 @@ pub enum Verdict {
     Unparsed,
     /// The completion ended before it gave an answer.
     Truncated,
+    /// A verifier outside of this crate gave no verdict.
+    Failed {
+        /// How it failed.
+        reason: String,
+    },
+}
+
+impl Verdict {
+    /// Whether the answer is right.
+    pub fn is_correct(&self) -> bool {
+        matches!(self, Verdict::Correct)
+    }
+
+    /// The name in records and tables, the same as in serde.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Correct => "correct",
+            Verdict::Wrong { .. } => "wrong",
+            Verdict::Contradiction { .. } => "contradiction",
+            Verdict::Unparsed => "unparsed",
+            Verdict::Truncated => "truncated",
+            Verdict::Failed { .. } => "failed",
+        }
+    }
+}
+
+impl Grade {
+    /// The rule that found the answer.
+    pub fn reading(&self) -> Option<Reading> {
+        self.place.as_ref().map(|place| place.reading)
+    }
+}
+
+/// A verdict without a place in the text.
+impl From<Verdict> for Grade {
+    fn from(verdict: Verdict) -> Self {
+        Grade { verdict, place: None, contradiction: None }
+    }
 }
 
 /// A verdict and what it rests on.
@@ -97,6 +137,27 @@ pub fn number(completion: &str, known: &Quantity, tolerance: &Tolerance, marks: 
     Grade { verdict, place, contradiction: None }
 }
 
+/// Grades a completion whose answer is any text. `is_right` gets the answer as [`find::plain`] makes it.
+///
+/// ```
+/// use starloop_answers::{verdict::{self, Verdict}, Ending, Mark};
+///
+/// let grade = |text| verdict::text(text, |answer| answer == "New York", &Mark::ALL, Ending::Complete).verdict;
+/// assert_eq!(grade("It is big.\n#### New York."), Verdict::Correct);
+/// assert_eq!(grade("The answer is Boston."), Verdict::Wrong { predicted: "Boston".into() });
+/// ```
+pub fn text(completion: &str, is_right: impl Fn(&str) -> bool, marks: &[Mark], ending: Ending) -> Grade {
+    let outcome = find::text(completion, marks, ending);
+    let place = outcome.place().cloned();
+    let verdict = match outcome {
+        Outcome::Found(Found { answer, .. }) if is_right(&answer) => Verdict::Correct,
+        Outcome::Found(Found { answer, .. }) => Verdict::Wrong { predicted: answer },
+        Outcome::Unparsed(_) => Verdict::Unparsed,
+        Outcome::Truncated => Verdict::Truncated,
+    };
+    Grade { verdict, place, contradiction: None }
+}
+
 /// What a multiple-choice problem offers and which choice is right.
 #[derive(Debug, Clone, Copy)]
 pub struct Choices<'a, S> {
@@ -108,6 +169,22 @@ pub struct Choices<'a, S> {
     pub style: Style,
     /// What counts if letter and text contradict each other.
     pub preference: Preference,
+}
+
+/// The verdict on a choice that is named.
+pub fn of_named<S: AsRef<str>>(answer: Named, choices: &Choices<'_, S>) -> Verdict {
+    let letter = |choice: usize| choice::letter(choice).unwrap_or('?');
+    match (answer.choice(choices.preference), answer.letter, answer.text) {
+        (Some(found), ..) if found == choices.right => Verdict::Correct,
+        (Some(found), ..) => Verdict::Wrong {
+            predicted: match choices.style {
+                Style::Letters => letter(found).to_string(),
+                Style::Text => choices.texts[found].as_ref().to_owned(),
+            },
+        },
+        (None, Some(by_letter), Some(by_text)) => Verdict::Contradiction { letter: letter(by_letter), text: letter(by_text) },
+        (None, ..) => Verdict::Unparsed,
+    }
 }
 
 /// Grades a completion whose answer is one of several choices.
@@ -126,14 +203,8 @@ pub struct Choices<'a, S> {
 pub fn choice<S: AsRef<str>>(completion: &str, choices: &Choices<'_, S>, marks: &[Mark], ending: Ending) -> Grade {
     let outcome = choice::find(completion, choices.texts, choices.style, marks, ending);
     let place = outcome.place().cloned();
-    let letter = |choice: usize| choice::letter(choice).unwrap_or('?');
     let verdict = match &outcome {
-        Outcome::Found(Found { answer, .. }) => match (answer.choice(choices.preference), answer.letter, answer.text) {
-            (Some(found), ..) if found == choices.right => Verdict::Correct,
-            (Some(found), ..) => Verdict::Wrong { predicted: letter(found).to_string() },
-            (None, Some(by_letter), Some(by_text)) => Verdict::Contradiction { letter: letter(by_letter), text: letter(by_text) },
-            (None, ..) => Verdict::Unparsed,
-        },
+        Outcome::Found(Found { answer, .. }) => of_named(*answer, choices),
         Outcome::Unparsed(_) => Verdict::Unparsed,
         Outcome::Truncated => Verdict::Truncated,
     };

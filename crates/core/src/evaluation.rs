@@ -35,6 +35,7 @@ pub fn count(attempts: &[GradedAttempt], mode: Mode) -> AttemptCounts {
         match graded.verdict {
             Verdict::Correct => counts.correct += 1,
             Verdict::Wrong { .. } => counts.wrong += 1,
+            Verdict::Contradiction { .. } => counts.contradiction += 1,
             Verdict::Unparsed => counts.unparsed += 1,
             Verdict::Truncated => counts.truncated += 1,
             Verdict::Failed { .. } => counts.failed += 1,
@@ -71,7 +72,7 @@ pub fn majority_is_right<'v>(verdicts: impl Iterator<Item = &'v Verdict>) -> boo
         let answer = match verdict {
             Verdict::Correct => None,
             Verdict::Wrong { predicted } => Some(predicted.trim()),
-            Verdict::Unparsed | Verdict::Truncated | Verdict::Failed { .. } => continue,
+            Verdict::Contradiction { .. } | Verdict::Unparsed | Verdict::Truncated | Verdict::Failed { .. } => continue,
         };
         votes.entry(answer).or_insert((0, place)).0 += 1;
     }

@@ -2,18 +2,17 @@
 
 mod annotations;
 pub mod arithmetic;
-mod choice;
 pub mod commonsense_qa;
 mod dataset;
 pub mod gsm8k;
 pub mod jsonl;
 pub(crate) mod leak;
-pub(crate) mod number;
 mod paper;
 pub mod prompt;
 mod prompts;
 pub(crate) mod rows;
 pub mod template;
+mod verdict;
 
 use crate::error::Result;
 use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem, Split, StopReason, Style};
@@ -158,10 +157,10 @@ const PATH_DIGITS: usize = 16;
 /// # Errors
 /// As [`Task::verify`].
 pub fn grade(task: &dyn Task, problem: &Problem, attempt: Attempt) -> Result<GradedAttempt> {
-    let Grade { verdict, reading } = task.verify(problem, &attempt.completion, &attempt.stop_reason)?;
+    let Grade { verdict, place, contradiction } = task.verify(problem, &attempt.completion, &attempt.stop_reason)?;
     let faithful = task.reference(problem).map(|reference| reference.trim() == attempt.completion.trim());
     let false_step = task.has_false_step(problem, &attempt.completion);
     let mut path = sha256_hex(task.reasoning_path(&attempt.completion));
     path.truncate(PATH_DIGITS);
-    Ok(GradedAttempt { attempt, verdict, reading, faithful, false_step, path })
+    Ok(GradedAttempt { attempt, verdict, place, contradiction, faithful, false_step, path })
 }

@@ -63,6 +63,9 @@ pub struct AttemptCounts {
     pub correct: u64,
     /// With another answer.
     pub wrong: u64,
+    /// With an answer whose letter and text name different choices.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub contradiction: u64,
     /// With no readable answer.
     pub unparsed: u64,
     /// Cut off by the token limit.
@@ -142,6 +145,7 @@ impl SelectionCounts {
                 Outcome::GroupAllRight => _ = all_right.insert(&record.problem),
                 Outcome::GroupAllWrong => _ = all_wrong.insert(&record.problem),
                 Outcome::Wrong
+                | Outcome::Contradiction
                 | Outcome::Unreadable
                 | Outcome::Truncated
                 | Outcome::VerifierFailed

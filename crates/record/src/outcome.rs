@@ -17,6 +17,8 @@ pub enum Outcome {
     Rewarded,
     /// The answer is wrong.
     Wrong,
+    /// Letter and text of the answer name different choices.
+    Contradiction,
     /// No answer can be read.
     Unreadable,
     /// The token limit cut it off before an answer.
@@ -49,11 +51,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order in which reports list them.
-    pub const ALL: [Outcome; 18] = [
+    pub const ALL: [Outcome; 19] = [
         Outcome::Learned,
         Outcome::Paired,
         Outcome::Rewarded,
         Outcome::Wrong,
+        Outcome::Contradiction,
         Outcome::Unreadable,
         Outcome::Truncated,
         Outcome::VerifierFailed,
@@ -77,6 +80,7 @@ impl Outcome {
             Outcome::Paired => "learned in a pair",
             Outcome::Rewarded => "learned with a reward",
             Outcome::Wrong => "wrong answer",
+            Outcome::Contradiction => "letter contradicts text",
             Outcome::Unreadable => "no readable answer",
             Outcome::Truncated => "cut off",
             Outcome::VerifierFailed => "verifier failed",
@@ -99,6 +103,7 @@ impl Outcome {
         match verdict {
             Verdict::Correct => None,
             Verdict::Wrong { .. } => Some(Outcome::Wrong),
+            Verdict::Contradiction { .. } => Some(Outcome::Contradiction),
             Verdict::Unparsed => Some(Outcome::Unreadable),
             Verdict::Truncated => Some(Outcome::Truncated),
             Verdict::Failed { .. } => Some(Outcome::VerifierFailed),

@@ -4,6 +4,9 @@
 //! what is worth learning from becomes an [`Example`].
 
 use serde::{Deserialize, Serialize};
+pub use starloop_answers::choice::Named;
+pub use starloop_answers::verdict::{Grade, Verdict};
+pub use starloop_answers::{Place, Reading};
 use std::fmt;
 
 /// A name for a problem that never changes, such as `arithmetic/train/12+34`.
@@ -44,6 +47,9 @@ pub struct ProblemRecord {
     pub text: String,
     /// The known final answer.
     pub answer: String,
+    /// The texts of the choices, if it is a choice problem.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
     /// The known rationale with the answer, if the task has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -143,71 +149,6 @@ impl StopReason {
     }
 }
 
-/// What a task says of a completion. Never a boolean: the ways of failing call for different remedies.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
-    /// The final answer equals the known one.
-    Correct,
-    /// There is a final answer, and it is another one.
-    Wrong {
-        /// The answer that was given, as the task reads it.
-        predicted: String,
-    },
-    /// No final answer could be read.
-    Unparsed,
-    /// The completion ran into the token limit before it gave a final answer.
-    Truncated,
-    /// The user's own verifier gave no verdict on this completion.
-    Failed {
-        /// How it failed.
-        reason: String,
-    },
-}
-
-impl Verdict {
-    /// Whether the final answer was right.
-    pub fn is_correct(&self) -> bool {
-        matches!(self, Verdict::Correct)
-    }
-
-    /// The name that every output of starloop uses.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Verdict::Correct => "correct",
-            Verdict::Wrong { .. } => "wrong",
-            Verdict::Unparsed => "unparsed",
-            Verdict::Truncated => "truncated",
-            Verdict::Failed { .. } => "failed",
-        }
-    }
-}
-
-/// How a final answer was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reading {
-    /// Where the task's format puts it.
-    Strict,
-    /// Elsewhere: the last number, a choice that is named without its letter.
-    Flexible,
-}
-
-/// A verdict, and how the answer was read for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grade {
-    /// What the task says.
-    pub verdict: Verdict,
-    /// How the answer was found; `None` where there is no answer, or only one way to read it.
-    pub reading: Option<Reading>,
-}
-
-impl From<Verdict> for Grade {
-    fn from(verdict: Verdict) -> Self {
-        Grade { verdict, reading: None }
-    }
-}
-
 /// One completion of one problem's prompt, with what is needed to make it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -294,9 +235,13 @@ pub struct GradedAttempt {
     /// The task's verdict on the final answer.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// How the answer was read; `None` where the task has one way only.
+    /// The bytes of the completion that were read as the answer, and the rule that found them. `None` if there is no answer, or if the task
+    /// has one rule only.
+    #[serde(flatten)]
+    pub place: Option<Place>,
+    /// For choices: letter and text, if the answer names different choices with them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reading: Option<Reading>,
+    pub contradiction: Option<Named>,
     /// Whether the rationale equals the task's reference rationale; `None` if the task has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faithful: Option<bool>,
@@ -309,9 +254,14 @@ pub struct GradedAttempt {
 }
 
 impl GradedAttempt {
+    /// The rule that found the answer.
+    pub fn reading(&self) -> Option<Reading> {
+        self.place.as_ref().map(|place| place.reading)
+    }
+
     /// A verdict with nothing beside it.
     pub fn bare(attempt: Attempt, verdict: Verdict) -> Self {
-        GradedAttempt { attempt, verdict, reading: None, faithful: None, false_step: None, path: String::new() }
+        GradedAttempt { attempt, verdict, place: None, contradiction: None, faithful: None, false_step: None, path: String::new() }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod export;
 pub mod inspect;
 mod outcomes;
 pub mod report;
+pub mod verdicts;
 pub mod watch;
 pub mod words;
 

@@ -65,9 +65,10 @@ pub struct VerdictWords {
 }
 
 /// Every verdict, in the order in which reports list them.
-pub const VERDICTS: [VerdictWords; 5] = [
+pub const VERDICTS: [VerdictWords; 6] = [
     VerdictWords { name: "correct", label: "right", sign: "✓" },
     VerdictWords { name: "wrong", label: "wrong", sign: "✗" },
+    VerdictWords { name: "contradiction", label: "letter contradicts text", sign: "≠" },
     VerdictWords { name: "unparsed", label: "no readable answer", sign: "?" },
     VerdictWords { name: "truncated", label: "cut off", sign: "…" },
     VerdictWords { name: "failed", label: "verifier failed", sign: "!" },
@@ -78,9 +79,10 @@ pub fn verdict_index(verdict: &Verdict) -> usize {
     match verdict {
         Verdict::Correct => 0,
         Verdict::Wrong { .. } => 1,
-        Verdict::Unparsed => 2,
-        Verdict::Truncated => 3,
-        Verdict::Failed { .. } => 4,
+        Verdict::Contradiction { .. } => 2,
+        Verdict::Unparsed => 3,
+        Verdict::Truncated => 4,
+        Verdict::Failed { .. } => 5,
     }
 }
 
@@ -107,6 +109,7 @@ mod tests {
         let verdicts = [
             Verdict::Correct,
             Verdict::Wrong { predicted: text() },
+            Verdict::Contradiction { letter: 'a', text: 'b' },
             Verdict::Unparsed,
             Verdict::Truncated,
             Verdict::Failed { reason: text() },

@@ -41,7 +41,7 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     purpose: Option<For>,
     /// The verdict on the answer
-    #[arg(long, value_parser = ["correct", "wrong", "unparsed", "truncated", "failed"])]
+    #[arg(long, value_parser = ["correct", "wrong", "contradiction", "unparsed", "truncated", "failed"])]
     verdict: Option<String>,
     /// Only attempts that are learned
     #[arg(long)]
@@ -168,6 +168,7 @@ impl Arguments {
         let words = of_verdict(&graded.verdict);
         let said = match &graded.verdict {
             Verdict::Wrong { predicted: said } | Verdict::Failed { reason: said } => format!(": {}", line(said)),
+            Verdict::Contradiction { letter, text } => format!(": letter {letter}, text of {text}"),
             Verdict::Correct | Verdict::Unparsed | Verdict::Truncated => String::new(),
         };
         let sample = if attempt.sample > 0 { format!(", sample {}", attempt.sample) } else { String::new() };

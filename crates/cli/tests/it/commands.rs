@@ -310,3 +310,18 @@ fn memory_is_kept_to_a_budget_or_refused_and_changes_no_sample() {
     assert!(!out.exists());
     starloop("train --memory 150MB --set steps=1 --set warmup_steps=0", &options).done();
 }
+
+#[test]
+fn verify_explains_what_it_read() {
+    let input = r#"{"completion": "48 + 24 = 72. The answer is 72, after 3 days.", "answer": "73"}"#;
+    let shown = starloop_reading(input, "verify --task gsm8k --explain").done();
+    for said in ["line 1: wrong: 72 is not 73", "(phrase)", "read: 72  (bytes 28 to 30)", "The answer is »72«, after 3 days."] {
+        assert!(shown.contains(said), "{shown}");
+    }
+    let json = starloop_reading(input, "verify --task gsm8k --explain --json").json();
+    assert_eq!((&json["reading"], &json["read"], &json["span"]), (&json!("phrase"), &json!("72"), &json!({"start": 28, "end": 30})));
+    let hostile =
+        starloop_reading(r#"{"completion": "\u001b]52;c;eA==\u0007 72", "answer": "72"}"#, "verify --task gsm8k --explain").done();
+    assert!(!hostile.contains('\u{1b}') && hostile.contains("line 1: correct"), "{hostile}");
+    starloop("verify", &[]).failed(2, &["--task"]);
+}

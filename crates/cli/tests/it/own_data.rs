@@ -135,7 +135,7 @@ fn verify_grades_by_a_users_settings() {
         {"completion": " that makes 28", "answer": "27"}"#;
     let graded = starloop_reading(input, "verify --task jsonl --json --set task.answer_type=number").done();
     let expected =
-        [r#"{"verdict":"correct","predicted":"27","reading":"strict"}"#, r#"{"verdict":"wrong","predicted":"28","reading":"flexible"}"#];
+        [r#"{"verdict":"correct","predicted":"27","reading":"hashes"}"#, r#"{"verdict":"wrong","predicted":"28","reading":"last_number"}"#];
     assert_eq!(graded.lines().collect::<Vec<_>>(), expected);
     starloop("verify --task jsonl --set task.answer_typ=number", &[]).failed(2, &["did you mean `task.answer_type`?"]);
 }

@@ -52,6 +52,23 @@ fn inspect_finds_what_the_files_hold() {
 }
 
 #[test]
+fn verify_audits_the_verdicts_of_a_run() {
+    let attempts = lines(&small_run().join("star/iter-001/attempts.jsonl"));
+    let evaluated = lines(&small_run().join("star/iter-001/eval.jsonl"));
+    let right = attempts.iter().chain(&evaluated).filter(|attempt| attempt["verdict"] == "correct").count();
+    let audit = starloop("verify --method star --iteration 1 --limit 2 --json", &[text(small_run())]).json();
+    // Arithmetic has one rule, which is not recorded.
+    assert_eq!((&audit["readings"][0]["reading"], audit["readings"].as_array().unwrap().len()), (&Value::Null, 1));
+    assert_eq!(audit["readings"][0]["verdicts"][0], right);
+    let (missed, count) = (audit["missed"]["shown"].as_array().unwrap(), audit["missed"]["count"].as_u64().unwrap());
+    assert!(missed.len() as u64 == count.min(2) && missed.iter().all(|doubt| doubt["verdict"] != "correct"), "{audit}");
+    let table = starloop("verify", &[text(small_run())]).done();
+    assert!(table.starts_with("verdicts by the rule that found the answer") && table.contains("only mentioned, not stated"), "{table}");
+    starloop("verify --method unknown", &[text(small_run())]).failed(1, &["has no method unknown", "few_shot, direct, star"]);
+    starloop("verify --explain", &[text(small_run())]).failed(2, &["--explain"]);
+}
+
+#[test]
 fn a_problem_has_its_story() {
     let evaluated = lines(&small_run().join("star/iter-002/eval.jsonl"));
     let problem = evaluated.last().unwrap()["problem"].as_str().unwrap();

@@ -28,6 +28,7 @@ impl Texts {
                 class: problem.class.clone(),
                 text: task.prompt(problem, Mode::Unhinted),
                 answer: problem.answer.clone(),
+                choices: problem.choices.clone(),
                 reference: task.reference(problem),
             });
         }

@@ -78,7 +78,7 @@ fn sort(task: &dyn Task, graded: &GradedAttempt, place: usize, of_problem: &mut 
             Outcome::Unpaired
         }
         Verdict::Failed { .. } => Outcome::VerifierFailed,
-        Verdict::Wrong { .. } | Verdict::Unparsed | Verdict::Truncated => {
+        Verdict::Wrong { .. } | Verdict::Contradiction { .. } | Verdict::Unparsed | Verdict::Truncated => {
             of_problem.wrong.push(place);
             Outcome::Unpaired
         }

@@ -10,15 +10,20 @@
 //! ```
 //!
 //! ` (CORRECT)` is the hint. The direct answer is ` (b).`, as in the authors' prompts.
+//!
+//! With `choice_style = "text"`, choices are shown as `- umbrella`, and worked examples end with `the answer is umbrella.`: small models do
+//! not bind letters to choices.
 
 use crate::error::{Error, Result};
-use crate::task::choice::{self, MOST, index_of_letter, letter};
 use crate::task::dataset::{Dataset, Entry, Files, Portions};
-use crate::task::prompts::{self, ANSWER, QUESTION, Solved, own_text};
+use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
 use crate::task::rows::{self, Row};
+use crate::task::verdict::{self, MOST_CHOICES, letter};
 use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, leak, paper};
 use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
+use starloop_answers::choice::{self, Preference};
+use starloop_answers::{Ending, Mark, Outcome, end_of_turn};
 use starloop_record::info::PaperFigure;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -46,6 +51,10 @@ pub struct CommonsenseQaConfig {
     pub problems_per_iteration: usize,
     /// Held-out problems that are measured; 0 for all.
     pub evaluation_problems: usize,
+    /// How choices are shown and named: with letters (paper), or by their text alone.
+    pub choice_style: choice::Style,
+    /// Whether letter or text counts if an answer names different choices with them; `"neither"` counts it as a contradiction.
+    pub choice_preference: Preference,
     /// A file of worked examples, `Q: ...`, `A: ...`, without hints, instead of the program's own (the authors' `prompts.txt`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompts: Option<PathBuf>,
@@ -59,6 +68,8 @@ impl Default for CommonsenseQaConfig {
             dev_problems: 500,
             problems_per_iteration: 0,
             evaluation_problems: 0,
+            choice_style: choice::Style::Letters,
+            choice_preference: Preference::Letter,
             prompts: None,
         }
     }
@@ -70,7 +81,7 @@ impl TaskSettings for CommonsenseQaConfig {
         let read = |key, path| rows::of_setting(key, path, NAME, entry);
         let files = Files { train: read("train", &self.train)?, dev: None, test: read("test", &self.test)? };
         let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| &solved.problem), self.portions(), seed)?;
-        Ok(Box::new(CommonsenseQaTask { dataset, worked }))
+        Ok(Box::new(self.task(dataset, worked)))
     }
 
     fn files(&self) -> Vec<&Path> {
@@ -78,7 +89,7 @@ impl TaskSettings for CommonsenseQaConfig {
     }
 
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {
-        Ok(Box::new(CommonsenseQaTask { dataset: Dataset::empty(self.portions()), worked: self.worked()? }))
+        Ok(Box::new(self.task(Dataset::empty(self.portions()), self.worked()?)))
     }
 }
 
@@ -88,8 +99,21 @@ impl CommonsenseQaConfig {
         Portions { dev_problems, problems_per_iteration, evaluation_problems }
     }
 
+    fn task(&self, dataset: Dataset<()>, worked: Vec<Solved>) -> CommonsenseQaTask {
+        CommonsenseQaTask { dataset, worked, style: self.choice_style, preference: self.choice_preference }
+    }
+
     fn worked(&self) -> Result<Vec<Solved>, ConfigError> {
-        prompts::worked(EXAMPLES, self.prompts.as_deref(), worked_example)
+        let mut worked = prompts::worked(EXAMPLES, self.prompts.as_deref(), worked_example)?;
+        if self.choice_style == choice::Style::Text {
+            for Solved { problem, completion } in &mut worked {
+                let letter = format!(" ({})", problem.answer);
+                if let Some(at) = completion.rfind(&letter) {
+                    completion.replace_range(at..at + letter.len(), "");
+                }
+            }
+        }
+        Ok(worked)
     }
 }
 
@@ -97,6 +121,8 @@ impl CommonsenseQaConfig {
 struct CommonsenseQaTask {
     dataset: Dataset<()>,
     worked: Vec<Solved>,
+    style: choice::Style,
+    preference: Preference,
 }
 
 impl Task for CommonsenseQaTask {
@@ -124,7 +150,11 @@ impl Task for CommonsenseQaTask {
         let mut prompt = format!("{QUESTION} {}\n{CHOICES}\n", problem.question);
         for (index, choice) in problem.choices.iter().enumerate() {
             let hint = if right == Some(index) { HINT } else { "" };
-            writeln!(prompt, "({}) {choice}{hint}", letter(index)).expect("a text takes what is written to it");
+            let name = match self.style {
+                choice::Style::Letters => format!("({})", letter(index)),
+                choice::Style::Text => "-".to_owned(),
+            };
+            writeln!(prompt, "{name} {choice}{hint}").expect("writing to a string does not fail");
         }
         prompt + ANSWER
     }
@@ -143,13 +173,10 @@ impl Task for CommonsenseQaTask {
 
     fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
         let Problem { id, answer, choices, .. } = problem;
-        let answer = check(choices)
-            .and_then(|()| choice::known(answer, choices).ok_or_else(|| no_choice(answer, choices)))
+        let choices = check(choices)
+            .and_then(|()| verdict::choices(answer, choices, self.style, self.preference))
             .map_err(|message| Error::KnownAnswer { problem: id.to_string(), message })?;
-        let own = own_text(completion);
-        // What goes on with another question has ended its own answer.
-        let stop_reason = if own.len() < completion.len() { &StopReason::Unspecified } else { stop_reason };
-        Ok(choice::verify(choices, answer, own, stop_reason))
+        Ok(starloop_answers::verdict::choice(completion, &choices, &Mark::ALL, verdict::ending(stop_reason)))
     }
 
     fn reference(&self, _: &Problem) -> Option<String> {
@@ -157,34 +184,53 @@ impl Task for CommonsenseQaTask {
     }
 
     fn direct_completion(&self, problem: &Problem) -> String {
-        format!(" ({}).", problem.answer)
+        match self.style {
+            choice::Style::Letters => format!(" ({}).", problem.answer),
+            choice::Style::Text => {
+                let right = choice::known(&problem.answer, &problem.choices);
+                format!(" {}.", right.map_or(problem.answer.as_str(), |right| problem.choices[right].as_str()))
+            }
+        }
     }
 
-    /// One in five.
     fn paper_figures(&self) -> Vec<PaperFigure> {
         paper::commonsense_qa()
     }
 
+    /// One in five.
     fn chance(&self) -> f64 {
         0.2
     }
 
     fn leaks_hint(&self, completion: &str) -> bool {
-        leak::leaks(choice::rationale(own_text(completion)))
+        leak::leaks(rationale(completion))
     }
 }
 
 /// Whether there is something to choose from.
 fn check(choices: &[String]) -> Result<(), String> {
     match choices.len() {
-        2..=MOST if choices.iter().all(|choice| !choice.trim().is_empty()) => Ok(()),
-        0 => Err("there are no choices, and without them no answer can be told from another".to_owned()),
-        found => Err(format!("expected 2 to {MOST} choices with a text each, found {found}: {choices:?}")),
+        2..=MOST_CHOICES if choices.iter().all(|choice| !choice.trim().is_empty()) => Ok(()),
+        0 => Err("the problem has no choices; a choice question needs them".to_owned()),
+        found => Err(format!("expected 2 to {MOST_CHOICES} choices with a text each, found {found}: {choices:?}")),
     }
 }
 
-fn no_choice(answer: &str, choices: &[String]) -> String {
-    format!("the known answer {answer:?} is neither the letter nor the text of one of the choices: {}", choices.join(", "))
+/// The text before the sentence that states the answer by a letter. It is the whole text if no sentence does.
+fn rationale(completion: &str) -> &str {
+    let own = &completion[..end_of_turn(completion).unwrap_or(completion.len())];
+    // Letters are read without the texts of the choices, which are not needed to find the sentence.
+    match choice::find(own, &[""; MOST_CHOICES], choice::Style::Letters, &Mark::ALL, Ending::Complete).place() {
+        Some(place) if place.reading.is_stated() => own[..place.span.start].rfind(['.', '!', '?', '\n']).map_or("", |end| &own[..=end]),
+        _ => own,
+    }
+}
+
+/// The place of a letter among the labels.
+fn index_of_label(label: &str, count: usize) -> Option<usize> {
+    let mut chars = label.trim().chars();
+    let place = (0..count).find(|&place| chars.clone().next().is_some_and(|c| c.eq_ignore_ascii_case(&letter(place))));
+    chars.next().and(place).filter(|_| chars.next().is_none())
 }
 
 fn entry(row: &Row) -> Result<Entry<()>, String> {
@@ -195,13 +241,13 @@ fn entry(row: &Row) -> Result<Entry<()>, String> {
     let (labels, choices): (Vec<String>, Vec<String>) = choices.into_iter().unzip();
     check(&choices)?;
     for (index, label) in labels.iter().enumerate() {
-        if index_of_letter(label, labels.len()) != Some(index) {
+        if index_of_label(label, labels.len()) != Some(index) {
             let expected = letter(index).to_ascii_uppercase();
             return Err(format!("the choices must be labelled A, B, ... in this order; found {label:?} in the place of {expected}"));
         }
     }
     let key = row.text("answerKey")?;
-    let answer = index_of_letter(key, choices.len())
+    let answer = index_of_label(key, choices.len())
         .ok_or_else(|| format!("\"answerKey\" is {key:?}, which is none of the labels {}", labels.join(", ")))?;
     let problem = problem(row.text("id")?, row.text("question.stem")?.trim(), answer, choices);
     Ok(Entry { line: row.line, problem, rest: () })
@@ -219,14 +265,18 @@ fn worked_example(question: &str, solution: &str) -> Result<Problem, String> {
         let text = line.trim().strip_prefix(&format!("({}) ", letter(index)));
         text.map(|text| text.trim().to_owned()).ok_or_else(|| format!("expected `({}) <text>`, found {line:?}", letter(index)))
     };
-    let choices: Vec<String> = listed.trim().lines().take(MOST).enumerate().map(choice).collect::<Result<_, _>>()?;
+    let choices: Vec<String> = listed.trim().lines().take(MOST_CHOICES).enumerate().map(choice).collect::<Result<_, _>>()?;
     check(&choices)?;
     if choices.iter().any(|choice| choice.ends_with(HINT)) {
         return Err(format!("a choice is marked{HINT}; name the file without hints, for they are added where they belong"));
     }
-    let answer = choice::strict(solution, &choices)
-        .ok_or_else(|| "the solution does not end with `the answer is <text> (b).`, with the letter of a choice".to_owned())?;
-    if choice::rationale(solution).trim().is_empty() {
+    let answer = match choice::find(solution, &choices, choice::Style::Letters, &Mark::ALL, Ending::Complete) {
+        Outcome::Found(found) if found.place.reading.is_stated() && !found.answer.is_contradiction() => found.answer.letter,
+        _ => None,
+    };
+    let answer =
+        answer.ok_or_else(|| "the solution does not end with `the answer is <text> (b).`, with the letter of a choice".to_owned())?;
+    if rationale(solution).trim().is_empty() {
         return Err(
             "there is no rationale before the answer; name the file with rationales, for the answers alone follow from it".to_owned()
         );

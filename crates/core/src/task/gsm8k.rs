@@ -9,19 +9,20 @@
 //!
 //! The hint, ` (72)` here, is the final answer as the paper has it, never the human solution, which the released code showed.
 
-mod verdict;
+mod solution;
 
 use crate::error::{Error, Result};
 use crate::task::dataset::{Dataset, Entry, Files, Portions};
-use crate::task::number::Number;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
 use crate::task::rows::{self, Row};
-use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, annotations, leak, paper};
+use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, annotations, leak, paper, verdict};
 use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
+use solution::MARK;
+use starloop_answers::verdict::Tolerance;
+use starloop_answers::{Mark, number};
 use starloop_record::info::PaperFigure;
 use std::path::{Path, PathBuf};
-use verdict::MARK;
 
 /// The name of the task and of its data.
 const NAME: &str = "gsm8k";
@@ -141,9 +142,10 @@ impl Task for Gsm8kTask {
     }
 
     fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
-        let answer = Number::whole(&problem.answer)
+        let answer = number::known(&problem.answer)
             .ok_or_else(|| Error::KnownAnswer { problem: problem.id.to_string(), message: no_number(&problem.answer) })?;
-        Ok(verdict::verify(answer, completion, stop_reason))
+        let ending = verdict::ending(stop_reason);
+        Ok(starloop_answers::verdict::number(completion, &answer, &Tolerance::Exact, &Mark::ALL, ending))
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {
@@ -155,12 +157,12 @@ impl Task for Gsm8kTask {
     }
 
     fn leaks_hint(&self, completion: &str) -> bool {
-        leak::leaks(verdict::rationale(completion))
+        leak::leaks(solution::rationale(completion))
     }
 
     /// The equations, without blanks, in their order; where there is none, the text.
     fn reasoning_path(&self, completion: &str) -> String {
-        let rationale = verdict::rationale(completion);
+        let rationale = solution::rationale(completion);
         annotations::equations(rationale).unwrap_or_else(|| leak::words(rationale).collect::<Vec<_>>().join(" "))
     }
 
@@ -177,7 +179,7 @@ impl Task for Gsm8kTask {
     }
 
     fn has_false_step(&self, _: &Problem, completion: &str) -> Option<bool> {
-        annotations::false_step(verdict::rationale(completion))
+        annotations::false_step(solution::rationale(completion))
     }
 
     fn drops_false_steps(&self) -> bool {
@@ -197,9 +199,9 @@ fn entry(row: &Row) -> Result<Entry<String>, String> {
 
 /// A problem from its solution, whose steps are counted and whose answer is taken out.
 fn problem(id: String, question: &str, solution: &str) -> Result<Problem, String> {
-    let answer = verdict::stated(solution).ok_or_else(|| format!("the solution has no line `{MARK} N` with the final answer"))?;
-    Number::whole(answer).ok_or_else(|| no_number(answer))?;
-    let steps = verdict::rationale(solution).lines().filter(|line| !line.trim().is_empty()).count();
+    let answer = solution::stated(solution).ok_or_else(|| format!("the solution has no line `{MARK} N` with the final answer"))?;
+    number::known(answer).ok_or_else(|| no_number(answer))?;
+    let steps = solution::rationale(solution).lines().filter(|line| !line.trim().is_empty()).count();
     Ok(Problem { id: ProblemId(id), class: class(steps), question: question.into(), answer: answer.into(), choices: Vec::new() })
 }
 
@@ -209,7 +211,7 @@ fn worked_example(question: &str, solution: &str) -> Result<Problem, String> {
     if question.ends_with(&hint(&problem.answer)) {
         return Err("the question ends with its answer; name the file without hints, for they are added where they belong".to_owned());
     }
-    if verdict::rationale(solution).trim().is_empty() {
+    if solution::rationale(solution).trim().is_empty() {
         return Err("there are no steps before the answer; name the file with rationales, for the answers alone follow from it".to_owned());
     }
     Ok(problem)

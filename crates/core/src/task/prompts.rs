@@ -19,11 +19,6 @@ pub(crate) fn stop_strings() -> Vec<String> {
     vec![format!("{SEPARATOR}{QUESTION}"), format!("\n{QUESTION}")]
 }
 
-/// The part of a completion before the model poses a problem of its own.
-pub(crate) fn own_text(completion: &str) -> &str {
-    completion.find(&format!("\n{QUESTION}")).map_or(completion, |at| &completion[..at])
-}
-
 /// A problem with a solution.
 pub(crate) struct Solved {
     /// The problem, of no split.
@@ -116,12 +111,5 @@ mod tests {
         }
         let error = worked("", Some(Path::new("/nowhere/p.txt")), make).err().expect("not there").to_string();
         assert!(error.starts_with("prompts: ") && error.contains("/nowhere/p.txt"), "{error}");
-    }
-
-    #[test]
-    fn a_problem_of_the_models_own_is_no_part_of_its_text() {
-        for (completion, own) in [("72", "72"), ("72\n\nQ: And?\nA: 3", "72\n"), ("72\nQ:", "72"), ("the Q: of it", "the Q: of it")] {
-            assert_eq!(own_text(completion), own);
-        }
     }
 }

@@ -1,7 +1,10 @@
 //! JSON lines: one object a line. Whatever is wrong is told with file, line and column, before any work is done.
 
 use super::ConfigError;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use starloop_answers::number;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -55,13 +58,51 @@ pub(crate) fn parse<T>(name: &str, mut source: impl BufRead, mut make: impl FnMu
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, String> {
-    serde_json::from_str(text).map_err(|error| {
+    let columns = serde_json::from_str(text);
+    let columns = columns.and_then(|columns| if has_rounded_number(&columns) { exact_object(text) } else { Ok(columns) });
+    columns.map_err(|error| {
         let message = error.to_string();
         // serde_json counts lines within this one.
         let what = message.split(" at line ").next().unwrap_or_default();
         let hint = if text.starts_with('[') { "; a JSON array has to be written one object a line (jq -c '.[]')" } else { "" };
         format!("not a JSON object: {what} at column {}{hint}", error.column())
     })
+}
+
+/// Whether a number of an object may not be the one that the file writes: a float stands for many decimals.
+fn has_rounded_number(columns: &Map<String, Value>) -> bool {
+    fn is_rounded(value: &Value) -> bool {
+        match value {
+            Value::Number(number) => number.is_f64(),
+            Value::Array(list) => list.iter().any(is_rounded),
+            Value::Object(columns) => has_rounded_number(columns),
+            _ => false,
+        }
+    }
+    columns.values().any(is_rounded)
+}
+
+/// An object in which a number that a float cannot hold is the text of its digits, so that a known answer stays exact.
+fn exact_object(text: &str) -> serde_json::Result<Map<String, Value>> {
+    let columns: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text)?;
+    columns.into_iter().map(|(name, raw)| Ok((name, exact(&raw)?))).collect()
+}
+
+fn exact(raw: &RawValue) -> serde_json::Result<Value> {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'{') => exact_object(text).map(Value::Object),
+        Some(b'[') => {
+            let list: Vec<Box<RawValue>> = serde_json::from_str(text)?;
+            list.iter().map(|raw| exact(raw)).collect::<serde_json::Result<_>>().map(Value::Array)
+        }
+        Some(b'-' | b'0'..=b'9') => {
+            let value: Value = serde_json::from_str(text)?;
+            let value_of = |text: &str| number::parse(text).map(|quantity| quantity.value);
+            Ok(if value_of(&value.to_string()) == value_of(text) { value } else { Value::String(text.to_owned()) })
+        }
+        _ => serde_json::from_str(text),
+    }
 }
 
 impl Row {
@@ -109,6 +150,23 @@ mod tests {
         assert_eq!(texts(text.as_bytes()), Ok(vec!["a".to_owned(), "b".to_owned()]));
         let places = parse("a.jsonl", text.as_bytes(), |row| Ok((row.number, row.line)));
         assert_eq!(places, Ok(vec![(0, 1), (1, 3)]));
+    }
+
+    #[test]
+    fn numbers_keep_all_their_digits() {
+        for (written, read) in [
+            ("1208925819614629174706176", "\"1208925819614629174706176\""),
+            ("18446744073709551617", "\"18446744073709551617\""),
+            ("0.12345678901234567891", "\"0.12345678901234567891\""),
+            ("-1e30", "-1e+30"),
+            ("0.5", "0.5"),
+            ("72", "72"),
+            ("[0.1, 123456789.123456789123]", "[0.1,\"123456789.123456789123\"]"),
+            ("{\"b\": 18446744073709551617}", "{\"b\":\"18446744073709551617\"}"),
+        ] {
+            let rows = parse("a.jsonl", format!("{{\"a\": {written}}}").as_bytes(), |row| Ok(row.columns["a"].to_string()));
+            assert_eq!(rows, Ok(vec![read.to_owned()]));
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Which column of a file is what, by its name and by what it holds.
 
-use crate::task::number::Number;
 use crate::task::rows::{self, Row};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
@@ -41,7 +40,8 @@ impl Columns {
         let question = first(QUESTIONS, Value::is_string).ok_or_else(|| missing("the question", QUESTIONS))?;
         let answer = first(ANSWERS, is_plain).ok_or_else(|| missing("the known answer", ANSWERS))?;
         let choices = first(CHOICES, |value| value.is_array() || value.is_object());
-        let of_numbers = || rows.iter().all(|row| row.get(&answer).is_some_and(|value| Number::whole(&plain(value)).is_some()));
+        let of_numbers =
+            || rows.iter().all(|row| row.get(&answer).is_some_and(|value| starloop_answers::number::known(&plain(value)).is_some()));
         let answer_type = match &choices {
             Some(_) => "choice",
             None if of_numbers() => "number",

@@ -56,6 +56,22 @@ fn prompts_show_the_choices_and_the_hint_beside_the_right_one() {
 }
 
 #[test]
+fn choices_can_be_shown_without_letters() {
+    let place = tempfile::tempdir().unwrap();
+    let task = CommonsenseQaConfig { choice_style: choice::Style::Text, ..config(place.path()) }.build(1).unwrap();
+    let problem = &task.evaluation_problems(Split::Test, 1)[0];
+    let plain = "Q: Which is 20?\nAnswer Choices:\n- thing A20\n- thing B20\n- thing C20\n- thing D20\n- thing E20\nA:";
+    assert_eq!(task.prompt(problem, Mode::Unhinted), plain);
+    assert_eq!(task.prompt(problem, Mode::Hinted), plain.replace("thing B20", "thing B20 (CORRECT)"));
+    assert_eq!(task.direct_completion(problem), " thing B20.");
+    let examples = task.worked_examples(problem, Mode::Unhinted, Style::Rationale, 10);
+    assert!(examples.iter().all(|example| !example.prompt.contains("(a)") && !example.completion.contains('(')), "{examples:?}");
+    for (completion, expected) in [("the answer is thing B20.", "correct"), ("the answer is thing C20.", "wrong"), ("(b)", "unparsed")] {
+        assert_eq!(task.verify(problem, completion, &StopReason::EndToken).unwrap().verdict.name(), expected);
+    }
+}
+
+#[test]
 fn the_worked_examples_are_in_the_form_of_the_task() {
     let config = CommonsenseQaConfig::default();
     let (task, worked) = (config.grader().unwrap(), config.worked().unwrap());
@@ -65,7 +81,7 @@ fn the_worked_examples_are_in_the_form_of_the_task() {
     assert_eq!(letters.concat(), "aabbccddee");
     for Solved { problem, completion } in &worked {
         let grade = task.verify(problem, completion, &StopReason::EndToken).unwrap();
-        assert_eq!(grade, Grade { verdict: Verdict::Correct, reading: Some(Reading::Strict) }, "{}", problem.question);
+        assert_eq!((grade.reading(), grade.verdict), (Some(Reading::Phrase), Verdict::Correct), "{}", problem.question);
         let right = &problem.choices[choice::known(&problem.answer, &problem.choices).unwrap()];
         assert!(completion.ends_with(&format!(" Therefore, the answer is {right} ({}).", problem.answer)), "{completion}");
         assert!(!task.leaks_hint(completion) && task.leaks_hint(&task.direct_completion(problem)));
@@ -85,7 +101,7 @@ fn files_that_do_not_hold_what_they_should_are_refused() {
         (odd(|row| row["answerKey"] = Value::Null), "there is no \"answerKey\"; the columns are: answerKey, id, question"),
         (odd(|row| row["question"]["stem"] = 3.into()), "\"question.stem\" must be a text, found 3"),
         (odd(|row| row["question"]["choices"] = "A".into()), "\"question.choices\" is not the list that it should be: \"A\""),
-        (odd(|row| row["question"]["choices"] = json!([])), "there are no choices"),
+        (odd(|row| row["question"]["choices"] = json!([])), "the problem has no choices"),
         (odd(|row| row["question"]["choices"][1]["text"] = " ".into()), "expected 2 to 26 choices with a text each, found 5"),
         (odd(|row| row["question"]["choices"][1]["label"] = "C".into()), "found \"C\" in the place of B"),
         (row(2, ""), "\"answerKey\" is \"\""),
@@ -135,8 +151,8 @@ fn the_grader_takes_the_known_answer_as_letter_or_text() {
         );
     }
     for (answer, choices, said) in [
-        ("c", &problem.choices[..], "x: the known answer \"c\" is neither the letter nor the text of one of the choices: ink, blotter"),
-        ("b", &[], "x: there are no choices"),
+        ("c", &problem.choices[..], "x: the answer \"c\" names none of the choices, or two of them: ink, blotter"),
+        ("b", &[], "x: the problem has no choices"),
         ("a", &problem.choices[..1], "x: expected 2 to 26 choices"),
     ] {
         let problem = Problem { answer: answer.into(), choices: choices.to_vec(), ..problem.clone() };

@@ -1,37 +1,34 @@
 //! Reading the answer of a completion, and comparing it with the known one.
 //!
 //! 1. The text ends before the first stop string.
-//! 2. Strict: what the pattern's group takes in its last match; without a pattern, the last line that begins with `####`.
-//! 3. Flexible, where there is no such place: a number is the last of the text, a text what follows the last `answer is` or `answer:`, or else
-//!    the last line. Choices are read as `task/choice.rs` says, with a pattern within its group.
-//! 4. A text that the token limit ended has given its answer only if something follows the place of the strict one. Otherwise it is truncated.
+//! 2. With a pattern, the answer is its group in the last match.
+//! 3. Otherwise, and where a pattern does not match, [`starloop_answers`] finds the answer. Choices with a pattern are read in its group only.
+//! 4. A completion that the token limit cut off has an answer only if the mark or the pattern's match ended before the text. Otherwise it is
+//!    truncated.
 
 use super::command::Verifier;
 use super::settings::{AnswerType, JsonlConfig};
 use crate::error::{Error, Result};
-use crate::task::number::Number;
-use crate::task::{ConfigError, choice};
-use crate::types::{Grade, Problem, Reading, StopReason, Verdict};
+use crate::task::{ConfigError, verdict};
+use crate::types::{Grade, Named, Place, Problem, Reading, StopReason, Verdict};
 use regex::Regex;
-
-/// The place of a strict answer where no pattern is given.
-const MARKED_LINE: &str = r"(?m)^[ \t]*####[ \t]*([^\n]*)$";
-
-/// What stands before a text that is an answer, in lower case.
-const MARKS: [&str; 3] = ["answer is", "answer:", "####"];
+use starloop_answers::choice::{self, Preference, Style};
+use starloop_answers::number::{self, Quantity};
+use starloop_answers::verdict::Tolerance;
+use starloop_answers::{Ending, Mark, end_of_turn, find};
+use std::ops::Range;
 
 /// Reads and compares answers.
 pub(super) struct Answers {
     stop: Vec<String>,
-    /// `None` for choices without a pattern.
     pattern: Option<Regex>,
     comparison: Comparison,
 }
 
 enum Comparison {
     Exact,
-    Number,
-    Choice,
+    Number(Tolerance),
+    Choice(Style, Preference),
     Regex,
     Command(Verifier),
 }
@@ -40,15 +37,12 @@ impl Answers {
     pub fn new(config: &JsonlConfig) -> Result<Self, ConfigError> {
         let comparison = match config.answer_type {
             AnswerType::Exact => Comparison::Exact,
-            AnswerType::Number => Comparison::Number,
-            AnswerType::Choice => Comparison::Choice,
+            AnswerType::Number => Comparison::Number(config.tolerance()?),
+            AnswerType::Choice => Comparison::Choice(config.choice_style, config.choice_preference),
             AnswerType::Regex => Comparison::Regex,
             AnswerType::Command => Comparison::Command(Verifier::new(&config.command, config.time_limit_seconds, config.most_failures)),
         };
-        let pattern = match &config.pattern {
-            None if config.answer_type == AnswerType::Choice => None,
-            pattern => Some(one_group(pattern.as_deref().unwrap_or(MARKED_LINE))?),
-        };
+        let pattern = config.pattern.as_deref().map(one_group).transpose()?;
         Ok(Answers { stop: config.stop.clone(), pattern, comparison })
     }
 
@@ -60,106 +54,113 @@ impl Answers {
     /// Whether a text can be a known answer.
     pub fn check_known(&self, answer: &str, choices: &[String]) -> Result<(), String> {
         match self.comparison {
-            Comparison::Exact if answer.trim().is_empty() => Err("the answer is empty".to_owned()),
+            Comparison::Exact if find::plain(answer).is_empty() => Err("the answer is empty".to_owned()),
             Comparison::Exact | Comparison::Command(_) => Ok(()),
-            Comparison::Number => Number::whole(answer).map(drop).ok_or_else(|| format!("the answer {answer:?} is not a number")),
-            Comparison::Choice => choice::known(answer, choices).map(drop).ok_or_else(|| {
-                format!(
-                    "the answer {answer:?} names none of the choices, or two of them: {}; write its letter or its text",
-                    choices.join(", ")
-                )
-            }),
-            Comparison::Regex => whole(answer).map(drop).map_err(|error| format!("the answer is not a regular expression: {error}")),
+            Comparison::Number(_) => known_number(answer).map(drop),
+            Comparison::Choice(style, preference) => verdict::choices(answer, choices, style, preference).map(drop),
+            Comparison::Regex => known_pattern(answer).map(drop),
         }
     }
 
-    /// Whether completions are graded here, and not by a program of the user's.
+    /// Whether starloop grades completions itself, without the user's program.
     pub fn are_compared_here(&self) -> bool {
         !matches!(self.comparison, Comparison::Command(_))
     }
 
     pub fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
-        let (text, stop_reason) = match self.stop.iter().filter_map(|stop| completion.find(stop.as_str())).min() {
-            Some(end) => (&completion[..end], &StopReason::Unspecified),
-            None => (completion, stop_reason),
-        };
+        let stop = self.stop.iter().filter_map(|stop| completion.find(stop.as_str())).min();
+        let text = &completion[..stop.unwrap_or(completion.len())];
+        let ending = if stop.is_some() { Ending::Complete } else { verdict::ending(stop_reason) };
         if let Comparison::Command(verifier) = &self.comparison {
             return Ok(match verifier.ask(problem, text)? {
-                Verdict::Unparsed if stop_reason.is_cut() => Verdict::Truncated.into(),
+                Verdict::Unparsed if ending == Ending::CutOff => Verdict::Truncated.into(),
                 verdict => verdict.into(),
             });
         }
-        self.check_known(&problem.answer, &problem.choices)
-            .map_err(|message| Error::KnownAnswer { problem: problem.id.to_string(), message })?;
-        Ok(self.compare(problem, text, stop_reason))
+        let grade = match &self.pattern {
+            Some(pattern) => self.by_pattern(pattern, problem, text, ending),
+            None => self.compare(problem, text, ending),
+        };
+        grade.map_err(|message| Error::KnownAnswer { problem: problem.id.to_string(), message })
     }
 
-    fn compare(&self, Problem { answer, choices, .. }: &Problem, text: &str, stop_reason: &StopReason) -> Grade {
-        let cut_off = stop_reason.is_cut();
-        let place = self.pattern.as_ref().and_then(|pattern| pattern.captures_iter(text).last());
-        let stated = place.as_ref().and_then(|captures| captures.get(1)).map(|group| group.as_str().trim());
-        let ended = place.as_ref().and_then(|captures| captures.get(0)).is_some_and(|whole| whole.end() < text.len());
-        if cut_off && self.pattern.is_some() && !ended {
-            return Verdict::Truncated.into();
+    /// Grades the group of the user's pattern.
+    fn by_pattern(&self, pattern: &Regex, problem: &Problem, text: &str, ending: Ending) -> Result<Grade, String> {
+        let Some(end) = end_of_turn(text) else { return Ok(Verdict::Truncated.into()) };
+        let (own, ending) = (&text[..end], if end < text.len() { Ending::Complete } else { ending });
+        let place = pattern.captures_iter(own).last();
+        let whole_match = place.as_ref().and_then(|captures| captures.get(0));
+        if ending == Ending::CutOff && whole_match.is_none_or(|whole| whole.end() == own.len()) {
+            return Ok(Verdict::Truncated.into());
         }
-        let reading = if stated.is_some() { Reading::Strict } else { Reading::Flexible };
-        let judged = |predicted: Option<String>, is_right: &dyn Fn(&str) -> bool| match predicted {
-            None => Verdict::Unparsed.into(),
-            Some(predicted) if is_right(&predicted) => Grade { verdict: Verdict::Correct, reading: Some(reading) },
-            Some(predicted) => Grade { verdict: Verdict::Wrong { predicted }, reading: Some(reading) },
+        match place.and_then(|captures| captures.get(1)) {
+            Some(group) => self.conclusion(problem, group.as_str(), group.range()),
+            None if matches!(self.comparison, Comparison::Choice(..)) => Ok(Verdict::Unparsed.into()),
+            None => self.compare(problem, own, ending),
+        }
+    }
+
+    /// Grades a text that is the answer and nothing else.
+    fn conclusion(&self, Problem { answer, choices, .. }: &Problem, stated: &str, span: Range<usize>) -> Result<Grade, String> {
+        let text = |is_right: &dyn Fn(&str) -> bool| match find::plain(stated) {
+            predicted if predicted.is_empty() => Verdict::Unparsed,
+            predicted if is_right(&predicted) => Verdict::Correct,
+            predicted => Verdict::Wrong { predicted },
         };
-        match &self.comparison {
-            Comparison::Exact => judged(stated_text(stated, text), &|predicted| predicted == plain(answer)),
+        let mut contradiction = None;
+        let verdict = match &self.comparison {
+            Comparison::Exact => text(&|predicted| predicted == find::plain(answer)),
             Comparison::Regex => {
-                judged(stated_text(stated, text), &|predicted| whole(answer).is_ok_and(|pattern| pattern.is_match(predicted)))
+                let known = known_pattern(answer)?;
+                text(&|predicted| known.is_match(predicted))
             }
-            Comparison::Number => {
-                let known = Number::whole(answer).map(|number| number.to_string());
-                let number = stated.map_or_else(|| Number::last(text), stated_number);
-                judged(number.map(|number| number.to_string()), &|predicted| known.as_deref() == Some(predicted))
-            }
-            Comparison::Choice => {
-                let Some(right) = choice::known(answer, choices) else { return Verdict::Unparsed.into() };
-                match (&self.pattern, stated) {
-                    (None, _) => choice::verify(choices, right, text, stop_reason),
-                    (Some(_), None) => Verdict::Unparsed.into(),
-                    (Some(_), Some(stated)) => choice::verify_conclusion(choices, right, stated),
+            Comparison::Number(tolerance) => {
+                let known = known_number(answer)?;
+                match find::conclusion(stated) {
+                    None => Verdict::Unparsed,
+                    Some(found) if tolerance.accepts(&found.value, &known.value) => Verdict::Correct,
+                    Some(found) => Verdict::Wrong { predicted: found.value.to_string() },
                 }
             }
-            Comparison::Command(_) => unreachable!("graded before it comes here"),
-        }
+            Comparison::Choice(style, preference) => {
+                let known = verdict::choices(answer, choices, *style, *preference)?;
+                let named = choice::conclusion(stated, choices, *style);
+                contradiction = named.filter(|named: &Named| named.is_contradiction());
+                named.map_or(Verdict::Unparsed, |named| starloop_answers::verdict::of_named(named, &known))
+            }
+            Comparison::Command(_) => unreachable!("the program gave its verdict before"),
+        };
+        Ok(Grade { verdict, place: Some(Place { reading: Reading::Pattern, span }), contradiction })
+    }
+
+    fn compare(&self, Problem { answer, choices, .. }: &Problem, text: &str, ending: Ending) -> Result<Grade, String> {
+        Ok(match &self.comparison {
+            Comparison::Exact => {
+                self.check_known(answer, choices)?;
+                let known = find::plain(answer);
+                starloop_answers::verdict::text(text, |predicted| predicted == known, &Mark::ALL, ending)
+            }
+            Comparison::Regex => {
+                let known = known_pattern(answer)?;
+                starloop_answers::verdict::text(text, |predicted| known.is_match(predicted), &Mark::ALL, ending)
+            }
+            Comparison::Number(tolerance) => starloop_answers::verdict::number(text, &known_number(answer)?, tolerance, &Mark::ALL, ending),
+            Comparison::Choice(style, preference) => {
+                let known = verdict::choices(answer, choices, *style, *preference)?;
+                starloop_answers::verdict::choice(text, &known, &Mark::ALL, ending)
+            }
+            Comparison::Command(_) => unreachable!("the program gave its verdict before"),
+        })
     }
 }
 
-/// `48 + 24 = 72` states 72.
-fn stated_number(stated: &str) -> Option<Number> {
-    Number::first(stated.rsplit('=').next().unwrap_or_default())
+fn known_number(answer: &str) -> Result<Quantity, String> {
+    number::known(answer).ok_or_else(|| format!("the answer {answer:?} is not a number"))
 }
 
-/// The answer as it is stated, or as the end of the text has it.
-fn stated_text(stated: Option<&str>, text: &str) -> Option<String> {
-    let at_the_end = || concluded(text).or_else(|| text.trim_end().lines().next_back());
-    let found = plain(stated.or_else(at_the_end)?);
-    (!found.is_empty()).then_some(found)
-}
-
-/// What follows the last mark: the rest of its line, or the next line that is not blank.
-fn concluded(text: &str) -> Option<&str> {
-    // Of the same length, so that places hold for both.
-    let lower = text.to_ascii_lowercase();
-    let end = MARKS.iter().filter_map(|mark| lower.rfind(mark).map(|at| at + mark.len())).max()?;
-    text[end..].trim_start_matches(|c: char| c.is_whitespace() || c == ':').lines().next()
-}
-
-/// Without what does not tell texts apart.
-fn plain(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.strip_suffix('.').map(str::to_owned).unwrap_or(words)
-}
-
-/// A regular expression that has to match all of a text.
-fn whole(answer: &str) -> Result<Regex, String> {
-    Regex::new(&format!("^(?:{answer})$")).map_err(|error| brief(&error))
+/// The regular expression of a known answer. It has to match all of a completion's answer.
+fn known_pattern(answer: &str) -> Result<Regex, String> {
+    Regex::new(&format!("^(?:{answer})$")).map_err(|error| format!("the answer is not a regular expression: {}", brief(&error)))
 }
 
 fn one_group(pattern: &str) -> Result<Regex, ConfigError> {

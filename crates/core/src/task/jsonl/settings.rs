@@ -3,6 +3,9 @@
 use super::JsonlTask;
 use crate::task::{ConfigError, Task, TaskSettings};
 use serde::{Deserialize, Serialize};
+use starloop_answers::choice::{Preference, Style};
+use starloop_answers::number;
+use starloop_answers::verdict::Tolerance;
 use std::path::{Path, PathBuf};
 
 /// Where the problems are, how they are put, and when an answer is right. Files are seen from the working directory.
@@ -50,7 +53,19 @@ pub struct JsonlConfig {
     pub stop: Vec<String>,
     /// How the answer of a completion is compared.
     pub answer_type: AnswerType,
-    /// The regular expression whose one group is the answer in a completion (its last match); without it, a line that begins with `####`.
+    /// For numbers: the largest difference from the known answer that is still right. By default numbers are equal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
+    /// For numbers: the same as a fraction of the known answer, such as 0.01.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relative_tolerance: Option<f64>,
+    /// For choices: whether completions name them by letter or text, or by their text alone. `prompt` shows them in the same way, and
+    /// `{{ answer }}` is the letter or the text.
+    pub choice_style: Style,
+    /// For choices: whether letter or text counts if an answer names different choices with them; `"neither"` counts it as a contradiction.
+    pub choice_preference: Preference,
+    /// The regular expression whose one group is the answer in a completion (its last match); without it, `####`, `\\boxed{}`,
+    /// `<answer>` and phrases such as `the answer is` mark the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
     /// The accuracy of guessing, in 0..=1; by default that of choosing among the choices, or 0.
@@ -110,6 +125,10 @@ impl Default for JsonlConfig {
             separator: "\n\n".to_owned(),
             stop: vec!["\nQ:".to_owned()],
             answer_type: AnswerType::Exact,
+            tolerance: None,
+            relative_tolerance: None,
+            choice_style: Style::Letters,
+            choice_preference: Preference::Letter,
             pattern: None,
             chance: None,
             leaks: [r"(?i)\bhint\b", r"(?i)\bgiven answer\b", r"(?i)\banswer (is|was|has been) (already )?(given|provided|shown)\b"]
@@ -147,6 +166,26 @@ impl JsonlConfig {
         ConfigError::check(self.examples.is_empty() || self.examples_file.is_none(), "examples_file", || {
             "worked examples stand either there or in [[task.examples]]".to_owned()
         })
+    }
+}
+
+impl JsonlConfig {
+    /// How far a number may be from the known one.
+    pub(super) fn tolerance(&self) -> Result<Tolerance, ConfigError> {
+        let (key, value, make): (_, _, fn(_) -> _) = match (self.tolerance, self.relative_tolerance) {
+            (None, None) => return Ok(Tolerance::Exact),
+            (Some(value), None) => ("tolerance", value, Tolerance::Absolute),
+            (None, Some(value)) => ("relative_tolerance", value, Tolerance::Relative),
+            (Some(_), Some(_)) => {
+                return Err(ConfigError {
+                    key: "tolerance",
+                    reason: "cannot be set together with relative_tolerance; remove one".to_owned(),
+                });
+            }
+        };
+        // The shortest decimal of the setting is what its author wrote.
+        let number = number::parse(&value.to_string()).filter(|_| value >= 0.0);
+        number.map(|number| make(number.value)).ok_or_else(|| ConfigError { key, reason: format!("must be 0 or more, found {value}") })
     }
 }
 

@@ -10,12 +10,13 @@
 use super::answer::Answers;
 use super::settings::{AnswerType, JsonlConfig};
 use crate::task::ConfigError;
-use crate::task::choice::{self, MOST};
 use crate::task::dataset::Entry;
 use crate::task::rows::Row;
 use crate::task::template::Template;
+use crate::task::verdict::{MOST_CHOICES, letter};
 use crate::types::{Problem, ProblemId, Reading, StopReason, Verdict};
 use serde_json::{Map, Value};
+use starloop_answers::choice::{self, Style};
 use std::path::Path;
 
 /// The class of all problems where no column tells their classes.
@@ -153,7 +154,10 @@ impl<'a> Layout<'a> {
                 let shown = choices.join(", ");
                 format!("the answer {value} names none of the choices, or two: {shown}; write its letter, its text, or its place from 0")
             })?;
-            answer = choice::letter(place).to_string();
+            answer = match self.config.choice_style {
+                Style::Letters => letter(place).to_string(),
+                Style::Text => choices[place].clone(),
+            };
         }
         self.answers.check_known(&answer, &choices)?;
         Ok(Parts { answer, choices, rationale: None })
@@ -180,7 +184,7 @@ impl<'a> Layout<'a> {
         let grade = self.answers.verify(problem, completion, &StopReason::EndToken).map_err(|error| error.to_string())?;
         let found = match grade.verdict {
             // By accident: the last number of the text, or its last line.
-            Verdict::Correct if self.config.pattern.is_some() && grade.reading != Some(Reading::Strict) => {
+            Verdict::Correct if self.config.pattern.is_some() && grade.place.is_none_or(|place| place.reading != Reading::Pattern) => {
                 "not found by `pattern`".to_owned()
             }
             Verdict::Correct => return Ok(()),
@@ -245,8 +249,8 @@ fn choices_of(value: &Value) -> Result<(Vec<String>, Vec<String>), String> {
         _ => (None, None),
     };
     let choices = choices.ok_or_else(expected)?;
-    if !(2..=MOST).contains(&choices.len()) {
-        return Err(format!("holds {} choices, but there have to be 2 to {MOST}", choices.len()));
+    if !(2..=MOST_CHOICES).contains(&choices.len()) {
+        return Err(format!("holds {} choices, but there have to be 2 to {MOST_CHOICES}", choices.len()));
     }
     Ok((choices, labels.unwrap_or_default()))
 }

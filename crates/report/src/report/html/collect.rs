@@ -181,7 +181,7 @@ impl Collector {
         let said = match &graded.verdict {
             Verdict::Wrong { predicted } => Some(predicted.as_str()),
             Verdict::Failed { reason } => Some(reason.as_str()),
-            Verdict::Correct | Verdict::Unparsed | Verdict::Truncated => None,
+            Verdict::Correct | Verdict::Contradiction { .. } | Verdict::Unparsed | Verdict::Truncated => None,
         };
         let tokens = attempt.token_logprobs.as_ref().zip(attempt.token_ends.as_ref());
         let tokens = tokens.map(|(logprobs, ends)| Tokens::new(&attempt.completion, logprobs, ends));

@@ -4,7 +4,7 @@
 use crate::words::{Purpose, VERDICTS, VerdictWords};
 use serde::Serialize;
 use starloop_record::Outcome;
-use starloop_record::types::{GradedAttempt, Reading};
+use starloop_record::types::GradedAttempt;
 
 /// Every list.
 #[derive(Serialize)]
@@ -108,7 +108,7 @@ type Flag = (&'static str, fn(&GradedAttempt) -> bool);
 const FLAGS: [Flag; 3] = [
     ("equals_reference", |graded| graded.faithful == Some(true)),
     ("false_step", |graded| graded.verdict.is_correct() && graded.false_step == Some(true)),
-    ("read_flexibly", |graded| graded.reading == Some(Reading::Flexible)),
+    ("answer_not_stated", |graded| graded.reading().is_some_and(|reading| !reading.is_stated())),
 ];
 
 /// The flags of an attempt as bits.

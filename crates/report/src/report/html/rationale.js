@@ -50,7 +50,7 @@ const figures = (attempts, index) => {
       + (Number.isNaN(mean) ? "log-probabilities not recorded" : `mean log-probability ${mean.toFixed(3)} nats per token (probability ${percent(sureness(mean))}%) `),
     meter(mean),
     hasFlag(attempts, index, "equals_reference") && " · equals the reference",
-    hasFlag(attempts, index, "read_flexibly") && " · the answer was not at the place that the format gives it");
+    hasFlag(attempts, index, "answer_not_stated") && " · the answer is a mention, not a statement");
 };
 
 /** The pane of one attempt. `look(index)` shows another one. */

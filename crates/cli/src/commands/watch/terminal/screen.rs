@@ -352,7 +352,9 @@ fn verdict(verdict: &Verdict) -> (String, Color) {
     match verdict {
         Verdict::Correct => (format!("{} {}", words.sign, words.label), Color::Green),
         Verdict::Wrong { predicted: said } | Verdict::Failed { reason: said } => (named(said), Color::Red),
-        Verdict::Unparsed | Verdict::Truncated => (format!("{} {}", words.sign, words.label), Color::Yellow),
+        Verdict::Contradiction { .. } | Verdict::Unparsed | Verdict::Truncated => {
+            (format!("{} {}", words.sign, words.label), Color::Yellow)
+        }
     }
 }
 
