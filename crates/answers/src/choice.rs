@@ -252,8 +252,7 @@ impl Search<'_, '_> {
 
     /// The choice that a text names, if the text has only a letter, only the words of a choice, or both.
     fn alone(&self, range: Range<usize>) -> Option<Statement> {
-        let names: Vec<Name> =
-            self.names.within(range.start, range.end).iter().copied().filter(|name| self.names.is_letter(name)).take(3).collect();
+        let names: Vec<Name> = self.names.within(range.start, range.end).iter().copied().take(3).collect();
         let (first, last) = (names.first()?, names.last()?);
         let is_one = names.len() == 1 || (names.len() == 2 && first.is_letter() != last.is_letter());
         let pieces = [

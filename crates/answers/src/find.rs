@@ -231,7 +231,7 @@ impl Search<'_, '_> {
         let numbers = self.numbers;
         let last = self.before_remark(numbers.items.len().checked_sub(1)?);
         let span = numbers.items[last].start..numbers.items[last].end;
-        if last > 0 && (numbers.link(last - 1) == Link::Alternatives || numbers.is_compound(last - 1)) {
+        if last > 0 && (numbers.link(last - 1) == Link::Alternatives || numbers.is_compound(last - 1) || self.ends_range(last)) {
             return Some(Read::Unreadable(Reading::LastNumber, span));
         }
         if self.is_denied(last) {
@@ -245,6 +245,13 @@ impl Search<'_, '_> {
             Content::Item(index) => Read::Item(Reading::LastNumber, index),
             _ => Read::Unreadable(Reading::LastNumber, span),
         })
+    }
+
+    /// `between 5 and 7`
+    fn ends_range(&self, last: usize) -> bool {
+        let first = &self.numbers.items[last - 1];
+        let before = first.first.checked_sub(1).and_then(|token| self.numbers.word(token));
+        self.numbers.link(last - 1) == Link::List && before.is_some_and(|word| is_one_of(word, &["between", "zwischen", "entre", "между"]))
     }
 
     /// The last number that stands in no remark: 72 in `She has 72 clips (48 + 24).`

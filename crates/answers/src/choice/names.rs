@@ -70,7 +70,8 @@ impl<'a> Names<'a> {
             read_to = read_to.max(name.end);
             is_new
         });
-        Names { text, folded, all: names }
+        let all = names.iter().copied().filter(|name| is_letter(text, name)).collect();
+        Names { text, folded, all }
     }
 
     /// The names that start in a range.
@@ -79,23 +80,23 @@ impl<'a> Names<'a> {
         let last = self.all.partition_point(|name| name.start < to);
         self.all.get(first..last).unwrap_or_default()
     }
+}
 
-    /// Whether a letter between words is a letter and no article or pronoun.
-    pub fn is_letter(&self, name: &Name) -> bool {
-        if name.kind != NameKind::Plain {
-            return true;
-        }
-        let letter = &self.text[name.start..name.end];
-        let after = self.text[name.end..].trim_start_matches(MARKUP);
-        if ends_there(after) || after.starts_with('/') {
-            return true;
-        }
-        let next = after.trim_start_matches([' ', '(']).split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
-        match letter {
-            "A" | "a" => is_one_of(next, &AFTER_LETTER),
-            "I" | "i" => is_one_of(next, &["because", "since", "is"]),
-            _ => after.starts_with([' ', '(', '\u{a0}']) || !after.starts_with(is_word),
-        }
+/// Whether a letter between words is a letter, not an article or a pronoun.
+fn is_letter(text: &str, name: &Name) -> bool {
+    if name.kind != NameKind::Plain {
+        return true;
+    }
+    let letter = &text[name.start..name.end];
+    let after = text[name.end..].trim_start_matches(MARKUP);
+    if ends_there(after) || after.starts_with('/') {
+        return true;
+    }
+    let next = after.trim_start_matches([' ', '(']).split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    match letter {
+        "A" | "a" => is_one_of(next, &AFTER_LETTER),
+        "I" | "i" => is_one_of(next, &["because", "since", "is"]),
+        _ => after.starts_with([' ', '(', '\u{a0}']) || !after.starts_with(is_word),
     }
 }
 

@@ -88,9 +88,6 @@ impl Names<'_> {
     /// Whether a name is what the clause from `start` to `end` states.
     fn is_stated(&self, name: &Name, start: usize, end: usize, reach: Reach) -> bool {
         let gap = &self.text[start..name.start];
-        if !self.is_letter(name) {
-            return false;
-        }
         let is_adjacent = words(gap).count() <= 10 && words(gap).all(|word| is_listed(word, FILLERS) || is_boundless_filler(word));
         let is_reached = match (reach, name.kind) {
             (Reach::Sentence, NameKind::Plain) => is_adjacent,
@@ -132,7 +129,7 @@ impl Names<'_> {
 
     /// Whether another choice follows as an alternative: `or (c)`.
     fn has_alternative(&self, name: &Name, choice: Option<usize>, limit: usize) -> bool {
-        let next = self.within(name.end, limit.min(name.end + 60)).iter().find(|other| self.is_letter(other));
+        let next = self.within(name.end, limit.min(name.end + 60)).first();
         let Some(next) = next.filter(|next| Some(next.choice) != choice) else { return false };
         let gap = &self.folded[name.end..next.start];
         let mut words = words(gap);

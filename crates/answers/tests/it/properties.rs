@@ -243,7 +243,7 @@ fn a_choice_is_right_in_every_phrasing_and_the_others_are_wrong() {
 fn without_letters_only_texts_count() {
     let choices = Choices { texts: &TEXTS[..5], right: 2, style: Style::Text, preference: Preference::Letter };
     let grade = |completion: &str| verdict::choice(completion, &choices, &Mark::ALL, Ending::Complete).verdict;
-    let wrong = |letter: &str| Verdict::Wrong { predicted: letter.to_owned() };
+    let wrong = |text: &str| Verdict::Wrong { predicted: text.to_owned() };
     for (completion, verdict) in [
         ("The answer is television.", Verdict::Correct),
         ("The answer is television (e).", Verdict::Correct),
@@ -253,7 +253,7 @@ fn without_letters_only_texts_count() {
         ("television", Verdict::Correct),
         ("The answer is C.", Verdict::Unparsed),
         ("(c)", Verdict::Unparsed),
-        ("The answer is desk.", wrong("e")),
+        ("The answer is desk.", wrong("desk")),
         ("The answer is desk or television.", Verdict::Unparsed),
     ] {
         assert_eq!(grade(completion), verdict, "{completion}");

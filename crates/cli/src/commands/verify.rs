@@ -28,6 +28,7 @@ const AROUND: usize = 40;
 /// answers found by a weak rule, wrong answers whose text holds the known answer, stated numbers that differ from the last number of the text,
 /// and letters that contradict the text of the choice.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("subject").required(true).args(["run", "task"])))]
 #[command(after_help = "\
 Examples:
   echo '{\"completion\": \"8 8 3\", \"answer\": \"8 8 3\"}' | starloop verify --task arithmetic --json
@@ -38,7 +39,7 @@ Examples:
   starloop verify runs/gsm8k --method star --iteration 2 --limit 20 --json")]
 pub struct Arguments {
     /// A run directory, whose verdicts are audited
-    #[arg(value_name = "RUN", required_unless_present = "task", conflicts_with_all = ["task", "set", "explain"])]
+    #[arg(value_name = "RUN", conflicts_with_all = ["set", "explain"])]
     run: Option<PathBuf>,
     /// The task of the completions on standard input
     #[arg(long, value_name = "NAME")]
