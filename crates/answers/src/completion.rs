@@ -32,7 +32,7 @@ const TURNS: [&str; 12] =
 const ROLES: [&str; 9] = ["human", "user", "instruction", "usuario", "usuário", "utilisateur", "benutzer", "пользователь", "用户"];
 
 /// Words that begin a new problem, before a colon.
-const QUESTIONS: [&str; 25] = [
+const QUESTIONS: [&str; 26] = [
     "question",
     "q",
     "problem",
@@ -58,6 +58,7 @@ const QUESTIONS: [&str; 25] = [
     "soru",
     "vraag",
     "new question",
+    "exercise",
 ];
 
 /// Where the model's own turn ends, in bytes: before a marker of another turn or a new question. `None` if the text ends inside a thought.

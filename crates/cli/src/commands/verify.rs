@@ -3,7 +3,8 @@
 use crate::console;
 use crate::untrusted::line as visible;
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use starloop_core::registry::Registry;
 use starloop_core::types::{Grade, Place, Problem, ProblemId, Reading, StopReason, Verdict};
 use starloop_record::RunDir;
@@ -68,6 +69,7 @@ pub struct Arguments {
 #[serde(deny_unknown_fields)]
 struct Input {
     completion: String,
+    #[serde(deserialize_with = "text_or_number")]
     answer: String,
     #[serde(default)]
     choices: Vec<String>,
@@ -75,6 +77,16 @@ struct Input {
     id: Option<String>,
     #[serde(default = "unspecified")]
     stop_reason: StopReason,
+}
+
+/// A text, or a number with all the digits that the line writes.
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    match serde_json::from_str(raw.get()) {
+        Ok(serde_json::Value::String(text)) => Ok(text),
+        Ok(serde_json::Value::Number(_)) => Ok(raw.get().to_owned()),
+        _ => Err(serde::de::Error::custom(format!("invalid answer {}, expected a text or a number", raw.get()))),
+    }
 }
 
 fn unspecified() -> StopReason {

@@ -325,3 +325,15 @@ fn verify_explains_what_it_read() {
     assert!(!hostile.contains('\u{1b}') && hostile.contains("line 1: correct"), "{hostile}");
     starloop("verify", &[]).failed(2, &["--task"]);
 }
+
+#[test]
+fn verify_reads_a_number_as_the_known_answer() {
+    let input = r#"{"completion": "1208925819614629174706176", "answer": 1208925819614629174706176}
+        {"completion": "1208925819614629174706175", "answer": 1208925819614629174706176}
+        {"completion": "3", "answer": 3.0}"#;
+    let graded = starloop_reading(input, "verify --task gsm8k --json").done();
+    let verdicts: Vec<Value> = graded.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["verdict"].clone()).collect();
+    assert_eq!(verdicts, ["correct", "wrong", "correct"]);
+    let refused = starloop_reading(r#"{"completion": "3", "answer": [3]}"#, "verify --task gsm8k");
+    refused.failed(1, &["line 1", "invalid answer [3], expected a text or a number"]);
+}
