@@ -11,7 +11,8 @@ mod untrusted;
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
 use commands::{
-    bench, compare, eval, export, get, init, inspect, plan, pretrain, report, reproduce, run, sample, score, train, verify, watch,
+    bench, compare, completions, doctor, eval, export, get, init, inspect, plan, pretrain, report, reproduce, run, sample, score, train,
+    verify, watch,
 };
 use starloop_core::registry::Registry;
 use std::num::NonZeroUsize;
@@ -81,6 +82,10 @@ enum Command {
     Eval(eval::Arguments),
     /// Grade completions against known answers
     Verify(verify::Arguments),
+    /// Show what this machine offers, and what will be slow or refused here
+    Doctor(doctor::Arguments),
+    /// Print completions for a shell
+    Completions(completions::Arguments),
     /// Measure training and sampling speed on a random model
     #[command(hide = true)]
     Bench(bench::Arguments),
@@ -114,6 +119,8 @@ fn main() -> ExitCode {
         Command::Train(a) => train::run(a, arguments.quiet),
         Command::Eval(a) => eval::run(a, &registry, arguments.quiet),
         Command::Verify(a) => verify::run(a, &registry),
+        Command::Doctor(a) => doctor::run(a),
+        Command::Completions(a) => completions::run::<Arguments>(a),
         Command::Bench(a) => bench::run(a),
     });
     match outcome {

@@ -337,3 +337,24 @@ fn verify_reads_a_number_as_the_known_answer() {
     let refused = starloop_reading(r#"{"completion": "3", "answer": [3]}"#, "verify --task gsm8k");
     refused.failed(1, &["line 1", "invalid answer [3], expected a text or a number"]);
 }
+
+#[test]
+fn doctor_shows_the_machine() {
+    let machine = starloop("doctor --json --threads 1", &[]).json();
+    assert!(machine["memory_total"].as_u64().unwrap() > 1 << 28 && machine["cores"].as_u64().unwrap() >= 1, "{machine}");
+    assert_eq!(machine["threads"], 1);
+    assert!(!machine["vector_units"].as_str().unwrap().is_empty());
+    let table = starloop("doctor", &[]).done();
+    for row in ["starloop", "processor", "vector units used", "memory", "disk here", "graphics devices", "hub cache", "python"] {
+        assert!(table.lines().any(|line| line.starts_with(row)), "{row}: {table}");
+    }
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = starloop("completions", &[shell]).done();
+        assert!(["verify", "doctor", "--run-dir"].iter().all(|word| script.contains(word.trim_start_matches('-'))), "{shell}");
+    }
+    starloop("completions tcsh", &[]).failed(2, &["tcsh", "bash"]);
+}

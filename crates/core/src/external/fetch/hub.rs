@@ -72,6 +72,16 @@ impl Hub {
         Hub { http: HttpClient::for_downloads(&endpoint, token), endpoint, cache, offline }
     }
 
+    /// The directory in which the hub's own programs keep models. `None` if the environment names no home.
+    pub fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+
+    /// Whether only the cache is read.
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
     /// Fetches a model's config, tokenizer and weights into a directory that is not there yet.
     ///
     /// # Errors
