@@ -42,7 +42,7 @@ def warning(runs):
     disturbed = [run.others for run in runs if run.others > BUSY]
     if not disturbed:
         return ""
-    return f"\n\n**Not to be relied on:** in {len(disturbed)} of {len(runs)} runs other processes kept up to {max(disturbed):.1f} cores busy."
+    return f"\n\n**Unreliable:** in {len(disturbed)} of {len(runs)} runs, other processes used up to {max(disturbed):.1f} cores."
 
 
 def spread(values):
@@ -64,7 +64,7 @@ def machine():
 def vectors():
     """The widest vectors that the processor has, as far as Linux tells."""
     words = Path("/proc/cpuinfo").read_text().split()
-    return next((f" with {name}" for flag, name in [("avx512f", "AVX-512"), ("avx2", "AVX2 alone")] if flag in words), "")
+    return next((f" with {name}" for flag, name in [("avx512f", "AVX-512"), ("avx2", "AVX2 only")] if flag in words), "")
 
 
 def write_section(path, name, text):

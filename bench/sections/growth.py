@@ -32,7 +32,7 @@ def measure_parameters(settings):
 
     points = measure(settings, MODELS[:2] if settings.quick else MODELS, cells)
     points = [(runs["training"].figures["parameters"] / 1e6, runs) for _, runs in points]
-    text = "Training steps of 4x256 tokens; sampling 48 tokens for each of 16 prompts of 16, greedy."
+    text = "Training steps of 4x256 tokens; sampling 48 tokens for each of 16 prompts of 16 tokens, greedy."
     return show(settings, "parameters", "parameters, millions", points, text)
 
 
@@ -51,7 +51,7 @@ def measure_context(settings):
         # What the prompts took is known, so the rest is decoding.
         runs["sampling"] = replace(sampling, tokens=16 * 63, seconds=max(sampling.seconds - prompts.seconds, 1e-9))
         runs["prompts"] = replace(prompts, tokens=16 * (context - 64))
-    text = "At S: training steps of 8,192 tokens; 16 different prompts that fill the context up to the last 64 tokens, then those, greedy."
+    text = "At S: training steps of 8,192 tokens; 16 different prompts that fill the context except for 64 tokens, then 64 sampled tokens, greedy."
     return show(settings, "context", "context, tokens", points, text)
 
 
@@ -63,7 +63,7 @@ def measure_batch(settings):
         }
 
     points = measure(settings, BATCHES[:3] if settings.quick else BATCHES, cells)
-    text = "At S: training rows of 128 tokens, 4,096 at once; sampling 64 tokens for each of so many prompts of 64, greedy."
+    text = "At S: training rows of 128 tokens, 4,096 tokens at once; sampling 64 tokens for each prompt of 64 tokens, greedy."
     return show(settings, "batch", "rows or sequences", points, text)
 
 

@@ -31,9 +31,9 @@ def measure(settings):
         ours("with keys and values of 16 bits", model, "--kv-cache", "f16"),
         half_weights,
     ]
-    return f"""{questions} questions of GSM8K behind one prefix of {prefix:,} tokens, greedy, a random llama of 6 layers and width 256: the same requests with one thing changed at a time.
+    return f"""{questions} questions of GSM8K behind one prefix of {prefix:,} tokens, greedy, a random llama of 6 layers and width 256. Each row answers the same requests with one change.
 
 {page.comparison(alternate(engines, settings))}
 
-Two ideas have no row. Weights packed once are not there: copying them takes 5% of a decoding step ([experiments](experiments.md#the-engine)), and no more could be
-won. Attention over the cache exists in one form only, scores, softmax and sum of a row in one go, so there is nothing to compare it with."""
+Two ideas have no row. starloop does not pack weights once: copying them takes only 5% of a decoding step ([experiments](experiments.md#the-engine)).
+Attention over the cache has only one form, which computes scores, softmax and sum of a row together, so there is nothing to compare it with."""

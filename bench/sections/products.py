@@ -33,8 +33,8 @@ def measure(settings):
     mean = 1.0
     for share in training:
         mean *= share ** (1 / len(training))
-    return f"""GFLOP/s in f32, medians. `NT` is a forward product, `NN` a gradient of the input, `TN` a gradient of the weight; sizes are m x n x k. Over the products of
-training starloop has {mean:.0%} of the better library's rate (geometric mean), at the least {min(training):.0%}.
+    return f"""GFLOP/s in f32, medians. `NT` is a forward product, `NN` a gradient of the input, `TN` a gradient of the weight; sizes are m x n x k. On the products of
+training, starloop has {mean:.0%} of the better library's rate (geometric mean), and at least {min(training):.0%}.
 
 {page.table(head, rows)}{page.warning(runs)}"""
 

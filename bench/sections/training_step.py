@@ -19,8 +19,8 @@ def measure(settings, size, steps):
     engines = alternate(engines, settings)
     work = flops_per_token(*SHAPES[size])
     rate = (">GFLOP/s", lambda engine: f"{median(engine.rates()) * work / 1e9:,.0f}")
-    return f"""Training step at {size}, f32: {work / 1e6:,.1f} MFLOP a token, attention counted at half. Medians of {settings.rounds} runs of
-{steps} measured step(s) after one to warm up; the range of the runs in brackets.
+    return f"""Training step at {size}, f32: {work / 1e6:,.1f} MFLOP a token, with attention counted at half. Medians of {settings.rounds} runs of
+{steps} measured step(s) after one warm-up step; the brackets have the range of the runs.
 
 {page.comparison(engines, [rate])}"""
 
