@@ -1,4 +1,4 @@
-"""Fine-tuning on real packed data: `starloop train` beside TRL's SFTTrainer, same checkpoint, rows, steps and learning rate."""
+"""Fine-tuning on real packed data: `starloop train` and TRL's SFTTrainer with the same checkpoint, rows, steps and learning rate."""
 
 import material
 import page

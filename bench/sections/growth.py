@@ -1,4 +1,4 @@
-"""How starloop's cost grows: with parameters, context and batch. No peer; one run each, in tables and plots."""
+"""Growth of starloop's cost with parameters, context and batch, in tables and plots. There is no peer; each point is one run."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import page
 import plot
 from alternate import Engine, alternate, starloop
 
-# Layers, hidden, heads, intermediate; 64 to a head, the gated layer 8/3 as wide.
+# Layers, hidden, heads, intermediate; 64 columns in a head, the gated layer 8/3 as wide as the hidden size.
 MODELS = [
     (4, 128, 2, 384),
     (4, 256, 4, 768),
@@ -48,7 +48,7 @@ def measure_context(settings):
     points = measure(settings, CONTEXTS[:2] if settings.quick else CONTEXTS, cells)
     for context, runs in points:
         prompts, sampling = runs["prompts"], runs["sampling"]
-        # What the prompts took is known, so the rest is decoding.
+        # The time of the prompts was measured, so the rest is decoding.
         runs["sampling"] = replace(sampling, tokens=16 * 63, seconds=max(sampling.seconds - prompts.seconds, 1e-9))
         runs["prompts"] = replace(prompts, tokens=16 * (context - 64))
     text = "At S: training steps of 8,192 tokens; 16 different prompts that fill the context except for 64 tokens, then 64 sampled tokens, greedy."
@@ -68,7 +68,7 @@ def measure_batch(settings):
 
 
 def measure(settings, values, cells):
-    """For each value, the run of each of its cells."""
+    """Returns, for each value, the run of each of its cells."""
     points = []
     for value in values:
         runs = {}

@@ -1,4 +1,4 @@
-"""What each idea of the sampler gives: the same requests without it."""
+"""The gain of each idea in the sampler: the same requests without it."""
 
 import material
 import page

@@ -1,4 +1,4 @@
-"""A long sampling job: whether it holds its rate, and whether its memory stays flat."""
+"""A long sampling job: are its rate and its memory constant?"""
 
 from dataclasses import replace
 

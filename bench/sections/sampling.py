@@ -1,4 +1,4 @@
-"""Sampling as the loop does it: many questions behind one prefix of worked examples, ragged endings; beside transformers, vLLM and llama.cpp."""
+"""Sampling as in the loop: many questions after one prefix of worked examples, with different lengths. Compared with transformers, vLLM and llama.cpp."""
 
 from dataclasses import replace
 
@@ -54,5 +54,5 @@ def of_model(settings, model, requests, temperature):
 
 
 def nothing(_elapsed):
-    """A process that is only to end well."""
+    """For a process that only needs to succeed."""
     return {"tokens": 0, "seconds": 1}

@@ -1,4 +1,4 @@
-"""One whole iteration of STaR on arithmetic from the shipped base, beside the same written in PyTorch for the purpose."""
+"""One whole iteration of STaR on arithmetic from the shipped base, compared with a PyTorch script written for it."""
 
 import json
 
@@ -32,7 +32,7 @@ def middle(engine, stage):
 
 
 def read(run_dir):
-    """Tokens, seconds of each stage and accuracies of a run."""
+    """Returns tokens, seconds of each stage and accuracies of a run."""
     events = [json.loads(line) for line in (run_dir / "events.jsonl").read_text().splitlines()]
     finished = [event for event in events if event.get("event") == "stage_finished"]
     stages = {}

@@ -1,4 +1,4 @@
-"""A training step of a random llama, beside PyTorch: eager with fused attention and fused AdamW, and compiled."""
+"""A training step of a random llama, compared with PyTorch: eager with fused attention and fused AdamW, and compiled."""
 
 import page
 from alternate import Engine, alternate, median, peer, starloop
@@ -26,6 +26,6 @@ def measure(settings, size, steps):
 
 
 def flops_per_token(layers, hidden, intermediate, vocabulary, length):
-    """Multiplications and additions of a token's way forward and back: 6 for each weight of a matrix, and those of causal attention."""
+    """Returns the multiplications and additions of a token in the forward and backward pass: 6 for each weight of a matrix, and causal attention."""
     weights = layers * (4 * hidden * hidden + 3 * hidden * intermediate) + vocabulary * hidden
     return 6 * weights + 6 * layers * hidden * length
