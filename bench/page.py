@@ -27,7 +27,7 @@ def comparison(engines, more=(), by_seconds=False):
         times = "" if engine is ours else f"{advantage(ours, engine, by_seconds):.2f}"
         rows.append([engine.name, spread(measured(engine)), times, f"{engine.peak_mb():,.0f}", *(cell(engine) for _, cell in more)])
     measured_runs = [run for engine in engines for run in engine.runs]
-    compared = table(["engine", ">seconds" if by_seconds else ">tokens/s", ">starloop is faster by", ">peak MB", *(head for head, _ in more)], rows)
+    compared = table(["engine", ">seconds" if by_seconds else ">tokens/s", ">starloop is N times as fast", ">peak MB", *(head for head, _ in more)], rows)
     return compared + warning(measured_runs)
 
 

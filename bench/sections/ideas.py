@@ -6,9 +6,9 @@ from alternate import Engine, alternate, run, starloop
 from sections.sampling import nothing
 
 WITHOUT = {
-    "prefix-sharing": "without shared prefixes: every prompt is computed whole",
-    "continuous-batching": "without continuous batching: a batch waits for its longest",
-    "chunked-prefill": "without chunks: prompts enter whole, however long",
+    "prefix-sharing": "without shared prefixes: every prompt is computed completely",
+    "continuous-batching": "without continuous batching: a batch waits for its longest sequence",
+    "chunked-prefill": "without chunked prefill: every prompt is computed in one piece",
 }
 
 
@@ -26,7 +26,7 @@ def measure(settings):
     half_weights = ours("with weights of 16 bits", halves)
     half_weights.failure = conversion.failure
     engines = [
-        ours("starloop as it is, f32", model),
+        ours("starloop unchanged, f32", model),
         *(ours(text, model, "--without", idea) for idea, text in WITHOUT.items()),
         ours("with keys and values of 16 bits", model, "--kv-cache", "f16"),
         half_weights,
