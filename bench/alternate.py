@@ -1,4 +1,4 @@
-"""Running engines in turn, with the peak memory of each process."""
+"""Runs engines in alternation and measures the peak memory of each process."""
 
 import json
 import os
@@ -15,20 +15,20 @@ from pathlib import Path
 
 PEERS = Path(__file__).resolve().parent / "peers"
 
-# Cores in use by others from which on a run is not worth much. Engines whose threads spin at barriers (llama.cpp) lose a factor of twenty to one
-# busy neighbour, others a few percent, so a busy machine does not slow all alike.
+# If other processes use more cores than this, a run is unreliable. Engines whose threads spin at barriers (llama.cpp) become twenty times slower
+# with one busy neighbour, others a few percent. So a busy machine does not slow down all engines equally.
 BUSY = 0.1
 
 
 @dataclass
 class Run:
-    """One process that ended well."""
+    """One process that succeeded."""
 
-    tokens: float  # or what else is counted
+    tokens: float  # or another unit of work
     seconds: float
     peak_mb: float  # largest resident set, in units of 10^6 bytes
-    others: float  # cores that were busy with something else meanwhile
-    figures: dict  # all that it printed
+    others: float  # cores that other processes used during the run
+    figures: dict  # its whole output
 
     @property
     def rate(self):
@@ -37,13 +37,13 @@ class Run:
 
 @dataclass
 class Engine:
-    """A contender: what it is called, how it is run, and what it did each time."""
+    """A program in the comparison: its name, its command and its runs."""
 
     name: str
     command: list[str]
-    # Figures of a process, from its seconds of wall-clock time, where it prints no `tokens` and `seconds` of its own.
+    # Computes the figures from the wall-clock seconds if the process prints no `tokens` and `seconds`.
     read: Callable[[float], dict] | None = None
-    # What a process leaves behind and the next one must not find.
+    # A directory that a process leaves behind. It is removed before the next run.
     leftover: Path | None = None
     runs: list[Run] = field(default_factory=list)
     failure: str | None = None
@@ -57,17 +57,17 @@ class Engine:
 
 
 def starloop(settings, *arguments):
-    """A command line of starloop."""
+    """Returns a command line of starloop."""
     return [settings.starloop, "--quiet", "--threads", str(settings.threads), *map(str, arguments)]
 
 
 def peer(script, *arguments, python=sys.executable):
-    """A command line of a script in peers/."""
+    """Returns a command line of a script in peers/."""
     return [python, str(PEERS / script), *map(str, arguments)]
 
 
 def alternate(engines, settings):
-    """Runs every engine once, then again, for so many rounds. The first is starloop, which must not fail. Returns those that were wanted."""
+    """Runs all engines in alternation, `rounds` times. The first engine is starloop, which must not fail. Returns the selected engines."""
     ours, *others = engines
     wanted = [ours, *(engine for engine in others if not settings.only or any(name in engine.name for name in settings.only))]
     for number in range(settings.rounds):
@@ -78,7 +78,7 @@ def alternate(engines, settings):
                 sys.exit(f"{shlex.join(ours.command)}: {ours.failure}")
             said = engine.failure or f"{engine.runs[-1].rate:,.0f} {engine.unit}, {engine.runs[-1].peak_mb:,.0f} MB"
             if engine.failure is None and engine.runs[-1].others > BUSY:
-                said += f"; {engine.runs[-1].others:.1f} cores were busy with something else"
+                said += f"; {engine.runs[-1].others:.1f} cores were used by other processes"
             print(f"round {number + 1}, {engine.name}: {said}", file=sys.stderr)
     return wanted
 
@@ -89,7 +89,7 @@ def run(engine):
     with tempfile.TemporaryFile("w+") as stdout:
         began, busy = time.monotonic(), busy_seconds()
         process = subprocess.Popen(engine.command, stdout=stdout)
-        # Not Popen.wait: only this tells the peak memory.
+        # os.wait4 reports the peak memory; Popen.wait does not.
         _, status, usage = os.wait4(process.pid, 0)
         elapsed = time.monotonic() - began
         others = max(0.0, busy_seconds() - busy - usage.ru_utime - usage.ru_stime) / elapsed
@@ -105,14 +105,14 @@ def run(engine):
         figures = json.loads(lines[-1])
     if engine.read is not None:
         figures |= engine.read(elapsed)
-    # A peer that starts a server knows better than we whose memory counts.
+    # A peer that starts a server reports the server's memory.
     peak_mb = figures.get("peak_memory_mb", usage.ru_maxrss * 1024 / 1e6)
     work = figures["gflop"] if "gflop" in figures else figures["tokens"]
     engine.runs.append(Run(work, figures["seconds"], peak_mb, others, figures))
 
 
 def busy_seconds():
-    """Seconds that all cores together have worked since the start; 0 where the system does not tell."""
+    """Returns the busy seconds of all cores since the system's start, or 0 if the system does not report them."""
     try:
         words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""What the engines work on, made once: GSM8K as pairs to learn and as requests to answer, and checkpoints."""
+"""Inputs of the engines, created once: GSM8K as training pairs and as requests, and checkpoints."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import subprocess
 from alternate import peer
 from tokenizers import Tokenizer
 
-# Rows of the data: the worked examples are chosen among the first, the questions follow.
+# Rows of the data: worked examples come from the first rows, questions from the next rows.
 CANDIDATES, QUESTIONS = 200, 256
 WORKED_EXAMPLES = 10
 # About 1,000 tokens in all.
@@ -17,7 +17,7 @@ MAX_NEW_TOKENS = 128
 
 
 def rows(settings, count, first=0, again=False):
-    """Rows of the data; with `again` from the first on once more where they do not suffice."""
+    """Returns rows of the data. With `again`, the rows repeat if there are too few."""
     lines = settings.data.read_text().splitlines()[first:]
     lines = (lines * (count // len(lines) + 1 if again else 1))[:count]
     if len(lines) < count:
@@ -26,7 +26,7 @@ def rows(settings, count, first=0, again=False):
 
 
 def pairs(settings, count):
-    """A file of prompts and completions from the first `count` rows."""
+    """Writes prompts and completions of the first `count` rows to a file."""
     path = settings.scratch / f"pairs-{count}.jsonl"
     with path.open("w") as file:
         for row in rows(settings, count):
@@ -36,8 +36,8 @@ def pairs(settings, count):
 
 
 def requests(settings, count, samples, again=False):
-    """A file of `count` questions behind one prefix of ten worked examples, each asked `samples` times with seeds of its own. Each
-    request may generate as many tokens as its reference solution has, at most 128: ragged, and the same work for every engine."""
+    """Writes `count` questions after one prefix of ten worked examples to a file. Each question has `samples` requests with different
+    seeds. A request generates as many tokens as its reference solution has, at most 128, so lengths differ and all engines do the same work."""
     tokenizer = Tokenizer.from_file(str(settings.base / "tokenizer.json"))
     length = lambda text: len(tokenizer.encode(text).ids)
     solved = [f"Q: {row['question']}\nA: {row['answer']}\n\n" for row in rows(settings, CANDIDATES)]
@@ -54,7 +54,7 @@ def requests(settings, count, samples, again=False):
 
 
 def endless(settings, checkpoint):
-    """A copy of a checkpoint without an end token, so that requests end where they are told to."""
+    """Copies a checkpoint without its end token, so that requests end at their token limit."""
     copy = settings.scratch / f"{checkpoint.name}-endless"
     if copy.exists():
         shutil.rmtree(copy)
@@ -62,21 +62,21 @@ def endless(settings, checkpoint):
     for name in ("model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         shutil.copy(checkpoint / name, copy / name)
     config = json.loads((checkpoint / "config.json").read_text())
-    config["eos_token_id"] = 2**32 - 1  # none of the vocabulary; the peers are told to ignore it
+    config["eos_token_id"] = 2**32 - 1  # not in the vocabulary; the peers ignore end tokens
     (copy / "config.json").write_text(json.dumps(config, indent=2))
     return copy
 
 
 def parameters(checkpoint):
-    """How many numbers a checkpoint's file holds."""
+    """Returns the number of parameters in a checkpoint's file."""
     with (checkpoint / "model.safetensors").open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
 def random_llama(settings, name, layers, hidden, heads, intermediate):
-    """A llama with random weights and the tokenizer of the base. A process of its own makes it: what this one holds would count as the peak
-    memory of every process that it starts afterwards."""
+    """Creates a llama with random weights and the tokenizer of the base. A separate process does this, because this process's memory would
+    count as the peak memory of every process that it starts later."""
     path = settings.scratch / f"random-{name}"
     if not (path / "model.safetensors").exists():
         shape = ["--layers", layers, "--hidden", hidden, "--heads", heads, "--intermediate", intermediate]

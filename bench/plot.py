@@ -3,7 +3,7 @@
 import matplotlib
 
 matplotlib.use("svg")
-# The same figures give the same file, and its text is text.
+# The same figures give the same file. Text stays text instead of paths.
 matplotlib.rcParams |= {"svg.hashsalt": "starloop", "svg.fonttype": "none"}
 
 import matplotlib.pyplot as plt

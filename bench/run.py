@@ -1,13 +1,13 @@
-"""Measures starloop beside its peers and writes what comes out into docs/benchmarks.md, section by section.
+"""Measures starloop and comparable programs (peers), and writes the figures into docs/benchmarks.md, section by section.
 
     cargo build --release
     python bench/run.py                                      all sections
-    python bench/run.py training-S sampling-greedy           these only
-    python bench/run.py fine-tuning --quick --output /tmp/benchmarks.md      small settings, to see that everything runs
+    python bench/run.py training-S sampling-greedy           only these
+    python bench/run.py fine-tuning --quick --output /tmp/benchmarks.md      small settings, to check that everything runs
 
-Runs with the Python that has bench/peers/requirements.txt installed; the peers are run with the same. In every section starloop and its peers
-take turns (A B C A B C ...), so that a machine's moods fall on all of them. A section replaces what stands between its own markers and
-nothing else. A peer that cannot be run is reported in its row, never left out.
+The Python needs bench/peers/requirements.txt; the peers run with the same Python. In every section starloop and its peers alternate
+(A B C A B C ...), so that busy phases of the machine affect all of them. A section replaces only the text between its own markers. If a peer
+cannot run, its row says so.
 """
 
 import argparse
@@ -42,19 +42,19 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What all sections share."""
+    """Settings of all sections."""
 
     starloop: str  # the program
     threads: int
-    rounds: int  # runs of each engine; growth has no peer and takes one
-    quick: bool  # a small part of the work: to see that it runs, not to publish
+    rounds: int  # runs of each engine; growth has no peer and runs once
+    quick: bool  # a small part of the work, only to check that it runs
     data: Path  # GSM8K's train.jsonl
     base: Path  # a small checkpoint with a byte-pair tokenizer
     checkpoint: Path | None  # a pretrained one
-    scratch: Path  # what is made on the way; may be removed
-    docs: Path  # where plots are written
+    scratch: Path  # temporary files; may be removed
+    docs: Path  # directory of the plots
     llama_server: str | None  # llama.cpp's own server
-    vllm_python: str | None  # vLLM wants a torch of its own
+    vllm_python: str | None  # vLLM needs its own torch
     only: list[str]  # names of peers; empty for all
 
 
@@ -74,25 +74,25 @@ def main():
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all if none is named")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"one of {', '.join(SECTIONS)} (default: all)")
     parser.add_argument("--starloop", default=str(ROOT / "target" / "release" / "starloop"), help="the program")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=3, help="runs of each engine")
     parser.add_argument("--quick", action="store_true", help="a small part of the work; the figures mean nothing")
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "gsm8k" / "train.jsonl", help="from `starloop get data gsm8k`")
     parser.add_argument("--base", type=Path, default=ROOT / "bases" / "words", help="from `starloop pretrain words --out bases/words`")
-    parser.add_argument("--checkpoint", type=Path, help="a pretrained checkpoint for sampling-checkpoint, which is left out without it")
+    parser.add_argument("--checkpoint", type=Path, help="a pretrained checkpoint for sampling-checkpoint, which is skipped without it")
     parser.add_argument("--scratch", type=Path, default=ROOT / "target" / "bench")
-    parser.add_argument("--llama-server", help="llama.cpp's llama-server; without it llama-cpp-python's server alone is measured")
-    parser.add_argument("--vllm-python", help="a Python that has vLLM for processors; without it vLLM is not measured")
+    parser.add_argument("--llama-server", help="llama.cpp's llama-server; without it only llama-cpp-python is measured")
+    parser.add_argument("--vllm-python", help="a Python with vLLM's CPU build; without it vLLM is not measured")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="peers whose names contain one of these, besides starloop")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md", help="the page; plots are written beside it")
     arguments = parser.parse_args()
     if unknown := set(arguments.sections) - SECTIONS.keys():
-        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+        parser.error(f"unknown section {', '.join(sorted(unknown))}; expected one of {', '.join(SECTIONS)}")
     for path, maker in ((arguments.data, "starloop get data gsm8k"), (arguments.base, "starloop pretrain words --out bases/words")):
         if not path.exists():
-            parser.error(f"{path} is not there; make it with `{maker}`, or name another one (--data, --base)")
+            parser.error(f"{path} does not exist; create it with `{maker}`, or name another one (--data, --base)")
     names = arguments.sections or [name for name in SECTIONS if name != "sampling-checkpoint" or arguments.checkpoint]
     if "sampling-checkpoint" in names and not arguments.checkpoint:
         parser.error("sampling-checkpoint needs --checkpoint")

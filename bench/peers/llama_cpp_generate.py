@@ -3,9 +3,9 @@
     python llama_cpp_generate.py --model model.gguf --requests requests.jsonl --threads 2
     python llama_cpp_generate.py --model model.gguf --requests requests.jsonl --threads 2 --server llama-server
 
-The first runs llama-cpp-python in this process: one request after another, the keys and values of what a prompt shares with the one before
-it kept. The second starts llama.cpp's own server, with slots that are batched continuously and each keep the prompt before, and puts
-as many requests at once as it has slots. Keys and values in f16, llama.cpp's default, whatever the weights are.
+The first command runs llama-cpp-python in this process, one request after another. It keeps the keys and values that a prompt shares with the
+previous one. The second command starts llama.cpp's own server. Its slots are batched continuously, and each slot keeps its previous prompt. The
+script sends as many requests at once as there are slots. Keys and values are f16, llama.cpp's default, for all types of weights.
 """
 
 import json
@@ -75,7 +75,7 @@ def by_server(arguments):
             return list(pool.map(one, requests))
 
     def stop():
-        """Ends the server and says how much memory it had."""
+        """Stops the server and returns its peak memory."""
         server.terminate()
         _, _, usage = os.wait4(server.pid, 0)
         server.returncode = 0

@@ -2,21 +2,21 @@
 
     python pytorch_llama.py --size S --mode train --threads 2 --steps 5
 
-prints one JSON line:
+It prints one JSON line:
 
     {"engine": "PyTorch 2.15.0", "size": "S", "mode": "train", "threads": 2, "tokens_per_second": 2680.1, "peak_memory_mb": 2713.5}
 
-What is measured, in f32 with random weights and random token ids:
+Measured in f32 with random weights and random token ids:
 
-train   one step is forward, backward, gradients clipped to a norm of 1, and AdamW, on `batch x length` tokens in full rows, every
-        token but the first of each row a target. Tokens per second count batch x length.
-decode  one step is a whole round: `sequences` prompts of 64 tokens are prefilled, then 192 tokens are chosen greedily for each, with no
-        early end. Tokens per second count the chosen tokens; the prefill is inside the time.
+train   one step is forward, backward, gradients clipped to a norm of 1, and AdamW, on `batch x length` tokens in full rows. Every
+        token except the first of each row is a target. Tokens per second count batch x length.
+decode  one step is a complete round: `sequences` prompts of 64 tokens are prefilled, then 192 tokens are chosen greedily for each, without
+        an early end. Tokens per second count the chosen tokens. The time includes the prefill.
 
-The figure is the median over the steps after one warm-up step. Memory is the process's peak resident set in units of 10^6 bytes, the
-interpreter and its libraries (about 300 MB) included.
+The figure is the median over the steps after one warm-up step. Memory is the process's peak resident set in units of 10^6 bytes,
+including the interpreter and its libraries (about 300 MB).
 
-The model is written for speed, as one would in eager PyTorch: one product for queries, keys and values and one for gate and up, PyTorch's
+The model is written for speed in eager PyTorch: one product for queries, keys and values and one for gate and up, PyTorch's
 scaled_dot_product_attention, fused AdamW, keys and values in a preallocated cache. The head is tied to the embedding.
 """
 
@@ -89,7 +89,7 @@ def main():
 
 
 def training(model, size):
-    """A training step and how many tokens it takes."""
+    """Returns a training step and its number of tokens."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     ids = torch.randint(0, size.vocab, (size.batch, size.length))
 
@@ -106,7 +106,7 @@ def training(model, size):
 
 
 def decoding(model, size):
-    """A round of greedy decoding and how many tokens it chooses."""
+    """Returns a round of greedy decoding and its number of chosen tokens."""
     prompts = torch.randint(0, size.vocab, (size.sequences, PROMPT))
     shape = (size.sequences, size.heads, PROMPT + NEW, size.hidden // size.heads)
     caches = [(torch.zeros(shape), torch.zeros(shape)) for _ in range(size.layers)]

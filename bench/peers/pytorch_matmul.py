@@ -3,8 +3,8 @@
     python pytorch_matmul.py --product NT:8192x768x256 --threads 2
     python pytorch_matmul.py --product TN:1536x256x8192 --threads 2 --numpy
 
-prints {"engine": ..., "gflop": ..., "seconds": ...}: the median of as many runs as fit into 0.6 seconds, after one to warm up. PyTorch brings MKL,
-NumPy brings OpenBLAS. The result is written into a buffer that is there already.
+It prints {"engine": ..., "gflop": ..., "seconds": ...}: the median of all runs that fit into 0.6 seconds, after one warm-up run. PyTorch contains
+MKL, NumPy contains OpenBLAS. The result is written into an existing buffer.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--numpy", action="store_true")
     arguments = parser.parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = str(arguments.threads)
-    # What may have been set for older builds; this one chooses rightly by itself.
+    # These variables may be set for older builds. This build selects the right values itself.
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
         os.environ.pop(name, None)
     layout, sizes = arguments.product.split(":")

@@ -1,4 +1,4 @@
-"""Makes a llama with random weights and another checkpoint's vocabulary and tokenizer.
+"""Creates a llama with random weights and another checkpoint's vocabulary and tokenizer.
 
     python random_llama.py --like DIR --out DIR --layers 6 --hidden 256 --heads 8 --intermediate 768
 """

@@ -1,4 +1,4 @@
-"""What the sampling peers share: the requests they read and the line they print."""
+"""Shared by the sampling peers: the requests that they read and the line that they print."""
 
 import argparse
 import json
@@ -10,9 +10,9 @@ def parser(description):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--requests", required=True, help="JSON lines of prompt_token_ids, max_new_tokens and seed")
-    parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest token")
+    parser.add_argument("--temperature", type=float, default=0.0, help="0 chooses the most likely token")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--answers", help="a file for the tokens that were generated, as JSON lines in the order of the requests")
+    parser.add_argument("--answers", help="a file for the generated tokens, as JSON lines in the order of the requests")
     return parser
 
 
@@ -22,14 +22,14 @@ def read(path):
 
 
 def answer_and_print(engine, arguments, answer, peak_memory_mb=None):
-    """Times `answer`, which takes the requests and returns the tokens generated for each, and prints the figures."""
+    """Measures `answer`, which takes the requests and returns the generated tokens of each. Prints the figures."""
     requests = read(arguments.requests)
     began = time.perf_counter()
     answers = answer(requests)
     seconds = time.perf_counter() - began
     for request, tokens in zip(requests, answers, strict=True):
         if len(tokens) != request["max_new_tokens"]:
-            raise SystemExit(f"{engine}: {len(tokens)} tokens where {request['max_new_tokens']} were wanted")
+            raise SystemExit(f"{engine}: {len(tokens)} tokens, expected {request['max_new_tokens']}")
     if arguments.answers:
         with open(arguments.answers, "w") as file:
             file.writelines(json.dumps(tokens) + "\n" for tokens in answers)

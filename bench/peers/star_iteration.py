@@ -2,12 +2,12 @@
 
     python star_iteration.py --run-dir runs/arithmetic --threads 2
 
-reads checkpoint, settings and problems of iteration 1 from a run directory of starloop and prints one JSON line: tokens (sampled and trained),
-seconds (from loading the model to the last measurement), stages (the seconds of each), base_accuracy, accuracy.
+It reads checkpoint, settings and problems of iteration 1 from a run directory of starloop. It prints one JSON line: tokens (sampled and trained),
+seconds (from loading the model to the last evaluation), stages (the seconds of each), base_accuracy, accuracy.
 
-Written as one would who wants it fast and short: prompts of one digit count have one length, so batches need no padding; `generate` keeps keys
-and values and stops at the end token or where the next problem begins; training packs examples into rows behind a block-diagonal mask, with
-fused attention and fused AdamW. Worked examples are drawn here, as many of as many digits as starloop's.
+The script is short and fast. Prompts of one digit count have one length, so batches need no padding. `generate` keeps keys and values, and stops
+at the end token or at the beginning of the next problem. Training packs examples into rows with a block-diagonal mask, with fused attention and
+fused AdamW. The script draws its own worked examples, with the same number and the same digit counts as starloop's.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-BATCH = 256  # rows that are sampled at once
+BATCH = 256  # rows sampled at once
 
 
 def main():
@@ -85,7 +85,7 @@ class Iteration:
         return len(self.solve(model, self.held_out, few_shot)) / len(self.held_out)
 
     def solve(self, model, problems, few_shot, hinted=False):
-        """The completions that end with the right answer, by problem."""
+        """Returns the completions that end with the right answer, by problem."""
         right = {}
         of_length = defaultdict(list)
         for problem in problems:
@@ -127,7 +127,7 @@ class Iteration:
             ids, positions, targets, mask = collate([next(rows) for _ in range(settings["batch_size"])], settings["sequence_length"])
             self.tokens += int((positions >= 0).sum())
             hidden = model.model(ids, position_ids=positions.clamp(min=0), attention_mask=mask).last_hidden_state
-            # Logits only where there is a target.
+            # Compute logits only for targets.
             learned = targets[:, 1:] >= 0
             logits = model.lm_head(hidden[:, :-1][learned])
             torch.nn.functional.cross_entropy(logits, targets[:, 1:][learned]).backward()
@@ -138,7 +138,7 @@ class Iteration:
         model.eval()
 
     def rate(self, step, steps):
-        """Warm-up, a level stretch, then down to a share in a straight line."""
+        """Returns the learning rate: warm-up, constant, then a linear decrease to a fraction."""
         settings = self.training
         if step <= settings["warmup_steps"]:
             return step / settings["warmup_steps"]
@@ -148,7 +148,7 @@ class Iteration:
         return 1 - (1 - settings["final_fraction"]) * (step - begin) / (steps - begin)
 
     def packed(self, examples):
-        """Rows of documents, epoch after epoch."""
+        """Yields rows of documents, epoch after epoch."""
         end = self.tokenizer.token_to_id("<|endoftext|>")
         documents = []
         for prompt, completion in examples:
@@ -166,7 +166,7 @@ class Iteration:
 
 
 def problems_of(path):
-    """The addends of each problem as texts of digits, once, in their order."""
+    """Returns the addends of each problem as digits, each problem once, in order."""
     ids = dict.fromkeys(json.loads(line)["problem"] for line in path.read_text().splitlines())
     return [tuple(problem.rsplit("/", 1)[1].split("+")) for problem in ids]
 
@@ -198,7 +198,7 @@ def spaced(digits):
 
 
 def answer(text):
-    """The number after the scratchpad, or of a text without one; nothing inside an open one."""
+    """Returns the number after the scratchpad, or of a text without a scratchpad. An open scratchpad has no answer."""
     _, closed, after = text.partition("</scratch>")
     if not closed and "<scratch>" in text:
         return None
@@ -207,13 +207,13 @@ def answer(text):
 
 
 def leaks(text):
-    """Whether a completion made with the hint shows it, or only copies it."""
+    """Returns whether a hinted completion shows the hint, or only copies it."""
     scratch, closed, _ = text.partition("</scratch>")
     return "Target:" in text or not closed or "C:" not in scratch
 
 
 def collate(rows, length):
-    """Tokens, positions that restart with each document, targets, and a mask that keeps documents apart."""
+    """Returns tokens, positions that restart with each document, targets, and a mask that separates documents."""
     ids, targets, documents = (torch.full((len(rows), length), fill) for fill in (0, -1, -1))
     positions = torch.full((len(rows), length), -1)
     for at, row in enumerate(rows):

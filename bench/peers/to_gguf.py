@@ -1,9 +1,9 @@
-"""Writes a llama checkpoint with a byte-level byte-pair tokenizer, or one of whole words, as GGUF, llama.cpp's format.
+"""Converts a llama checkpoint to GGUF, llama.cpp's format. Its tokenizer must be byte-level byte-pair or word-level.
 
     python to_gguf.py --model DIR --kind f16 --out model.gguf
 
-Matrices in f32 or f16, norms in f32. llama.cpp has no tokenizer of whole words: prompts have to come as token ids, or through
-the checkpoint's own tokenizer (`python -m llama_cpp.server --hf_pretrained_model_name_or_path DIR`).
+Matrices are f32 or f16, norms are f32. llama.cpp has no word-level tokenizer. Send prompts as token ids, or use the checkpoint's
+own tokenizer (`python -m llama_cpp.server --hf_pretrained_model_name_or_path DIR`).
 """
 
 import argparse
@@ -15,7 +15,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 KINDS = {"f32": (np.float32, gguf.LlamaFileType.ALL_F32), "f16": (np.float16, gguf.LlamaFileType.MOSTLY_F16)}
-# Hugging Face's names within a layer, and GGUF's.
+# Names of tensors within a layer: Hugging Face's and GGUF's.
 LAYER = {
     "input_layernorm": "attn_norm",
     "self_attn.q_proj": "attn_q",
@@ -77,7 +77,7 @@ def describe(writer, config):
 
 
 def add_tokenizer(writer, tokenizer, config):
-    """How text is split is left to whoever makes the token ids; the names of tokens and which of them ends a text are not."""
+    """Writes the tokens and the end token. The caller makes the token ids, so the rules that split text are not written."""
     vocabulary = config["vocab_size"]
     ids = {token: i for token, i in tokenizer["model"]["vocab"].items()}
     special = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
@@ -109,7 +109,7 @@ def gguf_name(name):
 
 
 def interleaved(weight, heads):
-    """Rows from the two halves of each head, as Hugging Face rotates them, to neighbours, as llama.cpp does."""
+    """Reorders rows: Hugging Face rotates the two halves of each head, llama.cpp rotates neighbours."""
     rows, columns = weight.shape
     return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
 

@@ -3,9 +3,9 @@
     python transformers_generate.py --model DIR --requests requests.jsonl --threads 2
     python transformers_generate.py --model DIR --requests requests.jsonl --threads 2 --continuous
 
-The first calls `generate` on batches of prompts, sorted by length and padded on the left; a row that has what it asked for is frozen, and
-a batch ends when all of its rows have. The second hands all requests to the library's continuous batching, whose pages are shared between
-prompts that begin alike. Both in f32 on PyTorch's fused attention.
+The first command calls `generate` on batches of prompts, sorted by length and padded on the left. A finished row is frozen, and a batch ends
+when all its rows are finished. The second command gives all requests to the library's continuous batching, which shares pages between prompts
+with the same beginning. Both use f32 and PyTorch's fused attention.
 """
 
 import requests_file
@@ -29,7 +29,7 @@ def main():
 
 
 class Wanted(StoppingCriteria):
-    """Each row ends at its own length."""
+    """Answers batches. Each row ends at its own length."""
 
     def __init__(self, lengths):
         self.lengths = torch.tensor(lengths)
@@ -57,10 +57,10 @@ def in_batches(model, requests, arguments):
     return answers
 
 
-# Not in inference mode: the manager's own thread writes to tensors that are made here.
+# Not in inference mode, because the manager's thread writes to tensors that are created here.
 @torch.no_grad()
 def continuously(model, requests, arguments):
-    # As many pages as the requests at once can fill: the default is a share of all the machine's memory.
+    # As many pages as the simultaneous requests can fill. The default is a fraction of the machine's memory.
     longest = max(len(request["prompt_token_ids"]) + request["max_new_tokens"] for request in requests)
     page = 32
     paging = ContinuousBatchingConfig(
@@ -85,7 +85,7 @@ def continuously(model, requests, arguments):
 
 
 def sampling(arguments, max_new_tokens):
-    """Nothing ends a row but its length."""
+    """Ends a row only at its length."""
     config = GenerationConfig(max_new_tokens=max_new_tokens, pad_token_id=0, eos_token_id=None)
     if arguments.temperature > 0:
         config.update(do_sample=True, temperature=arguments.temperature, top_k=0, top_p=1.0)

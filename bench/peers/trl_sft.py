@@ -2,8 +2,8 @@
 
     python trl_sft.py --model DIR --data pairs.jsonl --steps 20 --batch-size 8 --length 1024 --packing
 
-prints one JSON line: engine, tokens (of examples, no padding), seconds (from reading the data to the saved checkpoint, imports left out),
-final_loss, peak_memory_mb. Fused AdamW, gradients clipped to a norm of 1, a constant learning rate, loss on completions only, f32.
+It prints one JSON line: engine, tokens (of examples, without padding), seconds (from reading the data to the saved checkpoint, without
+imports), final_loss, peak_memory_mb. Fused AdamW, gradients clipped to a norm of 1, a constant learning rate, loss on completions only, f32.
 """
 
 import argparse
@@ -48,21 +48,21 @@ def main():
 
 
 def finetune(arguments, out):
-    """Tokens that went through the model, and the mean loss over the last tenth of the steps."""
+    """Returns the tokens that went through the model, and the mean loss over the last tenth of the steps."""
     with open(arguments.data) as file:
         dataset = Dataset.from_list([json.loads(line) for line in file])
     tokenizer = AutoTokenizer.from_pretrained(arguments.model)
     model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32, attn_implementation="sdpa")
     rows = arguments.batch_size
     if arguments.padding_free:
-        # Unpacked examples: as many to a step as its rows would hold.
+        # Unpacked examples: a step has as many as its rows would hold.
         lengths = [len(tokenizer(row["prompt"] + row["completion"]).input_ids) + 1 for row in dataset]
         rows = max(1, rows * arguments.length * len(lengths) // sum(lengths))
     config = SFTConfig(
         output_dir=out,
         max_steps=arguments.steps,
         per_device_train_batch_size=rows,
-        # Without packing TRL refuses a bound that it would not keep; no example here is near it.
+        # Without packing, TRL refuses a length limit that it cannot apply. All examples here are much shorter.
         max_length=arguments.length if arguments.packing else None,
         packing=arguments.packing,
         padding_free=arguments.padding_free,

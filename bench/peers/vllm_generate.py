@@ -1,9 +1,9 @@
-"""Answers requests with vLLM on the processor, for comparison with `starloop bench --mode sample`.
+"""Answers requests with vLLM on the CPU, for comparison with `starloop bench --mode sample`.
 
     python vllm_generate.py --model DIR --requests requests.jsonl --threads 2
 
-All requests are given at once; vLLM batches them continuously and keeps the keys and values of shared beginnings. In one process, so that
-its memory is this process's.
+The script gives all requests at once. vLLM batches them continuously and keeps the keys and values of shared prefixes. vLLM runs in this process,
+so its memory is this process's memory.
 """
 
 import os
@@ -32,7 +32,7 @@ def main():
         dtype="float32",
         max_model_len=longest,
         enable_prefix_caching=True,
-        # Its processor build fails where a seeded sample's prompt is computed in parts.
+        # The CPU build fails if it computes the prompt of a seeded sample in parts.
         enable_chunked_prefill=False,
         distributed_executor_backend="uni",
         generation_config="vllm",

@@ -1,4 +1,4 @@
-"""Decoding of a random llama with no early end, beside a hand-written PyTorch loop over a preallocated cache: arithmetic alone."""
+"""Decoding of a random llama with no early end, compared with a hand-written PyTorch loop over a preallocated cache. It measures arithmetic only."""
 
 import page
 from alternate import Engine, alternate, peer, starloop

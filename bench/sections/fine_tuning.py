@@ -1,4 +1,4 @@
-"""Fine-tuning on real packed data: `starloop train` beside TRL's SFTTrainer, same checkpoint, rows, steps and learning rate."""
+"""Fine-tuning on real packed data: `starloop train` and TRL's SFTTrainer with the same checkpoint, rows, steps and learning rate."""
 
 import material
 import page
@@ -27,8 +27,9 @@ def measure(settings):
     engines = alternate(engines, settings)
     loss = (">last loss", lambda engine: f"{engine.runs[0].figures.get('final_loss', float('nan')):.3f}")
     return f"""{ROWS:,} training rows of GSM8K, packed to {LENGTH:,} tokens, {BATCH} rows a step, {steps} steps, f32, learning rate {LEARNING_RATE}; a llama of 6
-layers and width 256 with random weights and a byte-pair tokenizer of 4,096. The time is from reading the files to the saved checkpoint:
-starloop's whole process, TRL's without the seconds that Python takes to import it. Tokens are those of examples, without padding. TRL's
-bfd packing lets no document see another in `padding-free` alone where the attention honours positions; starloop never does. The loss is the mean over the last tenth of the steps.
+layers and width 256 with random weights and a byte-pair tokenizer of 4,096. The time runs from reading the files to the saved checkpoint:
+starloop's whole process, and TRL's without the seconds of Python's imports. Tokens are those of examples, without padding. With TRL's bfd packing,
+documents are kept apart only with `padding-free` and an attention that respects positions; starloop always keeps them apart. The loss is the mean over the
+last tenth of the steps.
 
 {page.comparison(engines, [loss])}"""

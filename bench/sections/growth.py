@@ -1,4 +1,4 @@
-"""How starloop's cost grows: with parameters, context and batch. No peer; one run each, in tables and plots."""
+"""Growth of starloop's cost with parameters, context and batch, in tables and plots. There is no peer; each point is one run."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import page
 import plot
 from alternate import Engine, alternate, starloop
 
-# Layers, hidden, heads, intermediate; 64 to a head, the gated layer 8/3 as wide.
+# Layers, hidden, heads, intermediate; 64 columns in a head, the gated layer 8/3 as wide as the hidden size.
 MODELS = [
     (4, 128, 2, 384),
     (4, 256, 4, 768),
@@ -32,7 +32,7 @@ def measure_parameters(settings):
 
     points = measure(settings, MODELS[:2] if settings.quick else MODELS, cells)
     points = [(runs["training"].figures["parameters"] / 1e6, runs) for _, runs in points]
-    text = "Training steps of 4x256 tokens; sampling 48 tokens for each of 16 prompts of 16, greedy."
+    text = "Training steps of 4x256 tokens; sampling 48 tokens for each of 16 prompts of 16 tokens, greedy."
     return show(settings, "parameters", "parameters, millions", points, text)
 
 
@@ -48,10 +48,10 @@ def measure_context(settings):
     points = measure(settings, CONTEXTS[:2] if settings.quick else CONTEXTS, cells)
     for context, runs in points:
         prompts, sampling = runs["prompts"], runs["sampling"]
-        # What the prompts took is known, so the rest is decoding.
+        # The time of the prompts was measured, so the rest is decoding.
         runs["sampling"] = replace(sampling, tokens=16 * 63, seconds=max(sampling.seconds - prompts.seconds, 1e-9))
         runs["prompts"] = replace(prompts, tokens=16 * (context - 64))
-    text = "At S: training steps of 8,192 tokens; 16 different prompts that fill the context up to the last 64 tokens, then those, greedy."
+    text = "At S: training steps of 8,192 tokens; 16 different prompts that fill the context except for 64 tokens, then 64 sampled tokens, greedy."
     return show(settings, "context", "context, tokens", points, text)
 
 
@@ -63,12 +63,12 @@ def measure_batch(settings):
         }
 
     points = measure(settings, BATCHES[:3] if settings.quick else BATCHES, cells)
-    text = "At S: training rows of 128 tokens, 4,096 at once; sampling 64 tokens for each of so many prompts of 64, greedy."
+    text = "At S: training rows of 128 tokens, 4,096 tokens at once; sampling 64 tokens for each prompt of 64 tokens, greedy."
     return show(settings, "batch", "rows or sequences", points, text)
 
 
 def measure(settings, values, cells):
-    """For each value, the run of each of its cells."""
+    """Returns, for each value, the run of each of its cells."""
     points = []
     for value in values:
         runs = {}

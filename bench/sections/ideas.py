@@ -1,4 +1,4 @@
-"""What each idea of the sampler gives: the same requests without it."""
+"""The gain of each idea in the sampler: the same requests without it."""
 
 import material
 import page
@@ -6,9 +6,9 @@ from alternate import Engine, alternate, run, starloop
 from sections.sampling import nothing
 
 WITHOUT = {
-    "prefix-sharing": "without shared prefixes: every prompt is computed whole",
-    "continuous-batching": "without continuous batching: a batch waits for its longest",
-    "chunked-prefill": "without chunks: prompts enter whole, however long",
+    "prefix-sharing": "without shared prefixes: every prompt is computed completely",
+    "continuous-batching": "without continuous batching: a batch waits for its longest sequence",
+    "chunked-prefill": "without chunked prefill: every prompt is computed in one piece",
 }
 
 
@@ -26,14 +26,14 @@ def measure(settings):
     half_weights = ours("with weights of 16 bits", halves)
     half_weights.failure = conversion.failure
     engines = [
-        ours("starloop as it is, f32", model),
+        ours("starloop unchanged, f32", model),
         *(ours(text, model, "--without", idea) for idea, text in WITHOUT.items()),
         ours("with keys and values of 16 bits", model, "--kv-cache", "f16"),
         half_weights,
     ]
-    return f"""{questions} questions of GSM8K behind one prefix of {prefix:,} tokens, greedy, a random llama of 6 layers and width 256: the same requests with one thing changed at a time.
+    return f"""{questions} questions of GSM8K behind one prefix of {prefix:,} tokens, greedy, a random llama of 6 layers and width 256. Each row answers the same requests with one change.
 
 {page.comparison(alternate(engines, settings))}
 
-Two ideas have no row. Weights packed once are not there: copying them takes 5% of a decoding step ([experiments](experiments.md#the-engine)), and no more could be
-won. Attention over the cache exists in one form only, scores, softmax and sum of a row in one go, so there is nothing to compare it with."""
+Two ideas have no row. starloop does not pack weights once: copying them takes only 5% of a decoding step ([experiments](experiments.md#the-engine)).
+Attention over the cache has only one form, which computes scores, softmax and sum of a row together, so there is nothing to compare it with."""

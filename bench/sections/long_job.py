@@ -1,4 +1,4 @@
-"""A long sampling job: whether it holds its rate, and whether its memory stays flat."""
+"""A long sampling job: are its rate and its memory constant?"""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ def measure(settings):
     tenths = engine.runs[0].figures["tenths"]
     rows = [[f"{10 * (i + 1)}%", f"{t['tokens_per_second']:,.0f}", f"{t['memory_mb']:,.0f}"] for i, t in enumerate(tenths)]
     rates = [tenth["tokens_per_second"] for tenth in tenths]
-    return f"""{problems:,} requests in one job, GSM8K's questions behind one prefix of {prefix:,} tokens (where there are fewer questions they are asked again), temperature 0.7, the words base
-(2.6M parameters): {engine.runs[0].rate:,.0f} tokens a second over {engine.runs[0].seconds:,.0f} seconds; the slowest tenth has {min(rates) / max(rates):.0%} of the rate of the fastest.
+    return f"""{problems:,} requests in one job, GSM8K's questions behind one prefix of {prefix:,} tokens (the list of questions repeats if it is too short), temperature 0.7, the words base
+(2.6M parameters): {engine.runs[0].rate:,.0f} tokens a second over {engine.runs[0].seconds:,.0f} seconds. The slowest tenth has {min(rates) / max(rates):.0%} of the rate of the fastest.
 
 {page.table(["finished", ">tokens/s in this tenth", ">resident MB"], rows)}{page.warning(engine.runs)}"""

@@ -1,9 +1,9 @@
-"""Matrix products in the shapes of training steps and of decoding, beside MKL (by PyTorch) and OpenBLAS (by NumPy)."""
+"""Matrix products in the shapes of training steps and of decoding, compared with MKL (in PyTorch) and OpenBLAS (in NumPy)."""
 
 import page
 from alternate import Engine, alternate, median, peer, starloop
 
-# Of S, M and L: forward (NT), the gradient of the input (NN) and that of the weight (TN), and products of decoding.
+# Products of S, M and L: forward (NT), the gradient of the input (NN), the gradient of the weight (TN), and decoding.
 PRODUCTS = [
     ("S, gate and up", ["NT:8192x1536x256", "NN:8192x256x1536", "TN:1536x256x8192"]),
     ("S, down", ["NT:8192x256x768", "NN:8192x768x256", "TN:256x768x8192"]),
@@ -33,8 +33,8 @@ def measure(settings):
     mean = 1.0
     for share in training:
         mean *= share ** (1 / len(training))
-    return f"""GFLOP/s in f32, medians. `NT` is a forward product, `NN` a gradient of the input, `TN` a gradient of the weight; sizes are m x n x k. Over the products of
-training starloop has {mean:.0%} of the better library's rate (geometric mean), at the least {min(training):.0%}.
+    return f"""GFLOP/s in f32, medians. `NT` is a forward product, `NN` a gradient of the input, `TN` a gradient of the weight; sizes are m x n x k. On the products of
+training, starloop has {mean:.0%} of the better library's rate (geometric mean), and at least {min(training):.0%}.
 
 {page.table(head, rows)}{page.warning(runs)}"""
 

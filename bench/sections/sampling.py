@@ -1,4 +1,4 @@
-"""Sampling as the loop does it: many questions behind one prefix of worked examples, ragged endings; beside transformers, vLLM and llama.cpp."""
+"""Sampling as in the loop: many questions after one prefix of worked examples, with different lengths. Compared with transformers, vLLM and llama.cpp."""
 
 from dataclasses import replace
 
@@ -23,9 +23,9 @@ def of_questions(settings, questions, temperature, samples):
     requests, prefix = material.requests(settings, questions, samples)
     asked = f"{samples} samples each at temperature {temperature}" if samples > 1 else "greedy"
     return f"""{questions} questions of GSM8K behind one prefix of {material.WORKED_EXAMPLES} worked examples ({prefix:,} tokens), {asked}, by `{settings.base.name}`
-({material.parameters(settings.base) / 1e6:,.1f}M parameters). A request ends after as many tokens as its reference solution has, at most {material.MAX_NEW_TOKENS}, the same
-for every engine; end tokens are ignored. Tokens per second count generated tokens; prompts are computed inside the time, loading the model
-is not. f32 unless said otherwise.
+({material.parameters(settings.base) / 1e6:,.1f}M parameters). A request ends after as many tokens as its reference solution has, at most {material.MAX_NEW_TOKENS}. This is the
+same for every engine; end tokens are ignored. Tokens per second count generated tokens. The time includes the prompts, but not the loading of the
+model. Weights are f32 unless a row says otherwise.
 
 {of_model(settings, settings.base, requests, temperature)}"""
 
@@ -54,5 +54,5 @@ def of_model(settings, model, requests, temperature):
 
 
 def nothing(_elapsed):
-    """A process that is only to end well."""
+    """For a process that only needs to succeed."""
     return {"tokens": 0, "seconds": 1}

@@ -1,4 +1,4 @@
-"""One whole iteration of STaR on arithmetic from the shipped base, beside the same written in PyTorch for the purpose."""
+"""One whole iteration of STaR on arithmetic from the shipped base, compared with a PyTorch script written for it."""
 
 import json
 
@@ -20,9 +20,9 @@ def measure(settings):
     engines = alternate(engines, settings)
     stages = [(f">{stage.replace('_', '-')}, s", lambda engine, stage=stage: f"{middle(engine, stage):.1f}") for stage in STAGES]
     accuracy = (">accuracy", lambda engine: f"{engine.runs[0].figures['base_accuracy']:.3f} → {engine.runs[0].figures['accuracy']:.3f}")
-    return f"""The first iteration of `starloop run arithmetic`, method `star`: the base measured with worked examples in its prompt, rationales sampled
-and rationalized, selection, fine-tuning, measurement; f32. The PyTorch script reads checkpoint, settings and problems from starloop's run directory. Seconds are
-starloop's whole process and the script's without imports; those of the stages are of the median.
+    return f"""The first iteration of `starloop run arithmetic`, method `star`: evaluation of the base with worked examples in its prompt, sampling and
+rationalizing, selection, fine-tuning, evaluation; f32. The PyTorch script reads the checkpoint, the settings and the problems from starloop's run directory. The
+seconds are those of starloop's whole process, and those of the script without imports. The seconds of a stage are medians.
 
 {page.comparison(engines, [*stages, accuracy], by_seconds=True)}"""
 
@@ -32,7 +32,7 @@ def middle(engine, stage):
 
 
 def read(run_dir):
-    """Tokens, seconds of each stage and accuracies of a run."""
+    """Returns tokens, seconds of each stage and accuracies of a run."""
     events = [json.loads(line) for line in (run_dir / "events.jsonl").read_text().splitlines()]
     finished = [event for event in events if event.get("event") == "stage_finished"]
     stages = {}

@@ -1,4 +1,4 @@
-"""A training step of a random llama, beside PyTorch: eager with fused attention and fused AdamW, and compiled."""
+"""A training step of a random llama, compared with PyTorch: eager with fused attention and fused AdamW, and compiled."""
 
 import page
 from alternate import Engine, alternate, median, peer, starloop
@@ -19,13 +19,13 @@ def measure(settings, size, steps):
     engines = alternate(engines, settings)
     work = flops_per_token(*SHAPES[size])
     rate = (">GFLOP/s", lambda engine: f"{median(engine.rates()) * work / 1e9:,.0f}")
-    return f"""Training step at {size}, f32: {work / 1e6:,.1f} MFLOP a token, attention counted at half. Medians of {settings.rounds} runs of
-{steps} measured step(s) after one to warm up; the range of the runs in brackets.
+    return f"""Training step at {size}, f32: {work / 1e6:,.1f} MFLOP a token, with attention counted at half. Medians of {settings.rounds} runs of
+{steps} measured step(s) after one warm-up step; the brackets have the range of the runs.
 
 {page.comparison(engines, [rate])}"""
 
 
 def flops_per_token(layers, hidden, intermediate, vocabulary, length):
-    """Multiplications and additions of a token's way forward and back: 6 for each weight of a matrix, and those of causal attention."""
+    """Returns the multiplications and additions of a token in the forward and backward pass: 6 for each weight of a matrix, and causal attention."""
     weights = layers * (4 * hidden * hidden + 3 * hidden * intermediate) + vocabulary * hidden
     return 6 * weights + 6 * layers * hidden * length

