@@ -5,19 +5,23 @@ use starloop_core::error::Error;
 use starloop_record as record;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The exit code of an interrupted program.
 const INTERRUPTED: i32 = 130;
 
 /// Sends messages to standard error.
 pub fn start(quiet: bool) {
-    let level = if quiet { "error" } else { "warn" };
-    let filter = EnvFilter::try_from_env("STARLOOP_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let messages = tracing_subscriber::fmt().with_env_filter(filter).without_time().with_target(false);
+    let level = if quiet { LevelFilter::ERROR } else { LevelFilter::WARN };
+    let given = std::env::var("STARLOOP_LOG").ok().and_then(|filter| filter.parse().ok());
+    let filter = given.unwrap_or_else(|| Targets::new().with_default(level));
     // Colours are for terminals, and not for those who set NO_COLOR.
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    messages.with_writer(std::io::stderr).with_ansi(colours).init();
+    let messages = fmt::layer().without_time().with_target(false).with_writer(std::io::stderr).with_ansi(colours);
+    tracing_subscriber::registry().with(messages.with_filter(filter)).init();
 }
 
 /// Makes Ctrl-C say what is kept; for the commands that do not leave it to a pager or take it as a key.
