@@ -5,23 +5,47 @@ use starloop_core::error::Error;
 use starloop_record as record;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt;
-use tracing_subscriber::layer::{Layer, SubscriberExt};
-use tracing_subscriber::util::SubscriberInitExt;
 
 /// The exit code of an interrupted program.
 const INTERRUPTED: i32 = 130;
 
-/// Sends messages to standard error.
+/// Prints the messages of all crates to standard error, from a level on.
+struct Messages {
+    level: log::LevelFilter,
+    has_colours: bool,
+}
+
+impl log::Log for Messages {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= self.level
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) && record.target().starts_with("starloop") {
+            let name = match record.level() {
+                log::Level::Error => "error",
+                log::Level::Warn => "warning",
+                log::Level::Info => "info",
+                log::Level::Debug | log::Level::Trace => "debug",
+            };
+            let text = crate::untrusted::visible(&record.args().to_string());
+            let (start, end) = if self.has_colours { ("\u{1b}[33m", "\u{1b}[0m") } else { ("", "") };
+            eprintln!("{start}{name}:{end} {text}");
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Sends messages to standard error. `STARLOOP_LOG` names another level, such as `debug`.
 pub fn start(quiet: bool) {
-    let level = if quiet { LevelFilter::ERROR } else { LevelFilter::WARN };
-    let given = std::env::var("STARLOOP_LOG").ok().and_then(|filter| filter.parse().ok());
-    let filter = given.unwrap_or_else(|| Targets::new().with_default(level));
-    // Colours are for terminals, and not for those who set NO_COLOR.
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let messages = fmt::layer().without_time().with_target(false).with_writer(std::io::stderr).with_ansi(colours);
-    tracing_subscriber::registry().with(messages.with_filter(filter)).init();
+    let given = std::env::var("STARLOOP_LOG").ok().and_then(|level| level.parse().ok());
+    let level = given.unwrap_or(if quiet { log::LevelFilter::Error } else { log::LevelFilter::Warn });
+    // Colours are for terminals. Users who set NO_COLOR get none.
+    let has_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if log::set_boxed_logger(Box::new(Messages { level, has_colours })).is_ok() {
+        log::set_max_level(level);
+    }
 }
 
 /// Makes Ctrl-C say what is kept; for the commands that do not leave it to a pager or take it as a key.
@@ -32,7 +56,7 @@ pub fn explain_interruption() {
         std::process::exit(INTERRUPTED);
     });
     if let Err(error) = handler {
-        tracing::warn!("Ctrl-C will stop the program without a message: {error}");
+        log::warn!("Ctrl-C will stop the program without a message: {error}");
     }
 }
 

@@ -150,7 +150,7 @@ impl ConfigReader {
     pub fn warn_of_unread(&self) {
         let irrelevant = |key: &str| key.starts_with('_') || IRRELEVANT.contains(&key);
         for key in self.keys.keys().filter(|key| !self.read.contains(key) && !irrelevant(key)) {
-            tracing::warn!("{}: key \"{key}\" is not known for this family and was not used", self.path.display());
+            log::warn!("{}: key \"{key}\" is not known for this family and was not used", self.path.display());
         }
     }
 }

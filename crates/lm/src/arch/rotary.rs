@@ -162,7 +162,7 @@ fn longrope(config: &ConfigReader, given: &Scaling, rotary: &Rotary, original: f
         return Err(config.error(given.key, format!("short_factor has to list {} numbers", rotary.frequencies.len())));
     };
     if context as f64 > original {
-        tracing::warn!("longrope: sequences are limited to the original context of {original} tokens, not {context}");
+        log::warn!("longrope: sequences are limited to the original context of {original} tokens, not {context}");
     }
     let factor = given.optional("factor").unwrap_or(context as f64 / original);
     let attention =
