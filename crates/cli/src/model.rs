@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use starloop_core::experiment::base_model::BaseModel;
 use starloop_lm::LanguageModel;
+use starloop_lm::checkpoint::is_gguf;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -15,9 +16,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Finds a directory, or unpacks `builtin:NAME`.
+    /// Finds a directory, unpacks `builtin:NAME`, or converts a GGUF file.
     pub fn find(model: &str) -> Result<Self> {
-        if !model.starts_with("builtin:") {
+        if !model.starts_with("builtin:") && !is_gguf(Path::new(model)) {
             return Ok(Model { directory: model.into(), _unpacked: None });
         }
         let place = tempfile::tempdir()?;

@@ -9,8 +9,8 @@
 
 mod cpu;
 
-pub use cpu::Cpu;
 pub(crate) use cpu::exponentials;
+pub use cpu::{Cpu, vector_units};
 
 use crate::weights::Halves;
 use std::fmt::Debug;

@@ -12,7 +12,6 @@ pub mod decoder;
 pub mod engine;
 pub mod error;
 pub mod files;
-pub mod hardware;
 pub mod initialize;
 pub mod kernels;
 pub mod lora;

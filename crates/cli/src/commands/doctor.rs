@@ -4,7 +4,7 @@ use crate::console;
 use anyhow::Result;
 use serde::Serialize;
 use starloop_core::external::fetch::hub::Hub;
-use starloop_lm::hardware;
+use starloop_lm::kernels;
 use starloop_record::format;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ impl Machine {
             features: features(),
             system: format!("{name}, {}", std::env::consts::ARCH),
             processor: processor.unwrap_or_else(|| "unknown".to_owned()),
-            vector_units: hardware::vector_units(),
+            vector_units: kernels::vector_units(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads: rayon::current_num_threads(),
             memory_total: limits.as_ref().map_or(system.total_memory(), |limits| limits.total_memory.min(system.total_memory())),

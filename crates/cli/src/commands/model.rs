@@ -18,7 +18,8 @@ Examples:
   starloop model info bases/gpt-j-6b                    family, parameters, and the memory that each job needs
   starloop model info DIR --tokens 8192 --rank 8 --json at another batch and rank
   starloop model convert DIR OUT --dtype bf16           any checkpoint that is read (PyTorch's .bin too) as safetensors
-  starloop model convert ADAPTER OUT                    an adapter merged into its base")]
+  starloop model convert ADAPTER OUT                    an adapter merged into its base
+  starloop model convert model.gguf OUT --dtype bf16    a file of llama.cpp as a Hugging Face directory")]
 pub struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -56,7 +57,7 @@ struct Info {
 
 #[derive(Debug, clap::Args)]
 struct Convert {
-    /// A checkpoint directory in the Hugging Face layout, an adapter directory, or builtin:NAME
+    /// A checkpoint directory in the Hugging Face layout, an adapter directory, a GGUF file, or builtin:NAME
     #[arg(value_name = "DIR")]
     model: String,
     /// The new directory

@@ -358,3 +358,16 @@ fn completions_know_every_command() {
     }
     starloop("completions tcsh", &[]).failed(2, &["tcsh", "bash"]);
 }
+
+#[test]
+fn a_gguf_file_is_a_model() {
+    let file = repository("fixtures/gguf/types.gguf");
+    let sampled = starloop("sample --prompt AB --max-new-tokens 4 --temperature 0 --json --model", &[text(&file)]).json();
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("converted");
+    starloop("model convert", &[text(&file), text(&out)]).done();
+    let again = starloop("sample --prompt AB --max-new-tokens 4 --temperature 0 --json --model", &[text(&out)]).json();
+    assert_eq!(sampled["text"], again["text"]);
+    assert_eq!(sampled["completion"], again["completion"]);
+    starloop("sample --prompt AB --model", &[text(&place.path().join("none.gguf"))]).failed(2, &["none.gguf"]);
+}

@@ -1,8 +1,9 @@
 //! The pretrained model that everything starts from: a directory of the user's, or one that comes with the program.
 
 use crate::config::ModelConfig;
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Error, Result};
 use fs_err as fs;
+use starloop_lm::checkpoint::{Checkpoint, is_gguf};
 use starloop_record::RunDir;
 use starloop_record::atomic::create_directory;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub struct BaseModel(Place);
 
 enum Place {
     Directory(PathBuf),
+    /// A file of llama.cpp's format, which is converted.
+    Gguf(PathBuf),
     Builtin(&'static Builtin),
 }
 
@@ -70,8 +73,10 @@ impl BaseModel {
             let path = Path::new(base);
             return if path.is_dir() {
                 Ok(BaseModel(Place::Directory(path.to_owned())))
+            } else if path.is_file() && is_gguf(path) {
+                Ok(BaseModel(Place::Gguf(path.to_owned())))
             } else {
-                Err(missing("no such directory".to_owned()))
+                Err(missing("no such directory, and no GGUF file".to_owned()))
             };
         };
         let names = || BUILTINS.iter().map(|builtin| builtin.name).collect::<Vec<_>>().join(", ");
@@ -85,7 +90,7 @@ impl BaseModel {
     pub fn own_directory(&self) -> Option<&Path> {
         match &self.0 {
             Place::Directory(path) => Some(path),
-            Place::Builtin(_) => None,
+            Place::Gguf(_) | Place::Builtin(_) => None,
         }
     }
 
@@ -96,6 +101,7 @@ impl BaseModel {
     pub fn directory(&self, run_dir: &RunDir) -> Result<PathBuf> {
         match &self.0 {
             Place::Directory(path) => Ok(path.clone()),
+            Place::Gguf(path) => run_dir.unpack_base(|place| convert(path, place)),
             Place::Builtin(builtin) => run_dir.unpack_base(|place| write_files(builtin.files, place)),
         }
     }
@@ -107,6 +113,12 @@ impl BaseModel {
     pub fn unpacked(&self, place: &Path) -> Result<PathBuf> {
         match &self.0 {
             Place::Directory(path) => Ok(path.clone()),
+            Place::Gguf(path) => {
+                if !place.is_dir() {
+                    convert(path, place)?;
+                }
+                Ok(place.to_owned())
+            }
             Place::Builtin(builtin) => {
                 if !place.is_dir() {
                     create_directory(place, |place| write_files(builtin.files, place))?;
@@ -115,6 +127,12 @@ impl BaseModel {
             }
         }
     }
+}
+
+/// Writes the Hugging Face directory of a GGUF file.
+fn convert(file: &Path, directory: &Path) -> Result<()> {
+    Checkpoint::load_gguf(file).and_then(|checkpoint| checkpoint.save(directory)).during("reading the GGUF file")?;
+    Ok(())
 }
 
 fn write_files(files: &[(&str, &[u8])], directory: &Path) -> Result<()> {

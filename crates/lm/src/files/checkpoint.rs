@@ -5,6 +5,7 @@
 //! the type that they have; what else a directory holds of [`Checkpoint::companions`] is carried along byte for byte, so that `transformers` opens what
 //! was written.
 
+mod gguf;
 mod index;
 mod pickle;
 mod safetensors_file;
@@ -14,6 +15,7 @@ mod tuned;
 mod vectors;
 mod write;
 
+pub use gguf::is_gguf;
 pub use tuned::check_tuned;
 pub use vectors::{NamedVectors, read_vectors, write_vectors};
 pub(super) use write::write_parameters;
@@ -88,6 +90,17 @@ impl Summary {
 }
 
 impl Checkpoint {
+    /// Reads a GGUF file of one of the families llama (and Mistral), qwen2, qwen3, smollm3, olmo2 and gemma2. Quantised weights become `f32`.
+    ///
+    /// # Errors
+    /// The file is damaged or one part of several; its family, its tokenizer or the type of a tensor is not supported.
+    pub fn load_gguf(path: &Path) -> Result<Self> {
+        let gguf::Parts { source, config, companions } = gguf::open(path)?;
+        let spec = DecoderSpec::from_config(&config, path)?;
+        let parameters = read_weights(&source, &spec)?;
+        Ok(Checkpoint { config, spec, companions, parameters })
+    }
+
     /// Reads a directory.
     pub fn load(dir: &Path) -> Result<Self> {
         let config = read_config(dir)?;

@@ -16,6 +16,7 @@ mod thin;
 use super::{Activation, AdamWStep, Attention, Columns, Heads, Kernels, PagedRows, Product};
 use crate::weights::Halves;
 pub(crate) use simd::exponentials;
+pub use simd::vector_units;
 
 /// Kernels on this machine's processor. Threads are those of the current rayon pool.
 #[derive(Debug, Clone, Copy, Default)]

@@ -6,6 +6,7 @@ mod chat;
 mod checkpoints;
 mod engine;
 mod fixture;
+mod gguf;
 mod golden;
 mod losses;
 mod memory;

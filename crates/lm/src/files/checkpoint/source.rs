@@ -4,6 +4,7 @@
 //! that copy, but a file that is cut off while it is mapped ends the process without a word, and mapping is `unsafe`, which this crate
 //! keeps to its kernels.
 
+use super::gguf::GgufFile;
 use super::index::ShardIndex;
 use super::safetensors_file::SafetensorsFile;
 use super::torch::TorchFile;
@@ -77,6 +78,7 @@ pub(super) struct TensorSource {
 enum TensorFile {
     Safetensors(SafetensorsFile),
     Torch(TorchFile),
+    Gguf(GgufFile),
 }
 
 impl TensorSource {
@@ -103,6 +105,12 @@ impl TensorSource {
         Ok(TensorSource { path: path.into(), files: vec![file], place })
     }
 
+    /// The tensors of a GGUF file.
+    pub(super) fn of_gguf(file: GgufFile) -> Self {
+        let place = file.names().into_iter().map(|name| (name.clone(), (0, name))).collect();
+        TensorSource { path: file.path().into(), files: vec![TensorFile::Gguf(file)], place }
+    }
+
     /// Puts `prefix` before all names if it is before none. The files of a model that was saved without its output head, as GPT-2's were,
     /// leave it out (`base_model_prefix` in `transformers`).
     pub(super) fn complete_names(&mut self, prefix: &str) {
@@ -127,6 +135,7 @@ impl TensorSource {
         match &self.files[*file] {
             TensorFile::Safetensors(file) => file.dtype(name),
             TensorFile::Torch(file) => file.dtype(name),
+            TensorFile::Gguf(file) => file.dtype(name),
         }
     }
 
@@ -136,6 +145,7 @@ impl TensorSource {
         match &self.files[*file] {
             TensorFile::Safetensors(file) => file.read(name),
             TensorFile::Torch(file) => file.read(name),
+            TensorFile::Gguf(file) => file.read(name),
         }
     }
 }
@@ -176,6 +186,7 @@ impl TensorFile {
         match self {
             TensorFile::Safetensors(file) => file.path(),
             TensorFile::Torch(file) => file.path(),
+            TensorFile::Gguf(file) => file.path(),
         }
     }
 
@@ -183,6 +194,7 @@ impl TensorFile {
         match self {
             TensorFile::Safetensors(file) => file.names(),
             TensorFile::Torch(file) => file.names(),
+            TensorFile::Gguf(file) => file.names(),
         }
     }
 }

@@ -6,6 +6,25 @@
 /// Lanes of every sum, whatever the vector width.
 pub(super) const LANES: usize = 16;
 
+/// The vector units that the kernels use on this processor.
+///
+/// ```
+/// assert!(!starloop_lm::kernels::vector_units().is_empty());
+/// ```
+pub fn vector_units() -> &'static str {
+    match pulp::Arch::new() {
+        pulp::Arch::Scalar => "none",
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V3(_) => "AVX2 and FMA",
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V4(_) => "AVX-512",
+        #[cfg(target_arch = "aarch64")]
+        pulp::Arch::Neon(_) => "NEON",
+        // Newer versions of the library may know more.
+        _ => "other",
+    }
+}
+
 /// Runs `work` compiled for the best instruction set of this processor. What it calls must be `#[inline(always)]`.
 #[inline(always)]
 pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {

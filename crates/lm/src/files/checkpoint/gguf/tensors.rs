@@ -1,0 +1,236 @@
+//! The tensors of a GGUF file under the names and in the order of a Hugging Face checkpoint.
+
+use super::metadata::Metadata;
+use super::problem;
+use crate::error::Result;
+use crate::files::checkpoint::source::StoredTensor;
+use anamnesis::{F32Out, GgufTensorInfo, GgufType, ParseLimits, dequantize_gguf, parse_gguf_front_matter_from_reader_with_limits};
+use safetensors::Dtype;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// llama.cpp's names of a layer's tensors, and the ones of a Hugging Face checkpoint.
+const LAYER: [(&str, &str); 11] = [
+    ("attn_q", "self_attn.q_proj"),
+    ("attn_k", "self_attn.k_proj"),
+    ("attn_v", "self_attn.v_proj"),
+    ("attn_output", "self_attn.o_proj"),
+    ("attn_q_norm", "self_attn.q_norm"),
+    ("attn_k_norm", "self_attn.k_norm"),
+    ("attn_norm", "input_layernorm"),
+    ("post_attention_norm", "post_attention_layernorm"),
+    ("post_ffw_norm", "post_feedforward_layernorm"),
+    ("ffn_gate", "mlp.gate_proj"),
+    ("ffn_up", "mlp.up_proj"),
+];
+/// The tensor of the factors that divide rotary frequencies.
+const ROTARY: &str = "rope_freqs.weight";
+
+/// A file whose header was read.
+#[derive(Debug)]
+pub(in crate::files::checkpoint) struct GgufFile {
+    metadata: Metadata,
+    file: RefCell<fs_err::File>,
+    /// By the name of a Hugging Face checkpoint.
+    tensors: BTreeMap<String, Tensor>,
+    rotary: Option<GgufTensorInfo>,
+}
+
+#[derive(Debug)]
+struct Tensor {
+    info: GgufTensorInfo,
+    arrangement: Arrangement,
+}
+
+/// How llama.cpp arranged the elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrangement {
+    /// As they are in the checkpoint.
+    Same,
+    /// The rows of each head alternate between its halves, for rotary positions. The number is the one of heads.
+    AlternatingHalves(usize),
+    /// One was added to each element: the weights of Gemma's norms.
+    OneMore,
+}
+
+impl GgufFile {
+    pub(in crate::files::checkpoint) fn open(path: &Path) -> Result<Self> {
+        let mut file = fs_err::File::open(path)?;
+        let bytes = file.metadata()?.len();
+        // No header is larger than its file, and a list of short texts needs several times its bytes.
+        let limits =
+            ParseLimits::unbounded().with_max_single_alloc(bytes).with_max_total_bytes(bytes.saturating_mul(4)).with_max_item_count(bytes);
+        let front = parse_gguf_front_matter_from_reader_with_limits(&mut file, &limits)
+            .map_err(|error| problem(path, format!("is not a complete GGUF file ({error}); copy or download it again")))?;
+        let metadata = Metadata { path: path.into(), values: front.metadata };
+        if metadata.whole("split.count").is_some_and(|parts| parts > 1) {
+            return Err(metadata.error("split.count", "the model is split into several files; merge them with `llama-gguf-split --merge`"));
+        }
+        let architecture = metadata.architecture()?.to_owned();
+        let heads = |key: &str| metadata.whole(&format!("{architecture}.attention.{key}")).map(|heads| heads as usize);
+        let (queries, keys) = (heads("head_count"), heads("head_count_kv").or(heads("head_count")));
+        let mut tensors = BTreeMap::new();
+        let mut rotary = None;
+        for info in front.tensor_infos {
+            let ends = info.byte_len.and_then(|length| info.data_offset.checked_add(length));
+            if ends.is_none_or(|end| end > bytes) {
+                return Err(problem(path, format!("tensor {}: its data ends after the file, or its type is unknown", info.name)));
+            }
+            if info.name == ROTARY {
+                rotary = Some(info);
+                continue;
+            }
+            let Some(name) = name(&info.name, &architecture) else {
+                return Err(problem(path, format!("tensor {}: not known for the family {architecture}", info.name)));
+            };
+            let alternates = matches!(architecture.as_str(), "llama" | "smollm3");
+            let arrangement = match info.name.split('.').nth(2) {
+                Some("attn_q") if alternates => Arrangement::AlternatingHalves(queries.unwrap_or(0)),
+                Some("attn_k") if alternates => Arrangement::AlternatingHalves(keys.unwrap_or(0)),
+                _ if architecture == "gemma2" && name.ends_with("norm.weight") => Arrangement::OneMore,
+                _ => Arrangement::Same,
+            };
+            tensors.insert(name, Tensor { info, arrangement });
+        }
+        Ok(GgufFile { metadata, file: RefCell::new(file), tensors, rotary })
+    }
+
+    pub(super) fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// The rows of a matrix.
+    pub(super) fn rows(&self, name: &str) -> Option<usize> {
+        self.tensors.get(name)?.info.shape.last().copied()
+    }
+
+    /// The factors that divide rotary frequencies, if there are some.
+    pub(super) fn rotary_factors(&self) -> Result<Option<Vec<f32>>> {
+        let Some(info) = &self.rotary else { return Ok(None) };
+        let bytes = self.elements(info)?;
+        Ok(Some(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()))
+    }
+
+    pub(in crate::files::checkpoint) fn path(&self) -> &Path {
+        self.metadata.path()
+    }
+
+    pub(in crate::files::checkpoint) fn names(&self) -> Vec<String> {
+        self.tensors.keys().cloned().collect()
+    }
+
+    /// The type in which [`GgufFile::read`] gives a tensor.
+    pub(in crate::files::checkpoint) fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.tensors.get(name).map(|tensor| match tensor.info.dtype {
+            GgufType::F16 => Dtype::F16,
+            GgufType::BF16 => Dtype::BF16,
+            _ => Dtype::F32,
+        })
+    }
+
+    /// Reads one tensor. `None` if there is no such tensor.
+    pub(in crate::files::checkpoint) fn read(&self, name: &str) -> Result<Option<StoredTensor>> {
+        let (Some(tensor), Some(dtype)) = (self.tensors.get(name), self.dtype(name)) else { return Ok(None) };
+        let mut shape = tensor.info.shape.clone();
+        shape.reverse();
+        let mut bytes = self.elements(&tensor.info)?;
+        match tensor.arrangement {
+            Arrangement::Same => {}
+            Arrangement::AlternatingHalves(heads) => {
+                bytes = halves_in_order(&bytes, shape[0], heads).ok_or_else(|| {
+                    problem(self.path(), format!("tensor {}: its {} rows cannot be divided into {heads} heads", tensor.info.name, shape[0]))
+                })?;
+            }
+            Arrangement::OneMore => {
+                for element in bytes.as_chunks_mut::<4>().0 {
+                    *element = (f32::from_le_bytes(*element) - 1.0).to_le_bytes();
+                }
+            }
+        }
+        Ok(Some(StoredTensor { dtype, shape, bytes }))
+    }
+
+    /// The elements of a tensor, dequantised to `f32` where they are quantised.
+    fn elements(&self, info: &GgufTensorInfo) -> Result<Vec<u8>> {
+        let wrong = |what: String| problem(self.path(), format!("tensor {}: {what}", info.name));
+        let count = info.shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+        let count = count.ok_or_else(|| wrong("its shape is larger than any memory".to_owned()))?;
+        let length = info.byte_len.unwrap_or_default();
+        let mut file = self.file.borrow_mut();
+        file.seek(SeekFrom::Start(info.data_offset))?;
+        let mut bytes = Vec::with_capacity(length as usize);
+        (&mut *file).take(length).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != length {
+            return Err(wrong("its data ends too early; copy or download the file again".to_owned()));
+        }
+        match info.dtype {
+            GgufType::F32 | GgufType::F16 | GgufType::BF16 => Ok(bytes),
+            kind => dequantize_gguf::<F32Out>(&bytes, kind, count).map_err(|error| wrong(error.to_string())),
+        }
+    }
+}
+
+/// The name in a Hugging Face checkpoint.
+fn name(name: &str, architecture: &str) -> Option<String> {
+    match name {
+        "token_embd.weight" => return Some("model.embed_tokens.weight".to_owned()),
+        "output_norm.weight" => return Some("model.norm.weight".to_owned()),
+        "output.weight" => return Some("lm_head.weight".to_owned()),
+        _ => {}
+    }
+    let (layer, rest) = name.strip_prefix("blk.")?.split_once('.')?;
+    let (module, part) = rest.rsplit_once('.')?;
+    let module = match module {
+        "ffn_down" => "mlp.down_proj",
+        "ffn_norm" if architecture == "gemma2" => "pre_feedforward_layernorm",
+        "ffn_norm" => "post_attention_layernorm",
+        module => LAYER.iter().find(|(name, _)| *name == module)?.1,
+    };
+    (layer.bytes().all(|digit| digit.is_ascii_digit()) && matches!(part, "weight" | "bias"))
+        .then(|| format!("model.layers.{layer}.{module}.{part}"))
+}
+
+/// Rows in which the halves of each head alternate, in the checkpoint's order: first half, then second half. `None` if the rows cannot be
+/// divided so.
+fn halves_in_order(bytes: &[u8], rows: usize, heads: usize) -> Option<Vec<u8>> {
+    let size = rows.checked_div(heads).filter(|size| size * heads == rows && size.is_multiple_of(2))?;
+    let width = bytes.len().checked_div(rows)?;
+    let mut ordered = Vec::with_capacity(bytes.len());
+    for head in 0..heads {
+        for row in (0..size).step_by(2).chain((1..size).step_by(2)) {
+            let start = (head * size + row) * width;
+            ordered.extend_from_slice(bytes.get(start..start + width)?);
+        }
+    }
+    Some(ordered)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_halves_of_heads_come_back_in_order() {
+        // Two heads of four rows: in the file, row i of the first half is before row i of the second half.
+        assert_eq!(halves_in_order(&[0, 2, 1, 3, 4, 6, 5, 7], 8, 2).unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(halves_in_order(&[0, 1, 2], 3, 2), None);
+        assert_eq!(halves_in_order(&[], 0, 0), None);
+    }
+
+    #[test]
+    fn names_of_both_formats() {
+        assert_eq!(name("blk.12.attn_q.bias", "llama").as_deref(), Some("model.layers.12.self_attn.q_proj.bias"));
+        assert_eq!(name("blk.0.ffn_norm.weight", "gemma2").as_deref(), Some("model.layers.0.pre_feedforward_layernorm.weight"));
+        assert_eq!(name("blk.0.ffn_down.weight", "qwen2").as_deref(), Some("model.layers.0.mlp.down_proj.weight"));
+        for unknown in ["blk.x.attn_q.weight", "blk.0.attn_qkv.weight", "blk.0.attn_q.scale", "other"] {
+            assert_eq!(name(unknown, "llama"), None, "{unknown}");
+        }
+    }
+}
