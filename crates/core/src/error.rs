@@ -1,5 +1,19 @@
-//! What can go wrong, with the file, key or problem that it went wrong with.
+//! The errors of this crate. Each names the file, key or problem that it is about, and keeps its cause as its source.
+//!
+//! ```
+//! use starloop_core::config::Config;
+//! use starloop_core::error::{Error, Missing};
+//!
+//! match Config::load("arithmatic", &[]) {
+//!     Err(Error::NotFound { what: Missing::Config, nearest, .. }) => assert_eq!(nearest.as_deref(), Some("arithmetic")),
+//!     other => panic!("unexpected: {other:?}"),
+//! }
+//! ```
+//!
+//! Errors about run directories ([`NotARun`](starloop_record::Error::NotARun), [`RunInUse`](starloop_record::Error::RunInUse),
+//! [`RunExists`](starloop_record::Error::RunExists) and others) are variants of [`Error::Record`].
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// The cause of an error, which its message does not repeat.
@@ -8,7 +22,7 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What a user did not want to happen, told so that it can be mended.
+/// An error of this crate. Its message says what failed, where, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,13 +32,13 @@ pub enum Error {
     /// Something is wrong with a run directory.
     #[error(transparent)]
     Record(#[from] starloop_record::Error),
-    /// A config file is not TOML; the message shows the line.
-    #[error("{origin}: not valid TOML\n{message}")]
+    /// A config file is not TOML.
+    #[error("{origin}: not valid TOML")]
     ConfigSyntax {
         /// The file or preset.
         origin: String,
         /// What the TOML parser says, with line and column.
-        message: String,
+        source: toml::de::Error,
     },
     /// A config key that does not exist.
     #[error("{origin}: unknown key `{key}`{}", suggest(.nearest.as_deref(), .valid))]
@@ -49,31 +63,27 @@ pub enum Error {
         message: String,
     },
     /// An override that is not `key=value`.
-    #[error("`--set {text}` is not of the form key=value, such as --set training.steps=100")]
+    #[error("the override {text:?} is not of the form key=value, such as training.steps=100")]
     Override {
         /// What was given.
         text: String,
     },
-    /// Neither a preset nor a file.
-    #[error("{name:?} is neither a config file nor a preset; presets: {}{}", .presets.join(", "), did_you_mean(.nearest.as_deref()))]
-    NoSuchConfig {
-        /// What was asked for.
+    /// Something that a config or a caller names does not exist.
+    #[error("{}{}", .what.about(.name, .known), did_you_mean(.nearest.as_deref()))]
+    NotFound {
+        /// What it is.
+        what: Missing,
+        /// The name, directory or file that was looked for.
         name: String,
-        /// The presets that there are.
-        presets: Vec<String>,
-        /// The most similar preset.
+        /// The names that this program ships.
+        known: Vec<String>,
+        /// The most similar of them.
         nearest: Option<String>,
-    },
-    /// A base model that does not exist.
-    #[error("`model.base = {base:?}`: {message}")]
-    BaseModel {
-        /// The config's value.
-        base: String,
-        /// What was looked for.
-        message: String,
+        /// The name under which it can be downloaded: of a model on the hub, or of a data set.
+        download: Option<String>,
     },
     /// Another process makes the same output.
-    #[error("{} is being made by another process (the lock in {} is held); wait for it, or choose another --out", .path.display(), .states.display())]
+    #[error("{} is being made by another process (the lock in {} is held); wait for it, or choose another output", .path.display(), .states.display())]
     OutputInUse {
         /// The output.
         path: PathBuf,
@@ -88,6 +98,9 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// An observer or a progress callback returned [`ControlFlow::Break`].
+    #[error("cancelled; what was finished is kept, and resuming goes on from there")]
+    Cancelled,
     /// Selection kept nothing, so there is nothing to learn from.
     #[error(
         "{method}, iteration {iteration}: none of {attempts} attempts can be learned from, so there is nothing to train on. The model may be \
@@ -104,8 +117,8 @@ pub enum Error {
     },
     /// A method learns from known rationales, and the task has none to a problem.
     #[error(
-        "problem {problem} has no known rationale, and the method as it is set learns from known rationales; `starloop run CONFIG --dry-run` \
-         shows its settings (learn, sampler, of), and docs/methods.md says which methods need none"
+        "problem {problem} has no known rationale, and the method as it is set learns from known rationales; change its settings (learn, \
+         sampler, of), or use a method that needs none"
     )]
     NoKnownRationale {
         /// The problem.
@@ -120,7 +133,7 @@ pub enum Error {
         problem: String,
     },
     /// A problem is to be decided between choices, and has none.
-    #[error("problem {problem} has no choices, so there is nothing to tell by likelihood; measure it without --by-likelihood")]
+    #[error("problem {problem} has no choices, so it cannot be measured by the likelihood of its choices; sample answers instead")]
     NoChoices {
         /// The problem.
         problem: String,
@@ -136,6 +149,42 @@ pub enum Error {
         problem: String,
         /// The split that it is held out in.
         split: &'static str,
+    },
+    /// A model was about to be measured on problems that it was trained on.
+    #[error(
+        "{}: this model was trained on {trained} of the {measured} {split} problems, such as {problem}, so its accuracy on them says nothing \
+         about other problems; measure it with the data and the division that it was trained with, or on other problems",
+        .checkpoint.display()
+    )]
+    TrainedOnHeldOut {
+        /// The checkpoint directory, which records what the model was trained on.
+        checkpoint: PathBuf,
+        /// The split that it was to be measured on.
+        split: &'static str,
+        /// Problems of the split that it was trained on.
+        trained: usize,
+        /// Problems of the split.
+        measured: usize,
+        /// The first that it was trained on.
+        problem: String,
+    },
+    /// A run was begun with a task of another kind than its config names.
+    #[error(
+        "the config names the task `{expected}`, but the run was given a task named `{found}`; register that kind and name it in [task]"
+    )]
+    OtherTask {
+        /// The kind in the config.
+        expected: String,
+        /// The name of the task.
+        found: String,
+    },
+    /// A JSON file does not hold what it should.
+    #[error("{}: not the JSON that was expected", .path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        source: serde_json::Error,
     },
     /// An attempt at a problem that the task did not pose.
     #[error("an attempt names problem {problem}, which is not among the training problems of its iteration")]
@@ -193,15 +242,15 @@ pub enum Error {
     },
     /// A trainer learns from examples alone.
     #[error(
-        "this trainer does not support learning from {objective}, only from examples; leave [trainer] out, so that starloop's own trains, or run \
-         a method that learns from examples, such as star"
+        "this trainer does not support learning from {objective}, only from examples; leave [trainer] out to train in this process, or run a \
+         method that learns from examples, such as star"
     )]
     ObjectiveNotSupported {
         /// What was to be learned from, such as `preferences`.
         objective: &'static str,
     },
-    /// A policy samples and cannot tell how likely a given text is.
-    #[error("this policy samples, but does not tell how likely a given text is, which a verifier is for; let starloop's own engine sample")]
+    /// A policy samples and cannot score text.
+    #[error("this policy cannot score text, which the verifier needs; use `[policy] kind = \"embedded\"`")]
     ScoringNotSupported,
     /// A policy returned another number of samples than it was asked for.
     #[error("the policy was asked for {expected} samples and returned {got}")]
@@ -286,6 +335,30 @@ pub enum Error {
     },
 }
 
+/// What an [`Error::NotFound`] looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// A config or recipe: a file, or a name that this program ships.
+    Config,
+    /// A base model: a directory, or a name that this program ships.
+    Model,
+    /// A file of problems.
+    Data,
+}
+
+impl Missing {
+    fn about(self, name: &str, known: &[String]) -> String {
+        let known = known.join(", ");
+        match self {
+            Missing::Config => format!("{name:?} is neither a config file nor a preset; presets: {known}"),
+            Missing::Model if known.is_empty() => format!("`model.base = {name:?}`: no such directory"),
+            Missing::Model => format!("`model.base = {name:?}`: no such shipped model; there are: {known}"),
+            Missing::Data => format!("{name}: no such file of problems; set its path in [task]"),
+        }
+    }
+}
+
 /// Adds to an error of the language model what was being done.
 pub(crate) trait EngineContext<T> {
     /// The same result with [`Error::Engine`].
@@ -295,6 +368,18 @@ pub(crate) trait EngineContext<T> {
 impl<T> EngineContext<T> for starloop_lm::Result<T> {
     fn during(self, context: &'static str) -> Result<T> {
         self.map_err(|source| Error::Engine { context, source: Box::new(source) })
+    }
+}
+
+/// Turns the wish of an observer or a progress callback into a result.
+pub(crate) trait OrCancelled {
+    /// [`Error::Cancelled`] for [`ControlFlow::Break`].
+    fn or_cancelled(self) -> Result<()>;
+}
+
+impl OrCancelled for ControlFlow<()> {
+    fn or_cancelled(self) -> Result<()> {
+        if self.is_break() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }
 
@@ -328,14 +413,14 @@ impl Error {
                 | Error::UnknownKey { .. }
                 | Error::ConfigValue { .. }
                 | Error::Override { .. }
-                | Error::NoSuchConfig { .. }
+                | Error::NotFound { .. }
                 | Error::Record(
                     starloop_record::Error::RunExists { .. }
                         | starloop_record::Error::NotARun { .. }
                         | starloop_record::Error::ConfigChanged { .. }
                         | starloop_record::Error::InputChanged { .. }
                 )
-                | Error::BaseModel { .. }
+                | Error::TrainedOnHeldOut { .. }
                 | Error::NoKnownRationale { .. }
                 | Error::NoPartOfAnswer { .. }
                 | Error::NoChoices { .. }

@@ -40,12 +40,10 @@ pub use warm_start::{FirstLesson, WarmStart};
 
 /// A way to make use of a base model, with its settings.
 pub trait Method: Debug + Send + Sync {
-    /// What it does, in the terms of the paper's comparison. A method from outside this project is [`Approach::Other`].
-    fn approach(&self) -> Approach;
-
-    /// The words that tables and pages show.
-    fn label(&self) -> String {
-        self.approach().title().to_owned()
+    /// What it does, in the terms of the paper's comparison. Reports put the paper's figures for this approach beside the method's. A method
+    /// from outside this project is [`Approach::Other`], which the paper has no figures for.
+    fn approach(&self) -> Approach {
+        Approach::Other
     }
 
     /// What the worked examples show when its model is measured.

@@ -4,19 +4,20 @@
 //! was. Every stage depends on its inputs and seeds alone, so the result is the same.
 
 use crate::config::{MethodSettings, TrainingConfig};
-use crate::error::{Error, Result};
+use crate::error::{Error, OrCancelled, Result};
 use crate::evaluation;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{IterationMetrics, LossPoint, SelectionCounts, TrainingMetrics};
 use crate::policy::Policy;
 use crate::policy::seed::stage_seed;
-use crate::selection::{Loss, Selection, TrainingData};
+use crate::selection::{Loss, Selection, TrainedProblems, TrainingData};
 use crate::task::Task;
 use crate::trainer::{Trainer, TrainingJob};
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Split, Style};
 use starloop_record::run_dir::Digests;
 use starloop_record::{IterationDir, RunDir};
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -36,7 +37,7 @@ use measure::{BaseMeasurement, Measurement, best};
 use texts::Texts;
 
 /// The parts that a run is made of.
-pub struct Parts<'a> {
+pub struct RunParts<'a> {
     /// The problems.
     pub task: &'a dyn Task,
     /// The base model's checkpoint directory.
@@ -71,7 +72,7 @@ pub struct MethodRun<'a> {
     /// What the worked examples show when the method's model is measured.
     style: Style,
     seed: u64,
-    parts: Parts<'a>,
+    parts: RunParts<'a>,
     run_dir: &'a RunDir,
     observer: &'a mut dyn Observer,
     /// The checkpoint that the policy holds, with the SHA-256 of its weights. It is loaded when the first sample is wanted.
@@ -87,7 +88,7 @@ impl<'a> MethodRun<'a> {
     pub(crate) fn new(
         (name, settings, style): (&'a str, &'a MethodSettings, Style),
         seed: u64,
-        parts: Parts<'a>,
+        parts: RunParts<'a>,
         run_dir: &'a RunDir,
         observer: &'a mut dyn Observer,
     ) -> Self {
@@ -158,11 +159,11 @@ impl MethodRun<'_> {
             let due = last || iteration.is_multiple_of(self.settings.evaluation.every);
             let answers = if due { self.evaluate(&place, &measurement)? } else { Vec::new() };
             let metrics = self.write_metrics(iteration, &plan.attempts, plan.selection.counts, Some(training), &answers)?;
-            self.warn_of_one_sided_attempts(&metrics);
+            self.warn_of_one_sided_attempts(&metrics)?;
             metrics
         };
         self.discard_old_checkpoints(iteration)?;
-        self.finished(&metrics);
+        self.finished(&metrics)?;
         Ok(metrics)
     }
 
@@ -191,7 +192,7 @@ impl MethodRun<'_> {
     ) -> Result<TrainingMetrics> {
         if let Some(metrics) = place.training()? {
             place.discard_training_state()?;
-            self.reused(iteration, Stage::FineTuning, metrics.steps, metrics.tokens);
+            self.reused(iteration, Stage::FineTuning, metrics.steps, metrics.tokens)?;
             return Ok(metrics);
         }
         let Training { settings, steps, seed } = training;
@@ -200,7 +201,7 @@ impl MethodRun<'_> {
             Loss::PolicyGradient { anchor, .. } => Some(self.checked_checkpoint(anchor)?),
             Loss::Likelihood | Loss::Preference { .. } => None,
         };
-        let began = self.started(iteration, Stage::FineTuning, steps);
+        let began = self.started(iteration, Stage::FineTuning, steps)?;
         self.loaded = None;
         self.parts.policy.unload();
         let read = Digests::from([("base".to_owned(), self.relative(&base))]);
@@ -208,22 +209,28 @@ impl MethodRun<'_> {
             let (scratch, anchor) = (place.training_state(), anchor.as_deref());
             let job = TrainingJob { base: &base, data, anchor, settings, steps, seed, output, scratch: &scratch };
             let observer = &mut *self.observer;
-            let mut losses = Vec::new();
+            let (mut losses, mut flow) = (Vec::new(), ControlFlow::Continue(()));
             let metrics = self.parts.trainer.train(&job, &mut |progress| {
                 losses.push(progress.loss);
                 let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
-                observer.observe(&Event::StageProgress { done, tokens, loss });
+                flow = observer.observe(&Event::StageProgress { done, tokens, loss });
+                flow
             })?;
+            // A trainer may have been done before it could stop.
+            flow.or_cancelled()?;
             let at = format!("{}, iteration {iteration}", self.name);
             require_finite("the final loss", metrics.final_loss, || at)?;
+            let mut trained = TrainedProblems::of_checkpoint(&base)?;
+            trained.identities.extend(data.problems().iter().cloned());
+            trained.write(output)?;
             relocate::adapter(output, &place.checkpoint(), self.run_dir.root())?;
             let curve = LossPoint::curve(&losses, |step| self.parts.trainer.learning_rate(settings, steps, step));
             Ok::<_, Error>((metrics, curve))
         })?;
-        self.ended(iteration, Stage::FineTuning, metrics.tokens, began);
+        self.ended(iteration, Stage::FineTuning, metrics.tokens, began)?;
         if metrics.dropped_too_long > 0 {
             let (dropped, all) = (metrics.dropped_too_long, data.rows().len());
-            self.warn(&format!("iteration {iteration}: {dropped} of {all} examples exceed training.sequence_length and were left out"));
+            self.warn(&format!("iteration {iteration}: {dropped} of {all} examples exceed training.sequence_length and were left out"))?;
         }
         Ok(metrics)
     }
@@ -234,6 +241,10 @@ impl MethodRun<'_> {
         let mut held_out = std::collections::HashMap::new();
         for (split, name) in [(Split::Dev, "dev"), (Split::Test, "test")] {
             for problem in task.evaluation_problems(split, iteration) {
+                if data.problems().contains(&task.identity(&problem).to_string()) {
+                    let problem = problem.id.to_string();
+                    return Err(Error::HeldOutProblem { method: self.name.to_owned(), iteration, problem, split: name });
+                }
                 held_out.insert(task.prompt(&problem, Mode::Unhinted), name);
                 held_out.insert(problem.id.0, name);
             }
@@ -319,25 +330,30 @@ impl MethodRun<'_> {
         path.strip_prefix(self.run_dir.root()).unwrap_or(path).to_string_lossy().replace('\\', "/")
     }
 
-    fn started(&mut self, iteration: u32, stage: Stage, total: u64) -> Instant {
-        self.observer.observe(&Event::StageStarted { method: self.name.to_owned(), iteration, stage, total });
-        Instant::now()
+    fn started(&mut self, iteration: u32, stage: Stage, total: u64) -> Result<Instant> {
+        self.report(&Event::StageStarted { method: self.name.to_owned(), iteration, stage, total })?;
+        Ok(Instant::now())
     }
 
-    fn ended(&mut self, iteration: u32, stage: Stage, tokens: u64, began: Instant) {
+    fn ended(&mut self, iteration: u32, stage: Stage, tokens: u64, began: Instant) -> Result<()> {
         let (method, seconds) = (self.name.to_owned(), began.elapsed().as_secs_f64());
-        self.observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false });
+        self.report(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false })
     }
 
-    fn reused(&mut self, iteration: u32, stage: Stage, total: u64, tokens: u64) {
-        self.started(iteration, stage, total);
+    fn reused(&mut self, iteration: u32, stage: Stage, total: u64, tokens: u64) -> Result<()> {
+        self.started(iteration, stage, total)?;
         let method = self.name.to_owned();
-        self.observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds: 0.0, reused: true });
+        self.report(&Event::StageFinished { method, iteration, stage, tokens, seconds: 0.0, reused: true })
     }
 
-    fn finished(&mut self, metrics: &IterationMetrics) {
+    fn finished(&mut self, metrics: &IterationMetrics) -> Result<()> {
         let (method, metrics) = (self.name.to_owned(), Box::new(metrics.clone()));
-        self.observer.observe(&Event::IterationFinished { method, metrics });
+        self.report(&Event::IterationFinished { method, metrics })
+    }
+
+    /// Passes an event to the observer, which may cancel the run.
+    fn report(&mut self, event: &Event) -> Result<()> {
+        self.observer.observe(event).or_cancelled()
     }
 }
 

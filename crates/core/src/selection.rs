@@ -10,10 +10,12 @@ use std::collections::{HashMap, HashSet};
 
 mod preferences;
 mod rewards;
+mod trained_problems;
 mod training_data;
 
 pub use preferences::{known_against_own, right_against_wrong};
 pub use rewards::{RewardRules, of_groups, steps_of_passes};
+pub use trained_problems::{TRAINED_PROBLEMS, TrainedProblems};
 pub use training_data::{Loss, TrainingData};
 
 /// What a selection kept, and what it decided about each attempt.
@@ -83,7 +85,7 @@ impl Round {
 /// [`Error::UnknownProblem`] if the problem of an attempt is not among the problems of its round.
 pub fn select(task: &dyn Task, rounds: &[Round], rules: SelectionRules) -> Result<Selection> {
     let mut judge = Judge { task, rules, texts: HashSet::new(), paths: HashSet::new(), kept: HashMap::new() };
-    let (mut outcomes, mut examples) = (Vec::new(), Vec::new());
+    let (mut outcomes, mut examples, mut learned) = (Vec::new(), Vec::new(), Vec::new());
     for round in rounds {
         let problems = round.problems_by_id();
         for graded in &round.attempts {
@@ -92,12 +94,14 @@ pub fn select(task: &dyn Task, rounds: &[Round], rules: SelectionRules) -> Resul
             let outcome = judge.outcome(problem, graded);
             if outcome == Outcome::Learned {
                 examples.push(training_data::example(task, problem, attempt.mode, attempt.completion.clone(), rules.few_shot));
+                learned.push(problem);
             }
             outcomes.push(OutcomeRecord::new(round.iteration, attempt, outcome));
         }
     }
     let counts = SelectionCounts::of(&outcomes, distinct_problems(rounds));
-    Ok(Selection { data: TrainingData::of_rows(TrainingRows::Completions(examples), Loss::Likelihood), outcomes, counts })
+    let data = TrainingData::of_rows(TrainingRows::Completions(examples), Loss::Likelihood).of_problems(task, learned);
+    Ok(Selection { data, outcomes, counts })
 }
 
 /// Applies the rules, one attempt after the other.

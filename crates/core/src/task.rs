@@ -6,6 +6,7 @@ mod choice;
 pub mod commonsense_qa;
 mod dataset;
 pub mod gsm8k;
+pub mod identity;
 pub mod jsonl;
 pub(crate) mod leak;
 pub(crate) mod number;
@@ -20,6 +21,8 @@ use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem, Split, StopReas
 use starloop_record::digest::sha256_hex;
 use starloop_record::info::PaperFigure;
 use std::path::Path;
+
+pub use identity::Identity;
 
 /// A setting of a task that cannot be, or a file that it names and that does not hold what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +51,11 @@ pub trait TaskSettings: std::fmt::Debug + Send + Sync {
     /// The files that [`TaskSettings::build`] reads.
     fn files(&self) -> Vec<&Path> {
         Vec::new()
+    }
+
+    /// The published data set that these files are, if it can be downloaded by a name.
+    fn data_set(&self) -> Option<&'static str> {
+        None
     }
 
     /// The task without its problems: it grades answers, and needs no files for it.
@@ -88,6 +96,13 @@ pub trait Task: Send + Sync {
 
     /// The problems that measure accuracy after iteration `iteration` (0 is the base). Deterministic.
     fn evaluation_problems(&self, split: Split, iteration: u32) -> Vec<Problem>;
+
+    /// What makes a problem the same as another one, whatever the prompt. A checkpoint records the identities of the problems that it was
+    /// trained on, and measuring it on one of them is refused. By default the question and the choices: a task whose questions come from a
+    /// template must use the data instead.
+    fn identity(&self, problem: &Problem) -> Identity {
+        Identity::of_question(problem)
+    }
 
     /// The problem's own part of the prompt. Only [`Mode::Hinted`] shows the answer.
     fn prompt(&self, problem: &Problem, mode: Mode) -> String;
@@ -138,10 +153,9 @@ pub trait Task: Send + Sync {
         None
     }
 
-    /// Whether a step of a rationale is false; `None` if no step can be checked. By default, calculator annotations such as `<<2+2=4>>` are
-    /// checked.
-    fn has_false_step(&self, _problem: &Problem, completion: &str) -> Option<bool> {
-        annotations::false_step(completion)
+    /// Whether a step of a rationale is false; `None` if no step can be checked, which is the default.
+    fn has_false_step(&self, _problem: &Problem, _completion: &str) -> Option<bool> {
+        None
     }
 
     /// Whether a rationale with a false step must not be learned, although its answer is right.

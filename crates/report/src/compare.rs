@@ -106,8 +106,12 @@ fn methods(directories: &[RunDir; 2], pair: [&MethodReport; 2]) -> Result<Method
         if finals { directories[which].final_measurement(name) } else { directories[which].iteration(name, shown[which].iteration) }
     };
     let answers = [right_answers(&place(0))?, right_answers(&place(1))?];
-    let paired: Vec<(&ProblemId, [bool; 2])> =
-        answers[0].iter().filter_map(|(key, right)| Some((&key.0, [*right, *answers[1].get(key)?]))).collect();
+    // The same name in another file of data is another problem.
+    let problems = [place(0).problems()?, place(1).problems()?];
+    let identity = |which: usize, id: &ProblemId| problems[which].get(id).and_then(|problem| problem.identity.as_ref());
+    let is_other = |id: &ProblemId| matches!((identity(0, id), identity(1, id)), (Some(one), Some(other)) if one != other);
+    let common = answers[0].iter().filter(|((id, _), _)| !is_other(id));
+    let paired: Vec<(&ProblemId, [bool; 2])> = common.filter_map(|(key, right)| Some((&key.0, [*right, *answers[1].get(key)?]))).collect();
     if paired.is_empty() {
         let message = format!(
             "{} and {} of {} were measured on no problem in common",

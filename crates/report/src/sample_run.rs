@@ -189,7 +189,14 @@ fn texts(run: &RunDir, attempts: &[GradedAttempt]) -> Digests {
     let record = |graded: &GradedAttempt| {
         let id = graded.attempt.problem.clone();
         let last = id.0.rsplit('/').next().unwrap_or_default().to_owned();
-        ProblemRecord { class: "1 digit".into(), text: format!("What is {last}?"), answer: last.to_uppercase(), reference: None, id }
+        ProblemRecord {
+            class: "1 digit".into(),
+            text: format!("What is {last}?"),
+            answer: last.to_uppercase(),
+            reference: None,
+            identity: None,
+            id,
+        }
     };
     let prompt = |graded: &GradedAttempt| PromptRecord {
         sha256: graded.attempt.prompt_sha256.clone(),

@@ -8,9 +8,9 @@ fn configs_that_cannot_be_are_exit_code_2() {
     let broken = place.path().join("broken.toml");
     std::fs::write(&broken, "name = \"x\"\nseed = = 1\n").unwrap();
     let cases: &[(&str, &[&str])] = &[
-        ("run smoke --set training.stepz=3", &["--set training.stepz: unknown key `training.stepz`", "`training.steps`"]),
+        ("run smoke --set training.stepz=3", &["override training.stepz: unknown key `training.stepz`", "`training.steps`"]),
         ("run smoke --set methods.star.iteration=3", &["`methods.star.iteration`", "`methods.star.iterations`"]),
-        ("run smoke --set training.steps=0", &["--set training.steps", "at least 1"]),
+        ("run smoke --set training.steps=0", &["override training.steps", "at least 1"]),
         ("run smoke --set training.steps", &["key=value"]),
         ("run smoke --set task.digits=[3,1]", &["task.digits"]),
         ("run smoke --set model.base=/nowhere", &["model.base", "/nowhere", "no such directory"]),

@@ -23,6 +23,13 @@ pub struct ModelConfig {
     pub hub: Option<String>,
 }
 
+impl Default for ModelConfig {
+    /// The shipped arithmetic model.
+    fn default() -> Self {
+        ModelConfig { base: "builtin:arithmetic".to_owned(), chat: false, kv_cache: CacheDtype::default(), hub: None }
+    }
+}
+
 /// `[sampling]`: how rationales are drawn while collecting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

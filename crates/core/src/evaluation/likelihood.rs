@@ -4,10 +4,11 @@
 //! Long choices are less likely than short ones whatever they say. So a second figure divides each log-probability by the choice's bytes,
 //! which no tokenizer changes.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, OrCancelled, Result};
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::Accuracy;
 use crate::policy::{ScoreRequest, Scorer};
+use crate::selection::TrainedProblems;
 use crate::task::Task;
 use crate::task::prompt;
 use crate::types::{Mode, Problem, ProblemId, Split, Style};
@@ -68,14 +69,15 @@ pub fn measure(
         requests
             .extend(problem.choices.iter().map(|choice| ScoreRequest { prompt: prompt.clone(), continuation: format!("{blank}{choice}") }));
     }
+    TrainedProblems::of_checkpoint(checkpoint)?.refuse(checkpoint, task, split, 0)?;
     let checkpoint = policy.load(checkpoint)?;
     let (method, iteration, stage) = ("likelihood".to_owned(), 0, Stage::Evaluating);
-    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total: requests.len() as u64 });
+    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total: requests.len() as u64 }).or_cancelled()?;
     let began = Instant::now();
     let mut tokens = 0;
     let logprobs = policy.score(&requests, &mut |progress| {
         tokens = progress.tokens;
-        observer.observe(&Event::StageProgress { done: progress.finished, tokens, loss: None });
+        observer.observe(&Event::StageProgress { done: progress.finished, tokens, loss: None })
     });
     let mut asked = problems.iter().flat_map(|problem| problem.choices.iter().map(|_| problem.id.to_string()));
     let logprobs = logprobs.map_err(|error| error.naming(|request| asked.nth(request)))?;
@@ -83,7 +85,7 @@ pub fn measure(
         return Err(Error::SampleCount { expected: requests.len(), got: logprobs.len() });
     }
     let seconds = began.elapsed().as_secs_f64();
-    observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false });
+    observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false }).or_cancelled()?;
     let mut logprobs = logprobs.into_iter();
     let mut scored = Vec::with_capacity(problems.len());
     for (problem, right) in problems.into_iter().zip(right) {

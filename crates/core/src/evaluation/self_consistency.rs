@@ -1,12 +1,13 @@
 //! Several samples of each held-out problem: how often the majority is right (self-consistency, Wang et al. 2023), and how often at least
 //! one of k is (pass@k, by the unbiased estimator of Chen et al. 2021).
 
-use crate::error::Result;
+use crate::error::{OrCancelled, Result};
 use crate::evaluation;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{self, Accuracy};
 use crate::policy::seed::sample_seed;
 use crate::policy::{self, Policy, PromptRequest, SamplingParams};
+use crate::selection::TrainedProblems;
 use crate::task::Task;
 use crate::task::prompt;
 use crate::types::{Mode, Problem, ProblemId, Split, Style, Verdict};
@@ -93,18 +94,19 @@ pub fn measure(
     };
     let requests: Vec<PromptRequest> = problems.iter().map(request).collect();
     let total = requests.len() as u64 * u64::from(asked.samples);
+    TrainedProblems::of_checkpoint(checkpoint)?.refuse(checkpoint, task, asked.split, 0)?;
     let checkpoint = policy.load(checkpoint)?;
     let (method, iteration, stage) = ("self-consistency".to_owned(), 0, Stage::Evaluating);
-    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total });
+    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total }).or_cancelled()?;
     let began = Instant::now();
     let completions = policy.sample(&requests, &asked.params, &mut |progress| {
-        observer.observe(&Event::StageProgress { done: progress.finished, tokens: progress.tokens, loss: None });
+        observer.observe(&Event::StageProgress { done: progress.finished, tokens: progress.tokens, loss: None })
     });
     let completions = completions.map_err(|error| error.naming(|request| Some(problems.get(request)?.id.to_string())))?;
     let completions = policy::checked(completions, &requests)?;
     let tokens = completions.iter().map(|completion| completion.completion_tokens as u64).sum();
     let seconds = began.elapsed().as_secs_f64();
-    observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false });
+    observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false }).or_cancelled()?;
     let mut drawn = completions.into_iter();
     let mut sampled = Vec::with_capacity(problems.len());
     for problem in problems {

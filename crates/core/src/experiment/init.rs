@@ -12,7 +12,7 @@ use crate::registry::Registry;
 use crate::task::prompt;
 use crate::task::template::Template;
 use crate::types::{Mode, Split, Style};
-use columns::Columns;
+use columns::ColumnRoles;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -42,11 +42,11 @@ pub struct Draft {
 /// The file is not JSON lines, its columns cannot be made out, or a row does not fit what was made out.
 pub fn init(file: &Path, out: &Path, base: &str) -> Result<Draft> {
     if out.exists() {
-        let message = format!("{} exists already; remove it, or choose another place with --out", out.display());
+        let message = format!("{} exists already; remove it, or choose another file", out.display());
         return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
     }
-    let invalid = |message| Error::ConfigValue { origin: "starloop init".to_owned(), key: "task.train".to_owned(), message };
-    let columns = Columns::read(file).map_err(invalid)?;
+    let invalid = |message| Error::ConfigValue { origin: file.display().to_string(), key: "task.train".to_owned(), message };
+    let columns = ColumnRoles::read(file).map_err(invalid)?;
     let text = written(file, out, base, &columns);
     let config = Config::parse(&out.display().to_string(), &text, &[])?;
     let experiment = Experiment::new(config, &Registry::default())?;
@@ -65,7 +65,7 @@ pub fn init(file: &Path, out: &Path, base: &str) -> Result<Draft> {
 }
 
 /// The config's text.
-fn written(file: &Path, out: &Path, base: &str, columns: &Columns) -> String {
+fn written(file: &Path, out: &Path, base: &str, columns: &ColumnRoles) -> String {
     let examples = columns.examples(EXAMPLES);
     let worked = columns.rationale.is_some() && !examples.is_empty();
     let blocks: Vec<String> = examples.iter().map(|example| block(example, worked)).collect();
@@ -91,6 +91,7 @@ fn written(file: &Path, out: &Path, base: &str, columns: &Columns) -> String {
         "dev_problems": (rows.len() / 10).clamp(1, MOST_DEV_PROBLEMS),
         "id": columns.id.as_deref().map(quoted),
         "class": columns.class.as_deref().map(quoted),
+        "identity": (columns.question != "question").then(|| quoted(&columns.question)),
         "answer": quoted(&columns.answer),
         "answer_type": quoted(columns.answer_type),
         "choices": columns.choices.as_deref().map(quoted),

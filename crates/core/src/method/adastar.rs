@@ -91,8 +91,8 @@ impl Method for AdaStar {
             for earlier in 1..iteration {
                 record.learn(earlier, &run.earlier_attempts(earlier)?, self.curriculum);
             }
-            let attempts = run.collected(iteration, CollectStages::Sample, |run| {
-                run.attempt_until(iteration, &record.in_order(), current, rationalizer, self.quota_of(iteration), ASKED_AT_ONCE)
+            let attempts = run.record_attempts(iteration, CollectStages::Sample, |run| {
+                run.sample_until(iteration, &record.in_order(), current, rationalizer, self.quota_of(iteration), ASKED_AT_ONCE)
             })?;
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules: SelectionRules::default() };
             rounds::learn(run, iteration, |task, _| self.problems(task), attempts, learning)

@@ -103,11 +103,11 @@ impl Method for PartialHints {
             let current = rounds::latest(iteration);
             let problems = run.training_problems(iteration);
             let hint = self.hint(iteration);
-            let attempts = run.collected(iteration, CollectStages::with_retries(hint.is_some()), |run| {
+            let attempts = run.record_attempts(iteration, CollectStages::with_retries(hint.is_some()), |run| {
                 let temperature = run.settings().sampling.temperature;
-                let mut attempts = run.attempt(iteration, &problems, current, temperature)?;
+                let mut attempts = run.sample_attempts(iteration, &problems, current, temperature)?;
                 if let Some(hint) = hint {
-                    attempts.extend(run.retry(iteration, &problems, &attempts, self.rationalizer.model(current), hint)?);
+                    attempts.extend(run.sample_retries(iteration, &problems, &attempts, self.rationalizer.model(current), hint)?);
                 }
                 Ok(attempts)
             })?;

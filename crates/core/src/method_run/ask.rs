@@ -3,7 +3,7 @@
 use super::collect::tokens;
 use super::recall::Recall;
 use super::{Hint, MethodRun, require_finite};
-use crate::error::Result;
+use crate::error::{OrCancelled, Result};
 use crate::event::{Event, Stage};
 use crate::policy::seed::sample_seed;
 use crate::policy::{Completion, Progress, PromptRequest, SamplingParams, TokenScore};
@@ -12,11 +12,12 @@ use crate::task::{self, Task};
 use crate::types::{Attempt, GradedAttempt, Mode, ModelRef, Problem, Style};
 use starloop_record::IterationDir;
 use starloop_record::digest::sha256_hex;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// How problems are asked.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Question {
+pub(super) struct AskPlan {
     /// The stage that asks, for the observer.
     pub(super) stage: Stage,
     /// The outer iteration.
@@ -33,7 +34,7 @@ pub(super) struct Question {
     pub(super) params: SamplingParams,
 }
 
-impl Question {
+impl AskPlan {
     fn mode(&self) -> Mode {
         if self.hint.is_some() { Mode::Hinted } else { Mode::Unhinted }
     }
@@ -63,14 +64,14 @@ impl MethodRun<'_> {
     pub(super) fn ask(
         &mut self,
         place: &IterationDir,
-        question: &Question,
+        question: &AskPlan,
         problems: &[Problem],
         model: ModelRef,
     ) -> Result<Vec<GradedAttempt>> {
         let total = problems.len() as u64 * u64::from(question.samples);
-        let began = self.started(question.iteration, question.stage, total);
+        let began = self.started(question.iteration, question.stage, total)?;
         let attempts = self.answers(Some(place), question, problems, model, 0)?;
-        self.ended(question.iteration, question.stage, tokens(&attempts), began);
+        self.ended(question.iteration, question.stage, tokens(&attempts), began)?;
         Ok(attempts)
     }
 
@@ -79,7 +80,7 @@ impl MethodRun<'_> {
     pub(super) fn answers(
         &mut self,
         place: Option<&IterationDir>,
-        question: &Question,
+        question: &AskPlan,
         problems: &[Problem],
         model: ModelRef,
         done: u64,
@@ -129,9 +130,11 @@ impl MethodRun<'_> {
         let requests: Vec<PromptRequest> = by_prompt.iter().map(|places| asked[places[0].asked].request_for(places)).collect();
         let (known, known_tokens) = recall.known();
         let observer = &mut *self.observer;
+        let mut flow = ControlFlow::Continue(());
         let mut report = |progress: Progress| {
             let (done, tokens) = (done + known + progress.finished, known_tokens + progress.tokens);
-            observer.observe(&Event::StageProgress { done, tokens, loss: None });
+            flow = observer.observe(&Event::StageProgress { done, tokens, loss: None });
+            flow
         };
         let mut keep = |at: usize, completion: &Completion| {
             let place = missing[at];
@@ -139,6 +142,8 @@ impl MethodRun<'_> {
         };
         let drawn = policy.sample_each(&requests, params, &mut keep, &mut report);
         drawn.map_err(|error| error.naming(|request| Some(asked[by_prompt.get(request)?[0].asked].problem.id.to_string())))?;
+        // A policy may have been done before it could stop.
+        flow.or_cancelled()?;
         Ok(recall.attempts())
     }
 

@@ -1,7 +1,7 @@
 //! Collecting: what a model attempts in an iteration, with and without help. A method puts together what it needs from the parts here.
 
 use super::MethodRun;
-use super::ask::Question;
+use super::ask::AskPlan;
 use crate::error::Result;
 use crate::evaluation;
 use crate::event::Stage;
@@ -38,35 +38,36 @@ impl CollectStages {
 }
 
 impl MethodRun<'_> {
-    /// Attempts `problems` with the model `model`, and where all attempts failed once more with the answer as a hint, with the model
-    /// `rationalizer` if there is one (paper, section 3.2). The attempts without hint come first.
+    /// Attempts `problems` with `model`, and writes the attempts to the run directory. Problems whose attempts all failed are attempted once
+    /// more with the answer as a hint by `rationalizer`, if there is one (paper, section 3.2). The attempts without hint come first. Attempts
+    /// that the run directory has are read instead.
     ///
     /// # Errors
     /// Those of the policy and of the run directory.
-    pub fn collect(
+    pub fn collect_and_record(
         &mut self,
         iteration: u32,
         problems: &[Problem],
         model: ModelRef,
         rationalizer: Option<ModelRef>,
     ) -> Result<Vec<GradedAttempt>> {
-        self.collected(iteration, CollectStages::with_retries(rationalizer.is_some()), |run| {
+        self.record_attempts(iteration, CollectStages::with_retries(rationalizer.is_some()), |run| {
             let temperature = run.settings.sampling.temperature;
-            let mut attempts = run.attempt(iteration, problems, model, temperature)?;
+            let mut attempts = run.sample_attempts(iteration, problems, model, temperature)?;
             if let Some(rationalizer) = rationalizer {
-                let hinted = run.retry(iteration, problems, &attempts, rationalizer, Hint::Answer)?;
+                let hinted = run.sample_retries(iteration, problems, &attempts, rationalizer, Hint::Answer)?;
                 attempts.extend(hinted);
             }
             Ok(attempts)
         })
     }
 
-    /// The attempts of the iteration as the run directory has them, or else what `make` collects, written there. `stages` says which
-    /// stages `make` has, for observers.
+    /// Reads the attempts of the iteration from the run directory, or else samples them with `make` and writes them there. `stages` says
+    /// which stages `make` has, for observers.
     ///
     /// # Errors
     /// Those of `make` and of the run directory.
-    pub fn collected(
+    pub fn record_attempts(
         &mut self,
         iteration: u32,
         stages: CollectStages,
@@ -78,7 +79,7 @@ impl MethodRun<'_> {
             for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
                 let counts = evaluation::count(&attempts, mode);
                 if mode == Mode::Unhinted || stages == CollectStages::SampleAndRationalize {
-                    self.reused(iteration, stage, counts.attempts, counts.tokens);
+                    self.reused(iteration, stage, counts.attempts, counts.tokens)?;
                 }
             }
             return Ok(attempts);
@@ -90,21 +91,27 @@ impl MethodRun<'_> {
         Ok(attempts)
     }
 
-    /// Unaided attempts at `problems`, drawn at `temperature`, the rest as `[sampling]` says. Nothing is written.
+    /// Samples attempts at `problems` without a hint at `temperature`. All else is as in `[sampling]`. Nothing is written.
     ///
     /// # Errors
     /// Those of the policy.
-    pub fn attempt(&mut self, iteration: u32, problems: &[Problem], model: ModelRef, temperature: f64) -> Result<Vec<GradedAttempt>> {
+    pub fn sample_attempts(
+        &mut self,
+        iteration: u32,
+        problems: &[Problem],
+        model: ModelRef,
+        temperature: f64,
+    ) -> Result<Vec<GradedAttempt>> {
         let mut question = self.question(iteration, Stage::Sampling, None, model);
         question.params.temperature = temperature;
         self.ask(&self.place(iteration), &question, problems, model)
     }
 
-    /// Asks `model` once more, with `hint`, the problems at which every one of `attempts` failed. Nothing is written.
+    /// Samples attempts with `hint` at the problems at which every one of `attempts` failed. Nothing is written.
     ///
     /// # Errors
     /// Those of the policy.
-    pub fn retry(
+    pub fn sample_retries(
         &mut self,
         iteration: u32,
         problems: &[Problem],
@@ -122,7 +129,7 @@ impl MethodRun<'_> {
     ///
     /// # Errors
     /// Those of the policy.
-    pub fn attempt_until(
+    pub fn sample_until(
         &mut self,
         iteration: u32,
         problems: &[Problem],
@@ -134,7 +141,7 @@ impl MethodRun<'_> {
         let unaided = self.question(iteration, Stage::Sampling, None, model);
         let retried = rationalizer.map(|model| (self.question(iteration, Stage::Sampling, Some(Hint::Answer), model), model));
         let place = self.place(iteration);
-        let began = self.started(iteration, Stage::Sampling, quota);
+        let began = self.started(iteration, Stage::Sampling, quota)?;
         let (mut attempts, mut hinted, mut solved, mut left) = (Vec::new(), Vec::new(), 0, problems);
         while solved < quota && !left.is_empty() {
             let (asked, rest) = left.split_at(usize::try_from(quota - solved).unwrap_or(usize::MAX).max(at_least).min(left.len()));
@@ -151,7 +158,7 @@ impl MethodRun<'_> {
             solved += of_these as u64;
         }
         attempts.append(&mut hinted);
-        self.ended(iteration, Stage::Sampling, tokens(&attempts), began);
+        self.ended(iteration, Stage::Sampling, tokens(&attempts), began)?;
         Ok(attempts)
     }
 
@@ -161,7 +168,7 @@ impl MethodRun<'_> {
     ///
     /// # Errors
     /// Those of the policy.
-    pub fn attempt_balanced(
+    pub fn sample_balanced(
         &mut self,
         iteration: u32,
         problems: &[Problem],
@@ -175,7 +182,7 @@ impl MethodRun<'_> {
         let mut question = self.question(iteration, Stage::Sampling, None, model);
         let samples = u64::from(question.samples);
         let asked_of_all = (temperatures.len() * probed.len() + rest.len()) as u64 * samples;
-        let began = self.started(iteration, Stage::Sampling, asked_of_all);
+        let began = self.started(iteration, Stage::Sampling, asked_of_all)?;
         let (mut tried, mut done) = (Vec::new(), 0);
         for &temperature in temperatures {
             question.params.temperature = temperature;
@@ -189,7 +196,7 @@ impl MethodRun<'_> {
         let of_the_rest = self.answers(Some(&place), &question, rest, model, done)?;
         tokens += self::tokens(&of_the_rest);
         attempts.extend(of_the_rest);
-        self.ended(iteration, Stage::Sampling, tokens, began);
+        self.ended(iteration, Stage::Sampling, tokens, began)?;
         Ok(attempts)
     }
 
@@ -209,12 +216,12 @@ impl MethodRun<'_> {
         Ok(self.place(iteration).balance()?)
     }
 
-    fn question(&self, iteration: u32, stage: Stage, hint: Option<Hint>, model: ModelRef) -> Question {
+    fn question(&self, iteration: u32, stage: Stage, hint: Option<Hint>, model: ModelRef) -> AskPlan {
         let sampling = &self.settings.sampling;
         // The base knows the task from its prompt alone, whatever the iteration.
         let base_rationalizes = hint.is_some() && model == ModelRef::Base;
         let few_shot = if base_rationalizes { sampling.few_shot } else { sampling.few_shot_in(iteration) };
-        Question { stage, iteration, hint, style: Style::Rationale, few_shot, samples: sampling.samples_per_problem, params: self.params() }
+        AskPlan { stage, iteration, hint, style: Style::Rationale, few_shot, samples: sampling.samples_per_problem, params: self.params() }
     }
 
     /// How completions are drawn while collecting.

@@ -25,6 +25,7 @@ impl Texts {
         if self.known.0.insert(problem.id.clone()) {
             self.problems.push(ProblemRecord {
                 id: problem.id.clone(),
+                identity: Some(task.identity(problem).to_string()),
                 class: problem.class.clone(),
                 text: task.prompt(problem, Mode::Unhinted),
                 answer: problem.answer.clone(),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// One line of a file.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct DataRow {
     /// Its place among the rows of the file, from 0.
     pub number: usize,
     /// Its line in the file, from 1; empty lines count.
@@ -17,24 +17,26 @@ pub(crate) struct Row {
 }
 
 /// Makes something of every row of a file. An error that `make` returns gets file and line in front.
-pub(crate) fn read<T>(path: &Path, make: impl FnMut(&Row) -> Result<T, String>) -> Result<Vec<T>, String> {
+pub(crate) fn read<T>(path: &Path, make: impl FnMut(&DataRow) -> Result<T, String>) -> Result<Vec<T>, String> {
     let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
     parse(&path.display().to_string(), BufReader::new(file), make)
 }
 
-/// As [`read`], for the setting `key`, which names a file that `starloop get data` fetches.
+/// As [`read`], for the setting `key` that names the file.
 pub(crate) fn of_setting<T>(
     key: &'static str,
     path: &Path,
-    data: &str,
-    make: impl FnMut(&Row) -> Result<T, String>,
+    make: impl FnMut(&DataRow) -> Result<T, String>,
 ) -> Result<Vec<T>, ConfigError> {
-    let advice = if path.exists() { String::new() } else { format!("; `starloop get data {data}` fetches it, or name another file") };
-    read(path, make).map_err(|reason| ConfigError { key, reason: reason + &advice })
+    read(path, make).map_err(|reason| ConfigError { key, reason })
 }
 
 /// As [`read`], for a text that is at hand; `name` stands for the file in errors.
-pub(crate) fn parse<T>(name: &str, mut source: impl BufRead, mut make: impl FnMut(&Row) -> Result<T, String>) -> Result<Vec<T>, String> {
+pub(crate) fn parse<T>(
+    name: &str,
+    mut source: impl BufRead,
+    mut make: impl FnMut(&DataRow) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
     let (mut made, mut bytes) = (Vec::new(), Vec::new());
     for line in 1.. {
         bytes.clear();
@@ -48,7 +50,7 @@ pub(crate) fn parse<T>(name: &str, mut source: impl BufRead, mut make: impl FnMu
         let text = text.trim_start_matches('\u{feff}').trim();
         if !text.is_empty() {
             let columns = object(text).map_err(at)?;
-            made.push(make(&Row { number: made.len(), line, columns }).map_err(at)?);
+            made.push(make(&DataRow { number: made.len(), line, columns }).map_err(at)?);
         }
     }
     if made.is_empty() { Err(format!("{name} holds no row")) } else { Ok(made) }
@@ -64,7 +66,7 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
     })
 }
 
-impl Row {
+impl DataRow {
     /// A column by its name, or a value within one by its path: `question.stem`.
     pub fn get(&self, column: &str) -> Option<&Value> {
         let mut parts = column.split('.');

@@ -9,6 +9,7 @@ mod doubles;
 mod embedded;
 mod family;
 mod fetch;
+mod held_out;
 mod load;
 #[path = "../../../lm/tests/it/modules.rs"]
 mod modules;
