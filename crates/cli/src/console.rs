@@ -64,6 +64,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NotFound { what: Missing::Data, download: Some(data), .. } => {
             return Some(format!("`starloop get data {data}` downloads it"));
         }
+        Error::NotFound { what: Missing::Shape, .. } => "--shape takes a config.json or one of these names",
         Error::Cancelled | Error::Server { .. } => "--resume goes on with the run",
         Error::OutputInUse { .. } => "--out DIR names another output",
         Error::NoKnownRationale { .. } => {

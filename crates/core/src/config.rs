@@ -58,7 +58,7 @@ pub(crate) use trainer::PLACES;
 pub use trainer::{TrainerConfig, TrainerKind};
 pub use training::TrainingConfig;
 
-/// An experiment as its file describes it: what is run, on what, and how.
+/// The config of an experiment: its methods, task, model and settings.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The name of the run. Its directory is `runs/<name>` by default.
@@ -71,7 +71,7 @@ pub struct Config {
     pub run: Vec<String>,
     /// The pretrained model.
     pub model: ModelConfig,
-    /// What samples.
+    /// The policy, which samples.
     pub policy: PolicyConfig,
     /// `[task]`: its `kind`, and the keys that this kind reads.
     pub task: toml::Table,
@@ -79,11 +79,11 @@ pub struct Config {
     pub sampling: SamplingConfig,
     /// Fine-tuning, for all methods.
     pub training: TrainingConfig,
-    /// What does the fine-tuning.
+    /// The trainer, which fine-tunes.
     pub trainer: TrainerConfig,
     /// Measuring, for all methods.
     pub evaluation: EvaluationConfig,
-    /// What is recorded of each attempt.
+    /// What the run records of each attempt.
     pub record: RecordConfig,
     /// `[methods.NAME]`: its `kind`, the keys that this kind reads, and sections that override the common ones.
     pub methods: BTreeMap<String, toml::Table>,
@@ -171,9 +171,10 @@ impl Config {
             return Config::parse(&format!("preset {name}"), text, overrides);
         }
         let path = Path::new(preset_or_path);
-        if !path.exists() && path.extension().is_none() && path.components().count() == 1 {
+        if !path.exists() {
             let presets: Vec<String> = presets().iter().map(|(name, _)| (*name).to_owned()).collect();
-            let nearest = strict::nearest(preset_or_path, &presets);
+            let is_name = path.extension().is_none() && path.components().count() == 1;
+            let nearest = strict::nearest(preset_or_path, &presets).filter(|_| is_name);
             return Err(Error::NotFound {
                 what: Missing::Config,
                 name: preset_or_path.to_owned(),
@@ -220,7 +221,7 @@ impl Config {
         Ok(())
     }
 
-    /// Adds `[methods.NAME]` of the kind `kind` with these settings, and runs it after the methods that are there.
+    /// Adds `[methods.NAME]` of the kind `kind` with these settings, and runs it after the methods that the config has.
     ///
     /// # Errors
     /// TOML cannot hold the settings.
@@ -258,7 +259,7 @@ impl Config {
         Ok((settings, own))
     }
 
-    /// The config as a table. `task` and `methods` are written as they stand, without their defaults.
+    /// The config as a table. `task` and `methods` are written without their defaults.
     pub(crate) fn to_table(&self) -> toml::Table {
         let mut table = toml::Table::new();
         table.insert("name".into(), self.name.clone().into());

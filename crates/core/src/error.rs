@@ -16,7 +16,7 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// The cause of an error, which its message does not repeat.
+/// The cause of an error. The message of the error does not repeat it.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// A result of this crate.
@@ -59,7 +59,7 @@ pub enum Error {
         origin: String,
         /// The key with its path.
         key: String,
-        /// What was expected, and what was found.
+        /// The expected and the found value.
         message: String,
     },
     /// An override that is not `key=value`.
@@ -82,8 +82,8 @@ pub enum Error {
         /// The name under which it can be downloaded: of a model on the hub, or of a data set.
         download: Option<String>,
     },
-    /// Another process makes the same output.
-    #[error("{} is being made by another process (the lock in {} is held); wait for it, or choose another output", .path.display(), .states.display())]
+    /// Another process writes the same output.
+    #[error("{} is in use by another process, which holds the lock in {}; wait for that process, or choose another output", .path.display(), .states.display())]
     OutputInUse {
         /// The output.
         path: PathBuf,
@@ -93,13 +93,13 @@ pub enum Error {
     /// A file of a run does not hold what it should.
     #[error("{}: {message}", .path.display())]
     Corrupt {
-        /// The file, with the line where there is one.
+        /// The file, with the line if there is one.
         path: PathBuf,
         /// What is wrong.
         message: String,
     },
     /// An observer or a progress callback returned [`ControlFlow::Break`].
-    #[error("cancelled; what was finished is kept, and resuming goes on from there")]
+    #[error("cancelled; everything that was finished is kept, and the run can be resumed")]
     Cancelled,
     /// Selection kept nothing, so there is nothing to learn from.
     #[error(
@@ -132,7 +132,7 @@ pub enum Error {
         /// The problem.
         problem: String,
     },
-    /// A problem is to be decided between choices, and has none.
+    /// A problem without choices was to be measured by the likelihood of its choices.
     #[error("problem {problem} has no choices, so it cannot be measured by the likelihood of its choices; sample answers instead")]
     NoChoices {
         /// The problem.
@@ -179,7 +179,7 @@ pub enum Error {
         found: String,
     },
     /// A JSON file does not hold what it should.
-    #[error("{}: not the JSON that was expected", .path.display())]
+    #[error("{}: unexpected JSON", .path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -192,17 +192,17 @@ pub enum Error {
         /// The problem.
         problem: String,
     },
-    /// A number that must be finite is not.
-    #[error("{what} is {value} ({place}); the run stops here, and what was finished before is kept")]
+    /// A number is not finite.
+    #[error("{what} is {value} ({place}); the run stops here, and everything that was finished is kept")]
     NotFinite {
-        /// What is not finite, such as `loss`.
+        /// The quantity, such as `loss`.
         what: &'static str,
         /// The value.
         value: f64,
         /// Where, such as `star, iteration 2, step 14`.
         place: String,
     },
-    /// The known answer of a problem is no answer.
+    /// The known answer of a problem is not an answer of its type.
     #[error("{problem}: {message}")]
     KnownAnswer {
         /// The problem.
@@ -210,7 +210,7 @@ pub enum Error {
         /// What is wrong with its answer, and what was expected.
         message: String,
     },
-    /// The user's own verifier cannot be started, or fails again and again.
+    /// The user's verifier program cannot be started, or fails repeatedly.
     #[error("the verifier {command:?} {message}")]
     Verifier {
         /// The program with its arguments.
@@ -220,7 +220,7 @@ pub enum Error {
         /// The cause, if there is one below.
         source: Option<Cause>,
     },
-    /// The user's own trainer failed, or what it wrote is no fine-tuning of the base.
+    /// The user's trainer program failed, or its checkpoint is not a fine-tuning of the base.
     #[error("the trainer {command:?} {message}")]
     ExternalTrainer {
         /// The program with its arguments.
@@ -265,12 +265,12 @@ pub enum Error {
     Request {
         /// The request's place in the call, from 0.
         request: usize,
-        /// The problem that was asked, where it is known.
+        /// The problem of the request, if it is known.
         problem: Option<String>,
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A policy was asked before it loaded a checkpoint.
+    /// A policy was used before it loaded a checkpoint.
     #[error("the policy has no checkpoint loaded, so it cannot sample or score")]
     NoCheckpoint,
     /// A file that could not be fetched, or is not what it should be.
@@ -343,6 +343,8 @@ pub enum Missing {
     Config,
     /// A base model: a directory, or a name that this program ships.
     Model,
+    /// The shape of a model, which a plan needs: that of the base, or a published one.
+    Shape,
     /// A file of problems.
     Data,
 }
@@ -354,6 +356,9 @@ impl Missing {
             Missing::Config => format!("{name:?} is neither a config file nor a preset; presets: {known}"),
             Missing::Model if known.is_empty() => format!("`model.base = {name:?}`: no such directory"),
             Missing::Model => format!("`model.base = {name:?}`: no such shipped model; there are: {known}"),
+            Missing::Shape => {
+                format!("`model.base = {name:?}`: no such directory, so the plan lacks its config.json; published shapes: {known}")
+            }
             Missing::Data => format!("{name}: no such file of problems; set its path in [task]"),
         }
     }
@@ -405,7 +410,7 @@ impl Error {
         }
     }
 
-    /// Whether the user asked for something that cannot be, as opposed to something that failed on the way.
+    /// Whether the request itself was wrong. Other errors are failures during the work.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,

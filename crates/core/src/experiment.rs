@@ -1,4 +1,4 @@
-//! A whole experiment: a config, resolved against a registry and checked once, and what runs it into a run directory.
+//! A whole experiment: a config that was resolved against a registry and checked once. It runs in a run directory.
 
 pub mod base_model;
 pub mod export;
@@ -118,14 +118,14 @@ impl Experiment {
             check::settings(&path, settings)?;
             method.check(settings).map_err(|invalid| Invalid { key: format!("{path}.{}", invalid.key), ..invalid })?;
             if self.config.model.chat && method.continues_completions() {
-                let message = "hints with the beginning of a rationale, which cannot stand in a conversation; set model.chat = false";
+                let message = "hints with the beginning of a rationale, which a chat template does not support; set model.chat = false";
                 return Err(Invalid { key: path, message: message.to_owned() });
             }
         }
         self.methods_to_run().try_for_each(|method| self.check_needs(method))
     }
 
-    /// Checks what only the embedded engine has, before any work is done: an error in the middle of a run would come after hours of sampling.
+    /// Checks the features that only the embedded engine has, before any work is done. Later, the error would come after hours of sampling.
     fn check_needs(&self, ResolvedMethod { name, method, .. }: &ResolvedMethod) -> Result<(), Invalid> {
         let Needs { objective, scores } = method.needs();
         let invalid = |key: &str, error: Error| Err(Invalid { key: key.to_owned(), message: format!("methods.{name}: {error}") });
@@ -218,7 +218,7 @@ impl Experiment {
         Err(Error::NotFound { what: Missing::Data, name, known: Vec::new(), nearest: None, download })
     }
 
-    /// What each method will do, at most, by its name.
+    /// The most work that each method will do, by its name.
     pub fn estimate(&self, task: &dyn Task) -> Vec<(String, Estimate)> {
         self.methods_to_run().map(|method| (method.name.clone(), method.estimate(task))).collect()
     }
@@ -226,7 +226,7 @@ impl Experiment {
     /// Runs in the directory `root`, or resumes the run that is there if `resume` is true.
     ///
     /// # Errors
-    /// Whatever stopped the run. What was finished before is kept, and resuming goes on from it.
+    /// The error that stopped the run, or [`Error::Cancelled`]. Everything that was finished is kept, and the run can be resumed.
     pub fn run(&self, root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
         if let [first, ..] = self.config.seeds[..] {
             let message = format!("a run has one seed; begin a run for each, such as one with seed = {first} and without seeds");
@@ -320,7 +320,7 @@ impl Experiment {
     fn run_methods(&self, run_dir: &RunDir, parts: &mut RunParts<'_>, observer: &mut dyn Observer) -> Result<()> {
         let mut methods = self.methods_to_run().peekable();
         let Some(first) = methods.peek() else { return Ok(()) };
-        // Borrowed anew, so that parts, observer and experiment need not live equally long.
+        // A new borrow, so that parts, observer and experiment can have different lifetimes.
         let parts = RunParts { task: parts.task, base: parts.base, policy: &mut *parts.policy, trainer: &mut *parts.trainer };
         let mut run = MethodRun::new(first.at_work(), self.config.seed, parts, run_dir, observer);
         let mut stalled = None;
@@ -339,7 +339,7 @@ impl Experiment {
         stalled.map_or(Ok(()), Err)
     }
 
-    /// What fine-tunes, as `[trainer]` says.
+    /// The trainer of `[trainer]`.
     fn trainer(&self) -> Box<dyn Trainer> {
         let chat = self.config.model.chat;
         match self.config.trainer.kind {
@@ -348,7 +348,7 @@ impl Experiment {
         }
     }
 
-    /// What samples, as `[policy]` says.
+    /// The policy of `[policy]`.
     fn policy(&self, run_dir: &RunDir) -> Result<Box<dyn Policy>> {
         let (model, record) = (&self.config.model, self.config.record);
         Ok(match (&self.config.policy, &self.policy) {
@@ -360,12 +360,12 @@ impl Experiment {
 }
 
 impl ResolvedMethod {
-    /// What the method will do, at most, its final figure included.
+    /// The most work that the method will do, its final figure included.
     pub fn estimate(&self, task: &dyn Task) -> Estimate {
         method::estimate(self.method.as_ref(), &self.settings, task)
     }
 
-    /// Fine-tuning as it is in an iteration: a warm start has settings of its own.
+    /// The settings of the fine-tuning in an iteration. A warm start has its own.
     pub fn training_in(&self, iteration: u32) -> TrainingConfig {
         method::training_in(self.method.as_ref(), &self.settings, iteration)
     }

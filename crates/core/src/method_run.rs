@@ -1,7 +1,7 @@
-//! One method at work in a run directory: the stages that all methods share. They collect, select, fine-tune and evaluate.
+//! One method in a run directory: the stages that all methods share. They collect, select, fine-tune and evaluate.
 //!
-//! Each stage first looks for its result in the run directory, and does its work only if there is none. So an interrupted run goes on where it
-//! was. Every stage depends on its inputs and seeds alone, so the result is the same.
+//! Each stage first looks for its result in the run directory, and does its work only if there is none. So an interrupted run can be resumed.
+//! Every stage depends on its inputs and seeds alone, so a resumed run has the same result.
 
 use crate::config::{MethodSettings, TrainingConfig};
 use crate::error::{Error, OrCancelled, Result};
@@ -16,7 +16,7 @@ use crate::trainer::{Trainer, TrainingJob};
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Split, Style};
 use starloop_record::run_dir::Digests;
 use starloop_record::{IterationDir, RunDir};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -42,13 +42,13 @@ pub struct RunParts<'a> {
     pub task: &'a dyn Task,
     /// The base model's checkpoint directory.
     pub base: &'a Path,
-    /// What samples.
+    /// The policy.
     pub policy: &'a mut dyn Policy,
-    /// What fine-tunes.
+    /// The trainer.
     pub trainer: &'a mut dyn Trainer,
 }
 
-/// What an iteration is about to train: the data, the model to start from, and how.
+/// The next training of an iteration: the data, the model to start from, and the settings.
 #[derive(Debug)]
 pub struct TrainingPlan {
     /// The attempts that the data comes from; empty if nothing was attempted.
@@ -65,11 +65,11 @@ pub struct TrainingPlan {
     pub steps: u64,
 }
 
-/// A method at work: its name and settings, with the parts of the run.
+/// One method in a run: its name and settings, with the parts of the run.
 pub struct MethodRun<'a> {
     name: &'a str,
     settings: &'a MethodSettings,
-    /// What the worked examples show when the method's model is measured.
+    /// The style of the worked examples when the method's model is measured.
     style: Style,
     seed: u64,
     parts: RunParts<'a>,
@@ -79,7 +79,7 @@ pub struct MethodRun<'a> {
     loaded: Option<(PathBuf, String)>,
     /// The base model's answers so far, so that methods which measure it alike share one measurement.
     base_answers: Vec<(BaseMeasurement, Vec<GradedAttempt>, Digests)>,
-    /// What the stage that is under way asked so far.
+    /// The problems and prompts of the current stage so far.
     texts: Texts,
 }
 
@@ -95,7 +95,7 @@ impl<'a> MethodRun<'a> {
         MethodRun { name, settings, style, seed, parts, run_dir, observer, loaded: None, base_answers: Vec::new(), texts: Texts::default() }
     }
 
-    /// Goes on with the next method of the run. What is loaded and measured already is kept.
+    /// Goes on with the next method of the run. The loaded checkpoint and the base's answers are kept.
     pub(crate) fn next(&mut self, (name, settings, style): (&'a str, &'a MethodSettings, Style)) {
         (self.name, self.settings, self.style) = (name, settings, style);
     }
@@ -137,7 +137,7 @@ impl MethodRun<'_> {
     }
 
     /// One iteration: trains what `plan` gives and measures the result. A finished iteration is read, not repeated. `last` says that no other
-    /// iteration follows, so that it is measured whatever `evaluation.every` says.
+    /// iteration follows: the last iteration is measured even if `evaluation.every` skips it.
     ///
     /// # Errors
     /// Those of `plan`, no training data, a held-out problem in the data, and those of the trainer, the policy and the run directory.
@@ -235,28 +235,31 @@ impl MethodRun<'_> {
         Ok(metrics)
     }
 
-    /// Whatever the task promises: a problem that measures accuracy is not trained on.
+    /// Checks once more that no problem that measures accuracy is trained on, because a task may be wrong.
     fn refuse_held_out(&self, iteration: u32, data: &TrainingData) -> Result<()> {
         let task = self.parts.task;
-        let mut held_out = std::collections::HashMap::new();
+        let (mut held_out, mut of_same_data) = (HashMap::new(), None);
         for (split, name) in [(Split::Dev, "dev"), (Split::Test, "test")] {
             for problem in task.evaluation_problems(split, iteration) {
                 if data.problems().contains(&task.identity(&problem).to_string()) {
-                    let problem = problem.id.to_string();
-                    return Err(Error::HeldOutProblem { method: self.name.to_owned(), iteration, problem, split: name });
+                    of_same_data.get_or_insert((problem.id.clone(), name));
                 }
                 held_out.insert(task.prompt(&problem, Mode::Unhinted), name);
                 held_out.insert(problem.id.0, name);
             }
         }
-        for (id, prompt) in data.rows().prompts() {
-            // A training prompt may start with worked examples, which the task keeps apart from held-out problems itself.
-            if let Some(split) = held_out.get(&id.0).or_else(|| held_out.get(prompt)) {
-                let problem = id.to_string();
-                return Err(Error::HeldOutProblem { method: self.name.to_owned(), iteration, problem, split });
+        // A training prompt may start with worked examples, which the task keeps apart from held-out problems itself.
+        let of_same_prompt = data.rows().prompts().find_map(|(id, prompt)| {
+            let split = held_out.get(&id.0).or_else(|| held_out.get(prompt))?;
+            Some((id.clone(), *split))
+        });
+        match of_same_prompt.or(of_same_data) {
+            None => Ok(()),
+            Some((problem, split)) => {
+                let problem = problem.to_string();
+                Err(Error::HeldOutProblem { method: self.name.to_owned(), iteration, problem, split })
             }
         }
-        Ok(())
     }
 
     fn write_metrics(
@@ -295,7 +298,7 @@ impl MethodRun<'_> {
         if keep == 0 {
             return Ok(());
         }
-        // Whatever its age: the best so far may be the one that gives the final figure.
+        // The best checkpoint so far is kept at any age: the final figure may need it.
         let measured = if self.settings.evaluation.final_split.is_some() { self.run_dir.metrics(self.name)? } else { Vec::new() };
         let best = best(&measured).map_or(0, |metrics| metrics.iteration);
         for old in (1..=iteration.saturating_sub(keep)).filter(|old| *old != best) {

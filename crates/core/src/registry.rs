@@ -1,8 +1,8 @@
 //! The registry: the kinds of tasks, methods and policies that configs can name. `main` builds it and passes it on, so a program can add its
 //! kinds without a fork.
 //!
-//! A kind has the name that configs use, a section of the config with its settings, and the words that reports show for it. What a report may
-//! say beyond that, the task and the method state themselves: [`Task::paper_figures`](crate::task::Task::paper_figures),
+//! A kind has the name that configs use, a section of the config with its settings, and the words that reports show for it. The task and the
+//! method state what a report may say beyond that: [`Task::paper_figures`](crate::task::Task::paper_figures),
 //! [`Task::chance`](crate::task::Task::chance), [`Task::has_false_step`](crate::task::Task::has_false_step) and [`Method::approach`].
 //!
 //! ```
@@ -113,7 +113,7 @@ pub trait PolicySettings: Debug + Send + Sync {
     /// Makes the policy, before the first sample of a run. `model` is the section `[model]`.
     ///
     /// # Errors
-    /// The policy cannot be made.
+    /// Making the policy fails.
     fn build(&self, model: &ModelConfig) -> Result<Box<dyn Policy>>;
 }
 
@@ -138,7 +138,7 @@ impl PolicyKind {
 }
 
 impl Default for Registry {
-    /// What this project ships: the paper's methods first, then their relatives in the order of docs/methods.md.
+    /// The kinds that this project ships: the paper's methods first, then their relatives in the order of docs/methods.md.
     fn default() -> Self {
         Registry {
             tasks: vec![

@@ -11,16 +11,10 @@ use std::path::Path;
 
 /// `[policy] kind = "likeliest"`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Likeliest {
     /// Completions that are drawn for each sample.
     pub draws: u64,
-}
-
-impl Default for Likeliest {
-    fn default() -> Self {
-        Likeliest { draws: 2 }
-    }
 }
 
 impl PolicySettings for Likeliest {
@@ -59,11 +53,8 @@ impl Policy for Drawing {
         let count = self.draws;
         let mut samples = |state: Progress| progress(Progress { finished: state.finished / count, ..state });
         let drawn = self.inner.sample(&requests, params, &mut samples)?;
+        let logprob = |completion: &Completion| completion.logprob.unwrap_or(f64::NEG_INFINITY);
         let likeliest = |draws: &[Completion]| draws.iter().max_by(|a, b| logprob(a).total_cmp(&logprob(b))).cloned();
         Ok(drawn.chunks(count as usize).filter_map(likeliest).collect())
     }
-}
-
-fn logprob(completion: &Completion) -> f64 {
-    completion.logprob.unwrap_or(f64::NEG_INFINITY)
 }

@@ -28,7 +28,7 @@ impl Default for Source {
     }
 }
 
-/// A table of a config that is still to be read, with the path of its keys.
+/// A table of a config before it is read, with the path of its keys.
 pub struct Section<'a> {
     source: &'a Source,
     path: String,
@@ -153,7 +153,7 @@ impl Section<'_> {
         self.source.kind(&self.path, &mut self.table, registry, name)
     }
 
-    /// Takes `kind` out of the table, whatever it is.
+    /// Takes `kind` out of the table. Any text is allowed.
     pub(crate) fn take_kind(&mut self) -> Result<String> {
         let invalid = |message: &str| Err(self.source.invalid(Invalid { key: format!("{}.kind", self.path), message: message.into() }));
         match self.table.remove("kind") {
@@ -163,7 +163,7 @@ impl Section<'_> {
         }
     }
 
-    /// The keys, unread.
+    /// The keys, without reading them.
     pub fn into_table(self) -> toml::Table {
         self.table
     }

@@ -26,11 +26,11 @@ pub struct Sampled {
     pub samples: u32,
     /// How they are drawn.
     pub params: SamplingParams,
-    /// What all seeds are made from.
+    /// The seed that all others are made from.
     pub seed: u64,
 }
 
-/// What several samples of each problem come to.
+/// The figures of several samples of each problem.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SelfConsistency {
     /// The SHA-256 of the weights.
@@ -47,7 +47,7 @@ pub struct SelfConsistency {
     pub tokens: u64,
 }
 
-/// What k samples of each problem come to.
+/// The figures of k samples of each problem.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct AtK {
     /// How many samples.
@@ -67,7 +67,7 @@ pub struct SampledProblem {
     pub problem: ProblemId,
     /// The class in which accuracy is reported.
     pub class: String,
-    /// What was generated, in the order of the samples.
+    /// The completions, in the order of the samples.
     pub completions: Vec<String>,
     /// The verdict on each.
     pub verdicts: Vec<Verdict>,
@@ -140,12 +140,12 @@ fn at_k(sampled: &[SampledProblem], samples: u32, k: u32) -> AtK {
     AtK { k, majority: Accuracy::new(majority as u64, sampled.len() as u64), pass, pass_interval }
 }
 
-/// How many cases that are right or wrong would tell as much of the mean as these values in 0..=1: as many as there are values, and more where
-/// they lie closer together.
+/// The number of right-or-wrong cases whose mean is as certain as the mean of these values in 0..=1: at least the number of values, and more if
+/// the values are closer together.
 fn cases(values: &[f64], mean: f64) -> f64 {
     let count = values.len() as f64;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    // Values that are all alike say nothing of the spread.
+    // Equal values do not tell the spread.
     if variance > 0.0 { count * mean * (1.0 - mean) / variance } else { count }
 }
 

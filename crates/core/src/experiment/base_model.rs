@@ -33,7 +33,7 @@ macro_rules! builtin {
 /// The shipped models, made by `starloop pretrain` from the recipe of the same name.
 const BUILTINS: &[Builtin] = &[builtin!("arithmetic"), builtin!("arithmetic-long")];
 
-/// The model that `model.base` means.
+/// The model that `model.base` names.
 pub struct BaseModel(Place);
 
 enum Place {
@@ -79,7 +79,7 @@ impl BaseModel {
         }
     }
 
-    /// The user's own directory, whose weights may change behind a run. Those of a shipped model do not.
+    /// The user's directory, whose weights may change between two starts of a run. The weights of a shipped model do not change.
     pub fn own_directory(&self) -> Option<&Path> {
         match &self.0 {
             Place::Directory(path) => Some(path),
@@ -87,10 +87,10 @@ impl BaseModel {
         }
     }
 
-    /// Its checkpoint directory. A shipped model is unpacked into the run directory, so that the run is complete without the program.
+    /// Its checkpoint directory. A shipped model is unpacked into the run directory, so that the run is complete without this program.
     ///
     /// # Errors
-    /// It cannot be unpacked, or an unpacked file was changed.
+    /// Unpacking fails, or an unpacked file was changed.
     pub fn directory(&self, run_dir: &RunDir) -> Result<PathBuf> {
         match &self.0 {
             Place::Directory(path) => Ok(path.clone()),
@@ -98,10 +98,10 @@ impl BaseModel {
         }
     }
 
-    /// Its checkpoint directory: its own, or `place`, into which a shipped model is unpacked unless it is there already.
+    /// Its checkpoint directory. A shipped model is unpacked to `place`, unless `place` exists.
     ///
     /// # Errors
-    /// It cannot be unpacked.
+    /// Unpacking fails.
     pub fn unpacked(&self, place: &Path) -> Result<PathBuf> {
         match &self.0 {
             Place::Directory(path) => Ok(path.clone()),

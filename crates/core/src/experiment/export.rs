@@ -30,7 +30,7 @@ pub fn needs_base(source: &Path, form: Form) -> bool {
 /// Writes the checkpoint in `source` to the new directory `out`, with `card` as its model card.
 ///
 /// # Errors
-/// `out` exists, the checkpoint does not have the form that is asked for, or a file cannot be read or written.
+/// `out` exists, the checkpoint does not have this form, or a file cannot be read or written.
 pub fn checkpoint(source: &Path, form: Form, out: &Path, card: &str) -> Result<()> {
     let refused = |path: &Path, message: &str| Error::Unexportable { path: path.to_owned(), message: message.to_owned() };
     if out.exists() {

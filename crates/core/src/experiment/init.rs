@@ -1,7 +1,6 @@
-//! `starloop init`: a config for a user's own file, guessed from its columns.
+//! A config for a user's file of problems, from the names and values of its columns.
 //!
-//! Nothing is believed of a guess: the config is read and its task built before it is written, so that every row has been put and graded
-//! once when this succeeds.
+//! Each guess is checked: before the config is written, it is read and its task is built, so every row was rendered and graded once.
 
 mod columns;
 
@@ -21,14 +20,14 @@ const EXAMPLES: usize = 3;
 /// A tenth of the problems is held out, but no more than this.
 const MOST_DEV_PROBLEMS: usize = 500;
 
-/// What was made of a file.
+/// The result of [`init`].
 #[derive(Debug)]
 pub struct Draft {
     /// Problems that are learned from.
     pub train_problems: usize,
     /// Problems that are held out.
     pub dev_problems: usize,
-    /// The columns and what they are taken for, such as `("answer", "the known answer: a number")`.
+    /// The columns and their roles, such as `("answer", "the known answer: a number")`.
     pub columns: Vec<(String, String)>,
     /// Whether the config has worked examples.
     pub has_worked_examples: bool,
@@ -36,10 +35,10 @@ pub struct Draft {
     pub prompt: String,
 }
 
-/// Writes a config for the problems in `file` to `out`, which must not be there yet.
+/// Writes a config for the problems in `file` to `out`, which must not exist.
 ///
 /// # Errors
-/// The file is not JSON lines, its columns cannot be made out, or a row does not fit what was made out.
+/// The file is not JSON lines, the roles of its columns are not clear, or a row does not fit them.
 pub fn init(file: &Path, out: &Path, base: &str) -> Result<Draft> {
     if out.exists() {
         let message = format!("{} exists already; remove it, or choose another file", out.display());

@@ -1,4 +1,4 @@
-//! Asking a model: problems into prompts, completions into graded attempts.
+//! Sampling attempts: from problems to prompts, and from completions to graded attempts.
 
 use super::collect::tokens;
 use super::recall::Recall;
@@ -15,16 +15,16 @@ use starloop_record::digest::sha256_hex;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// How problems are asked.
+/// How attempts are sampled.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct AskPlan {
     /// The stage that asks, for the observer.
     pub(super) stage: Stage,
     /// The outer iteration.
     pub(super) iteration: u32,
-    /// What the prompt gives away; `None` for an unaided attempt.
+    /// The hint in the prompt; `None` for an attempt without a hint.
     pub(super) hint: Option<Hint>,
-    /// What the worked examples show.
+    /// The style of the worked examples.
     pub(super) style: Style,
     /// Worked examples in front.
     pub(super) few_shot: usize,
@@ -59,8 +59,8 @@ impl AskPlan {
 }
 
 impl MethodRun<'_> {
-    /// Asks `model` every problem and grades what comes back, in the order of the problems and their samples. What an interrupted stage was
-    /// answered, as the journal of `place` has it, is not asked again.
+    /// Samples attempts at every problem with `model` and grades them, in the order of the problems and their samples. Attempts that the journal
+    /// of `place` has from an interrupted stage are not sampled again.
     pub(super) fn ask(
         &mut self,
         place: &IterationDir,
@@ -111,7 +111,7 @@ impl MethodRun<'_> {
         Ok(graded)
     }
 
-    /// An attempt for each sample of everything that is asked, in order; `done` completions of the stage were made before.
+    /// An attempt for each sample of each problem, in order. `done` completions of the stage were made before.
     fn draw(
         &mut self,
         place: Option<&IterationDir>,
@@ -158,7 +158,7 @@ impl MethodRun<'_> {
         match &self.loaded {
             Some((loaded, sha256)) if *loaded == path => Ok(sha256.clone()),
             _ => {
-                // Forgotten first: after a failure it is not known what the policy holds.
+                // After a failure, the checkpoint that the policy holds is unknown.
                 self.loaded = None;
                 let sha256 = self.parts.policy.load(&path)?;
                 self.loaded = Some((path, sha256.clone()));
@@ -168,7 +168,7 @@ impl MethodRun<'_> {
     }
 }
 
-/// A problem that is asked, once for each seed of its request.
+/// A problem with its request, which has a seed for each sample.
 pub(super) struct Asked<'a> {
     pub(super) problem: &'a Problem,
     pub(super) mode: Mode,
@@ -178,7 +178,7 @@ pub(super) struct Asked<'a> {
     pub(super) request: PromptRequest,
 }
 
-/// Where an attempt belongs: the problem by its place among those that are asked, and the sample by its number, both from 0.
+/// The place of an attempt: the problem among those of the stage, and the sample, both from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) asked: usize,

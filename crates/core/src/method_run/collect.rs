@@ -1,4 +1,5 @@
-//! Collecting: what a model attempts in an iteration, with and without help. A method puts together what it needs from the parts here.
+//! Collecting: sampling the attempts of an iteration, with and without hints. A method combines the functions here. Functions named `sample_`
+//! write nothing; `collect_and_record` and `record_attempts` write the attempts.
 
 use super::MethodRun;
 use super::ask::AskPlan;
@@ -10,14 +11,14 @@ use crate::policy::SamplingParams;
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Style};
 use std::collections::HashSet;
 
-/// What a hinted prompt gives away. Nothing of it is in a prompt that is trained on.
+/// What a hint shows. No training prompt has a hint.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Hint {
     /// The answer (paper, section 3.2).
     Answer,
-    /// So much of the answer, as a share in 0..=1, where the task can show a part.
+    /// This share of the answer, in 0..=1, if the task can show a part.
     PartOfAnswer(f64),
-    /// So much of the known rationale, as a share in 0..=1: the completion goes on from there, and both together are what is learned.
+    /// This share of the known rationale, in 0..=1. The model continues it, and both together are learned.
     Prefix(f64),
 }
 
@@ -124,7 +125,7 @@ impl MethodRun<'_> {
     }
 
     /// Attempts problems from the front of `problems` until `quota` of them are solved or none is left, with the failures retried by
-    /// `rationalizer` if there is one. As many are asked at once as are still to be solved, though never fewer than `at_least`. Returns
+    /// `rationalizer` if there is one. Each call samples as many problems as are still to be solved, but at least `at_least`. Returns
     /// unaided attempts before hinted ones, each in the order of `problems`. Nothing is written.
     ///
     /// # Errors
@@ -164,7 +165,7 @@ impl MethodRun<'_> {
 
     /// Unaided attempts at `problems` at the temperature that suits the model. The first `probes` of them are attempted at each of
     /// `temperatures`; `choose` sees these attempts, temperature by temperature, and names one by its place; at that one the rest are
-    /// attempted too. Nothing is written, and a journal does not hold the probes: it would not tell their temperatures.
+    /// attempted too. Nothing is written, and a journal does not hold the probes, because it does not record temperatures.
     ///
     /// # Errors
     /// Those of the policy.
@@ -208,7 +209,7 @@ impl MethodRun<'_> {
         Ok(self.place(iteration).write_balance(balance)?)
     }
 
-    /// What [`MethodRun::keep_balance`] kept.
+    /// Reads what [`MethodRun::keep_balance`] wrote.
     ///
     /// # Errors
     /// Those of the run directory.
@@ -218,7 +219,7 @@ impl MethodRun<'_> {
 
     fn question(&self, iteration: u32, stage: Stage, hint: Option<Hint>, model: ModelRef) -> AskPlan {
         let sampling = &self.settings.sampling;
-        // The base knows the task from its prompt alone, whatever the iteration.
+        // The base knows the task from the worked examples alone, in every iteration.
         let base_rationalizes = hint.is_some() && model == ModelRef::Base;
         let few_shot = if base_rationalizes { sampling.few_shot } else { sampling.few_shot_in(iteration) };
         AskPlan { stage, iteration, hint, style: Style::Rationale, few_shot, samples: sampling.samples_per_problem, params: self.params() }

@@ -22,13 +22,13 @@ pub(super) struct BaseMeasurement {
 
 /// Which model is measured, and how.
 pub(super) struct Measurement {
-    /// What the observer is told.
+    /// The stage, for the observer.
     pub(super) stage: Stage,
     /// The iteration that made the model; 0 for the base.
     pub(super) iteration: u32,
     /// The problems.
     pub(super) split: Split,
-    /// What the worked examples show.
+    /// The style of the worked examples.
     pub(super) style: Style,
 }
 

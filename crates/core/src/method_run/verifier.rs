@@ -30,8 +30,8 @@ pub struct VerifierPlan<'a> {
 }
 
 impl MethodRun<'_> {
-    /// Trains a verifier on pairs, has it score the generator's candidates for the held-out problems, and measures the best of k. What is done
-    /// already is read, not repeated.
+    /// Trains a verifier on pairs, has it score the generator's candidates for the held-out problems, and measures the best of k. Finished
+    /// parts are read, not repeated.
     ///
     /// # Errors
     /// Those of the trainer, the policy and the run directory; a held-out problem among the pairs.

@@ -1,4 +1,4 @@
-//! What a user should know while there is still time to stop.
+//! Warnings that tell a user early that a run may be useless.
 
 use super::MethodRun;
 use crate::error::Result;

@@ -1,5 +1,5 @@
-//! Which problems a checkpoint was trained on. The checkpoint keeps their identities in a file, so that accuracy is never measured on a
-//! problem that the model has learned, whatever config, split or run it is measured with.
+//! The problems that a checkpoint was trained on. The checkpoint keeps their identities in a file, so that no config, split or run measures
+//! accuracy on a problem that the model has learned.
 
 use crate::error::{Error, Result};
 use crate::task::Task;
@@ -20,7 +20,7 @@ pub struct TrainedProblems {
 }
 
 impl TrainedProblems {
-    /// What a checkpoint directory records. A model from elsewhere records nothing.
+    /// Reads the record of a checkpoint directory. A model from elsewhere has none.
     ///
     /// # Errors
     /// The file cannot be read, or does not hold such a record.

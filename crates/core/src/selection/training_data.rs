@@ -1,4 +1,4 @@
-//! What one fine-tuning learns: rows, and the loss that they are for.
+//! The data of one fine-tuning: rows and their loss.
 
 use crate::error::{Error, Result};
 use crate::task::Task;
@@ -9,7 +9,7 @@ use starloop_record::training_rows::TrainingRows;
 use std::collections::{BTreeSet, HashSet};
 
 /// The rows of one fine-tuning with their loss. The rows are private: the functions of [`super`] that select them write every prompt
-/// themselves, from the problem and without a hint. So no hint can reach a training prompt, whatever the attempts were asked with.
+/// themselves, from the problem and without a hint. So no hint reaches a training prompt, even if the attempts had hints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingData {
     rows: TrainingRows,
@@ -18,7 +18,7 @@ pub struct TrainingData {
     problems: BTreeSet<String>,
 }
 
-/// What is minimized.
+/// The loss that training minimizes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Loss {
     /// The negative log-likelihood of the completions.

@@ -1,4 +1,4 @@
-//! Problems that come from files: what is learned from, what is held out, and how much of it is used.
+//! Problems from files: which are learned, which are held out, and how many of them are used.
 //!
 //! The held-out problems are those whose [`Identity`] has the smallest SHA-256. An identity depends on the data of the problem alone. So a
 //! problem that stands twice in a file is on one side, and no seed, order of rows, prompt template, hint or style moves a problem across.
@@ -8,7 +8,7 @@ use super::{ConfigError, Split};
 use crate::types::{Problem, ProblemId};
 use std::collections::{HashMap, HashSet};
 
-/// A problem as its file has it, under its bare name, with whatever else its task keeps of it.
+/// A problem of a file, before it gets its full name, with the other data that its task keeps.
 pub(crate) struct Entry<T> {
     /// The line of the file, for errors.
     pub line: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Entry<T> {
     pub problem: Problem,
     /// What makes it the same as another problem.
     pub identity: Identity,
-    /// What the task keeps beside it.
+    /// Other data that the task keeps.
     pub rest: T,
 }
 
@@ -26,8 +26,8 @@ impl<T> Entry<T> {
         Entry { line, identity: Identity::of_question(&problem), problem, rest }
     }
 
-    /// Whether this problem or its wording is among those of `seen`. The wording counts too: a template may leave out what tells two
-    /// problems apart.
+    /// Whether this problem or its wording is among those of `seen`. The wording counts too: a template may hide the difference between
+    /// two problems.
     fn is_in(&self, seen: &HashSet<Identity>) -> bool {
         seen.contains(&self.identity) || seen.contains(&Identity::of_question(&self.problem))
     }
@@ -36,7 +36,7 @@ impl<T> Entry<T> {
 /// The rows of a task's files.
 pub(crate) struct Files<T> {
     pub train: Vec<Entry<T>>,
-    /// `None` where they are taken out of train.
+    /// `None` if they are taken out of train.
     pub dev: Option<Vec<Entry<T>>>,
     pub test: Vec<Entry<T>>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Files<T> {
 /// How many problems are used of each kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portions {
-    /// Held out of train where there is no file for them.
+    /// Held out of train if there is no file of dev problems.
     pub dev_problems: usize,
     /// Attempted in an iteration; 0 for all.
     pub problems_per_iteration: usize,
@@ -117,7 +117,7 @@ impl<T> Dataset<T> {
         Ok(dataset)
     }
 
-    /// Gives problems their full names and puts away what belongs to them.
+    /// Gives problems their full names and stores their other data.
     fn named(&mut self, task: &str, split: Split, entries: Vec<Entry<T>>) -> Vec<Problem> {
         let name = |Entry { mut problem, identity, rest, .. }: Entry<T>| {
             problem.id = ProblemId(format!("{task}/{}/{}", split.name(), problem.id));
@@ -144,7 +144,7 @@ impl<T> Dataset<T> {
         first_by_hash(problems, self.portions.evaluation_problems, |problem| digest(["evaluation", &problem.id.0]))
     }
 
-    /// What the task keeps beside a problem.
+    /// The other data that the task keeps of a problem.
     pub fn rest(&self, problem: &Problem) -> Option<&T> {
         self.rest.get(&problem.id).map(|(_, rest)| rest)
     }

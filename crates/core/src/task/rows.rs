@@ -1,4 +1,4 @@
-//! JSON lines: one object a line. Whatever is wrong is told with file, line and column, before any work is done.
+//! JSON lines: one object a line. Errors name the file, the line and the column, before any work is done.
 
 use super::ConfigError;
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ pub(crate) struct DataRow {
     pub columns: Map<String, Value>,
 }
 
-/// Makes something of every row of a file. An error that `make` returns gets file and line in front.
+/// Calls `make` with every row of a file. Errors of `make` get the file and the line in front.
 pub(crate) fn read<T>(path: &Path, make: impl FnMut(&DataRow) -> Result<T, String>) -> Result<Vec<T>, String> {
     let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
     parse(&path.display().to_string(), BufReader::new(file), make)
@@ -31,7 +31,7 @@ pub(crate) fn of_setting<T>(
     read(path, make).map_err(|reason| ConfigError { key, reason })
 }
 
-/// As [`read`], for a text that is at hand; `name` stands for the file in errors.
+/// As [`read`], for a text in memory. Errors name it `name`.
 pub(crate) fn parse<T>(
     name: &str,
     mut source: impl BufRead,

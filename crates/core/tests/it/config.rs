@@ -1,9 +1,10 @@
 //! Configs that are right, and what is said of those that are not.
 
 use crate::doubles::{self, CONFIG};
-use starloop_core::config::{Config, TrainingConfig, presets};
+use starloop_core::config::{Config, ModelConfig, TrainingConfig, presets};
 use starloop_core::error::{Error, Missing, with_causes};
 use starloop_core::experiment::Experiment;
+use starloop_core::experiment::base_model::BaseModel;
 use starloop_core::method::Star;
 use starloop_core::task::arithmetic::ArithmeticConfig;
 use starloop_core::trainer::pretrain::PretrainConfig;
@@ -114,7 +115,7 @@ fn wrong_values_are_named() {
         ),
         (
             "model.chat=true",
-            "my.toml: `methods.partial`: hints with the beginning of a rationale, which cannot stand in a conversation; set model.chat = false",
+            "my.toml: `methods.partial`: hints with the beginning of a rationale, which a chat template does not support; set model.chat = false",
         ),
         ("seeds=[1,2,1]", "override seeds: `seeds`: 1 is named twice, or more than 2^63 - 1"),
         ("sampling.topp=1", "override sampling.topp: unknown key `sampling.topp`; did you mean `sampling.top_p`?"),
@@ -163,8 +164,21 @@ fn syntax_errors_keep_their_line() {
 fn missing_configs_are_told_with_the_presets() {
     let error = Config::load("arithmatic", &[]).err().unwrap().to_string();
     assert!(error.contains("did you mean `arithmetic`?"), "{error}");
-    let error = Config::load("missing/file.toml", &[]).err().unwrap().to_string();
-    assert!(error.contains("missing/file.toml"), "{error}");
+    let error = Config::load("missing/file.toml", &[]).err().unwrap();
+    assert!(matches!(&error, Error::NotFound { name, nearest: None, .. } if name == "missing/file.toml"), "{error}");
+}
+
+#[test]
+fn a_model_that_is_missing_is_told_with_its_name_on_the_hub() {
+    let find = |base: &str, hub: Option<&str>| {
+        let config = ModelConfig { base: base.into(), hub: hub.map(str::to_owned), ..ModelConfig::default() };
+        BaseModel::of(&config).err().unwrap()
+    };
+    let error = find("nowhere/tiny", Some("org/tiny"));
+    assert!(matches!(&error, Error::NotFound { what: Missing::Model, download: Some(hub), .. } if hub == "org/tiny"), "{error}");
+    assert_eq!(error.to_string(), "`model.base = \"nowhere/tiny\"`: no such directory");
+    let error = find("builtin:arithmatic", None);
+    assert!(error.to_string().ends_with("there are: arithmetic, arithmetic-long; did you mean `arithmetic`?"), "{error}");
 }
 
 #[test]

@@ -131,6 +131,7 @@ fn a_file_without_a_question_column_is_divided_by_all_its_data() {
     let named = dev(PLAIN, &["task.identity=['problem']"]);
     assert_eq!(named, dev(NEWLINE, &["task.identity=['problem']"]));
     assert_ne!(named, dev(PLAIN, &[]), "the source of a row is not part of the problem");
-    let error = place.experiment(PLAIN, &["task.identity=['nothing']"]).task().err().unwrap().to_string();
+    let prompt = PLAIN.replace("question", "problem");
+    let error = place.experiment(&prompt, &["task.identity=['nothing']"]).task().err().unwrap().to_string();
     assert!(error.contains("there is no \"nothing\"") && error.contains("`identity`"), "{error}");
 }

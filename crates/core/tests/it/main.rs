@@ -11,6 +11,7 @@ mod family;
 mod fetch;
 mod held_out;
 mod load;
+mod messages;
 #[path = "../../../lm/tests/it/modules.rs"]
 mod modules;
 mod objectives;

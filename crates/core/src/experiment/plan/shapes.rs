@@ -1,7 +1,7 @@
 //! The model's shape: from its config.json alone, or by its name, without weights.
 
 use crate::config::Config;
-use crate::error::{EngineContext, Error, Result};
+use crate::error::{EngineContext, Error, Missing, Result};
 use crate::experiment::base_model::BaseModel;
 use serde_json::Value;
 use starloop_lm::decoder::DecoderSpec;
@@ -73,10 +73,9 @@ pub(super) fn find(config: &Config, asked: Option<&str>) -> Result<Shape> {
                     return Ok(shape);
                 }
             }
-            let Error::NotFound { what, name, known: shipped, nearest, download } = error else { return Err(error) };
-            // A plan needs no weights, so the published shapes will do too.
-            let known = shipped.into_iter().chain(known().map(str::to_owned)).collect();
-            Err(Error::NotFound { what, name, known, nearest, download })
+            let Error::NotFound { name, nearest, download, .. } = error else { return Err(error) };
+            let known = known().map(str::to_owned).collect();
+            Err(Error::NotFound { what: Missing::Shape, name, known, nearest, download })
         }
     }
 }
