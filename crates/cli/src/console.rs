@@ -1,7 +1,7 @@
 //! What the user sees that is not data: messages, errors, interruption.
 
 use anyhow::Context;
-use starloop_core::error::Error;
+use starloop_core::error::{Error, Missing};
 use starloop_record as record;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -84,14 +84,27 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
 }
 
 /// What to do about an error on the command line, in its options.
-fn hint(error: &Error) -> Option<&'static str> {
-    let Error::Record(error) = error else { return None };
-    match error {
-        record::Error::RunExists { .. } => Some("--resume goes on with that run; --run-dir DIR begins another one"),
-        record::Error::NotARun { .. } | record::Error::RunInUse { .. } => Some("--run-dir DIR names another directory"),
-        record::Error::ConfigChanged { .. } | record::Error::InputChanged { .. } => Some("--run-dir DIR begins another run"),
-        _ => None,
-    }
+pub fn hint(error: &Error) -> Option<String> {
+    let hint = match error {
+        Error::NotFound { what: Missing::Model, name, download: Some(model), .. } => {
+            return Some(format!("`starloop get model {model} --out {name}` downloads it"));
+        }
+        Error::NotFound { what: Missing::Data, download: Some(data), .. } => {
+            return Some(format!("`starloop get data {data}` downloads it"));
+        }
+        Error::NotFound { what: Missing::Shape, .. } => "--shape takes a config.json or one of these names",
+        Error::Cancelled | Error::Server { .. } => "--resume goes on with the run",
+        Error::OutputInUse { .. } => "--out DIR names another output",
+        Error::NoKnownRationale { .. } => {
+            "`starloop run CONFIG --dry-run` shows all settings; docs/methods.md says which methods need none"
+        }
+        Error::NoChoices { .. } => "measure it without --by-likelihood",
+        Error::Record(record::Error::RunExists { .. }) => "--resume goes on with that run; --run-dir DIR begins another one",
+        Error::Record(record::Error::NotARun { .. } | record::Error::RunInUse { .. }) => "--run-dir DIR names another directory",
+        Error::Record(record::Error::ConfigChanged { .. } | record::Error::InputChanged { .. }) => "--run-dir DIR begins another run",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// Prints a line of data.

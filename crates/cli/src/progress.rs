@@ -4,6 +4,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use starloop_core::event::{Event, Observer, Stage};
 use starloop_core::metrics::{Accuracy, AttemptCounts, BestOf, IterationMetrics, MeanOf, SelectionCounts, Verification};
 use starloop_record::format::{count, duration, interval_to, percent};
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 /// Shows events on standard error: a bar per stage with rate and estimate on a terminal, and a line per finished iteration everywhere.
@@ -47,7 +48,7 @@ impl Console {
 }
 
 impl Observer for Console {
-    fn observe(&mut self, event: &Event) {
+    fn observe(&mut self, event: &Event) -> ControlFlow<()> {
         match event {
             Event::RunStarted { run, resumed } => self.line(&format!("{} {run}", if *resumed { "resuming" } else { "running" })),
             Event::StageStarted { method, iteration, stage, total } => {
@@ -62,6 +63,7 @@ impl Observer for Console {
             Event::Warning { message } => self.bar.suspend(|| eprintln!("warning: {message}")),
             Event::RunFinished { seconds } => self.line(&format!("finished in {}", duration(*seconds))),
         }
+        ControlFlow::Continue(())
     }
 }
 

@@ -1,12 +1,40 @@
-//! One TOML file is one experiment. This module reads it into plain data.
+//! The config of an experiment as plain data, from a TOML file or from code.
 //!
-//! A file or preset is read into a table, then overrides (`--set a.b=c`) are written into it, then every section is read strictly: an unknown
-//! key is an error that names its path and the nearest valid key. `[task]` and the methods stay tables here.
+//! A file or preset is read into a table, then overrides of the form `a.b=c` are written into it, then every section is read strictly: an
+//! unknown key is an error that names its path and the nearest valid key. `[task]` and the methods stay tables here.
 //! [`Experiment`](crate::experiment::Experiment) resolves them against a registry and checks every value. The sections `sampling`, `training`
-//! and `evaluation` hold for all methods. A method's own sections of the same names override them key by key.
+//! and `evaluation` apply to all methods. A method's own sections of the same names override them key by key.
+//!
+//! A preset with an override:
+//!
+//! ```
+//! use starloop_core::config::Config;
+//!
+//! let config = Config::load("arithmetic", &["training.steps=100".to_owned()])?;
+//! assert_eq!(config.training.steps, 100);
+//! # Ok::<(), starloop_core::error::Error>(())
+//! ```
+//!
+//! The same in code, where a change of a field has the same effect as a change of the TOML:
+//!
+//! ```
+//! use starloop_core::config::{Config, TrainingConfig};
+//! use starloop_core::experiment::Experiment;
+//! use starloop_core::method::Star;
+//! use starloop_core::registry::Registry;
+//! use starloop_core::task::arithmetic::ArithmeticConfig;
+//!
+//! let mut config = Config { name: "short".into(), training: TrainingConfig { steps: 30, ..Default::default() }, ..Config::default() };
+//! config.set_task("arithmetic", &ArithmeticConfig { problems_per_iteration: 50, ..Default::default() })?;
+//! config.add_method("star", "star", &Star { iterations: 2, ..Default::default() })?;
+//! config.sampling.max_new_tokens = 96;
+//! let experiment = Experiment::new(config, &Registry::default())?;
+//! assert!(experiment.to_toml().contains("steps = 30"));
+//! # Ok::<(), starloop_core::error::Error>(())
+//! ```
 
-use crate::error::{Error, Result};
-use serde::Deserialize;
+use crate::error::{Error, Missing, Result};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -24,15 +52,13 @@ pub use policy::{PolicyConfig, PromptForm, Recipe, Reload, ServerKind, ServingCo
 pub use presets::presets;
 pub use record::RecordConfig;
 pub use sections::{EvaluationConfig, ModelConfig, SamplingConfig};
-pub use strict::{Invalid, Section};
+pub use strict::{Invalid, Section, Source};
 #[cfg(test)]
 pub(crate) use trainer::PLACES;
 pub use trainer::{TrainerConfig, TrainerKind};
 pub use training::TrainingConfig;
 
-use strict::Source;
-
-/// An experiment as its file describes it: what is run, on what, and how.
+/// The config of an experiment: its methods, task, model and settings.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The name of the run. Its directory is `runs/<name>` by default.
@@ -45,7 +71,7 @@ pub struct Config {
     pub run: Vec<String>,
     /// The pretrained model.
     pub model: ModelConfig,
-    /// What samples.
+    /// The policy, which samples.
     pub policy: PolicyConfig,
     /// `[task]`: its `kind`, and the keys that this kind reads.
     pub task: toml::Table,
@@ -53,16 +79,39 @@ pub struct Config {
     pub sampling: SamplingConfig,
     /// Fine-tuning, for all methods.
     pub training: TrainingConfig,
-    /// What does the fine-tuning.
+    /// The trainer, which fine-tunes.
     pub trainer: TrainerConfig,
     /// Measuring, for all methods.
     pub evaluation: EvaluationConfig,
-    /// What is recorded of each attempt.
+    /// What the run records of each attempt.
     pub record: RecordConfig,
     /// `[methods.NAME]`: its `kind`, the keys that this kind reads, and sections that override the common ones.
     pub methods: BTreeMap<String, toml::Table>,
-    /// Where the config came from, for errors.
-    pub(crate) source: Source,
+    /// Where the config came from, for errors. A config that is made in code has `Source::default()`.
+    pub source: Source,
+}
+
+impl Default for Config {
+    /// The shipped arithmetic model and task, and no method: add one with [`Config::add_method`].
+    fn default() -> Self {
+        let task = toml::Table::from_iter([("kind".to_owned(), "arithmetic".into())]);
+        Config {
+            name: "experiment".to_owned(),
+            seed: default_seed(),
+            seeds: Vec::new(),
+            run: Vec::new(),
+            model: ModelConfig::default(),
+            policy: PolicyConfig::default(),
+            task,
+            sampling: SamplingConfig::default(),
+            training: TrainingConfig::default(),
+            trainer: TrainerConfig::default(),
+            evaluation: EvaluationConfig::default(),
+            record: RecordConfig::default(),
+            methods: BTreeMap::new(),
+            source: Source::default(),
+        }
+    }
 }
 
 /// The settings that hold for one method: the common sections, merged with its own.
@@ -122,10 +171,17 @@ impl Config {
             return Config::parse(&format!("preset {name}"), text, overrides);
         }
         let path = Path::new(preset_or_path);
-        if !path.exists() && path.extension().is_none() && path.components().count() == 1 {
+        if !path.exists() {
             let presets: Vec<String> = presets().iter().map(|(name, _)| (*name).to_owned()).collect();
-            let nearest = strict::nearest(preset_or_path, &presets);
-            return Err(Error::NoSuchConfig { name: preset_or_path.to_owned(), presets, nearest });
+            let is_name = path.extension().is_none() && path.components().count() == 1;
+            let nearest = strict::nearest(preset_or_path, &presets).filter(|_| is_name);
+            return Err(Error::NotFound {
+                what: Missing::Config,
+                name: preset_or_path.to_owned(),
+                known: presets,
+                nearest,
+                download: None,
+            });
         }
         Config::parse(preset_or_path, &fs_err::read_to_string(path)?, overrides)
     }
@@ -155,6 +211,28 @@ impl Config {
         })
     }
 
+    /// Makes `[task]` the kind `kind` with these settings.
+    ///
+    /// # Errors
+    /// TOML cannot hold the settings.
+    pub fn set_task(&mut self, kind: &str, settings: &impl Serialize) -> Result<()> {
+        self.task = self.source.table("task", settings)?;
+        self.task.insert("kind".to_owned(), kind.into());
+        Ok(())
+    }
+
+    /// Adds `[methods.NAME]` of the kind `kind` with these settings, and runs it after the methods that the config has.
+    ///
+    /// # Errors
+    /// TOML cannot hold the settings.
+    pub fn add_method(&mut self, name: &str, kind: &str, settings: &impl Serialize) -> Result<()> {
+        let mut table = self.source.table(&format!("methods.{name}"), settings)?;
+        table.insert("kind".to_owned(), kind.into());
+        self.methods.insert(name.to_owned(), table);
+        self.run.push(name.to_owned());
+        Ok(())
+    }
+
     /// The settings that hold for the method `name`, and the keys of its table that are its own.
     ///
     /// # Errors
@@ -174,14 +252,14 @@ impl Config {
             Ok(self.source.section(&path, common.into_iter().chain(overrides).collect()))
         };
         let settings = MethodSettings {
-            sampling: merged("sampling", strict::to_table(&self.sampling))?.read()?,
-            training: merged("training", strict::to_table(&self.training))?.read()?,
-            evaluation: merged("evaluation", strict::to_table(&self.evaluation))?.read()?,
+            sampling: merged("sampling", self.source.table("sampling", &self.sampling)?)?.read()?,
+            training: merged("training", self.source.table("training", &self.training)?)?.read()?,
+            evaluation: merged("evaluation", self.source.table("evaluation", &self.evaluation)?)?.read()?,
         };
         Ok((settings, own))
     }
 
-    /// The config as a table. `task` and `methods` are written as they stand, without their defaults.
+    /// The config as a table. `task` and `methods` are written without their defaults.
     pub(crate) fn to_table(&self) -> toml::Table {
         let mut table = toml::Table::new();
         table.insert("name".into(), self.name.clone().into());

@@ -1,14 +1,28 @@
-//! What can go wrong, with the file, key or problem that it went wrong with.
+//! The errors of this crate. Each names the file, key or problem that it is about, and keeps its cause as its source.
+//!
+//! ```
+//! use starloop_core::config::Config;
+//! use starloop_core::error::{Error, Missing};
+//!
+//! match Config::load("arithmatic", &[]) {
+//!     Err(Error::NotFound { what: Missing::Config, nearest, .. }) => assert_eq!(nearest.as_deref(), Some("arithmetic")),
+//!     other => panic!("unexpected: {other:?}"),
+//! }
+//! ```
+//!
+//! Errors about run directories ([`NotARun`](starloop_record::Error::NotARun), [`RunInUse`](starloop_record::Error::RunInUse),
+//! [`RunExists`](starloop_record::Error::RunExists) and others) are variants of [`Error::Record`].
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// The cause of an error, which its message does not repeat.
+/// The cause of an error. The message of the error does not repeat it.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What a user did not want to happen, told so that it can be mended.
+/// An error of this crate. Its message says what failed, where, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,13 +32,13 @@ pub enum Error {
     /// Something is wrong with a run directory.
     #[error(transparent)]
     Record(#[from] starloop_record::Error),
-    /// A config file is not TOML; the message shows the line.
-    #[error("{origin}: not valid TOML\n{message}")]
+    /// A config file is not TOML.
+    #[error("{origin}: not valid TOML")]
     ConfigSyntax {
         /// The file or preset.
         origin: String,
         /// What the TOML parser says, with line and column.
-        message: String,
+        source: toml::de::Error,
     },
     /// A config key that does not exist.
     #[error("{origin}: unknown key `{key}`{}", suggest(.nearest.as_deref(), .valid))]
@@ -45,35 +59,31 @@ pub enum Error {
         origin: String,
         /// The key with its path.
         key: String,
-        /// What was expected, and what was found.
+        /// The expected and the found value.
         message: String,
     },
     /// An override that is not `key=value`.
-    #[error("`--set {text}` is not of the form key=value, such as --set training.steps=100")]
+    #[error("the override {text:?} is not of the form key=value, such as training.steps=100")]
     Override {
         /// What was given.
         text: String,
     },
-    /// Neither a preset nor a file.
-    #[error("{name:?} is neither a config file nor a preset; presets: {}{}", .presets.join(", "), did_you_mean(.nearest.as_deref()))]
-    NoSuchConfig {
-        /// What was asked for.
+    /// Something that a config or a caller names does not exist.
+    #[error("{}{}", .what.about(.name, .known), did_you_mean(.nearest.as_deref()))]
+    NotFound {
+        /// What it is.
+        what: Missing,
+        /// The name, directory or file that was looked for.
         name: String,
-        /// The presets that there are.
-        presets: Vec<String>,
-        /// The most similar preset.
+        /// The names that this program ships.
+        known: Vec<String>,
+        /// The most similar of them.
         nearest: Option<String>,
+        /// The name under which it can be downloaded: of a model on the hub, or of a data set.
+        download: Option<String>,
     },
-    /// A base model that does not exist.
-    #[error("`model.base = {base:?}`: {message}")]
-    BaseModel {
-        /// The config's value.
-        base: String,
-        /// What was looked for.
-        message: String,
-    },
-    /// Another process makes the same output.
-    #[error("{} is being made by another process (the lock in {} is held); wait for it, or choose another --out", .path.display(), .states.display())]
+    /// Another process writes the same output.
+    #[error("{} is in use by another process, which holds the lock in {}; wait for that process, or choose another output", .path.display(), .states.display())]
     OutputInUse {
         /// The output.
         path: PathBuf,
@@ -83,11 +93,14 @@ pub enum Error {
     /// A file of a run does not hold what it should.
     #[error("{}: {message}", .path.display())]
     Corrupt {
-        /// The file, with the line where there is one.
+        /// The file, with the line if there is one.
         path: PathBuf,
         /// What is wrong.
         message: String,
     },
+    /// An observer or a progress callback returned [`ControlFlow::Break`].
+    #[error("cancelled; everything that was finished is kept, and the run can be resumed")]
+    Cancelled,
     /// Selection kept nothing, so there is nothing to learn from.
     #[error(
         "{method}, iteration {iteration}: none of {attempts} attempts can be learned from, so there is nothing to train on. The model may be \
@@ -104,8 +117,8 @@ pub enum Error {
     },
     /// A method learns from known rationales, and the task has none to a problem.
     #[error(
-        "problem {problem} has no known rationale, and the method as it is set learns from known rationales; `starloop run CONFIG --dry-run` \
-         shows its settings (learn, sampler, of), and docs/methods.md says which methods need none"
+        "problem {problem} has no known rationale, and the method as it is set learns from known rationales; change its settings (learn, \
+         sampler, of), or use a method that needs none"
     )]
     NoKnownRationale {
         /// The problem.
@@ -119,8 +132,8 @@ pub enum Error {
         /// The problem.
         problem: String,
     },
-    /// A problem is to be decided between choices, and has none.
-    #[error("problem {problem} has no choices, so there is nothing to tell by likelihood; measure it without --by-likelihood")]
+    /// A problem without choices was to be measured by the likelihood of its choices.
+    #[error("problem {problem} has no choices, so it cannot be measured by the likelihood of its choices; sample answers instead")]
     NoChoices {
         /// The problem.
         problem: String,
@@ -137,23 +150,59 @@ pub enum Error {
         /// The split that it is held out in.
         split: &'static str,
     },
+    /// A model was about to be measured on problems that it was trained on.
+    #[error(
+        "{}: this model was trained on {trained} of the {measured} {split} problems, such as {problem}, so its accuracy on them says nothing \
+         about other problems; measure it with the data and the division that it was trained with, or on other problems",
+        .checkpoint.display()
+    )]
+    TrainedOnHeldOut {
+        /// The checkpoint directory, which records what the model was trained on.
+        checkpoint: PathBuf,
+        /// The split that it was to be measured on.
+        split: &'static str,
+        /// Problems of the split that it was trained on.
+        trained: usize,
+        /// Problems of the split.
+        measured: usize,
+        /// The first that it was trained on.
+        problem: String,
+    },
+    /// A run was begun with a task of another kind than its config names.
+    #[error(
+        "the config names the task `{expected}`, but the run was given a task named `{found}`; register that kind and name it in [task]"
+    )]
+    OtherTask {
+        /// The kind in the config.
+        expected: String,
+        /// The name of the task.
+        found: String,
+    },
+    /// A JSON file does not hold what it should.
+    #[error("{}: unexpected JSON", .path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        source: serde_json::Error,
+    },
     /// An attempt at a problem that the task did not pose.
     #[error("an attempt names problem {problem}, which is not among the training problems of its iteration")]
     UnknownProblem {
         /// The problem.
         problem: String,
     },
-    /// A number that must be finite is not.
-    #[error("{what} is {value} ({place}); the run stops here, and what was finished before is kept")]
+    /// A number is not finite.
+    #[error("{what} is {value} ({place}); the run stops here, and everything that was finished is kept")]
     NotFinite {
-        /// What is not finite, such as `loss`.
+        /// The quantity, such as `loss`.
         what: &'static str,
         /// The value.
         value: f64,
         /// Where, such as `star, iteration 2, step 14`.
         place: String,
     },
-    /// The known answer of a problem is no answer.
+    /// The known answer of a problem is not an answer of its type.
     #[error("{problem}: {message}")]
     KnownAnswer {
         /// The problem.
@@ -161,7 +210,7 @@ pub enum Error {
         /// What is wrong with its answer, and what was expected.
         message: String,
     },
-    /// The user's own verifier cannot be started, or fails again and again.
+    /// The user's verifier program cannot be started, or fails repeatedly.
     #[error("the verifier {command:?} {message}")]
     Verifier {
         /// The program with its arguments.
@@ -171,7 +220,7 @@ pub enum Error {
         /// The cause, if there is one below.
         source: Option<Cause>,
     },
-    /// The user's own trainer failed, or what it wrote is no fine-tuning of the base.
+    /// The user's trainer program failed, or its checkpoint is not a fine-tuning of the base.
     #[error("the trainer {command:?} {message}")]
     ExternalTrainer {
         /// The program with its arguments.
@@ -193,15 +242,15 @@ pub enum Error {
     },
     /// A trainer learns from examples alone.
     #[error(
-        "this trainer does not support learning from {objective}, only from examples; leave [trainer] out, so that starloop's own trains, or run \
-         a method that learns from examples, such as star"
+        "this trainer does not support learning from {objective}, only from examples; leave [trainer] out to train in this process, or run a \
+         method that learns from examples, such as star"
     )]
     ObjectiveNotSupported {
         /// What was to be learned from, such as `preferences`.
         objective: &'static str,
     },
-    /// A policy samples and cannot tell how likely a given text is.
-    #[error("this policy samples, but does not tell how likely a given text is, which a verifier is for; let starloop's own engine sample")]
+    /// A policy samples and cannot score text.
+    #[error("this policy cannot score text, which the verifier needs; use `[policy] kind = \"embedded\"`")]
     ScoringNotSupported,
     /// A policy returned another number of samples than it was asked for.
     #[error("the policy was asked for {expected} samples and returned {got}")]
@@ -216,12 +265,12 @@ pub enum Error {
     Request {
         /// The request's place in the call, from 0.
         request: usize,
-        /// The problem that was asked, where it is known.
+        /// The problem of the request, if it is known.
         problem: Option<String>,
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A policy was asked before it loaded a checkpoint.
+    /// A policy was used before it loaded a checkpoint.
     #[error("the policy has no checkpoint loaded, so it cannot sample or score")]
     NoCheckpoint,
     /// A file that could not be fetched, or is not what it should be.
@@ -286,6 +335,35 @@ pub enum Error {
     },
 }
 
+/// What an [`Error::NotFound`] looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// A config or recipe: a file, or a name that this program ships.
+    Config,
+    /// A base model: a directory, or a name that this program ships.
+    Model,
+    /// The shape of a model, which a plan needs: that of the base, or a published one.
+    Shape,
+    /// A file of problems.
+    Data,
+}
+
+impl Missing {
+    fn about(self, name: &str, known: &[String]) -> String {
+        let known = known.join(", ");
+        match self {
+            Missing::Config => format!("{name:?} is neither a config file nor a preset; presets: {known}"),
+            Missing::Model if known.is_empty() => format!("`model.base = {name:?}`: no such directory"),
+            Missing::Model => format!("`model.base = {name:?}`: no such shipped model; there are: {known}"),
+            Missing::Shape => {
+                format!("`model.base = {name:?}`: no such directory, so the plan lacks its config.json; published shapes: {known}")
+            }
+            Missing::Data => format!("{name}: no such file of problems; set its path in [task]"),
+        }
+    }
+}
+
 /// Adds to an error of the language model what was being done.
 pub(crate) trait EngineContext<T> {
     /// The same result with [`Error::Engine`].
@@ -295,6 +373,18 @@ pub(crate) trait EngineContext<T> {
 impl<T> EngineContext<T> for starloop_lm::Result<T> {
     fn during(self, context: &'static str) -> Result<T> {
         self.map_err(|source| Error::Engine { context, source: Box::new(source) })
+    }
+}
+
+/// Turns the wish of an observer or a progress callback into a result.
+pub(crate) trait OrCancelled {
+    /// [`Error::Cancelled`] for [`ControlFlow::Break`].
+    fn or_cancelled(self) -> Result<()>;
+}
+
+impl OrCancelled for ControlFlow<()> {
+    fn or_cancelled(self) -> Result<()> {
+        if self.is_break() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }
 
@@ -320,7 +410,7 @@ impl Error {
         }
     }
 
-    /// Whether the user asked for something that cannot be, as opposed to something that failed on the way.
+    /// Whether the request itself was wrong. Other errors are failures during the work.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
@@ -328,14 +418,14 @@ impl Error {
                 | Error::UnknownKey { .. }
                 | Error::ConfigValue { .. }
                 | Error::Override { .. }
-                | Error::NoSuchConfig { .. }
+                | Error::NotFound { .. }
                 | Error::Record(
                     starloop_record::Error::RunExists { .. }
                         | starloop_record::Error::NotARun { .. }
                         | starloop_record::Error::ConfigChanged { .. }
                         | starloop_record::Error::InputChanged { .. }
                 )
-                | Error::BaseModel { .. }
+                | Error::TrainedOnHeldOut { .. }
                 | Error::NoKnownRationale { .. }
                 | Error::NoPartOfAnswer { .. }
                 | Error::NoChoices { .. }

@@ -1,4 +1,4 @@
-//! A whole experiment: a config, resolved against a registry and checked once, and what runs it into a run directory.
+//! A whole experiment: a config that was resolved against a registry and checked once. It runs in a run directory.
 
 pub mod base_model;
 pub mod export;
@@ -6,15 +6,16 @@ pub mod init;
 pub mod inputs;
 pub mod plan;
 
-use crate::config::{Config, Invalid, MethodSettings, POLICY_KINDS, PolicyConfig, TrainerKind, TrainingConfig, check};
-use crate::error::{Error, Result};
+use crate::config::{Config, EvaluationConfig, Invalid, MethodSettings, POLICY_KINDS, PolicyConfig, TrainerKind, TrainingConfig, check};
+use crate::error::{Error, Missing, OrCancelled, Result};
 use crate::event::{Event, Observer};
 use crate::method::{self, Estimate, Method, Needs};
-use crate::method_run::{MethodRun, Parts};
+use crate::method_run::{MethodRun, RunParts};
 use crate::policy::Policy;
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::policy::openai::OpenAiPolicy;
-use crate::registry::{PolicyKind, Registry};
+use crate::registry::{PolicySettings, Registry};
+use crate::selection::TrainedProblems;
 use crate::task::{Task, TaskSettings};
 use crate::trainer::Trainer;
 use crate::trainer::command::CommandTrainer;
@@ -26,6 +27,7 @@ use starloop_record::info::{Inputs, MethodInfo, ModelInfo, RunInfo, RunStatus, T
 use starloop_record::run_dir::{FORMAT_VERSION, Found, NewRun};
 use starloop_record::{RunDir, run_dir::settings};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -36,7 +38,7 @@ pub struct Experiment {
     task: ResolvedTask,
     methods: BTreeMap<String, ResolvedMethod>,
     /// The policy from outside this crate, if the config names one.
-    policy: Option<PolicyKind>,
+    policy: Option<ResolvedPolicy>,
 }
 
 /// The task of an experiment.
@@ -49,6 +51,14 @@ struct ResolvedTask {
     table: toml::Table,
 }
 
+/// A policy from outside this crate.
+#[derive(Debug)]
+struct ResolvedPolicy {
+    settings: Box<dyn PolicySettings>,
+    /// All keys with their defaults.
+    table: toml::Table,
+}
+
 /// A method of an experiment.
 #[derive(Debug)]
 pub struct ResolvedMethod {
@@ -56,6 +66,8 @@ pub struct ResolvedMethod {
     pub name: String,
     /// The value of `kind`.
     pub kind: String,
+    /// The words that tables and pages show.
+    pub label: String,
     /// What it does.
     pub method: Box<dyn Method>,
     /// The settings that hold for it.
@@ -83,6 +95,15 @@ impl Experiment {
 
     /// Loads a preset or a file as [`Config::load`] does, with the kinds that this project ships.
     ///
+    /// ```
+    /// use starloop_core::experiment::Experiment;
+    ///
+    /// let experiment = Experiment::load("arithmetic", &["methods.star.iterations=2".to_owned()])?;
+    /// let names: Vec<&str> = experiment.methods_to_run().map(|method| method.name.as_str()).collect();
+    /// assert!(names.contains(&"star"));
+    /// # Ok::<(), starloop_core::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Config::load`] and [`Experiment::new`].
     pub fn load(preset_or_path: &str, overrides: &[String]) -> Result<Self> {
@@ -97,14 +118,14 @@ impl Experiment {
             check::settings(&path, settings)?;
             method.check(settings).map_err(|invalid| Invalid { key: format!("{path}.{}", invalid.key), ..invalid })?;
             if self.config.model.chat && method.continues_completions() {
-                let message = "hints with the beginning of a rationale, which cannot stand in a conversation; set model.chat = false";
+                let message = "hints with the beginning of a rationale, which a chat template does not support; set model.chat = false";
                 return Err(Invalid { key: path, message: message.to_owned() });
             }
         }
         self.methods_to_run().try_for_each(|method| self.check_needs(method))
     }
 
-    /// Checks what only the embedded engine has, before any work is done: an error in the middle of a run would come after hours of sampling.
+    /// Checks the features that only the embedded engine has, before any work is done. Later, the error would come after hours of sampling.
     fn check_needs(&self, ResolvedMethod { name, method, .. }: &ResolvedMethod) -> Result<(), Invalid> {
         let Needs { objective, scores } = method.needs();
         let invalid = |key: &str, error: Error| Err(Invalid { key: key.to_owned(), message: format!("methods.{name}: {error}") });
@@ -153,6 +174,9 @@ impl Experiment {
         table.insert("task".into(), self.task.table.clone().into());
         let methods: toml::Table = self.methods.iter().map(|(name, method)| (name.clone(), method.table.clone().into())).collect();
         table.insert("methods".into(), methods.into());
+        if let Some(policy) = &self.policy {
+            table.insert("policy".into(), policy.table.clone().into());
+        }
         table
     }
 
@@ -171,6 +195,7 @@ impl Experiment {
     /// something that the task does not have.
     pub fn task(&self) -> Result<Box<dyn Task>> {
         let invalid = |key, message| Error::ConfigValue { origin: self.config.name.clone(), key, message };
+        self.refuse_missing_files()?;
         let task = self.task.settings.build(self.config.seed).and_then(|task| task.prepare().map(|()| task));
         let task = task.map_err(|error| invalid(format!("task.{}", error.key), error.reason))?;
         for ResolvedMethod { method, settings, .. } in self.methods_to_run() {
@@ -185,7 +210,15 @@ impl Experiment {
         Ok(task)
     }
 
-    /// What each method will do, at most, by its name.
+    fn refuse_missing_files(&self) -> Result<()> {
+        let settings = &self.task.settings;
+        let missing = settings.files().into_iter().find(|file| !file.as_os_str().is_empty() && !file.exists());
+        let Some(file) = missing else { return Ok(()) };
+        let (name, download) = (file.display().to_string(), settings.data_set().map(str::to_owned));
+        Err(Error::NotFound { what: Missing::Data, name, known: Vec::new(), nearest: None, download })
+    }
+
+    /// The most work that each method will do, by its name.
     pub fn estimate(&self, task: &dyn Task) -> Vec<(String, Estimate)> {
         self.methods_to_run().map(|method| (method.name.clone(), method.estimate(task))).collect()
     }
@@ -193,11 +226,10 @@ impl Experiment {
     /// Runs in the directory `root`, or resumes the run that is there if `resume` is true.
     ///
     /// # Errors
-    /// Whatever stopped the run. What was finished before is kept, and resuming goes on from it.
+    /// The error that stopped the run, or [`Error::Cancelled`]. Everything that was finished is kept, and the run can be resumed.
     pub fn run(&self, root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
         if let [first, ..] = self.config.seeds[..] {
-            let message =
-                format!("a run has one seed; `starloop run` makes a run of each, and seed = {first} without seeds is one of them");
+            let message = format!("a run has one seed; begin a run for each, such as one with seed = {first} and without seeds");
             return Err(Error::ConfigValue { origin: self.config.name.clone(), key: "seeds".to_owned(), message });
         }
         let task = self.task()?;
@@ -207,19 +239,21 @@ impl Experiment {
         let base = base.directory(&run_dir)?;
         run_dir.note_parameters(Summary::read(&base).ok().map(|summary| summary.spec.parameter_count() as u64))?;
         let (mut policy, mut trainer) = (self.policy(&run_dir)?, self.trainer());
-        let mut parts = Parts { task: task.as_ref(), base: &base, policy: policy.as_mut(), trainer: trainer.as_mut() };
+        let mut parts = RunParts { task: task.as_ref(), base: &base, policy: policy.as_mut(), trainer: trainer.as_mut() };
         self.run_in(&run_dir, found, &mut parts, observer)
     }
 
-    /// Opens the run directory `root` for writing, with everything that readers need in `run.json`.
+    /// Opens the run directory `root` for writing, with everything that readers need in `run.json`. `task` must be of the kind that the config
+    /// names: a run states its kind to all readers.
     ///
     /// # Errors
-    /// As [`RunDir::open`].
+    /// As [`RunDir::open`], and [`Error::OtherTask`].
     pub fn open(&self, root: &Path, task: &dyn Task, inputs: Inputs, resume: bool) -> Result<(RunDir, Found)> {
+        self.refuse_other_task(task)?;
         let method = |resolved: &ResolvedMethod| MethodInfo {
             name: resolved.name.clone(),
             kind: resolved.kind.clone(),
-            label: resolved.method.label(),
+            label: resolved.label.clone(),
             approach: resolved.method.approach(),
             estimate: resolved.estimate(task),
         };
@@ -245,23 +279,49 @@ impl Experiment {
     ///
     /// # Errors
     /// As [`Experiment::run`].
-    pub fn run_in(&self, run_dir: &RunDir, found: Found, parts: &mut Parts<'_>, observer: &mut dyn Observer) -> Result<()> {
+    pub fn run_in(&self, run_dir: &RunDir, found: Found, parts: &mut RunParts<'_>, observer: &mut dyn Observer) -> Result<()> {
+        self.refuse_other_task(parts.task)?;
+        self.refuse_trained_problems(parts)?;
         let began = Instant::now();
         let mut log = run_dir.event_log()?;
         let mut both = Both(observer, &mut log);
-        both.observe(&Event::RunStarted { run: self.config.name.clone(), resumed: found == Found::EarlierWork });
+        both.observe(&Event::RunStarted { run: self.config.name.clone(), resumed: found == Found::EarlierWork }).or_cancelled()?;
         self.run_methods(run_dir, parts, &mut both)?;
         run_dir.finish()?;
-        both.observe(&Event::RunFinished { seconds: began.elapsed().as_secs_f64() });
+        // The work is done, so there is nothing left to cancel.
+        let _ = both.observe(&Event::RunFinished { seconds: began.elapsed().as_secs_f64() });
         Ok(log.close()?)
     }
 
+    fn refuse_other_task(&self, task: &dyn Task) -> Result<()> {
+        let (expected, found) = (&self.task.kind, task.name());
+        if found == expected { Ok(()) } else { Err(Error::OtherTask { expected: expected.clone(), found: found.to_owned() }) }
+    }
+
+    /// Refuses a base model that was trained on the problems that measure the run. It says so before the run has done any work.
+    fn refuse_trained_problems(&self, parts: &RunParts<'_>) -> Result<()> {
+        let trained = TrainedProblems::of_checkpoint(parts.base)?;
+        if trained.identities.is_empty() {
+            return Ok(());
+        }
+        for method in self.methods_to_run() {
+            let EvaluationConfig { split, final_split, .. } = method.settings.evaluation;
+            let last = method.estimate(parts.task).iterations;
+            for split in std::iter::once(split).chain(final_split) {
+                for iteration in [0, last] {
+                    trained.refuse(parts.base, parts.task, split, iteration)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Runs the methods one after another. If one has nothing to learn from, the others are run before its error is returned.
-    fn run_methods(&self, run_dir: &RunDir, parts: &mut Parts<'_>, observer: &mut dyn Observer) -> Result<()> {
+    fn run_methods(&self, run_dir: &RunDir, parts: &mut RunParts<'_>, observer: &mut dyn Observer) -> Result<()> {
         let mut methods = self.methods_to_run().peekable();
         let Some(first) = methods.peek() else { return Ok(()) };
-        // Borrowed anew, so that parts, observer and experiment need not live equally long.
-        let parts = Parts { task: parts.task, base: parts.base, policy: &mut *parts.policy, trainer: &mut *parts.trainer };
+        // A new borrow, so that parts, observer and experiment can have different lifetimes.
+        let parts = RunParts { task: parts.task, base: parts.base, policy: &mut *parts.policy, trainer: &mut *parts.trainer };
         let mut run = MethodRun::new(first.at_work(), self.config.seed, parts, run_dir, observer);
         let mut stalled = None;
         while let Some(resolved) = methods.next() {
@@ -269,7 +329,7 @@ impl Experiment {
             match resolved.method.run(&mut run).and_then(|()| run.measure_final()) {
                 Err(error @ Error::NothingSolved { .. }) => {
                     if methods.peek().is_some() {
-                        run.warn(&error.to_string());
+                        run.warn(&error.to_string())?;
                     }
                     stalled.get_or_insert(error);
                 }
@@ -279,7 +339,7 @@ impl Experiment {
         stalled.map_or(Ok(()), Err)
     }
 
-    /// What fine-tunes, as `[trainer]` says.
+    /// The trainer of `[trainer]`.
     fn trainer(&self) -> Box<dyn Trainer> {
         let chat = self.config.model.chat;
         match self.config.trainer.kind {
@@ -288,24 +348,24 @@ impl Experiment {
         }
     }
 
-    /// What samples, as `[policy]` says.
+    /// The policy of `[policy]`.
     fn policy(&self, run_dir: &RunDir) -> Result<Box<dyn Policy>> {
         let (model, record) = (&self.config.model, self.config.record);
         Ok(match (&self.config.policy, &self.policy) {
-            (PolicyConfig::OpenAi(serving), _) => Box::new(OpenAiPolicy::new(serving, model, run_dir.server_log())?.recording(record)),
-            (PolicyConfig::Other { keys, .. }, Some(kind)) => (kind.build)(keys, model)?,
-            (PolicyConfig::Embedded | PolicyConfig::Other { .. }, _) => Box::new(EmbeddedPolicy::new(model).recording(record)),
+            (PolicyConfig::OpenAi(serving), None) => Box::new(OpenAiPolicy::new(serving, model, run_dir.server_log())?.recording(record)),
+            (_, Some(policy)) => policy.settings.build(model)?,
+            (PolicyConfig::Embedded | PolicyConfig::Other { .. }, None) => Box::new(EmbeddedPolicy::new(model).recording(record)),
         })
     }
 }
 
 impl ResolvedMethod {
-    /// What the method will do, at most, its final figure included.
+    /// The most work that the method will do, its final figure included.
     pub fn estimate(&self, task: &dyn Task) -> Estimate {
         method::estimate(self.method.as_ref(), &self.settings, task)
     }
 
-    /// Fine-tuning as it is in an iteration: a warm start has settings of its own.
+    /// The settings of the fine-tuning in an iteration. A warm start has its own.
     pub fn training_in(&self, iteration: u32) -> TrainingConfig {
         method::training_in(self.method.as_ref(), &self.settings, iteration)
     }
@@ -333,25 +393,30 @@ fn resolve_method(config: &Config, name: &str, registry: &Registry) -> Result<Re
     table.extend(
         overrides.filter(|(key, _)| ["sampling", "training", "evaluation"].contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())),
     );
-    Ok(ResolvedMethod { name: name.to_owned(), kind: entry.kind.clone(), method, settings, table })
+    let label = entry.label.clone().unwrap_or_else(|| method.approach().title().to_owned());
+    Ok(ResolvedMethod { name: name.to_owned(), kind: entry.kind.clone(), label, method, settings, table })
 }
 
-fn resolve_policy(config: &Config, registry: &Registry) -> Result<Option<PolicyKind>> {
-    let PolicyConfig::Other { kind, .. } = &config.policy else { return Ok(None) };
+fn resolve_policy(config: &Config, registry: &Registry) -> Result<Option<ResolvedPolicy>> {
+    let PolicyConfig::Other { kind, keys } = &config.policy else { return Ok(None) };
     let found = registry.policies.iter().find(|entry| entry.kind == *kind);
-    found.cloned().map(Some).ok_or_else(|| {
+    let Some(entry) = found else {
         let kinds = registry.policies.iter().map(|entry| entry.kind.clone());
         let kinds: Vec<String> = POLICY_KINDS.iter().map(|&kind| kind.to_owned()).chain(kinds).collect();
-        config.source.unknown_kind("policy", &kind.as_str().into(), &kinds)
-    })
+        return Err(config.source.unknown_kind("policy", &kind.as_str().into(), &kinds));
+    };
+    let (settings, mut table) = (entry.read)(config.source.section("policy", keys.clone()))?;
+    table.insert("kind".into(), kind.as_str().into());
+    Ok(Some(ResolvedPolicy { settings, table }))
 }
 
 /// Passes events to two observers.
 struct Both<'a>(&'a mut dyn Observer, &'a mut dyn Observer);
 
 impl Observer for Both<'_> {
-    fn observe(&mut self, event: &Event) {
-        self.0.observe(event);
-        self.1.observe(event);
+    fn observe(&mut self, event: &Event) -> ControlFlow<()> {
+        let first = self.0.observe(event);
+        let second = self.1.observe(event);
+        if first.is_break() { first } else { second }
     }
 }

@@ -1,4 +1,5 @@
-//! Methods: each decides which problems are attempted and what is learned. Each is one file here and one line in [`crate::registry`].
+//! Methods. A method decides which problems are attempted and which attempts are learned. It is one file here and one line in
+//! [`crate::registry`].
 //!
 //! The stages themselves belong to [`crate::method_run`] and are shared.
 
@@ -38,17 +39,15 @@ pub use starloop_record::info::Estimate;
 pub use v_star::{VStar, Verifier};
 pub use warm_start::{FirstLesson, WarmStart};
 
-/// A way to make use of a base model, with its settings.
+/// A way to use a base model, with its settings.
 pub trait Method: Debug + Send + Sync {
-    /// What it does, in the terms of the paper's comparison. A method from outside this project is [`Approach::Other`].
-    fn approach(&self) -> Approach;
-
-    /// The words that tables and pages show.
-    fn label(&self) -> String {
-        self.approach().title().to_owned()
+    /// Its approach, in the terms of the paper's comparison. Reports put the paper's figures for this approach beside the method's. A method
+    /// from outside this project is [`Approach::Other`], which the paper has no figures for.
+    fn approach(&self) -> Approach {
+        Approach::Other
     }
 
-    /// What the worked examples show when its model is measured.
+    /// The style of the worked examples when its model is measured.
     fn style(&self) -> Style {
         Style::Rationale
     }
@@ -56,10 +55,10 @@ pub trait Method: Debug + Send + Sync {
     /// Checks the settings against each other; the key of an error is relative to `[methods.NAME]`.
     ///
     /// # Errors
-    /// The first value that cannot be.
+    /// The first value that is not allowed.
     fn check(&self, settings: &MethodSettings) -> Result<(), Invalid>;
 
-    /// Whether it lets a model go on in the middle of a completion, which cannot be where a chat template ends the user's turn.
+    /// Whether a prompt may end in the middle of a completion. A chat template does not support that, because it ends the user's turn.
     fn continues_completions(&self) -> bool {
         false
     }
@@ -67,12 +66,12 @@ pub trait Method: Debug + Send + Sync {
     /// Checks, before any work is done, that the task has what the method needs.
     ///
     /// # Errors
-    /// What is missing.
+    /// The task lacks something.
     fn check_task(&self, _task: &dyn Task) -> Result<()> {
         Ok(())
     }
 
-    /// What it needs beyond samples and learning from examples, which only the embedded engine has.
+    /// The features that it needs beyond sampling and learning from examples. Only the embedded engine has them.
     fn needs(&self) -> Needs {
         Needs::default()
     }
@@ -82,26 +81,26 @@ pub trait Method: Debug + Send + Sync {
         None
     }
 
-    /// What the method will do, at most.
+    /// The most work that the method will do.
     fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate;
 
-    /// Does it, stage by stage. Stages whose results are in the run directory are not done again.
+    /// Runs the stages of the method. Stages whose results are in the run directory are not done again.
     ///
     /// # Errors
-    /// Whatever stopped a stage.
+    /// The error that stopped a stage.
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()>;
 }
 
-/// What a method needs that servers and programs of the user's have not.
+/// Features that a method needs and that servers and trainer programs lack.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// A trainer that learns from something else than examples, such as `preferences`.
+    /// A trainer that learns from other data than examples, such as `preferences`.
     pub objective: Option<&'static str>,
-    /// A policy that tells how likely a given text is.
+    /// A policy that can score text.
     pub scores: bool,
 }
 
-/// What a method will do, at most, its final figure included.
+/// The most work that a method will do, its final figure included.
 pub(crate) fn estimate(method: &dyn Method, settings: &MethodSettings, task: &dyn Task) -> Estimate {
     let mut estimate = method.estimate(settings, task);
     if let Some(split) = settings.evaluation.final_split {
@@ -110,7 +109,7 @@ pub(crate) fn estimate(method: &dyn Method, settings: &MethodSettings, task: &dy
     estimate
 }
 
-/// What training and evaluating cost in a method that fine-tunes once in each of `iterations`.
+/// The cost of training and evaluation in a method that fine-tunes once in each of `iterations`.
 fn estimate_training(settings: &MethodSettings, task: &dyn Task, iterations: u32) -> Estimate {
     let mut estimate = Estimate { iterations, evaluations: evaluations(settings, task, 0), ..Estimate::default() };
     for iteration in 1..=iterations {
@@ -129,7 +128,7 @@ fn evaluations(settings: &MethodSettings, task: &dyn Task, iteration: u32) -> u6
     task.evaluation_problems(settings.evaluation.split, iteration).len() as u64
 }
 
-/// Fine-tuning as it is in an iteration: a warm start has settings of its own.
+/// The settings of the fine-tuning in an iteration. A warm start has its own.
 pub(crate) fn training_in(method: &dyn Method, settings: &MethodSettings, iteration: u32) -> TrainingConfig {
     let first = method.warm_start().filter(|_| iteration == 1);
     first.map_or_else(|| settings.training.clone(), |warm_start| warm_start.settings(&settings.training))

@@ -1,22 +1,23 @@
-//! One method at work in a run directory: the stages that all methods share. They collect, select, fine-tune and evaluate.
+//! One method in a run directory: the stages that all methods share. They collect, select, fine-tune and evaluate.
 //!
-//! Each stage first looks for its result in the run directory, and does its work only if there is none. So an interrupted run goes on where it
-//! was. Every stage depends on its inputs and seeds alone, so the result is the same.
+//! Each stage first looks for its result in the run directory, and does its work only if there is none. So an interrupted run can be resumed.
+//! Every stage depends on its inputs and seeds alone, so a resumed run has the same result.
 
 use crate::config::{MethodSettings, TrainingConfig};
-use crate::error::{Error, Result};
+use crate::error::{Error, OrCancelled, Result};
 use crate::evaluation;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{IterationMetrics, LossPoint, SelectionCounts, TrainingMetrics};
 use crate::policy::Policy;
 use crate::policy::seed::stage_seed;
-use crate::selection::{Loss, Selection, TrainingData};
+use crate::selection::{Loss, Selection, TrainedProblems, TrainingData};
 use crate::task::Task;
 use crate::trainer::{Trainer, TrainingJob};
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Split, Style};
 use starloop_record::run_dir::Digests;
 use starloop_record::{IterationDir, RunDir};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -36,18 +37,18 @@ use measure::{BaseMeasurement, Measurement, best};
 use texts::Texts;
 
 /// The parts that a run is made of.
-pub struct Parts<'a> {
+pub struct RunParts<'a> {
     /// The problems.
     pub task: &'a dyn Task,
     /// The base model's checkpoint directory.
     pub base: &'a Path,
-    /// What samples.
+    /// The policy.
     pub policy: &'a mut dyn Policy,
-    /// What fine-tunes.
+    /// The trainer.
     pub trainer: &'a mut dyn Trainer,
 }
 
-/// What an iteration is about to train: the data, the model to start from, and how.
+/// The next training of an iteration: the data, the model to start from, and the settings.
 #[derive(Debug)]
 pub struct TrainingPlan {
     /// The attempts that the data comes from; empty if nothing was attempted.
@@ -64,21 +65,21 @@ pub struct TrainingPlan {
     pub steps: u64,
 }
 
-/// A method at work: its name and settings, with the parts of the run.
+/// One method in a run: its name and settings, with the parts of the run.
 pub struct MethodRun<'a> {
     name: &'a str,
     settings: &'a MethodSettings,
-    /// What the worked examples show when the method's model is measured.
+    /// The style of the worked examples when the method's model is measured.
     style: Style,
     seed: u64,
-    parts: Parts<'a>,
+    parts: RunParts<'a>,
     run_dir: &'a RunDir,
     observer: &'a mut dyn Observer,
     /// The checkpoint that the policy holds, with the SHA-256 of its weights. It is loaded when the first sample is wanted.
     loaded: Option<(PathBuf, String)>,
     /// The base model's answers so far, so that methods which measure it alike share one measurement.
     base_answers: Vec<(BaseMeasurement, Vec<GradedAttempt>, Digests)>,
-    /// What the stage that is under way asked so far.
+    /// The problems and prompts of the current stage so far.
     texts: Texts,
 }
 
@@ -87,14 +88,14 @@ impl<'a> MethodRun<'a> {
     pub(crate) fn new(
         (name, settings, style): (&'a str, &'a MethodSettings, Style),
         seed: u64,
-        parts: Parts<'a>,
+        parts: RunParts<'a>,
         run_dir: &'a RunDir,
         observer: &'a mut dyn Observer,
     ) -> Self {
         MethodRun { name, settings, style, seed, parts, run_dir, observer, loaded: None, base_answers: Vec::new(), texts: Texts::default() }
     }
 
-    /// Goes on with the next method of the run. What is loaded and measured already is kept.
+    /// Goes on with the next method of the run. The loaded checkpoint and the base's answers are kept.
     pub(crate) fn next(&mut self, (name, settings, style): (&'a str, &'a MethodSettings, Style)) {
         (self.name, self.settings, self.style) = (name, settings, style);
     }
@@ -136,7 +137,7 @@ impl MethodRun<'_> {
     }
 
     /// One iteration: trains what `plan` gives and measures the result. A finished iteration is read, not repeated. `last` says that no other
-    /// iteration follows, so that it is measured whatever `evaluation.every` says.
+    /// iteration follows: the last iteration is measured even if `evaluation.every` skips it.
     ///
     /// # Errors
     /// Those of `plan`, no training data, a held-out problem in the data, and those of the trainer, the policy and the run directory.
@@ -158,11 +159,11 @@ impl MethodRun<'_> {
             let due = last || iteration.is_multiple_of(self.settings.evaluation.every);
             let answers = if due { self.evaluate(&place, &measurement)? } else { Vec::new() };
             let metrics = self.write_metrics(iteration, &plan.attempts, plan.selection.counts, Some(training), &answers)?;
-            self.warn_of_one_sided_attempts(&metrics);
+            self.warn_of_one_sided_attempts(&metrics)?;
             metrics
         };
         self.discard_old_checkpoints(iteration)?;
-        self.finished(&metrics);
+        self.finished(&metrics)?;
         Ok(metrics)
     }
 
@@ -191,7 +192,7 @@ impl MethodRun<'_> {
     ) -> Result<TrainingMetrics> {
         if let Some(metrics) = place.training()? {
             place.discard_training_state()?;
-            self.reused(iteration, Stage::FineTuning, metrics.steps, metrics.tokens);
+            self.reused(iteration, Stage::FineTuning, metrics.steps, metrics.tokens)?;
             return Ok(metrics);
         }
         let Training { settings, steps, seed } = training;
@@ -200,7 +201,7 @@ impl MethodRun<'_> {
             Loss::PolicyGradient { anchor, .. } => Some(self.checked_checkpoint(anchor)?),
             Loss::Likelihood | Loss::Preference { .. } => None,
         };
-        let began = self.started(iteration, Stage::FineTuning, steps);
+        let began = self.started(iteration, Stage::FineTuning, steps)?;
         self.loaded = None;
         self.parts.policy.unload();
         let read = Digests::from([("base".to_owned(), self.relative(&base))]);
@@ -208,44 +209,57 @@ impl MethodRun<'_> {
             let (scratch, anchor) = (place.training_state(), anchor.as_deref());
             let job = TrainingJob { base: &base, data, anchor, settings, steps, seed, output, scratch: &scratch };
             let observer = &mut *self.observer;
-            let mut losses = Vec::new();
+            let (mut losses, mut flow) = (Vec::new(), ControlFlow::Continue(()));
             let metrics = self.parts.trainer.train(&job, &mut |progress| {
                 losses.push(progress.loss);
                 let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
-                observer.observe(&Event::StageProgress { done, tokens, loss });
+                flow = observer.observe(&Event::StageProgress { done, tokens, loss });
+                flow
             })?;
+            // A trainer may have been done before it could stop.
+            flow.or_cancelled()?;
             let at = format!("{}, iteration {iteration}", self.name);
             require_finite("the final loss", metrics.final_loss, || at)?;
+            let mut trained = TrainedProblems::of_checkpoint(&base)?;
+            trained.identities.extend(data.problems().iter().cloned());
+            trained.write(output)?;
             relocate::adapter(output, &place.checkpoint(), self.run_dir.root())?;
             let curve = LossPoint::curve(&losses, |step| self.parts.trainer.learning_rate(settings, steps, step));
             Ok::<_, Error>((metrics, curve))
         })?;
-        self.ended(iteration, Stage::FineTuning, metrics.tokens, began);
+        self.ended(iteration, Stage::FineTuning, metrics.tokens, began)?;
         if metrics.dropped_too_long > 0 {
             let (dropped, all) = (metrics.dropped_too_long, data.rows().len());
-            self.warn(&format!("iteration {iteration}: {dropped} of {all} examples exceed training.sequence_length and were left out"));
+            self.warn(&format!("iteration {iteration}: {dropped} of {all} examples exceed training.sequence_length and were left out"))?;
         }
         Ok(metrics)
     }
 
-    /// Whatever the task promises: a problem that measures accuracy is not trained on.
+    /// Checks once more that no problem that measures accuracy is trained on, because a task may be wrong.
     fn refuse_held_out(&self, iteration: u32, data: &TrainingData) -> Result<()> {
         let task = self.parts.task;
-        let mut held_out = std::collections::HashMap::new();
+        let (mut held_out, mut of_same_data) = (HashMap::new(), None);
         for (split, name) in [(Split::Dev, "dev"), (Split::Test, "test")] {
             for problem in task.evaluation_problems(split, iteration) {
+                if data.problems().contains(&task.identity(&problem).to_string()) {
+                    of_same_data.get_or_insert((problem.id.clone(), name));
+                }
                 held_out.insert(task.prompt(&problem, Mode::Unhinted), name);
                 held_out.insert(problem.id.0, name);
             }
         }
-        for (id, prompt) in data.rows().prompts() {
-            // A training prompt may start with worked examples, which the task keeps apart from held-out problems itself.
-            if let Some(split) = held_out.get(&id.0).or_else(|| held_out.get(prompt)) {
-                let problem = id.to_string();
-                return Err(Error::HeldOutProblem { method: self.name.to_owned(), iteration, problem, split });
+        // A training prompt may start with worked examples, which the task keeps apart from held-out problems itself.
+        let of_same_prompt = data.rows().prompts().find_map(|(id, prompt)| {
+            let split = held_out.get(&id.0).or_else(|| held_out.get(prompt))?;
+            Some((id.clone(), *split))
+        });
+        match of_same_prompt.or(of_same_data) {
+            None => Ok(()),
+            Some((problem, split)) => {
+                let problem = problem.to_string();
+                Err(Error::HeldOutProblem { method: self.name.to_owned(), iteration, problem, split })
             }
         }
-        Ok(())
     }
 
     fn write_metrics(
@@ -284,7 +298,7 @@ impl MethodRun<'_> {
         if keep == 0 {
             return Ok(());
         }
-        // Whatever its age: the best so far may be the one that gives the final figure.
+        // The best checkpoint so far is kept at any age: the final figure may need it.
         let measured = if self.settings.evaluation.final_split.is_some() { self.run_dir.metrics(self.name)? } else { Vec::new() };
         let best = best(&measured).map_or(0, |metrics| metrics.iteration);
         for old in (1..=iteration.saturating_sub(keep)).filter(|old| *old != best) {
@@ -319,25 +333,30 @@ impl MethodRun<'_> {
         path.strip_prefix(self.run_dir.root()).unwrap_or(path).to_string_lossy().replace('\\', "/")
     }
 
-    fn started(&mut self, iteration: u32, stage: Stage, total: u64) -> Instant {
-        self.observer.observe(&Event::StageStarted { method: self.name.to_owned(), iteration, stage, total });
-        Instant::now()
+    fn started(&mut self, iteration: u32, stage: Stage, total: u64) -> Result<Instant> {
+        self.report(&Event::StageStarted { method: self.name.to_owned(), iteration, stage, total })?;
+        Ok(Instant::now())
     }
 
-    fn ended(&mut self, iteration: u32, stage: Stage, tokens: u64, began: Instant) {
+    fn ended(&mut self, iteration: u32, stage: Stage, tokens: u64, began: Instant) -> Result<()> {
         let (method, seconds) = (self.name.to_owned(), began.elapsed().as_secs_f64());
-        self.observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false });
+        self.report(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false })
     }
 
-    fn reused(&mut self, iteration: u32, stage: Stage, total: u64, tokens: u64) {
-        self.started(iteration, stage, total);
+    fn reused(&mut self, iteration: u32, stage: Stage, total: u64, tokens: u64) -> Result<()> {
+        self.started(iteration, stage, total)?;
         let method = self.name.to_owned();
-        self.observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds: 0.0, reused: true });
+        self.report(&Event::StageFinished { method, iteration, stage, tokens, seconds: 0.0, reused: true })
     }
 
-    fn finished(&mut self, metrics: &IterationMetrics) {
+    fn finished(&mut self, metrics: &IterationMetrics) -> Result<()> {
         let (method, metrics) = (self.name.to_owned(), Box::new(metrics.clone()));
-        self.observer.observe(&Event::IterationFinished { method, metrics });
+        self.report(&Event::IterationFinished { method, metrics })
+    }
+
+    /// Passes an event to the observer, which may cancel the run.
+    fn report(&mut self, event: &Event) -> Result<()> {
+        self.observer.observe(event).or_cancelled()
     }
 }
 

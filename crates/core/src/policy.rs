@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::types::StopReason;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 pub mod embedded;
@@ -82,7 +83,7 @@ pub struct TokenScore {
 pub type Keep<'a> = dyn FnMut(usize, &Completion) -> Result<()> + 'a;
 
 /// A model that completes prompts. Implementations: the embedded engine, servers, and test doubles.
-pub trait Policy {
+pub trait Policy: Send {
     /// Makes `checkpoint` (a directory) the model that [`Policy::sample`] asks. Returns the SHA-256 of its weights, in hexadecimal.
     fn load(&mut self, checkpoint: &Path) -> Result<String>;
 
@@ -92,13 +93,15 @@ pub trait Policy {
     /// Completes each prompt once for each of its seeds. Returns the completions of the first request in the order of its seeds, then those of
     /// the second, and so on. A completion depends on its prompt, its seed, the parameters and the weights, and on nothing else in the call.
     ///
+    /// Where `progress` returns [`ControlFlow::Break`], the call stops as soon as it can.
+    ///
     /// # Errors
-    /// No model is loaded, the model fails, or a request cannot be served: [`Error::Request`].
+    /// No model is loaded, the model fails, a request cannot be served ([`Error::Request`]), or the call was cancelled ([`Error::Cancelled`]).
     fn sample(
         &mut self,
         requests: &[PromptRequest],
         params: &SamplingParams,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>>;
 
     /// Whether completions cost enough to be written down one by one, so that an interrupted call is not repeated from its beginning.
@@ -115,7 +118,7 @@ pub trait Policy {
         requests: &[PromptRequest],
         params: &SamplingParams,
         keep: &mut Keep<'_>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<()> {
         let completions = checked(self.sample(requests, params, progress)?, requests)?;
         completions.iter().enumerate().try_for_each(|(place, completion)| keep(place, completion))
@@ -126,7 +129,11 @@ pub trait Policy {
     ///
     /// # Errors
     /// [`Error::ScoringNotSupported`], unless the policy has a method of its own.
-    fn score_completions(&mut self, _requests: &[CompletionRequest], _progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
+    fn score_completions(
+        &mut self,
+        _requests: &[CompletionRequest],
+        _progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<f64>> {
         Err(Error::ScoringNotSupported)
     }
 }
@@ -135,7 +142,7 @@ pub trait Policy {
 pub trait Scorer: Policy {
     /// The log-probability of each continuation given its prompt, in the order of the requests: the sum over its tokens (natural
     /// logarithm, temperature 1).
-    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>>;
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Vec<f64>>;
 }
 
 /// The completions, if there is one for each seed of each request.

@@ -1,11 +1,35 @@
 //! The registry: the kinds of tasks, methods and policies that configs can name. `main` builds it and passes it on, so a program can add its
-//! own kinds without a fork.
+//! kinds without a fork.
+//!
+//! A kind has the name that configs use, a section of the config with its settings, and the words that reports show for it. The task and the
+//! method state what a report may say beyond that: [`Task::paper_figures`](crate::task::Task::paper_figures),
+//! [`Task::chance`](crate::task::Task::chance), [`Task::has_false_step`](crate::task::Task::has_false_step) and [`Method::approach`].
 //!
 //! ```
-//! use starloop_core::registry::Registry;
+//! use serde::{Deserialize, Serialize};
+//! use starloop_core::config::{Config, ModelConfig};
+//! use starloop_core::error::Result;
+//! use starloop_core::experiment::Experiment;
+//! use starloop_core::policy::{Policy, embedded::EmbeddedPolicy};
+//! use starloop_core::registry::{PolicyKind, PolicySettings, Registry};
 //!
-//! let registry = Registry::default();
-//! assert!(registry.methods.iter().any(|method| method.kind == "star"));
+//! /// `[policy] kind = "mine"`: its settings are the section's other keys.
+//! #[derive(Debug, Default, Serialize, Deserialize)]
+//! #[serde(deny_unknown_fields, default)]
+//! struct Mine {
+//!     patience: u32,
+//! }
+//!
+//! impl PolicySettings for Mine {
+//!     fn build(&self, model: &ModelConfig) -> Result<Box<dyn Policy>> {
+//!         Ok(Box::new(EmbeddedPolicy::new(model)))
+//!     }
+//! }
+//!
+//! let registry = Registry::default().with_policy(PolicyKind::new::<Mine>("mine"));
+//! let config = Config::load("smoke", &["policy.kind=mine".to_owned(), "policy.patience=3".to_owned()])?;
+//! assert!(Experiment::new(config, &registry)?.to_toml().contains("patience = 3"));
+//! # Ok::<(), starloop_core::error::Error>(())
 //! ```
 
 use crate::config::{ModelConfig, Section};
@@ -19,11 +43,10 @@ use crate::task::gsm8k::Gsm8kConfig;
 use crate::task::jsonl::JsonlConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fmt;
-use std::sync::Arc;
+use std::fmt::Debug;
 
 /// Reads the keys of a section. Returns what they configure, and all of these keys with their defaults.
-pub(crate) type Read<T> = fn(Section<'_>) -> Result<(Box<T>, toml::Table)>;
+pub(crate) type ReadSettings<T> = fn(Section<'_>) -> Result<(Box<T>, toml::Table)>;
 
 /// Everything that configs can name.
 #[derive(Debug, Clone)]
@@ -39,20 +62,19 @@ pub struct Registry {
 /// A kind of task.
 #[derive(Debug, Clone)]
 pub struct TaskKind {
-    /// The value of `kind`.
+    /// The value of `kind`, which [`Task::name`](crate::task::Task::name) gives too.
     pub kind: String,
     /// The words that tables and pages show.
     pub label: String,
-    /// Reads the other keys of `[task]`. Returns the settings, and all of them with their defaults.
-    pub(crate) read: Read<dyn TaskSettings>,
+    /// Reads the other keys of `[task]`.
+    pub(crate) read: ReadSettings<dyn TaskSettings>,
 }
 
 impl TaskKind {
     /// A kind of task whose settings are `S`.
     pub fn new<S: TaskSettings + Serialize + DeserializeOwned + 'static>(kind: &str, label: &str) -> Self {
         let read = |section: Section<'_>| {
-            let settings: S = section.read()?;
-            let table = with_defaults(&settings);
+            let (settings, table) = section.read_with_defaults::<S>()?;
             Ok((Box::new(settings) as Box<dyn TaskSettings>, table))
         };
         TaskKind { kind: kind.to_owned(), label: label.to_owned(), read }
@@ -64,49 +86,59 @@ impl TaskKind {
 pub struct MethodKind {
     /// The value of `kind`.
     pub kind: String,
-    /// Reads the keys of `[methods.NAME]` that are the method's own. Returns the method, and all of these keys with their defaults.
-    pub(crate) read: Read<dyn Method>,
+    /// The words that tables and pages show; `None` for those of the method's [`Method::approach`].
+    pub label: Option<String>,
+    /// Reads the keys of `[methods.NAME]` that are the method's own.
+    pub(crate) read: ReadSettings<dyn Method>,
 }
 
 impl MethodKind {
     /// A kind of method whose settings are `M`.
-    pub fn new<M: Method + Serialize + DeserializeOwned + 'static>(kind: &str) -> Self {
+    pub fn new<M: Method + Serialize + DeserializeOwned + 'static>(kind: &str, label: &str) -> Self {
+        MethodKind { label: Some(label.to_owned()), ..MethodKind::of_approach::<M>(kind) }
+    }
+
+    /// A kind that is called as its approach.
+    fn of_approach<M: Method + Serialize + DeserializeOwned + 'static>(kind: &str) -> Self {
         let read = |section: Section<'_>| {
-            let method: M = section.read()?;
-            let table = with_defaults(&method);
+            let (method, table) = section.read_with_defaults::<M>()?;
             Ok((Box::new(method) as Box<dyn Method>, table))
         };
-        MethodKind { kind: kind.to_owned(), read }
+        MethodKind { kind: kind.to_owned(), label: None, read }
     }
 }
 
-/// Makes a policy from the keys of `[policy]` and from `[model]`.
-pub type BuildPolicy = dyn Fn(&toml::Table, &ModelConfig) -> Result<Box<dyn Policy>> + Send + Sync;
+/// The settings of a policy from outside this crate, as `[policy]` gives them.
+pub trait PolicySettings: Debug + Send + Sync {
+    /// Makes the policy, before the first sample of a run. `model` is the section `[model]`.
+    ///
+    /// # Errors
+    /// Making the policy fails.
+    fn build(&self, model: &ModelConfig) -> Result<Box<dyn Policy>>;
+}
 
 /// A kind of policy from outside this crate.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct PolicyKind {
     /// The value of `kind`.
     pub kind: String,
-    /// Makes the policy, before the first sample of a run.
-    pub build: Arc<BuildPolicy>,
+    /// Reads the other keys of `[policy]`.
+    pub(crate) read: ReadSettings<dyn PolicySettings>,
 }
 
 impl PolicyKind {
-    /// A kind of policy that `build` makes.
-    pub fn new(kind: &str, build: impl Fn(&toml::Table, &ModelConfig) -> Result<Box<dyn Policy>> + Send + Sync + 'static) -> Self {
-        PolicyKind { kind: kind.to_owned(), build: Arc::new(build) }
-    }
-}
-
-impl fmt::Debug for PolicyKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicyKind").field("kind", &self.kind).finish_non_exhaustive()
+    /// A kind of policy whose settings are `P`.
+    pub fn new<P: PolicySettings + Serialize + DeserializeOwned + 'static>(kind: &str) -> Self {
+        let read = |section: Section<'_>| {
+            let (settings, table) = section.read_with_defaults::<P>()?;
+            Ok((Box::new(settings) as Box<dyn PolicySettings>, table))
+        };
+        PolicyKind { kind: kind.to_owned(), read }
     }
 }
 
 impl Default for Registry {
-    /// What this project ships: the paper's methods first, then their relatives in the order of docs/methods.md.
+    /// The kinds that this project ships: the paper's methods first, then their relatives in the order of docs/methods.md.
     fn default() -> Self {
         Registry {
             tasks: vec![
@@ -116,17 +148,17 @@ impl Default for Registry {
                 TaskKind::new::<JsonlConfig>("jsonl", "own data"),
             ],
             methods: vec![
-                MethodKind::new::<FewShot>("few_shot"),
-                MethodKind::new::<Direct>("direct"),
-                MethodKind::new::<Star>("star"),
-                MethodKind::new::<PartialHints>("partial_hints"),
-                MethodKind::new::<Rft>("rft"),
-                MethodKind::new::<RestEm>("rest_em"),
-                MethodKind::new::<AdaStar>("adastar"),
-                MethodKind::new::<BStar>("b_star"),
-                MethodKind::new::<VStar>("v_star"),
-                MethodKind::new::<Spin>("spin"),
-                MethodKind::new::<Grpo>("grpo"),
+                MethodKind::of_approach::<FewShot>("few_shot"),
+                MethodKind::of_approach::<Direct>("direct"),
+                MethodKind::of_approach::<Star>("star"),
+                MethodKind::of_approach::<PartialHints>("partial_hints"),
+                MethodKind::of_approach::<Rft>("rft"),
+                MethodKind::of_approach::<RestEm>("rest_em"),
+                MethodKind::of_approach::<AdaStar>("adastar"),
+                MethodKind::of_approach::<BStar>("b_star"),
+                MethodKind::of_approach::<VStar>("v_star"),
+                MethodKind::of_approach::<Spin>("spin"),
+                MethodKind::of_approach::<Grpo>("grpo"),
             ],
             policies: Vec::new(),
         }
@@ -160,11 +192,28 @@ impl Registry {
 
     /// The settings of a task by the name of its kind, with overrides of the form `task.key=value`; for grading without a run.
     ///
+    /// ```
+    /// use starloop_core::registry::Registry;
+    /// use starloop_core::types::{Problem, ProblemId, StopReason};
+    ///
+    /// let task = Registry::default().task_settings("jsonl", &["task.answer_type=number".to_owned()])?.grader()?;
+    /// let problem = Problem {
+    ///     id: ProblemId("mine/1".into()),
+    ///     class: String::new(),
+    ///     question: String::new(),
+    ///     answer: "72".into(),
+    ///     choices: Vec::new(),
+    /// };
+    /// let grade = task.verify(&problem, "Half of 48 is 24, and 48 + 24 = 72.\n#### 72", &StopReason::EndToken)?;
+    /// assert!(grade.verdict.is_correct());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// There is no such kind, or it has no such key.
     pub fn task_settings(&self, kind: &str, overrides: &[String]) -> Result<Box<dyn TaskSettings>> {
         let overrides: Vec<String> = [format!("task.kind={kind:?}")].into_iter().chain(overrides.iter().cloned()).collect();
-        let (source, mut table) = crate::config::strict::Source::read("--task", "", &overrides)?;
+        let (source, mut table) = crate::config::strict::Source::read("the task's settings", "", &overrides)?;
         let Some(toml::Value::Table(mut task)) = table.remove("task").filter(|_| table.is_empty()) else {
             let text = overrides.iter().find(|text| !text.starts_with("task.")).cloned().unwrap_or_default();
             return Err(Error::Override { text });
@@ -172,9 +221,4 @@ impl Registry {
         let entry = source.kind("task", &mut task, &self.tasks, |entry| &entry.kind)?;
         (entry.read)(source.section("task", task)).map(|(settings, _)| settings)
     }
-}
-
-/// All settings as a table. They are plain structs of texts, numbers and lists, which TOML can always hold.
-fn with_defaults<T: Serialize>(settings: &T) -> toml::Table {
-    toml::Table::try_from(settings).unwrap_or_default()
 }

@@ -10,16 +10,18 @@ use std::collections::{HashMap, HashSet};
 
 mod preferences;
 mod rewards;
+mod trained_problems;
 mod training_data;
 
 pub use preferences::{known_against_own, right_against_wrong};
 pub use rewards::{RewardRules, of_groups, steps_of_passes};
+pub use trained_problems::{TRAINED_PROBLEMS, TrainedProblems};
 pub use training_data::{Loss, TrainingData};
 
-/// What a selection kept, and what it decided about each attempt.
+/// The training data of a selection, and its decision about each attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
-    /// What is learned.
+    /// The training data.
     pub data: TrainingData,
     /// The outcome of every attempt, in the order of the rounds and their attempts.
     pub outcomes: Vec<OutcomeRecord>,
@@ -28,20 +30,20 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// What is learned without any attempt, such as known answers.
+    /// Training data that comes from no attempt, such as known answers.
     pub fn without_attempts(data: TrainingData) -> Self {
         Selection { data, outcomes: Vec::new(), counts: SelectionCounts::default() }
     }
 }
 
-/// What selection may keep.
+/// The rules of a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SelectionRules {
     /// The maximum number of examples of one problem; 0 for no limit.
     pub max_per_problem: u32,
     /// Worked examples in front of each training prompt. 0, except in the paper's ablation that keeps the few-shot prefix (appendix).
     pub few_shot: usize,
-    /// What makes two rationales of a problem the same.
+    /// When two rationales of a problem count as the same.
     pub same: Same,
     /// Drops rationalizations that say nothing beyond the question and the answer that was shown.
     pub drop_restated: bool,
@@ -49,7 +51,7 @@ pub struct SelectionRules {
     pub least_confidence: f64,
 }
 
-/// What makes two rationales of a problem the same.
+/// When two rationales of a problem count as the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Same {
     /// Their texts.
@@ -83,7 +85,7 @@ impl Round {
 /// [`Error::UnknownProblem`] if the problem of an attempt is not among the problems of its round.
 pub fn select(task: &dyn Task, rounds: &[Round], rules: SelectionRules) -> Result<Selection> {
     let mut judge = Judge { task, rules, texts: HashSet::new(), paths: HashSet::new(), kept: HashMap::new() };
-    let (mut outcomes, mut examples) = (Vec::new(), Vec::new());
+    let (mut outcomes, mut examples, mut learned) = (Vec::new(), Vec::new(), Vec::new());
     for round in rounds {
         let problems = round.problems_by_id();
         for graded in &round.attempts {
@@ -92,12 +94,14 @@ pub fn select(task: &dyn Task, rounds: &[Round], rules: SelectionRules) -> Resul
             let outcome = judge.outcome(problem, graded);
             if outcome == Outcome::Learned {
                 examples.push(training_data::example(task, problem, attempt.mode, attempt.completion.clone(), rules.few_shot));
+                learned.push(problem);
             }
             outcomes.push(OutcomeRecord::new(round.iteration, attempt, outcome));
         }
     }
     let counts = SelectionCounts::of(&outcomes, distinct_problems(rounds));
-    Ok(Selection { data: TrainingData::of_rows(TrainingRows::Completions(examples), Loss::Likelihood), outcomes, counts })
+    let data = TrainingData::of_rows(TrainingRows::Completions(examples), Loss::Likelihood).of_problems(task, learned);
+    Ok(Selection { data, outcomes, counts })
 }
 
 /// Applies the rules, one attempt after the other.

@@ -1,10 +1,11 @@
-//! A task: where problems come from, how they are put, and when an answer is right.
+//! A task: where problems come from, how prompts show them, and when an answer is right.
 
 mod annotations;
 pub mod arithmetic;
 pub mod commonsense_qa;
 mod dataset;
 pub mod gsm8k;
+pub mod identity;
 pub mod jsonl;
 pub(crate) mod leak;
 mod paper;
@@ -20,7 +21,9 @@ use starloop_record::digest::sha256_hex;
 use starloop_record::info::PaperFigure;
 use std::path::Path;
 
-/// A setting of a task that cannot be, or a file that it names and that does not hold what it should.
+pub use identity::Identity;
+
+/// A setting of a task that is not allowed, or a file of the task with wrong content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {reason}")]
 pub struct ConfigError {
@@ -41,7 +44,7 @@ pub trait TaskSettings: std::fmt::Debug + Send + Sync {
     /// The task of a run with this seed, its files read.
     ///
     /// # Errors
-    /// A value that cannot be, or a file that does not hold what it should.
+    /// A value is not allowed, or a file has wrong content.
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError>;
 
     /// The files that [`TaskSettings::build`] reads.
@@ -49,17 +52,22 @@ pub trait TaskSettings: std::fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The published data set that these files are, if it can be downloaded by a name.
+    fn data_set(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The task without its problems: it grades answers, and needs no files for it.
     ///
     /// # Errors
-    /// A value that cannot be.
+    /// A value is not allowed.
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError>;
 }
 
 /// A solved problem as it is shown in a few-shot prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkedExample {
-    /// The problem as [`Task::prompt`] puts it, with the hint where the mode asks for it.
+    /// The prompt of the problem, as [`Task::prompt`] writes it in the same mode.
     pub prompt: String,
     /// Rationale and answer, or the answer alone.
     pub completion: String,
@@ -70,11 +78,11 @@ pub trait Task: Send + Sync {
     /// The name that configs and `starloop verify --task` use.
     fn name(&self) -> &'static str;
 
-    /// Makes ready what grading needs outside of this process: the user's own verifier is started. Until then no program of the user's runs,
-    /// so that a run directory from elsewhere can be read without trusting it.
+    /// Prepares what grading needs outside of this process: it starts the user's verifier program. No program of the user runs before, so that a
+    /// run directory from elsewhere can be read without trusting it.
     ///
     /// # Errors
-    /// It cannot be had, with the key relative to `[task]`.
+    /// It cannot be started. The key is relative to `[task]`.
     fn prepare(&self) -> Result<(), ConfigError> {
         Ok(())
     }
@@ -88,13 +96,23 @@ pub trait Task: Send + Sync {
     /// The problems that measure accuracy after iteration `iteration` (0 is the base). Deterministic.
     fn evaluation_problems(&self, split: Split, iteration: u32) -> Vec<Problem>;
 
+    /// What makes a problem the same as another one, independent of the prompt. A checkpoint records the identities of the problems that it was
+    /// trained on, and measuring it on one of them is refused. By default the question and the choices: a task whose questions come from a
+    /// template must use the data instead.
+    fn identity(&self, problem: &Problem) -> Identity {
+        Identity::of_question(problem)
+    }
+
     /// The problem's own part of the prompt. Only [`Mode::Hinted`] shows the answer.
     fn prompt(&self, problem: &Problem, mode: Mode) -> String;
 
-    /// Up to `count` solved problems to put before this one, none of them held out.
-    fn worked_examples(&self, problem: &Problem, mode: Mode, style: Style, count: usize) -> Vec<WorkedExample>;
+    /// Up to `count` solved problems for the prompt before this one. None of them is held out. By
+    /// default there are none.
+    fn worked_examples(&self, _problem: &Problem, _mode: Mode, _style: Style, _count: usize) -> Vec<WorkedExample> {
+        Vec::new()
+    }
 
-    /// What stands between a worked example and the next prompt.
+    /// The text between a worked example and the next prompt.
     fn separator(&self) -> &str;
 
     /// The strings that end a completion besides the model's end token.
@@ -103,16 +121,18 @@ pub trait Task: Send + Sync {
     /// Reads the final answer of a completion and compares it with the known one. Of the problem, only answer, choices and id are looked at.
     ///
     /// # Errors
-    /// The problem's known answer cannot be an answer, or the user's own verifier cannot be had.
+    /// The problem's known answer is not an answer of its type, or the user's verifier program fails.
     fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade>;
 
-    /// The known rationale and answer, where the task has one.
-    fn reference(&self, problem: &Problem) -> Option<String>;
+    /// The known rationale and answer, if the task has them. By default it has none.
+    fn reference(&self, _problem: &Problem) -> Option<String> {
+        None
+    }
 
     /// The completion that gives the answer alone, for direct fine-tuning.
     fn direct_completion(&self, problem: &Problem) -> String;
 
-    /// What the paper reports for this task, to stand beside what is measured.
+    /// The paper's figures for this task, which reports show beside the measured ones. A task from outside this project has none.
     fn paper_figures(&self) -> Vec<PaperFigure> {
         Vec::new()
     }
@@ -125,8 +145,8 @@ pub trait Task: Send + Sync {
     /// Whether a completion shows that it was given the answer, so that it must not be learned from.
     fn leaks_hint(&self, completion: &str) -> bool;
 
-    /// The way that a completion takes, such that two that only word it differently take the same one (Yuan et al. 2023). By default the
-    /// text without regard to blanks and capitals.
+    /// The reasoning path of a completion. Two completions that differ only in wording have the same path (Yuan et al. 2023). By default it is
+    /// the text without blanks and capitals.
     fn reasoning_path(&self, completion: &str) -> String {
         leak::words(completion).collect::<Vec<_>>().join(" ")
     }
@@ -137,10 +157,9 @@ pub trait Task: Send + Sync {
         None
     }
 
-    /// Whether a step of a rationale is false; `None` if no step can be checked. By default, calculator annotations such as `<<2+2=4>>` are
-    /// checked.
-    fn has_false_step(&self, _problem: &Problem, completion: &str) -> Option<bool> {
-        annotations::false_step(completion)
+    /// Whether a step of a rationale is false; `None` if no step can be checked, which is the default.
+    fn has_false_step(&self, _problem: &Problem, _completion: &str) -> Option<bool> {
+        None
     }
 
     /// Whether a rationale with a false step must not be learned, although its answer is right.
@@ -152,7 +171,7 @@ pub trait Task: Send + Sync {
 /// The first digits of a SHA-256, enough to tell the reasoning paths of one problem apart.
 const PATH_DIGITS: usize = 16;
 
-/// Everything that a task can say of an attempt. A run writes it down, so that no reader needs the task.
+/// Everything that a task can say about an attempt. A run records it, so that no reader needs the task.
 ///
 /// # Errors
 /// As [`Task::verify`].

@@ -4,6 +4,7 @@ use crate::config::TrainingConfig;
 use crate::error::Result;
 use crate::metrics::TrainingMetrics;
 use crate::selection::TrainingData;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 pub mod command;
@@ -47,14 +48,16 @@ pub struct TrainingProgress {
 }
 
 /// Fine-tunes. Implementations: the embedded trainer, a program of the user, and test doubles.
-pub trait Trainer {
+pub trait Trainer: Send {
     /// Writes the fine-tuned checkpoint to `job.output`. Reports progress for every step, including the steps before an interruption, so that
     /// the curve of the loss is complete. The same job gives the same bytes, also if an earlier try was interrupted and left its state in
-    /// `job.scratch`; for a program of the user, as far as the program ensures it.
+    /// `job.scratch`; for a program of the user, as far as the program ensures it. Where `progress` returns [`ControlFlow::Break`], the
+    /// training stops as soon as it can.
     ///
     /// # Errors
+    /// [`Error::Cancelled`](crate::error::Error::Cancelled) after `Break`, and
     /// [`Error::ObjectiveNotSupported`](crate::error::Error::ObjectiveNotSupported) if the trainer does not have the loss of the data.
-    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics>;
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<TrainingMetrics>;
 
     /// The learning rate of a step (from 1) of a job with `settings` and `steps`; `None` if the trainer does not know it.
     fn learning_rate(&self, _settings: &TrainingConfig, _steps: u64, _step: u64) -> Option<f64> {

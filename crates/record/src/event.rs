@@ -5,6 +5,7 @@
 
 use crate::metrics::{IterationMetrics, Verification};
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 
 /// A stretch of work with a beginning and an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,8 +108,9 @@ pub enum Event {
     },
 }
 
-/// Whoever wants to know.
+/// Receives the events of a run while it goes on.
 pub trait Observer {
-    /// Takes notice of an event.
-    fn observe(&mut self, event: &Event);
+    /// Receives an event. [`ControlFlow::Break`] cancels the run: it stops as soon as it can, and keeps everything that is finished. A cancelled
+    /// run can be resumed.
+    fn observe(&mut self, event: &Event) -> ControlFlow<()>;
 }

@@ -41,6 +41,9 @@ pub struct Problem {
 pub struct ProblemRecord {
     /// The stable name.
     pub id: ProblemId,
+    /// A digest of the problem's data, which no prompt template changes; absent in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// The group in which accuracy is reported.
     pub class: String,
     /// The problem's part of the prompt, without worked examples and without a hint.

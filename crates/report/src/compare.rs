@@ -106,8 +106,12 @@ fn methods(directories: &[RunDir; 2], pair: [&MethodReport; 2]) -> Result<Method
         if finals { directories[which].final_measurement(name) } else { directories[which].iteration(name, shown[which].iteration) }
     };
     let answers = [right_answers(&place(0))?, right_answers(&place(1))?];
-    let paired: Vec<(&ProblemId, [bool; 2])> =
-        answers[0].iter().filter_map(|(key, right)| Some((&key.0, [*right, *answers[1].get(key)?]))).collect();
+    // The same name in another file of data is another problem.
+    let problems = [place(0).problems()?, place(1).problems()?];
+    let identity = |which: usize, id: &ProblemId| problems[which].get(id).and_then(|problem| problem.identity.as_ref());
+    let is_other = |id: &ProblemId| matches!((identity(0, id), identity(1, id)), (Some(one), Some(other)) if one != other);
+    let common = answers[0].iter().filter(|((id, _), _)| !is_other(id));
+    let paired: Vec<(&ProblemId, [bool; 2])> = common.filter_map(|(key, right)| Some((&key.0, [*right, *answers[1].get(key)?]))).collect();
     if paired.is_empty() {
         let message = format!(
             "{} and {} of {} were measured on no problem in common",
@@ -171,7 +175,7 @@ mod tests {
     use super::*;
     use crate::sample_run::{attempt, metrics, new_run, write_evaluation, wrong};
     use starloop_record::Approach;
-    use starloop_record::types::Verdict;
+    use starloop_record::types::{ProblemRecord, Verdict};
 
     /// A run with three answers, of which those at `right` are right.
     fn write(root: &Path, seed: u64, threads: u32, right: &[&str]) {
@@ -199,6 +203,38 @@ mod tests {
         let other = ComparedMethods { first: Some("other".into()), second: None };
         let message = compare(&first, &second, &other).unwrap_err().to_string();
         assert!(message.contains("no method other") && message.ends_with("it has: star"), "{message}");
+    }
+
+    /// A run with one answer to the problem `a`, whose data has this identity.
+    fn write_one(root: &Path, identity: &str) {
+        let (run, _) = RunDir::open(root, &new_run(&[("star", Approach::Star)]), false).unwrap();
+        let answer = attempt("a", "text", Verdict::Correct);
+        let problem = ProblemRecord {
+            id: answer.attempt.problem.clone(),
+            identity: Some(identity.into()),
+            class: String::new(),
+            text: String::new(),
+            answer: String::new(),
+            reference: None,
+            choices: Vec::new(),
+        };
+        let place = run.iteration("star", 1);
+        place.write_evaluation(&[answer], run.keep_problems(&[problem]).unwrap()).unwrap();
+        place.write_metrics(&metrics(1, &[1])).unwrap();
+    }
+
+    #[test]
+    fn answers_to_other_problems_of_the_same_name_are_not_paired() {
+        let place = tempfile::tempdir().unwrap();
+        let [first, same, other] = [("first", "1"), ("same", "1"), ("other", "2")].map(|(name, identity)| {
+            let root = place.path().join(name);
+            write_one(&root, identity);
+            root
+        });
+        let comparison = compare(&first, &same, &ComparedMethods::default()).unwrap();
+        assert_eq!(comparison.methods[0].accuracy[0].total, 1);
+        let message = compare(&first, &other, &ComparedMethods::default()).unwrap_err().to_string();
+        assert!(message.contains("measured on no problem in common"), "{message}");
     }
 
     /// Against sums of binomial coefficients in exact fractions, rounded once.

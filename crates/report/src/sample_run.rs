@@ -196,6 +196,7 @@ fn texts(run: &RunDir, attempts: &[GradedAttempt]) -> Digests {
             answer: last.to_uppercase(),
             choices: Vec::new(),
             reference: None,
+            identity: None,
             id,
         }
     };

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use starloop_core::error::Result;
-use starloop_core::task::{ConfigError, Task, TaskSettings, WorkedExample};
-use starloop_core::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style, Verdict};
+use starloop_core::task::{ConfigError, Task, TaskSettings};
+use starloop_core::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Verdict};
 
 /// `[task] kind = "doubling"`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,10 +62,6 @@ impl Task for Doubling {
         format!("Input:\n{}\nTarget:{hint}\n", problem.question)
     }
 
-    fn worked_examples(&self, _: &Problem, _: Mode, _: Style, _: usize) -> Vec<WorkedExample> {
-        Vec::new()
-    }
-
     fn separator(&self) -> &'static str {
         "\n"
     }
@@ -81,10 +77,6 @@ impl Task for Doubling {
             Some(predicted) if predicted.trim() == problem.answer => Verdict::Correct.into(),
             Some(predicted) => Verdict::Wrong { predicted: predicted.into() }.into(),
         })
-    }
-
-    fn reference(&self, _: &Problem) -> Option<String> {
-        None
     }
 
     fn direct_completion(&self, problem: &Problem) -> String {

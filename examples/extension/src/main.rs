@@ -1,52 +1,50 @@
-//! A task and a method from outside starloop, registered without a fork: `cargo run -p starloop-example-extension -- RUN_DIRECTORY`.
+//! A task, a method and a policy from outside starloop, registered without a fork. In this directory: `cargo run -- RUN_DIRECTORY`.
+//! With `--stop-after-first`, the run is cancelled after its first iteration. Started again, it goes on from there.
 
 mod doubling;
+mod likeliest;
 mod shortest;
 
 use starloop_core::config::Config;
-use starloop_core::error::Result;
+use starloop_core::error::{Error, Result};
 use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::Experiment;
-use starloop_core::registry::{MethodKind, Registry, TaskKind};
+use starloop_core::registry::{MethodKind, PolicyKind, Registry, TaskKind};
+use std::ops::ControlFlow;
 use std::path::Path;
 
-struct Print;
+/// Prints the figures of each iteration, and cancels the run after `iterations` of them.
+struct Progress {
+    iterations: u32,
+}
 
-impl Observer for Print {
-    fn observe(&mut self, event: &Event) {
-        if let Event::IterationFinished { method, metrics } = event {
-            eprintln!("{method}, iteration {}: {:.1}% right", metrics.iteration, 100.0 * metrics.accuracy.mean);
-        }
+impl Observer for Progress {
+    fn observe(&mut self, event: &Event) -> ControlFlow<()> {
+        let Event::IterationFinished { method, metrics } = event else { return ControlFlow::Continue(()) };
+        eprintln!("{method}, iteration {}: {:.1}% right", metrics.iteration, 100.0 * metrics.accuracy.mean);
+        self.iterations -= 1;
+        if self.iterations == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
 fn main() -> Result<()> {
-    run(Path::new(&std::env::args().nth(1).unwrap_or_else(|| "runs/doubling".to_owned())))
+    let (options, places): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let place = places.first().map_or("runs/doubling", String::as_str);
+    let iterations = if options.iter().any(|option| option == "--stop-after-first") { 1 } else { u32::MAX };
+    match run(Path::new(place), iterations, &[]) {
+        Err(Error::Cancelled) => Ok(eprintln!("cancelled; start again to go on")),
+        done => done,
+    }
 }
 
-fn run(directory: &Path) -> Result<()> {
+fn run(directory: &Path, iterations: u32, overrides: &[String]) -> Result<()> {
     let registry = Registry::default()
         .with_task(TaskKind::new::<doubling::Doubling>("doubling", "twice a number"))
-        .with_method(MethodKind::new::<shortest::Shortest>("shortest"));
-    let config = Config::parse("experiment.toml", include_str!("../experiment.toml"), &[])?;
-    Experiment::new(config, &registry)?.run(directory, true, &mut Print)
+        .with_method(MethodKind::new::<shortest::Shortest>("shortest", "shortest rationale"))
+        .with_policy(PolicyKind::new::<likeliest::Likeliest>("likeliest"));
+    let config = Config::parse("experiment.toml", include_str!("../experiment.toml"), overrides)?;
+    Experiment::new(config, &registry)?.run(directory, true, &mut Progress { iterations })
 }
 
 #[cfg(test)]
-mod tests {
-    #[test]
-    fn the_own_task_and_method_run_and_are_recorded_by_name() {
-        let place = std::env::temp_dir().join(format!("starloop-extension-{}", std::process::id()));
-        super::run(&place).expect("the example runs");
-        let run = starloop_record::RunDir::open_read_only(&place).expect("a run");
-        let info = run.info().expect("run.json");
-        assert_eq!((info.task.kind.as_str(), info.task.label.as_str()), ("doubling", "twice a number"));
-        assert!(info.task.paper.is_empty() && info.methods[0].label == "shortest rationale");
-        let metrics = run.metrics("shortest").expect("figures");
-        // The base doubles numbers of two digits already. One right rationale of each problem is learned, and nothing is lost by it.
-        let selection = metrics[1].selection;
-        assert!(selection.problems_unhinted > 50 && selection.kept_unhinted == selection.problems_unhinted, "{selection:?}");
-        assert!(metrics[1].accuracy.mean > 0.9, "{metrics:?}");
-        std::fs::remove_dir_all(place).expect("removed");
-    }
-}
+mod tests;

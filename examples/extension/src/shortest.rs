@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use starloop_core::config::{Invalid, MethodSettings};
 use starloop_core::error::Result;
-use starloop_core::method::{Approach, Estimate, Method};
+use starloop_core::method::{Estimate, Method};
 use starloop_core::method_run::MethodRun;
 use starloop_core::selection::{Round, SelectionRules, select};
 use starloop_core::task::Task;
@@ -15,14 +15,6 @@ use starloop_core::types::{ModelRef, Style};
 pub struct Shortest {}
 
 impl Method for Shortest {
-    fn approach(&self) -> Approach {
-        Approach::Other
-    }
-
-    fn label(&self) -> String {
-        "shortest rationale".to_owned()
-    }
-
     fn check(&self, _: &MethodSettings) -> Result<(), Invalid> {
         Ok(())
     }
@@ -38,7 +30,7 @@ impl Method for Shortest {
         run.measure_base(Style::Rationale)?;
         run.iterate(1, true, |run| {
             let problems = run.training_problems(1);
-            let mut attempts = run.collect(1, &problems, ModelRef::Base, None)?;
+            let mut attempts = run.collect_and_record(1, &problems, ModelRef::Base, None)?;
             // Selection keeps the first right attempt of each problem.
             attempts.sort_by_key(|graded| graded.attempt.completion.len());
             let rules = SelectionRules { max_per_problem: 1, ..SelectionRules::default() };

@@ -13,6 +13,7 @@ use starloop_core::metrics::{Accuracy, IterationMetrics};
 use starloop_core::policy::embedded::EmbeddedPolicy;
 use starloop_core::registry::Registry;
 use starloop_record::format::interval;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// Measure a checkpoint's accuracy on a task's held-out problems.
@@ -68,12 +69,13 @@ struct Collect {
 }
 
 impl Observer for Collect {
-    fn observe(&mut self, event: &Event) {
+    fn observe(&mut self, event: &Event) -> ControlFlow<()> {
         match event {
             Event::IterationFinished { metrics, .. } => self.metrics = Some(metrics.as_ref().clone()),
             Event::RunStarted { .. } | Event::RunFinished { .. } => {}
-            other => self.console.observe(other),
+            other => return self.console.observe(other),
         }
+        ControlFlow::Continue(())
     }
 }
 

@@ -52,7 +52,10 @@ pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()
 /// Model and data are told in one message, so that both can be fetched before the next try.
 fn everything_is_there(experiment: &Experiment) -> Result<()> {
     match (BaseModel::of(&experiment.config().model), experiment.task()) {
-        (Err(model), Err(data)) => Err(anyhow::Error::new(data).context(format!("{model}; and besides"))),
+        (Err(model), Err(data)) => {
+            let hint = console::hint(&model).map(|hint| format!(" ({hint})")).unwrap_or_default();
+            Err(anyhow::Error::new(data).context(format!("{model}{hint}; and besides")))
+        }
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error.into()),
         (Ok(_), Ok(_)) => Ok(()),
     }

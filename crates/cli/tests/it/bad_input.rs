@@ -8,9 +8,9 @@ fn configs_that_cannot_be_are_exit_code_2() {
     let broken = place.path().join("broken.toml");
     std::fs::write(&broken, "name = \"x\"\nseed = = 1\n").unwrap();
     let cases: &[(&str, &[&str])] = &[
-        ("run smoke --set training.stepz=3", &["--set training.stepz: unknown key `training.stepz`", "`training.steps`"]),
+        ("run smoke --set training.stepz=3", &["override training.stepz: unknown key `training.stepz`", "`training.steps`"]),
         ("run smoke --set methods.star.iteration=3", &["`methods.star.iteration`", "`methods.star.iterations`"]),
-        ("run smoke --set training.steps=0", &["--set training.steps", "at least 1"]),
+        ("run smoke --set training.steps=0", &["override training.steps", "at least 1"]),
         ("run smoke --set training.steps", &["key=value"]),
         ("run smoke --set task.digits=[3,1]", &["task.digits"]),
         ("run smoke --set model.base=/nowhere", &["model.base", "/nowhere", "no such directory"]),
@@ -32,14 +32,14 @@ fn configs_that_cannot_be_are_exit_code_2() {
 
 #[test]
 fn files_that_are_not_there_are_named() {
-    for line in [
-        "run nowhere/x.toml",
-        "pretrain nowhere/x.toml",
-        "report nowhere/x",
-        "train --model x --data nowhere/x --out z",
-        "score --model nowhere/x --text a",
+    for (line, code) in [
+        ("run nowhere/x.toml", 2),
+        ("pretrain nowhere/x.toml", 1),
+        ("report nowhere/x", 1),
+        ("train --model x --data nowhere/x --out z", 1),
+        ("score --model nowhere/x --text a", 1),
     ] {
-        starloop(line, &[]).failed(1, &["nowhere/x"]);
+        starloop(line, &[]).failed(code, &["nowhere/x"]);
     }
 }
 

@@ -38,6 +38,13 @@ pub(crate) fn config(config: &Config) -> Checked {
         }
     }
     config.policy.check(config.model.chat)?;
+    for (path, held) in [
+        ("model", toml::Table::try_from(&config.model).map(drop)),
+        ("trainer", toml::Table::try_from(&config.trainer).map(drop)),
+        ("record", toml::Table::try_from(config.record).map(drop)),
+    ] {
+        held.map_err(|error| Invalid { key: path.to_owned(), message: error.to_string() })?;
+    }
     sampling("sampling", &config.sampling)?;
     training("training", &config.training)?;
     config.trainer.check()?;

@@ -1,10 +1,10 @@
-//! `[policy]`: what samples. The embedded engine unless told otherwise, or an OpenAI-compatible server.
+//! `[policy]`: the policy, which samples: the embedded engine by default, or an OpenAI-compatible server.
 
 use super::{Invalid, Section};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
-/// What samples.
+/// The policy, which samples.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum PolicyConfig {
     /// This process.
@@ -26,7 +26,7 @@ const OPENAI: &str = "openai";
 /// The kinds that need no registry.
 pub(crate) const KINDS: [&str; 2] = [EMBEDDED, OPENAI];
 
-/// Keys that say where and how patiently is asked, and nothing of what is answered: a run may be taken up with others.
+/// Keys that say where requests are sent and how failures are retried. They change no answer, so a run may be resumed with other values.
 const CIRCUMSTANCES: &[&str] = &[
     "endpoints",
     "api_key_env",
@@ -83,13 +83,13 @@ pub enum Reload {
     Command(Vec<String>),
 }
 
-/// What a server is told.
+/// A way to make a server load another checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recipe {
     /// `SGLang`: `/update_weights_from_disk`.
     Sglang,
-    /// vLLM: `/v1/load_lora_adapter`, for checkpoints that are adapters; the base is asked by `model`.
+    /// vLLM: `/v1/load_lora_adapter`, for checkpoints that are adapters. Requests to the base use `model`.
     VllmLora,
 }
 
@@ -99,7 +99,7 @@ pub enum Recipe {
 pub struct ServingConfig {
     /// Which server it is.
     pub server: ServerKind,
-    /// Base addresses such as `http://127.0.0.1:8000/v1`, one for each replica. Where a server is launched, they are known by themselves.
+    /// Base addresses such as `http://127.0.0.1:8000/v1`, one for each replica. Empty if the servers are launched: their addresses are known then.
     pub endpoints: Vec<String>,
     /// The name that the server knows the model by; `{checkpoint}` is the checkpoint's directory.
     pub model: String,
@@ -112,9 +112,9 @@ pub struct ServingConfig {
     /// Ask for log-probabilities; by default where the server gives them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<bool>,
-    /// Let the server end completions at the task's stop strings. Where it cannot, it generates on, and the text is cut here.
+    /// Let the server end completions at the task's stop strings. If the server does not support that, it generates more, and this program cuts the text.
     pub stop_at_server: bool,
-    /// Samples of one prompt in one request (`n`). With 1, every sample has a seed of its own; with more, the server makes the others'.
+    /// Samples of one prompt in one request (`n`). With 1, each sample has its own seed. With more, the server makes the seeds of the others.
     pub samples_per_request: u32,
     /// Requests that are open at once, for each endpoint.
     pub in_flight: usize,
@@ -134,7 +134,7 @@ pub struct ServingConfig {
     pub health: Option<String>,
     /// Seconds until a launched server serves.
     pub start_seconds: f64,
-    /// How a running server is made to serve another checkpoint; without it, checkpoints are asked by name.
+    /// How a running server is made to serve another checkpoint. Without it, requests name the checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reload: Option<Reload>,
 }
@@ -164,7 +164,7 @@ impl Default for ServingConfig {
 }
 
 impl PolicyConfig {
-    /// Reads `[policy]`, where there is one.
+    /// Reads `[policy]`, if the config has it.
     pub(super) fn read(section: Option<Section<'_>>) -> Result<Self> {
         let Some(mut section) = section else { return Ok(PolicyConfig::Embedded) };
         match section.take_kind()?.as_str() {
@@ -190,7 +190,7 @@ impl PolicyConfig {
         CIRCUMSTANCES.iter().map(|key| format!("policy.{key}")).collect()
     }
 
-    /// Values that cannot be.
+    /// Checks the values.
     pub(crate) fn check(&self, chat: bool) -> Result<(), Invalid> {
         match self {
             PolicyConfig::Embedded | PolicyConfig::Other { .. } => Ok(()),
@@ -211,7 +211,7 @@ impl ServingConfig {
         self.prompts.unwrap_or(if takes_tokens { PromptForm::Tokens } else { PromptForm::Text })
     }
 
-    /// Whether log-probabilities are asked for.
+    /// Whether requests ask for log-probabilities.
     pub fn wants_logprobs(&self) -> bool {
         self.logprobs.unwrap_or(self.server != ServerKind::Transformers)
     }

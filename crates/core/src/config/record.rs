@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `[record]`: what is written down of each attempt.
+/// `[record]`: what the run records of each attempt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecordConfig {

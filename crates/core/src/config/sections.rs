@@ -11,16 +11,23 @@ use starloop_lm::engine::{CacheDtype, SamplingParams};
 pub struct ModelConfig {
     /// `builtin:NAME` for a shipped model, or a checkpoint directory in the Hugging Face layout.
     pub base: String,
-    /// Put prompts as what the user says in a conversation, by the checkpoint's chat template, in sampling and in training. By default they
-    /// stand as they are.
+    /// Render prompts as the user's message with the checkpoint's chat template, in sampling and in training. By default prompts are not
+    /// changed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub chat: bool,
     /// The type of the cached keys and values in sampling. `f16` takes half the memory of `f32` and moves log-probabilities by some 1e-3.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kv_cache: CacheDtype,
-    /// The name under which `starloop get model` finds it, to be told where the directory is missing.
+    /// The name of the model on the hub. The error about a missing directory names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<String>,
+}
+
+impl Default for ModelConfig {
+    /// The shipped arithmetic model.
+    fn default() -> Self {
+        ModelConfig { base: "builtin:arithmetic".to_owned(), chat: false, kv_cache: CacheDtype::default(), hub: None }
+    }
 }
 
 /// `[sampling]`: how rationales are drawn while collecting.

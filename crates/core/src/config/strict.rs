@@ -1,11 +1,11 @@
-//! Reading a table strictly, and saying where it came from when it is wrong.
+//! Strict reading of tables, and errors that say where a table came from.
 
 use crate::error::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Track;
 
-/// A value that cannot be, with its key's path.
+/// A value that is not allowed, with the path of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     /// The key, such as `training.steps`.
@@ -14,15 +14,21 @@ pub struct Invalid {
     pub message: String,
 }
 
-/// Where a config came from.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Source {
+/// Where a config came from. The default is for a config that is made in code.
+#[derive(Debug, Clone)]
+pub struct Source {
     origin: String,
     /// The keys that overrides set, so that an error in one of them does not blame the file.
     overridden: Vec<String>,
 }
 
-/// A table of a config that is still to be read, with the path of its keys.
+impl Default for Source {
+    fn default() -> Self {
+        Source { origin: "the config".to_owned(), overridden: Vec::new() }
+    }
+}
+
+/// A table of a config before it is read, with the path of its keys.
 pub struct Section<'a> {
     source: &'a Source,
     path: String,
@@ -32,10 +38,7 @@ pub struct Section<'a> {
 impl Source {
     /// Parses `text` and writes the overrides into it.
     pub(crate) fn read(origin: &str, text: &str, overrides: &[String]) -> Result<(Source, toml::Table)> {
-        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| Error::ConfigSyntax {
-            origin: origin.to_owned(),
-            message: error.to_string().trim_end().to_owned(),
-        })?;
+        let mut table: toml::Table = text.parse().map_err(|source| Error::ConfigSyntax { origin: origin.to_owned(), source })?;
         let mut source = Source { origin: origin.to_owned(), overridden: Vec::new() };
         for text in overrides {
             let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
@@ -54,12 +57,21 @@ impl Source {
         };
         match table.entry(first.to_owned()).or_insert_with(|| toml::Table::new().into()) {
             toml::Value::Table(inner) => self.set(inner, rest, value),
-            _ => Err(self.invalid(Invalid { key: first.to_owned(), message: format!("is no table, so `{rest}` cannot be set in it") })),
+            _ => Err(self.invalid(Invalid { key: first.to_owned(), message: format!("is not a table, so `{rest}` cannot be set in it") })),
         }
     }
 
     pub(crate) fn section(&self, path: &str, table: toml::Table) -> Section<'_> {
         Section { source: self, path: path.to_owned(), table }
+    }
+
+    /// A section as a table.
+    ///
+    /// # Errors
+    /// TOML cannot hold a value, such as a number above 2^63 - 1.
+    pub(crate) fn table<T: Serialize>(&self, path: &str, section: &T) -> Result<toml::Table> {
+        let refused = |error: toml::ser::Error| self.invalid(Invalid { key: path.to_owned(), message: error.to_string() });
+        toml::Table::try_from(section).map_err(refused)
     }
 
     pub(crate) fn invalid(&self, Invalid { key, message }: Invalid) -> Error {
@@ -102,7 +114,7 @@ impl Source {
     }
 
     fn origin_of(&self, key: &str) -> String {
-        if self.overridden.iter().any(|overridden| overridden == key) { format!("--set {key}") } else { self.origin.clone() }
+        if self.overridden.iter().any(|overridden| overridden == key) { format!("override {key}") } else { self.origin.clone() }
     }
 }
 
@@ -125,12 +137,23 @@ impl Section<'_> {
         })
     }
 
+    /// [`Section::read`], and the whole section with its defaults.
+    ///
+    /// # Errors
+    /// Those of [`Section::read`], or TOML cannot hold the settings.
+    pub(crate) fn read_with_defaults<T: DeserializeOwned + Serialize>(self) -> Result<(T, toml::Table)> {
+        let (source, path) = (self.source, self.path.clone());
+        let settings: T = self.read()?;
+        let table = source.table(&path, &settings)?;
+        Ok((settings, table))
+    }
+
     /// Takes `kind` out of the table and looks it up.
     pub(crate) fn kind<'r, T>(&mut self, registry: &'r [T], name: impl Fn(&T) -> &str) -> Result<&'r T> {
         self.source.kind(&self.path, &mut self.table, registry, name)
     }
 
-    /// Takes `kind` out of the table, whatever it is.
+    /// Takes `kind` out of the table. Any text is allowed.
     pub(crate) fn take_kind(&mut self) -> Result<String> {
         let invalid = |message: &str| Err(self.source.invalid(Invalid { key: format!("{}.kind", self.path), message: message.into() }));
         match self.table.remove("kind") {
@@ -140,7 +163,7 @@ impl Section<'_> {
         }
     }
 
-    /// The keys, unread.
+    /// The keys, without reading them.
     pub fn into_table(self) -> toml::Table {
         self.table
     }
@@ -162,7 +185,7 @@ pub(crate) fn nearest(name: &str, candidates: &[String]) -> Option<String> {
     scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate.clone())
 }
 
-/// A section as a table. Sections are plain structs of numbers, strings and lists, which TOML can always hold.
+/// A section as a table. [`Experiment::new`](crate::experiment::Experiment::new) has checked that TOML can hold it.
 pub(crate) fn to_table<T: Serialize>(section: &T) -> toml::Table {
     toml::Table::try_from(section).unwrap_or_default()
 }

@@ -3,17 +3,17 @@
 use super::{Invalid, strict};
 use serde::{Deserialize, Serialize};
 
-/// What in an argument of the command is replaced: see [`crate::trainer::command`].
+/// The names in braces that are replaced in an argument of the command. See [`crate::trainer::command`].
 pub(crate) const PLACES: [&str; 7] = ["base", "data", "out", "state", "settings", "steps", "seed"];
 
-/// What fine-tunes.
+/// The trainer, which fine-tunes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrainerKind {
     /// This program, on this machine.
     #[default]
     Embedded,
-    /// A program of the user's, wherever it trains.
+    /// A program of the user.
     Command,
 }
 
@@ -21,7 +21,7 @@ pub enum TrainerKind {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainerConfig {
-    /// What fine-tunes.
+    /// The kind of trainer.
     pub kind: TrainerKind,
     /// With `kind = "command"`: the program and its arguments, in which `{base}`, `{data}`, `{out}`, `{state}`, `{settings}`, `{steps}` and
     /// `{seed}` are replaced.
@@ -54,7 +54,7 @@ impl TrainerConfig {
     }
 }
 
-/// The names in braces of an argument. What stands behind a dollar sign is a shell's.
+/// The names in braces of an argument. A shell replaces braces after a dollar sign, so they do not count.
 fn places(argument: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = argument;

@@ -54,7 +54,7 @@ pub struct TrainingConfig {
     pub final_fraction: f64,
     /// Keep the worked examples in front of the training prompts (an ablation of the paper; the default trains on the bare prompt).
     pub train_with_few_shot: bool,
-    /// Steps between two saved states from which an interrupted fine-tuning goes on; 0 for none.
+    /// Steps between two saved states, from which an interrupted fine-tuning is resumed; 0 for none.
     pub checkpoint_every: u64,
     /// Checkpoints that are kept of each method, counted from the last iteration; 0 for all.
     pub keep_checkpoints: u32,
@@ -93,9 +93,9 @@ impl TrainingConfig {
     /// The defaults with overrides of the form `steps=100`, for a training outside of an experiment.
     ///
     /// # Errors
-    /// An override of an unknown key, or a value that cannot be.
+    /// An override of an unknown key, or a value that is not allowed.
     pub fn from_overrides(overrides: &[String]) -> Result<Self> {
-        let (source, table) = Source::read("the command line", "", overrides)?;
+        let (source, table) = Source::read("the overrides", "", overrides)?;
         let config = source.section("", table).read()?;
         check::training("training", &config).map_err(|invalid| source.invalid(invalid))?;
         Ok(config)

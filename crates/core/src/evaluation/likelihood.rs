@@ -1,13 +1,14 @@
-//! Multiple choice by likelihood, as evaluation harnesses measure it: each choice is put after the prompt as if it were the answer, and the
-//! one that the model finds most likely is what it chose. Nothing is sampled, so no answer can be unreadable.
+//! Multiple choice by likelihood, as evaluation harnesses measure it: each choice is scored as a continuation of the prompt, and the most
+//! likely one is the answer. Nothing is sampled, so no answer can be unreadable.
 //!
-//! Long choices are less likely than short ones whatever they say. So a second figure divides each log-probability by the choice's bytes,
+//! Long choices are less likely than short ones. So a second figure divides each log-probability by the choice's bytes,
 //! which no tokenizer changes.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, OrCancelled, Result};
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::Accuracy;
 use crate::policy::{ScoreRequest, Scorer};
+use crate::selection::TrainedProblems;
 use crate::task::Task;
 use crate::task::prompt;
 use crate::types::{Mode, Problem, ProblemId, Split, Style};
@@ -15,7 +16,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
 
-/// What a model chose over many problems.
+/// The choices of a model over many problems.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ByLikelihood {
     /// The SHA-256 of the weights.
@@ -35,7 +36,7 @@ pub struct ByLikelihood {
 pub struct ScoredProblem {
     /// The problem.
     pub problem: ProblemId,
-    /// What there is to choose from.
+    /// The choices.
     pub choices: Vec<String>,
     /// The log-probability of each (natural logarithm), summed over its tokens.
     pub logprobs: Vec<f64>,
@@ -50,7 +51,7 @@ pub struct ScoredProblem {
 /// Asks the model `checkpoint` every held-out problem of the split, with `few_shot` worked examples that show the answers alone.
 ///
 /// # Errors
-/// A problem without choices, a known answer that is none of them, and those of the policy.
+/// A problem has no choices, its known answer is not among them, or the policy fails.
 pub fn measure(
     task: &dyn Task,
     split: Split,
@@ -68,14 +69,15 @@ pub fn measure(
         requests
             .extend(problem.choices.iter().map(|choice| ScoreRequest { prompt: prompt.clone(), continuation: format!("{blank}{choice}") }));
     }
+    TrainedProblems::of_checkpoint(checkpoint)?.refuse(checkpoint, task, split, 0)?;
     let checkpoint = policy.load(checkpoint)?;
     let (method, iteration, stage) = ("likelihood".to_owned(), 0, Stage::Evaluating);
-    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total: requests.len() as u64 });
+    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total: requests.len() as u64 }).or_cancelled()?;
     let began = Instant::now();
     let mut tokens = 0;
     let logprobs = policy.score(&requests, &mut |progress| {
         tokens = progress.tokens;
-        observer.observe(&Event::StageProgress { done: progress.finished, tokens, loss: None });
+        observer.observe(&Event::StageProgress { done: progress.finished, tokens, loss: None })
     });
     let mut asked = problems.iter().flat_map(|problem| problem.choices.iter().map(|_| problem.id.to_string()));
     let logprobs = logprobs.map_err(|error| error.naming(|request| asked.nth(request)))?;
@@ -83,7 +85,7 @@ pub fn measure(
         return Err(Error::SampleCount { expected: requests.len(), got: logprobs.len() });
     }
     let seconds = began.elapsed().as_secs_f64();
-    observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false });
+    observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false }).or_cancelled()?;
     let mut logprobs = logprobs.into_iter();
     let mut scored = Vec::with_capacity(problems.len());
     for (problem, right) in problems.into_iter().zip(right) {
@@ -126,7 +128,7 @@ fn right_choice(problem: &Problem) -> Result<usize> {
     };
     choices.iter().position(|choice| choice == answer).or_else(letter).ok_or_else(|| Error::KnownAnswer {
         problem: id.to_string(),
-        message: format!("its answer {answer:?} is none of its choices: {}", choices.join(", ")),
+        message: format!("its answer {answer:?} is not among its choices: {}", choices.join(", ")),
     })
 }
 
@@ -152,7 +154,7 @@ mod tests {
             assert_eq!(right_choice(&problem(answer, choices)).ok(), right, "{answer}");
         }
         let error = right_choice(&problem("c", &["sea", "pond"])).unwrap_err().to_string();
-        assert_eq!(error, "p: its answer \"c\" is none of its choices: sea, pond");
+        assert_eq!(error, "p: its answer \"c\" is not among its choices: sea, pond");
         assert!(matches!(right_choice(&problem("c", &[])), Err(Error::NoChoices { .. })));
     }
 

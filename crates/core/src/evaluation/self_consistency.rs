@@ -1,12 +1,13 @@
 //! Several samples of each held-out problem: how often the majority is right (self-consistency, Wang et al. 2023), and how often at least
 //! one of k is (pass@k, by the unbiased estimator of Chen et al. 2021).
 
-use crate::error::Result;
+use crate::error::{OrCancelled, Result};
 use crate::evaluation;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{self, Accuracy};
 use crate::policy::seed::sample_seed;
 use crate::policy::{self, Policy, PromptRequest, SamplingParams};
+use crate::selection::TrainedProblems;
 use crate::task::Task;
 use crate::task::prompt;
 use crate::types::{Mode, Problem, ProblemId, Split, Style, Verdict};
@@ -25,11 +26,11 @@ pub struct Sampled {
     pub samples: u32,
     /// How they are drawn.
     pub params: SamplingParams,
-    /// What all seeds are made from.
+    /// The seed that all others are made from.
     pub seed: u64,
 }
 
-/// What several samples of each problem come to.
+/// The figures of several samples of each problem.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SelfConsistency {
     /// The SHA-256 of the weights.
@@ -46,7 +47,7 @@ pub struct SelfConsistency {
     pub tokens: u64,
 }
 
-/// What k samples of each problem come to.
+/// The figures of k samples of each problem.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct AtK {
     /// How many samples.
@@ -66,7 +67,7 @@ pub struct SampledProblem {
     pub problem: ProblemId,
     /// The class in which accuracy is reported.
     pub class: String,
-    /// What was generated, in the order of the samples.
+    /// The completions, in the order of the samples.
     pub completions: Vec<String>,
     /// The verdict on each.
     pub verdicts: Vec<Verdict>,
@@ -93,18 +94,19 @@ pub fn measure(
     };
     let requests: Vec<PromptRequest> = problems.iter().map(request).collect();
     let total = requests.len() as u64 * u64::from(asked.samples);
+    TrainedProblems::of_checkpoint(checkpoint)?.refuse(checkpoint, task, asked.split, 0)?;
     let checkpoint = policy.load(checkpoint)?;
     let (method, iteration, stage) = ("self-consistency".to_owned(), 0, Stage::Evaluating);
-    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total });
+    observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total }).or_cancelled()?;
     let began = Instant::now();
     let completions = policy.sample(&requests, &asked.params, &mut |progress| {
-        observer.observe(&Event::StageProgress { done: progress.finished, tokens: progress.tokens, loss: None });
+        observer.observe(&Event::StageProgress { done: progress.finished, tokens: progress.tokens, loss: None })
     });
     let completions = completions.map_err(|error| error.naming(|request| Some(problems.get(request)?.id.to_string())))?;
     let completions = policy::checked(completions, &requests)?;
     let tokens = completions.iter().map(|completion| completion.completion_tokens as u64).sum();
     let seconds = began.elapsed().as_secs_f64();
-    observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false });
+    observer.observe(&Event::StageFinished { method, iteration, stage, tokens, seconds, reused: false }).or_cancelled()?;
     let mut drawn = completions.into_iter();
     let mut sampled = Vec::with_capacity(problems.len());
     for problem in problems {
@@ -138,12 +140,12 @@ fn at_k(sampled: &[SampledProblem], samples: u32, k: u32) -> AtK {
     AtK { k, majority: Accuracy::new(majority as u64, sampled.len() as u64), pass, pass_interval }
 }
 
-/// How many cases that are right or wrong would tell as much of the mean as these values in 0..=1: as many as there are values, and more where
-/// they lie closer together.
+/// The number of right-or-wrong cases whose mean is as certain as the mean of these values in 0..=1: at least the number of values, and more if
+/// the values are closer together.
 fn cases(values: &[f64], mean: f64) -> f64 {
     let count = values.len() as f64;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    // Values that are all alike say nothing of the spread.
+    // Equal values do not tell the spread.
     if variance > 0.0 { count * mean * (1.0 - mean) / variance } else { count }
 }
 

@@ -1,7 +1,7 @@
 //! The pretrained model that everything starts from: a directory of the user's, or one that comes with the program.
 
-use crate::config::ModelConfig;
-use crate::error::{EngineContext, Error, Result};
+use crate::config::{ModelConfig, strict::nearest};
+use crate::error::{EngineContext, Error, Missing, Result};
 use fs_err as fs;
 use starloop_lm::checkpoint::{Checkpoint, is_gguf};
 use starloop_record::RunDir;
@@ -34,7 +34,7 @@ macro_rules! builtin {
 /// The shipped models, made by `starloop pretrain` from the recipe of the same name.
 const BUILTINS: &[Builtin] = &[builtin!("arithmetic"), builtin!("arithmetic-long")];
 
-/// The model that `model.base` means.
+/// The model that `model.base` names.
 pub struct BaseModel(Place);
 
 enum Place {
@@ -48,27 +48,26 @@ impl BaseModel {
     /// The model that a config names.
     ///
     /// # Errors
-    /// As [`BaseModel::find`]; where the config says from where the model comes, so does the error.
+    /// As [`BaseModel::find`]. The error names the model on the hub if the config does.
     pub fn of(config: &ModelConfig) -> Result<BaseModel> {
         let ModelConfig { base, hub, .. } = config;
         let name = |hub: &str| hub.rsplit('/').next().map(str::to_owned);
-        // Another base than the one that the config was written for is not to be had there.
-        let hub = hub.as_deref().filter(|hub| Path::new(base).file_name().and_then(|last| last.to_str()) == name(hub).as_deref());
-        BaseModel::find(base).map_err(|error| match (error, hub) {
-            (Error::BaseModel { base, message }, Some(hub)) => {
-                let message = format!("{message}; `starloop get model {hub} --out {base}` fetches it");
-                Error::BaseModel { base, message }
-            }
-            (error, _) => error,
+        // Another base than the one that the config was written for is not on the hub under this name.
+        let hub = hub.clone().filter(|hub| Path::new(base).file_name().and_then(|last| last.to_str()) == name(hub).as_deref());
+        BaseModel::find(base).map_err(|error| match error {
+            Error::NotFound { what, name, known, nearest, .. } => Error::NotFound { what, name, known, nearest, download: hub },
+            error => error,
         })
     }
 
     /// Looks the model up, before anything is begun.
     ///
     /// # Errors
-    /// There is no such model or directory.
+    /// [`Error::NotFound`] if there is no such model or directory.
     pub fn find(base: &str) -> Result<BaseModel> {
-        let missing = |message: String| Error::BaseModel { base: base.to_owned(), message };
+        let missing = |known: Vec<String>, nearest| {
+            Err(Error::NotFound { what: Missing::Model, name: base.to_owned(), known, nearest, download: None })
+        };
         let Some(name) = base.strip_prefix("builtin:") else {
             let path = Path::new(base);
             return if path.is_dir() {
@@ -76,17 +75,20 @@ impl BaseModel {
             } else if path.is_file() && is_gguf(path) {
                 Ok(BaseModel(Place::Gguf(path.to_owned())))
             } else {
-                Err(missing("no such directory, and no GGUF file".to_owned()))
+                missing(Vec::new(), None)
             };
         };
-        let names = || BUILTINS.iter().map(|builtin| builtin.name).collect::<Vec<_>>().join(", ");
-        let found = BUILTINS.iter().find(|builtin| builtin.name == name);
-        found
-            .map(|builtin| BaseModel(Place::Builtin(builtin)))
-            .ok_or_else(|| missing(format!("no such shipped model; there are: {}", names())))
+        match BUILTINS.iter().find(|builtin| builtin.name == name) {
+            Some(builtin) => Ok(BaseModel(Place::Builtin(builtin))),
+            None => {
+                let known: Vec<String> = BUILTINS.iter().map(|builtin| builtin.name.to_owned()).collect();
+                let nearest = nearest(name, &known);
+                missing(known, nearest)
+            }
+        }
     }
 
-    /// The user's own directory, whose weights may change behind a run. Those of a shipped model do not.
+    /// The user's directory, whose weights may change between two starts of a run. The weights of a shipped model do not change.
     pub fn own_directory(&self) -> Option<&Path> {
         match &self.0 {
             Place::Directory(path) => Some(path),
@@ -94,10 +96,10 @@ impl BaseModel {
         }
     }
 
-    /// Its checkpoint directory. A shipped model is unpacked into the run directory, so that the run is complete without the program.
+    /// Its checkpoint directory. A shipped model is unpacked into the run directory, so that the run is complete without this program.
     ///
     /// # Errors
-    /// It cannot be unpacked, or an unpacked file was changed.
+    /// Unpacking fails, or an unpacked file was changed.
     pub fn directory(&self, run_dir: &RunDir) -> Result<PathBuf> {
         match &self.0 {
             Place::Directory(path) => Ok(path.clone()),
@@ -106,10 +108,10 @@ impl BaseModel {
         }
     }
 
-    /// Its checkpoint directory: its own, or `place`, into which a shipped model is unpacked unless it is there already.
+    /// Its checkpoint directory. A shipped model is unpacked to `place`, unless `place` exists.
     ///
     /// # Errors
-    /// It cannot be unpacked.
+    /// Unpacking fails.
     pub fn unpacked(&self, place: &Path) -> Result<PathBuf> {
         match &self.0 {
             Place::Directory(path) => Ok(path.clone()),

@@ -1,6 +1,6 @@
 //! A checkpoint of a run as a directory that can be shared: copied, merged with its base, or the adapters alone, with a model card.
 
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Error, Result};
 use fs_err as fs;
 use starloop_lm::checkpoint::Checkpoint;
 use starloop_lm::files::peft;
@@ -30,20 +30,20 @@ pub fn needs_base(source: &Path, form: Form) -> bool {
 /// Writes the checkpoint in `source` to the new directory `out`, with `card` as its model card.
 ///
 /// # Errors
-/// `out` exists, the checkpoint does not have the form that is asked for, or a file cannot be read or written.
+/// `out` exists, the checkpoint does not have this form, or a file cannot be read or written.
 pub fn checkpoint(source: &Path, form: Form, out: &Path, card: &str) -> Result<()> {
     let refused = |path: &Path, message: &str| Error::Unexportable { path: path.to_owned(), message: message.to_owned() };
     if out.exists() {
-        return Err(refused(out, "it exists already; name another directory with --checkpoint"));
+        return Err(refused(out, "it exists already; name another directory"));
     }
     let is_adapter = peft::is_adapter(source);
     if form == Form::Adapter && !is_adapter {
-        return Err(refused(source, "the model was fine-tuned whole, so the checkpoint has no adapters; leave out --adapter"));
+        return Err(refused(source, "the model was fine-tuned whole, so the checkpoint has no adapters; export it as it was trained"));
     }
     create_directory(out, |place| {
         if form == Form::Merged && is_adapter {
             let merged = Checkpoint::load_merged(source).and_then(|checkpoint| checkpoint.save(place));
-            merged.map_err(|error| refused(source, &format!("failed to merge the adapters with their base: {error}")))?;
+            merged.during("merging the adapters with their base")?;
         } else {
             copy(source, place)?;
         }

@@ -1,7 +1,6 @@
-//! `starloop init`: a config for a user's own file, guessed from its columns.
+//! A config for a user's file of problems, from the names and values of its columns.
 //!
-//! Nothing is believed of a guess: the config is read and its task built before it is written, so that every row has been put and graded
-//! once when this succeeds.
+//! Each guess is checked: before the config is written, it is read and its task is built, so every row was rendered and graded once.
 
 mod columns;
 
@@ -12,7 +11,7 @@ use crate::registry::Registry;
 use crate::task::prompt;
 use crate::task::template::Template;
 use crate::types::{Mode, Split, Style};
-use columns::Columns;
+use columns::ColumnRoles;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -21,14 +20,14 @@ const EXAMPLES: usize = 3;
 /// A tenth of the problems is held out, but no more than this.
 const MOST_DEV_PROBLEMS: usize = 500;
 
-/// What was made of a file.
+/// The result of [`init`].
 #[derive(Debug)]
 pub struct Draft {
     /// Problems that are learned from.
     pub train_problems: usize,
     /// Problems that are held out.
     pub dev_problems: usize,
-    /// The columns and what they are taken for, such as `("answer", "the known answer: a number")`.
+    /// The columns and their roles, such as `("answer", "the known answer: a number")`.
     pub columns: Vec<(String, String)>,
     /// Whether the config has worked examples.
     pub has_worked_examples: bool,
@@ -36,17 +35,17 @@ pub struct Draft {
     pub prompt: String,
 }
 
-/// Writes a config for the problems in `file` to `out`, which must not be there yet.
+/// Writes a config for the problems in `file` to `out`, which must not exist.
 ///
 /// # Errors
-/// The file is not JSON lines, its columns cannot be made out, or a row does not fit what was made out.
+/// The file is not JSON lines, the roles of its columns are not clear, or a row does not fit them.
 pub fn init(file: &Path, out: &Path, base: &str) -> Result<Draft> {
     if out.exists() {
-        let message = format!("{} exists already; remove it, or choose another place with --out", out.display());
+        let message = format!("{} exists already; remove it, or choose another file", out.display());
         return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
     }
-    let invalid = |message| Error::ConfigValue { origin: "starloop init".to_owned(), key: "task.train".to_owned(), message };
-    let columns = Columns::read(file).map_err(invalid)?;
+    let invalid = |message| Error::ConfigValue { origin: file.display().to_string(), key: "task.train".to_owned(), message };
+    let columns = ColumnRoles::read(file).map_err(invalid)?;
     let text = written(file, out, base, &columns);
     let config = Config::parse(&out.display().to_string(), &text, &[])?;
     let experiment = Experiment::new(config, &Registry::default())?;
@@ -65,7 +64,7 @@ pub fn init(file: &Path, out: &Path, base: &str) -> Result<Draft> {
 }
 
 /// The config's text.
-fn written(file: &Path, out: &Path, base: &str, columns: &Columns) -> String {
+fn written(file: &Path, out: &Path, base: &str, columns: &ColumnRoles) -> String {
     let examples = columns.examples(EXAMPLES);
     let worked = columns.rationale.is_some() && !examples.is_empty();
     let blocks: Vec<String> = examples.iter().map(|example| block(example, worked)).collect();
@@ -91,6 +90,7 @@ fn written(file: &Path, out: &Path, base: &str, columns: &Columns) -> String {
         "dev_problems": (rows.len() / 10).clamp(1, MOST_DEV_PROBLEMS),
         "id": columns.id.as_deref().map(quoted),
         "class": columns.class.as_deref().map(quoted),
+        "identity": (columns.question != "question").then(|| quoted(&columns.question)),
         "answer": quoted(&columns.answer),
         "answer_type": quoted(columns.answer_type),
         "choices": columns.choices.as_deref().map(quoted),

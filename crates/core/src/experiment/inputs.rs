@@ -1,4 +1,4 @@
-//! The files that a run depends on besides its config, by what they hold: a run that is taken up must find them as they were.
+//! The digests of the files that a run depends on besides its config. A run can be resumed only if they have not changed.
 
 use crate::error::{EngineContext, Result};
 use starloop_lm::checkpoint::weights_sha256;

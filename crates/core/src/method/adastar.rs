@@ -1,7 +1,7 @@
 //! `AdaSTaR` (Koh et al. 2025): STaR that chooses its problems. Those that were not asked for longest come first, and of these the ones that
 //! went worst; sampling stops when enough is solved; and while the model is weak, most problems stay at the front to be asked again.
 //!
-//! What is remembered of each problem is made anew from the attempts of the earlier iterations, so it is on record and survives a crash.
+//! The state of each problem is computed from the recorded attempts of the earlier iterations, so it survives a crash.
 
 use super::rounds::{self, EarlyStop, Learning};
 use super::star::Rationalizer;
@@ -15,7 +15,7 @@ use crate::types::{GradedAttempt, Mode, Problem, ProblemId};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// Problems that are asked at once even where fewer are still to be solved: the engine is slow on a few.
+/// The least number of problems in one call, even if fewer are still to be solved: the engine is slow on small batches.
 const ASKED_AT_ONCE: usize = 32;
 
 /// `kind = "adastar"`.
@@ -91,8 +91,8 @@ impl Method for AdaStar {
             for earlier in 1..iteration {
                 record.learn(earlier, &run.earlier_attempts(earlier)?, self.curriculum);
             }
-            let attempts = run.collected(iteration, CollectStages::Sample, |run| {
-                run.attempt_until(iteration, &record.in_order(), current, rationalizer, self.quota_of(iteration), ASKED_AT_ONCE)
+            let attempts = run.record_attempts(iteration, CollectStages::Sample, |run| {
+                run.sample_until(iteration, &record.in_order(), current, rationalizer, self.quota_of(iteration), ASKED_AT_ONCE)
             })?;
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules: SelectionRules::default() };
             rounds::learn(run, iteration, |task, _| self.problems(task), attempts, learning)

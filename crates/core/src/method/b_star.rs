@@ -82,7 +82,7 @@ impl Method for BStar {
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
         rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
-            let attempts = run.collected(iteration, CollectStages::Sample, |run| self.collect(run, iteration))?;
+            let attempts = run.record_attempts(iteration, CollectStages::Sample, |run| self.collect(run, iteration))?;
             let least_confidence = run.balance(iteration)?.map_or(0.0, |balance| balance.tried[balance.chosen].least_confidence);
             let rules =
                 SelectionRules { max_per_problem: self.max_per_problem, same: Same::Path, least_confidence, ..SelectionRules::default() };
@@ -98,7 +98,7 @@ impl BStar {
         let problems = run.training_problems(iteration);
         let (model, probes) = (rounds::latest(iteration), self.probe_problems as usize);
         let mut balance = None;
-        let attempts = run.attempt_balanced(iteration, &problems, model, probes, &self.temperatures, |tried| {
+        let attempts = run.sample_balanced(iteration, &problems, model, probes, &self.temperatures, |tried| {
             let (found, place) = self.balance(tried);
             balance = Some(found);
             place

@@ -123,7 +123,7 @@ impl Grpo {
     fn plan(&self, run: &mut MethodRun<'_>, iteration: u32) -> Result<TrainingPlan> {
         let current = rounds::latest(iteration);
         let problems = run.training_problems(iteration);
-        let attempts = run.collect(iteration, &problems, current, None)?;
+        let attempts = run.collect_and_record(iteration, &problems, current, None)?;
         let sampling = &run.settings().sampling;
         let rules = RewardRules {
             loss: PolicyGradient { clip: self.clip, kl: self.kl, length: self.length, max_new_tokens: sampling.max_new_tokens },

@@ -1,5 +1,5 @@
 //! STaR with hints that show a part and shrink over the iterations, beyond the paper: a failure is retried with some of its answer, or with
-//! the beginning of its known rationale, from which the model goes on. What is learned has the bare problem as its prompt, as ever, and a
+//! the beginning of its known rationale, from which the model goes on. Training prompts have no hint, as in all methods, and a
 //! rationalization that only restates what it was shown is dropped.
 //!
 //! Starting from nearly the whole solution and moving back is the reverse curriculum of Xi et al. 2024 (R3), here for supervised rounds.
@@ -103,11 +103,11 @@ impl Method for PartialHints {
             let current = rounds::latest(iteration);
             let problems = run.training_problems(iteration);
             let hint = self.hint(iteration);
-            let attempts = run.collected(iteration, CollectStages::with_retries(hint.is_some()), |run| {
+            let attempts = run.record_attempts(iteration, CollectStages::with_retries(hint.is_some()), |run| {
                 let temperature = run.settings().sampling.temperature;
-                let mut attempts = run.attempt(iteration, &problems, current, temperature)?;
+                let mut attempts = run.sample_attempts(iteration, &problems, current, temperature)?;
                 if let Some(hint) = hint {
-                    attempts.extend(run.retry(iteration, &problems, &attempts, self.rationalizer.model(current), hint)?);
+                    attempts.extend(run.sample_retries(iteration, &problems, &attempts, self.rationalizer.model(current), hint)?);
                 }
                 Ok(attempts)
             })?;

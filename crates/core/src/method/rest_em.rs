@@ -44,7 +44,7 @@ impl Method for RestEm {
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
         rounds::run(run, self.iterations, EarlyStop::after(self.patience), |run, iteration| {
             let problems = run.training_problems(iteration);
-            let attempts = run.collect(iteration, &problems, rounds::latest(iteration), None)?;
+            let attempts = run.collect_and_record(iteration, &problems, rounds::latest(iteration), None)?;
             // Samples of a problem are drawn alike, so the first ones of those that are right are as good as any.
             let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: true, accumulate: false, rules };

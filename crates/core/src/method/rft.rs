@@ -69,7 +69,7 @@ impl Method for Rft {
                 let selection = Selection::without_attempts(TrainingData::of_known_rationales(run.task(), &problems)?);
                 return Ok(run.plan(iteration, Vec::new(), selection, ModelRef::Base));
             }
-            let attempts = run.collect(iteration, &problems, rounds::latest(iteration), None)?;
+            let attempts = run.collect_and_record(iteration, &problems, rounds::latest(iteration), None)?;
             self.plan(run, Round { iteration, problems, attempts })
         })
     }

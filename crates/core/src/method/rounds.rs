@@ -54,7 +54,7 @@ pub(super) fn run(
         best = best.max(metrics.accuracy.mean);
         let is_over = matches!(early_stop, EarlyStop::AfterEvaluations(patience) if without_rise >= patience);
         if is_over && !last {
-            run.warn(&format!("accuracy has not risen for {without_rise} evaluations, so iteration {iteration} is the last (patience)"));
+            run.warn(&format!("accuracy has not risen for {without_rise} evaluations, so iteration {iteration} is the last (patience)"))?;
             break;
         }
     }

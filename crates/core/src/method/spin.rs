@@ -74,7 +74,7 @@ impl Spin {
     fn plan(&self, run: &mut MethodRun<'_>, iteration: u32) -> Result<TrainingPlan> {
         let opponent = rounds::latest(iteration);
         let problems = run.training_problems(1);
-        let attempts = run.collect(iteration, &problems, opponent, None)?;
+        let attempts = run.collect_and_record(iteration, &problems, opponent, None)?;
         let round = Round { iteration, problems, attempts };
         let selection = known_against_own(run.task(), &round, self.beta)?;
         Ok(run.plan(iteration, round.attempts, selection, opponent))

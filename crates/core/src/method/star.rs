@@ -73,7 +73,7 @@ impl Method for Star {
             let current = rounds::latest(iteration);
             let problems = run.training_problems(iteration);
             let rationalizer = self.rationalize.then_some(self.rationalizer.model(current));
-            let attempts = run.collect(iteration, &problems, current, rationalizer)?;
+            let attempts = run.collect_and_record(iteration, &problems, current, rationalizer)?;
             let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
             let learning = Learning { reset_to_base: self.reset_to_base, accumulate: self.accumulate, rules };
             rounds::learn(run, iteration, |task, iteration| task.training_problems(iteration), attempts, learning)

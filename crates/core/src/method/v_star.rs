@@ -117,7 +117,7 @@ impl Method for VStar {
         let pairs = right_against_wrong(run.task(), &rounds, pairs_per_problem, beta)?;
         drop(rounds);
         if pairs.data.rows().is_empty() {
-            run.warn("no problem has both a right and a wrong rationale, so there is nothing to train a verifier on");
+            run.warn("no problem has both a right and a wrong rationale, so there is nothing to train a verifier on")?;
             return Ok(());
         }
         let settings = TrainingConfig { steps, learning_rate, ..run.settings().training.clone() };
@@ -128,7 +128,7 @@ impl Method for VStar {
 
 impl VStar {
     fn plan(&self, run: &mut MethodRun<'_>, iteration: u32) -> Result<TrainingPlan> {
-        run.collect(iteration, &run.training_problems(iteration), rounds::latest(iteration), None)?;
+        run.collect_and_record(iteration, &run.training_problems(iteration), rounds::latest(iteration), None)?;
         let mut rounds = self.rounds(run, iteration)?;
         let rules = SelectionRules { max_per_problem: self.max_per_problem, ..SelectionRules::default() };
         let selection = rounds::select(run, &rounds, rules)?;

@@ -71,7 +71,7 @@ pub(super) fn run(
         if let Err(error) = outcome {
             let why = if matches!(error, Error::NothingSolved { .. }) { nothing_to_learn.reason_to_end(&found) } else { None };
             let Some(why) = why else { return Err(error) };
-            run.warn(&format!("iteration {iteration}: {why}, so iteration {} is the last", iteration - 1));
+            run.warn(&format!("iteration {iteration}: {why}, so iteration {} is the last", iteration - 1))?;
             break;
         }
     }
@@ -93,7 +93,7 @@ impl WarmStart {
         let (selection, attempts) = match first {
             FirstLesson::Known => (Selection::without_attempts(TrainingData::of_known_rationales(run.task(), &problems)?), Vec::new()),
             FirstLesson::Own => {
-                let attempts = run.collect(1, &problems, ModelRef::Base, None)?;
+                let attempts = run.collect_and_record(1, &problems, ModelRef::Base, None)?;
                 let round = [Round { iteration: 1, problems, attempts }];
                 let selection = rounds::select(run, &round, SelectionRules::default())?;
                 let [round] = round;

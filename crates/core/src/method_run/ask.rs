@@ -1,9 +1,9 @@
-//! Asking a model: problems into prompts, completions into graded attempts.
+//! Sampling attempts: from problems to prompts, and from completions to graded attempts.
 
 use super::collect::tokens;
 use super::recall::Recall;
 use super::{Hint, MethodRun, require_finite};
-use crate::error::Result;
+use crate::error::{OrCancelled, Result};
 use crate::event::{Event, Stage};
 use crate::policy::seed::sample_seed;
 use crate::policy::{Completion, Progress, PromptRequest, SamplingParams, TokenScore};
@@ -12,18 +12,19 @@ use crate::task::{self, Task};
 use crate::types::{Attempt, GradedAttempt, Mode, ModelRef, Problem, Style};
 use starloop_record::IterationDir;
 use starloop_record::digest::sha256_hex;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// How problems are asked.
+/// How attempts are sampled.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Question {
+pub(super) struct AskPlan {
     /// The stage that asks, for the observer.
     pub(super) stage: Stage,
     /// The outer iteration.
     pub(super) iteration: u32,
-    /// What the prompt gives away; `None` for an unaided attempt.
+    /// The hint in the prompt; `None` for an attempt without a hint.
     pub(super) hint: Option<Hint>,
-    /// What the worked examples show.
+    /// The style of the worked examples.
     pub(super) style: Style,
     /// Worked examples in front.
     pub(super) few_shot: usize,
@@ -33,7 +34,7 @@ pub(super) struct Question {
     pub(super) params: SamplingParams,
 }
 
-impl Question {
+impl AskPlan {
     fn mode(&self) -> Mode {
         if self.hint.is_some() { Mode::Hinted } else { Mode::Unhinted }
     }
@@ -58,19 +59,19 @@ impl Question {
 }
 
 impl MethodRun<'_> {
-    /// Asks `model` every problem and grades what comes back, in the order of the problems and their samples. What an interrupted stage was
-    /// answered, as the journal of `place` has it, is not asked again.
+    /// Samples attempts at every problem with `model` and grades them, in the order of the problems and their samples. Attempts that the journal
+    /// of `place` has from an interrupted stage are not sampled again.
     pub(super) fn ask(
         &mut self,
         place: &IterationDir,
-        question: &Question,
+        question: &AskPlan,
         problems: &[Problem],
         model: ModelRef,
     ) -> Result<Vec<GradedAttempt>> {
         let total = problems.len() as u64 * u64::from(question.samples);
-        let began = self.started(question.iteration, question.stage, total);
+        let began = self.started(question.iteration, question.stage, total)?;
         let attempts = self.answers(Some(place), question, problems, model, 0)?;
-        self.ended(question.iteration, question.stage, tokens(&attempts), began);
+        self.ended(question.iteration, question.stage, tokens(&attempts), began)?;
         Ok(attempts)
     }
 
@@ -79,7 +80,7 @@ impl MethodRun<'_> {
     pub(super) fn answers(
         &mut self,
         place: Option<&IterationDir>,
-        question: &Question,
+        question: &AskPlan,
         problems: &[Problem],
         model: ModelRef,
         done: u64,
@@ -110,7 +111,7 @@ impl MethodRun<'_> {
         Ok(graded)
     }
 
-    /// An attempt for each sample of everything that is asked, in order; `done` completions of the stage were made before.
+    /// An attempt for each sample of each problem, in order. `done` completions of the stage were made before.
     fn draw(
         &mut self,
         place: Option<&IterationDir>,
@@ -129,9 +130,11 @@ impl MethodRun<'_> {
         let requests: Vec<PromptRequest> = by_prompt.iter().map(|places| asked[places[0].asked].request_for(places)).collect();
         let (known, known_tokens) = recall.known();
         let observer = &mut *self.observer;
+        let mut flow = ControlFlow::Continue(());
         let mut report = |progress: Progress| {
             let (done, tokens) = (done + known + progress.finished, known_tokens + progress.tokens);
-            observer.observe(&Event::StageProgress { done, tokens, loss: None });
+            flow = observer.observe(&Event::StageProgress { done, tokens, loss: None });
+            flow
         };
         let mut keep = |at: usize, completion: &Completion| {
             let place = missing[at];
@@ -139,6 +142,8 @@ impl MethodRun<'_> {
         };
         let drawn = policy.sample_each(&requests, params, &mut keep, &mut report);
         drawn.map_err(|error| error.naming(|request| Some(asked[by_prompt.get(request)?[0].asked].problem.id.to_string())))?;
+        // A policy may have been done before it could stop.
+        flow.or_cancelled()?;
         Ok(recall.attempts())
     }
 
@@ -153,7 +158,7 @@ impl MethodRun<'_> {
         match &self.loaded {
             Some((loaded, sha256)) if *loaded == path => Ok(sha256.clone()),
             _ => {
-                // Forgotten first: after a failure it is not known what the policy holds.
+                // After a failure, the checkpoint that the policy holds is unknown.
                 self.loaded = None;
                 let sha256 = self.parts.policy.load(&path)?;
                 self.loaded = Some((path, sha256.clone()));
@@ -163,7 +168,7 @@ impl MethodRun<'_> {
     }
 }
 
-/// A problem that is asked, once for each seed of its request.
+/// A problem with its request, which has a seed for each sample.
 pub(super) struct Asked<'a> {
     pub(super) problem: &'a Problem,
     pub(super) mode: Mode,
@@ -173,7 +178,7 @@ pub(super) struct Asked<'a> {
     pub(super) request: PromptRequest,
 }
 
-/// Where an attempt belongs: the problem by its place among those that are asked, and the sample by its number, both from 0.
+/// The place of an attempt: the problem among those of the stage, and the sample, both from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) asked: usize,

@@ -1,7 +1,8 @@
-//! Collecting: what a model attempts in an iteration, with and without help. A method puts together what it needs from the parts here.
+//! Collecting: sampling the attempts of an iteration, with and without hints. A method combines the functions here. Functions named `sample_`
+//! write nothing; `collect_and_record` and `record_attempts` write the attempts.
 
 use super::MethodRun;
-use super::ask::Question;
+use super::ask::AskPlan;
 use crate::error::Result;
 use crate::evaluation;
 use crate::event::Stage;
@@ -10,14 +11,14 @@ use crate::policy::SamplingParams;
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Style};
 use std::collections::HashSet;
 
-/// What a hinted prompt gives away. Nothing of it is in a prompt that is trained on.
+/// What a hint shows. No training prompt has a hint.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Hint {
     /// The answer (paper, section 3.2).
     Answer,
-    /// So much of the answer, as a share in 0..=1, where the task can show a part.
+    /// This share of the answer, in 0..=1, if the task can show a part.
     PartOfAnswer(f64),
-    /// So much of the known rationale, as a share in 0..=1: the completion goes on from there, and both together are what is learned.
+    /// This share of the known rationale, in 0..=1. The model continues it, and both together are learned.
     Prefix(f64),
 }
 
@@ -38,35 +39,36 @@ impl CollectStages {
 }
 
 impl MethodRun<'_> {
-    /// Attempts `problems` with the model `model`, and where all attempts failed once more with the answer as a hint, with the model
-    /// `rationalizer` if there is one (paper, section 3.2). The attempts without hint come first.
+    /// Attempts `problems` with `model`, and writes the attempts to the run directory. Problems whose attempts all failed are attempted once
+    /// more with the answer as a hint by `rationalizer`, if there is one (paper, section 3.2). The attempts without hint come first. Attempts
+    /// that the run directory has are read instead.
     ///
     /// # Errors
     /// Those of the policy and of the run directory.
-    pub fn collect(
+    pub fn collect_and_record(
         &mut self,
         iteration: u32,
         problems: &[Problem],
         model: ModelRef,
         rationalizer: Option<ModelRef>,
     ) -> Result<Vec<GradedAttempt>> {
-        self.collected(iteration, CollectStages::with_retries(rationalizer.is_some()), |run| {
+        self.record_attempts(iteration, CollectStages::with_retries(rationalizer.is_some()), |run| {
             let temperature = run.settings.sampling.temperature;
-            let mut attempts = run.attempt(iteration, problems, model, temperature)?;
+            let mut attempts = run.sample_attempts(iteration, problems, model, temperature)?;
             if let Some(rationalizer) = rationalizer {
-                let hinted = run.retry(iteration, problems, &attempts, rationalizer, Hint::Answer)?;
+                let hinted = run.sample_retries(iteration, problems, &attempts, rationalizer, Hint::Answer)?;
                 attempts.extend(hinted);
             }
             Ok(attempts)
         })
     }
 
-    /// The attempts of the iteration as the run directory has them, or else what `make` collects, written there. `stages` says which
-    /// stages `make` has, for observers.
+    /// Reads the attempts of the iteration from the run directory, or else samples them with `make` and writes them there. `stages` says
+    /// which stages `make` has, for observers.
     ///
     /// # Errors
     /// Those of `make` and of the run directory.
-    pub fn collected(
+    pub fn record_attempts(
         &mut self,
         iteration: u32,
         stages: CollectStages,
@@ -78,7 +80,7 @@ impl MethodRun<'_> {
             for (stage, mode) in [(Stage::Sampling, Mode::Unhinted), (Stage::Rationalizing, Mode::Hinted)] {
                 let counts = evaluation::count(&attempts, mode);
                 if mode == Mode::Unhinted || stages == CollectStages::SampleAndRationalize {
-                    self.reused(iteration, stage, counts.attempts, counts.tokens);
+                    self.reused(iteration, stage, counts.attempts, counts.tokens)?;
                 }
             }
             return Ok(attempts);
@@ -90,21 +92,27 @@ impl MethodRun<'_> {
         Ok(attempts)
     }
 
-    /// Unaided attempts at `problems`, drawn at `temperature`, the rest as `[sampling]` says. Nothing is written.
+    /// Samples attempts at `problems` without a hint at `temperature`. All else is as in `[sampling]`. Nothing is written.
     ///
     /// # Errors
     /// Those of the policy.
-    pub fn attempt(&mut self, iteration: u32, problems: &[Problem], model: ModelRef, temperature: f64) -> Result<Vec<GradedAttempt>> {
+    pub fn sample_attempts(
+        &mut self,
+        iteration: u32,
+        problems: &[Problem],
+        model: ModelRef,
+        temperature: f64,
+    ) -> Result<Vec<GradedAttempt>> {
         let mut question = self.question(iteration, Stage::Sampling, None, model);
         question.params.temperature = temperature;
         self.ask(&self.place(iteration), &question, problems, model)
     }
 
-    /// Asks `model` once more, with `hint`, the problems at which every one of `attempts` failed. Nothing is written.
+    /// Samples attempts with `hint` at the problems at which every one of `attempts` failed. Nothing is written.
     ///
     /// # Errors
     /// Those of the policy.
-    pub fn retry(
+    pub fn sample_retries(
         &mut self,
         iteration: u32,
         problems: &[Problem],
@@ -117,12 +125,12 @@ impl MethodRun<'_> {
     }
 
     /// Attempts problems from the front of `problems` until `quota` of them are solved or none is left, with the failures retried by
-    /// `rationalizer` if there is one. As many are asked at once as are still to be solved, though never fewer than `at_least`. Returns
+    /// `rationalizer` if there is one. Each call samples as many problems as are still to be solved, but at least `at_least`. Returns
     /// unaided attempts before hinted ones, each in the order of `problems`. Nothing is written.
     ///
     /// # Errors
     /// Those of the policy.
-    pub fn attempt_until(
+    pub fn sample_until(
         &mut self,
         iteration: u32,
         problems: &[Problem],
@@ -134,7 +142,7 @@ impl MethodRun<'_> {
         let unaided = self.question(iteration, Stage::Sampling, None, model);
         let retried = rationalizer.map(|model| (self.question(iteration, Stage::Sampling, Some(Hint::Answer), model), model));
         let place = self.place(iteration);
-        let began = self.started(iteration, Stage::Sampling, quota);
+        let began = self.started(iteration, Stage::Sampling, quota)?;
         let (mut attempts, mut hinted, mut solved, mut left) = (Vec::new(), Vec::new(), 0, problems);
         while solved < quota && !left.is_empty() {
             let (asked, rest) = left.split_at(usize::try_from(quota - solved).unwrap_or(usize::MAX).max(at_least).min(left.len()));
@@ -151,17 +159,17 @@ impl MethodRun<'_> {
             solved += of_these as u64;
         }
         attempts.append(&mut hinted);
-        self.ended(iteration, Stage::Sampling, tokens(&attempts), began);
+        self.ended(iteration, Stage::Sampling, tokens(&attempts), began)?;
         Ok(attempts)
     }
 
     /// Unaided attempts at `problems` at the temperature that suits the model. The first `probes` of them are attempted at each of
     /// `temperatures`; `choose` sees these attempts, temperature by temperature, and names one by its place; at that one the rest are
-    /// attempted too. Nothing is written, and a journal does not hold the probes: it would not tell their temperatures.
+    /// attempted too. Nothing is written, and a journal does not hold the probes, because it does not record temperatures.
     ///
     /// # Errors
     /// Those of the policy.
-    pub fn attempt_balanced(
+    pub fn sample_balanced(
         &mut self,
         iteration: u32,
         problems: &[Problem],
@@ -175,7 +183,7 @@ impl MethodRun<'_> {
         let mut question = self.question(iteration, Stage::Sampling, None, model);
         let samples = u64::from(question.samples);
         let asked_of_all = (temperatures.len() * probed.len() + rest.len()) as u64 * samples;
-        let began = self.started(iteration, Stage::Sampling, asked_of_all);
+        let began = self.started(iteration, Stage::Sampling, asked_of_all)?;
         let (mut tried, mut done) = (Vec::new(), 0);
         for &temperature in temperatures {
             question.params.temperature = temperature;
@@ -189,7 +197,7 @@ impl MethodRun<'_> {
         let of_the_rest = self.answers(Some(&place), &question, rest, model, done)?;
         tokens += self::tokens(&of_the_rest);
         attempts.extend(of_the_rest);
-        self.ended(iteration, Stage::Sampling, tokens, began);
+        self.ended(iteration, Stage::Sampling, tokens, began)?;
         Ok(attempts)
     }
 
@@ -201,7 +209,7 @@ impl MethodRun<'_> {
         Ok(self.place(iteration).write_balance(balance)?)
     }
 
-    /// What [`MethodRun::keep_balance`] kept.
+    /// Reads what [`MethodRun::keep_balance`] wrote.
     ///
     /// # Errors
     /// Those of the run directory.
@@ -209,12 +217,12 @@ impl MethodRun<'_> {
         Ok(self.place(iteration).balance()?)
     }
 
-    fn question(&self, iteration: u32, stage: Stage, hint: Option<Hint>, model: ModelRef) -> Question {
+    fn question(&self, iteration: u32, stage: Stage, hint: Option<Hint>, model: ModelRef) -> AskPlan {
         let sampling = &self.settings.sampling;
-        // The base knows the task from its prompt alone, whatever the iteration.
+        // The base knows the task from the worked examples alone, in every iteration.
         let base_rationalizes = hint.is_some() && model == ModelRef::Base;
         let few_shot = if base_rationalizes { sampling.few_shot } else { sampling.few_shot_in(iteration) };
-        Question { stage, iteration, hint, style: Style::Rationale, few_shot, samples: sampling.samples_per_problem, params: self.params() }
+        AskPlan { stage, iteration, hint, style: Style::Rationale, few_shot, samples: sampling.samples_per_problem, params: self.params() }
     }
 
     /// How completions are drawn while collecting.

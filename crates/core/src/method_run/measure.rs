@@ -1,7 +1,7 @@
 //! Measuring: one greedy answer to every held-out problem.
 
 use super::MethodRun;
-use super::ask::Question;
+use super::ask::AskPlan;
 use crate::error::Result;
 use crate::evaluation;
 use crate::event::{Event, Stage};
@@ -22,13 +22,13 @@ pub(super) struct BaseMeasurement {
 
 /// Which model is measured, and how.
 pub(super) struct Measurement {
-    /// What the observer is told.
+    /// The stage, for the observer.
     pub(super) stage: Stage,
     /// The iteration that made the model; 0 for the base.
     pub(super) iteration: u32,
     /// The problems.
     pub(super) split: Split,
-    /// What the worked examples show.
+    /// The style of the worked examples.
     pub(super) style: Style,
 }
 
@@ -48,9 +48,9 @@ impl MethodRun<'_> {
         let answers = match &shared {
             Some((shared, read)) if place.evaluation()?.is_none() => {
                 // It is a stage too, so that the log says that it took no time.
-                let began = self.started(0, Stage::Evaluating, shared.len() as u64);
+                let began = self.started(0, Stage::Evaluating, shared.len() as u64)?;
                 place.write_evaluation(shared, read.clone())?;
-                self.ended(0, Stage::Evaluating, 0, began);
+                self.ended(0, Stage::Evaluating, 0, began)?;
                 shared.clone()
             }
             _ => self.evaluate(&place, &Measurement { stage: Stage::Evaluating, iteration: 0, split, style })?,
@@ -59,11 +59,11 @@ impl MethodRun<'_> {
             Some(metrics) => metrics,
             None => self.write_metrics(0, &[], SelectionCounts::default(), None, &answers)?,
         };
-        self.finished(&metrics);
+        self.finished(&metrics)?;
         if shared.is_none() {
             // Answers without rationales say nothing of what there is to bootstrap from.
             if style == Style::Rationale {
-                self.warn_of_a_hopeless_base(&metrics);
+                self.warn_of_a_hopeless_base(&metrics)?;
             }
             let read = place.stage(FileStage::Evaluate)?.map(|record| record.read).unwrap_or_default();
             self.base_answers.push((measurement, answers, read));
@@ -94,8 +94,7 @@ impl MethodRun<'_> {
             metrics
         };
         let (method, metrics) = (self.name.to_owned(), Box::new(metrics));
-        self.observer.observe(&Event::MethodFinished { method, metrics });
-        Ok(())
+        self.report(&Event::MethodFinished { method, metrics })
     }
 
     /// One greedy answer to every problem of the split.
@@ -104,14 +103,14 @@ impl MethodRun<'_> {
         if let Some(answers) = place.evaluation()? {
             place.discard_journal()?;
             let counts = evaluation::count(&answers, Mode::Unhinted);
-            self.reused(iteration, stage, counts.attempts, counts.tokens);
+            self.reused(iteration, stage, counts.attempts, counts.tokens)?;
             return Ok(answers);
         }
         let problems = self.parts.task.evaluation_problems(split, iteration);
         let stop = self.parts.task.stop_strings();
         let params = SamplingParams { stop, ..SamplingParams::greedy(self.settings.sampling.max_new_tokens) };
         let few_shot = self.few_shot_after(iteration);
-        let question = Question { stage, iteration, hint: None, style, few_shot, samples: 1, params };
+        let question = AskPlan { stage, iteration, hint: None, style, few_shot, samples: 1, params };
         let model = if iteration == 0 { ModelRef::Base } else { ModelRef::Iteration(iteration) };
         let answers = self.ask(place, &question, &problems, model)?;
         let read = self.keep_texts()?;

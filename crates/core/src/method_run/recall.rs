@@ -1,4 +1,4 @@
-//! The answers to a stage so far. Where a policy's completions cost much, these include the answers from before an interruption.
+//! The attempts of a stage so far. If the policy keeps a journal, they include the attempts from before an interruption.
 
 use super::ask::{Asked, Place};
 use crate::error::Result;
@@ -15,7 +15,7 @@ pub(super) struct Recall {
 }
 
 impl Recall {
-    /// Nothing is known, and nothing is written down.
+    /// No attempt is known, and no journal is written.
     pub(super) fn nothing(asked: &[Asked<'_>]) -> Self {
         Recall { attempts: asked.iter().map(|asked| vec![None; asked.request.seeds.len()]).collect(), journal: None }
     }
@@ -35,7 +35,7 @@ impl Recall {
         Ok(Recall { attempts: asked.iter().map(&mut of_problem).collect(), journal: Some(journal) })
     }
 
-    /// The places of what is still to be asked, problem by problem.
+    /// The places of the missing attempts, problem by problem.
     pub(super) fn missing(&self) -> Vec<Place> {
         let of_problem = |(asked, attempts): (usize, &Vec<Option<Attempt>>)| -> Vec<Place> {
             (0..attempts.len()).filter(|&sample| attempts[sample].is_none()).map(|sample| Place { asked, sample }).collect()
@@ -58,7 +58,7 @@ impl Recall {
         Ok(())
     }
 
-    /// All attempts, in the order in which they were asked.
+    /// All attempts, in the order of the problems and samples.
     pub(super) fn attempts(self) -> Vec<Attempt> {
         self.attempts.into_iter().flatten().flatten().collect()
     }

@@ -15,7 +15,7 @@ pub(super) fn adapter(written: &Path, place: &Path, root: &Path) -> Result<()> {
         return Ok(());
     }
     let path = written.join(ADAPTER_CONFIG);
-    let corrupt = |error: serde_json::Error| Error::Corrupt { path: path.clone(), message: error.to_string() };
+    let corrupt = |error: serde_json::Error| Error::Json { path: path.clone(), source: error };
     let mut config: Value = serde_json::from_slice(&fs::read(&path)?).map_err(corrupt)?;
     let Some(base) = config.get(BASE).and_then(Value::as_str).map(fs::canonicalize).transpose()? else { return Ok(()) };
     let canonical_root = fs::canonicalize(root)?;

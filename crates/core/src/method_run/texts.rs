@@ -8,14 +8,14 @@ use starloop_record::digest::sha256_hex;
 use starloop_record::run_dir::Digests;
 use std::collections::{BTreeSet, HashSet};
 
-/// What a stage asked so far.
+/// The problems and prompts of a stage so far.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     problems: Vec<ProblemRecord>,
     prompts: Vec<PromptRecord>,
     /// Problems and digests of prompts that are here already.
     known: (HashSet<ProblemId>, HashSet<String>),
-    /// Digests of the weights that were asked.
+    /// Digests of the weights that sampled.
     weights: BTreeSet<String>,
 }
 
@@ -25,6 +25,7 @@ impl Texts {
         if self.known.0.insert(problem.id.clone()) {
             self.problems.push(ProblemRecord {
                 id: problem.id.clone(),
+                identity: Some(task.identity(problem).to_string()),
                 class: problem.class.clone(),
                 text: task.prompt(problem, Mode::Unhinted),
                 answer: problem.answer.clone(),
@@ -47,12 +48,12 @@ impl Texts {
         self.prompts.push(PromptRecord { sha256: sha256.to_owned(), after, text: prompt[examples.len()..].to_owned() });
     }
 
-    /// Adds the weights that were asked.
+    /// Adds the weights that sampled.
     pub(super) fn asked(&mut self, checkpoint: &str) {
         self.weights.insert(checkpoint.to_owned());
     }
 
-    /// Writes everything to the run directory. Returns what the stage read, for its record.
+    /// Writes everything to the run directory. Returns the digests for the record of the stage.
     pub(super) fn keep(self, run_dir: &RunDir) -> Result<Digests> {
         let mut read = run_dir.keep_problems(&self.problems)?;
         read.extend(run_dir.keep_prompts(&self.prompts)?);

@@ -1,9 +1,9 @@
 //! A verifier: trained on pairs after the last iteration, then choosing among candidates for the held-out problems.
 
-use super::ask::Question;
+use super::ask::AskPlan;
 use super::{MethodRun, Training, require_finite};
 use crate::config::TrainingConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, OrCancelled, Result};
 use crate::evaluation;
 use crate::evaluation::best_of::{Candidate, best_of_k};
 use crate::event::{Event, Stage};
@@ -15,6 +15,7 @@ use crate::task::prompt;
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, ProblemId, Style};
 use starloop_record::IterationDir;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 /// How a verifier is trained and measured.
 pub struct VerifierPlan<'a> {
@@ -29,8 +30,8 @@ pub struct VerifierPlan<'a> {
 }
 
 impl MethodRun<'_> {
-    /// Trains a verifier on pairs, has it score the generator's candidates for the held-out problems, and measures the best of k. What is done
-    /// already is read, not repeated.
+    /// Trains a verifier on pairs, has it score the generator's candidates for the held-out problems, and measures the best of k. Finished
+    /// parts are read, not repeated.
     ///
     /// # Errors
     /// Those of the trainer, the policy and the run directory; a held-out problem among the pairs.
@@ -58,8 +59,7 @@ impl MethodRun<'_> {
             verification
         };
         let method = self.name.to_owned();
-        self.observer.observe(&Event::Verified { method, verification: Box::new(verification) });
-        Ok(())
+        self.report(&Event::Verified { method, verification: Box::new(verification) })
     }
 
     /// Samples of every held-out problem, as the method samples.
@@ -67,11 +67,11 @@ impl MethodRun<'_> {
         if let Some(candidates) = place.attempts()? {
             place.discard_journal()?;
             let counts = evaluation::count(&candidates, Mode::Unhinted);
-            self.reused(plan.generator + 1, Stage::Proposing, counts.attempts, counts.tokens);
+            self.reused(plan.generator + 1, Stage::Proposing, counts.attempts, counts.tokens)?;
             return Ok(candidates);
         }
         let problems = self.verified_problems(plan.generator);
-        let question = Question {
+        let question = AskPlan {
             stage: Stage::Proposing,
             iteration: plan.generator + 1,
             hint: None,
@@ -101,18 +101,20 @@ impl MethodRun<'_> {
             let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, 0);
             requests.push(CompletionRequest { prompt, completion: attempt.completion.clone(), ended: !attempt.is_cut() });
         }
-        let began = self.started(generator + 1, Stage::Verifying, requests.len() as u64);
+        let began = self.started(generator + 1, Stage::Verifying, requests.len() as u64)?;
         let observer = &mut *self.observer;
-        let mut tokens = 0;
+        let (mut tokens, mut flow) = (0, ControlFlow::Continue(()));
         let scores = self.parts.policy.score_completions(&requests, &mut |progress| {
             tokens = progress.tokens;
-            observer.observe(&Event::StageProgress { done: progress.finished, tokens, loss: None });
+            flow = observer.observe(&Event::StageProgress { done: progress.finished, tokens, loss: None });
+            flow
         })?;
+        flow.or_cancelled()?;
         for (score, candidate) in scores.iter().zip(candidates) {
             require_finite("the verifier's log-probability", *score, || format!("{}, {}", self.name, candidate.attempt.problem))?;
         }
         place.write_scores(&scores)?;
-        self.ended(generator + 1, Stage::Verifying, tokens, began);
+        self.ended(generator + 1, Stage::Verifying, tokens, began)?;
         Ok((checkpoint, scores))
     }
 

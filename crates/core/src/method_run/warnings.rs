@@ -1,20 +1,25 @@
-//! What a user should know while there is still time to stop.
+//! Warnings that tell a user early that a run may be useless.
 
 use super::MethodRun;
+use crate::error::Result;
+use crate::event::Event;
 use crate::metrics::IterationMetrics;
 use starloop_record::format::percent;
 
 impl MethodRun<'_> {
-    /// Tells the user something that does not stop the run.
-    pub fn warn(&mut self, message: &str) {
-        self.observer.observe(&crate::event::Event::Warning { message: format!("{}: {message}", self.name) });
+    /// Reports something that the user should know and that does not stop the run.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`](crate::error::Error::Cancelled) if the observer cancels the run.
+    pub fn warn(&mut self, message: &str) -> Result<()> {
+        self.report(&Event::Warning { message: format!("{}: {message}", self.name) })
     }
 
     /// A base that solves nothing, or no more than guessing does, cannot bootstrap (paper, section 5: GPT-2 failed even on arithmetic).
-    pub(super) fn warn_of_a_hopeless_base(&mut self, metrics: &IterationMetrics) {
+    pub(super) fn warn_of_a_hopeless_base(&mut self, metrics: &IterationMetrics) -> Result<()> {
         let (accuracy, chance) = (metrics.accuracy, self.parts.task.chance());
         if accuracy.correct > 0 && (chance == 0.0 || accuracy.low > chance) {
-            return;
+            return Ok(());
         }
         let few_shot = self.settings.sampling.few_shot;
         let solved = if accuracy.correct == 0 { "none".to_owned() } else { accuracy.correct.to_string() };
@@ -28,14 +33,14 @@ impl MethodRun<'_> {
             percent(accuracy.mean),
             percent(accuracy.low),
             percent(accuracy.high),
-        ));
+        ))
     }
 
     /// An iteration that learns from hints alone, or that has no failure to learn from.
-    pub(super) fn warn_of_one_sided_attempts(&mut self, metrics: &IterationMetrics) {
+    pub(super) fn warn_of_one_sided_attempts(&mut self, metrics: &IterationMetrics) -> Result<()> {
         let IterationMetrics { iteration, unhinted, hinted, .. } = metrics;
         if unhinted.attempts == 0 {
-            return;
+            return Ok(());
         }
         if unhinted.correct == 0 && hinted.correct > 0 {
             self.warn(&format!(
@@ -43,13 +48,15 @@ impl MethodRun<'_> {
                  rationalization alone, and may be no more than copying the answer. Watch whether accuracy rises; if not, try easier \
                  problems or a stronger base model",
                 unhinted.attempts, hinted.correct, hinted.attempts
-            ));
+            ))
         } else if unhinted.correct == unhinted.attempts {
             self.warn(&format!(
                 "iteration {iteration}: all {} attempts are right, so there is no failure left to learn from. Further iterations repeat \
                  what the model can do; try harder problems, or fewer iterations (methods.{}.iterations)",
                 unhinted.attempts, self.name
-            ));
+            ))
+        } else {
+            Ok(())
         }
     }
 }

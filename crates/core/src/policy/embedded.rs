@@ -2,13 +2,14 @@
 
 use super::{Completion, CompletionRequest, Policy, Progress, PromptRequest, SamplingParams, ScoreRequest, Scorer, TokenScore, Written};
 use crate::config::{ModelConfig, RecordConfig};
-use crate::error::{EngineContext, Error, Result};
+use crate::error::{EngineContext, Error, OrCancelled, Result};
 use crate::types::StopReason;
 use rayon::prelude::*;
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::engine::{self, EngineLimits, Request};
 use starloop_lm::score::Tail;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Samples with `starloop-lm`.
@@ -50,7 +51,7 @@ impl Policy for EmbeddedPolicy {
         &mut self,
         requests: &[PromptRequest],
         params: &SamplingParams,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
         let model = loaded(self.model.as_ref())?;
         let prompts = model.prompts(self.chat).map_err(sampling_error)?;
@@ -58,13 +59,17 @@ impl Policy for EmbeddedPolicy {
             Ok(Request { prompt: prompts.encode(&request.prompt)?, seeds: request.seeds.clone(), params: params.clone() })
         };
         let requests = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
-        let completions = engine::sample(model, &requests, &self.limits, progress).map_err(sampling_error)?;
+        let completions = or_break(progress, |progress| engine::sample(model, &requests, &self.limits, progress))?;
         let prompts: Vec<&[u32]> = requests.iter().flat_map(|request| vec![request.prompt.as_slice(); request.seeds.len()]).collect();
         let read = |(completion, prompt): (engine::Completion, &[u32])| self.read(model, prompt, completion);
         completions.into_par_iter().zip(prompts).map(read).collect::<starloop_lm::Result<_>>().map_err(sampling_error)
     }
 
-    fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
+    fn score_completions(
+        &mut self,
+        requests: &[CompletionRequest],
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<f64>> {
         let model = loaded(self.model.as_ref())?;
         let prompts = model.prompts(self.chat).map_err(sampling_error)?;
         let encode = |request: &CompletionRequest| -> starloop_lm::Result<Tail> {
@@ -145,7 +150,7 @@ fn as_drawn(model: &LanguageModel, written: &Written, stop_strings: &[String]) -
 }
 
 impl Scorer for EmbeddedPolicy {
-    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Vec<f64>> {
         let model = loaded(self.model.as_ref())?;
         let tails =
             requests.par_iter().map(|request| tail(model, request)).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
@@ -154,8 +159,8 @@ impl Scorer for EmbeddedPolicy {
 }
 
 /// The summed log-probability of each tail.
-fn scores(model: &LanguageModel, tails: &[Tail], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
-    let scores = model.score_tails(tails, progress).map_err(sampling_error)?;
+fn scores(model: &LanguageModel, tails: &[Tail], progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Vec<f64>> {
+    let scores = or_break(progress, |progress| model.score_tails(tails, progress))?;
     Ok(scores.iter().map(|logprobs| logprobs.iter().map(|&logprob| f64::from(logprob)).sum()).collect())
 }
 
@@ -166,6 +171,21 @@ fn tail(model: &LanguageModel, request: &ScoreRequest) -> starloop_lm::Result<Ta
     let tokens = model.tokenizer().encode(&format!("{prompt}{continuation}"), true)?;
     let from = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
     Ok(Tail { tokens, from })
+}
+
+/// Does `work` of the engine. The engine cannot be stopped within a call, so a wish to cancel takes effect after it.
+fn or_break<T>(
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    work: impl FnOnce(&mut dyn FnMut(Progress)) -> starloop_lm::Result<T>,
+) -> Result<T> {
+    let mut flow = ControlFlow::Continue(());
+    let done = work(&mut |state| {
+        if flow.is_continue() {
+            flow = progress(state);
+        }
+    });
+    flow.or_cancelled()?;
+    done.map_err(sampling_error)
 }
 
 fn loaded(model: Option<&LanguageModel>) -> Result<&LanguageModel> {

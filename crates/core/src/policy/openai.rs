@@ -6,7 +6,7 @@
 
 use super::{Completion, Keep, Policy, Progress, PromptRequest, SamplingParams};
 use crate::config::{ModelConfig, PromptForm, RecordConfig, ServerKind, ServingConfig};
-use crate::error::{EngineContext, Error, Result, with_causes};
+use crate::error::{EngineContext, Error, OrCancelled, Result, with_causes};
 use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
 use dialect::{Dialect, Prompt};
 use dispatch::{Arrival, Dispatch, Job, Manner, Outcome, Refusal};
@@ -18,6 +18,7 @@ use serde_json::Value;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::model::PromptEncoder;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -258,7 +259,7 @@ impl OpenAiPolicy {
     fn out_of_patience(&self, dispatch: &Dispatch, served: &Served) -> Error {
         let told: Vec<String> = dispatch.last_errors().into_iter().flatten().collect();
         let problem = format!(
-            "no answer for {:.0} s (policy.patience_seconds){}; what was answered is kept, and a run goes on from there with --resume",
+            "no answer for {:.0} s (policy.patience_seconds){}; what was answered is kept, and resuming the run goes on from there",
             self.config.patience_seconds,
             if told.is_empty() { String::new() } else { format!("; {}", told.join("; ")) }
         );
@@ -287,7 +288,7 @@ impl Policy for OpenAiPolicy {
         &mut self,
         requests: &[PromptRequest],
         params: &SamplingParams,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
         let mut completions = BTreeMap::new();
         let mut keep = |place: usize, completion: &Completion| {
@@ -303,7 +304,7 @@ impl Policy for OpenAiPolicy {
         requests: &[PromptRequest],
         params: &SamplingParams,
         keep: &mut Keep<'_>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<()> {
         let served = self.served.as_ref().ok_or(Error::NoCheckpoint)?;
         let (servers, ask) = (served.endpoints.len(), self.ask(served, params));
@@ -322,7 +323,7 @@ impl Policy for OpenAiPolicy {
                         state.finished += 1;
                         state.tokens += completion.completion_tokens as u64;
                     }
-                    progress(state);
+                    progress(state).or_cancelled()?;
                 }
                 Some(Outcome::Refused(place, message)) => {
                     let request = first_places(requests).partition_point(|&first| first <= place) - 1;

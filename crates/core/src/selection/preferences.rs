@@ -49,8 +49,8 @@ pub fn right_against_wrong(task: &dyn Task, rounds: &[Round], per_problem: usize
             outcomes.push(OutcomeRecord::new(round.iteration, &graded.attempt, outcome));
         }
     }
-    let mut pairs = Vec::new();
-    for problem in &order {
+    let (mut pairs, mut learned) = (Vec::new(), Vec::new());
+    for &problem in &order {
         let Sorted { right, wrong } = &sorted[&problem.id];
         let possible = right.len() * wrong.len();
         let kept = if per_problem == 0 { possible } else { possible.min(per_problem) };
@@ -59,6 +59,9 @@ pub fn right_against_wrong(task: &dyn Task, rounds: &[Round], per_problem: usize
                 outcomes[place].outcome = Outcome::OverLimit;
             }
         }
+        if kept > 0 {
+            learned.push(problem);
+        }
         for (better, worse) in diagonals(right.len(), wrong.len()).take(kept) {
             let (better, worse) = (right[better], wrong[worse]);
             pairs.push(pair(task, problem, &all[better].attempt.completion, all[worse]));
@@ -66,7 +69,7 @@ pub fn right_against_wrong(task: &dyn Task, rounds: &[Round], per_problem: usize
             outcomes[worse].outcome = Outcome::Paired;
         }
     }
-    Ok(selection(pairs, beta, outcomes, order.len()))
+    Ok(selection(Pairs { rows: pairs, task, problems: learned }, beta, outcomes, order.len()))
 }
 
 /// Sorts an attempt in, if it can be in a pair. Returns its outcome as long as it is in none.
@@ -93,7 +96,7 @@ fn sort(task: &dyn Task, graded: &GradedAttempt, place: usize, of_problem: &mut 
 pub fn known_against_own(task: &dyn Task, round: &Round, beta: f64) -> Result<Selection> {
     let problems = round.problems_by_id();
     let mut seen = HashSet::new();
-    let (mut pairs, mut outcomes) = (Vec::new(), Vec::new());
+    let (mut pairs, mut learned, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     for graded in &round.attempts {
         let attempt = &graded.attempt;
         let problem = find(&problems, &attempt.problem)?;
@@ -105,16 +108,25 @@ pub fn known_against_own(task: &dyn Task, round: &Round, beta: f64) -> Result<Se
             Outcome::Duplicate
         } else {
             pairs.push(pair(task, problem, &known, graded));
+            learned.push(problem);
             Outcome::Paired
         };
         outcomes.push(OutcomeRecord::new(round.iteration, attempt, outcome));
     }
-    Ok(selection(pairs, beta, outcomes, distinct_problems(std::slice::from_ref(round))))
+    Ok(selection(Pairs { rows: pairs, task, problems: learned }, beta, outcomes, distinct_problems(std::slice::from_ref(round))))
 }
 
-fn selection(pairs: Vec<PreferencePair>, beta: f64, outcomes: Vec<OutcomeRecord>, problems: usize) -> Selection {
-    let counts = SelectionCounts { pairs: pairs.len() as u64, ..SelectionCounts::of(&outcomes, problems) };
-    Selection { data: TrainingData::of_rows(TrainingRows::Preferences(pairs), Loss::Preference { beta }), outcomes, counts }
+/// Pairs with the problems that they come from.
+struct Pairs<'a> {
+    rows: Vec<PreferencePair>,
+    task: &'a dyn Task,
+    problems: Vec<&'a Problem>,
+}
+
+fn selection(pairs: Pairs<'_>, beta: f64, outcomes: Vec<OutcomeRecord>, problems: usize) -> Selection {
+    let counts = SelectionCounts { pairs: pairs.rows.len() as u64, ..SelectionCounts::of(&outcomes, problems) };
+    let data = TrainingData::of_rows(TrainingRows::Preferences(pairs.rows), Loss::Preference { beta });
+    Selection { data: data.of_problems(pairs.task, pairs.problems), outcomes, counts }
 }
 
 /// All pairs of `right` and `wrong` indices, in an order in which the first ones repeat as few as can be.

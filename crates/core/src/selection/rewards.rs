@@ -48,7 +48,7 @@ pub fn of_groups(task: &dyn Task, round: &Round, rules: RewardRules) -> Result<S
         };
         outcomes.push(OutcomeRecord::new(round.iteration, &graded.attempt, outcome));
     }
-    let mut samples = Vec::new();
+    let (mut samples, mut learned) = (Vec::new(), Vec::new());
     for problem in &round.problems {
         // Removed, so that a problem that is listed twice is learned once.
         let Some(group) = groups.remove(&problem.id) else { continue };
@@ -65,6 +65,7 @@ pub fn of_groups(task: &dyn Task, round: &Round, rules: RewardRules) -> Result<S
         if outcome != Outcome::Rewarded {
             continue;
         }
+        learned.push(problem);
         let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, rules.few_shot);
         for (&place, advantage) in group.iter().zip(advantages(&rewards, rules.scale_by_deviation)) {
             let attempt = &round.attempts[place].attempt;
@@ -74,7 +75,7 @@ pub fn of_groups(task: &dyn Task, round: &Round, rules: RewardRules) -> Result<S
     }
     let counts = SelectionCounts::of(&outcomes, distinct_problems(std::slice::from_ref(round)));
     let loss = Loss::PolicyGradient { loss: rules.loss, anchor: rules.anchor };
-    Ok(Selection { data: TrainingData::of_rows(TrainingRows::Rewards(samples), loss), outcomes, counts })
+    Ok(Selection { data: TrainingData::of_rows(TrainingRows::Rewards(samples), loss).of_problems(task, learned), outcomes, counts })
 }
 
 /// Optimizer steps that `passes` over the rewarded samples take, prompts included, with `tokens_per_step` tokens in a step; at least 1.

@@ -1,4 +1,4 @@
-//! What one fine-tuning learns: rows, and the loss that they are for.
+//! The data of one fine-tuning: rows and their loss.
 
 use crate::error::{Error, Result};
 use crate::task::Task;
@@ -6,17 +6,19 @@ use crate::task::prompt;
 use crate::types::{Example, Mode, ModelRef, Problem, Style};
 use starloop_lm::train::PolicyGradient;
 use starloop_record::training_rows::TrainingRows;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The rows of one fine-tuning with their loss. The rows are private: the functions of [`super`] that select them write every prompt
-/// themselves, from the problem and without a hint. So no hint can reach a training prompt, whatever the attempts were asked with.
+/// themselves, from the problem and without a hint. So no hint reaches a training prompt, even if the attempts had hints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingData {
     rows: TrainingRows,
     loss: Loss,
+    /// The identities of the problems that the rows come from.
+    problems: BTreeSet<String>,
 }
 
-/// What is minimized.
+/// The loss that training minimizes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Loss {
     /// The negative log-likelihood of the completions.
@@ -49,18 +51,25 @@ impl Loss {
 impl TrainingData {
     /// Rows as they are, such as those of a file of the user. The caller answers for their prompts: none may hold a hint.
     pub fn of_rows(rows: TrainingRows, loss: Loss) -> Self {
-        TrainingData { rows, loss }
+        TrainingData { rows, loss, problems: BTreeSet::new() }
+    }
+
+    /// The same rows with a note of the problems that they come from.
+    #[must_use]
+    pub(super) fn of_problems<'p>(mut self, task: &dyn Task, problems: impl IntoIterator<Item = &'p Problem>) -> Self {
+        self.problems.extend(problems.into_iter().map(|problem| task.identity(problem).to_string()));
+        self
     }
 
     /// [`TrainingData::of_rows`] of examples.
     pub fn of_examples(examples: Vec<Example>) -> Self {
-        TrainingData { rows: TrainingRows::Completions(examples), loss: Loss::Likelihood }
+        TrainingData::of_rows(TrainingRows::Completions(examples), Loss::Likelihood)
     }
 
     /// The known answers alone, for direct fine-tuning: one example of each distinct problem.
     pub fn of_known_answers(task: &dyn Task, problems: &[Problem]) -> Self {
         let learned = |problem| example(task, problem, Mode::Unhinted, task.direct_completion(problem), 0);
-        TrainingData::of_examples(distinct(problems).map(learned).collect())
+        TrainingData::of_examples(distinct(problems).map(learned).collect()).of_problems(task, problems)
     }
 
     /// The rationales that came with the problems: one example of each distinct problem.
@@ -72,7 +81,7 @@ impl TrainingData {
             let rationale = task.reference(problem).ok_or_else(|| Error::NoKnownRationale { problem: problem.id.to_string() })?;
             Ok(example(task, problem, Mode::Unhinted, rationale, 0))
         };
-        Ok(TrainingData::of_examples(distinct(problems).map(learned).collect::<Result<_>>()?))
+        Ok(TrainingData::of_examples(distinct(problems).map(learned).collect::<Result<_>>()?).of_problems(task, problems))
     }
 
     /// These examples, followed by those of `other` that are not among them. Rows of another kind of loss are left as they are.
@@ -81,6 +90,7 @@ impl TrainingData {
         if let (TrainingRows::Completions(examples), TrainingRows::Completions(more)) = (&mut self.rows, other.rows) {
             let here: HashSet<Example> = examples.iter().cloned().collect();
             examples.extend(more.into_iter().filter(|example| !here.contains(example)));
+            self.problems.extend(other.problems);
         }
         self
     }
@@ -88,6 +98,11 @@ impl TrainingData {
     /// The rows.
     pub fn rows(&self) -> &TrainingRows {
         &self.rows
+    }
+
+    /// The identities of the problems that the rows come from, for the checkpoint's record. Rows of a file of the user have none.
+    pub fn problems(&self) -> &BTreeSet<String> {
+        &self.problems
     }
 
     /// The loss.

@@ -12,7 +12,7 @@ pub mod vocabulary;
 pub use pairs::split_of;
 
 use crate::error::Result;
-use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, paper};
+use crate::task::{ConfigError, Identity, Task, TaskSettings, WorkedExample, paper};
 use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use pairs::Pool;
 use scratchpad::Walk;
@@ -160,6 +160,12 @@ impl Task for ArithmeticTask {
             pairs.into_iter().map(move |pair| problem(split, digits, pair))
         };
         self.digit_counts(iteration).into_iter().flat_map(of_class).collect()
+    }
+
+    /// A pair and its mirror image are the same problem, as in [`pairs`].
+    fn identity(&self, problem: &Problem) -> Identity {
+        parse_question(&problem.question)
+            .map_or_else(|| Identity::of_question(problem), |(_, (a, b))| Identity::of_texts([pairs::name(a, b).as_str()]))
     }
 
     fn prompt(&self, problem: &Problem, mode: Mode) -> String {

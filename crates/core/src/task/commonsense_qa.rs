@@ -16,10 +16,11 @@
 
 use crate::error::{Error, Result};
 use crate::task::dataset::{Dataset, Entry, Files, Portions};
+use crate::task::identity::Identity;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
-use crate::task::rows::{self, Row};
+use crate::task::rows::{self, DataRow};
 use crate::task::verdict::{self, MOST_CHOICES, letter};
-use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, leak, paper};
+use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, annotations, leak, paper};
 use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
 use starloop_answers::choice::{self, Preference};
@@ -78,14 +79,18 @@ impl Default for CommonsenseQaConfig {
 impl TaskSettings for CommonsenseQaConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         let worked = self.worked()?;
-        let read = |key, path| rows::of_setting(key, path, NAME, entry);
+        let read = |key, path| rows::of_setting(key, path, entry);
         let files = Files { train: read("train", &self.train)?, dev: None, test: read("test", &self.test)? };
-        let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| &solved.problem), self.portions(), seed)?;
+        let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| Identity::of_question(&solved.problem)), self.portions(), seed)?;
         Ok(Box::new(self.task(dataset, worked)))
     }
 
     fn files(&self) -> Vec<&Path> {
         [&self.train, &self.test].into_iter().chain(&self.prompts).map(PathBuf::as_path).collect()
+    }
+
+    fn data_set(&self) -> Option<&'static str> {
+        Some(NAME)
     }
 
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {
@@ -202,6 +207,11 @@ impl Task for CommonsenseQaTask {
         0.2
     }
 
+    /// Calculator annotations such as `<<2+2=4>>` are checked.
+    fn has_false_step(&self, _: &Problem, completion: &str) -> Option<bool> {
+        annotations::false_step(completion)
+    }
+
     fn leaks_hint(&self, completion: &str) -> bool {
         leak::leaks(rationale(completion))
     }
@@ -233,7 +243,7 @@ fn index_of_label(label: &str, count: usize) -> Option<usize> {
     chars.next().and(place).filter(|_| chars.next().is_none())
 }
 
-fn entry(row: &Row) -> Result<Entry<()>, String> {
+fn entry(row: &DataRow) -> Result<Entry<()>, String> {
     let choices = row.list("question.choices", |choice| {
         let text = |part: &str| choice.get(part)?.as_str().map(|text| text.trim().to_owned());
         Some((text("label")?, text("text")?))
@@ -250,7 +260,7 @@ fn entry(row: &Row) -> Result<Entry<()>, String> {
     let answer = index_of_label(key, choices.len())
         .ok_or_else(|| format!("\"answerKey\" is {key:?}, which is none of the labels {}", labels.join(", ")))?;
     let problem = problem(row.text("id")?, row.text("question.stem")?.trim(), answer, choices);
-    Ok(Entry { line: row.line, problem, rest: () })
+    Ok(Entry::new(row.line, problem, ()))
 }
 
 fn problem(id: &str, question: &str, answer: usize, choices: Vec<String>) -> Problem {

@@ -1,27 +1,42 @@
-//! Problems that come from files: what is learned from, what is held out, and how much of it is used.
+//! Problems from files: which are learned, which are held out, and how many of them are used.
 //!
-//! Which problems are held out is a property of the problem, not of a run or a row: those whose SHA-256 comes first. So a question that
-//! stands twice in a file is on one side, and neither another seed nor another order of the rows moves a problem across.
+//! The held-out problems are those whose [`Identity`] has the smallest SHA-256. An identity depends on the data of the problem alone. So a
+//! problem that stands twice in a file is on one side, and no seed, order of rows, prompt template, hint or style moves a problem across.
 
+use super::identity::{Identity, digest};
 use super::{ConfigError, Split};
 use crate::types::{Problem, ProblemId};
-use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 
-/// A problem as its file has it, under its bare name, with whatever else its task keeps of it.
+/// A problem of a file, before it gets its full name, with the other data that its task keeps.
 pub(crate) struct Entry<T> {
     /// The line of the file, for errors.
     pub line: usize,
     /// The problem; its id is the part that is its own, such as `00017`.
     pub problem: Problem,
-    /// What the task keeps beside it.
+    /// What makes it the same as another problem.
+    pub identity: Identity,
+    /// Other data that the task keeps.
     pub rest: T,
+}
+
+impl<T> Entry<T> {
+    /// A problem whose question and choices are columns of the file.
+    pub fn new(line: usize, problem: Problem, rest: T) -> Self {
+        Entry { line, identity: Identity::of_question(&problem), problem, rest }
+    }
+
+    /// Whether this problem or its wording is among those of `seen`. The wording counts too: a template may hide the difference between
+    /// two problems.
+    fn is_in(&self, seen: &HashSet<Identity>) -> bool {
+        seen.contains(&self.identity) || seen.contains(&Identity::of_question(&self.problem))
+    }
 }
 
 /// The rows of a task's files.
 pub(crate) struct Files<T> {
     pub train: Vec<Entry<T>>,
-    /// `None` where they are taken out of train.
+    /// `None` if they are taken out of train.
     pub dev: Option<Vec<Entry<T>>>,
     pub test: Vec<Entry<T>>,
 }
@@ -29,7 +44,7 @@ pub(crate) struct Files<T> {
 /// How many problems are used of each kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portions {
-    /// Held out of train where there is no file for them.
+    /// Held out of train if there is no file of dev problems.
     pub dev_problems: usize,
     /// Attempted in an iteration; 0 for all.
     pub problems_per_iteration: usize,
@@ -42,7 +57,7 @@ pub(crate) struct Dataset<T> {
     train: Vec<Problem>,
     dev: Vec<Problem>,
     test: Vec<Problem>,
-    rest: HashMap<ProblemId, T>,
+    rest: HashMap<ProblemId, (Identity, T)>,
     portions: Portions,
     seed: u64,
 }
@@ -53,35 +68,47 @@ impl<T> Dataset<T> {
         Dataset { train: Vec::new(), dev: Vec::new(), test: Vec::new(), rest: HashMap::new(), portions, seed: 0 }
     }
 
-    /// Divides the rows. Problems that are worked examples are not learned from, and may not be held out.
+    /// Divides the rows. `worked` are the identities of the worked examples: they are not learned from, and may not be held out.
     ///
     /// # Errors
     /// An id stands twice in a file, a held-out problem is a worked example or among those that are learned from, or nothing is left.
-    pub fn new<'a>(
+    pub fn new(
         task: &str,
         files: Files<T>,
-        worked: impl IntoIterator<Item = &'a Problem>,
+        worked: impl IntoIterator<Item = Identity>,
         portions: Portions,
         seed: u64,
     ) -> Result<Self, ConfigError> {
         let Files { train, dev, test } = files;
+        let files_have_dev = dev.is_some();
         for (key, entries) in [("train", Some(&train)), ("dev", dev.as_ref()), ("test", Some(&test))] {
             distinct_ids(key, entries.map_or(&[][..], Vec::as_slice))?;
         }
-        let shown: HashSet<_> = worked.into_iter().map(identity).collect();
+        let shown: HashSet<Identity> = worked.into_iter().collect();
         for (key, entries) in [("dev", dev.as_ref()), ("test", Some(&test))] {
-            if let Some(entry) = entries.and_then(|entries| entries.iter().find(|entry| shown.contains(&identity(&entry.problem)))) {
+            if let Some(entry) = entries.and_then(|entries| entries.iter().find(|entry| entry.is_in(&shown))) {
                 let (line, question) = (entry.line, &entry.problem.question);
                 return Err(ConfigError { key, reason: format!("the problem of line {line} is among the worked examples: {question:?}") });
             }
         }
-        let mut train: Vec<Entry<T>> = train.into_iter().filter(|entry| !shown.contains(&identity(&entry.problem))).collect();
+        let mut train: Vec<Entry<T>> = train.into_iter().filter(|entry| !entry.is_in(&shown)).collect();
         let dev = match dev {
             Some(dev) => dev,
             None => hold_out(&mut train, portions.dev_problems)?,
         };
-        for (key, held_out) in [("dev", &dev), ("test", &test)] {
-            disjoint(&train, key, held_out)?;
+        if let Some(Common { ours, theirs, more }) = common(&train, &dev) {
+            let reason = if files_have_dev {
+                in_both_files(ours, theirs, more)
+            } else {
+                format!(
+                    "lines {theirs} and {ours} of train hold different data and have the same prompt, so only one of them can be held out; \
+                     show what differs in the prompt, or name the columns that make a problem with `identity`"
+                )
+            };
+            return Err(ConfigError { key: if files_have_dev { "dev" } else { "train" }, reason });
+        }
+        if let Some(Common { ours, theirs, more }) = common(&train, &test) {
+            return Err(ConfigError { key: "test", reason: in_both_files(ours, theirs, more) });
         }
         let mut dataset = Dataset { seed, ..Dataset::empty(portions) };
         dataset.train = dataset.named(task, Split::Train, train);
@@ -90,11 +117,11 @@ impl<T> Dataset<T> {
         Ok(dataset)
     }
 
-    /// Gives problems their full names and puts away what belongs to them.
+    /// Gives problems their full names and stores their other data.
     fn named(&mut self, task: &str, split: Split, entries: Vec<Entry<T>>) -> Vec<Problem> {
-        let name = |Entry { mut problem, rest, .. }: Entry<T>| {
+        let name = |Entry { mut problem, identity, rest, .. }: Entry<T>| {
             problem.id = ProblemId(format!("{task}/{}/{}", split.name(), problem.id));
-            self.rest.insert(problem.id.clone(), rest);
+            self.rest.insert(problem.id.clone(), (identity, rest));
             problem
         };
         entries.into_iter().map(name).collect()
@@ -103,7 +130,7 @@ impl<T> Dataset<T> {
     /// Those of one iteration: another part of train for each, drawn by the run's seed.
     pub fn training_problems(&self, iteration: u32) -> Vec<Problem> {
         let draw = format!("{} {iteration}", self.seed);
-        first_by_hash(&self.train, self.portions.problems_per_iteration, |problem| digest(&[&draw, &problem.id.0]))
+        first_by_hash(&self.train, self.portions.problems_per_iteration, |problem| digest([draw.as_str(), &problem.id.0]))
     }
 
     /// Those that measure: the same for every seed and iteration. Of [`Split::Train`], all that there are.
@@ -114,12 +141,17 @@ impl<T> Dataset<T> {
             Split::Test => &self.test,
         };
         // Not the hash that held them out, or a change of `dev_problems` would change which are measured.
-        first_by_hash(problems, self.portions.evaluation_problems, |problem| digest(&["evaluation", &problem.id.0]))
+        first_by_hash(problems, self.portions.evaluation_problems, |problem| digest(["evaluation", &problem.id.0]))
     }
 
-    /// What the task keeps beside a problem.
+    /// The other data that the task keeps of a problem.
     pub fn rest(&self, problem: &Problem) -> Option<&T> {
-        self.rest.get(&problem.id)
+        self.rest.get(&problem.id).map(|(_, rest)| rest)
+    }
+
+    /// What makes a problem of this dataset the same as another problem.
+    pub fn identity(&self, problem: &Problem) -> Option<Identity> {
+        self.rest.get(&problem.id).map(|(identity, _)| *identity)
     }
 
     /// The classes that there are, in the order in which they come first.
@@ -140,40 +172,41 @@ fn distinct_ids<T>(key: &'static str, entries: &[Entry<T>]) -> Result<(), Config
     Ok(())
 }
 
-/// Takes the `count` problems whose hash comes first out of train, and with them those that ask the same.
+/// Takes the `count` problems with the smallest identities out of train, with all rows of each.
 fn hold_out<T>(train: &mut Vec<Entry<T>>, count: usize) -> Result<Vec<Entry<T>>, ConfigError> {
-    let mut ranks: Vec<[u8; 32]> = train.iter().map(|entry| identity(&entry.problem)).collect::<HashSet<_>>().into_iter().collect();
+    let mut ranks: Vec<Identity> = train.iter().map(|entry| entry.identity).collect::<HashSet<_>>().into_iter().collect();
     ConfigError::check(count < ranks.len().max(1), "dev_problems", || {
         format!("{count} of {} different problems in train cannot be held out: none is left to learn from", ranks.len())
     })?;
     ranks.sort_unstable();
-    let held_out = |entry: &mut Entry<T>| ranks[..count].binary_search(&identity(&entry.problem)).is_ok();
+    let held_out = |entry: &mut Entry<T>| ranks[..count].binary_search(&entry.identity).is_ok();
     Ok(train.extract_if(.., held_out).collect())
 }
 
-fn disjoint<T>(train: &[Entry<T>], key: &'static str, held_out: &[Entry<T>]) -> Result<(), ConfigError> {
-    let lines: HashMap<_, _> = held_out.iter().map(|entry| (identity(&entry.problem), entry.line)).collect();
-    let mut common = train.iter().filter_map(|entry| Some((entry.line, lines.get(&identity(&entry.problem))?)));
-    let Some((ours, theirs)) = common.next() else { return Ok(()) };
-    let more = common.count();
+/// A problem of train that is held out too.
+struct Common {
+    /// Its line in train.
+    ours: usize,
+    /// Its line among the held-out problems.
+    theirs: usize,
+    /// How many others there are.
+    more: usize,
+}
+
+/// The first problem that is both in train and held out, by its data or by its wording.
+fn common<T>(train: &[Entry<T>], held_out: &[Entry<T>]) -> Option<Common> {
+    let of_entry = |entry: &Entry<T>| [entry.identity, Identity::of_question(&entry.problem)];
+    let lines: HashMap<Identity, usize> =
+        held_out.iter().flat_map(|entry| of_entry(entry).map(|identity| (identity, entry.line))).collect();
+    let place = |entry: &Entry<T>| Some((entry.line, *of_entry(entry).iter().find_map(|identity| lines.get(identity))?));
+    let mut both = train.iter().filter_map(place);
+    let (ours, theirs) = both.next()?;
+    Some(Common { ours, theirs, more: both.count() })
+}
+
+fn in_both_files(ours: usize, theirs: usize, more: usize) -> String {
     let others = if more == 0 { String::new() } else { format!(", and {more} more") };
-    Err(ConfigError { key, reason: format!("its line {theirs} is the problem of line {ours} of train{others}; take them out of one file") })
-}
-
-/// What makes two problems the same: what is asked.
-fn identity(problem: &Problem) -> [u8; 32] {
-    let parts: Vec<&str> = std::iter::once(&problem.question).chain(&problem.choices).map(String::as_str).collect();
-    digest(&parts)
-}
-
-/// The SHA-256 of the parts, each ended by a zero byte.
-fn digest(parts: &[&str]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    hash.finalize().into()
+    format!("its line {theirs} is the problem of line {ours} of train{others}; take them out of one file")
 }
 
 /// The `count` problems whose hash comes first, in their own order; 0 for all.

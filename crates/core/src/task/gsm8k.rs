@@ -13,8 +13,9 @@ mod solution;
 
 use crate::error::{Error, Result};
 use crate::task::dataset::{Dataset, Entry, Files, Portions};
+use crate::task::identity::Identity;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
-use crate::task::rows::{self, Row};
+use crate::task::rows::{self, DataRow};
 use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, annotations, leak, paper, verdict};
 use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
@@ -69,14 +70,18 @@ impl Default for Gsm8kConfig {
 impl TaskSettings for Gsm8kConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         let worked = self.worked()?;
-        let read = |key, path| rows::of_setting(key, path, NAME, entry);
+        let read = |key, path| rows::of_setting(key, path, entry);
         let files = Files { train: read("train", &self.train)?, dev: None, test: read("test", &self.test)? };
-        let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| &solved.problem), self.portions(), seed)?;
+        let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| Identity::of_question(&solved.problem)), self.portions(), seed)?;
         Ok(Box::new(Gsm8kTask { dataset, worked, check_annotations: self.check_annotations }))
     }
 
     fn files(&self) -> Vec<&Path> {
         [&self.train, &self.test].into_iter().chain(&self.prompts).map(PathBuf::as_path).collect()
+    }
+
+    fn data_set(&self) -> Option<&'static str> {
+        Some(NAME)
     }
 
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {
@@ -191,10 +196,10 @@ impl Task for Gsm8kTask {
     }
 }
 
-fn entry(row: &Row) -> Result<Entry<String>, String> {
+fn entry(row: &DataRow) -> Result<Entry<String>, String> {
     let (question, solution) = (row.text("question")?.trim(), row.text("answer")?.trim());
     let problem = problem(format!("{:05}", row.number), question, solution)?;
-    Ok(Entry { line: row.line, problem, rest: format!(" {solution}") })
+    Ok(Entry::new(row.line, problem, format!(" {solution}")))
 }
 
 /// A problem from its solution, whose steps are counted and whose answer is taken out.

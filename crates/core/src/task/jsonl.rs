@@ -13,7 +13,8 @@ pub use settings::{AnswerType, JsonlConfig};
 
 use crate::error::Result;
 use crate::task::dataset::{Dataset, Files, Portions};
-use crate::task::{ConfigError, Task, WorkedExample};
+use crate::task::identity::Identity;
+use crate::task::{ConfigError, Task, WorkedExample, annotations};
 use crate::types::{Grade, Mode, Problem, Split, StopReason, Style};
 use answer::Answers;
 use regex::RegexSet;
@@ -49,8 +50,9 @@ impl JsonlTask {
             test: config.test.as_ref().map_or(Ok(Vec::new()), |path| layout.read("test", path))?,
         };
         let chance = config.chance.unwrap_or_else(|| chance_of(&files));
-        let shown: Vec<Problem> = worked.iter().map(|(problem, _)| problem.clone()).collect();
-        let dataset = Dataset::new(NAME, files, &shown, portions(config), seed)?;
+        let shown: Vec<Identity> = worked.iter().flat_map(|entry| [entry.identity, Identity::of_question(&entry.problem)]).collect();
+        let dataset = Dataset::new(NAME, files, shown, portions(config), seed)?;
+        let worked = worked.into_iter().map(|entry| (entry.problem, entry.rest)).collect();
         Ok(JsonlTask { dataset, worked, chance, ..task })
     }
 
@@ -92,6 +94,10 @@ impl Task for JsonlTask {
 
     fn prepare(&self) -> Result<(), ConfigError> {
         self.answers.start()
+    }
+
+    fn identity(&self, problem: &Problem) -> Identity {
+        self.dataset.identity(problem).unwrap_or_else(|| Identity::of_question(problem))
     }
 
     fn classes(&self, _: u32) -> Vec<String> {
@@ -150,6 +156,11 @@ impl Task for JsonlTask {
 
     fn chance(&self) -> f64 {
         self.chance
+    }
+
+    /// Calculator annotations such as `<<2+2=4>>` are checked.
+    fn has_false_step(&self, _: &Problem, completion: &str) -> Option<bool> {
+        annotations::false_step(completion)
     }
 
     fn leaks_hint(&self, completion: &str) -> bool {

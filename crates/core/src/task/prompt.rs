@@ -1,4 +1,4 @@
-//! How a prompt is put together: worked examples, then the problem, with the answer as a hint where the mode asks for it.
+//! How a prompt is built: worked examples, then the problem, with the answer as a hint in hinted mode.
 
 use crate::task::Task;
 use crate::types::{Mode, Problem, Style};
@@ -26,7 +26,7 @@ pub(crate) fn prefix(rationale: &str, share: f64) -> &str {
     let pieces: Vec<&str> = if lines.len() < 3 { words() } else { lines };
     let given = ((share * pieces.len() as f64).floor() as usize).min(pieces.len().saturating_sub(1));
     let end = pieces[..given].iter().map(|piece| piece.len()).sum();
-    // A blank belongs to the word after it, which is the model's.
+    // A blank belongs to the word after it, which the model writes.
     rationale[..end].trim_end_matches(' ')
 }
 

@@ -1,20 +1,21 @@
 //! Questions and answers in the form of the paper's prompts: `Q:` and the question, `A:` and the solution, over and over.
 //!
 //! A file of worked examples holds the plain form alone. What the hinted and the direct form show follows from it, so the three cannot
-//! disagree, and a hint cannot come into a prompt that must have none.
+//! differ, and no hint reaches a prompt without hints.
 
 use super::{ConfigError, Style, Task, WorkedExample};
 use crate::types::{Mode, Problem};
 use std::path::Path;
 
-/// What a prompt begins with, and what a model goes on with when it poses a problem of its own.
+/// The beginning of a prompt. A model that writes it begins another problem.
 pub(crate) const QUESTION: &str = "Q:";
-/// What a prompt ends with. No blank follows: the solution begins with it, for byte-pair tokenizers join a blank to the word behind it.
+/// The end of a prompt. No blank follows: the solution begins with it, because byte-pair tokenizers join a blank to the next word.
 pub(crate) const ANSWER: &str = "A:";
-/// What stands between a solution and the next question.
+/// The text between a solution and the next question.
 pub(crate) const SEPARATOR: &str = "\n\n";
 
-/// What ends a completion: the next question, with the empty line before it, so that no solution is learned with an empty line at its end.
+/// The strings that end a completion: the next question, also with the empty line before it, so that no solution is learned with an empty line at
+/// its end.
 pub(crate) fn stop_strings() -> Vec<String> {
     vec![format!("{SEPARATOR}{QUESTION}"), format!("\n{QUESTION}")]
 }

@@ -1,4 +1,4 @@
-//! JSON lines: one object a line. Whatever is wrong is told with file, line and column, before any work is done.
+//! JSON lines: one object a line. Errors name the file, the line and the column, before any work is done.
 
 use super::ConfigError;
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// One line of a file.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct DataRow {
     /// Its place among the rows of the file, from 0.
     pub number: usize,
     /// Its line in the file, from 1; empty lines count.
@@ -19,25 +19,27 @@ pub(crate) struct Row {
     pub columns: Map<String, Value>,
 }
 
-/// Makes something of every row of a file. An error that `make` returns gets file and line in front.
-pub(crate) fn read<T>(path: &Path, make: impl FnMut(&Row) -> Result<T, String>) -> Result<Vec<T>, String> {
+/// Calls `make` with every row of a file. Errors of `make` get the file and the line in front.
+pub(crate) fn read<T>(path: &Path, make: impl FnMut(&DataRow) -> Result<T, String>) -> Result<Vec<T>, String> {
     let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
     parse(&path.display().to_string(), BufReader::new(file), make)
 }
 
-/// As [`read`], for the setting `key`, which names a file that `starloop get data` fetches.
+/// As [`read`], for the setting `key` that names the file.
 pub(crate) fn of_setting<T>(
     key: &'static str,
     path: &Path,
-    data: &str,
-    make: impl FnMut(&Row) -> Result<T, String>,
+    make: impl FnMut(&DataRow) -> Result<T, String>,
 ) -> Result<Vec<T>, ConfigError> {
-    let advice = if path.exists() { String::new() } else { format!("; `starloop get data {data}` fetches it, or name another file") };
-    read(path, make).map_err(|reason| ConfigError { key, reason: reason + &advice })
+    read(path, make).map_err(|reason| ConfigError { key, reason })
 }
 
-/// As [`read`], for a text that is at hand; `name` stands for the file in errors.
-pub(crate) fn parse<T>(name: &str, mut source: impl BufRead, mut make: impl FnMut(&Row) -> Result<T, String>) -> Result<Vec<T>, String> {
+/// As [`read`], for a text in memory. Errors name it `name`.
+pub(crate) fn parse<T>(
+    name: &str,
+    mut source: impl BufRead,
+    mut make: impl FnMut(&DataRow) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
     let (mut made, mut bytes) = (Vec::new(), Vec::new());
     for line in 1.. {
         bytes.clear();
@@ -51,7 +53,7 @@ pub(crate) fn parse<T>(name: &str, mut source: impl BufRead, mut make: impl FnMu
         let text = text.trim_start_matches('\u{feff}').trim();
         if !text.is_empty() {
             let columns = object(text).map_err(at)?;
-            made.push(make(&Row { number: made.len(), line, columns }).map_err(at)?);
+            made.push(make(&DataRow { number: made.len(), line, columns }).map_err(at)?);
         }
     }
     if made.is_empty() { Err(format!("{name} holds no row")) } else { Ok(made) }
@@ -105,7 +107,7 @@ fn exact(raw: &RawValue) -> serde_json::Result<Value> {
     }
 }
 
-impl Row {
+impl DataRow {
     /// A column by its name, or a value within one by its path: `question.stem`.
     pub fn get(&self, column: &str) -> Option<&Value> {
         let mut parts = column.split('.');

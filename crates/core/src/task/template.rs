@@ -1,23 +1,23 @@
 //! Text from a row of data: a Jinja template over the row's columns.
 //!
-//! Strict: a column that the row has not is an error that names it, for an empty place in a text would go unseen.
+//! Templates are strict: a column that the row lacks is an error that names it, because nobody would notice an empty place in a text.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
-/// What the engine calls the one template that it holds.
+/// The name of the one template in the engine.
 const NAME: &str = "template";
 
-/// A template that has been read and can be filled in.
+/// A parsed template.
 #[derive(Debug, Clone)]
 pub struct Template {
     environment: Environment<'static>,
 }
 
 impl Template {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
     /// Its syntax is wrong; the text says where.
@@ -34,7 +34,7 @@ impl Template {
     /// The text that it gives for a row.
     ///
     /// # Errors
-    /// The row has not what the template asks for; the text names the missing columns and those that are there.
+    /// The row lacks a column of the template. The text names the missing columns and those of the row.
     pub fn render(&self, row: &Map<String, Value>) -> Result<String, String> {
         let template = self.environment.get_template(NAME).expect("it was added when it was parsed");
         template.render(Serde(row)).map_err(|error| {

@@ -32,6 +32,7 @@ use serde::Serialize;
 use starloop_lm::checkpoint::check_tuned;
 use starloop_record::training_rows::TrainingRows;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -151,7 +152,7 @@ impl CommandTrainer {
 }
 
 impl Trainer for CommandTrainer {
-    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<TrainingMetrics> {
         let paths = self.prepare(job)?;
         let mut command = self.filled_in(&paths, job)?;
         let mut told = Told::take_up(&paths.state, progress)?;
@@ -163,7 +164,7 @@ impl Trainer for CommandTrainer {
             let how = status.map_or_else(|| "did not end".to_owned(), |status| format!("failed ({status})"));
             return Err(self.failed(format!("{how}; its output is in {log} and ends with\n{}", log_tail(&paths.log, SHOWN))));
         }
-        let metrics = told.metrics().ok_or_else(|| {
+        let metrics = told.metrics()?.ok_or_else(|| {
             let line = r#"{"step": 1, "loss": 2.5}"#;
             self.failed(format!("told no loss; it has to print a line such as {line} for its steps (its output is in {log})"))
         })?;

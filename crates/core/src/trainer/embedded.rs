@@ -2,7 +2,7 @@
 
 use super::{Trainer, TrainingJob, TrainingProgress};
 use crate::config::TrainingConfig;
-use crate::error::{EngineContext, Error, Result};
+use crate::error::{EngineContext, Error, OrCancelled, Result};
 use crate::metrics::TrainingMetrics;
 use crate::selection::Loss;
 use crate::types::{Example, ProblemId};
@@ -15,6 +15,7 @@ use starloop_lm::score::Tail;
 use starloop_lm::train::{Document, PackedEpochs, StepReport, TrainingSession, Unit};
 use starloop_lm::{LanguageModel, Tokenizer};
 use starloop_record::training_rows::TrainingRows;
+use std::ops::ControlFlow;
 
 mod toward;
 
@@ -37,7 +38,7 @@ impl EmbeddedTrainer {
 }
 
 impl Trainer for EmbeddedTrainer {
-    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<TrainingMetrics> {
         let (metrics, used) = match (job.data.rows(), job.data.loss()) {
             (TrainingRows::Completions(examples), _) => {
                 let model = load(job).during(CONTEXT)?;
@@ -65,25 +66,26 @@ fn run<U: Unit>(
     model: LanguageModel,
     units: Vec<U>,
     mut step: impl FnMut(&mut TrainingSession, &[U]) -> starloop_lm::Result<StepReport>,
-    progress: &mut dyn FnMut(TrainingProgress),
+    progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 ) -> Result<TrainingMetrics> {
     let settings = job.settings;
     let mut epochs = PackedEpochs::new(units, settings.batch_size, settings.sequence_length, job.seed).during(CONTEXT)?;
     let mut session = TrainingSession::new(model, settings.hyperparameters(job.steps, job.seed)).during(CONTEXT)?;
     let mut tally = resume(&mut session, job)?;
     for (done, &(tokens, loss)) in tally.told.iter().enumerate() {
-        progress(TrainingProgress { step: done as u64 + 1, tokens, loss });
+        progress(TrainingProgress { step: done as u64 + 1, tokens, loss }).or_cancelled()?;
     }
     while session.steps_done() < job.steps {
         let batch = epochs.batch(session.steps_done() + 1);
         let report = step(&mut session, &batch).during(CONTEXT)?;
         let step = session.steps_done();
         tally.add(step, job.steps, &report);
-        progress(TrainingProgress { step, tokens: tally.tokens, loss: report.loss });
+        let flow = progress(TrainingProgress { step, tokens: tally.tokens, loss: report.loss });
         if step.is_multiple_of(settings.checkpoint_every) && step < job.steps {
             fs::create_dir_all(job.scratch)?;
             session.save_state(&job.scratch.join(STATE), &tally.to_note()).during(CONTEXT)?;
         }
+        flow.or_cancelled()?;
     }
     save(&session.into_model(), job).during(CONTEXT)?;
     Ok(tally.metrics(job.steps))
@@ -153,7 +155,7 @@ fn resume(session: &mut TrainingSession, job: &TrainingJob<'_>) -> Result<Tally>
         return Ok(Tally::default());
     }
     let note = session.load_state(&state).during(CONTEXT)?;
-    serde_json::from_value(Value::Object(note)).map_err(|error| Error::Corrupt { path: state, message: error.to_string() })
+    serde_json::from_value(Value::Object(note)).map_err(|source| Error::Json { path: state, source })
 }
 
 /// Prompt, completion and end token of every example that fits; loss on completion and end token, by token position (not after a separator,

@@ -1,10 +1,10 @@
 //! Plain supervised fine-tuning on a file of prompts and completions, outside of any loop.
 
 use crate::config::TrainingConfig;
-use crate::error::{EngineContext, Error, Result};
+use crate::error::{EngineContext, Error, OrCancelled, Result};
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::TrainingMetrics;
-use crate::selection::TrainingData;
+use crate::selection::{TrainedProblems, TrainingData};
 use crate::trainer::embedded::EmbeddedTrainer;
 use crate::trainer::{Trainer, TrainingJob, Workplace};
 use crate::types::{Example, Mode, ProblemId};
@@ -61,25 +61,30 @@ pub fn finetune(
     // Another process may have made it until it let go of the workplace.
     refuse_existing(output)?;
     let method = "train".to_owned();
-    observer.observe(&Event::StageStarted { method: method.clone(), iteration: 0, stage: Stage::FineTuning, total: settings.steps });
+    let started = Event::StageStarted { method: method.clone(), iteration: 0, stage: Stage::FineTuning, total: settings.steps };
+    observer.observe(&started).or_cancelled()?;
     let began = Instant::now();
     let metrics = create_directory(output, |output| {
         let (steps, scratch) = (settings.steps, workplace.scratch.as_path());
         let job = TrainingJob { base: model, data: &data, anchor: None, settings, steps, seed, output, scratch };
-        EmbeddedTrainer::new(chat).train(&job, &mut |progress| {
+        let metrics = EmbeddedTrainer::new(chat).train(&job, &mut |progress| {
             let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
-            observer.observe(&Event::StageProgress { done, tokens, loss });
-        })
+            observer.observe(&Event::StageProgress { done, tokens, loss })
+        })?;
+        TrainedProblems::of_checkpoint(model)?.write(output)?;
+        Ok::<_, Error>(metrics)
     })?;
     workplace.clear()?;
     let (tokens, seconds) = (metrics.tokens, began.elapsed().as_secs_f64());
-    observer.observe(&Event::StageFinished { method, iteration: 0, stage: Stage::FineTuning, tokens, seconds, reused: false });
+    let finished = Event::StageFinished { method, iteration: 0, stage: Stage::FineTuning, tokens, seconds, reused: false };
+    // The work is done, so there is nothing left to cancel.
+    let _ = observer.observe(&finished);
     Ok(metrics)
 }
 
 fn refuse_existing(output: &Path) -> Result<()> {
     if output.exists() {
-        return Err(Error::Corrupt { path: output.to_owned(), message: "exists already; choose another --out or remove it".into() });
+        return Err(Error::Corrupt { path: output.to_owned(), message: "exists already; choose another place or remove it".into() });
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! made from it, and its documents are packed epoch after epoch. Either way recipe and files decide every bit of the checkpoint. Beside the
 //! weights stands `pretrain.json`, which says what made them and how to check that.
 
-use crate::error::{EngineContext, Error, Result};
+use crate::error::{EngineContext, Error, OrCancelled, Result};
 use crate::event::{Event, Observer, Stage};
 use crate::trainer::Workplace;
 use fs_err as fs;
@@ -73,7 +73,7 @@ impl PretrainLog {
     pub fn read(checkpoint: &Path) -> Result<Self> {
         let path = checkpoint.join(LOG);
         let text = fs::read_to_string(&path)?;
-        serde_json::from_str(&text).map_err(|error| Error::Corrupt { path, message: error.to_string() })
+        serde_json::from_str(&text).map_err(|source| Error::Json { path, source })
     }
 }
 
@@ -94,31 +94,35 @@ pub fn pretrain(recipe: &Recipe, output: &Path, observer: &mut dyn Observer) -> 
     }
     let PretrainConfig { name, training, .. } = &recipe.config;
     let mut run = Pretraining::start(recipe)?;
-    run.warnings().into_iter().for_each(|message| observer.observe(&Event::Warning { message }));
+    run.warnings().into_iter().try_for_each(|message| observer.observe(&Event::Warning { message }).or_cancelled())?;
     let state = workplace.scratch.join(STATE);
     if state.exists() {
         run.resume(&state)?;
     }
     let started = Instant::now();
-    observer.observe(&Event::StageStarted { method: name.clone(), iteration: 0, stage: Stage::Pretraining, total: training.steps });
+    let total = training.steps;
+    observer.observe(&Event::StageStarted { method: name.clone(), iteration: 0, stage: Stage::Pretraining, total }).or_cancelled()?;
     while run.session.steps_done() < training.steps {
         let (step, loss) = run.step()?;
-        observer.observe(&Event::StageProgress { done: step, tokens: run.log.tokens, loss: Some(loss) });
+        let flow = observer.observe(&Event::StageProgress { done: step, tokens: run.log.tokens, loss: Some(loss) });
         if step.is_multiple_of(training.checkpoint_every) && step < training.steps {
             fs::create_dir_all(&workplace.scratch)?;
             run.session.save_state(&state, &note(&run.log)).during(CONTEXT)?;
         }
+        flow.or_cancelled()?;
     }
     let log = run.finish(output)?;
     workplace.clear()?;
     let (method, seconds) = (name.clone(), started.elapsed().as_secs_f64());
-    observer.observe(&Event::StageFinished { method, iteration: 0, stage: Stage::Pretraining, tokens: log.tokens, seconds, reused: false });
+    let (stage, tokens) = (Stage::Pretraining, log.tokens);
+    // The work is done, so there is nothing left to cancel.
+    let _ = observer.observe(&Event::StageFinished { method, iteration: 0, stage, tokens, seconds, reused: false });
     Ok(log)
 }
 
 /// The log of the recipe's model in `output`, or nothing where there is nothing.
 fn finished(recipe: &Recipe, output: &Path) -> Result<Option<PretrainLog>> {
-    let refuse = |message: String| Err(Error::Corrupt { path: output.to_owned(), message: format!("{message}; choose another --out") });
+    let refuse = |message: String| Err(Error::Corrupt { path: output.to_owned(), message: format!("{message}; choose another place") });
     if !output.exists() {
         return Ok(None);
     }
@@ -187,7 +191,7 @@ impl Pretraining {
     fn resume(&mut self, state: &Path) -> Result<()> {
         let note = self.session.load_state(state).during(CONTEXT)?;
         let log = note.get("log").cloned().unwrap_or_default();
-        self.log = serde_json::from_value(log).map_err(|error| Error::Corrupt { path: state.to_owned(), message: error.to_string() })?;
+        self.log = serde_json::from_value(log).map_err(|source| Error::Json { path: state.to_owned(), source })?;
         Ok(())
     }
 

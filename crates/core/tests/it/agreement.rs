@@ -15,6 +15,7 @@ use starloop_core::policy::{Completion, Policy, PromptRequest, SamplingParams, S
 use starloop_lm::LanguageModel;
 use starloop_lm::decoder::{Packed, TrainingMemory};
 use std::collections::HashMap;
+use std::ops::ControlFlow::Continue;
 use std::path::Path;
 
 fn prompt(i: u64) -> String {
@@ -33,13 +34,13 @@ fn log_probabilities_of_a_server_are_those_of_the_embedded_engine() {
     let requests: Vec<PromptRequest> = (0..300).map(|i| PromptRequest { prompt: prompt(i), seeds: vec![i] }).collect();
     // Without stop strings: their first tokens would count on one side alone.
     let params = SamplingParams { stop: Vec::new(), ..params(1.0) };
-    let samples = server.sample(&requests, &params, &mut |_| {}).unwrap();
+    let samples = server.sample(&requests, &params, &mut |_| Continue(())).unwrap();
     let mut embedded = EmbeddedPolicy::default();
     embedded.load(&base).unwrap();
     let told: Vec<(&PromptRequest, &Completion)> = requests.iter().zip(&samples).filter(|(_, s)| !s.text.is_empty()).collect();
     let texts: Vec<ScoreRequest> =
         told.iter().map(|(request, sample)| ScoreRequest { prompt: request.prompt.clone(), continuation: sample.text.clone() }).collect();
-    let scores = embedded.score(&texts, &mut |_| {}).unwrap();
+    let scores = embedded.score(&texts, &mut |_| Continue(())).unwrap();
     let differences: Vec<f64> = told.iter().zip(&scores).map(|((_, sample), score)| sample.logprob.unwrap() - score).collect();
     let tokens: usize = told.iter().map(|(_, sample)| sample.completion_tokens).sum();
     let nats: f64 = told.iter().map(|(_, sample)| sample.logprob.unwrap()).sum();

@@ -1,13 +1,17 @@
 //! Configs that are right, and what is said of those that are not.
 
 use crate::doubles::{self, CONFIG};
-use starloop_core::config::{Config, presets};
+use starloop_core::config::{Config, ModelConfig, TrainingConfig, presets};
+use starloop_core::error::{Error, Missing, with_causes};
 use starloop_core::experiment::Experiment;
+use starloop_core::experiment::base_model::BaseModel;
+use starloop_core::method::Star;
+use starloop_core::task::arithmetic::ArithmeticConfig;
 use starloop_core::trainer::pretrain::PretrainConfig;
 
 fn parse(text: &str, overrides: &[&str]) -> Result<Experiment, String> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    doubles::parse("my.toml", text, &overrides).map_err(|error| error.to_string())
+    doubles::parse("my.toml", text, &overrides).map_err(|error| with_causes(&error))
 }
 
 #[test]
@@ -30,7 +34,10 @@ fn every_shipped_config_parses_and_its_echo_reads_back_to_the_same() {
         match experiment.task() {
             Ok(task) => assert!(experiment.estimate(task.as_ref()).iter().all(|(_, estimate)| estimate.evaluations > 0)),
             // The data of the paper's tasks are not part of the program.
-            Err(error) => assert!(error.to_string().contains(&format!("starloop get data {}", experiment.task_kind())), "{error}"),
+            Err(error) => {
+                let Error::NotFound { what: Missing::Data, download, .. } = &error else { panic!("{error}") };
+                assert_eq!(download.as_deref(), Some(experiment.task_kind()));
+            }
         }
     }
     assert_eq!(files, presets().len());
@@ -68,8 +75,9 @@ fn unknown_keys_are_named_with_their_path_and_the_nearest() {
             "my.toml: unknown key `methods.star.training.learning_rat`; did you mean `methods.star.training.learning_rate`?",
         ),
     ] {
-        assert!(CONFIG.contains(from));
-        assert_eq!(parse(&CONFIG.replacen(from, to, 1), &[]).err().unwrap(), expected);
+        let config = CONFIG.replacen("\"numbers\"", "\"arithmetic\"", 1);
+        assert!(config.contains(from));
+        assert_eq!(parse(&config.replacen(from, to, 1), &[]).err().unwrap(), expected);
     }
 }
 
@@ -82,37 +90,37 @@ fn a_key_like_no_other_gets_the_list() {
 #[test]
 fn wrong_values_are_named() {
     for (override_, expected) in [
-        ("training.steps=0", "--set training.steps: `training.steps`: must be at least 1"),
-        ("training.steps=many", "--set training.steps: `training.steps`: invalid type: string \"many\", expected u64"),
-        ("sampling.top_p=1.5", "--set sampling.top_p: `sampling.top_p`: must be in 0..1, 0 excluded, found 1.5"),
+        ("training.steps=0", "override training.steps: `training.steps`: must be at least 1"),
+        ("training.steps=many", "override training.steps: `training.steps`: invalid type: string \"many\", expected u64"),
+        ("sampling.top_p=1.5", "override sampling.top_p: `sampling.top_p`: must be in 0..1, 0 excluded, found 1.5"),
         (
             "sampling.samples_per_problem=4",
-            "--set sampling.samples_per_problem: `sampling.samples_per_problem`: 4 greedy samples of one problem are all the same; set sampling.temperature above 0",
+            "override sampling.samples_per_problem: `sampling.samples_per_problem`: 4 greedy samples of one problem are all the same; set sampling.temperature above 0",
         ),
         (
             "evaluation.final_split=dev",
-            "--set evaluation.final_split: `evaluation.final_split`: only \"test\" can give a final figure, and only where evaluation.split = \"dev\" makes the choices",
+            "override evaluation.final_split: `evaluation.final_split`: only \"test\" can give a final figure, and only where evaluation.split = \"dev\" makes the choices",
         ),
         (
             "evaluation.split=train",
-            "--set evaluation.split: `evaluation.split`: accuracy is measured on held-out problems: \"dev\" or \"test\"",
+            "override evaluation.split: `evaluation.split`: accuracy is measured on held-out problems: \"dev\" or \"test\"",
         ),
         (
             "methods.star.kind=stra",
-            "--set methods.star.kind: `methods.star.kind`: there is no kind \"stra\"; one of: few_shot, direct, star, partial_hints, rft, rest_em, adastar, b_star, v_star, spin, grpo; did you mean \"star\"?",
+            "override methods.star.kind: `methods.star.kind`: there is no kind \"stra\"; one of: few_shot, direct, star, partial_hints, rft, rest_em, adastar, b_star, v_star, spin, grpo; did you mean \"star\"?",
         ),
         (
             "run=['x']",
-            "--set run: `run`: there is no [methods.x]; there are: adastar, b_star, direct, few_shot, few_shot_direct, grpo, partial, rationales, rest_em, rft, spin, star, v_star, without",
+            "override run: `run`: there is no [methods.x]; there are: adastar, b_star, direct, few_shot, few_shot_direct, grpo, partial, rationales, rest_em, rft, spin, star, v_star, without",
         ),
         (
             "model.chat=true",
-            "my.toml: `methods.partial`: hints with the beginning of a rationale, which cannot stand in a conversation; set model.chat = false",
+            "my.toml: `methods.partial`: hints with the beginning of a rationale, which a chat template does not support; set model.chat = false",
         ),
-        ("seeds=[1,2,1]", "--set seeds: `seeds`: 1 is named twice, or more than 2^63 - 1"),
-        ("sampling.topp=1", "--set sampling.topp: unknown key `sampling.topp`; did you mean `sampling.top_p`?"),
-        ("training.batch=3", "--set training.batch: unknown key `training.batch`; did you mean `training.batch_size`?"),
-        ("seed.x=3", "my.toml: `seed`: is no table, so `x` cannot be set in it"),
+        ("seeds=[1,2,1]", "override seeds: `seeds`: 1 is named twice, or more than 2^63 - 1"),
+        ("sampling.topp=1", "override sampling.topp: unknown key `sampling.topp`; did you mean `sampling.top_p`?"),
+        ("training.batch=3", "override training.batch: unknown key `training.batch`; did you mean `training.batch_size`?"),
+        ("seed.x=3", "my.toml: `seed`: is not a table, so `x` cannot be set in it"),
     ] {
         assert_eq!(parse(CONFIG, &[override_]).err().unwrap(), expected);
     }
@@ -156,8 +164,21 @@ fn syntax_errors_keep_their_line() {
 fn missing_configs_are_told_with_the_presets() {
     let error = Config::load("arithmatic", &[]).err().unwrap().to_string();
     assert!(error.contains("did you mean `arithmetic`?"), "{error}");
-    let error = Config::load("missing/file.toml", &[]).err().unwrap().to_string();
-    assert!(error.contains("missing/file.toml"), "{error}");
+    let error = Config::load("missing/file.toml", &[]).err().unwrap();
+    assert!(matches!(&error, Error::NotFound { name, nearest: None, .. } if name == "missing/file.toml"), "{error}");
+}
+
+#[test]
+fn a_model_that_is_missing_is_told_with_its_name_on_the_hub() {
+    let find = |base: &str, hub: Option<&str>| {
+        let config = ModelConfig { base: base.into(), hub: hub.map(str::to_owned), ..ModelConfig::default() };
+        BaseModel::of(&config).err().unwrap()
+    };
+    let error = find("nowhere/tiny", Some("org/tiny"));
+    assert!(matches!(&error, Error::NotFound { what: Missing::Model, download: Some(hub), .. } if hub == "org/tiny"), "{error}");
+    assert_eq!(error.to_string(), "`model.base = \"nowhere/tiny\"`: no such directory");
+    let error = find("builtin:arithmatic", None);
+    assert!(error.to_string().ends_with("there are: arithmetic, arithmetic-long; did you mean `arithmetic`?"), "{error}");
 }
 
 #[test]
@@ -179,6 +200,40 @@ fn a_config_that_is_changed_in_code_is_like_one_that_was_written_so() {
     assert_eq!(changed.to_toml(), written.to_toml());
     let steps = |name: &str| changed.method(name).unwrap().settings.training.steps;
     assert_eq!((steps("star"), steps("direct")), (17, 99));
+}
+
+#[test]
+fn a_config_that_is_made_in_code_is_like_one_that_was_written() {
+    let mut made = Config { name: "made".into(), training: TrainingConfig { steps: 7, ..Default::default() }, ..Config::default() };
+    made.set_task("arithmetic", &ArithmeticConfig { digits: [2, 3], ..Default::default() }).unwrap();
+    made.add_method("star", "star", &Star { iterations: 4, ..Default::default() }).unwrap();
+    let written = "name = 'made'\nrun = ['star']\n[model]\nbase = 'builtin:arithmetic'\n[task]\nkind = 'arithmetic'\ndigits = [2, 3]\n\
+                   [training]\nsteps = 7\n[methods.star]\nkind = 'star'\niterations = 4";
+    let made = doubles::resolve(made).unwrap();
+    assert_eq!(made.to_toml(), parse(written, &[]).unwrap().to_toml());
+    assert_eq!((made.method("star").unwrap().settings.training.steps, made.methods_to_run().count()), (7, 1));
+}
+
+#[test]
+fn a_config_that_is_made_in_code_is_checked_like_one_that_was_written() {
+    let refused = |change: fn(&mut Config)| {
+        let mut config = Config::default();
+        config.add_method("star", "star", &Star::default()).unwrap();
+        change(&mut config);
+        doubles::resolve(config).err().unwrap().to_string()
+    };
+    assert_eq!(refused(|config| config.training.steps = 0), "the config: `training.steps`: must be at least 1");
+    for (change, key) in [
+        ((|config| config.training.steps = u64::MAX) as fn(&mut Config), "`training`"),
+        (|config| config.sampling.top_k = usize::MAX, "`sampling`"),
+        (|config| config.training.learning_rate = f64::NAN, "`training.learning_rate`"),
+        (|config| config.sampling.temperature = f64::INFINITY, "`sampling.temperature`"),
+        (|config| config.run = Vec::new(), "`run`"),
+        (|config| config.task = toml::Table::new(), "`task.kind`"),
+    ] {
+        let error = refused(change);
+        assert!(error.starts_with(&format!("the config: {key}: ")), "{error}");
+    }
 }
 
 #[test]
@@ -208,7 +263,7 @@ fn what_servers_and_other_trainers_cannot_do_is_refused_before_any_work() {
         ("grpo", &trained, "this trainer does not support learning from rewards"),
         ("spin", &trained, "this trainer does not support learning from preferences"),
         ("v_star", &trained, "this trainer does not support learning from preferences"),
-        ("v_star", &served, "does not tell how likely a given text is"),
+        ("v_star", &served, "this policy cannot score text"),
     ] {
         let said = refused(kind, elsewhere).unwrap_or_default();
         assert!(said.contains(words) && said.contains("methods.one"), "{kind}: {said}");

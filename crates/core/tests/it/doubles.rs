@@ -13,28 +13,34 @@ use starloop_core::config::Config;
 use starloop_core::error::Result;
 use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::Experiment;
-use starloop_core::method_run::Parts;
+use starloop_core::method_run::RunParts;
 use starloop_core::policy::Policy;
-use starloop_core::registry::Registry;
+use starloop_core::registry::{Registry, TaskKind};
 use starloop_record::RunDir;
 use starloop_record::info::Inputs;
 use starloop_record::run_dir::Found;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 pub const CONFIG: &str = include_str!("doubles/toy.toml");
 
-/// Remembers what it saw, and dies at the event with a given number.
+/// Remembers what it saw, and dies or cancels at the event with a given number.
 #[derive(Default)]
 pub struct Watcher {
     pub events: Vec<Event>,
     pub dies_at: Option<usize>,
+    pub cancels_at: Option<usize>,
 }
 
 impl Observer for Watcher {
-    fn observe(&mut self, event: &Event) {
+    fn observe(&mut self, event: &Event) -> ControlFlow<()> {
         assert!(Some(self.events.len()) != self.dies_at, "injected death");
+        if Some(self.events.len()) == self.cancels_at {
+            return ControlFlow::Break(());
+        }
         self.events.push(event.clone());
+        ControlFlow::Continue(())
     }
 }
 
@@ -54,7 +60,7 @@ pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Experimen
 }
 
 pub fn resolve(config: Config) -> Result<Experiment> {
-    Experiment::new(config, &Registry::default())
+    Experiment::new(config, &Registry::default().with_task(TaskKind::new::<Numbers>("numbers", "numbers")))
 }
 
 /// A base model of a skill, and a place for runs.
@@ -88,7 +94,7 @@ impl Bench {
     ) -> Result<()> {
         let (run_dir, found) = self.take(name, experiment, resume)?;
         let base = self.place.path().join("base");
-        let mut parts = Parts { task: &self.task, base: &base, policy, trainer };
+        let mut parts = RunParts { task: &self.task, base: &base, policy, trainer };
         experiment.run_in(&run_dir, found, &mut parts, watcher)
     }
 
@@ -97,7 +103,7 @@ impl Bench {
         let mut watcher = Watcher::default();
         let (run_dir, found) = self.take(name, experiment, false).unwrap();
         let base = self.place.path().join("base");
-        let mut parts = Parts { task: &self.task, base: &base, policy, trainer: &mut ToyTrainer::default() };
+        let mut parts = RunParts { task: &self.task, base: &base, policy, trainer: &mut ToyTrainer::default() };
         let result = experiment.run_in(&run_dir, found, &mut parts, &mut watcher);
         (result, watcher)
     }

@@ -9,6 +9,7 @@ use starloop_core::trainer::embedded::EmbeddedTrainer;
 use starloop_core::trainer::{Trainer, TrainingJob};
 use starloop_core::types::{Example, Mode, ProblemId};
 use starloop_lm::LanguageModel;
+use std::ops::ControlFlow::Continue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -53,23 +54,24 @@ fn an_interrupted_fine_tuning_ends_in_the_same_weights() {
     let (data, settings) = (TrainingData::of_examples(examples()), settings());
     let whole = Places::new(root.path(), "whole");
     let mut losses = Vec::new();
-    let metrics = EmbeddedTrainer::default().train(&job(&whole, &data, &settings), &mut |progress| losses.push(progress)).unwrap();
+    let metrics =
+        EmbeddedTrainer::default().train(&job(&whole, &data, &settings), &mut |progress| Continue(losses.push(progress))).unwrap();
     assert_eq!(metrics.steps, 10);
     assert!(metrics.final_loss.is_finite());
 
     let cut = Places::new(root.path(), "cut");
     let cut_job = job(&cut, &data, &settings);
     let died = catch_unwind(AssertUnwindSafe(|| {
-        EmbeddedTrainer::default().train(&cut_job, &mut |progress| assert!(progress.step < 8, "injected death"))
+        EmbeddedTrainer::default().train(&cut_job, &mut |progress| Continue(assert!(progress.step < 8, "injected death")))
     }));
     assert!(died.is_err());
     let state = cut.scratch.join("state.safetensors");
     let saved = std::fs::read(&state).unwrap();
     std::fs::write(&state, "damaged").unwrap();
-    assert!(EmbeddedTrainer::default().train(&cut_job, &mut |_| {}).is_err(), "what was saved is taken up");
+    assert!(EmbeddedTrainer::default().train(&cut_job, &mut |_| Continue(())).is_err(), "what was saved is taken up");
     std::fs::write(&state, saved).unwrap();
     let mut told = Vec::new();
-    let again = EmbeddedTrainer::default().train(&cut_job, &mut |progress| told.push(progress)).unwrap();
+    let again = EmbeddedTrainer::default().train(&cut_job, &mut |progress| Continue(told.push(progress))).unwrap();
     assert_eq!((told, again), (losses, metrics), "the steps before are told again");
     let weights = |place: &Places| std::fs::read(place.output.join("model.safetensors")).unwrap();
     assert!(weights(&cut) == weights(&whole));
@@ -83,11 +85,11 @@ fn an_example_that_does_not_fit_is_named() {
     examples[2].completion = "1 ".repeat(40);
     let data = TrainingData::of_examples(examples);
     let place = Places::new(root.path(), "out");
-    let error = EmbeddedTrainer::default().train(&job(&place, &data, &settings), &mut |_| {}).err().unwrap();
+    let error = EmbeddedTrainer::default().train(&job(&place, &data, &settings), &mut |_| Continue(())).err().unwrap();
     assert!(matches!(&error, Error::ExampleTooLong { problem, limit: 24, .. } if problem == "sum/3"), "{error}");
 
     let without = TrainingConfig { drop_too_long: true, ..settings };
-    let metrics = EmbeddedTrainer::default().train(&job(&place, &data, &without), &mut |_| {}).unwrap();
+    let metrics = EmbeddedTrainer::default().train(&job(&place, &data, &without), &mut |_| Continue(())).unwrap();
     assert_eq!(metrics.dropped_too_long, 1);
 }
 
@@ -99,11 +101,11 @@ fn sampling_is_counted_and_repeats() {
     let request = PromptRequest { prompt: "1 + 2".into(), seeds: (1..=5).collect() };
     let params = SamplingParams { temperature: 1.0, ..SamplingParams::greedy(6) };
     let mut finished = 0;
-    let samples = policy.sample(std::slice::from_ref(&request), &params, &mut |progress| finished = progress.finished).unwrap();
+    let samples = policy.sample(std::slice::from_ref(&request), &params, &mut |progress| Continue(finished = progress.finished)).unwrap();
     assert_eq!((finished, samples.len()), (5, 5));
     assert!(samples.iter().all(|sample| (1..=6).contains(&sample.completion_tokens) && sample.logprob.unwrap() < 0.0));
     let last = PromptRequest { seeds: vec![4, 5], ..request };
-    assert_eq!(policy.sample(&[last], &params, &mut |_| {}).unwrap(), samples[3..]);
+    assert_eq!(policy.sample(&[last], &params, &mut |_| Continue(())).unwrap(), samples[3..]);
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn a_prompt_that_does_not_fit_is_named_by_its_request() {
     let mut policy = EmbeddedPolicy::default();
     policy.load(&fixture()).unwrap();
     let requests = ["1", &"1 + ".repeat(2000)].map(|prompt| PromptRequest { prompt: prompt.into(), seeds: vec![1, 2] });
-    let error = policy.sample(&requests, &SamplingParams::greedy(6), &mut |_| {}).err().unwrap();
+    let error = policy.sample(&requests, &SamplingParams::greedy(6), &mut |_| Continue(())).err().unwrap();
     assert!(matches!(error, Error::Request { request: 1, .. }), "{error}");
 }
 
@@ -122,7 +124,7 @@ fn a_continuation_is_scored_by_its_own_tokens() {
     let requests = [("1 + 2", " = 3"), ("1 +", " 7"), ("1 + 2", " = 4")];
     let requests = requests.map(|(prompt, continuation)| ScoreRequest { prompt: prompt.into(), continuation: continuation.into() });
     let mut done = 0;
-    let scores = policy.score(&requests, &mut |progress| done = progress.finished).unwrap();
+    let scores = policy.score(&requests, &mut |progress| Continue(done = progress.finished)).unwrap();
     assert_eq!(done, 3);
     let model = LanguageModel::load(&fixture()).unwrap();
     for (score, ScoreRequest { prompt, continuation }) in scores.iter().zip(&requests) {
@@ -132,6 +134,6 @@ fn a_continuation_is_scored_by_its_own_tokens() {
         assert!(*score < 0.0 && (score - expected).abs() < 1e-9, "{score} {expected}");
     }
     let too_long = ScoreRequest { prompt: "1 + ".repeat(2000), continuation: " 1".into() };
-    let error = policy.score(&[requests[0].clone(), too_long], &mut |_| {}).err().unwrap();
+    let error = policy.score(&[requests[0].clone(), too_long], &mut |_| Continue(())).err().unwrap();
     assert!(matches!(error, Error::Request { request: 1, .. }), "{error}");
 }

@@ -15,6 +15,7 @@ use starloop_core::policy::openai::OpenAiPolicy;
 use starloop_core::policy::{Policy, Progress, PromptRequest, SamplingParams};
 use starloop_record::RunDir;
 use std::net::{TcpListener, TcpStream};
+use std::ops::ControlFlow::Continue;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -81,6 +82,7 @@ fn forty_thousand_samples_at_256_in_flight_take_flat_memory() {
                 if finished == 1000 || finished % (wanted / 4) == 0 {
                     marks.push((finished, usage().0));
                 }
+                Continue(())
             },
         )
         .unwrap();

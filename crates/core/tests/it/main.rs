@@ -9,7 +9,9 @@ mod doubles;
 mod embedded;
 mod family;
 mod fetch;
+mod held_out;
 mod load;
+mod messages;
 #[path = "../../../lm/tests/it/modules.rs"]
 mod modules;
 mod objectives;

@@ -10,6 +10,7 @@ use starloop_core::trainer::command::CommandTrainer;
 use starloop_core::trainer::{Trainer, TrainingJob};
 use starloop_core::types::ModelRef;
 use starloop_lm::train::{LengthNormalization, PolicyGradient};
+use std::ops::ControlFlow::Continue;
 use std::path::Path;
 
 fn only(method: &str, overrides: &[&str]) -> Experiment {
@@ -117,7 +118,7 @@ fn a_trainer_that_learns_from_examples_alone_says_so() {
         let (here, settings) = (Path::new("."), TrainingConfig::default());
         let job =
             TrainingJob { base: here, data: &data, anchor: None, settings: &settings, steps: 1, seed: 0, output: here, scratch: here };
-        let error = CommandTrainer::new(vec!["true".into()], false).train(&job, &mut |_| {}).err().unwrap();
+        let error = CommandTrainer::new(vec!["true".into()], false).train(&job, &mut |_| Continue(())).err().unwrap();
         assert!(error.is_usage() && error.to_string().contains("does not support learning from"), "{error}");
     }
 }

@@ -5,13 +5,14 @@
 use crate::doubles::{Watcher, completion, completions, experiment};
 use serde_json::{Value, json};
 use starloop_core::error::Result;
-use starloop_core::method_run::Parts;
+use starloop_core::method_run::RunParts;
 use starloop_core::metrics::{IterationMetrics, TrainingMetrics};
 use starloop_core::policy::{Completion, Policy, Progress, PromptRequest, SamplingParams};
 use starloop_core::task::Task;
 use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
 use starloop_core::types::{Example, GradedAttempt, Mode, ProblemId, Reading, Split};
 use starloop_record::info::Inputs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// A kind of task, with small files of its own.
@@ -77,7 +78,12 @@ impl Policy for Scripted<'_> {
         Ok(format!("sha-of-{}", self.skill))
     }
 
-    fn sample(&mut self, requests: &[PromptRequest], _: &SamplingParams, _: &mut dyn FnMut(Progress)) -> Result<Vec<Completion>> {
+    fn sample(
+        &mut self,
+        requests: &[PromptRequest],
+        _: &SamplingParams,
+        _: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Completion>> {
         self.prompts.extend(requests.iter().map(|request| request.prompt.clone()));
         Ok(requests.iter().flat_map(|request| completions(request, |prompt, _| self.complete(prompt))).collect())
     }
@@ -101,7 +107,7 @@ impl Scripted<'_> {
 struct Learns;
 
 impl Trainer for Learns {
-    fn train(&mut self, job: &TrainingJob<'_>, _: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+    fn train(&mut self, job: &TrainingJob<'_>, _: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<TrainingMetrics> {
         let skill = job.data.rows().prompts().map(|(problem, _)| number(problem) % 4).max().unwrap();
         std::fs::create_dir(job.output)?;
         std::fs::write(job.output.join("skill"), skill.to_string())?;
@@ -138,7 +144,7 @@ fn run(case: &Case) -> Outcome {
     let task = experiment.task_settings().build(experiment.config().seed).unwrap();
     let mut policy = Scripted { case, skill: 0, prompts: Vec::new() };
     let (run_dir, found) = experiment.open(&at("run"), task.as_ref(), Inputs::new(), false).unwrap();
-    let mut parts = Parts { task: task.as_ref(), base: &at("base"), policy: &mut policy, trainer: &mut Learns };
+    let mut parts = RunParts { task: task.as_ref(), base: &at("base"), policy: &mut policy, trainer: &mut Learns };
     experiment.run_in(&run_dir, found, &mut parts, &mut Watcher::default()).unwrap();
     let iterations = || (1..=2).map(|iteration| run_dir.iteration("star", iteration));
     let attempts = iterations().flat_map(|iteration| iteration.attempts().unwrap().unwrap()).collect();

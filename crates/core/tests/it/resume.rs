@@ -113,6 +113,34 @@ fn a_death_at_any_event_of_any_method() {
     }
 }
 
+/// The same where the observer cancels the run at each event in turn. An observer that cancels at the very end comes too late.
+fn cancelled_at_any_event(experiment: &Experiment) -> usize {
+    let bench = Bench::new();
+    let events = bench.run("whole", experiment, false).unwrap().events.len();
+    let whole = bench.snapshot("whole");
+    for event in 0..events - 1 {
+        let name = format!("cancelled-{event}");
+        let mut watcher = Watcher { cancels_at: Some(event), ..Watcher::default() };
+        let (policy, trainer) = (&mut ToyPolicy::default(), &mut ToyTrainer::default());
+        let error = bench.run_with(&name, experiment, false, policy, trainer, &mut watcher).err().unwrap();
+        assert!(matches!(error, Error::Cancelled), "{error}");
+        assert_eq!(watcher.events.len(), event, "nothing is reported after it was cancelled");
+        bench.run(&name, experiment, true).unwrap();
+        assert_eq!(bench.snapshot(&name), whole, "{:?} cancelled at event {event}", experiment.config().run);
+    }
+    events
+}
+
+#[test]
+fn a_cancelled_run_is_resumed_to_the_same_bytes() {
+    // Between them, these have all stages.
+    for method in ["direct", "partial", "v_star", "grpo"] {
+        let experiment = family().find(|experiment| experiment.config().run == [method]).unwrap();
+        let events = cancelled_at_any_event(&experiment);
+        assert!(events >= 4, "{method}: {events}");
+    }
+}
+
 #[test]
 fn a_failure_and_a_death_among_several_methods() {
     let experiment = experiment(&["training.keep_checkpoints=1", "methods.star.iterations=2"]);

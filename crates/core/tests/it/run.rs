@@ -4,6 +4,8 @@ use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, e
 use starloop_core::error::Error;
 use starloop_core::evaluation::likelihood;
 use starloop_core::event::Event;
+use starloop_core::experiment::Experiment;
+use starloop_core::policy::Policy;
 use starloop_core::task::Task;
 use starloop_core::types::{Mode, Split};
 use starloop_record::info::RunStatus;
@@ -311,4 +313,24 @@ fn the_estimate_counts_the_final_figure() {
     let (without, with) = (evaluations(&[]), evaluations(&["evaluation.final_split=test"]));
     let test = experiment(&[]).task().unwrap().evaluation_problems(Split::Test, 1).len() as u64;
     assert_eq!(without.iter().map(|count| count + test).collect::<Vec<_>>(), with);
+}
+
+#[test]
+fn a_run_with_another_task_than_its_config_names_is_refused() {
+    let bench = Bench::new();
+    let error = bench.take("toy", &Experiment::load("smoke", &[]).unwrap(), false).err().unwrap();
+    assert!(matches!(&error, Error::OtherTask { expected, found } if expected == "arithmetic" && found == "numbers"), "{error}");
+    assert!(!bench.place.path().join("toy").exists(), "nothing was written");
+}
+
+#[test]
+fn an_experiment_and_its_policy_can_be_moved_to_another_thread() {
+    let (bench, experiment, policy) = (Bench::new(), experiment(&["run=['few_shot']"]), Box::<ToyPolicy<'static>>::default());
+    let events = std::thread::spawn(move || {
+        let mut policy: Box<dyn Policy> = policy;
+        let (result, watcher) = bench.run_policy("toy", &experiment, policy.as_mut());
+        result.unwrap();
+        watcher.events.len()
+    });
+    assert!(events.join().unwrap() > 0);
 }

@@ -6,13 +6,15 @@ use serde_json::json;
 use starloop_core::config::PolicyConfig;
 use starloop_core::error::{Error, Result, with_causes};
 use starloop_core::experiment::Experiment;
-use starloop_core::method_run::Parts;
+use starloop_core::method_run::RunParts;
 use starloop_core::metrics::TrainingMetrics;
 use starloop_core::policy::openai::OpenAiPolicy;
 use starloop_core::policy::{Completion, Policy, PromptRequest, SamplingParams};
 use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::ops::ControlFlow;
+use std::ops::ControlFlow::Continue;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -29,7 +31,7 @@ fn copy_checkpoint(from: &Path, to: &Path) {
 struct Copying<'a>(ToyTrainer<'a>);
 
 impl Trainer for Copying<'_> {
-    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<TrainingMetrics> {
         let metrics = self.0.train(job, progress)?;
         copy_checkpoint(job.base, job.output);
         Ok(metrics)
@@ -66,7 +68,7 @@ pub fn run(bench: &Bench, name: &str, experiment: &Experiment, resume: bool) -> 
     let (run_dir, found) = bench.take(name, experiment, resume)?;
     let base = bench.place.path().join("base");
     let (policy, trainer) = (&mut policy(experiment, &run_dir.server_log())?, &mut Copying(ToyTrainer::default()));
-    experiment.run_in(&run_dir, found, &mut Parts { task: &bench.task, base: &base, policy, trainer }, &mut watcher)?;
+    experiment.run_in(&run_dir, found, &mut RunParts { task: &bench.task, base: &base, policy, trainer }, &mut watcher)?;
     Ok(watcher)
 }
 
@@ -229,7 +231,7 @@ fn params() -> SamplingParams {
 }
 
 pub fn sample(policy: &mut OpenAiPolicy, requests: &[PromptRequest]) -> Result<Vec<Completion>> {
-    policy.sample(requests, &params(), &mut |_| {})
+    policy.sample(requests, &params(), &mut |_| Continue(()))
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::event::{Event, Observer};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Appends events to a file. Progress is left out. A failure to write is kept and told when the log is closed: it must not pass for an
@@ -61,13 +62,14 @@ impl EventLog {
 }
 
 impl Observer for EventLog {
-    fn observe(&mut self, event: &Event) {
+    fn observe(&mut self, event: &Event) -> ControlFlow<()> {
         if matches!(event, Event::StageProgress { .. }) || self.failure.is_some() {
-            return;
+            return ControlFlow::Continue(());
         }
         if let Err(error) = self.append(event) {
             self.failure = Some(std::io::Error::new(error.kind(), format!("{}: {error}", self.path.display())));
         }
+        ControlFlow::Continue(())
     }
 }
 

@@ -20,7 +20,7 @@ fn write_run(root: &Path, methods: &[(&str, Vec<IterationMetrics>)]) {
             for (stage, seconds, reused) in
                 [(Stage::FineTuning, 60.0, false), (Stage::Evaluating, 5.5, false), (Stage::Sampling, 7.0, true)]
             {
-                log.observe(&Event::StageFinished { method: method.clone(), iteration, stage, tokens: 1, seconds, reused });
+                let _ = log.observe(&Event::StageFinished { method: method.clone(), iteration, stage, tokens: 1, seconds, reused });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Which column of a file is what, by its name and by what it holds.
 
-use crate::task::rows::{self, Row};
+use crate::task::rows::{self, DataRow};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -15,8 +15,8 @@ const CLASSES: &[&str] = &["class", "category", "subject", "topic", "level", "ty
 const MOST_CLASSES: usize = 20;
 
 /// The rows of a file, and the columns that were made out.
-pub(super) struct Columns {
-    rows: Vec<Row>,
+pub(super) struct ColumnRoles {
+    rows: Vec<DataRow>,
     pub question: String,
     pub answer: String,
     pub answer_type: &'static str,
@@ -26,9 +26,9 @@ pub(super) struct Columns {
     pub class: Option<String>,
 }
 
-impl Columns {
+impl ColumnRoles {
     pub fn read(file: &Path) -> Result<Self, String> {
-        let rows = rows::read(file, |row| Ok(Row { number: row.number, line: row.line, columns: row.columns.clone() }))?;
+        let rows = rows::read(file, |row| Ok(DataRow { number: row.number, line: row.line, columns: row.columns.clone() }))?;
         let everywhere = |column: &str, is_fit: fn(&Value) -> bool| rows.iter().all(|row| row.get(column).is_some_and(is_fit));
         let first =
             |names: &[&str], is_fit: fn(&Value) -> bool| names.iter().find(|name| everywhere(name, is_fit)).map(|&name| name.to_owned());
@@ -50,12 +50,13 @@ impl Columns {
         let distinct = |column: &str| rows.iter().filter_map(|row| row.get(column)).map(plain).collect::<HashSet<_>>().len();
         let id = first(IDS, is_plain).filter(|id| distinct(id) == rows.len());
         let class = first(CLASSES, is_plain).filter(|class| *class != answer && (2..=MOST_CLASSES).contains(&distinct(class)));
-        let is_text = |row: &Row, name: &str| row.get(name).is_some_and(|value| value.as_str().is_some_and(|text| !text.trim().is_empty()));
+        let is_text =
+            |row: &DataRow, name: &str| row.get(name).is_some_and(|value| value.as_str().is_some_and(|text| !text.trim().is_empty()));
         let rationale = RATIONALES.iter().find(|name| rows.iter().any(|row| is_text(row, name))).map(|&name| name.to_owned());
-        Ok(Columns { rows, question, answer, answer_type, choices, rationale, id, class })
+        Ok(ColumnRoles { rows, question, answer, answer_type, choices, rationale, id, class })
     }
 
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[DataRow] {
         &self.rows
     }
 
@@ -79,11 +80,11 @@ impl Columns {
 
     /// The columns of some rows that a worked example needs: rows with a rationale, or, where none is known, any rows with room for one.
     pub fn examples(&self, count: usize) -> Vec<Map<String, Value>> {
-        let rationale = |row: &Row| match &self.rationale {
+        let rationale = |row: &DataRow| match &self.rationale {
             Some(column) => row.text(column).ok().filter(|text| !text.trim().is_empty()).map(literal),
             None => Some("...".to_owned()),
         };
-        let example = |(row, rationale): (&Row, String)| {
+        let example = |(row, rationale): (&DataRow, String)| {
             let needed = [Some(&self.question), Some(&self.answer), self.choices.as_ref()];
             let mut columns = Map::new();
             for column in needed.into_iter().flatten() {

@@ -62,7 +62,7 @@ impl Assumptions {
     /// # Errors
     /// An unknown name, or a value that cannot be.
     pub fn from_overrides(overrides: &[String]) -> Result<Self> {
-        let invalid = |key: &str, message: String| Error::ConfigValue { origin: "--assume".into(), key: key.into(), message };
+        let invalid = |key: &str, message: String| Error::ConfigValue { origin: "the assumptions".into(), key: key.into(), message };
         let text = overrides.join("\n");
         let assumptions: Self = toml::from_str(&text).map_err(|error| invalid("assume", error.message().to_owned()))?;
         let Assumptions { training_share, prefill_share, decode_bandwidth_share, memory_share, doubling_share, link_share, .. } =

@@ -1,7 +1,7 @@
 //! The model's shape: from its config.json alone, or by its name, without weights.
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{EngineContext, Error, Missing, Result};
 use crate::experiment::base_model::BaseModel;
 use serde_json::Value;
 use starloop_lm::decoder::DecoderSpec;
@@ -73,12 +73,9 @@ pub(super) fn find(config: &Config, asked: Option<&str>) -> Result<Shape> {
                     return Ok(shape);
                 }
             }
-            let Error::BaseModel { base, message } = error else { return Err(error) };
-            let names = known().collect::<Vec<_>>().join(", ");
-            Err(Error::BaseModel {
-                base,
-                message: format!("{message}; a plan needs its config.json only (--shape FILE), or one of {names}"),
-            })
+            let Error::NotFound { name, nearest, download, .. } = error else { return Err(error) };
+            let known = known().map(str::to_owned).collect();
+            Err(Error::NotFound { what: Missing::Shape, name, known, nearest, download })
         }
     }
 }
@@ -95,8 +92,7 @@ fn in_directory(directory: &Path) -> Result<Shape> {
 }
 
 fn read(text: &str, path: &Path, directory: Option<PathBuf>) -> Result<Shape> {
-    let failed = |message: String| Error::Corrupt { path: path.to_owned(), message };
-    let config: Value = serde_json::from_str(text).map_err(|error| failed(error.to_string()))?;
-    let spec = DecoderSpec::from_config(&config, path).map_err(|error| failed(error.to_string()))?;
+    let config: Value = serde_json::from_str(text).map_err(|source| Error::Json { path: path.to_owned(), source })?;
+    let spec = DecoderSpec::from_config(&config, path).during("reading the shape of a model")?;
     Ok(Shape { source: path.display().to_string(), spec, directory, _unpacked: None })
 }

@@ -23,6 +23,7 @@ use starloop_lm::LanguageModel;
 use starloop_lm::engine::{EngineLimits, Request, sample};
 use starloop_lm::initialize::{Initialization, initialize};
 use starloop_lm::train::{Document, PackedEpochs, TrainingSession};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -160,7 +161,7 @@ fn sampling_speed(config: &Config, task: &dyn Task, base: &Path) -> Result<f64> 
     let requests: Vec<_> = problems.iter().map(request).collect();
     let params = config.sampling.params(task.stop_strings());
     let began = Instant::now();
-    let samples = policy.sample(&requests, &params, &mut |_| {})?;
+    let samples = policy.sample(&requests, &params, &mut |_| ControlFlow::Continue(()))?;
     Ok(samples.iter().map(|sample| sample.completion_tokens).sum::<usize>() as f64 / began.elapsed().as_secs_f64())
 }
 

@@ -110,5 +110,5 @@ fn assumptions_are_set_by_name_and_refused_where_they_cannot_be() {
     assert_eq!(Assumptions::default().named().len(), 13);
     let experiment = Experiment::load("smoke", &["model.base=bases/nothing".to_owned()]).unwrap();
     let error = plan(&experiment, &request(&[])).unwrap_err();
-    assert!(error.is_usage() && error.to_string().contains("--shape FILE), or one of gpt-j-6b"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("the plan lacks its config.json; published shapes: gpt-j-6b"), "{error}");
 }

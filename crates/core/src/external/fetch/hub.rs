@@ -89,7 +89,7 @@ impl Hub {
     /// network or the disk.
     pub fn fetch_model(&self, name: &str, revision: &str, directory: &Path, report: &mut OnProgress<'_>) -> Result<FetchedModel> {
         if directory.exists() {
-            let problem = "exists already; remove it, or choose another place with --out".into();
+            let problem = "exists already; remove it, or choose another place".into();
             return Err(Error::Fetch { what: directory.display().to_string(), problem, source: None });
         }
         if self.offline { self.copy_cached(name, revision, directory, report) } else { self.download(name, revision, directory, report) }

@@ -37,8 +37,13 @@ pub fn split_of(a: u64, b: u64) -> Split {
     }
 }
 
+/// The text whose digest tells the pool of a pair.
+pub(super) fn name(a: u64, b: u64) -> String {
+    format!("starloop/arithmetic/{}+{}", a.min(b), a.max(b))
+}
+
 pub(super) fn pool_of(a: u64, b: u64) -> Pool {
-    let digest = Sha256::digest(format!("starloop/arithmetic/{}+{}", a.min(b), a.max(b)));
+    let digest = Sha256::digest(name(a, b));
     let word = |at: usize| u32::from_be_bytes([digest[at], digest[at + 1], digest[at + 2], digest[at + 3]]);
     match (word(0) % 10, word(4) % 8) {
         (0, _) => Pool::Dev,

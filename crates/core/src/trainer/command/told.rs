@@ -1,11 +1,12 @@
 //! What the program tells of its steps, kept so that the curve of the loss is whole whatever interrupted it.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, OrCancelled, Result};
 use crate::metrics::TrainingMetrics;
 use crate::trainer::TrainingProgress;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// What was told, line by line, beside the program's own states.
@@ -40,12 +41,12 @@ pub(super) struct Told<'a> {
     dropped_too_long: u64,
     file: fs::File,
     path: std::path::PathBuf,
-    progress: &'a mut dyn FnMut(TrainingProgress),
+    progress: &'a mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 }
 
 impl<'a> Told<'a> {
     /// Goes on with what an earlier try told, if there was one.
-    pub fn take_up(directory: &Path, progress: &'a mut dyn FnMut(TrainingProgress)) -> Result<Self> {
+    pub fn take_up(directory: &Path, progress: &'a mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<Self> {
         let path = directory.join(FILE);
         // A crash may have cut the last line off.
         let text = if path.exists() { fs::read_to_string(&path)? } else { String::new() };
@@ -73,7 +74,7 @@ impl<'a> Told<'a> {
     fn step(&mut self, line: StepLine) -> Result<()> {
         if self.lines.is_empty() {
             // The steps before the one that it goes on from are those of the earlier try; the others are told anew.
-            self.take_earlier(line.step);
+            self.take_earlier(line.step)?;
             let mut kept = Vec::new();
             for line in &self.lines {
                 write_line(&mut kept, line)?;
@@ -86,32 +87,30 @@ impl<'a> Told<'a> {
             return Err(Error::StepOrder { step: line.step, last });
         }
         write_line(&mut self.file, &line)?;
-        self.push(line);
-        Ok(())
+        self.push(line)
     }
 
-    fn take_earlier(&mut self, before: u64) {
-        for line in std::mem::take(&mut self.earlier).into_iter().take_while(|line| line.step < before) {
-            self.push(line);
-        }
+    fn take_earlier(&mut self, before: u64) -> Result<()> {
+        std::mem::take(&mut self.earlier).into_iter().take_while(|line| line.step < before).try_for_each(|line| self.push(line))
     }
 
-    fn push(&mut self, line: StepLine) {
+    fn push(&mut self, line: StepLine) -> Result<()> {
         let last = self.lines.last().map_or(0, |line| line.step);
         // A line stands for the steps since the one before.
         for step in last + 1..=line.step {
-            (self.progress)(TrainingProgress { step, tokens: line.tokens, loss: line.loss });
+            (self.progress)(TrainingProgress { step, tokens: line.tokens, loss: line.loss }).or_cancelled()?;
         }
         self.lines.push(line);
+        Ok(())
     }
 
     /// The figures of the whole fine-tuning; nothing where no step was told.
-    pub fn metrics(mut self) -> Option<TrainingMetrics> {
+    pub fn metrics(mut self) -> Result<Option<TrainingMetrics>> {
         if self.lines.is_empty() {
             // It found its own finished state.
-            self.take_earlier(u64::MAX);
+            self.take_earlier(u64::MAX)?;
         }
-        let last = *self.lines.last()?;
+        let Some(&last) = self.lines.last() else { return Ok(None) };
         let late = last.step - last.step.div_ceil(10);
         let (mut loss, mut weight, mut before) = (0.0, 0.0, StepLine { step: 0, loss: 0.0, tokens: 0, target_tokens: 0 });
         for line in &self.lines {
@@ -126,7 +125,7 @@ impl<'a> Told<'a> {
         }
         let final_loss = if weight > 0.0 { loss / weight } else { last.loss };
         let StepLine { step: steps, tokens, target_tokens, .. } = last;
-        Some(TrainingMetrics { steps, tokens, target_tokens, final_loss, dropped_too_long: self.dropped_too_long })
+        Ok(Some(TrainingMetrics { steps, tokens, target_tokens, final_loss, dropped_too_long: self.dropped_too_long }))
     }
 }
 

@@ -10,6 +10,7 @@ use starloop_lm::LanguageModel;
 use starloop_lm::score::Tail;
 use starloop_lm::train::{Document, Pair, PolicyGradient, Preference, Rewarded};
 use starloop_record::training_rows::{PreferencePair, RewardedSample};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Trains on pairs. Returns how many of them fit, too.
@@ -18,7 +19,7 @@ pub(super) fn preferences(
     pairs: &[PreferencePair],
     beta: f64,
     chat: bool,
-    progress: &mut dyn FnMut(TrainingProgress),
+    progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 ) -> Result<(TrainingMetrics, usize)> {
     let model = load(job).during(CONTEXT)?;
     let units = preference_units(&model, &Encoder::new(&model, chat, job.settings)?, pairs)?;
@@ -32,7 +33,7 @@ pub(super) fn rewards(
     samples: &[RewardedSample],
     loss: PolicyGradient,
     chat: bool,
-    progress: &mut dyn FnMut(TrainingProgress),
+    progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 ) -> Result<(TrainingMetrics, usize)> {
     // First the anchor, which is dropped before the model to train is loaded.
     let anchored = match job.anchor.filter(|_| loss.kl > 0.0) {

@@ -3,7 +3,7 @@
 use super::{Corpus, TokenizerConfig};
 use crate::config::strict::{self, Source};
 use crate::config::{Invalid, TrainingConfig, check};
-use crate::error::{Error, Result};
+use crate::error::{Error, Missing, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -77,7 +77,7 @@ impl PretrainConfig {
         if !path.exists() && path.extension().is_none() && path.components().count() == 1 {
             let presets: Vec<String> = RECIPES.iter().map(|(name, _)| (*name).to_owned()).collect();
             let nearest = strict::nearest(name_or_path, &presets);
-            return Err(Error::NoSuchConfig { name: name_or_path.to_owned(), presets, nearest });
+            return Err(Error::NotFound { what: Missing::Config, name: name_or_path.to_owned(), known: presets, nearest, download: None });
         }
         Self::parse(name_or_path, &fs_err::read_to_string(path)?, overrides)
     }

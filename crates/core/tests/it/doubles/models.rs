@@ -7,28 +7,30 @@ use starloop_core::policy::{Completion, CompletionRequest, Policy, Progress, Pro
 use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
 use starloop_core::types::StopReason;
 use starloop_record::training_rows::TrainingRows;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Fails at the call with this number, counted over policy and trainer.
 #[derive(Default)]
 pub struct Fault {
-    calls: Cell<usize>,
+    calls: AtomicUsize,
     at: Option<usize>,
 }
 
 impl Fault {
     pub fn at(call: usize) -> Self {
-        Fault { calls: Cell::new(0), at: Some(call) }
+        Fault { at: Some(call), ..Fault::default() }
     }
 
     /// Whether the fault is still to come.
     pub fn is_ahead(&self) -> bool {
-        self.at.is_some_and(|at| self.calls.get() <= at)
+        self.at.is_some_and(|at| self.calls.load(Ordering::Relaxed) <= at)
     }
 
     fn call(&self) -> Result<()> {
-        let call = self.calls.replace(self.calls.get() + 1);
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
         if Some(call) == self.at { Err(Error::Io(std::io::Error::other("injected"))) } else { Ok(()) }
     }
 }
@@ -54,7 +56,7 @@ impl Policy for ToyPolicy<'_> {
         &mut self,
         requests: &[PromptRequest],
         params: &SamplingParams,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
         self.fault.map_or(Ok(()), Fault::call)?;
         let skill = self.skill.unwrap();
@@ -62,16 +64,20 @@ impl Policy for ToyPolicy<'_> {
         let luck = |seed: u64| u32::from(params.temperature > 0.0 && seed.is_multiple_of(2));
         let of_request = |request| completions(request, |prompt, seed| complete(prompt, seed, skill + luck(seed)));
         let completions: Vec<Completion> = requests.iter().flat_map(of_request).collect();
-        progress(Progress { finished: completions.len() as u64, tokens: 5 * completions.len() as u64 });
+        let _ = progress(Progress { finished: completions.len() as u64, tokens: 5 * completions.len() as u64 });
         Ok(completions)
     }
 
     /// It tells right from wrong a level beyond what it solves itself.
-    fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
+    fn score_completions(
+        &mut self,
+        requests: &[CompletionRequest],
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<f64>> {
         self.fault.map_or(Ok(()), Fault::call)?;
         let skill = self.skill.unwrap();
         self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
-        progress(Progress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        let _ = progress(Progress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
         let own = |prompt: &String| complete(prompt, 0, skill + 1).text;
         Ok(requests.iter().map(|request| if request.completion == own(&request.prompt) { -1.0 } else { -2.5 }).collect())
     }
@@ -79,11 +85,11 @@ impl Policy for ToyPolicy<'_> {
 
 impl Scorer for ToyPolicy<'_> {
     /// What it solves, it is sure of; elsewhere it prefers 0.
-    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
+    fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Vec<f64>> {
         self.fault.map_or(Ok(()), Fault::call)?;
         let skill = self.skill.unwrap();
         self.prompts.borrow_mut().extend(requests.iter().map(|request| request.prompt.clone()));
-        progress(Progress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
+        let _ = progress(Progress { finished: requests.len() as u64, tokens: 5 * requests.len() as u64 });
         let score = |request: &ScoreRequest| {
             let number = number_asked(&request.prompt);
             let preferred = if number / 100 <= skill { number * 7 } else { 0 };
@@ -103,7 +109,12 @@ impl Policy for Hopeless {
         Ok("sha".into())
     }
 
-    fn sample(&mut self, requests: &[PromptRequest], _: &SamplingParams, _: &mut dyn FnMut(Progress)) -> Result<Vec<Completion>> {
+    fn sample(
+        &mut self,
+        requests: &[PromptRequest],
+        _: &SamplingParams,
+        _: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Completion>> {
         let complete = |prompt: &str, _| {
             let hint = prompt.rsplit("Q: ").next().unwrap().split_once("HINT ").filter(|_| self.repeats_hints);
             let text = hint.map_or("hm".into(), |(_, hint)| format!("so {}", hint.trim_end_matches(")\nA:")));
@@ -114,7 +125,7 @@ impl Policy for Hopeless {
 }
 
 impl Scorer for Hopeless {
-    fn score(&mut self, requests: &[ScoreRequest], _: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
+    fn score(&mut self, requests: &[ScoreRequest], _: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Vec<f64>> {
         Ok(vec![f64::NAN; requests.len()])
     }
 }
@@ -157,7 +168,7 @@ pub struct ToyTrainer<'a> {
 
 impl Trainer for ToyTrainer<'_> {
     /// Learns the highest level among the prompts; of rewarded samples, among those that are better than their group.
-    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress)) -> Result<TrainingMetrics> {
+    fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<TrainingMetrics> {
         let start: u32 = std::fs::read_to_string(job.base.join("skill"))?.parse().unwrap();
         std::fs::create_dir_all(job.scratch)?;
         std::fs::write(job.scratch.join("state"), "half way")?;
@@ -172,7 +183,7 @@ impl Trainer for ToyTrainer<'_> {
         };
         std::fs::write(job.output.join("skill"), start.max(learned.unwrap()).to_string())?;
         let loss = if self.diverges { f64::NAN } else { 1.0 / (3.0 * job.seed as f64) };
-        progress(TrainingProgress { step: job.steps, tokens: 100, loss });
+        let _ = progress(TrainingProgress { step: job.steps, tokens: 100, loss });
         Ok(TrainingMetrics { steps: job.steps, tokens: 100, target_tokens: 50, final_loss: loss, dropped_too_long: 0 })
     }
 }

@@ -1,12 +1,14 @@
 //! The task: numbers, whose answer is seven times the question.
 
+use serde::{Deserialize, Serialize};
 use starloop_core::error::Result;
-use starloop_core::task::{Task, WorkedExample};
+use starloop_core::task::{ConfigError, Task, TaskSettings, WorkedExample};
 use starloop_core::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style, Verdict};
 
 const LEVELS: u32 = 4;
 
-#[derive(Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Numbers {
     /// Puts a held-out problem among the training problems.
     pub careless: bool,
@@ -23,6 +25,16 @@ fn problem(split: &str, number: u32) -> Problem {
         question: number.to_string(),
         answer: (number * 7).to_string(),
         choices: vec!["0".into(), (number * 7).to_string()],
+    }
+}
+
+impl TaskSettings for Numbers {
+    fn build(&self, _: u64) -> Result<Box<dyn Task>, ConfigError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {
+        self.build(0)
     }
 }
 

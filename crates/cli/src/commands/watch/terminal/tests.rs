@@ -68,8 +68,8 @@ fn rationale(completion: &str, verdict: Verdict) -> Rationale {
     let bare = Attempt::bare("arithmetic/train/624+259", Mode::Hinted, completion);
     let attempt = Attempt { class: class.clone(), completion_tokens: 1, logprob: Some(-1.0), ..bare };
     let id = ProblemId("arithmetic/train/624+259".into());
-    let problem =
-        Some(ProblemRecord { id, class, text: "6 2 4 + 2 5 9".into(), answer: "8 8 3".into(), choices: Vec::new(), reference: None });
+    let (text, answer) = ("6 2 4 + 2 5 9".into(), "8 8 3".into());
+    let problem = Some(ProblemRecord { id, identity: None, class, text, answer, choices: Vec::new(), reference: None });
     Rationale { iteration: 1, purpose: Purpose::Hinted, problem, graded: GradedAttempt::bare(attempt, verdict) }
 }
 
