@@ -1,9 +1,11 @@
 //! What the user sees that is not data: messages, errors, interruption.
 
-use anyhow::Context;
+pub use crate::output::{json_line, print, print_json, print_json_text, say};
+
+use crate::output::Messages;
 use starloop_core::error::Error;
 use starloop_record as record;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -17,14 +19,14 @@ pub fn start(quiet: bool) {
     let messages = tracing_subscriber::fmt().with_env_filter(filter).without_time().with_target(false);
     // Colours are for terminals, and not for those who set NO_COLOR.
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    messages.with_writer(std::io::stderr).with_ansi(colours).init();
+    messages.with_writer(Messages).with_ansi(colours).init();
 }
 
 /// Makes Ctrl-C say what is kept; for the commands that do not leave it to a pager or take it as a key.
 pub fn explain_interruption() {
     // Every file appears whole or not at all, so stopping at any moment loses only the work since the last one.
     let handler = ctrlc::set_handler(|| {
-        eprintln!("\nstopped; what was finished is kept, and a run goes on from there with --resume");
+        say("\nstopped; what was finished is kept, and a run goes on from there with --resume");
         std::process::exit(INTERRUPTED);
     });
     if let Err(error) = handler {
@@ -46,9 +48,9 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(|cause| of_io(&cause)) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {error:#}");
+    say(&format!("error: {error:#}"));
     if let Some(hint) = error.downcast_ref::<Error>().and_then(hint) {
-        eprintln!("hint: {hint}");
+        say(&format!("hint: {hint}"));
     }
     let is_usage = error.downcast_ref::<Error>().is_some_and(Error::is_usage)
         || error.downcast_ref::<starloop_report::Error>().is_some_and(starloop_report::Error::is_usage);
@@ -64,18 +66,6 @@ fn hint(error: &Error) -> Option<&'static str> {
         record::Error::ConfigChanged { .. } | record::Error::InputChanged { .. } => Some("--run-dir DIR begins another run"),
         _ => None,
     }
-}
-
-/// Prints a line of data.
-pub fn print(line: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-    written.context("cannot write to standard output")
-}
-
-/// Prints a value as one line of JSON.
-pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&serde_json::to_string(value)?)
 }
 
 /// Columns of the terminal that standard output goes to, within what a chart can use.

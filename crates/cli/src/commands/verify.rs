@@ -1,7 +1,8 @@
 //! `starloop verify`: grade completions against known answers.
 
+use crate::access::Access;
 use crate::console;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use starloop_core::registry::Registry;
 use starloop_core::types::{Grade, Problem, ProblemId, Reading, StopReason, Verdict};
@@ -55,8 +56,12 @@ struct Output<'a> {
     reason: Option<&'a str>,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
-    let task = registry.task_settings(&arguments.task, &arguments.set)?.grader()?;
+pub fn run(arguments: &Arguments, registry: &Registry, access: Access) -> Result<()> {
+    let settings = registry.task_settings(&arguments.task, &arguments.set)?;
+    if let Some(program) = settings.program().filter(|_| access.no_programs) {
+        bail!("task.command names the program {program:?}, and --no-programs starts none; leave out that option to grade with it");
+    }
+    let task = settings.grader()?;
     task.prepare()?;
     let mut counts = [("correct", 0u64), ("wrong", 0), ("unparsed", 0), ("truncated", 0), ("failed", 0)];
     for (number, line) in std::io::stdin().lock().lines().enumerate() {

@@ -4,7 +4,7 @@ use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use fs_err as fs;
 use starloop_record::RunDir;
-use starloop_record::atomic::create_directory;
+use starloop_record::atomic::{self, create_directory};
 use std::path::{Path, PathBuf};
 
 /// A model that comes with the program.
@@ -120,7 +120,7 @@ impl BaseModel {
 fn write_files(files: &[(&str, &[u8])], directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)?;
     for (name, content) in files {
-        fs::write(directory.join(name), content)?;
+        atomic::write(&directory.join(name), content)?;
     }
     Ok(())
 }

@@ -43,7 +43,9 @@ impl Answers {
             AnswerType::Number => Comparison::Number,
             AnswerType::Choice => Comparison::Choice,
             AnswerType::Regex => Comparison::Regex,
-            AnswerType::Command => Comparison::Command(Verifier::new(&config.command, config.time_limit_seconds, config.most_failures)),
+            AnswerType::Command => {
+                Comparison::Command(Verifier::new(&config.command, &config.secrets, config.time_limit_seconds, config.most_failures))
+            }
         };
         let pattern = match &config.pattern {
             None if config.answer_type == AnswerType::Choice => None,
