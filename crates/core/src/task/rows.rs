@@ -2,8 +2,11 @@
 
 use super::ConfigError;
 use serde_json::{Map, Value};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+
+/// Bytes of the longest line. A value takes much more memory than its text.
+const LONGEST_LINE: u64 = 8 << 20;
 
 /// One line of a file.
 #[derive(Debug)]
@@ -39,8 +42,11 @@ pub(crate) fn parse<T>(name: &str, mut source: impl BufRead, mut make: impl FnMu
     for line in 1.. {
         bytes.clear();
         let at = |message: String| format!("{name}, line {line}: {message}");
-        if source.read_until(b'\n', &mut bytes).map_err(|error| at(error.to_string()))? == 0 {
+        if source.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut bytes).map_err(|error| at(error.to_string()))? == 0 {
             break;
+        }
+        if bytes.len() as u64 > LONGEST_LINE {
+            return Err(at(format!("the line has more than {LONGEST_LINE} bytes, expected one row")));
         }
         let text = std::str::from_utf8(&bytes)
             .map_err(|error| at(format!("byte {} is not UTF-8; save the file in that encoding", error.valid_up_to() + 1)))?;
@@ -76,6 +82,9 @@ impl Row {
     /// A column that must be there.
     pub fn require(&self, column: &str) -> Result<&Value, String> {
         self.get(column).ok_or_else(|| {
+            if self.columns.get(column).is_some_and(Value::is_null) {
+                return format!("{column:?} is null, expected a value");
+            }
             let present: Vec<&str> = self.columns.keys().map(String::as_str).collect();
             format!("there is no {column:?}; the columns are: {}", present.join(", "))
         })
@@ -121,6 +130,7 @@ mod tests {
             (b"\"a\"", "a.jsonl, line 1: not a JSON object: invalid type: string"),
             (b"{\"q\": 1, \"b\": 2}", "a.jsonl, line 1: there is no \"q.stem\"; the columns are: b, q"),
             (b"{\"q\": {\"stem\": null}}", "a.jsonl, line 1: there is no \"q.stem\""),
+            (b"{\"q.stem\": null}", "a.jsonl, line 1: \"q.stem\" is null, expected a value"),
             (b"{\"q\": {\"stem\": 7}}", "a.jsonl, line 1: \"q.stem\" must be a text, found 7"),
             (b"{\"q\": {\"stem\": \"a\"}}\n{\"q\": \"\xff\"}", "a.jsonl, line 2: byte 8 is not UTF-8; save the file in that encoding"),
             (b"\xff\xfe{\0", "a.jsonl, line 1: byte 1 is not UTF-8"),
@@ -128,6 +138,8 @@ mod tests {
             let error = texts(text).expect_err("cannot be read");
             assert!(error.starts_with(said), "{error}");
         }
+        let long = [b" ".repeat(LONGEST_LINE as usize), b"{}".to_vec()].concat();
+        assert_eq!(texts(&long), Err("a.jsonl, line 1: the line has more than 8388608 bytes, expected one row".to_owned()));
         let error = read(Path::new("/nowhere/b.jsonl"), |_| Ok(())).expect_err("not there");
         assert!(error.contains("/nowhere/b.jsonl"), "{error}");
     }
