@@ -1,9 +1,11 @@
 //! What the user sees that is not data: messages, errors, interruption.
 
-use anyhow::Context;
+use crate::output::say_warning;
+pub use crate::output::{json_line, print, print_json, print_json_text, say};
+
 use starloop_core::error::{Error, Missing};
 use starloop_record as record;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
 /// The exit code of an interrupted program.
@@ -28,9 +30,7 @@ impl log::Log for Messages {
                 log::Level::Info => "info",
                 log::Level::Debug | log::Level::Trace => "debug",
             };
-            let text = crate::untrusted::visible(&record.args().to_string());
-            let (start, end) = if self.has_colours { ("\u{1b}[33m", "\u{1b}[0m") } else { ("", "") };
-            eprintln!("{start}{name}:{end} {text}");
+            say_warning(name, &record.args().to_string(), self.has_colours);
         }
     }
 
@@ -52,7 +52,7 @@ pub fn start(quiet: bool) {
 pub fn explain_interruption() {
     // Every file appears whole or not at all, so stopping at any moment loses only the work since the last one.
     let handler = ctrlc::set_handler(|| {
-        eprintln!("\nstopped; what was finished is kept, and a run goes on from there with --resume");
+        say("\nstopped; what was finished is kept, and a run goes on from there with --resume");
         std::process::exit(INTERRUPTED);
     });
     if let Err(error) = handler {
@@ -74,9 +74,9 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(|cause| of_io(&cause)) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {error:#}");
+    say(&format!("error: {error:#}"));
     if let Some(hint) = error.downcast_ref::<Error>().and_then(hint) {
-        eprintln!("hint: {hint}");
+        say(&format!("hint: {hint}"));
     }
     let is_usage = error.downcast_ref::<Error>().is_some_and(Error::is_usage)
         || error.downcast_ref::<starloop_report::Error>().is_some_and(starloop_report::Error::is_usage);
@@ -105,18 +105,6 @@ pub fn hint(error: &Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
-}
-
-/// Prints a line of data.
-pub fn print(line: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-    written.context("cannot write to standard output")
-}
-
-/// Prints a value as one line of JSON.
-pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&serde_json::to_string(value)?)
 }
 
 /// Columns of the terminal that standard output goes to, within what a chart can use.

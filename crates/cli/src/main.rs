@@ -1,13 +1,17 @@
 //! `starloop`: teach a language model to reason from its own right answers.
+#![warn(clippy::print_stderr)]
 
+mod access;
 mod commands;
 mod console;
 mod model;
+mod output;
 mod overrides;
 mod pager;
 mod progress;
 mod untrusted;
 
+use access::Access;
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
 use commands::{
@@ -33,6 +37,8 @@ struct Arguments {
     /// Show only warnings and errors on standard error
     #[arg(long, short, global = true)]
     quiet: bool,
+    #[command(flatten)]
+    access: Access,
     #[command(subcommand)]
     command: Command,
 }
@@ -100,25 +106,25 @@ fn main() -> ExitCode {
     if let Some(memory) = arguments.memory {
         starloop_lm::memory::set_budget(memory.as_u64() as usize);
     }
-    let registry = Registry::default();
+    let (registry, access) = (Registry::default(), arguments.access);
     let outcome = threads(arguments.threads).and_then(|()| match &arguments.command {
-        Command::Run(a) => run::run(a, &registry, arguments.quiet),
+        Command::Run(a) => run::run(a, &registry, access, arguments.quiet),
         Command::Plan(a) => plan::run(a, &registry),
-        Command::Reproduce(a) => reproduce::run(a, &registry, arguments.quiet),
+        Command::Reproduce(a) => reproduce::run(a, &registry, access, arguments.quiet),
         Command::Init(a) => init::run(a),
-        Command::Report(a) => report::run(a),
-        Command::Watch(a) => watch::run(a),
-        Command::Inspect(a) => inspect::run(a),
-        Command::Compare(a) => compare::run(a),
-        Command::Export(a) => export::run(a),
+        Command::Report(a) => report::run(a, access),
+        Command::Watch(a) => watch::run(a, access),
+        Command::Inspect(a) => inspect::run(a, access),
+        Command::Compare(a) => compare::run(a, access),
+        Command::Export(a) => export::run(a, access),
         Command::Get(a) => get::run(a, arguments.quiet),
         Command::Model(a) => commands::model::run(a),
         Command::Pretrain(a) => pretrain::run(a, arguments.quiet),
         Command::Sample(a) => sample::run(a),
         Command::Score(a) => score::run(a),
         Command::Train(a) => train::run(a, arguments.quiet),
-        Command::Eval(a) => eval::run(a, &registry, arguments.quiet),
-        Command::Verify(a) => verify::run(a, &registry),
+        Command::Eval(a) => eval::run(a, &registry, access, arguments.quiet),
+        Command::Verify(a) => verify::run(a, &registry, access),
         Command::Doctor(a) => doctor::run(a),
         Command::Completions(a) => completions::run::<Arguments>(a),
         Command::Bench(a) => bench::run(a),

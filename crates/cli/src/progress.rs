@@ -1,5 +1,7 @@
 //! Progress bars and one line per iteration, drawn from events.
 
+use crate::console::say;
+use crate::untrusted::line;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use starloop_core::event::{Event, Observer, Stage};
 use starloop_core::metrics::{Accuracy, AttemptCounts, BestOf, IterationMetrics, MeanOf, SelectionCounts, Verification};
@@ -28,7 +30,7 @@ impl Console {
         }
         let template = format!("{{prefix:32}} {{bar:24}} {{pos:>6}}/{{len}} {unit}  {{msg}}");
         let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
-        self.bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style).with_prefix(label.to_owned());
+        self.bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style).with_prefix(line(label));
     }
 
     fn advance(&self, done: u64, tokens: u64, loss: Option<f64>) {
@@ -42,7 +44,7 @@ impl Console {
 
     fn line(&self, text: &str) {
         if !self.quiet {
-            self.bar.suspend(|| eprintln!("{text}"));
+            self.bar.suspend(|| say(text));
         }
     }
 }
@@ -60,7 +62,7 @@ impl Observer for Console {
             Event::IterationFinished { method, metrics } => self.line(&iteration_line(method, metrics)),
             Event::MethodFinished { method, metrics } => self.line(&final_line(method, metrics)),
             Event::Verified { method, verification } => self.line(&verified_line(method, verification)),
-            Event::Warning { message } => self.bar.suspend(|| eprintln!("warning: {message}")),
+            Event::Warning { message } => self.bar.suspend(|| say(&format!("warning: {message}"))),
             Event::RunFinished { seconds } => self.line(&format!("finished in {}", duration(*seconds))),
         }
         ControlFlow::Continue(())

@@ -424,6 +424,7 @@ impl Error {
                         | starloop_record::Error::NotARun { .. }
                         | starloop_record::Error::ConfigChanged { .. }
                         | starloop_record::Error::InputChanged { .. }
+                        | starloop_record::Error::LeadsOutside { .. }
                 )
                 | Error::TrainedOnHeldOut { .. }
                 | Error::NoKnownRationale { .. }

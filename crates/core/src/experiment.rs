@@ -6,9 +6,12 @@ pub mod init;
 pub mod inputs;
 pub mod plan;
 
-use crate::config::{Config, EvaluationConfig, Invalid, MethodSettings, POLICY_KINDS, PolicyConfig, TrainerKind, TrainingConfig, check};
+use crate::config::{
+    Config, EvaluationConfig, Invalid, MethodSettings, POLICY_KINDS, PolicyConfig, Reload, TrainerKind, TrainingConfig, check,
+};
 use crate::error::{Error, Missing, OrCancelled, Result};
 use crate::event::{Event, Observer};
+use crate::external::http::without_password;
 use crate::method::{self, Estimate, Method, Needs};
 use crate::method_run::{MethodRun, RunParts};
 use crate::policy::Policy;
@@ -163,7 +166,7 @@ impl Experiment {
         self.task.settings.as_ref()
     }
 
-    /// The whole config with all its defaults, as TOML that reads back to the same experiment.
+    /// The whole config with all its defaults, as TOML that reads back to the same experiment. Passwords in addresses are masked.
     pub fn to_toml(&self) -> String {
         self.to_table().to_string()
     }
@@ -171,6 +174,7 @@ impl Experiment {
     /// [`Experiment::to_toml`] as a table.
     pub fn to_table(&self) -> toml::Table {
         let mut table = self.config.to_table();
+        mask_passwords(&mut table);
         table.insert("task".into(), self.task.table.clone().into());
         let methods: toml::Table = self.methods.iter().map(|(name, method)| (name.clone(), method.table.clone().into())).collect();
         table.insert("methods".into(), methods.into());
@@ -194,16 +198,25 @@ impl Experiment {
     /// A value of `[task]` is out of range, a file does not hold what it should, a split to be measured has no problems, or a method needs
     /// something that the task does not have.
     pub fn task(&self) -> Result<Box<dyn Task>> {
-        let invalid = |key, message| Error::ConfigValue { origin: self.config.name.clone(), key, message };
+        let task = self.read_task()?;
+        task.prepare().map_err(|error| self.invalid(format!("task.{}", error.key), error.reason))?;
+        Ok(task)
+    }
+
+    /// [`Experiment::task`] without its verifier. No program is started.
+    ///
+    /// # Errors
+    /// As [`Experiment::task`].
+    pub fn read_task(&self) -> Result<Box<dyn Task>> {
         self.refuse_missing_files()?;
-        let task = self.task.settings.build(self.config.seed).and_then(|task| task.prepare().map(|()| task));
-        let task = task.map_err(|error| invalid(format!("task.{}", error.key), error.reason))?;
+        let task = self.task.settings.build(self.config.seed);
+        let task = task.map_err(|error| self.invalid(format!("task.{}", error.key), error.reason))?;
         for ResolvedMethod { method, settings, .. } in self.methods_to_run() {
             method.check_task(task.as_ref())?;
             for split in std::iter::once(settings.evaluation.split).chain(settings.evaluation.final_split) {
                 if task.evaluation_problems(split, 0).is_empty() {
                     let message = format!("the task has no {} problems to measure accuracy on; see the keys of [task]", split.name());
-                    return Err(invalid("evaluation.split".to_owned(), message));
+                    return Err(self.invalid("evaluation.split".to_owned(), message));
                 }
             }
         }
@@ -216,6 +229,37 @@ impl Experiment {
         let Some(file) = missing else { return Ok(()) };
         let (name, download) = (file.display().to_string(), settings.data_set().map(str::to_owned));
         Err(Error::NotFound { what: Missing::Data, name, known: Vec::new(), nearest: None, download })
+    }
+
+    fn invalid(&self, key: String, message: String) -> Error {
+        Error::ConfigValue { origin: self.config.name.clone(), key, message }
+    }
+
+    /// The programs that a run starts: the key that names each, and the program.
+    pub fn programs(&self) -> Vec<(&'static str, &str)> {
+        let mut programs: Vec<(&str, &str)> = self.task.settings.program().map(|program| ("task.command", program)).into_iter().collect();
+        programs.extend(self.config.trainer.command.first().map(|program| ("trainer.command", program.as_str())));
+        if let PolicyConfig::OpenAi(serving) = &self.config.policy {
+            programs.extend(serving.launch.first().map(|program| ("policy.launch", program.as_str())));
+            if let Some(Reload::Command(command)) = &serving.reload {
+                programs.extend(command.first().map(|program| ("policy.reload", program.as_str())));
+            }
+        }
+        programs
+    }
+
+    /// Checks that a run starts no program.
+    ///
+    /// # Errors
+    /// The config names one.
+    pub fn refuse_programs(&self) -> Result<()> {
+        match self.programs().first() {
+            None => Ok(()),
+            Some((key, program)) => {
+                let message = format!("names the program {program:?}, and --no-programs starts none; leave out that option, or this key");
+                Err(self.invalid((*key).to_owned(), message))
+            }
+        }
     }
 
     /// The most work that each method will do, by its name.
@@ -344,7 +388,7 @@ impl Experiment {
         let chat = self.config.model.chat;
         match self.config.trainer.kind {
             TrainerKind::Embedded => Box::new(EmbeddedTrainer::new(chat)),
-            TrainerKind::Command => Box::new(CommandTrainer::new(self.config.trainer.command.clone(), chat)),
+            TrainerKind::Command => Box::new(CommandTrainer::new(&self.config.trainer, chat)),
         }
     }
 
@@ -372,6 +416,16 @@ impl ResolvedMethod {
 
     fn at_work(&self) -> (&str, &MethodSettings, Style) {
         (&self.name, &self.settings, self.method.style())
+    }
+}
+
+/// Masks passwords in the addresses of servers: the table is kept and shown.
+fn mask_passwords(table: &mut toml::Table) {
+    let endpoints = table.get_mut("policy").and_then(|policy| policy.get_mut("endpoints")).and_then(toml::Value::as_array_mut);
+    for endpoint in endpoints.into_iter().flatten() {
+        if let toml::Value::String(address) = endpoint {
+            *address = without_password(address);
+        }
     }
 }
 

@@ -106,7 +106,7 @@ pub(crate) fn estimate(method: &dyn Method, settings: &MethodSettings, task: &dy
     if let Some(split) = settings.evaluation.final_split {
         estimate.evaluations += task.evaluation_problems(split, estimate.iterations).len() as u64;
     }
-    estimate
+    estimate.capped()
 }
 
 /// The cost of training and evaluation in a method that fine-tunes once in each of `iterations`.
@@ -114,8 +114,10 @@ fn estimate_training(settings: &MethodSettings, task: &dyn Task, iterations: u32
     let mut estimate = Estimate { iterations, evaluations: evaluations(settings, task, 0), ..Estimate::default() };
     for iteration in 1..=iterations {
         let steps = settings.training.steps_in(iteration);
-        estimate.steps += steps;
-        estimate.trained_tokens += steps * (settings.training.batch_size * settings.training.sequence_length) as u64;
+        // Steps that grow by a factor soon reach any number.
+        let tokens = (settings.training.batch_size * settings.training.sequence_length) as u64;
+        estimate.steps = estimate.steps.saturating_add(steps);
+        estimate.trained_tokens = estimate.trained_tokens.saturating_add(steps.saturating_mul(tokens));
         if iteration == iterations || iteration % settings.evaluation.every == 0 {
             estimate.evaluations += evaluations(settings, task, iteration);
         }

@@ -57,6 +57,11 @@ pub trait TaskSettings: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// The program that [`Task::prepare`] starts, if there is one.
+    fn program(&self) -> Option<&str> {
+        None
+    }
+
     /// The task without its problems: it grades answers, and needs no files for it.
     ///
     /// # Errors

@@ -1,7 +1,16 @@
-//! Files and directories that appear whole or not at all: written under a temporary name, synced, then renamed.
+//! The one place that writes files.
 //!
-//! A temporary name is random and ends in `.partial`. It is created exclusively, so a symbolic link that waits under the name is never
-//! followed. A rename replaces a link itself and not its target.
+//! Files and directories appear whole or not at all: they are written under a temporary name, synced, then renamed. A temporary name is random
+//! and ends in `.partial`. It is created exclusively, so a symbolic link that waits under the name is never followed. A rename replaces a link
+//! itself and not its target.
+//!
+//! Some files grow (`events.jsonl`, a log, a download). They are opened in place, and a symbolic link in their place is an error: a run
+//! directory or a download can come from someone else, and a link in it can lead to any file of the user. [`below`] checks the directories
+//! between a run's root and a file in the same way.
+
+mod in_place;
+
+pub use in_place::{below, copy, create, make_directory, open_to_append, open_to_lock, refuse_links};
 
 use fs_err as fs;
 use std::ffi::{OsStr, OsString};

@@ -46,6 +46,18 @@ pub enum Error {
         /// The files, as the config names them.
         files: Vec<String>,
     },
+    /// A run that was copied here leads to files outside of its directory.
+    #[error(
+        "{} was copied here from another place, and would read files outside of its directory: {}; if you trust whoever made it, --trust allows \
+         that",
+        .path.display(), .places.join(", ")
+    )]
+    LeadsOutside {
+        /// The run directory.
+        path: PathBuf,
+        /// What leads outside, with its target.
+        places: Vec<String>,
+    },
     /// The run directory has another layout.
     #[error(
         "{}: this run has format version {found}, and this program reads version {expected}; use the program that made it, or make the run again",

@@ -1,6 +1,7 @@
 //! `run.json`: what a run is. It states everything that readers need, so that they read no task, model or config to understand a run.
 
 use crate::approach::Approach;
+use crate::counts::MOST;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -99,15 +100,30 @@ pub struct MethodInfo {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Outer iterations.
+    #[serde(deserialize_with = "crate::counts::count")]
     pub iterations: u32,
     /// Completions sampled while collecting, rationalizations included (as if every problem needed one).
+    #[serde(deserialize_with = "crate::counts::count")]
     pub attempts: u64,
     /// Completions sampled while evaluating, those of the base included.
+    #[serde(deserialize_with = "crate::counts::count")]
     pub evaluations: u64,
     /// Optimizer steps.
+    #[serde(deserialize_with = "crate::counts::count")]
     pub steps: u64,
     /// Tokens that go through the model in training, as if every packed sequence were full.
+    #[serde(deserialize_with = "crate::counts::count")]
     pub trained_tokens: u64,
+}
+
+impl Estimate {
+    /// The same with every count at most the largest that is read back.
+    #[must_use]
+    pub fn capped(self) -> Self {
+        let Estimate { iterations, attempts, evaluations, steps, trained_tokens } = self;
+        let [attempts, evaluations, steps, trained_tokens] = [attempts, evaluations, steps, trained_tokens].map(|count| count.min(MOST));
+        Estimate { iterations, attempts, evaluations, steps, trained_tokens }
+    }
 }
 
 /// An accuracy that the paper reports (Zelikman et al. 2022), on its own problems. All shares are in percent.

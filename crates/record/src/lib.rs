@@ -18,6 +18,7 @@
 
 pub mod approach;
 pub mod atomic;
+mod counts;
 pub mod digest;
 pub mod error;
 pub mod event;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 /// A share of right answers with its 95% Wilson score interval, all in 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ReadAccuracy")]
 pub struct Accuracy {
     /// Right answers.
     pub correct: u64,
@@ -18,6 +19,30 @@ pub struct Accuracy {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
+}
+
+/// [`Accuracy`] as it is read. A file can hold any numbers.
+#[derive(Deserialize)]
+struct ReadAccuracy {
+    correct: u64,
+    total: u64,
+    mean: f64,
+    low: f64,
+    high: f64,
+}
+
+impl TryFrom<ReadAccuracy> for Accuracy {
+    type Error = String;
+
+    fn try_from(ReadAccuracy { correct, total, mean, low, high }: ReadAccuracy) -> Result<Self, String> {
+        if correct > total {
+            return Err(format!("{correct} right answers of {total} problems, expected at most as many as problems"));
+        }
+        match [mean, low, high].iter().find(|share| !(0.0..=1.0).contains(*share)) {
+            Some(share) => Err(format!("an accuracy is {share}, expected a number in 0..=1")),
+            None => Ok(Accuracy { correct, total, mean, low, high }),
+        }
+    }
 }
 
 impl Accuracy {
@@ -338,7 +363,7 @@ pub struct Verification {
 
 #[cfg(test)]
 mod tests {
-    use super::LossPoint;
+    use super::{Accuracy, LossPoint};
 
     #[test]
     fn a_curve_of_the_loss_is_thinned_by_means() {
@@ -350,5 +375,19 @@ mod tests {
         let long = LossPoint::curve(&losses, |step| Some(step as f64));
         assert_eq!(long.len(), 134);
         assert_eq!((long[0], long[133]), (point(3, 2.0, Some(3.0)), point(401, 400.5, Some(401.0))));
+    }
+
+    #[test]
+    fn an_accuracy_that_cannot_be_is_refused() {
+        let read = |correct: u64, total: u64, mean: f64| {
+            let value = serde_json::json!({ "correct": correct, "total": total, "mean": mean, "low": 0.0, "high": 1.0 });
+            serde_json::from_value::<Accuracy>(value).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(1, 2, 0.5).map(|accuracy| accuracy.correct), Ok(1));
+        for (correct, total, mean, said) in
+            [(3, 2, 0.5, "3 right answers of 2"), (1, 2, 1e300, "an accuracy is 1e+300"), (1, 2, -0.5, "is -0.5")]
+        {
+            assert!(read(correct, total, mean).is_err_and(|error| error.contains(said)), "{said}");
+        }
     }
 }

@@ -28,13 +28,14 @@ use crate::event::Event;
 use crate::info::{RunInfo, RunStatus};
 use crate::metrics::IterationMetrics;
 use fs_err as fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 mod events;
 mod files;
 mod iteration;
 mod journal;
 mod lock;
+mod origin;
 pub mod settings;
 mod stage;
 mod texts;
@@ -43,6 +44,7 @@ pub use events::EventLog;
 pub use iteration::IterationDir;
 pub use journal::Journal;
 pub use lock::Lock;
+pub use origin::Outside;
 pub use stage::{Digests, FileStage, Maker, StageRecord};
 
 use files::{read_json, write_json};
@@ -70,7 +72,7 @@ pub struct RunDir {
     root: PathBuf,
     maker: Maker,
     /// Held as long as this value lives.
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 /// What a run is begun with. A resumed run must be begun with the same.
@@ -104,8 +106,10 @@ impl RunDir {
         fs::create_dir_all(root)?;
         refuse_strangers(root)?;
         let lock = Lock::try_take(&root.join(LOCK))?.ok_or_else(|| Error::RunInUse { path: root.to_owned() })?;
+        // Everything below is written to, and a link could lead to any file of the user.
+        atomic::refuse_links(root)?;
         let maker = Maker { program: new.info.program.clone(), device: new.device.clone() };
-        let run = RunDir { root: root.to_owned(), maker, _lock: Some(lock) };
+        let run = RunDir { root: root.to_owned(), maker, lock: Some(lock) };
         if !root.join(RUN).exists() {
             // A run that was killed as it began has left unfinished files here.
             for name in [CONFIG, RUN] {
@@ -120,6 +124,7 @@ impl RunDir {
                 ..new.info.clone()
             };
             run.write_info(&info)?;
+            run.mark_as_made_here()?;
             return Ok((run, Found::Nothing));
         }
         let info = run.info()?;
@@ -186,7 +191,7 @@ impl RunDir {
     pub fn open_read_only(root: &Path) -> Result<RunDir> {
         // A path that does not exist is another error than a directory without a run.
         fs::read_dir(root)?;
-        let run = RunDir { root: root.to_owned(), maker: Maker::default(), _lock: None };
+        let run = RunDir { root: root.to_owned(), maker: Maker::default(), lock: None };
         run.info().map(|_| run)
     }
 
@@ -210,7 +215,12 @@ impl RunDir {
         if found != FORMAT_VERSION {
             return Err(Error::FormatVersion { path, found, expected: FORMAT_VERSION });
         }
-        read_json(&path)?.ok_or_else(not_a_run)
+        let info: RunInfo = read_json(&path)?.ok_or_else(not_a_run)?;
+        // A method's name is the name of its directory.
+        match info.methods.iter().find(|method| !is_directory_name(&method.name)) {
+            Some(method) => Err(Error::Corrupt { path, message: format!("the method {:?} is not the name of a directory", method.name) }),
+            None => Ok(info),
+        }
     }
 
     /// The config that the run was begun with, all defaults resolved.
@@ -254,8 +264,7 @@ impl RunDir {
     /// # Errors
     /// The lock file cannot be opened.
     pub fn is_held(&self) -> Result<bool> {
-        let path = self.root.join(LOCK);
-        Ok(path.exists() && Lock::try_take(&path)?.is_none())
+        Ok(Lock::is_held(&self.root.join(LOCK))?)
     }
 
     fn write_info(&self, info: &RunInfo) -> Result<()> {
@@ -358,6 +367,12 @@ impl RunDir {
         })?;
         Ok(path)
     }
+}
+
+/// Whether a text is the name of a directory in another one.
+fn is_directory_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)
 }
 
 /// The directories in a directory, which may be missing.

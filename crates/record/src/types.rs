@@ -170,8 +170,10 @@ pub struct Attempt {
     /// The SHA-256 of the whole prompt, in hexadecimal.
     pub prompt_sha256: String,
     /// Tokens of the prompt.
+    #[serde(deserialize_with = "crate::counts::count")]
     pub prompt_tokens: usize,
     /// Tokens of the completion, the end token included.
+    #[serde(deserialize_with = "crate::counts::count")]
     pub completion_tokens: usize,
     /// The generated text, without end token or stop string.
     pub completion: String,

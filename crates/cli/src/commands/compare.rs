@@ -1,5 +1,6 @@
 //! `starloop compare`: two runs side by side.
 
+use crate::access::{Access, Reading};
 use crate::console;
 use crate::untrusted::line;
 use anyhow::Result;
@@ -39,7 +40,8 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
+    [&arguments.first, &arguments.second].iter().try_for_each(|run| access.check_run(run, Reading::Files))?;
     let methods = ComparedMethods { first: arguments.method.clone(), second: arguments.with.clone() };
     let comparison = compare(&arguments.first, &arguments.second, &methods)?;
     if arguments.json {
@@ -59,7 +61,9 @@ fn show(method: &MethodComparison, problems: bool) -> Result<()> {
     let name = if first == second { line(first) } else { format!("{} and {}", line(first), line(second)) };
     console::print(&format!("\n{name}, on {} {} problems", accuracy[0].total, split.name()))?;
     if *unpaired > 0 {
-        eprintln!("warning: {name}: {unpaired} answers are left out, because only one of the two was measured on their problems");
+        console::say(&format!(
+            "warning: {name}: {unpaired} answers are left out, because only one of the two was measured on their problems"
+        ));
     }
     let share = |a: &Accuracy| format!("{}% ({} to {})", percent(a.mean), percent(a.low), percent(a.high));
     row("", ["first", "second"].map(str::to_owned))?;

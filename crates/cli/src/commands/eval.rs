@@ -1,5 +1,6 @@
 //! `starloop eval`: a checkpoint's accuracy on a task.
 
+use crate::access::Access;
 use crate::console;
 use crate::model::Model;
 use crate::progress::Console;
@@ -12,6 +13,7 @@ use starloop_core::experiment::Experiment;
 use starloop_core::metrics::{Accuracy, IterationMetrics};
 use starloop_core::policy::embedded::EmbeddedPolicy;
 use starloop_core::registry::Registry;
+use starloop_record::atomic;
 use starloop_record::format::interval;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -79,7 +81,7 @@ impl Observer for Collect {
     }
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, access: Access, quiet: bool) -> Result<()> {
     let set = [
         format!("model.base={}", toml_text(&arguments.model)),
         format!("task.kind={}", toml_text(&arguments.task)),
@@ -95,6 +97,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()
     // Measuring a checkpoint is an experiment of one method that trains nothing.
     let config = Config::parse("starloop eval", "name = \"eval\"\nrun = [\"eval\"]\n[methods.eval]\nkind = \"few_shot\"", &set)?;
     let experiment = Experiment::new(config, registry)?;
+    access.check_programs(&experiment)?;
     if arguments.by_likelihood {
         return by_likelihood(arguments, &experiment, &mut Console::new(quiet));
     }
@@ -105,7 +108,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()
     let mut collect = Collect { console: Console::new(quiet), metrics: None };
     experiment.run(&directory.path().join("eval"), false, &mut collect)?;
     if let Some(answers) = &arguments.answers {
-        fs_err::copy(directory.path().join("eval/eval/iter-000/eval.jsonl"), answers)?;
+        atomic::write(answers, &fs_err::read(directory.path().join("eval/eval/iter-000/eval.jsonl"))?)?;
     }
     let Some(metrics) = collect.metrics else { return Ok(()) };
     if arguments.json {
@@ -157,7 +160,7 @@ fn above_zero(text: &str) -> Result<f64, String> {
 fn write_answers<T: serde::Serialize>(arguments: &Arguments, problems: &[T]) -> Result<()> {
     let Some(answers) = &arguments.answers else { return Ok(()) };
     let lines: String = problems.iter().map(|problem| Ok(serde_json::to_string(problem)? + "\n")).collect::<Result<_>>()?;
-    Ok(fs_err::write(answers, lines)?)
+    Ok(atomic::write(answers, lines.as_bytes())?)
 }
 
 fn line(name: &str, a: &Accuracy) -> Result<()> {

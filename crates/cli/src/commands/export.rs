@@ -1,5 +1,7 @@
 //! `starloop export`: results of runs in the forms of other tools.
 
+use crate::access::{Access, Reading};
+use crate::console;
 use anyhow::{Result, bail};
 use starloop_core::experiment::export::{Form, checkpoint as write_checkpoint, needs_base};
 use starloop_record::{RunDir, atomic};
@@ -58,7 +60,8 @@ pub struct Arguments {
     tensorboard: Option<PathBuf>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
+    arguments.runs.iter().try_for_each(|run| access.check_run(run, Reading::Checkpoints))?;
     let report = Report::read(&arguments.runs)?;
     if let Some(path) = &arguments.csv {
         write(path, export::csv(&report).as_bytes())?;
@@ -121,8 +124,11 @@ fn checkpoint(arguments: &Arguments, run: &RunReport) -> Result<()> {
     let card = export::card(run, method, metrics, weights)?;
     let name = Path::new(&run.name).file_name().unwrap_or_default().to_string_lossy();
     let out = arguments.checkpoint.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-{}-{}", method.info.name, metrics.iteration)));
-    write_checkpoint(&source, form, &out, &card)?;
-    eprintln!("wrote {}: {} after iteration {}, with its model card", out.display(), method.info.name, metrics.iteration);
+    let left_out = write_checkpoint(&source, form, &out, &card)?;
+    if !left_out.is_empty() {
+        console::say(&format!("left out, because they are not files of a checkpoint: {}", left_out.join(", ")));
+    }
+    console::say(&format!("wrote {}: {} after iteration {}, with its model card", out.display(), method.info.name, metrics.iteration));
     Ok(())
 }
 
@@ -133,5 +139,5 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn say(path: &Path) {
-    eprintln!("wrote {}", path.display());
+    console::say(&format!("wrote {}", path.display()));
 }

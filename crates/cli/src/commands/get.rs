@@ -1,6 +1,7 @@
 //! `starloop get`: models and data from the network.
 
 use crate::console;
+use crate::untrusted::line;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -96,7 +97,7 @@ fn bar(quiet: bool) -> impl FnMut(Progress<'_>) {
         if shown != progress.file {
             progress.file.clone_into(&mut shown);
             let target = ProgressDrawTarget::stderr();
-            bar = ProgressBar::with_draw_target(Some(progress.size), target).with_style(style.clone()).with_prefix(shown.clone());
+            bar = ProgressBar::with_draw_target(Some(progress.size), target).with_style(style.clone()).with_prefix(line(&shown));
         }
         bar.set_position(progress.done);
         if progress.done == progress.size {

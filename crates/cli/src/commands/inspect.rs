@@ -1,5 +1,7 @@
 //! `starloop inspect`: problems, answers, verdicts and outcomes.
 
+use crate::access::{Access, Reading};
+use crate::console;
 use crate::pager::Pager;
 use crate::untrusted::{line, readable, visible};
 use anyhow::{Result, bail};
@@ -75,19 +77,20 @@ enum For {
     Final,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
+    access.check_run(&arguments.run, Reading::Files)?;
     let run = RunDir::open_read_only(&arguments.run)?;
     let methods: Vec<String> = run.info()?.methods.into_iter().map(|method| method.name).collect();
     if let Some(unknown) = arguments.method.as_ref().filter(|method| !methods.contains(method)) {
         bail!("{} has no method {unknown}; it has: {}", arguments.run.display(), methods.join(", "));
     }
-    let mut out = if arguments.json { Pager::Plain(std::io::stdout()) } else { Pager::start() };
+    let mut out = if arguments.json || access.no_programs { Pager::Plain(std::io::stdout()) } else { Pager::start() };
     let outcome = arguments.write(&run, &mut out);
     // The pager has to end before its terminal is written to.
     out.finish()?;
     let total = outcome?;
     if total == 0 {
-        eprintln!("no attempt of {} matches", arguments.run.display());
+        console::say(&format!("no attempt of {} matches", arguments.run.display()));
     }
     Ok(())
 }
@@ -103,7 +106,7 @@ impl Arguments {
                 return Ok(());
             }
             match problem {
-                problem if self.json => writeln!(out, "{}", json(problem, &attempt)?),
+                problem if self.json => writeln!(out, "{}", console::json_line(&json(problem, &attempt)?.to_string())),
                 // The attempts of a story are grouped by problem when all of them are there.
                 problem if self.problem.is_some() => {
                     story.push((problem.cloned(), attempt));
@@ -114,7 +117,7 @@ impl Arguments {
         })?;
         write!(out, "{}", self.story(story))?;
         if total > limit {
-            eprintln!("{limit} of {total} shown");
+            console::say(&format!("{limit} of {total} shown"));
         }
         Ok(total)
     }

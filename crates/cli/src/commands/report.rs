@@ -1,5 +1,6 @@
 //! `starloop report`: tables and plots of runs, from their files.
 
+use crate::access::{Access, Reading};
 use crate::console;
 use anyhow::Result;
 use starloop_record::atomic;
@@ -45,7 +46,8 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
+    arguments.runs.iter().try_for_each(|run| access.check_run(run, Reading::Files))?;
     let report = Report::read(&arguments.runs)?;
     if let Some(path) = &arguments.svg {
         write_plot(&report, path)?;
@@ -60,11 +62,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     if arguments.json {
         warn(&report);
-        return console::print(&report.json());
+        return console::print_json_text(&report.json());
     }
     show(&report, arguments.iterations)?;
     for finding in &report.findings {
-        eprintln!("warning: {}, {}: {}", finding.run, finding.method, finding.message);
+        console::say(&format!("warning: {}, {}: {}", finding.run, finding.method, finding.message));
     }
     Ok(())
 }
@@ -73,10 +75,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn write_page(report: &Report, most_attempts: u64, path: &Path) -> Result<()> {
     let page = report.html(most_attempts)?;
     for warning in &page.warnings {
-        eprintln!("warning: {warning}");
+        console::say(&format!("warning: {warning}"));
     }
     atomic::write(path, page.html.as_bytes())?;
-    eprintln!("page: {} ({}, {} attempts and answers)", path.display(), bytes(page.html.len() as u64), page.shown);
+    console::say(&format!("page: {} ({}, {} attempts and answers)", path.display(), bytes(page.html.len() as u64), page.shown));
     Ok(())
 }
 
@@ -106,16 +108,16 @@ pub fn write_cost_plot(report: &Report, path: &Path) -> Result<()> {
 fn write_svg(svg: Option<String>, path: &Path, why_not: &str) -> Result<()> {
     match svg {
         Some(svg) => {
-            fs_err::write(path, svg)?;
-            eprintln!("plot: {}", path.display());
+            atomic::write(path, svg.as_bytes())?;
+            console::say(&format!("plot: {}", path.display()));
         }
-        None => eprintln!("no plot: {why_not}"),
+        None => console::say(&format!("no plot: {why_not}")),
     }
     Ok(())
 }
 
 fn warn(report: &Report) {
     for warning in &report.warnings {
-        eprintln!("warning: {warning}");
+        console::say(&format!("warning: {warning}"));
     }
 }

@@ -1,5 +1,6 @@
 //! `starloop reproduce`: an experiment of the paper, and its table with what was measured beside it.
 
+use crate::access::Access;
 use crate::commands::run::{Done, carry_out};
 use crate::console;
 use crate::overrides::Overrides;
@@ -38,20 +39,20 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, access: Access, quiet: bool) -> Result<()> {
     let small = arguments.small && arguments.task != "arithmetic";
     let preset = if small { format!("{}-small", arguments.task) } else { arguments.task.clone() };
     let experiment = Experiment::new(Config::load(&preset, &arguments.overrides.list())?, registry)?;
     everything_is_there(&experiment)?;
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&experiment.config().name));
-    let Done { report, stalled } = carry_out(&experiment, &run_dir, true, quiet)?;
-    if arguments.json { console::print(&report.json()) } else { console::print(&report.paper_tables()) }?;
+    let Done { report, stalled } = carry_out(&experiment, &run_dir, true, access, quiet)?;
+    if arguments.json { console::print_json_text(&report.json()) } else { console::print(&report.paper_tables()) }?;
     stalled.map_or(Ok(()), Err)
 }
 
 /// Model and data are told in one message, so that both can be fetched before the next try.
 fn everything_is_there(experiment: &Experiment) -> Result<()> {
-    match (BaseModel::of(&experiment.config().model), experiment.task()) {
+    match (BaseModel::of(&experiment.config().model), experiment.read_task()) {
         (Err(model), Err(data)) => {
             let hint = console::hint(&model).map(|hint| format!(" ({hint})")).unwrap_or_default();
             Err(anyhow::Error::new(data).context(format!("{model}{hint}; and besides")))

@@ -1,5 +1,6 @@
 //! `starloop run`: an experiment from config to table and plot.
 
+use crate::access::{Access, Reading};
 use crate::commands::{plan, report};
 use crate::console;
 use crate::overrides::Overrides;
@@ -43,7 +44,7 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, access: Access, quiet: bool) -> Result<()> {
     let mut overrides = arguments.overrides.list();
     if arguments.overrides.seed.is_some() {
         // Asked for by name, a seed goes before those of the config.
@@ -51,27 +52,27 @@ pub fn run(arguments: &Arguments, registry: &Registry, quiet: bool) -> Result<()
     }
     let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
     if arguments.dry_run {
-        return preview(&experiment, arguments.json);
+        return preview(&experiment, access, arguments.json);
     }
     let config = experiment.config();
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
     if !config.seeds.is_empty() {
-        return run_seeds(arguments, registry, &config.seeds, &run_dir, quiet);
+        return run_seeds(arguments, registry, &config.seeds, &run_dir, (access, quiet));
     }
-    let Done { report, stalled } = carry_out(&experiment, &run_dir, arguments.resume, quiet)?;
-    if arguments.json { console::print(&report.json()) } else { report::show(&report, false) }?;
+    let Done { report, stalled } = carry_out(&experiment, &run_dir, arguments.resume, access, quiet)?;
+    if arguments.json { console::print_json_text(&report.json()) } else { report::show(&report, false) }?;
     stalled.map_or(Ok(()), Err)
 }
 
 /// Runs an experiment once with each seed, and shows what the methods cost and came to over all of them.
-fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir: &Path, quiet: bool) -> Result<()> {
+fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir: &Path, (access, quiet): (Access, bool)) -> Result<()> {
     let mut stalled = None;
     let directories: Vec<PathBuf> = seeds.iter().map(|seed| RunDir::of_seed(run_dir, *seed)).collect();
     for (seed, directory) in seeds.iter().zip(&directories) {
         let one_seed = [format!("seed={seed}"), "seeds=[]".to_owned()];
         let overrides: Vec<String> = arguments.overrides.list().into_iter().chain(one_seed).collect();
         let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
-        stalled = carry_out(&experiment, directory, arguments.resume, quiet)?.stalled.or(stalled);
+        stalled = carry_out(&experiment, directory, arguments.resume, access, quiet)?.stalled.or(stalled);
     }
     let report = Report::read(&directories)?;
     report::write_cost_plot(&report, &RunDir::cost_plot(run_dir))?;
@@ -88,7 +89,9 @@ pub struct Done {
 }
 
 /// Runs an experiment and reads its report. A method that solved nothing leaves the others' results to be shown.
-pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, quiet: bool) -> Result<Done> {
+pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, access: Access, quiet: bool) -> Result<Done> {
+    access.check_programs(experiment)?;
+    access.check_run(run_dir, Reading::Checkpoints)?;
     let stalled = match experiment.run(run_dir, resume, &mut Console::new(quiet)) {
         Ok(()) => None,
         Err(error @ Error::NothingSolved { .. }) if experiment.config().run.len() > 1 => Some(error.into()),
@@ -97,13 +100,17 @@ pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, quiet: b
     let report = Report::read(&[run_dir.to_owned()])?;
     report::write_plot(&report, &RunDir::plot(run_dir))?;
     if !quiet {
-        eprintln!("every rationale, to read and search: starloop report {} --html report.html", run_dir.display());
+        console::say(&format!("every rationale, to read and search: starloop report {} --html report.html", run_dir.display()));
     }
     Ok(Done { report, stalled })
 }
 
 /// Prints the resolved config, and what the run would cost.
-fn preview(experiment: &Experiment, json: bool) -> Result<()> {
+fn preview(experiment: &Experiment, access: Access, json: bool) -> Result<()> {
+    if let Some(program) = experiment.task_settings().program().filter(|_| !access.no_programs) {
+        console::say(&format!("starting the verifier {program:?}, to see that it starts; --no-programs leaves it out"));
+        experiment.task()?;
+    }
     let (config, plan) = (experiment.config(), plan::before_run(experiment)?);
     if json {
         return console::print_json(&serde_json::json!({ "config": experiment.to_toml(), "plan": plan }));

@@ -2,7 +2,7 @@
 
 use crate::console;
 use crate::model::Model;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -42,6 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let model = Model::find(&arguments.model)?.load()?;
     let token_ids = model.tokenizer().encode(&text, true)?;
     let logprobs = model.score(&token_ids)?;
+    refuse_non_finite(&logprobs)?;
     if arguments.json {
         return console::print_json(&Output { token_ids, logprobs });
     }
@@ -51,4 +52,30 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let total: f64 = logprobs.iter().flatten().map(|logprob| f64::from(*logprob)).sum();
     console::print(&format!("   total {total:>10.4}"))
+}
+
+/// JSON has no such numbers, and a sum over them says nothing.
+fn refuse_non_finite(logprobs: &[Option<f32>]) -> Result<()> {
+    let found = logprobs.iter().enumerate().find_map(|(token, logprob)| logprob.filter(|logprob| !logprob.is_finite()).map(|l| (token, l)));
+    match found {
+        Some((token, logprob)) => bail!(
+            "token {token} of the text has the log-probability {logprob}, expected a finite number; the weights or the config of the \
+             checkpoint are damaged"
+        ),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refuse_non_finite;
+
+    #[test]
+    fn a_log_probability_that_is_not_finite_is_an_error() {
+        assert!(refuse_non_finite(&[None, Some(-1.0)]).is_ok());
+        for wrong in [f32::NAN, f32::NEG_INFINITY] {
+            let error = refuse_non_finite(&[None, Some(-1.0), Some(wrong)]).map_err(|error| error.to_string());
+            assert!(error.as_ref().is_err_and(|error| error.contains("token 2 of the text")), "{error:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! `starloop verify`: grade completions against known answers, or audit the verdicts of a run.
 
+use crate::access::Access;
 use crate::console;
 use crate::untrusted::line as visible;
 use anyhow::{Context, Result, bail};
@@ -107,18 +108,22 @@ struct Output<'a> {
     reason: Option<&'a str>,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, access: Access) -> Result<()> {
     match (&arguments.run, &arguments.task) {
         (Some(run), _) => arguments.audit(run),
-        (None, Some(task)) => arguments.grade(task, registry),
+        (None, Some(task)) => arguments.grade(task, registry, access),
         (None, None) => unreachable!("clap requires one of them"),
     }
 }
 
 impl Arguments {
     /// Grades the completions on standard input.
-    fn grade(&self, task: &str, registry: &Registry) -> Result<()> {
-        let task = registry.task_settings(task, &self.set)?.grader()?;
+    fn grade(&self, task: &str, registry: &Registry, access: Access) -> Result<()> {
+        let settings = registry.task_settings(task, &self.set)?;
+        if let Some(program) = settings.program().filter(|_| access.no_programs) {
+            bail!("task.command names the program {program:?}, and --no-programs starts none; leave out that option to grade with it");
+        }
+        let task = settings.grader()?;
         task.prepare()?;
         let mut counts = VERDICTS.map(|words| (words.name, 0_u64));
         for (number, line) in std::io::stdin().lock().lines().enumerate() {

@@ -3,6 +3,7 @@
 #[cfg(feature = "watch")]
 mod terminal;
 
+use crate::access::{Access, Reading};
 use crate::console;
 use anyhow::Result;
 use starloop_report::watch::Watch;
@@ -32,7 +33,8 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
+    access.check_run(&arguments.run, Reading::Files)?;
     let watch = Watch::open(&arguments.run)?;
     if arguments.json {
         return console::print_json(&watch.progress()?);

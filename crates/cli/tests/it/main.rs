@@ -10,6 +10,8 @@ mod external_trainer;
 mod interrupted;
 mod launched;
 mod model;
+#[cfg(unix)]
+mod outside;
 mod own_data;
 mod page;
 mod paper;

@@ -9,6 +9,13 @@ fn require(holds: bool, path: &str, key: &str, message: impl FnOnce() -> String)
     if holds { Ok(()) } else { Err(Invalid { key: format!("{path}.{key}"), message: message() }) }
 }
 
+/// The most optimizer steps of a fine-tuning. With it and the other limits here, no product of settings overflows.
+const MOST_STEPS: u64 = 1_000_000_000;
+
+fn at_most(path: &str, key: &str, value: u64, most: u64) -> Checked {
+    require(value <= most, path, key, || format!("must be at most {most}, found {value}"))
+}
+
 /// Checks everything that needs no task and no method.
 pub(crate) fn config(config: &Config) -> Checked {
     let named = |key: &str, message: String| Err(Invalid { key: key.to_owned(), message });
@@ -66,6 +73,8 @@ fn sampling(path: &str, config: &SamplingConfig) -> Checked {
     let SamplingConfig { temperature, top_p, max_new_tokens, samples_per_problem, .. } = *config;
     require(temperature.is_finite() && temperature >= 0.0, path, "temperature", || format!("must be 0 or more, found {temperature}"))?;
     require(top_p > 0.0 && top_p <= 1.0, path, "top_p", || format!("must be in 0..1, 0 excluded, found {top_p}"))?;
+    at_most(path, "max_new_tokens", max_new_tokens as u64, 1 << 24)?;
+    at_most(path, "samples_per_problem", u64::from(samples_per_problem), 1 << 20)?;
     require(max_new_tokens > 0, path, "max_new_tokens", || "must be at least 1".to_owned())?;
     require(samples_per_problem > 0, path, "samples_per_problem", || "must be at least 1".to_owned())?;
     require(samples_per_problem == 1 || temperature > 0.0, path, "samples_per_problem", || {
@@ -88,6 +97,12 @@ pub(crate) fn training(path: &str, config: &TrainingConfig) -> Checked {
     })?;
     share("decay_start", config.decay_start)?;
     share("final_fraction", config.final_fraction)?;
+    at_most(path, "steps", config.steps, MOST_STEPS)?;
+    at_most(path, "max_steps", config.max_steps.unwrap_or(0), MOST_STEPS)?;
+    at_most(path, "step_increment", config.step_increment, MOST_STEPS)?;
+    at_most(path, "batch_size", config.batch_size as u64, 1 << 20)?;
+    at_most(path, "sequence_length", config.sequence_length as u64, 1 << 24)?;
+    at_most(path, "micro_batch_tokens", config.micro_batch_tokens as u64, 1 << 32)?;
     require(config.steps > 0, path, "steps", || "must be at least 1".to_owned())?;
     require(config.max_steps.is_none_or(|most| most >= config.steps), path, "steps", || {
         format!("{} is more than {path}.max_steps", config.steps)

@@ -39,6 +39,7 @@ const CIRCUMSTANCES: &[&str] = &[
     "health",
     "start_seconds",
     "reload",
+    "secrets",
 ];
 
 /// Which server it is: all take the same requests, and each has its own further keys and gaps.
@@ -132,11 +133,14 @@ pub struct ServingConfig {
     /// The path at the server's root that answers 200 once it serves; by default the server's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
-    /// Seconds until a launched server serves.
+    /// Seconds until a launched server serves, and until the program of `reload` has ended.
     pub start_seconds: f64,
     /// How a running server is made to serve another checkpoint. Without it, requests name the checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reload: Option<Reload>,
+    /// Environment variables with secrets that the programs of `launch` and `reload` get, besides that of `api_key_env`. They get no others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
 }
 
 impl Default for ServingConfig {
@@ -159,6 +163,7 @@ impl Default for ServingConfig {
             health: None,
             start_seconds: 1800.0,
             reload: None,
+            secrets: Vec::new(),
         }
     }
 }
@@ -209,6 +214,11 @@ impl ServingConfig {
     pub fn prompt_form(&self) -> PromptForm {
         let takes_tokens = matches!(self.server, ServerKind::Vllm | ServerKind::Sglang | ServerKind::LlamaCpp);
         self.prompts.unwrap_or(if takes_tokens { PromptForm::Tokens } else { PromptForm::Text })
+    }
+
+    /// The environment variables with secrets that programs of this section get.
+    pub(crate) fn secrets_for_programs(&self) -> Vec<String> {
+        self.secrets.iter().chain(&self.api_key_env).cloned().collect()
     }
 
     /// Whether requests ask for log-probabilities.

@@ -27,6 +27,9 @@ pub struct TrainerConfig {
     /// `{seed}` are replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// Environment variables with secrets, such as `WANDB_API_KEY`, that the program gets. It gets no others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
 }
 
 impl TrainerConfig {

@@ -5,7 +5,7 @@ use crate::error::{EngineContext, Error, Missing, Result};
 use fs_err as fs;
 use starloop_lm::checkpoint::{Checkpoint, is_gguf};
 use starloop_record::RunDir;
-use starloop_record::atomic::create_directory;
+use starloop_record::atomic::{self, create_directory};
 use std::path::{Path, PathBuf};
 
 /// A model that comes with the program.
@@ -140,7 +140,7 @@ fn convert(file: &Path, directory: &Path) -> Result<()> {
 fn write_files(files: &[(&str, &[u8])], directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)?;
     for (name, content) in files {
-        fs::write(directory.join(name), content)?;
+        atomic::write(&directory.join(name), content)?;
     }
     Ok(())
 }

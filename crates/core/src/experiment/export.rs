@@ -2,11 +2,13 @@
 
 use crate::error::{EngineContext, Error, Result};
 use fs_err as fs;
-use starloop_lm::checkpoint::Checkpoint;
+use starloop_lm::checkpoint::{COMPANIONS, CONFIG, Checkpoint};
 use starloop_lm::files::peft;
-use starloop_record::atomic::create_directory;
-use std::path::{Path, PathBuf};
+use starloop_record::atomic::{self, create_directory};
+use std::path::Path;
 
+/// Files of a checkpoint that other programs write and read.
+const OTHERS: [&str; 6] = ["added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "pretrain.json"];
 /// The file that the hub shows as the model card.
 const CARD_FILE: &str = "README.md";
 
@@ -27,11 +29,13 @@ pub fn needs_base(source: &Path, form: Form) -> bool {
     peft::is_adapter(source) && form != Form::Merged
 }
 
-/// Writes the checkpoint in `source` to the new directory `out`, with `card` as its model card.
+/// Writes the checkpoint in `source` to the new directory `out`, with `card` as its model card. Returns the names of files that it does not copy
+/// because they are not files of a checkpoint.
 ///
 /// # Errors
-/// `out` exists, the checkpoint does not have this form, or a file cannot be read or written.
-pub fn checkpoint(source: &Path, form: Form, out: &Path, card: &str) -> Result<()> {
+/// `out` exists, the checkpoint does not have the form that is asked for, one of its files is a symbolic link, or a file cannot be read or
+/// written.
+pub fn checkpoint(source: &Path, form: Form, out: &Path, card: &str) -> Result<Vec<String>> {
     let refused = |path: &Path, message: &str| Error::Unexportable { path: path.to_owned(), message: message.to_owned() };
     if out.exists() {
         return Err(refused(out, "it exists already; name another directory"));
@@ -44,19 +48,65 @@ pub fn checkpoint(source: &Path, form: Form, out: &Path, card: &str) -> Result<(
         if form == Form::Merged && is_adapter {
             let merged = Checkpoint::load_merged(source).and_then(|checkpoint| checkpoint.save(place));
             merged.during("merging the adapters with their base")?;
-        } else {
-            copy(source, place)?;
+            atomic::write(&place.join(CARD_FILE), card.as_bytes())?;
+            return Ok(Vec::new());
         }
-        Ok::<_, Error>(fs::write(place.join(CARD_FILE), card)?)
+        let left_out = copy(source, place)?;
+        atomic::write(&place.join(CARD_FILE), card.as_bytes())?;
+        Ok::<_, Error>(left_out)
     })
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    let mut files: Vec<PathBuf> = fs::read_dir(from)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.sort();
-    for file in files.iter().filter(|file| file.is_file()) {
-        fs::copy(file, to.join(file.file_name().unwrap_or_default()))?;
+/// Copies the files of a checkpoint. A run can come from someone else, and a link in it can lead to any file of the user, so a link is refused.
+fn copy(from: &Path, to: &Path) -> Result<Vec<String>> {
+    atomic::make_directory(to)?;
+    let mut left_out = Vec::new();
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        match entry.file_type()? {
+            _ if !is_of_checkpoint(&name) => left_out.push(name),
+            kind if kind.is_file() => atomic::copy(&entry.path(), &to.join(&name))?,
+            _ => {
+                let message = "it is a symbolic link or a directory, expected a regular file; put the file itself there".to_owned();
+                return Err(Error::Unexportable { path: entry.path(), message });
+            }
+        }
     }
-    Ok(())
+    left_out.sort();
+    Ok(left_out)
+}
+
+/// Whether a file with this name belongs to a checkpoint.
+fn is_of_checkpoint(name: &str) -> bool {
+    let is_weights = [".safetensors", ".safetensors.index.json"].iter().any(|end| name.ends_with(end));
+    is_weights || [CONFIG, peft::ADAPTER_CONFIG].contains(&name) || COMPANIONS.contains(&name) || OTHERS.contains(&name)
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn only_the_files_of_a_checkpoint_are_exported_and_no_link() {
+        let place = tempfile::tempdir().unwrap();
+        let (source, secret, out) = (place.path().join("checkpoint"), place.path().join("secret"), place.path().join("out"));
+        std::fs::create_dir_all(source.join("nested")).unwrap();
+        std::fs::write(&secret, "secret").unwrap();
+        for name in ["config.json", "model.safetensors", "training.log"] {
+            std::fs::write(source.join(name), name).unwrap();
+        }
+        symlink(&secret, source.join("notes.md")).unwrap();
+        let left_out = checkpoint(&source, Form::AsTrained, &out, "card").unwrap();
+        assert_eq!(left_out, ["nested", "notes.md", "training.log"]);
+        let mut names: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["README.md", "config.json", "model.safetensors"]);
+        symlink(&secret, source.join("vocab.txt")).unwrap();
+        let error = checkpoint(&source, Form::AsTrained, &place.path().join("two"), "card").unwrap_err().to_string();
+        assert!(error.contains("/vocab.txt: it is a symbolic link or a directory"), "{error}");
+        assert!(!place.path().join("two").exists());
+    }
 }

@@ -49,7 +49,7 @@ pub fn init(file: &Path, out: &Path, base: &str) -> Result<Draft> {
     let text = written(file, out, base, &columns);
     let config = Config::parse(&out.display().to_string(), &text, &[])?;
     let experiment = Experiment::new(config, &Registry::default())?;
-    let (config, task) = (experiment.config(), experiment.task()?);
+    let (config, task) = (experiment.config(), experiment.read_task()?);
     let (train, dev) = (task.training_problems(1), task.evaluation_problems(Split::Dev, 1));
     let first = train.first().ok_or_else(|| invalid("no problem is left to learn from".to_owned()))?;
     let prompt = prompt::assemble(task.as_ref(), first, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);

@@ -141,7 +141,7 @@ impl Way {
 /// The base model or the data is missing, or the measured parts do not fit into the memory that this process may use.
 pub fn before_run(experiment: &Experiment, request: &Request<'_>) -> Result<Plan> {
     BaseModel::of(&experiment.config().model)?;
-    experiment.task()?;
+    experiment.read_task()?;
     plan(experiment, request)
 }
 

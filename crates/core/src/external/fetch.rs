@@ -9,15 +9,19 @@ mod digest;
 pub mod hub;
 
 use crate::error::{Error, Result};
-use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy};
+use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
 use digest::Digest;
 use fs_err as fs;
+use starloop_record::atomic;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Tries of a download without a single new byte.
+/// Tries of a download that bring less than [`LEAST`].
 const RETRY: RetryPolicy = RetryPolicy { attempts: 4, longest_retry_after: Duration::from_secs(60) };
+
+/// New bytes with which a broken download counts as a success. Fewer would let a server that sends a byte at a time be asked for ever.
+const LEAST: u64 = 1 << 10;
 
 /// Bytes between two reports of progress.
 const CHUNK: usize = 1 << 18;
@@ -59,7 +63,7 @@ impl PartialDirectory {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(".partial");
         let partial = target.with_file_name(name);
-        fs::create_dir_all(&partial)?;
+        atomic::make_directory(&partial)?;
         Ok(PartialDirectory { target: target.into(), partial })
     }
 
@@ -81,12 +85,12 @@ impl PartialDirectory {
             fs::remove_file(&partial)?;
             download(http, file, &partial, report)?;
         }
-        self.accept(&file.name, &file.digest, &file.url)
+        self.accept(&file.name, &file.digest, &without_password(&file.url))
     }
 
     /// Takes a file over from elsewhere on this machine.
     fn copy(&self, name: &str, from: &Path, digest: &Digest) -> Result<()> {
-        fs::copy(from, self.path(&format!("{name}.partial")))?;
+        atomic::copy(from, &self.path(&format!("{name}.partial")))?;
         self.accept(name, digest, &from.display().to_string())
     }
 
@@ -132,7 +136,7 @@ fn download(http: &HttpClient, file: &RemoteFile, partial: &Path, report: &mut O
         if error.failure() == Failure::Permanent {
             return Err(refused(http, file.name.clone(), error));
         }
-        failures = if length() > before { 0 } else { failures + 1 };
+        failures = if length() >= before + LEAST { 0 } else { failures + 1 };
         if failures == RETRY.attempts {
             let problem = "cannot be fetched; what is there is kept, and the same command goes on from there".to_owned();
             return Err(Error::Fetch { what: file.name.clone(), problem, source: Some(error.into()) });
@@ -153,11 +157,10 @@ fn append(
         Ok(download) => download,
         Err(error) => return Ok(Err(error)),
     };
-    let is_rest = download.from > 0;
-    let mut out = fs::OpenOptions::new().create(true).append(is_rest).write(true).truncate(!is_rest).open(partial)?;
+    let mut out = if download.from > 0 { atomic::open_to_append(partial)? } else { atomic::create(partial)? };
     let mut body = download.body.take(file.size - download.from);
     let (mut done, mut buffer) = (download.from, vec![0; CHUNK]);
-    let interrupted = || HttpError::new(file.url.clone(), HttpErrorKind::Interrupted);
+    let interrupted = || HttpError::new(without_password(&file.url), HttpErrorKind::Interrupted);
     loop {
         let read = match body.read(&mut buffer) {
             Ok(0) => break,

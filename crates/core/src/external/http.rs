@@ -6,6 +6,7 @@
 //!
 //! A secret is in no message, and no server receives it but the one that it is for.
 
+mod body;
 mod client;
 mod error;
 mod retry;

@@ -11,6 +11,8 @@
 //!
 //! The watcher is a shell of a few lines beside each group (`process/unix.rs`). Another design, a list of children that a signal handler
 //! walks, would miss crashes and `kill -9`. Windows has job objects for this purpose; they need unsafe code, which this crate does not contain.
+//!
+//! A program gets no tokens and keys from the environment but those that its config names (`process/secrets.rs`).
 
 mod log_tail;
 #[cfg(unix)]
@@ -19,6 +21,7 @@ mod platform;
 #[cfg(not(unix))]
 #[path = "process/windows.rs"]
 mod platform;
+mod secrets;
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests;
@@ -60,11 +63,13 @@ pub(crate) struct ProcessGroup {
 }
 
 impl ProcessGroup {
-    /// Starts `command` as the leader of a group that is stopped as `shutdown` says.
+    /// Starts `command` as the leader of a group that is stopped as `shutdown` says. `secrets` are the environment variables with secrets that
+    /// the program gets.
     ///
     /// # Errors
     /// The program or its watcher cannot be started. The message names the program.
-    pub fn start(command: &mut Command, shutdown: Shutdown) -> io::Result<Self> {
+    pub fn start(command: &mut Command, shutdown: Shutdown, secrets: &[String]) -> io::Result<Self> {
+        secrets::withhold(command, secrets);
         platform::lead_a_group(command);
         let mut leader = command.spawn().map_err(|error| naming(command.get_program(), &error))?;
         match platform::Guard::new(&leader, shutdown) {
@@ -99,6 +104,25 @@ impl ProcessGroup {
                 status => return status,
             }
         }
+    }
+
+    /// Waits up to `limit` for the program to end, and stops it then. If it succeeded, what it has started in the background keeps running.
+    pub fn finish(mut self, limit: Duration) -> Option<ExitStatus> {
+        let began = Instant::now();
+        while !platform::has_ended(&mut self.leader) {
+            if began.elapsed() >= limit {
+                self.stop();
+                return None;
+            }
+            std::thread::sleep(POLL);
+        }
+        if platform::has_succeeded(&mut self.leader) {
+            self.status = self.leader.wait().ok();
+            self.guard.dismiss();
+        } else {
+            self.kill();
+        }
+        self.status
     }
 
     /// Stops the group as its [`Shutdown`] says, and returns the program's exit status.

@@ -70,8 +70,8 @@ impl Method for AdaStar {
 
     fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
         rounds::check(self.iterations, self.patience, settings)?;
-        rounds::at_least_one("problems_of_iterations", self.problems_of_iterations)?;
-        rounds::at_least_one("quota", self.quota)?;
+        rounds::in_range("problems_of_iterations", self.problems_of_iterations)?;
+        rounds::in_range("quota", self.quota)?;
         if !self.quota_growth.is_finite() || self.quota_growth < 1.0 {
             return Err(Invalid { key: "quota_growth".into(), message: format!("must be 1 or more, found {}", self.quota_growth) });
         }

@@ -63,8 +63,8 @@ impl Method for BStar {
 
     fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
         rounds::check(self.iterations, self.patience, settings)?;
-        rounds::at_least_one("probe_problems", self.probe_problems)?;
-        rounds::at_least_one("target", self.target)?;
+        rounds::in_range("probe_problems", self.probe_problems)?;
+        rounds::in_range("target", self.target)?;
         let values = |key: &str, values: &[f64], are: &str, holds: fn(&f64) -> bool| {
             let wrong = || format!("must be a list of {are}, found {values:?}");
             if !values.is_empty() && values.iter().all(holds) { Ok(()) } else { Err(Invalid { key: key.into(), message: wrong() }) }

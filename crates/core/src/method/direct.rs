@@ -1,7 +1,7 @@
 //! Fine-tuning on what is known, without sampling: the answers alone (the paper's direct fine-tuning), or the rationales that came with the
 //! problems, such as GSM8K's human solutions.
 
-use super::{Approach, Estimate, Method, estimate_training};
+use super::{Approach, Estimate, Method, estimate_training, rounds};
 use crate::config::{Invalid, MethodSettings};
 use crate::error::Result;
 use crate::method_run::MethodRun;
@@ -52,10 +52,7 @@ impl Method for Direct {
     }
 
     fn check(&self, _: &MethodSettings) -> Result<(), Invalid> {
-        if self.problems_of_iterations == 0 {
-            return Err(Invalid { key: "problems_of_iterations".into(), message: "must be at least 1".into() });
-        }
-        Ok(())
+        rounds::in_range("problems_of_iterations", self.problems_of_iterations)
     }
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {

@@ -46,7 +46,7 @@ impl Method for Rft {
     }
 
     fn check(&self, _: &MethodSettings) -> Result<(), Invalid> {
-        rounds::at_least_one("problems_of_iterations", self.problems_of_iterations)
+        rounds::in_range("problems_of_iterations", self.problems_of_iterations)
     }
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {

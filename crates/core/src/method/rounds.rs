@@ -105,7 +105,7 @@ pub(super) fn pool(task: &dyn Task, iterations: u32) -> Vec<Problem> {
 
 /// Checks the two keys that all of them have.
 pub(super) fn check(iterations: u32, patience: u32, settings: &MethodSettings) -> Result<(), Invalid> {
-    at_least_one("iterations", iterations)?;
+    in_range("iterations", iterations)?;
     if patience > 0 && settings.evaluation.split == Split::Test {
         let message = "chooses by accuracy, which must not be done on the test split; set evaluation.split = \"dev\"";
         return Err(Invalid { key: "patience".into(), message: message.into() });
@@ -113,8 +113,17 @@ pub(super) fn check(iterations: u32, patience: u32, settings: &MethodSettings) -
     Ok(())
 }
 
-pub(super) fn at_least_one(key: &str, value: u32) -> Result<(), Invalid> {
-    if value > 0 { Ok(()) } else { Err(Invalid { key: key.into(), message: "must be at least 1".into() }) }
+/// The most iterations of a method.
+pub(super) const MOST_ITERATIONS: u32 = 10_000;
+
+pub(super) fn in_range(key: &str, value: u32) -> Result<(), Invalid> {
+    // An estimate visits every iteration.
+    let message = match value {
+        0 => "must be at least 1".to_owned(),
+        1..=MOST_ITERATIONS => return Ok(()),
+        more => format!("must be at most {MOST_ITERATIONS}, found {more}"),
+    };
+    Err(Invalid { key: key.into(), message })
 }
 
 /// The cost of `iterations` rounds of which each makes `attempts` completions for training.

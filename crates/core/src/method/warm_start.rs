@@ -83,6 +83,7 @@ pub(super) fn check(iterations: u32, warm_start: Option<WarmStart>) -> Result<()
     if iterations <= u32::from(warm_start.is_some()) {
         return Err(Invalid { key: "iterations".into(), message: "must be at least 1, and at least 2 with a warm start".into() });
     }
+    rounds::in_range("iterations", iterations)?;
     warm_start.map_or(Ok(()), WarmStart::check)
 }
 

@@ -27,7 +27,7 @@ pub(super) fn adapter(written: &Path, place: &Path, root: &Path) -> Result<()> {
     config[BASE] = relative.to_string_lossy().replace('\\', "/").into();
     let mut text = serde_json::to_vec_pretty(&config).map_err(corrupt)?;
     text.push(b'\n');
-    Ok(fs::write(&path, text)?)
+    Ok(starloop_record::atomic::write(&path, &text)?)
 }
 
 /// The path from one absolute directory to another.

@@ -8,13 +8,13 @@ use super::{Completion, Keep, Policy, Progress, PromptRequest, SamplingParams};
 use crate::config::{ModelConfig, PromptForm, RecordConfig, ServerKind, ServingConfig};
 use crate::error::{EngineContext, Error, OrCancelled, Result, with_causes};
 use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
+use answer::ModelList;
 use dialect::{Dialect, Prompt};
 use dispatch::{Arrival, Dispatch, Job, Manner, Outcome, Refusal};
 use launch::Server;
 use logprobs::Logprobs;
 use rayon::prelude::*;
 use reload::{Doubt, Reloading};
-use serde_json::Value;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::model::PromptEncoder;
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+mod answer;
 mod dialect;
 mod dispatch;
 mod launch;
@@ -93,7 +94,7 @@ impl OpenAiPolicy {
         if !self.config.launch.is_empty() {
             endpoints.clear();
             for replica in 0..self.config.replicas {
-                let server = Server::start(&self.config.launch, &directory, replica, &self.log)?;
+                let server = Server::start(&self.config, &directory, replica, &self.log)?;
                 endpoints.push(server.endpoint());
                 servers.push(server);
             }
@@ -102,7 +103,7 @@ impl OpenAiPolicy {
             servers.iter_mut().try_for_each(|server| server.wait(&self.client, health, limit))?;
         }
         let mut names = vec![model.clone()];
-        let reloading = self.config.reload.as_ref().map(|reload| Reloading::new(reload, checkpoint, sha256)).transpose()?;
+        let reloading = self.config.reload.as_ref().map(|reload| Reloading::new(reload, &self.config, checkpoint, sha256)).transpose()?;
         if let Some(reloading) = &reloading {
             let before = self.adapter.take();
             for endpoint in &endpoints {
@@ -151,13 +152,12 @@ impl OpenAiPolicy {
             // Its list is that of a cache on its disk; a directory is loaded when it is asked for.
             return Ok(());
         }
-        let list = || match self.client.get_json(&format!("{}/models", endpoint.trim_end_matches('/'))) {
-            Err(error) if error.status() == Some(404) => Ok(Value::Null),
+        let list = || match self.client.get_json(&format!("{}/models", endpoint.trim_end_matches('/')), answer::LONGEST_LIST) {
+            Err(error) if error.status() == Some(404) => Ok(ModelList::default()),
             answer => answer,
         };
         let list = self.patiently(endpoint, "the list of its models cannot be read", list, |failure| failure != Failure::Permanent)?;
-        let entries = list["data"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let names: Vec<&str> = entries.iter().flat_map(|entry| [entry["id"].as_str(), entry["root"].as_str()]).flatten().collect();
+        let names: Vec<&str> = list.names().collect();
         if names.is_empty() || names.iter().any(|name| models.iter().any(|model| dialect::is_name_of(name, model))) {
             return Ok(());
         }
@@ -220,8 +220,10 @@ impl OpenAiPolicy {
             let count = |text: &str| prompts.tokenizer().encode(text, false).map_err(refused).map(|ids| ids.len());
             let seed = job.samples.first().map_or(0, |(_, seed)| *seed);
             let put = || {
-                let answer = client.post_json(url, &dialect.request(&job.prompt, job.samples.len(), seed))?;
-                let read = dialect.read(answer, job.samples.len());
+                let n = job.samples.len();
+                let limit = dialect.longest_answer(&job.prompt, n);
+                let answer = client.post_json(url, &dialect.request(&job.prompt, n, seed), limit)?;
+                let read = dialect.read(answer, &job.prompt, n);
                 read.map_err(|message| HttpError::new(without_password(url), HttpErrorKind::Answer(message)))
             };
             let answer = match reloading.as_deref() {
@@ -263,7 +265,7 @@ impl OpenAiPolicy {
             self.config.patience_seconds,
             if told.is_empty() { String::new() } else { format!("; {}", told.join("; ")) }
         );
-        server_error(&served.endpoints.join(", "), problem, None)
+        server_error(&served.endpoints.iter().map(|endpoint| without_password(endpoint)).collect::<Vec<_>>().join(", "), problem, None)
     }
 }
 
@@ -377,6 +379,9 @@ fn describe(Refusal { failures, error }: Refusal) -> String {
 fn advised(error: HttpError) -> HttpError {
     match (error.status(), error.failure()) {
         (Some(401 | 403), _) => error.with_hint("the server wants an API key: policy.api_key_env names the variable that holds it"),
+        (Some(404), _) => error.with_hint(
+            "policy.endpoints names the address before /completions, such as http://127.0.0.1:8000/v1, of a server that completes texts",
+        ),
         (None, Failure::Timeout) => error.with_hint("policy.request_seconds limits the time of an answer"),
         _ => error,
     }

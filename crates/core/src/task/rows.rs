@@ -5,8 +5,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use starloop_answers::number;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+
+/// Bytes of the longest line. A value takes much more memory than its text.
+const LONGEST_LINE: u64 = 8 << 20;
 
 /// One line of a file.
 #[derive(Debug)]
@@ -44,8 +47,11 @@ pub(crate) fn parse<T>(
     for line in 1.. {
         bytes.clear();
         let at = |message: String| format!("{name}, line {line}: {message}");
-        if source.read_until(b'\n', &mut bytes).map_err(|error| at(error.to_string()))? == 0 {
+        if source.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut bytes).map_err(|error| at(error.to_string()))? == 0 {
             break;
+        }
+        if bytes.len() as u64 > LONGEST_LINE {
+            return Err(at(format!("the line has more than {LONGEST_LINE} bytes, expected one row")));
         }
         let text = std::str::from_utf8(&bytes)
             .map_err(|error| at(format!("byte {} is not UTF-8; save the file in that encoding", error.valid_up_to() + 1)))?;
@@ -119,6 +125,9 @@ impl DataRow {
     /// A column that must be there.
     pub fn require(&self, column: &str) -> Result<&Value, String> {
         self.get(column).ok_or_else(|| {
+            if self.columns.get(column).is_some_and(Value::is_null) {
+                return format!("{column:?} is null, expected a value");
+            }
             let present: Vec<&str> = self.columns.keys().map(String::as_str).collect();
             format!("there is no {column:?}; the columns are: {}", present.join(", "))
         })
@@ -181,6 +190,7 @@ mod tests {
             (b"\"a\"", "a.jsonl, line 1: not a JSON object: invalid type: string"),
             (b"{\"q\": 1, \"b\": 2}", "a.jsonl, line 1: there is no \"q.stem\"; the columns are: b, q"),
             (b"{\"q\": {\"stem\": null}}", "a.jsonl, line 1: there is no \"q.stem\""),
+            (b"{\"q.stem\": null}", "a.jsonl, line 1: \"q.stem\" is null, expected a value"),
             (b"{\"q\": {\"stem\": 7}}", "a.jsonl, line 1: \"q.stem\" must be a text, found 7"),
             (b"{\"q\": {\"stem\": \"a\"}}\n{\"q\": \"\xff\"}", "a.jsonl, line 2: byte 8 is not UTF-8; save the file in that encoding"),
             (b"\xff\xfe{\0", "a.jsonl, line 1: byte 1 is not UTF-8"),
@@ -188,6 +198,8 @@ mod tests {
             let error = texts(text).expect_err("cannot be read");
             assert!(error.starts_with(said), "{error}");
         }
+        let long = [b" ".repeat(LONGEST_LINE as usize), b"{}".to_vec()].concat();
+        assert_eq!(texts(&long), Err("a.jsonl, line 1: the line has more than 8388608 bytes, expected one row".to_owned()));
         let error = read(Path::new("/nowhere/b.jsonl"), |_| Ok(())).expect_err("not there");
         assert!(error.contains("/nowhere/b.jsonl"), "{error}");
     }

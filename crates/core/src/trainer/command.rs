@@ -22,7 +22,7 @@
 mod told;
 
 use super::{Trainer, TrainingJob, TrainingProgress};
-use crate::config::TrainingConfig;
+use crate::config::{TrainerConfig, TrainingConfig};
 use crate::error::{Error, Result};
 use crate::external::process::{ProcessGroup, Shutdown, log_tail};
 use crate::metrics::TrainingMetrics;
@@ -30,6 +30,7 @@ use crate::types::Example;
 use fs_err as fs;
 use serde::Serialize;
 use starloop_lm::checkpoint::check_tuned;
+use starloop_record::atomic;
 use starloop_record::training_rows::TrainingRows;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
@@ -57,6 +58,7 @@ const SHOWN: usize = 12;
 #[derive(Debug)]
 pub struct CommandTrainer {
     command: Vec<String>,
+    secrets: Vec<String>,
     chat: bool,
 }
 
@@ -98,9 +100,9 @@ struct Paths {
 }
 
 impl CommandTrainer {
-    /// A trainer that runs `command`, the program and its arguments. With `chat`, prompts are to be put by the checkpoint's chat template.
-    pub fn new(command: Vec<String>, chat: bool) -> Self {
-        CommandTrainer { command, chat }
+    /// A trainer that runs the program of `[trainer]`. With `chat`, prompts are to be put by the checkpoint's chat template.
+    pub fn new(config: &TrainerConfig, chat: bool) -> Self {
+        CommandTrainer { command: config.command.clone(), secrets: config.secrets.clone(), chat }
     }
 
     fn prepare(&self, job: &TrainingJob<'_>) -> Result<Paths> {
@@ -111,7 +113,8 @@ impl CommandTrainer {
         let within = |name: &str| scratch.join(name);
         let (base, out) = (std::path::absolute(job.base)?, std::path::absolute(job.output)?);
         let paths = Paths { base, out, data: within(DATA), state: within(STATES), settings: within(SETTINGS), log: within(LOG) };
-        fs::create_dir_all(&paths.state)?;
+        atomic::make_directory(&scratch)?;
+        atomic::make_directory(&paths.state)?;
         write_pairs(&paths.data, examples)?;
         let settings = SettingsFile {
             base: &paths.base,
@@ -124,7 +127,7 @@ impl CommandTrainer {
             chat: self.chat,
             training: job.settings,
         };
-        starloop_record::atomic::write(&paths.settings, &serde_json::to_vec_pretty(&settings).expect("numbers and texts are always JSON"))?;
+        atomic::write(&paths.settings, &serde_json::to_vec_pretty(&settings).expect("numbers and texts are always JSON"))?;
         Ok(paths)
     }
 
@@ -156,8 +159,8 @@ impl Trainer for CommandTrainer {
         let paths = self.prepare(job)?;
         let mut command = self.filled_in(&paths, job)?;
         let mut told = Told::take_up(&paths.state, progress)?;
-        let group =
-            ProcessGroup::start(&mut command, Shutdown::LAUNCHER).map_err(|error| self.failed(format!("cannot be started: {error}")))?;
+        let group = ProcessGroup::start(&mut command, Shutdown::LAUNCHER, &self.secrets)
+            .map_err(|error| self.failed(format!("cannot be started: {error}")))?;
         let status = follow(group, &paths.log, |line| if line.is_output { told.hear(&line.text) } else { Ok(()) })?;
         let log = paths.log.display();
         if !status.is_some_and(|status| status.success()) {
@@ -200,14 +203,14 @@ fn write_pairs(path: &Path, examples: &[Example]) -> Result<()> {
         serde_json::to_writer(&mut lines, &Pair { prompt, completion }).expect("texts are always JSON");
         lines.push(b'\n');
     }
-    Ok(starloop_record::atomic::write(path, &lines)?)
+    Ok(atomic::write(path, &lines)?)
 }
 
 /// Hands on what the program prints, line by line, and keeps it in the log, until the program has ended. Where `each` fails, or this function
 /// is left in any other way, the program is stopped.
 fn follow(mut group: ProcessGroup, log: &Path, mut each: impl FnMut(&Line) -> Result<()>) -> Result<Option<ExitStatus>> {
     // A further try goes on in the same file.
-    let mut log = fs::OpenOptions::new().create(true).append(true).open(log)?;
+    let mut log = atomic::open_to_append(log)?;
     let lines = lines_of(&mut group);
     let mut ended = None;
     loop {

@@ -6,7 +6,6 @@ use crate::error::{EngineContext, Error, OrCancelled, Result};
 use crate::metrics::TrainingMetrics;
 use crate::selection::Loss;
 use crate::types::{Example, ProblemId};
-use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use starloop_lm::files::peft;
@@ -82,7 +81,7 @@ fn run<U: Unit>(
         tally.add(step, job.steps, &report);
         let flow = progress(TrainingProgress { step, tokens: tally.tokens, loss: report.loss });
         if step.is_multiple_of(settings.checkpoint_every) && step < job.steps {
-            fs::create_dir_all(job.scratch)?;
+            starloop_record::atomic::make_directory(job.scratch)?;
             session.save_state(&job.scratch.join(STATE), &tally.to_note()).during(CONTEXT)?;
         }
         flow.or_cancelled()?;

@@ -1,5 +1,7 @@
 //! Plain supervised fine-tuning on a file of prompts and completions, outside of any loop.
 
+mod rows;
+
 use crate::config::TrainingConfig;
 use crate::error::{EngineContext, Error, OrCancelled, Result};
 use crate::event::{Event, Observer, Stage};
@@ -9,29 +11,25 @@ use crate::trainer::embedded::EmbeddedTrainer;
 use crate::trainer::{Trainer, TrainingJob, Workplace};
 use crate::types::{Example, Mode, ProblemId};
 use fs_err as fs;
-use serde::Deserialize;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_record::atomic::create_directory;
 use starloop_record::digest::sha256_hex;
 use std::path::Path;
 use std::time::Instant;
 
-/// One line of the file. Other keys are allowed: a run's `train.jsonl` has some.
-#[derive(Deserialize)]
-struct Pair {
-    prompt: String,
-    completion: String,
-}
-
-/// Reads `{"prompt", "completion"}` lines; empty lines are skipped.
+/// Reads rows of prompt and completion in one of the shapes of `finetune/rows.rs`. Empty lines are skipped. With `chat`, rows may be
+/// conversations.
 ///
 /// # Errors
-/// The file cannot be read, a line is not such an object, or there is none.
-pub fn read_pairs(path: &Path) -> Result<Vec<Example>> {
+/// The file cannot be read, a line is not such a row, or there is none.
+pub fn read_pairs(path: &Path, chat: bool) -> Result<Vec<Example>> {
     let corrupt = |message: String| Error::Corrupt { path: path.to_owned(), message };
     let mut examples = Vec::new();
-    for (number, line) in fs::read_to_string(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let pair: Pair = serde_json::from_str(line).map_err(|error| corrupt(format!("line {}: {error}", number + 1)))?;
+    let text = fs::read_to_string(path)?;
+    // Some editors begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let pair = rows::pair(line, chat).map_err(|message| corrupt(format!("line {}: {message}", number + 1)))?;
         let problem = ProblemId(format!("{}:{}", path.display(), number + 1));
         examples.push(Example { problem, mode: Mode::Unhinted, prompt: pair.prompt, completion: pair.completion });
     }
@@ -53,7 +51,7 @@ pub fn finetune(
     seed: u64,
     observer: &mut dyn Observer,
 ) -> Result<TrainingMetrics> {
-    let examples = read_pairs(data)?;
+    let examples = read_pairs(data, chat)?;
     let fingerprint = fingerprint(model, data, settings, chat, seed)?;
     let data = TrainingData::of_examples(examples);
     refuse_existing(output)?;
@@ -96,4 +94,23 @@ fn fingerprint(model: &Path, data: &Path, settings: &TrainingConfig, chat: bool,
     let mut fingerprint = sha256_hex(format!("{weights} {data} {settings:?} {chat} {seed}"));
     fingerprint.truncate(12);
     Ok(fingerprint)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_byte_order_mark_is_read_and_an_error_names_its_line() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("pairs.jsonl");
+        let good = r#"{"prompt": "a", "completion": "b"}"#;
+        std::fs::write(&path, format!("\u{feff}{good}\r\n\n{good}\n")).unwrap();
+        let examples = read_pairs(&path, false).unwrap();
+        assert_eq!((examples.len(), examples[0].prompt.as_str(), examples[1].completion.as_str()), (2, "a", "b"));
+        std::fs::write(&path, format!("{good}\n{{\"prompt\": \"a\", \"completion\": null}}\n")).unwrap();
+        let error = read_pairs(&path, false).unwrap_err().to_string();
+        assert!(error.ends_with("pairs.jsonl: line 2: `completion` is null, expected a text"), "{error}");
+    }
 }

@@ -14,7 +14,7 @@ use starloop_lm::checkpoint::sha256;
 use starloop_lm::initialize::{Initialization, initialize};
 use starloop_lm::train::TrainingSession;
 use starloop_lm::{LanguageModel, Tokenizer};
-use starloop_record::atomic::create_directory;
+use starloop_record::atomic::{self, create_directory};
 use std::path::Path;
 use std::time::Instant;
 
@@ -106,7 +106,7 @@ pub fn pretrain(recipe: &Recipe, output: &Path, observer: &mut dyn Observer) -> 
         let (step, loss) = run.step()?;
         let flow = observer.observe(&Event::StageProgress { done: step, tokens: run.log.tokens, loss: Some(loss) });
         if step.is_multiple_of(training.checkpoint_every) && step < training.steps {
-            fs::create_dir_all(&workplace.scratch)?;
+            atomic::make_directory(&workplace.scratch)?;
             run.session.save_state(&state, &note(&run.log)).during(CONTEXT)?;
         }
         flow.or_cancelled()?;
@@ -215,8 +215,8 @@ impl Pretraining {
             let model = self.session.into_model();
             self.log.weights_sha256 = model.save(directory).during(CONTEXT)?;
             let text = serde_json::to_string_pretty(&self.log).map_err(std::io::Error::from)?;
-            fs::write(directory.join(LOG), text)?;
-            fs::write(directory.join("recipe.toml"), self.log.recipe.to_toml())?;
+            atomic::write(&directory.join(LOG), text.as_bytes())?;
+            atomic::write(&directory.join("recipe.toml"), self.log.recipe.to_toml().as_bytes())?;
             Ok::<_, Error>(())
         })?;
         Ok(self.log)

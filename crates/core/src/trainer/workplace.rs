@@ -27,7 +27,7 @@ impl Workplace {
         let mut name = output.file_name().unwrap_or_default().to_owned();
         name.push(".training-state");
         let root = output.with_file_name(name);
-        fs::create_dir_all(&root)?;
+        atomic::make_directory(&root)?;
         let in_use = || Error::OutputInUse { path: output.to_owned(), states: root.clone() };
         let lock = Lock::try_take(&root.join("lock"))?.ok_or_else(in_use)?;
         atomic::sweep_beside(output)?;

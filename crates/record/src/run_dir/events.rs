@@ -1,5 +1,6 @@
 //! `events.jsonl`: what happened, one event a line, as it happens.
 
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use fs_err as fs;
@@ -75,7 +76,7 @@ impl Observer for EventLog {
 
 /// Opens a file of lines for appending, after removing a last line that a crash cut off. Returns its whole lines too.
 pub(super) fn open_lines(path: &Path) -> Result<(fs::File, Vec<u8>)> {
-    let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let mut file = atomic::open_to_append(path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);

@@ -1,6 +1,7 @@
 //! `journal.jsonl`: attempts as they come in, one a line and ungraded, while their stage is not done.
 
 use super::events::open_lines;
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::types::Attempt;
 use fs_err as fs;
@@ -18,7 +19,7 @@ impl Journal {
     /// Opens a journal, which is made if need be, and reads what is in it.
     pub(super) fn open(path: &Path) -> Result<(Journal, Vec<Attempt>)> {
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+            atomic::make_directory(parent)?;
         }
         let (file, bytes) = open_lines(path)?;
         let parse = |(number, line): (usize, &[u8])| {

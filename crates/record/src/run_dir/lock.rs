@@ -1,8 +1,9 @@
 //! A lock file: one process at a time.
 
+use crate::atomic;
 use fs_err as fs;
 use std::fs::{File, TryLockError};
-use std::io::Result;
+use std::io::{ErrorKind, Result, Write};
 use std::path::Path;
 
 /// A held lock. The system releases it when the process dies.
@@ -17,7 +18,27 @@ impl Lock {
     /// # Errors
     /// The file cannot be opened or locked.
     pub fn try_take(path: &Path) -> Result<Option<Lock>> {
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?.into_file();
+        Self::of(atomic::open_to_lock(path)?.into_file())
+    }
+
+    /// Whether another process holds the lock. Nothing is written, and a missing file is not held.
+    ///
+    /// # Errors
+    /// The file cannot be opened or locked.
+    pub fn is_held(path: &Path) -> Result<bool> {
+        match fs::File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            file => Ok(Self::of(file?.into_file())?.is_none()),
+        }
+    }
+
+    /// Replaces the content of the lock file, which readers see.
+    pub(super) fn write(&self, text: &str) -> Result<()> {
+        self.file.set_len(0)?;
+        (&self.file).write_all(text.as_bytes())
+    }
+
+    fn of(file: File) -> Result<Option<Lock>> {
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -69,7 +90,10 @@ mod tests {
         let held = Lock::try_take(&path).unwrap();
         assert!(held.is_some());
         assert!(Lock::try_take(&path).unwrap().is_none());
+        assert!(Lock::is_held(&path).unwrap());
         drop(held);
+        assert!(!Lock::is_held(&path).unwrap());
+        assert!(!Lock::is_held(&place.path().join("missing")).unwrap() && !place.path().join("missing").exists());
         assert!(Lock::try_take(&path).unwrap().is_some());
     }
 }

@@ -54,7 +54,7 @@ impl Problems {
         let tokenizer = directory.filter(|directory| directory.join("tokenizer.json").exists()).map(Tokenizer::load).transpose();
         let tokenizer = tokenizer.during("counting tokens")?;
         let counts_tokens = tokenizer.map_or(Counter::Letters(assumptions.letters_per_token), |t| Counter::Tokenizer(Box::new(t)));
-        let StandIn { task, mut source, stretch } = match experiment.task() {
+        let StandIn { task, mut source, stretch } = match experiment.read_task() {
             Ok(task) => StandIn { task, source: "the config's data".to_owned(), stretch: 1.0 },
             Err(error) => stand_in(experiment, problems).ok_or(error)?,
         };

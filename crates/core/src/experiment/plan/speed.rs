@@ -126,7 +126,7 @@ pub(super) fn speed(
     }
     let is_small = memory.training_within_limit() <= SMALL;
     let base = shape.directory.as_deref().filter(|directory| is_small && is_complete(directory));
-    let (of, (sampling, training)) = match (base, experiment.task()) {
+    let (of, (sampling, training)) = match (base, experiment.read_task()) {
         (Some(base), Ok(task)) => (Measured::Base, of_base(experiment, base, task.as_ref(), problems, (samples, trains))?),
         _ => (Measured::StandIn, of_stand_in(samples, trains)?),
     };

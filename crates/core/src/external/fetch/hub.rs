@@ -6,7 +6,7 @@
 use super::digest::Digest;
 use super::{OnProgress, PartialDirectory, Progress, RemoteFile, refused};
 use crate::error::{Error, Result};
-use crate::external::http::{Failure, HttpClient};
+use crate::external::http::{Failure, HttpClient, without_password};
 use fs_err as fs;
 use serde::Deserialize;
 use starloop_lm::checkpoint::{COMPANIONS, CONFIG, WEIGHTS};
@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const ENDPOINT: &str = "https://huggingface.co";
+/// Bytes of the longest list of a model's files.
+const LONGEST_LIST: u64 = 32 << 20;
 
 /// Where models come from, as the hub's environment variables say.
 #[derive(Debug)]
@@ -65,8 +67,10 @@ impl Hub {
         let user_caches = || given("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(Path::new(&given("HOME")?).join(".cache")));
         let home = given("HF_HOME").map(PathBuf::from).or_else(|| Some(user_caches()?.join("huggingface")));
         let saved_token = || std::fs::read_to_string(home.as_ref()?.join("token")).ok();
-        let token = given("HF_TOKEN").or_else(saved_token).map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
         let endpoint = given("HF_ENDPOINT").map_or_else(|| ENDPOINT.to_owned(), |url| url.trim_end_matches('/').to_owned());
+        // The saved token is for the hub. Another server gets a token only if HF_TOKEN names one for it.
+        let saved_token = || saved_token().filter(|_| endpoint == ENDPOINT);
+        let token = given("HF_TOKEN").or_else(saved_token).map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
         let cache = given("HF_HUB_CACHE").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join("hub")));
         let offline = given("HF_HUB_OFFLINE").is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()));
         Hub { http: HttpClient::for_downloads(&endpoint, token), endpoint, cache, offline }
@@ -91,6 +95,12 @@ impl Hub {
         if directory.exists() {
             let problem = "exists already; remove it, or choose another place".into();
             return Err(Error::Fetch { what: directory.display().to_string(), problem, source: None });
+        }
+        // Both become parts of addresses and of paths in the cache.
+        for (what, text) in [("name of a model", name), ("revision", revision)] {
+            if !text.split('/').all(is_plain) {
+                return Err(Error::Fetch { what: text.to_owned(), problem: format!("is not the {what}"), source: None });
+            }
         }
         if self.offline { self.copy_cached(name, revision, directory, report) } else { self.download(name, revision, directory, report) }
     }
@@ -124,8 +134,8 @@ impl Hub {
     /// The commit of a revision, and the files at its root.
     fn list(&self, name: &str, revision: &str) -> Result<(String, BTreeMap<String, RemoteFile>)> {
         let url = format!("{}/api/models/{name}/revision/{}?blobs=true", self.endpoint, revision.replace('/', "%2F"));
-        let wrong = |problem: String| Error::Fetch { what: url.clone(), problem, source: None };
-        let found: Revision = self.http.get_json(&url).map_err(|error| match error.failure() {
+        let wrong = |problem: String| Error::Fetch { what: without_password(&url), problem, source: None };
+        let found: Revision = self.http.get_json(&url, LONGEST_LIST).map_err(|error| match error.failure() {
             Failure::Permanent => refused(&self.http, name.to_owned(), error),
             Failure::Server => {
                 let problem = "the hub's list of its files cannot be read".to_owned();
@@ -137,8 +147,12 @@ impl Hub {
                 Error::Fetch { what: name.to_owned(), problem: problem.to_owned(), source: Some(error.into()) }
             }
         })?;
+        // The commit becomes a part of addresses and of a path in the cache.
+        if !is_commit(&found.sha) {
+            return Err(wrong(format!("the list names the commit {:?}, expected 40 to 64 hexadecimal digits", found.sha)));
+        }
         let mut files = BTreeMap::new();
-        for sibling in found.siblings.into_iter().filter(|sibling| !sibling.rfilename.contains(['/', '\\'])) {
+        for sibling in found.siblings.into_iter().filter(|sibling| is_plain(&sibling.rfilename)) {
             let hash = sibling.lfs.as_ref().map(|large| large.sha256.clone()).or(sibling.blob_id);
             let size = sibling.lfs.as_ref().map(|large| large.size).or(sibling.size);
             let name_of_file = sibling.rfilename;
@@ -160,6 +174,13 @@ impl Hub {
         let cache = self.cache_of(name).unwrap_or_default();
         let reference = std::fs::read_to_string(cache.join("refs").join(revision)).ok();
         let commit = reference.map_or_else(|| revision.to_owned(), |commit| commit.trim().to_owned());
+        if !is_plain(&commit) {
+            return Err(Error::Fetch {
+                what: name.into(),
+                problem: format!("the cache names {commit:?} as the commit of {revision}"),
+                source: None,
+            });
+        }
         let snapshot = cache.join("snapshots").join(&commit);
         if !snapshot.exists() {
             let problem = format!(
@@ -212,6 +233,15 @@ fn companions(model: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
     Ok(small.chain([weights]).map(str::to_owned).collect())
 }
 
+/// Whether a text is the name of a file or directory in another one.
+fn is_plain(name: &str) -> bool {
+    !name.contains(['/', '\\', ':', '\0']) && !matches!(name, "" | "." | "..")
+}
+
+fn is_commit(text: &str) -> bool {
+    (40..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 fn missing(model: &str, file: &str, problem: &str) -> Error {
     Error::Fetch { what: format!("{model}: {file}"), problem: problem.into(), source: None }
 }
@@ -225,7 +255,7 @@ fn shards(index: &Path) -> Result<BTreeSet<String>> {
     let wrong = |problem: String, source| Error::Fetch { what: index.display().to_string(), problem, source };
     let index: Index = serde_json::from_slice(&fs::read(index)?)
         .map_err(|error| wrong("is not an index of shards (a JSON object with weight_map)".to_owned(), Some(error.into())))?;
-    match index.weight_map.values().find(|shard| shard.contains(['/', '\\'])) {
+    match index.weight_map.values().find(|shard| !is_plain(shard)) {
         Some(shard) => Err(wrong(format!("names {shard}, which is not beside it"), None)),
         None => Ok(index.weight_map.into_values().collect()),
     }

@@ -1,21 +1,26 @@
 //! One call at a time for each thread, over connections that are kept and used again.
 
+use super::body::{Budget, LimitedBody, Pace, Paced};
 use super::{HttpError, HttpErrorKind};
 use crate::error::Cause;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::Read;
+use std::io::{BufReader, Read, copy, sink};
 use std::time::Duration;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RANGE, RETRY_AFTER};
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body, RequestBuilder};
 
-/// Bytes of the largest answer that is read into memory.
-const LARGEST_ANSWER: u64 = 256 << 20;
+/// Bytes of an answer whose content does not matter.
+const IGNORED_ANSWER: u64 = 1 << 20;
 /// Time until a connection to a server of an API stands.
 const CONNECT: Duration = Duration::from_secs(20);
 /// The longest pause of a server that sends a file.
 const SILENCE: Duration = Duration::from_secs(60);
+/// An API's answer has a limit for the whole of it. Some servers send a blank now and then while they compute.
+const ANY_PACE: Pace = Pace { bytes: 0, within: SILENCE };
+/// The least that a file brings. Pauses alone are no measure: a server that sends a byte a second never pauses for long.
+const PACE: Pace = Pace { bytes: 1 << 10, within: SILENCE };
 /// Redirects that are followed to a file.
 const REDIRECTS: usize = 8;
 /// Characters of a body that an error shows.
@@ -26,6 +31,8 @@ pub(crate) struct HttpClient {
     agent: Agent,
     secret: Option<Secret>,
     redirects: Redirects,
+    budget: Budget,
+    pace: Pace,
 }
 
 /// An API key or token. It has no `Debug`, so that no message can show it.
@@ -78,7 +85,7 @@ impl HttpClient {
             .max_idle_connections_per_host(connections)
             .user_agent(concat!("starloop/", env!("CARGO_PKG_VERSION")));
         let secret = key.map(|text| Secret { text, scope: Scope::AllServers });
-        HttpClient { agent: config.build().into(), secret, redirects: Redirects::Refuse }
+        HttpClient { agent: config.build().into(), secret, redirects: Redirects::Refuse, budget: Budget::default(), pace: ANY_PACE }
     }
 
     /// A client for files. It shows the token to the server of `endpoint` alone, and gives a file as long as the server keeps sending.
@@ -92,7 +99,7 @@ impl HttpClient {
             .timeout_per_read(Some(SILENCE))
             .user_agent(concat!("starloop/", env!("CARGO_PKG_VERSION")));
         let secret = token.map(|text| Secret { text, scope: Scope::Origin(origin(endpoint).to_owned()) });
-        HttpClient { agent: config.build().into(), secret, redirects: Redirects::Follow }
+        HttpClient { agent: config.build().into(), secret, redirects: Redirects::Follow, budget: Budget::default(), pace: PACE }
     }
 
     /// Whether it has a key or token.
@@ -100,29 +107,36 @@ impl HttpClient {
         self.secret.is_some()
     }
 
-    /// Sends JSON and reads the JSON answer.
-    pub fn post_json<T: DeserializeOwned>(&self, url: &str, body: &impl Serialize) -> Result<T, HttpError> {
-        self.json(url, &self.post(url, body)?)
+    /// Sends JSON and reads the JSON answer, which has at most `limit` bytes.
+    pub fn post_json<T: DeserializeOwned>(&self, url: &str, body: &impl Serialize, limit: u64) -> Result<T, HttpError> {
+        self.json(url, self.send(url, body)?, limit)
     }
 
-    /// Sends JSON and reads any answer.
-    pub fn post(&self, url: &str, body: &impl Serialize) -> Result<Vec<u8>, HttpError> {
+    /// Sends JSON and ignores the answer.
+    pub fn post(&self, url: &str, body: &impl Serialize) -> Result<(), HttpError> {
+        // Read to its end, so that the connection can be used again.
+        let answer = self.send(url, body)?.into_body().into_reader().take(IGNORED_ANSWER);
+        let ignored = copy(&mut { answer }, &mut sink());
+        ignored.map(drop).map_err(|error| self.error(url, HttpErrorKind::Interrupted).caused_by(error))
+    }
+
+    fn send(&self, url: &str, body: &impl Serialize) -> Result<Response<Body>, HttpError> {
         let body = serde_json::to_vec(body).map_err(|error| self.error(url, HttpErrorKind::Request).caused_by(error))?;
         let request = self.authorized(self.agent.post(url), url).header(CONTENT_TYPE, "application/json");
         let response = request.send(&body[..]).map_err(|error| self.no_response(url, error))?;
-        self.bytes(url, self.successful(url, response)?)
+        self.successful(url, response)
     }
 
-    /// Reads a JSON answer.
-    pub fn get_json<T: DeserializeOwned>(&self, url: &str) -> Result<T, HttpError> {
-        self.json(url, &self.bytes(url, self.get(url, 0)?)?)
+    /// Reads a JSON answer, which has at most `limit` bytes.
+    pub fn get_json<T: DeserializeOwned>(&self, url: &str, limit: u64) -> Result<T, HttpError> {
+        self.json(url, self.get(url, 0)?, limit)
     }
 
     /// Opens a file at byte `from`.
     pub fn download(&self, url: &str, from: u64) -> Result<Download, HttpError> {
         let response = self.get(url, from)?;
         let from = if response.status() == StatusCode::PARTIAL_CONTENT { from } else { 0 };
-        Ok(Download { from, body: Box::new(response.into_body().into_reader()) })
+        Ok(Download { from, body: Box::new(Paced::new(response.into_body().into_reader(), self.pace)) })
     }
 
     /// Whether an address answers 200 within `limit`.
@@ -171,16 +185,16 @@ impl HttpClient {
         Err(self.error(url, HttpErrorKind::Status { status: status.as_u16(), excerpt, retry_after }))
     }
 
-    fn bytes(&self, url: &str, response: Response<Body>) -> Result<Vec<u8>, HttpError> {
-        let mut bytes = Vec::new();
-        let read = response.into_body().into_reader().take(LARGEST_ANSWER + 1).read_to_end(&mut bytes);
-        read.map_err(|error| self.error(url, HttpErrorKind::Interrupted).caused_by(error))?;
-        if bytes.len() as u64 > LARGEST_ANSWER { Err(self.error(url, HttpErrorKind::TooLarge(LARGEST_ANSWER))) } else { Ok(bytes) }
-    }
-
-    fn json<T: DeserializeOwned>(&self, url: &str, bytes: &[u8]) -> Result<T, HttpError> {
-        serde_json::from_slice(bytes)
-            .map_err(|error| self.error(url, HttpErrorKind::Json { excerpt: self.excerpt(bytes) }).caused_by(error))
+    /// Reads JSON while it arrives. Keys that `T` does not have are passed over and take no memory.
+    fn json<T: DeserializeOwned>(&self, url: &str, response: Response<Body>, limit: u64) -> Result<T, HttpError> {
+        let mut body = BufReader::new(LimitedBody::new(Paced::new(response.into_body().into_reader(), self.pace), limit, &self.budget));
+        let mut json = serde_json::Deserializer::from_reader(&mut body);
+        let value = T::deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+        value.map_err(|error| match body.get_ref().refusal() {
+            Some(refusal) => self.error(url, refusal),
+            None if error.is_io() => self.error(url, HttpErrorKind::Interrupted).caused_by(error),
+            None => self.error(url, HttpErrorKind::Json { excerpt: self.excerpt(body.get_ref().head()) }).caused_by(error),
+        })
     }
 
     fn no_response(&self, url: &str, error: ureq::Error) -> HttpError {
@@ -268,7 +282,7 @@ mod tests {
     fn a_secret_is_in_no_message() {
         let client = HttpClient::for_api(Some("sk-secret".into()), 1, Duration::from_secs(1));
         assert_eq!(format!("{client:?}"), "HttpClient { secret: Some(\"...\"), .. }");
-        let error = client.get_json::<Value>("ftp://sk-secret@nowhere/sk-secret").expect_err("no such scheme");
+        let error = client.get_json::<Value>("ftp://sk-secret@nowhere/sk-secret", 9).expect_err("no such scheme");
         assert!(!with_causes(&error).contains("sk-secret") && !format!("{error:?}").contains("sk-secret"), "{error:?}");
         assert!(error.to_string().starts_with("ftp://***@nowhere/[API key]: the request cannot be sent"), "{error}");
     }

@@ -42,9 +42,12 @@ pub(crate) enum HttpErrorKind {
     /// The connection was lost within the answer.
     #[error("the answer broke off")]
     Interrupted,
-    /// The answer is longer than any that is expected.
-    #[error("the answer has more than {0} bytes")]
+    /// The answer is longer than the request warrants.
+    #[error("the answer has more than {0} bytes, which is more than the request warrants")]
     TooLarge(u64),
+    /// The answers that arrive at the same time are longer than the budget for all of them.
+    #[error("the answers that arrive at the same time have more than {0} bytes together")]
+    OverBudget(u64),
     /// The answer is not JSON, or not of the expected form.
     #[error("the answer is not the expected JSON{}", after_colon(.excerpt))]
     Json {
@@ -108,9 +111,12 @@ impl HttpError {
             Kind::Connect => Failure::Unreachable,
             Kind::Status { status: 429 | 503, retry_after, .. } => Failure::Busy { retry_after },
             Kind::Timeout | Kind::Status { status: 408, .. } => Failure::Timeout,
-            Kind::Status { status: 500.., .. } | Kind::Interrupted | Kind::TooLarge(_) | Kind::Json { .. } | Kind::Answer(_) => {
-                Failure::Server
-            }
+            Kind::Status { status: 500.., .. }
+            | Kind::Interrupted
+            | Kind::TooLarge(_)
+            | Kind::OverBudget(_)
+            | Kind::Json { .. }
+            | Kind::Answer(_) => Failure::Server,
             Kind::Request | Kind::Status { .. } | Kind::Redirect(_) | Kind::Rejected(_) => Failure::Permanent,
         }
     }

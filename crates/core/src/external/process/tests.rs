@@ -16,7 +16,7 @@ fn shell(script: &str) -> Command {
 
 /// Starts a shell that says something when it is ready.
 fn ready(script: &str, shutdown: Shutdown) -> (ProcessGroup, String) {
-    let mut group = ProcessGroup::start(shell(script).stdout(Stdio::piped()), shutdown).unwrap();
+    let mut group = ProcessGroup::start(shell(script).stdout(Stdio::piped()), shutdown, &[]).unwrap();
     let mut said = String::new();
     let output = group.leader().stdout.take().unwrap();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut said).unwrap();
@@ -43,7 +43,7 @@ fn await_end(pids: &str) {
 
 #[test]
 fn a_program_ends_by_itself_and_its_status_is_told() {
-    let mut group = ProcessGroup::start(&mut shell("exit 3"), PATIENT).unwrap();
+    let mut group = ProcessGroup::start(&mut shell("exit 3"), PATIENT, &[]).unwrap();
     assert_eq!(group.wait(LONG).and_then(|status| status.code()), Some(3));
     assert_eq!(group.stop().and_then(|status| status.code()), Some(3), "and is told again");
 }
@@ -92,7 +92,7 @@ fn the_watcher_stops_all_of_it_when_its_pipe_breaks() {
 
 #[test]
 fn the_watcher_keeps_no_pipe_open_and_goes_with_the_program() {
-    let mut group = ProcessGroup::start(shell("echo done").stdout(Stdio::piped()), PATIENT).unwrap();
+    let mut group = ProcessGroup::start(shell("echo done").stdout(Stdio::piped()), PATIENT, &[]).unwrap();
     let mut said = String::new();
     group.leader().stdout.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(said, "done\n");
@@ -103,6 +103,45 @@ fn the_watcher_keeps_no_pipe_open_and_goes_with_the_program() {
 
 #[test]
 fn a_program_that_is_not_there_is_named() {
-    let error = ProcessGroup::start(&mut Command::new("/nowhere/train"), PATIENT).unwrap_err().to_string();
+    let error = ProcessGroup::start(&mut Command::new("/nowhere/train"), PATIENT, &[]).unwrap_err().to_string();
     assert!(error.starts_with("/nowhere/train: No such file"), "{error}");
+}
+
+#[test]
+fn a_program_that_succeeds_leaves_its_server_running_and_one_that_fails_does_not() {
+    let place = tempfile::tempdir().unwrap();
+    let pid = place.path().join("pid");
+    for (code, is_left) in [(0, true), (3, false)] {
+        let script = format!("sleep 600 >/dev/null 2>&1 & echo $! > {}; exit {code}", pid.display());
+        let group = ProcessGroup::start(&mut shell(&script), PATIENT, &[]).unwrap();
+        assert_eq!(group.finish(LONG).and_then(|status| status.code()), Some(code));
+        let server = std::fs::read_to_string(&pid).unwrap();
+        if is_left {
+            assert!(is_running(server.trim()));
+            Command::new("kill").arg(server.trim()).status().unwrap();
+        }
+        await_end(&server);
+    }
+    let group = ProcessGroup::start(&mut shell("sleep 600"), Shutdown::Immediate, &[]).unwrap();
+    assert_eq!(group.finish(Duration::from_millis(10)), None, "the limit is over");
+}
+
+#[test]
+fn a_program_gets_the_secrets_that_are_named_for_it() {
+    // The variables of this process are those of all its tests, so a child has them instead.
+    if std::env::var_os("STARLOOP_TEST_TOKEN").is_none() {
+        let mut itself = Command::new(std::env::current_exe().unwrap());
+        let name = "external::process::tests::a_program_gets_the_secrets_that_are_named_for_it";
+        itself.args([name, "--exact"]).env("STARLOOP_TEST_TOKEN", "one").env("STARLOOP_TEST_API_KEY", "two").env("STARLOOP_TEST", "three");
+        let output = itself.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let said = |secrets: &[String]| {
+        let mut print = shell("echo \"$STARLOOP_TEST_TOKEN,$STARLOOP_TEST_API_KEY,$STARLOOP_TEST\"");
+        let mut group = ProcessGroup::start(print.stdout(Stdio::piped()), PATIENT, secrets).unwrap();
+        std::io::read_to_string(group.leader().stdout.take().unwrap()).unwrap()
+    };
+    assert_eq!(said(&[]), ",,three\n");
+    assert_eq!(said(&["STARLOOP_TEST_API_KEY".to_owned()]), ",two,three\n");
 }

@@ -77,6 +77,13 @@ pub(super) fn has_ended(leader: &mut Child) -> bool {
     pid(leader.id()).is_none_or(|leader| !matches!(waitid(WaitId::Pid(leader), options), Ok(None)))
 }
 
+/// Whether the leader, which has ended, has exited with code 0. Does not reap it.
+pub(super) fn has_succeeded(leader: &mut Child) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let status = pid(leader.id()).and_then(|leader| waitid(WaitId::Pid(leader), options).ok().flatten());
+    status.is_some_and(|status| status.exit_status() == Some(0))
+}
+
 fn signal(group: u32, signal: Signal) {
     if let Some(group) = pid(group) {
         let _ = kill_process_group(group, signal);

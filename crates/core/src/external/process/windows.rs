@@ -40,3 +40,7 @@ pub(super) fn kill(leader: &mut Child) {
 pub(super) fn has_ended(leader: &mut Child) -> bool {
     leader.try_wait().ok().flatten().is_some()
 }
+
+pub(super) fn has_succeeded(leader: &mut Child) -> bool {
+    matches!(leader.try_wait(), Ok(Some(status)) if status.success())
+}

@@ -3,11 +3,11 @@
 //! Every request sends all sampling parameters, unset ones at neutral values, because servers have different defaults: llama.cpp's `top_k` is
 //! 40 and its `min_p` 0.05, vLLM takes them from the checkpoint's `generation_config.json`.
 
-use super::logprobs::{Logprobs, RawLogprobs};
+use super::answer::{Completions, Loose, RawChoice, Usage};
+use super::logprobs::Logprobs;
 use crate::config::{ServerKind, ServingConfig};
 use crate::policy::SamplingParams;
 use crate::types::StopReason;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A prompt as it is sent.
@@ -52,6 +52,23 @@ pub(super) struct Answer {
     pub(super) prompt_tokens: Option<usize>,
     /// Tokens of all completions, as the server counts.
     pub(super) completion_tokens: Option<usize>,
+}
+
+/// Bytes of an answer besides its completions.
+const ENVELOPE: u64 = 256 << 10;
+/// Bytes of a token in an answer: its text, log-probability and bytes, and the same of the likeliest token.
+const BYTES_PER_TOKEN: u64 = 1 << 10;
+/// Bytes of the longest answer, whatever is asked for.
+const LONGEST_ANSWER: u64 = 64 << 20;
+
+impl Prompt {
+    /// Bytes of the prompt, about.
+    fn bytes(&self) -> u64 {
+        match self {
+            Prompt::Tokens(ids) => 8 * ids.len() as u64,
+            Prompt::Text(text) => text.len() as u64,
+        }
+    }
 }
 
 impl ServingConfig {
@@ -109,51 +126,145 @@ impl Dialect {
         body
     }
 
-    /// Reads an answer to a request for `n` completions.
+    /// Bytes of the longest answer that a request for `n` completions warrants.
+    pub(super) fn longest_answer(&self, prompt: &Prompt, n: usize) -> u64 {
+        let tokens = (n as u64).saturating_mul(self.params.max_new_tokens as u64);
+        ENVELOPE.saturating_add(8 * prompt.bytes()).saturating_add(tokens.saturating_mul(BYTES_PER_TOKEN)).min(LONGEST_ANSWER)
+    }
+
+    /// Reads an answer to a request for `n` completions of `prompt`.
     ///
     /// # Errors
     /// The answer does not answer such a request. The text says why.
-    pub(super) fn read(&self, answer: Completions, n: usize) -> Result<Answer, String> {
+    pub(super) fn read(&self, mut answer: Completions, prompt: &Prompt, n: usize) -> Result<Answer, String> {
+        let choices = answer.take_choices()?;
         if let Some(other) = answer.model.filter(|name| !is_name_of(name, &self.model)) {
             return Err(format!("the answer is of the model {other:?}, expected {:?}", self.model));
         }
-        if answer.choices.is_empty() {
-            return Err("the answer holds no completion".to_owned());
-        }
-        let mut choices = answer.choices;
-        choices.sort_by_key(|choice| choice.index);
-        let choices = choices.into_iter().take(n).map(|choice| self.choice(choice)).collect::<Result<_, _>>()?;
         let usage = answer.usage.unwrap_or_default();
-        Ok(Answer { choices, prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens })
+        let (prompt_tokens, completion_tokens) = self.counts(&usage, prompt, choices.len())?;
+        let only = completion_tokens.filter(|_| choices.len() == 1);
+        let choices: Vec<Choice> = in_order(choices, n)?.into_iter().map(|choice| self.choice(choice, only)).collect::<Result<_, _>>()?;
+        if choices.is_empty() {
+            return Err(format!("the indices of the completions are not below {n}"));
+        }
+        let scored: usize = choices.iter().filter_map(|choice| choice.logprobs.as_ref()).map(|scored| scored.logprobs.len()).sum();
+        match completion_tokens {
+            // Some servers do not count the token that ends a completion.
+            Some(counted) if scored > counted + choices.len() => {
+                Err(format!("the answer has log-probabilities of {scored} tokens and counts {counted} tokens"))
+            }
+            _ => Ok(Answer { choices, prompt_tokens, completion_tokens }),
+        }
     }
 
-    fn choice(&self, choice: RawChoice) -> Result<Choice, String> {
+    /// What the server counted: tokens of the prompt, and of all completions. A server that does not count writes 0.
+    fn counts(&self, usage: &Usage, prompt: &Prompt, completions: usize) -> Result<(Option<usize>, Option<usize>), String> {
+        let within = |what: &str, counted: Option<u64>, most: u64| match counted {
+            Some(counted) if counted > most => Err(format!("the answer counts {counted} tokens of {what}, expected at most {most}")),
+            counted => Ok(counted.filter(|&counted| counted > 0).map(|counted| counted as usize)),
+        };
+        // A token has a byte or more. A server may add tokens of its own, such as the beginning.
+        let prompt_tokens = within("the prompt", usage.prompt_tokens, prompt.bytes() + 1024)?;
+        let most = (self.params.max_new_tokens as u64 + 1).saturating_mul(completions as u64);
+        Ok((prompt_tokens, within("the completions", usage.completion_tokens, most)?))
+    }
+
+    /// Reads one completion. `counted` is the number of its tokens, where the server counts them.
+    fn choice(&self, choice: RawChoice, counted: Option<usize>) -> Result<Choice, String> {
         // Some servers leave the stop string in the text, and some have generated on.
-        let stop = self.params.first_stop(&choice.text);
-        let stop_reason = match (stop, choice.finish_reason.as_deref()) {
-            (Some((_, stop)), Some("stop" | "length")) => StopReason::StopString(stop.to_owned()),
-            (None, Some("stop")) => self.ended(choice.stop_reason.as_ref()),
-            (None, Some("length")) => StopReason::Length,
-            (_, other) => return Err(format!("a completion ended for the reason {:?}", other.unwrap_or("none"))),
+        let full = choice.text.unwrap_or_default();
+        let stop = self.params.first_stop(&full);
+        let (ending, detail) = ending(&choice.finish_reason, &choice.stop_reason)?;
+        let ending = match ending {
+            // A server that gives no reason ended the text at the limit, or before it at an end token or a stop string.
+            Ending::Unsaid => match counted {
+                Some(tokens) if tokens >= self.params.max_new_tokens => Ending::Length,
+                Some(_) => Ending::Stop,
+                None => return Err("a completion has no finish_reason, and the answer does not count its tokens".to_owned()),
+            },
+            ending => ending,
+        };
+        let stop_reason = match (stop, ending) {
+            (Some((_, stop)), _) => StopReason::StopString(stop.to_owned()),
+            (None, Ending::Length) => StopReason::Length,
+            (None, Ending::EndToken) => StopReason::EndToken,
+            (None, Ending::Stop | Ending::Unsaid) => self.ended(detail, choice.finish_reason == Loose::Null),
         };
         let is_cut_here = stop.is_some() && !self.stop_at_server;
-        let text = choice.text[..stop.map_or(choice.text.len(), |(at, _)| at)].to_owned();
+        let text = full[..stop.map_or(full.len(), |(at, _)| at)].to_owned();
         let logprobs = if self.logprobs && !is_cut_here { Some(Logprobs::read(choice.logprobs, &text)?) } else { None };
+        if let (Some(counted), Some(scored)) = (counted, logprobs.as_ref().map(|scored| scored.logprobs.len()))
+            && self.scores_every_token()
+            && scored + 1 < counted
+        {
+            return Err(format!("a completion of {counted} tokens has {scored} log-probabilities"));
+        }
         Ok(Choice { text, stop_reason, logprobs, is_cut_here })
+    }
+
+    /// Whether the server returns a log-probability for each token. llama.cpp returns one for several tokens that make one character, and
+    /// none for a stop string.
+    fn scores_every_token(&self) -> bool {
+        matches!(self.server, ServerKind::Vllm | ServerKind::Sglang)
     }
 
     /// What ended a completion that a server calls stopped. vLLM and `SGLang` name the stop string or the id of the end token; vLLM names
     /// nothing where that is the model's own end token.
-    fn ended(&self, said: Option<&Value>) -> StopReason {
+    fn ended(&self, detail: &Loose, is_guessed: bool) -> StopReason {
         let knows_stops = self.stop_at_server && self.params.stop.iter().any(|stop| !stop.is_empty());
-        match said {
-            Some(Value::String(stop)) if self.params.stop.contains(stop) => StopReason::StopString(stop.clone()),
-            Some(Value::Number(_)) => StopReason::EndToken,
-            None if self.server == ServerKind::Vllm => StopReason::EndToken,
+        match detail {
+            Loose::Text(stop) if self.params.stop.contains(stop) => StopReason::StopString(stop.clone()),
+            Loose::Number => StopReason::EndToken,
+            Loose::Null if self.server == ServerKind::Vllm && !is_guessed => StopReason::EndToken,
             _ if knows_stops => StopReason::Unspecified,
             _ => StopReason::EndToken,
         }
     }
+}
+
+/// Why a server ended a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// An end token or a stop string.
+    Stop,
+    EndToken,
+    Length,
+    /// The server gives no reason.
+    Unsaid,
+}
+
+/// Reads a `finish_reason` and what belongs to it. Servers have different words, and `SGLang` has an object in its own interface.
+fn ending<'a>(reason: &'a Loose, detail: &'a Loose) -> Result<(Ending, &'a Loose), String> {
+    let (word, detail) = match reason {
+        Loose::Null => return Ok((Ending::Unsaid, detail)),
+        Loose::Text(word) => (Some(word), detail),
+        Loose::Object { kind, matched, .. } => (kind.as_ref(), matched.as_ref()),
+        Loose::Number | Loose::Other => (None, detail),
+    };
+    let word = word.ok_or("a completion has a finish_reason that is neither a text nor an object with the key `type`")?;
+    let ending = match word.to_ascii_lowercase().as_str() {
+        "stop" | "stop_sequence" | "end_turn" => Ending::Stop,
+        "eos_token" | "eos" => Ending::EndToken,
+        "length" | "max_tokens" | "model_length" => Ending::Length,
+        _ => return Err(format!("a completion ended for the reason {word:?}, expected `stop` or `length`")),
+    };
+    Ok((ending, detail))
+}
+
+/// The completions in the order of their indices, without those that were not asked for.
+fn in_order(mut choices: Vec<RawChoice>, n: usize) -> Result<Vec<RawChoice>, String> {
+    if choices.iter().all(|choice| choice.index.is_none()) {
+        choices.truncate(n);
+        return Ok(choices);
+    }
+    choices.sort_by_key(|choice| choice.index);
+    if let Some(twice) = choices.windows(2).find(|pair| pair[0].index == pair[1].index) {
+        let index = twice[0].index.map_or_else(|| "none".to_owned(), |index| index.to_string());
+        return Err(format!("two completions have the same index ({index})"));
+    }
+    choices.retain(|choice| choice.index.is_none_or(|index| index < n as u64));
+    Ok(choices)
 }
 
 /// Whether a server's name for a model means `model`: `transformers serve` adds a revision.
@@ -170,36 +281,4 @@ fn merge(body: &mut Value, further: Value) {
     if let (Value::Object(body), Value::Object(further)) = (body, further) {
         body.extend(further);
     }
-}
-
-/// The body of an answer.
-#[derive(Debug, Deserialize)]
-pub(super) struct Completions {
-    #[serde(default)]
-    model: Option<String>,
-    choices: Vec<RawChoice>,
-    #[serde(default)]
-    usage: Option<Usage>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RawChoice {
-    #[serde(default)]
-    index: usize,
-    text: String,
-    #[serde(default)]
-    finish_reason: Option<String>,
-    /// vLLM's own key, and that of `SGLang`.
-    #[serde(default, alias = "matched_stop")]
-    stop_reason: Option<Value>,
-    #[serde(default)]
-    logprobs: Option<RawLogprobs>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Usage {
-    #[serde(default)]
-    prompt_tokens: Option<usize>,
-    #[serde(default)]
-    completion_tokens: Option<usize>,
 }

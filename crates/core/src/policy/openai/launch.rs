@@ -1,9 +1,10 @@
 //! A server that is started for a checkpoint. It is stopped with all processes that it has started ([`crate::external::process`]).
 
+use crate::config::ServingConfig;
 use crate::error::{Error, Result};
 use crate::external::http::HttpClient;
 use crate::external::process::{ProcessGroup, Shutdown, log_tail};
-use fs_err as fs;
+use starloop_record::atomic;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,21 +28,21 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts a server whose output is appended to `log`.
-    pub(super) fn start(launch: &[String], checkpoint: &str, replica: usize, log: &Path) -> Result<Self> {
+    /// Starts the server of `[policy]` for a checkpoint. Its output is appended to `log`.
+    pub(super) fn start(config: &ServingConfig, checkpoint: &str, replica: usize, log: &Path) -> Result<Self> {
         let port = free_port()?;
         let fill = |word: &String| {
             word.replace("{checkpoint}", checkpoint).replace("{port}", &port.to_string()).replace("{replica}", &replica.to_string())
         };
-        let words: Vec<String> = launch.iter().map(fill).collect();
+        let words: Vec<String> = config.launch.iter().map(fill).collect();
         let command = words.join(" ");
         if let Some(directory) = log.parent() {
-            fs::create_dir_all(directory)?;
+            atomic::make_directory(directory)?;
         }
-        let out = fs::OpenOptions::new().create(true).append(true).open(log)?.into_file();
+        let out = atomic::open_to_append(log)?.into_file();
         let mut prepared = Command::new(words.first().map_or("", String::as_str));
         prepared.args(words.iter().skip(1)).stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
-        match ProcessGroup::start(&mut prepared, Shutdown::SERVER) {
+        match ProcessGroup::start(&mut prepared, Shutdown::SERVER, &config.secrets_for_programs()) {
             Ok(group) => Ok(Server { group, command, port, log: log.to_owned() }),
             Err(error) => {
                 let problem = "the server cannot be started (policy.launch)".to_owned();

@@ -1,14 +1,23 @@
 //! Making a running server serve another checkpoint, and noticing one that has forgotten it: a server that restarts serves what it was
 //! started with, under the same name.
 
-use crate::config::{Recipe, Reload};
+use super::answer::{LONGEST_LIST, Loose, ModelList};
+use crate::config::{Recipe, Reload, ServingConfig};
 use crate::error::Result;
 use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, without_password};
-use serde_json::{Value, json};
+use crate::external::process::{ProcessGroup, Shutdown};
+use serde::Deserialize;
+use serde_json::json;
 use starloop_lm::files::peft::is_adapter;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Bytes at the end of a program's output from which an error shows a line.
+const SHOWN: u64 = 2000;
 
 /// A checkpoint that running servers are told to load.
 #[derive(Debug, Clone)]
@@ -16,17 +25,26 @@ pub(super) struct Reloading {
     reload: Reload,
     /// Its directory, as an absolute path.
     directory: String,
+    programs: Programs,
     /// The name that it is loaded by, where it is an adapter that has one. Another for each checkpoint, so that nothing which a server keeps by
     /// name can be that of an earlier one.
     adapter: Option<String>,
 }
 
+/// How a program of the user's is run.
+#[derive(Debug, Clone)]
+struct Programs {
+    secrets: Vec<String>,
+    limit: Duration,
+}
+
 impl Reloading {
     /// A checkpoint whose weights have this digest.
-    pub(super) fn new(reload: &Reload, checkpoint: &Path, sha256: &str) -> Result<Self> {
+    pub(super) fn new(reload: &Reload, config: &ServingConfig, checkpoint: &Path, sha256: &str) -> Result<Self> {
         let is_named = *reload == Reload::Recipe(Recipe::VllmLora) && is_adapter(checkpoint);
         let adapter = is_named.then(|| format!("starloop-{}", &sha256[..sha256.len().min(12)]));
-        Ok(Reloading { reload: reload.clone(), directory: std::path::absolute(checkpoint)?.display().to_string(), adapter })
+        let programs = Programs { secrets: config.secrets_for_programs(), limit: Duration::from_secs_f64(config.start_seconds) };
+        Ok(Reloading { reload: reload.clone(), directory: std::path::absolute(checkpoint)?.display().to_string(), programs, adapter })
     }
 
     /// The name to ask by, where it is not `policy.model`.
@@ -45,7 +63,7 @@ impl Reloading {
         match &self.reload {
             Reload::Recipe(Recipe::Sglang) => self.update_weights(client, root(endpoint)),
             Reload::Recipe(Recipe::VllmLora) => self.load_adapter(client, endpoint, before),
-            Reload::Command(command) => run(command, endpoint, &self.directory).map_err(|message| rejected(endpoint, message)),
+            Reload::Command(command) => run(command, &self.programs, endpoint, &self.directory),
         }
     }
 
@@ -61,8 +79,8 @@ impl Reloading {
             (Reload::Recipe(Recipe::Sglang), _) => Ok(model_path(client, root(endpoint))?.is_some_and(|path| path == self.directory)),
             (Reload::Recipe(Recipe::VllmLora), None) => Ok(true),
             (Reload::Recipe(Recipe::VllmLora), Some(adapter)) => {
-                let list: Value = client.get_json(&format!("{endpoint}/models"))?;
-                Ok(list["data"].as_array().is_some_and(|models| models.iter().any(|model| model["id"] == adapter.as_str())))
+                let list: ModelList = client.get_json(&format!("{endpoint}/models"), LONGEST_LIST)?;
+                Ok(list.has(adapter))
             }
             (Reload::Command(_), _) => Ok(false),
         }
@@ -70,9 +88,9 @@ impl Reloading {
 
     fn update_weights(&self, client: &HttpClient, root: &str) -> Result<(), HttpError> {
         let url = format!("{root}/update_weights_from_disk");
-        let answer: Value = client.post_json(&url, &json!({ "model_path": self.directory }))?;
-        if answer["success"] != Value::Bool(true) {
-            return Err(rejected(&url, format!("the server says {}", answer["message"])));
+        let answer: Updated = client.post_json(&url, &json!({ "model_path": self.directory }), LONGEST_LIST)?;
+        if answer.success != Some(true) {
+            return Err(rejected(&url, format!("the server says {:?}", answer.message.text().unwrap_or_default())));
         }
         match model_path(client, root)? {
             Some(path) if path != self.directory => {
@@ -105,10 +123,25 @@ fn root(endpoint: &str) -> &str {
     endpoint.strip_suffix("/v1").unwrap_or(endpoint)
 }
 
+/// The answer of `SGLang` to a request for other weights.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Updated {
+    success: Option<bool>,
+    message: Loose,
+}
+
+/// What `SGLang` says of the model that it serves.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ServedModel {
+    model_path: Loose,
+}
+
 /// The directory whose weights `SGLang` says that it serves; nothing where it does not say.
 fn model_path(client: &HttpClient, root: &str) -> Result<Option<String>, HttpError> {
-    match client.get_json::<Value>(&format!("{root}/get_model_info")) {
-        Ok(info) => Ok(info["model_path"].as_str().map(str::to_owned)),
+    match client.get_json::<ServedModel>(&format!("{root}/get_model_info"), LONGEST_LIST) {
+        Ok(info) => Ok(info.model_path.text().map(str::to_owned)),
         Err(error) if error.failure() == Failure::Permanent => Ok(None),
         Err(error) => Err(error),
     }
@@ -152,19 +185,35 @@ impl Doubt {
     }
 }
 
-/// Runs the user's program to its end. It is not a [`crate::external::process::ProcessGroup`]: a server that it starts in the background keeps running.
-fn run(command: &[String], endpoint: &str, directory: &str) -> Result<(), String> {
+/// Runs the user's program to its end. A server that it starts in the background keeps running if the program succeeds.
+fn run(command: &[String], settings: &Programs, endpoint: &str, directory: &str) -> Result<(), HttpError> {
+    let failed = |message: String| rejected(endpoint, message);
     let fill = |word: &String| word.replace("{checkpoint}", directory).replace("{endpoint}", endpoint);
     let words: Vec<String> = command.iter().map(fill).collect();
-    let (program, arguments) = words.split_first().ok_or("policy.reload names no program")?;
-    // Standard output carries data only.
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output();
-    let output = output.map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
+    let (program, arguments) = words.split_first().ok_or_else(|| failed("policy.reload names no program".to_owned()))?;
+    let cannot = |error: io::Error| failed(format!("{program} cannot be run (policy.reload)")).caused_by(error);
+    // A file, because a server in the background would keep a pipe open. Standard output of this process carries data only.
+    let mut output = tempfile::tempfile().map_err(cannot)?;
+    let mut prepared = Command::new(program);
+    prepared.args(arguments).stdin(Stdio::null());
+    prepared.stdout(output.try_clone().map_err(cannot)?).stderr(output.try_clone().map_err(cannot)?);
+    let group = ProcessGroup::start(&mut prepared, Shutdown::Immediate, &settings.secrets).map_err(cannot)?;
+    match group.finish(settings.limit) {
+        Some(status) if status.success() => Ok(()),
+        ended => {
+            let limit = settings.limit.as_secs_f64();
+            let how = ended.map_or_else(|| format!("did not end within {limit:.0} s"), |status| format!("failed ({status})"));
+            Err(failed(format!("{program} {how} and said: {}", last_line(&mut output).map_err(cannot)?)))
+        }
     }
-    let said = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&said);
-    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
-    Err(format!("{program} failed ({}) and said: {}", output.status, last.trim()))
+}
+
+/// The last line of a program's output that is not blank.
+fn last_line(output: &mut File) -> io::Result<String> {
+    let length = output.seek(SeekFrom::End(0))?;
+    output.seek(SeekFrom::Start(length.saturating_sub(SHOWN)))?;
+    let mut end = Vec::new();
+    output.take(SHOWN).read_to_end(&mut end)?;
+    let text = String::from_utf8_lossy(&end);
+    Ok(text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("nothing").to_owned())
 }

@@ -62,12 +62,18 @@ fn choice(text: &str, stop_reason: StopReason, logprobs: &Value) -> Choice {
     Choice { text: text.into(), stop_reason, logprobs: Some(Logprobs::read(Some(raw), text).expect("complete")), is_cut_here: false }
 }
 
+/// A prompt of nine bytes.
+fn prompt() -> Prompt {
+    Prompt::Text("2 + 2 is?".into())
+}
+
+fn read(dialect: &Dialect, answer: &str) -> Result<Answer, String> {
+    let answer = serde_json::from_str(answer).map_err(|error| error.to_string())?;
+    dialect.read(answer, &prompt(), 2)
+}
+
 #[test]
 fn answers_are_read_in_either_form_and_in_order() {
-    let read = |answer: Value| {
-        let answer = serde_json::from_value(answer).map_err(|error| error.to_string())?;
-        dialect(ServerKind::OpenAi, 0.0, 0).read(answer, 2)
-    };
     let lists = json!({ "token_logprobs": [-1.0, -2.0], "tokens": ["a", ""] });
     let objects = json!({ "content": [{ "token": "b", "logprob": -0.5 }] });
     let body = json!({
@@ -79,21 +85,115 @@ fn answers_are_read_in_either_form_and_in_order() {
         ]
     });
     let choices = vec![choice("a", StopReason::StopString("\n\n".into()), &lists), choice("b", StopReason::Length, &objects)];
-    assert_eq!(read(body), Ok(Answer { choices, prompt_tokens: Some(4), completion_tokens: Some(5) }));
+    let expected = Answer { choices, prompt_tokens: Some(4), completion_tokens: Some(5) };
+    assert_eq!(read(&dialect(ServerKind::OpenAi, 0.0, 0), &body.to_string()), Ok(expected));
+}
+
+#[test]
+fn what_does_not_answer_the_request_is_refused_in_plain_words() {
     let good = json!({ "text": "a", "finish_reason": "stop", "logprobs": { "token_logprobs": [-1.0] } });
+    let with = |key: &str, value: Value| {
+        let mut choice = good.clone();
+        choice[key] = value;
+        json!({ "choices": [choice] })
+    };
+    let counted = |usage: Value| json!({ "choices": [good], "usage": usage });
+    let scored = |tokens: usize, counted: u64| {
+        let choice = json!({ "text": "a", "finish_reason": "length", "logprobs": { "token_logprobs": vec![-1.0; tokens] } });
+        json!({ "choices": [choice], "usage": { "completion_tokens": counted } })
+    };
     for (answer, reason) in [
         (json!({ "choices": [] }), "no completion"),
-        (json!({ "error": "busy" }), "missing field `choices`"),
-        (json!({ "model": "m2", "choices": [good] }), "the model \"m2\", expected \"m\""),
-        (json!({ "choices": [{ "text": "a", "finish_reason": null }] }), "for the reason \"none\""),
-        (json!({ "choices": [{ "text": "a", "finish_reason": "stop" }] }), "policy.logprobs = false"),
+        (json!({}), "no key `choices`"),
+        (json!({ "error": "busy" }), "answered 200 with an error: busy"),
+        (json!({ "error": { "message": "no such model", "code": 404 } }), "answered 200 with an error: no such model"),
+        (json!({ "error": { "code": 404 }, "choices": [good] }), "an error: it gives no message"),
         (
-            json!({ "choices": [{ "text": "a", "finish_reason": "stop", "logprobs": { "token_logprobs": [null] } }] }),
-            "no log-probabilities",
+            json!({ "object": "chat.completion", "choices": [{ "message": { "content": "a" } }] }),
+            "expected a completion with the key `text`",
         ),
+        (json!({ "choices": [{ "message": { "content": "a" }, "finish_reason": "stop" }] }), "answered with a chat message"),
+        (json!({ "choices": [{ "finish_reason": "stop" }] }), "a completion has no key `text`"),
+        (json!({ "model": "m2", "choices": [good] }), "the model \"m2\", expected \"m\""),
+        (json!({ "choices": [{ "text": "a", "finish_reason": "stop" }] }), "policy.logprobs = false"),
+        (with("logprobs", json!({ "token_logprobs": [null] })), "no log-probabilities"),
+        (with("logprobs", json!({ "token_logprobs": [] })), "an empty list of log-probabilities"),
+        (with("logprobs", json!({ "token_logprobs": [705] })), "the log-probability 705"),
+        (with("logprobs", json!({ "token_logprobs": [-1, -1], "tokens": ["a"] })), "1 tokens and 2 log-probabilities"),
+        (json!({ "choices": [with("index", json!(0))["choices"][0], with("index", json!(0))["choices"][0]] }), "the same index (0)"),
+        (json!({ "choices": [with("index", json!(1))["choices"][0], good] }), "the indices"),
+        (with("index", json!(7)), "the indices of the completions are not below 2"),
+        (with("finish_reason", json!("abort")), "for the reason \"abort\", expected `stop` or `length`"),
+        (with("finish_reason", Value::Null), "no finish_reason"),
+        (with("finish_reason", json!([1])), "neither a text nor an object"),
+        (with("finish_reason", json!({ "kind": "stop" })), "neither a text nor an object"),
+        (
+            counted(json!({ "completion_tokens": 9_200_000_000_000_000_000_u64 })),
+            "9200000000000000000 tokens of the completions, expected at most 10",
+        ),
+        (counted(json!({ "prompt_tokens": 9_200_000_000_000_000_000_u64 })), "9200000000000000000 tokens of the prompt"),
+        (counted(json!({ "completion_tokens": -1 })), "-1"),
+        (scored(5, 2), "log-probabilities of 5 tokens and counts 2 tokens"),
+        (scored(2, 5), "a completion of 5 tokens has 2 log-probabilities"),
     ] {
-        let said = read(answer);
+        let said = read(&dialect(ServerKind::Vllm, 0.0, 0), &answer.to_string());
+        if reason == "the indices" {
+            // Of two completions one has an index and one has none; the order is that of the indices.
+            assert!(said.is_ok(), "{said:?}");
+            continue;
+        }
         assert!(matches!(&said, Err(message) if message.contains(reason)), "{reason}: {said:?}");
+    }
+    // llama.cpp returns one log-probability for the tokens of one character.
+    assert!(read(&dialect(ServerKind::LlamaCpp, 0.0, 0), &scored(2, 5).to_string()).is_ok());
+}
+
+#[test]
+fn an_answer_takes_no_more_memory_than_its_completions() {
+    for (answer, reason) in [
+        (format!(r#"{{"choices":[{}1]}}"#, r#"{"a":0},"#.repeat(2000)), "at most 1024 elements"),
+        (format!(r#"{{"choices":[{{"text":"a","finish_reason":{}"#, r#"{"matched":"#.repeat(1 << 16)), "recursion limit"),
+        (format!(r#"{{"choices":[{{"text":"a","finish_reason":{}"#, "[".repeat(1 << 16)), "EOF while parsing"),
+    ] {
+        let said = read(&dialect(ServerKind::OpenAi, 0.0, 0), &answer);
+        assert!(matches!(&said, Err(message) if message.contains(reason)), "{reason}: {said:?}");
+    }
+    // Two millions of small objects in a key that is not read.
+    let dialect = dialect(ServerKind::OpenAi, 0.0, 0);
+    let padding = r#"{"a":0},"#.repeat(1 << 21);
+    let body =
+        format!(r#"{{"extra":[{padding}1],"choices":[{{"text":"a","finish_reason":"stop","logprobs":{{"token_logprobs":[-1]}}}}]}}"#);
+    assert!(read(&dialect, &body).is_ok());
+    assert!(dialect.longest_answer(&prompt(), 1) < 300 << 10 && (body.len() as u64) > dialect.longest_answer(&prompt(), 2));
+    let long = Dialect { params: SamplingParams { max_new_tokens: usize::MAX, ..dialect.params.clone() }, ..dialect };
+    assert_eq!(long.longest_answer(&Prompt::Tokens(vec![0; 9]), usize::MAX), 64 << 20);
+}
+
+#[test]
+fn every_server_word_for_the_end_of_a_text_is_read() {
+    let stop_string = StopReason::StopString("\n\n".into());
+    for (choice, tokens, expected) in [
+        (json!({ "finish_reason": "eos_token" }), None, StopReason::EndToken),
+        (json!({ "finish_reason": "stop_sequence" }), None, StopReason::Unspecified),
+        (json!({ "finish_reason": "STOP" }), None, StopReason::Unspecified),
+        (json!({ "finish_reason": "MAX_TOKENS" }), None, StopReason::Length),
+        (json!({ "finish_reason": { "type": "length", "length": 9 } }), None, StopReason::Length),
+        (json!({ "finish_reason": { "type": "stop", "matched": 2 } }), None, StopReason::EndToken),
+        (json!({ "finish_reason": { "type": "stop", "matched": "\n\n" } }), None, stop_string),
+        (json!({ "finish_reason": null }), Some(9), StopReason::Length),
+        (json!({ "finish_reason": null }), Some(4), StopReason::Unspecified),
+        (json!({}), Some(4), StopReason::Unspecified),
+    ] {
+        let mut body = json!({ "choices": [choice], "usage": { "completion_tokens": tokens } });
+        body["choices"][0]["text"] = "a".into();
+        for server in [ServerKind::OpenAi, ServerKind::Vllm] {
+            let dialect = Dialect { logprobs: false, ..dialect(server, 0.0, 0) };
+            let mut answer = read(&dialect, &body.to_string()).expect("an answer");
+            let found = answer.choices.remove(0).stop_reason;
+            // vLLM names what stopped a text, unless it was the end token.
+            let is_named = server == ServerKind::Vllm && expected == StopReason::Unspecified && tokens.is_none();
+            assert_eq!(found, if is_named { StopReason::EndToken } else { expected.clone() }, "{server:?} {body}");
+        }
     }
 }
 
@@ -104,7 +204,7 @@ fn a_server_says_what_stopped_a_completion_or_it_stays_open() {
         choice.as_object_mut().expect("an object").extend(said.as_object().cloned().expect("an object"));
         let dialect = Dialect { logprobs: false, stop_at_server, ..dialect(server, 0.0, 0) };
         dialect
-            .read(serde_json::from_value(json!({ "choices": [choice] })).expect("an answer"), 1)
+            .read(serde_json::from_value(json!({ "choices": [choice] })).expect("an answer"), &prompt(), 1)
             .expect("an answer")
             .choices
             .remove(0)
@@ -129,7 +229,7 @@ fn what_a_server_generates_behind_a_stop_string_does_not_count() {
     let dialect = Dialect { stop_at_server: false, ..dialect(ServerKind::Transformers, 0.0, 0) };
     assert!(dialect.request(&Prompt::Text("a".into()), 1, 3).get("stop").is_none());
     let answer = serde_json::from_value(json!({ "choices": [{ "text": "a\n\nb", "finish_reason": "length" }] }));
-    let answer = dialect.read(answer.expect("an answer"), 1);
+    let answer = dialect.read(answer.expect("an answer"), &prompt(), 1);
     let choice = Choice { text: "a".into(), stop_reason: StopReason::StopString("\n\n".into()), logprobs: None, is_cut_here: true };
     assert_eq!(answer.map(|answer| answer.choices), Ok(vec![choice]));
 }

@@ -40,7 +40,9 @@ impl Answers {
             AnswerType::Number => Comparison::Number(config.tolerance()?),
             AnswerType::Choice => Comparison::Choice(config.choice_style, config.choice_preference),
             AnswerType::Regex => Comparison::Regex,
-            AnswerType::Command => Comparison::Command(Verifier::new(&config.command, config.time_limit_seconds, config.most_failures)),
+            AnswerType::Command => {
+                Comparison::Command(Verifier::new(&config.command, &config.secrets, config.time_limit_seconds, config.most_failures))
+            }
         };
         let pattern = config.pattern.as_deref().map(one_group).transpose()?;
         Ok(Answers { stop: config.stop.clone(), pattern, comparison })

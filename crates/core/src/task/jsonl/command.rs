@@ -26,6 +26,7 @@ const SHOWN: usize = 200;
 /// A program that judges completions.
 pub(super) struct Verifier {
     command: Vec<String>,
+    secrets: Vec<String>,
     time_limit: Duration,
     most_failures: u32,
     state: Mutex<State>,
@@ -66,14 +67,20 @@ enum Name {
 
 impl Verifier {
     /// The verifier; nothing is started yet, so that whoever only reads what was judged runs no program.
-    pub fn new(command: &[String], time_limit_seconds: f64, most_failures: u32) -> Self {
+    pub fn new(command: &[String], secrets: &[String], time_limit_seconds: f64, most_failures: u32) -> Self {
         let state = Mutex::new(State { process: None, failures: 0 });
-        Verifier { command: command.to_vec(), time_limit: Duration::from_secs_f64(time_limit_seconds), most_failures, state }
+        Verifier {
+            command: command.to_vec(),
+            secrets: secrets.to_vec(),
+            time_limit: Duration::from_secs_f64(time_limit_seconds),
+            most_failures,
+            state,
+        }
     }
 
     /// Starts the program, so that one which cannot be started is found before any work is done.
     pub fn start(&self) -> Result<(), ConfigError> {
-        let process = Process::start(&self.command)
+        let process = Process::start(&self.command, &self.secrets)
             .map_err(|reason| ConfigError { key: "command", reason: format!("cannot be started: {reason}") })?;
         self.state().process = Some(process);
         Ok(())
@@ -97,7 +104,9 @@ impl Verifier {
         let is_alive = state.process.as_mut().is_some_and(Process::is_alive);
         let mut process = match state.process.take().filter(|_| is_alive) {
             Some(process) => process,
-            None => Process::start(&self.command).map_err(|error| broken("cannot be started".to_owned(), Some(error.into())))?,
+            None => {
+                Process::start(&self.command, &self.secrets).map_err(|error| broken("cannot be started".to_owned(), Some(error.into())))?
+            }
         };
         let judged = process.ask(question, self.time_limit).and_then(|line| verdict(&line, id));
         match judged {

@@ -80,6 +80,9 @@ pub struct JsonlConfig {
     /// The verifier of `answer_type = "command"`, with its arguments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// Environment variables with secrets that the verifier gets. It gets no others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Seconds that the verifier may take for a completion.
     pub time_limit_seconds: f64,
     /// Completions in a row on which the verifier may fail; then the run stops.
@@ -140,6 +143,7 @@ impl Default for JsonlConfig {
                 .map(str::to_owned)
                 .into(),
             command: Vec::new(),
+            secrets: Vec::new(),
             time_limit_seconds: 10.0,
             most_failures: 20,
             examples_file: None,
@@ -202,6 +206,10 @@ impl TaskSettings for JsonlConfig {
     fn files(&self) -> Vec<&Path> {
         let JsonlConfig { train, dev, test, examples_file, .. } = self;
         [train].into_iter().chain(dev).chain(test).chain(examples_file).map(PathBuf::as_path).collect()
+    }
+
+    fn program(&self) -> Option<&str> {
+        self.command.first().map(String::as_str)
     }
 
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {

@@ -64,7 +64,8 @@ impl Place {
             scratch: &scratch,
         };
         let mut steps = Vec::new();
-        let metrics = CommandTrainer::new(command, true).train(&job, &mut |progress| {
+        let config = TrainerConfig { command, ..TrainerConfig::default() };
+        let metrics = CommandTrainer::new(&config, true).train(&job, &mut |progress| {
             steps.push(progress);
             ControlFlow::Continue(())
         });
@@ -134,8 +135,10 @@ fn a_program_that_is_not_there_is_named() {
         output: &place.out(),
         scratch: &place.path("scratch"),
     };
-    let error =
-        CommandTrainer::new(vec!["/nowhere/train".into()], false).train(&job, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
+    let error = CommandTrainer::new(&TrainerConfig { command: vec!["/nowhere/train".into()], ..TrainerConfig::default() }, false)
+        .train(&job, &mut |_| ControlFlow::Continue(()))
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("the trainer \"/nowhere/train\" cannot be started: /nowhere/train: No such file"), "{error}");
 }
 

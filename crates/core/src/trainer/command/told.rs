@@ -5,6 +5,7 @@ use crate::metrics::TrainingMetrics;
 use crate::trainer::TrainingProgress;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
+use starloop_record::atomic;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -55,8 +56,8 @@ impl<'a> Told<'a> {
         for line in &earlier {
             write_line(&mut whole, line)?;
         }
-        starloop_record::atomic::write(&path, &whole)?;
-        let file = fs::OpenOptions::new().append(true).open(&path)?;
+        atomic::write(&path, &whole)?;
+        let file = atomic::open_to_append(&path)?;
         Ok(Told { lines: Vec::new(), earlier, dropped_too_long: 0, file, path, progress })
     }
 
@@ -79,8 +80,8 @@ impl<'a> Told<'a> {
             for line in &self.lines {
                 write_line(&mut kept, line)?;
             }
-            starloop_record::atomic::write(&self.path, &kept)?;
-            self.file = fs::OpenOptions::new().append(true).open(&self.path)?;
+            atomic::write(&self.path, &kept)?;
+            self.file = atomic::open_to_append(&self.path)?;
         }
         let last = self.lines.last().map_or(0, |line| line.step);
         if line.step <= last {

@@ -27,13 +27,13 @@ pub(super) struct Process {
 struct Closed;
 
 impl Process {
-    pub fn start(command: &[String]) -> io::Result<Self> {
+    pub fn start(command: &[String], secrets: &[String]) -> io::Result<Self> {
         let nameless = || io::Error::new(io::ErrorKind::InvalidInput, "no program is named");
         let (program, arguments) = command.split_first().ok_or_else(nameless)?;
         let mut prepared = Command::new(program);
         prepared.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A verifier that is stopped has no question to answer, so it needs no time to end.
-        let mut group = ProcessGroup::start(&mut prepared, Shutdown::Immediate)?;
+        let mut group = ProcessGroup::start(&mut prepared, Shutdown::Immediate, secrets)?;
         let child = group.leader();
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = pipes else { unreachable!("all three were asked for") };

@@ -10,7 +10,7 @@ fn problem(id: &str) -> Problem {
 
 fn verifier(script: &str, time_limit_seconds: f64, most_failures: u32) -> Verifier {
     let command = ["sh", "-c", script].map(str::to_owned);
-    Verifier::new(&command, time_limit_seconds, most_failures)
+    Verifier::new(&command, &[], time_limit_seconds, most_failures)
 }
 
 /// The verdict on a completion, in words.
@@ -133,7 +133,7 @@ fn nothing_runs_before_there_is_something_to_judge() {
 fn one_that_cannot_be_started_is_told_at_once() {
     let refused = |command: &[&str]| {
         let command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
-        Verifier::new(&command, 1.0, 1).start().err().map(|error| error.to_string()).unwrap_or_default()
+        Verifier::new(&command, &[], 1.0, 1).start().err().map(|error| error.to_string()).unwrap_or_default()
     };
     let said = refused(&["/nowhere/verify", "--fast"]);
     assert!(said.starts_with("command: cannot be started: /nowhere/verify: No such file"), "{said}");

@@ -1,0 +1,55 @@
+//! What a command may read and start besides what its arguments name.
+
+use anyhow::Result;
+use starloop_core::error::Error;
+use starloop_core::experiment::Experiment;
+use starloop_record::run_dir::Outside;
+use starloop_record::{Error as RecordError, RunDir};
+use std::path::Path;
+
+/// Options for files and configs of other people.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Access {
+    /// Let a run that was copied here read files outside of its directory
+    #[arg(long, global = true)]
+    trust: bool,
+    /// Start no program that a config names (verifier, trainer, server), and no pager
+    #[arg(long, global = true)]
+    pub no_programs: bool,
+}
+
+/// What is read of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Its own files.
+    Files,
+    /// Its checkpoints too, with the bases of adapters.
+    Checkpoints,
+}
+
+impl Access {
+    /// Checks that a run which was copied here leads to nothing outside of its directory, unless the user trusts it.
+    ///
+    /// # Errors
+    /// The run leads outside. The error lists where.
+    pub fn check_run(self, root: &Path, reading: Reading) -> Result<()> {
+        if self.trust || !root.is_dir() {
+            return Ok(());
+        }
+        let mut outside = RunDir::outside(root)?;
+        outside.retain(|outside| reading == Reading::Checkpoints || matches!(outside, Outside::Link { .. }));
+        if outside.is_empty() {
+            return Ok(());
+        }
+        let places = outside.iter().map(ToString::to_string).collect();
+        Err(Error::Record(RecordError::LeadsOutside { path: root.to_owned(), places }).into())
+    }
+
+    /// Checks that an experiment starts no program, if none may be started.
+    ///
+    /// # Errors
+    /// The config names a program.
+    pub fn check_programs(self, experiment: &Experiment) -> Result<()> {
+        if self.no_programs { Ok(experiment.refuse_programs()?) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,148 @@
+//! Files of other people: what a command reads, writes, starts and shows of them.
+
+use crate::program::{command, small_run, starloop, text};
+use std::path::{Path, PathBuf};
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &target) } else { std::fs::copy(&path, &target).map(drop).unwrap() }
+    }
+}
+
+/// Every regular file below a directory.
+fn files(root: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap());
+    entries.flat_map(|entry| if entry.file_type().unwrap().is_dir() { files(&entry.path()) } else { vec![entry.path()] }).collect()
+}
+
+#[test]
+fn a_copied_run_reads_and_exports_nothing_outside_of_itself() {
+    let place = tempfile::tempdir().unwrap();
+    let (run, secret, out) = (place.path().join("run"), place.path().join("secret"), place.path().join("out"));
+    copy(small_run(), &run);
+    std::fs::write(&secret, "a private text").unwrap();
+    starloop("report", &[text(&run)]).done();
+    std::os::unix::fs::symlink(&secret, run.join("star/iter-002/checkpoint/notes.md")).unwrap();
+    let export = ["--checkpoint", text(&out), "--method", "star", "--iteration", "2"];
+    for line in ["inspect", "watch --json", "report", "compare", "export"] {
+        let more = match line {
+            "compare" => vec![text(&run), text(small_run())],
+            "export" => [&[text(&run)], &export[..]].concat(),
+            _ => vec![text(&run)],
+        };
+        let leads = format!("star/iter-002/checkpoint/notes.md (a symbolic link to {})", text(&secret));
+        starloop(line, &more).failed(2, &["was copied here from another place", &leads, "--trust"]);
+        let trusted = starloop(&format!("{line} --trust"), &more);
+        let err = trusted.err.clone();
+        trusted.done();
+        assert!(line != "export" || err.contains("left out, because they are not files of a checkpoint: notes.md"), "{err}");
+    }
+    for file in files(&out) {
+        assert!(!String::from_utf8_lossy(&std::fs::read(&file).unwrap()).contains("a private text"), "{}", file.display());
+    }
+    // An adapter whose base is a directory of the reader.
+    std::fs::remove_file(run.join("star/iter-002/checkpoint/notes.md")).unwrap();
+    std::fs::write(run.join("star/iter-002/checkpoint/adapter_config.json"), r#"{"base_model_name_or_path": "/"}"#).unwrap();
+    starloop("report", &[text(&run)]).done();
+    let merged = place.path().join("merged");
+    let more = [text(&run), "--merged", "--checkpoint", text(&merged)];
+    starloop("export", &more).failed(2, &["star/iter-002/checkpoint/adapter_config.json (an adapter of /)"]);
+}
+
+#[test]
+fn a_run_is_written_through_no_link() {
+    let place = tempfile::tempdir().unwrap();
+    let (run, elsewhere) = (place.path().join("run"), place.path().join("elsewhere"));
+    copy(small_run(), &run);
+    copy(&run.join("star"), &elsewhere);
+    std::fs::remove_dir_all(run.join("star")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, run.join("star")).unwrap();
+    std::fs::remove_file(elsewhere.join("iter-002/metrics.json")).unwrap();
+    let line = format!("{} --resume --trust", crate::program::SMALL_RUN);
+    starloop(&line, &["--run-dir", text(&run)]).failed(1, &["/run/star` is a symbolic link, and nothing is written through a link"]);
+    assert!(!elsewhere.join("iter-002/metrics.json").exists());
+    // A file of the user under the name of one that is written.
+    let (victim, picture) = (place.path().join("victim"), place.path().join("plot.svg"));
+    std::fs::write(&victim, "mine").unwrap();
+    std::os::unix::fs::symlink(&victim, &picture).unwrap();
+    starloop("report", &[text(small_run()), "--svg", text(&picture)]).done();
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
+    assert!(!picture.is_symlink());
+}
+
+/// A config with a verifier that leaves a mark when it is started.
+fn with_verifier(place: &Path, mark: &Path) -> PathBuf {
+    let (rows, config) = (place.join("rows.jsonl"), place.join("own.toml"));
+    let row = |n: u32| format!("{{\"question\": \"{n} + 1\", \"answer\": \"{}\"}}\n", n + 1);
+    std::fs::write(&rows, (0..40).map(row).collect::<String>()).unwrap();
+    let script = format!("touch {}; while read line; do echo '{{\"verdict\": \"wrong\"}}'; done", text(mark));
+    let toml = format!(
+        "name = \"own\"\nrun = [\"few\"]\n[model]\nbase = \"builtin:arithmetic\"\n[methods.few]\nkind = \"few_shot\"\n\
+         [task]\nkind = \"jsonl\"\ntrain = {rows:?}\ndev_problems = 10\nanswer_type = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\n"
+    );
+    std::fs::write(&config, toml).unwrap();
+    config
+}
+
+#[test]
+fn a_plan_starts_no_verifier_and_a_dry_run_says_so_first() {
+    let place = tempfile::tempdir().unwrap();
+    let mark = place.path().join("started");
+    let config = with_verifier(place.path(), &mark);
+    starloop("plan --no-measurement", &[text(&config)]).done();
+    starloop("run --dry-run --no-programs", &[text(&config)]).done();
+    let run = place.path().join("run");
+    starloop("run --no-programs", &[text(&config), "--run-dir", text(&run)]).failed(2, &["task.command", "\"sh\"", "--no-programs"]);
+    let command = "--set task.answer_type=\"command\" --set";
+    let verifier = format!("task.command=[\"touch\",{:?}]", text(&mark));
+    let verify = format!("verify --no-programs --task jsonl {command}");
+    starloop(&verify, &[&verifier]).failed(1, &["task.command", "--no-programs"]);
+    assert!(!mark.exists());
+    let dry = starloop("run --dry-run", &[text(&config)]);
+    assert!(dry.err.contains("starting the verifier \"sh\", to see that it starts; --no-programs leaves it out"), "{}", dry.err);
+    dry.done();
+    assert!(mark.exists());
+}
+
+/// A file whose name and column would steer a terminal.
+const HOSTILE: &str = "a\u{1b}]52;c;aGk=\u{7}\u{9b}2J\u{202e}";
+
+#[test]
+fn messages_show_controls_as_text() {
+    let outcome = starloop("score --text a --model", &[HOSTILE]);
+    assert!(!outcome.err.chars().any(|c| c.is_control() && c != '\n') && !outcome.err.contains('\u{202e}'), "{:?}", outcome.err);
+    outcome.failed(1, &["a␛]52;c;aGk=␇⟨U+009B⟩2J⟨U+202E⟩"]);
+}
+
+#[test]
+fn a_terminal_gets_controls_as_text_and_a_pipe_gets_the_data() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("rows.jsonl");
+    let row = |n: u32| serde_json::json!({ "question": format!("{n} + 1 = {HOSTILE}"), "answer": (n + 1).to_string() }).to_string() + "\n";
+    std::fs::write(&file, (0..40).map(row).collect::<String>()).unwrap();
+    let piped = starloop("init", &[text(&file), "--out", text(&place.path().join("piped.toml"))]).done();
+    assert!(piped.contains(HOSTILE), "{piped:?}");
+    let shown = on_terminal("init", &[text(&file), "--out", text(&place.path().join("shown.toml"))]);
+    assert!(shown.contains("a␛]52;c;aGk=␇⟨U+009B⟩2J⟨U+202E⟩"), "{shown:?}");
+    assert!(!shown.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r')) && !shown.contains('\u{202e}'), "{shown:?}");
+}
+
+/// What a command prints on a terminal.
+fn on_terminal(line: &str, more: &[&str]) -> String {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use std::io::Read;
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let terminal = std::fs::OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut child = command(line, more).stdout(terminal).spawn().unwrap();
+    let mut shown = Vec::new();
+    // The end of a terminal that nobody holds open is an error.
+    let _ = std::fs::File::from(master).read_to_end(&mut shown);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(shown).unwrap()
+}

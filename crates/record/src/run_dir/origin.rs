@@ -1,0 +1,150 @@
+//! Where a run was made, and what it leads to outside of its directory.
+//!
+//! A run can come from someone else. Its files can then name files of the reader: through symbolic links, and as the base of an adapter. The
+//! run's lock file holds a mark of the place where the run was begun: on Unix the number of the lock file itself, which no archive, copy or
+//! upload keeps. A run without a fitting mark was copied, and its reader decides whether to trust it.
+
+use super::{LOCK, RunDir};
+use crate::error::Result;
+use fs_err as fs;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The file of an adapter that names its base, and the key.
+const ADAPTER_CONFIG: &str = "adapter_config.json";
+const ADAPTER_BASE: &str = "base_model_name_or_path";
+
+/// Something in a run that leads to a file or directory outside of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outside {
+    /// A symbolic link.
+    Link {
+        /// Its place in the run.
+        path: PathBuf,
+        /// What it leads to.
+        target: PathBuf,
+    },
+    /// The base of an adapter.
+    AdapterBase {
+        /// The adapter's config in the run.
+        path: PathBuf,
+        /// The base.
+        target: PathBuf,
+    },
+}
+
+impl fmt::Display for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outside::Link { path, target } => write!(f, "{} (a symbolic link to {})", path.display(), target.display()),
+            Outside::AdapterBase { path, target } => write!(f, "{} (an adapter of {})", path.display(), target.display()),
+        }
+    }
+}
+
+impl RunDir {
+    /// Writes the mark of this place into the lock file.
+    pub(super) fn mark_as_made_here(&self) -> Result<()> {
+        let Some(lock) = &self.lock else { return Ok(()) };
+        Ok(lock.write(&mark(&self.root.join(LOCK))?)?)
+    }
+
+    /// Whether the run in `root` was begun in this place, or was moved within the file system since.
+    pub fn was_made_here(root: &Path) -> bool {
+        let path = root.join(LOCK);
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() < 4096);
+        is_file && fs::read_to_string(&path).is_ok_and(|found| mark(&path).is_ok_and(|expected| found == expected))
+    }
+
+    /// What leads out of the run in `root`; nothing if the run was made here, or leads nowhere.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub fn outside(root: &Path) -> Result<Vec<Outside>> {
+        let mut found = Vec::new();
+        if !RunDir::was_made_here(root) {
+            let canonical = fs::canonicalize(root)?;
+            collect(&canonical, &canonical, &mut found)?;
+            found.sort_by_key(|outside| outside.to_string());
+        }
+        Ok(found)
+    }
+}
+
+/// What the lock file of a run that was begun at this place holds.
+#[cfg(unix)]
+fn mark(lock: &Path) -> Result<String> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::symlink_metadata(lock)?;
+    Ok(format!("{} {}\n", metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn mark(lock: &Path) -> Result<String> {
+    Ok(format!("{}\n", fs::canonicalize(lock)?.display()))
+}
+
+fn collect(root: &Path, directory: &Path, found: &mut Vec<Outside>) -> Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let relative = || path.strip_prefix(root).unwrap_or(&path).to_owned();
+        if kind.is_dir() {
+            collect(root, &path, found)?;
+        } else if kind.is_symlink() {
+            let target = fs::read_link(&path)?;
+            if !leads_inside(root, directory, &target) {
+                found.push(Outside::Link { path: relative(), target });
+            }
+        } else if kind.is_file() && entry.file_name() == ADAPTER_CONFIG {
+            // A damaged config has no base to read.
+            let config: serde_json::Value = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
+            let target = config.get(ADAPTER_BASE).and_then(serde_json::Value::as_str).map(PathBuf::from);
+            if let Some(target) = target.filter(|target| !leads_inside(root, directory, target)) {
+                found.push(Outside::AdapterBase { path: relative(), target });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a path in a directory of the run leads to something in the run. What is missing leads nowhere.
+fn leads_inside(root: &Path, directory: &Path, target: &Path) -> bool {
+    fs::canonicalize(directory.join(target)).is_ok_and(|target| target.starts_with(root))
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_copied_run_says_what_leads_out_of_it() {
+        let place = tempfile::tempdir().unwrap();
+        let (run, secret) = (place.path().join("run"), place.path().join("secret"));
+        let checkpoint = run.join("star/iter-001/checkpoint");
+        std::fs::create_dir_all(&checkpoint).unwrap();
+        std::fs::create_dir_all(run.join("base")).unwrap();
+        std::fs::write(&secret, "secret").unwrap();
+        std::fs::write(run.join("run.json"), "{}").unwrap();
+        std::fs::write(run.join(LOCK), "").unwrap();
+        symlink(&secret, checkpoint.join("notes.md")).unwrap();
+        symlink("../../../run.json", checkpoint.join("inside.json")).unwrap();
+        let adapter = |base: &str| std::fs::write(checkpoint.join(ADAPTER_CONFIG), format!("{{\"{ADAPTER_BASE}\": \"{base}\"}}")).unwrap();
+        adapter("../../../base");
+        let link = Outside::Link { path: "star/iter-001/checkpoint/notes.md".into(), target: secret.clone() };
+        assert_eq!(RunDir::outside(&run).unwrap(), std::slice::from_ref(&link));
+        adapter("/");
+        let base = Outside::AdapterBase { path: "star/iter-001/checkpoint/adapter_config.json".into(), target: "/".into() };
+        assert_eq!(RunDir::outside(&run).unwrap(), [base, link]);
+        assert!(!RunDir::was_made_here(&run));
+        std::fs::write(run.join(LOCK), mark(&run.join(LOCK)).unwrap()).unwrap();
+        assert!(RunDir::was_made_here(&run) && RunDir::outside(&run).unwrap().is_empty());
+        std::fs::rename(&run, place.path().join("moved")).unwrap();
+        assert!(RunDir::was_made_here(&place.path().join("moved")), "the user moved it");
+        std::fs::copy(place.path().join("moved").join(LOCK), place.path().join("moved/copy")).unwrap();
+        std::fs::rename(place.path().join("moved/copy"), place.path().join("moved").join(LOCK)).unwrap();
+        assert!(!RunDir::was_made_here(&place.path().join("moved")), "a copy of the lock file has another number");
+    }
+}
