@@ -50,6 +50,11 @@ impl PromptEncoder<'_> {
         // The template writes the special tokens itself.
         self.tokenizer.encode(&template.render(&[said], true)?, false)
     }
+
+    /// The token that ends a completion that is trained.
+    pub fn end_token(&self) -> u32 {
+        if self.template.is_some() { self.tokenizer.end_of_turn() } else { self.tokenizer.end_of_text() }
+    }
 }
 
 /// A decoder on a device, this machine's processor unless said otherwise, with its tokenizer.

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::engine::{self, EngineLimits, Request};
+use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
 use std::path::Path;
 
@@ -71,7 +72,7 @@ impl Policy for EmbeddedPolicy {
             let mut tokens = prompts.encode(&request.prompt)?;
             let from = tokens.len();
             tokens.extend(model.tokenizer().encode(&request.completion, false)?);
-            tokens.extend(model.tokenizer().end_tokens().first().filter(|_| request.ended));
+            tokens.extend(request.ended.then(|| prompts.end_token()));
             Ok(Tail { tokens, from })
         };
         let tails = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
@@ -110,7 +111,7 @@ impl EmbeddedPolicy {
         let encode = |written: &Written| -> starloop_lm::Result<(Tail, Vec<usize>)> {
             let mut tokens = prompts.encode(&written.prompt)?;
             let from = tokens.len();
-            let (ids, ends): (Vec<u32>, Vec<usize>) = as_drawn(model, written, stop_strings)?.into_iter().unzip();
+            let (ids, ends): (Vec<u32>, Vec<usize>) = as_drawn(&prompts, written, stop_strings)?.into_iter().unzip();
             tokens.extend(ids);
             Ok((Tail { tokens, from }, ends))
         };
@@ -128,19 +129,19 @@ impl EmbeddedPolicy {
 
 /// The tokens of a completion with what ended it: nothing, the end token or a stop string, whichever makes as many as were counted. Each with
 /// the byte of the text that it ends before.
-fn as_drawn(model: &LanguageModel, written: &Written, stop_strings: &[String]) -> starloop_lm::Result<Vec<(u32, usize)>> {
+fn as_drawn(prompts: &PromptEncoder<'_>, written: &Written, stop_strings: &[String]) -> starloop_lm::Result<Vec<(u32, usize)>> {
     let ends = written.text.len();
-    let mut tokens = model.tokenizer().encode_with_ends(&written.text)?;
+    let mut tokens = prompts.tokenizer().encode_with_ends(&written.text)?;
     if written.stop_reason.is_cut() || tokens.len() == written.tokens {
         return Ok(tokens);
     }
     for stop in stop_strings.iter().filter(|_| tokens.len() + 1 < written.tokens) {
-        let stopped = model.tokenizer().encode_with_ends(&format!("{}{stop}", written.text))?;
+        let stopped = prompts.tokenizer().encode_with_ends(&format!("{}{stop}", written.text))?;
         if stopped.len() == written.tokens {
             return Ok(stopped.into_iter().map(|(id, end)| (id, end.min(ends))).collect());
         }
     }
-    tokens.extend(model.tokenizer().end_tokens().first().map(|&id| (id, ends)));
+    tokens.push((prompts.end_token(), ends));
     Ok(tokens)
 }
 

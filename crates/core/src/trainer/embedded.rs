@@ -185,7 +185,7 @@ impl<'a> Encoder<'a> {
         let from = tokens.len();
         tokens.extend(self.tokenizer.encode(completion, false).during(CONTEXT)?);
         if ended {
-            tokens.extend(self.tokenizer.end_tokens().first());
+            tokens.push(self.prompts.end_token());
         }
         let (limit, length) = (self.settings.sequence_length, tokens.len());
         if length <= limit {

@@ -73,8 +73,8 @@ impl Summary {
     /// Reads the config and the heads of the weights' files.
     pub fn read(dir: &Path) -> Result<Self> {
         let config = read_config(dir)?;
-        let spec = DecoderSpec::from_config(&config, &dir.join(CONFIG))?;
         let mut source = TensorSource::open(dir)?;
+        let spec = DecoderSpec::from_config_of(&config, &dir.join(CONFIG), source.elements())?;
         source.complete_names(base_prefix(&spec));
         let embedding = &spec.parameters[spec.embedding].tensors[0];
         let missing = || Error::MissingTensor { path: dir.into(), name: embedding.name.clone(), expected: embedding.shape.clone() };
@@ -91,8 +91,8 @@ impl Checkpoint {
     /// Reads a directory.
     pub fn load(dir: &Path) -> Result<Self> {
         let config = read_config(dir)?;
-        let spec = DecoderSpec::from_config(&config, &dir.join(CONFIG))?;
         let mut source = TensorSource::open(dir)?;
+        let spec = DecoderSpec::from_config_of(&config, &dir.join(CONFIG), source.elements())?;
         source.complete_names(base_prefix(&spec));
         let parameters = read_weights(&source, &spec)?;
         let mut companions = BTreeMap::new();
@@ -185,8 +185,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 fn read_config(dir: &Path) -> Result<Value> {
     let path = dir.join(CONFIG);
-    let text = fs_err::read_to_string(&path)?;
-    serde_json::from_str(&text).map_err(|source| Error::Json { path, source })
+    super::read_json(&fs_err::read(&path)?, &path)
 }
 
 /// Says in which type the weights are written.

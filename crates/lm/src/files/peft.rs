@@ -83,8 +83,7 @@ pub fn base_of(dir: &Path) -> Result<PathBuf> {
 /// What `adapter_config.json` says, and the base that it names.
 pub(crate) fn read_config(dir: &Path) -> Result<(LoraConfig, PathBuf)> {
     let path = dir.join(ADAPTER_CONFIG);
-    let text = fs_err::read_to_string(&path)?;
-    let value: Value = serde_json::from_str(&text).map_err(|source| Error::Json { path: path.clone(), source })?;
+    let value = super::read_json(&fs_err::read(&path)?, &path)?;
     let mut config = ConfigReader::new(&value, &path)?;
     config.only("peft_type", &[json!("LORA")])?;
     config.only("bias", &[json!("none")])?;
@@ -103,7 +102,7 @@ pub(crate) fn read_config(dir: &Path) -> Result<(LoraConfig, PathBuf)> {
         _ => return Err(config.error("target_modules", "expected a list of module names")),
     };
     let lora = LoraConfig {
-        rank: config.size("r")?,
+        rank: config.size_within("r", 1 << 16)?,
         alpha: config.number("lora_alpha", 8.0)?.into(),
         dropout: config.number("lora_dropout", 0.0)?.into(),
         target_modules,

@@ -10,6 +10,7 @@ mod golden;
 mod losses;
 mod memory;
 mod modules;
+mod templates;
 mod tokenizers;
 mod torch;
 mod training;

@@ -56,6 +56,11 @@ impl SafetensorsFile {
         self.header.offset_keys()
     }
 
+    /// The elements of all tensors together.
+    pub(super) fn elements(&self) -> u128 {
+        self.header.tensors().values().map(|info| info.shape.iter().map(|size| *size as u128).product::<u128>()).sum()
+    }
+
     /// A note in the header.
     pub(super) fn note(&self, key: &str) -> Option<&str> {
         self.header.metadata().as_ref()?.get(key).map(String::as_str)

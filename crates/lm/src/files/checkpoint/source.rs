@@ -116,6 +116,11 @@ impl TensorSource {
         self.place.get(name).map_or(&self.path, |(file, _)| self.files[*file].path())
     }
 
+    /// The elements of all tensors together.
+    pub(super) fn elements(&self) -> u128 {
+        self.files.iter().map(TensorFile::elements).sum()
+    }
+
     /// Every tensor's name, in order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.place.keys().map(String::as_str)
@@ -176,6 +181,13 @@ impl TensorFile {
         match self {
             TensorFile::Safetensors(file) => file.path(),
             TensorFile::Torch(file) => file.path(),
+        }
+    }
+
+    fn elements(&self) -> u128 {
+        match self {
+            TensorFile::Safetensors(file) => file.elements(),
+            TensorFile::Torch(file) => file.elements(),
         }
     }
 

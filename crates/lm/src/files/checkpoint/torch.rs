@@ -59,6 +59,12 @@ impl TorchFile {
         self.tensors.keys().cloned().collect()
     }
 
+    /// The elements of all storages that tensors name, and no more than the file has bytes.
+    pub(super) fn elements(&self) -> u128 {
+        let bytes = fs_err::metadata(&self.path).map_or(0, |metadata| metadata.len());
+        self.tensors.values().map(|tensor| tensor.storage.elements as u128).sum::<u128>().min(bytes.into())
+    }
+
     /// The type of a tensor's elements.
     pub(super) fn dtype(&self, name: &str) -> Option<Dtype> {
         self.tensors.get(name).map(|tensor| tensor.storage.dtype)

@@ -55,7 +55,7 @@ fn check_adapter(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
 }
 
 fn spec_of(dir: &Path) -> Result<DecoderSpec> {
-    DecoderSpec::from_config(&read_config(dir)?, &dir.join(CONFIG))
+    DecoderSpec::from_config_of(&read_config(dir)?, &dir.join(CONFIG), TensorSource::open(dir)?.elements())
 }
 
 fn opened(dir: &Path, spec: &DecoderSpec) -> Result<TensorSource> {
