@@ -6,6 +6,7 @@
 
 pub mod chat;
 pub mod checkpoint;
+mod contents;
 mod named_tokens;
 pub mod peft;
 pub mod tokenizer;
@@ -13,8 +14,21 @@ pub mod tokenizer;
 use crate::error::{Error, Result};
 use std::path::Path;
 
+/// How a file begins that stands for one in Git LFS.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// Refuses a file of Git LFS that was not downloaded.
+fn refuse_pointer(bytes: &[u8], path: &Path) -> Result<()> {
+    if !bytes.starts_with(POINTER) {
+        return Ok(());
+    }
+    let problem = "is a Git LFS pointer, not the file that it stands for; run `git lfs pull` there, or download the file".into();
+    Err(Error::Weights { path: path.into(), problem })
+}
+
 /// The value of a JSON file. A byte order mark, which editors put before a text, is no part of it.
 fn read_json(bytes: &[u8], path: &Path) -> Result<serde_json::Value> {
+    refuse_pointer(bytes, path)?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(text).map_err(|source| Error::Json { path: path.into(), source })
 }

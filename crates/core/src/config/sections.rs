@@ -4,6 +4,7 @@ use super::is_default;
 use crate::types::Split;
 use serde::{Deserialize, Serialize};
 use starloop_lm::engine::{CacheDtype, SamplingParams};
+use starloop_lm::files::chat::{Chat, ChatVariables};
 
 /// `[model]`: the pretrained model that everything starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,12 +16,22 @@ pub struct ModelConfig {
     /// stand as they are.
     #[serde(default, skip_serializing_if = "is_default")]
     pub chat: bool,
+    /// Variables that the chat template reads, such as `{ enable_thinking = false }`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub chat_variables: ChatVariables,
     /// The type of the cached keys and values in sampling. `f16` takes half the memory of `f32` and moves log-probabilities by some 1e-3.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kv_cache: CacheDtype,
     /// The name under which `starloop get model` finds it, to be told where the directory is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<String>,
+}
+
+impl ModelConfig {
+    /// How prompts are put to the model.
+    pub fn chat(&self) -> Chat {
+        Chat(self.chat.then(|| self.chat_variables.clone()))
+    }
 }
 
 /// `[sampling]`: how rationales are drawn while collecting.

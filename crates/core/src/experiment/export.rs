@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Result};
 use fs_err as fs;
-use starloop_lm::checkpoint::Checkpoint;
+use starloop_lm::checkpoint::{Checkpoint, own_files};
 use starloop_lm::files::peft;
 use starloop_record::atomic::create_directory;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The file that the hub shows as the model card.
 const CARD_FILE: &str = "README.md";
@@ -53,10 +53,9 @@ pub fn checkpoint(source: &Path, form: Form, out: &Path, card: &str) -> Result<(
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
-    let mut files: Vec<PathBuf> = fs::read_dir(from)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.sort();
-    for file in files.iter().filter(|file| file.is_file()) {
-        fs::copy(file, to.join(file.file_name().unwrap_or_default()))?;
+    // Only the files that belong to a checkpoint: what else lies there, or where a link leads, is not meant to be shared.
+    for file in own_files(from).map_err(|error| Error::Unexportable { path: from.to_owned(), message: error.to_string() })? {
+        fs::copy(&file, to.join(file.file_name().unwrap_or_default()))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::engine::{self, EngineLimits, Request};
+use starloop_lm::files::chat::Chat;
 use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
 use std::path::Path;
@@ -17,7 +18,7 @@ use std::path::Path;
 pub struct EmbeddedPolicy {
     model: Option<LanguageModel>,
     limits: EngineLimits,
-    chat: bool,
+    chat: Chat,
     record: RecordConfig,
 }
 
@@ -25,7 +26,7 @@ impl EmbeddedPolicy {
     /// A policy that samples as `[model]` says.
     pub fn new(config: &ModelConfig) -> Self {
         let limits = EngineLimits { kv_cache: config.kv_cache, ..EngineLimits::default() };
-        EmbeddedPolicy { chat: config.chat, limits, ..EmbeddedPolicy::default() }
+        EmbeddedPolicy { chat: config.chat(), limits, ..EmbeddedPolicy::default() }
     }
 
     /// The same policy, whose completions hold what `[record]` asks for.
@@ -54,7 +55,7 @@ impl Policy for EmbeddedPolicy {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Completion>> {
         let model = loaded(self.model.as_ref())?;
-        let prompts = model.prompts(self.chat).map_err(sampling_error)?;
+        let prompts = model.prompts(self.chat.clone()).map_err(sampling_error)?;
         let encode = |request: &PromptRequest| -> starloop_lm::Result<Request> {
             Ok(Request { prompt: prompts.encode(&request.prompt)?, seeds: request.seeds.clone(), params: params.clone() })
         };
@@ -67,7 +68,7 @@ impl Policy for EmbeddedPolicy {
 
     fn score_completions(&mut self, requests: &[CompletionRequest], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
         let model = loaded(self.model.as_ref())?;
-        let prompts = model.prompts(self.chat).map_err(sampling_error)?;
+        let prompts = model.prompts(self.chat.clone()).map_err(sampling_error)?;
         let encode = |request: &CompletionRequest| -> starloop_lm::Result<Tail> {
             let mut tokens = prompts.encode(&request.prompt)?;
             let from = tokens.len();
@@ -107,7 +108,7 @@ impl EmbeddedPolicy {
     /// No model is loaded, or its chat template refuses a prompt.
     pub fn score_tokens(&self, completions: &[Written], stop_strings: &[String]) -> Result<Vec<Option<Vec<TokenScore>>>> {
         let model = loaded(self.model.as_ref())?;
-        let (prompts, context) = (model.prompts(self.chat).map_err(sampling_error)?, model.spec().context);
+        let (prompts, context) = (model.prompts(self.chat.clone()).map_err(sampling_error)?, model.spec().context);
         let encode = |written: &Written| -> starloop_lm::Result<(Tail, Vec<usize>)> {
             let mut tokens = prompts.encode(&written.prompt)?;
             let from = tokens.len();

@@ -30,6 +30,7 @@ use crate::types::Example;
 use fs_err as fs;
 use serde::Serialize;
 use starloop_lm::checkpoint::check_tuned;
+use starloop_lm::files::chat::{Chat, ChatVariables};
 use starloop_record::training_rows::TrainingRows;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -56,7 +57,7 @@ const SHOWN: usize = 12;
 #[derive(Debug)]
 pub struct CommandTrainer {
     command: Vec<String>,
-    chat: bool,
+    chat: Chat,
 }
 
 /// What `{settings}` holds.
@@ -71,6 +72,9 @@ struct SettingsFile<'a> {
     examples: usize,
     /// Whether prompts are put by the checkpoint's chat template.
     chat: bool,
+    /// The variables of that template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chat_variables: Option<&'a ChatVariables>,
     training: &'a TrainingConfig,
 }
 
@@ -98,8 +102,8 @@ struct Paths {
 
 impl CommandTrainer {
     /// A trainer that runs `command`, the program and its arguments. With `chat`, prompts are to be put by the checkpoint's chat template.
-    pub fn new(command: Vec<String>, chat: bool) -> Self {
-        CommandTrainer { command, chat }
+    pub fn new(command: Vec<String>, chat: impl Into<Chat>) -> Self {
+        CommandTrainer { command, chat: chat.into() }
     }
 
     fn prepare(&self, job: &TrainingJob<'_>) -> Result<Paths> {
@@ -120,7 +124,8 @@ impl CommandTrainer {
             steps: job.steps,
             seed: job.seed,
             examples: examples.len(),
-            chat: self.chat,
+            chat: self.chat.0.is_some(),
+            chat_variables: self.chat.0.as_ref().filter(|variables| !variables.is_empty()),
             training: job.settings,
         };
         starloop_record::atomic::write(&paths.settings, &serde_json::to_vec_pretty(&settings).expect("numbers and texts are always JSON"))?;

@@ -188,11 +188,36 @@ impl ConfigReader {
         kinds.iter().map(known).collect::<Result<Vec<_>>>().map(Some)
     }
 
+    /// Refuses keys that were not read and ask for something: those with another value than `null`, `false`, 0 or nothing.
+    pub fn refuse_unread(&self) -> Result<()> {
+        let asks = |value: &Value| match value {
+            Value::Null => false,
+            Value::Bool(on) => *on,
+            Value::Number(number) => number.as_f64() != Some(0.0),
+            Value::String(text) => !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(entries) => !entries.is_empty(),
+        };
+        match self.keys.iter().find(|(key, value)| !self.read.contains(key) && asks(value)) {
+            Some((key, value)) => Err(self.error(key, format!("{} is not supported; remove it if it changes nothing", shortened(value)))),
+            None => Ok(()),
+        }
+    }
+
     /// Warns of keys that were neither read nor are known to be of no consequence, as those are that begin with an underscore.
     pub fn warn_of_unread(&self) {
         let irrelevant = |key: &str| key.starts_with('_') || IRRELEVANT.contains(&key);
         for key in self.keys.keys().filter(|key| !self.read.contains(key) && !irrelevant(key)) {
             tracing::warn!("{}: key \"{key}\" is not known for this family and was not used", self.path.display());
         }
+    }
+}
+
+/// A value as a message shows it.
+fn shortened(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
 }

@@ -29,6 +29,16 @@ const NAME: &str = "chat_template";
 /// Variables of a template besides the conversation, such as `enable_thinking`.
 pub type ChatVariables = serde_json::Map<String, serde_json::Value>;
 
+/// Whether prompts are put as what the user says in a conversation, and with which variables of the template.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chat(pub Option<ChatVariables>);
+
+impl From<bool> for Chat {
+    fn from(chat: bool) -> Self {
+        Chat(chat.then(ChatVariables::new))
+    }
+}
+
 /// What one side said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {

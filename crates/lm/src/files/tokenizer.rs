@@ -4,8 +4,9 @@
 //! The crate panics on some files. Every call goes through [`guarded`], which makes a panic an error that names the file.
 
 use super::chat::ChatTemplate;
+use super::checkpoint::require_directory;
 use super::named_tokens::{MAP, listed_tokens, named_tokens};
-use super::read_json;
+use super::{read_json, refuse_pointer};
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -41,6 +42,7 @@ impl Tokenizer {
     /// # Errors
     /// No file names an end token, or one names a token that the vocabulary does not have.
     pub fn load(dir: &Path) -> Result<Self> {
+        require_directory(dir)?;
         let mut files = BTreeMap::from([(FILE.to_owned(), fs_err::read(dir.join(FILE))?)]);
         for name in OTHER_FILES {
             let path = dir.join(name);
@@ -61,6 +63,7 @@ impl Tokenizer {
     fn new(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Self> {
         let path = dir.join(FILE);
         let bytes = files.get(FILE).map_or(&[][..], Vec::as_slice);
+        refuse_pointer(bytes, &path)?;
         let mut inner = guarded(&path, || tokenizers::Tokenizer::from_bytes(bytes))?;
         // What a file says about these is left from the program that wrote it; nothing is to be cut off or filled up here.
         guarded(&path, || inner.with_padding(None).with_truncation(None).map(|_| ()))?;

@@ -4,6 +4,7 @@
 mod adapters;
 mod chat;
 mod checkpoints;
+mod configs;
 mod engine;
 mod fixture;
 mod golden;
