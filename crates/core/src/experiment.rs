@@ -385,7 +385,7 @@ impl Experiment {
 
     /// The trainer of `[trainer]`.
     fn trainer(&self) -> Box<dyn Trainer> {
-        let chat = self.config.model.chat;
+        let chat = self.config.model.chat();
         match self.config.trainer.kind {
             TrainerKind::Embedded => Box::new(EmbeddedTrainer::new(chat)),
             TrainerKind::Command => Box::new(CommandTrainer::new(&self.config.trainer, chat)),

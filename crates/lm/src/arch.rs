@@ -19,6 +19,7 @@ mod phi3;
 mod qwen2;
 mod qwen3;
 mod rotary;
+mod sizes;
 mod smollm3;
 
 pub use crate::decoder::DecoderSpec;
@@ -50,7 +51,18 @@ const FAMILIES: &[(&str, Family)] = &[
 impl DecoderSpec {
     /// Reads a config.json.
     pub fn from_config(config: &Value, path: &Path) -> Result<Self> {
+        Self::from_reader(ConfigReader::new(config, path)?, path)
+    }
+
+    /// Reads the config.json of weights' files that hold `elements` numbers. Sizes that ask for far more are an error before memory is
+    /// reserved for them.
+    pub fn from_config_of(config: &Value, path: &Path, elements: u128) -> Result<Self> {
         let mut reader = ConfigReader::new(config, path)?;
+        reader.elements = Some(elements);
+        Self::from_reader(reader, path)
+    }
+
+    fn from_reader(mut reader: ConfigReader, path: &Path) -> Result<Self> {
         let found = reader.text("model_type")?;
         let Some((_, family)) = FAMILIES.iter().find(|(name, _)| *name == found) else {
             let supported = FAMILIES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");

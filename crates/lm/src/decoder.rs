@@ -25,6 +25,7 @@ pub use linear::{Linear, LinearTensors};
 pub use mixer::{AttentionTensors, Mixer, NormedHeads, QueryKeyNorm, QueryKeyTensors, SelfAttention};
 pub use norm::Norm;
 pub use rotary::Rotary;
+pub(crate) use rotary::table_positions;
 pub use sampling::{CacheDtype, KeyValueCache, StepRows};
 pub use spec::DecoderSpec;
 pub use training::{Packed, TrainingMemory};
@@ -34,6 +35,7 @@ use crate::weights::{ParameterSpec, Values};
 use adapters::Dropout;
 use linear::Write;
 use mixer::MixerCache;
+use rotary::RotaryTables;
 
 /// A parameter on a device.
 #[derive(Debug)]
@@ -50,8 +52,8 @@ pub struct Decoder<K: Kernels> {
     kernels: K,
     spec: DecoderSpec,
     parameters: Vec<Weight<K>>,
-    /// Cosines and sines of each rotary embedding, `[context, turned]`.
-    rotary: Vec<K::Buffer>,
+    /// Cosines and sines of each rotary embedding, `[positions, turned]`, for the positions that have been used.
+    rotary: RotaryTables<K>,
 }
 
 impl<K: Kernels> Decoder<K> {
@@ -70,8 +72,7 @@ impl<K: Kernels> Decoder<K> {
             values => Weight::Full(kernels.buffer(values.into_full())),
         };
         let parameters = spec.parameters.iter().zip(parameters).map(on_device).collect();
-        let rotary = spec.rotary.iter().map(|rotary| kernels.buffer(rotary.table(spec.context))).collect();
-        Decoder { kernels, spec, parameters, rotary }
+        Decoder { kernels, rotary: RotaryTables::default(), spec, parameters }
     }
 
     /// What it computes.
@@ -135,6 +136,7 @@ impl<K: Kernels> Decoder<K> {
     /// The residual stream before the first layer, `[tokens, hidden]`.
     fn embed(&self, tokens: &[u32], positions: &[u32], stream: &mut K::Buffer) {
         let (kernels, spec) = (&self.kernels, &self.spec);
+        self.rotary.reach(kernels, spec, positions);
         match &self.parameters[spec.embedding] {
             Weight::Full(table) => kernels.embed(table, tokens, spec.hidden, stream),
             Weight::Half(table) => kernels.embed_halves(table, tokens, spec.hidden, stream),

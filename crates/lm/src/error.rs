@@ -83,7 +83,7 @@ pub enum Error {
         got: Vec<usize>,
     },
     /// A tensor's type is not a supported floating-point type.
-    #[error("{path}: tensor \"{name}\" has type {got}; F32, F16 and BF16 are read")]
+    #[error("{path}: tensor \"{name}\" has type {got}; expected F64, F32, F16 or BF16")]
     TensorType {
         /// The file.
         path: PathBuf,
@@ -173,6 +173,16 @@ pub enum Error {
         targets: String,
         /// Those of a layer.
         modules: Vec<String>,
+    },
+    /// A pattern of an adapter's config cannot be used.
+    #[error("adapter_config.json: key \"{key}\": the pattern \"{pattern}\": {problem}")]
+    AdapterPattern {
+        /// The key.
+        key: String,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// An adapter was trained on another base.
     #[error("{adapter}: was trained on weights with SHA-256 {expected}, but {base} has {found}; give it its own base")]

@@ -1,10 +1,34 @@
 //! File formats: what Hugging Face directories, PyTorch and PEFT write, in and out.
 //!
-//! This folder reads and writes checkpoints, tokenizers, chat templates and adapters, checks them, and says which file is damaged. It knows
-//! a decoder only as data: a [`DecoderSpec`](crate::decoder::DecoderSpec) lists the tensors, their shapes and layouts. It computes nothing:
-//! it calls no kernel and runs no model.
+//! This folder reads and writes checkpoints, tokenizers, chat templates and adapters, checks them, and names the file that is damaged. It
+//! knows a decoder only as data: a [`DecoderSpec`](crate::decoder::DecoderSpec) lists the tensors, their shapes and layouts. It computes
+//! nothing: it calls no kernel and runs no model.
 
 pub mod chat;
 pub mod checkpoint;
+mod contents;
+mod named_tokens;
 pub mod peft;
 pub mod tokenizer;
+
+use crate::error::{Error, Result};
+use std::path::Path;
+
+/// How a file begins that stands for one in Git LFS.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// Refuses a file of Git LFS that was not downloaded.
+fn refuse_pointer(bytes: &[u8], path: &Path) -> Result<()> {
+    if !bytes.starts_with(POINTER) {
+        return Ok(());
+    }
+    let problem = "is a Git LFS pointer, not the file that it stands for; run `git lfs pull` there, or download the file".into();
+    Err(Error::Weights { path: path.into(), problem })
+}
+
+/// The value of a JSON file. A byte order mark, which editors put before a text, is no part of it.
+fn read_json(bytes: &[u8], path: &Path) -> Result<serde_json::Value> {
+    refuse_pointer(bytes, path)?;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice(text).map_err(|source| Error::Json { path: path.into(), source })
+}

@@ -4,6 +4,10 @@
 //! the checkpoint's parameters in [`crate::decoder::DecoderSpec::parameters`], so that sampling, training and saved states treat them like
 //! all others.
 
+mod rules;
+
+pub use rules::PeftRules;
+
 use crate::error::{Error, Result};
 use crate::weights::{Layout, ParameterSpec, Role, TensorSpec};
 use serde::{Deserialize, Serialize};
@@ -37,8 +41,8 @@ impl Default for LoraConfig {
 pub struct Adapters {
     /// What they were made by.
     pub settings: LoraConfig,
-    /// The factor on `B · A`.
-    pub scale: f32,
+    /// What PEFT's config says besides.
+    pub rules: PeftRules,
     /// For each adapted parameter, by its place, the adapters of its tensors.
     pub of: BTreeMap<usize, Vec<Adapter>>,
     /// Where the adapters begin among the decoder's parameters.
@@ -46,7 +50,7 @@ pub struct Adapters {
 }
 
 /// The adapter of one tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Adapter {
     /// `A`, `[rank, inputs]`.
     pub down: usize,
@@ -54,23 +58,23 @@ pub struct Adapter {
     pub up: usize,
     /// The first of the parameter's outputs that it adds to.
     pub start: usize,
-}
-
-impl LoraConfig {
-    /// Whether a tensor, such as `model.layers.0.self_attn.q_proj.weight`, is adapted.
-    fn targets(&self, tensor: &str) -> bool {
-        let module = tensor.strip_suffix(".weight").unwrap_or(tensor);
-        self.target_modules.iter().any(|target| target == ALL_LINEAR || module == target || module.ends_with(&format!(".{target}")))
-    }
+    /// The factor on `B · A`.
+    pub scale: f32,
 }
 
 impl Adapters {
     /// The adapters of the weights of some linear maps, by their places in `parameters`, and the parameters that stand behind these.
     ///
     /// # Errors
-    /// No module has one of the target's names.
-    pub(crate) fn beside(weights: &[usize], parameters: &[ParameterSpec], lora: &LoraConfig) -> Result<(Self, Vec<ParameterSpec>)> {
+    /// No module has one of the target's names, or a pattern of the rules cannot be used.
+    pub(crate) fn beside(
+        weights: &[usize],
+        parameters: &[ParameterSpec],
+        lora: &LoraConfig,
+        rules: &PeftRules,
+    ) -> Result<(Self, Vec<ParameterSpec>)> {
         let first = parameters.len();
+        let matcher = rules.matcher(lora)?;
         let mut added = Vec::new();
         let mut of: BTreeMap<usize, Vec<Adapter>> = BTreeMap::new();
         for &weight in weights {
@@ -78,10 +82,10 @@ impl Adapters {
             let mut start = 0;
             for tensor in &parameter.tensors {
                 let rows = tensor.len() / parameter.columns;
-                if lora.targets(&tensor.name) {
+                if let Some((rank, scale)) = matcher.rank_and_scale(module_of(&tensor.name))? {
                     let at = first + added.len();
-                    added.extend(pair(tensor, rows, parameter.columns, lora.rank));
-                    of.entry(weight).or_default().push(Adapter { down: at, up: at + 1, start });
+                    added.extend(pair(tensor, rows, parameter.columns, rank));
+                    of.entry(weight).or_default().push(Adapter { down: at, up: at + 1, start, scale });
                 }
                 start += rows;
             }
@@ -95,16 +99,24 @@ impl Adapters {
                     modules.push(name.to_owned());
                 }
             }
-            return Err(Error::NoSuchModule { targets: lora.target_modules.join(", "), modules });
+            let targets = rules.target_pattern.clone().unwrap_or_else(|| lora.target_modules.join(", "));
+            return Err(Error::NoSuchModule { targets, modules });
         }
-        Ok((Adapters { settings: lora.clone(), scale: lora.alpha as f32 / lora.rank as f32, of, first }, added))
+        Ok((Adapters { settings: lora.clone(), rules: rules.clone(), of, first }, added))
     }
+}
+
+/// What PEFT puts before the names of a base's tensors.
+pub(crate) const PREFIX: &str = "base_model.model.";
+
+/// The module of a weight's tensor.
+pub(crate) fn module_of(tensor: &str) -> &str {
+    tensor.strip_suffix(".weight").unwrap_or(tensor)
 }
 
 /// `A` and `B` of a tensor with `rows` outputs.
 fn pair(tensor: &TensorSpec, rows: usize, inputs: usize, rank: usize) -> [ParameterSpec; 2] {
-    let module = tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name);
-    let named = |part: &str| format!("base_model.model.{module}.{part}.weight");
+    let named = |part: &str| format!("{PREFIX}{}.{part}.weight", module_of(&tensor.name));
     let order = match &tensor.layout {
         Layout::Rows(order) => Layout::Rows(order.clone()),
         _ => Layout::Same,

@@ -2,7 +2,7 @@
 //!
 //! The decoder counts the buffers that it reserves, so that the figures are what a job uses, up to what the allocator and the threads add.
 
-use crate::decoder::{CacheDtype, DecoderSpec};
+use crate::decoder::{CacheDtype, DecoderSpec, table_positions};
 use crate::kernels::PAGE;
 use std::sync::OnceLock;
 
@@ -76,7 +76,11 @@ pub fn needs(spec: &DecoderSpec, job: Job, matrix_bytes: usize) -> MemoryNeeds {
         needs.weights += parameter.len() * width;
         needs.optimizer += if trained { 3 * FULL * parameter.len() } else { 0 };
     }
-    needs.weights += spec.rotary.iter().map(|rotary| spec.context * rotary.dim() * FULL).sum::<usize>();
+    let used = match job {
+        Job::Sampling { length, .. } => length,
+        Job::Training { tokens, .. } => tokens,
+    };
+    needs.weights += spec.rotary.iter().map(|rotary| table_positions(used, spec.context) * rotary.dim() * FULL).sum::<usize>();
     match job {
         Job::Sampling { sequences, length, step_rows } => {
             needs.cache = sequences * length.div_ceil(PAGE) * spec.page_bytes(CacheDtype::F32);

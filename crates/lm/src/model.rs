@@ -5,7 +5,7 @@ pub mod score;
 
 use crate::decoder::{Decoder, DecoderSpec};
 use crate::error::{Error, Result};
-use crate::files::chat::{ChatTemplate, Message};
+use crate::files::chat::{Chat, ChatTemplate, Message};
 use crate::files::checkpoint::{self, Checkpoint};
 use crate::files::peft::{base_of, is_adapter};
 use crate::files::tokenizer::Tokenizer;
@@ -25,12 +25,11 @@ pub struct PromptEncoder<'a> {
 
 impl PromptEncoder<'static> {
     /// That of a checkpoint directory, or of an adapter's base, without its weights. As [`LanguageModel::prompts`].
-    pub fn load(dir: &Path, chat: bool) -> Result<Self> {
-        if is_adapter(dir) {
-            return Self::load(&base_of(dir)?, chat);
-        }
-        let template = if chat { Some(ChatTemplate::load(dir)?.ok_or_else(|| no_template(dir))?) } else { None };
-        Ok(PromptEncoder { tokenizer: Cow::Owned(Tokenizer::load(dir)?), template })
+    pub fn load(dir: &Path, chat: impl Into<Chat>) -> Result<Self> {
+        let dir = if is_adapter(dir) { &base_of(dir)? } else { dir };
+        let Chat(variables) = chat.into();
+        let read = |variables| Ok::<_, Error>(ChatTemplate::load(dir)?.ok_or_else(|| no_template(dir))?.with_variables(variables));
+        Ok(PromptEncoder { tokenizer: Cow::Owned(Tokenizer::load(dir)?), template: variables.map(read).transpose()? })
     }
 }
 
@@ -49,6 +48,11 @@ impl PromptEncoder<'_> {
         let said = Message { role: "user".into(), content: prompt.into() };
         // The template writes the special tokens itself.
         self.tokenizer.encode(&template.render(&[said], true)?, false)
+    }
+
+    /// The token that ends a completion that is trained.
+    pub fn end_token(&self) -> u32 {
+        if self.template.is_some() { self.tokenizer.end_of_turn() } else { self.tokenizer.end_of_text() }
     }
 }
 
@@ -125,14 +129,18 @@ impl<K: Kernels> LanguageModel<K> {
         self.decoder.spec()
     }
 
-    /// What turns prompts into tokens: as they stand, or with `chat` as what the user says in a conversation by the checkpoint's chat template.
+    /// What turns prompts into tokens: as they stand, or with `chat` as what the user says in a conversation by the checkpoint's chat
+    /// template.
     ///
     /// # Errors
     /// The checkpoint has no chat template, or one that cannot be read.
-    pub fn prompts(&self, chat: bool) -> Result<PromptEncoder<'_>> {
-        let template =
-            if chat { Some(ChatTemplate::from_files(&self.companions)?.ok_or_else(|| no_template(Path::new("")))?) } else { None };
-        Ok(PromptEncoder { tokenizer: Cow::Borrowed(&self.tokenizer), template })
+    pub fn prompts(&self, chat: impl Into<Chat>) -> Result<PromptEncoder<'_>> {
+        let Chat(variables) = chat.into();
+        let read = |variables| {
+            let template = ChatTemplate::from_files(&self.companions)?.ok_or_else(|| no_template(Path::new("")))?;
+            Ok::<_, Error>(template.with_variables(variables))
+        };
+        Ok(PromptEncoder { tokenizer: Cow::Borrowed(&self.tokenizer), template: variables.map(read).transpose()? })
     }
 
     /// Text to ids and back.

@@ -4,6 +4,7 @@ use super::is_default;
 use crate::types::Split;
 use serde::{Deserialize, Serialize};
 use starloop_lm::engine::{CacheDtype, SamplingParams};
+use starloop_lm::files::chat::{Chat, ChatVariables};
 
 /// `[model]`: the pretrained model that everything starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub struct ModelConfig {
     /// changed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub chat: bool,
+    /// Variables that the chat template reads, such as `{ enable_thinking = false }`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub chat_variables: ChatVariables,
     /// The type of the cached keys and values in sampling. `f16` takes half the memory of `f32` and moves log-probabilities by some 1e-3.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kv_cache: CacheDtype,
@@ -26,7 +30,15 @@ pub struct ModelConfig {
 impl Default for ModelConfig {
     /// The shipped arithmetic model.
     fn default() -> Self {
-        ModelConfig { base: "builtin:arithmetic".to_owned(), chat: false, kv_cache: CacheDtype::default(), hub: None }
+        let base = "builtin:arithmetic".to_owned();
+        ModelConfig { base, chat: false, chat_variables: ChatVariables::default(), kv_cache: CacheDtype::default(), hub: None }
+    }
+}
+
+impl ModelConfig {
+    /// How prompts are formatted for the model.
+    pub fn chat(&self) -> Chat {
+        Chat(self.chat.then(|| self.chat_variables.clone()))
     }
 }
 

@@ -8,6 +8,8 @@ use rayon::prelude::*;
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::engine::{self, EngineLimits, Request};
+use starloop_lm::files::chat::Chat;
+use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -17,7 +19,7 @@ use std::path::Path;
 pub struct EmbeddedPolicy {
     model: Option<LanguageModel>,
     limits: EngineLimits,
-    chat: bool,
+    chat: Chat,
     record: RecordConfig,
 }
 
@@ -25,7 +27,7 @@ impl EmbeddedPolicy {
     /// A policy that samples as `[model]` says.
     pub fn new(config: &ModelConfig) -> Self {
         let limits = EngineLimits { kv_cache: config.kv_cache, ..EngineLimits::default() };
-        EmbeddedPolicy { chat: config.chat, limits, ..EmbeddedPolicy::default() }
+        EmbeddedPolicy { chat: config.chat(), limits, ..EmbeddedPolicy::default() }
     }
 
     /// The same policy, whose completions hold what `[record]` asks for.
@@ -54,7 +56,7 @@ impl Policy for EmbeddedPolicy {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
         let model = loaded(self.model.as_ref())?;
-        let prompts = model.prompts(self.chat).map_err(sampling_error)?;
+        let prompts = model.prompts(self.chat.clone()).map_err(sampling_error)?;
         let encode = |request: &PromptRequest| -> starloop_lm::Result<Request> {
             Ok(Request { prompt: prompts.encode(&request.prompt)?, seeds: request.seeds.clone(), params: params.clone() })
         };
@@ -71,12 +73,12 @@ impl Policy for EmbeddedPolicy {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<f64>> {
         let model = loaded(self.model.as_ref())?;
-        let prompts = model.prompts(self.chat).map_err(sampling_error)?;
+        let prompts = model.prompts(self.chat.clone()).map_err(sampling_error)?;
         let encode = |request: &CompletionRequest| -> starloop_lm::Result<Tail> {
             let mut tokens = prompts.encode(&request.prompt)?;
             let from = tokens.len();
             tokens.extend(model.tokenizer().encode(&request.completion, false)?);
-            tokens.extend(model.tokenizer().end_tokens().first().filter(|_| request.ended));
+            tokens.extend(request.ended.then(|| prompts.end_token()));
             Ok(Tail { tokens, from })
         };
         let tails = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
@@ -111,11 +113,11 @@ impl EmbeddedPolicy {
     /// No model is loaded, or its chat template refuses a prompt.
     pub fn score_tokens(&self, completions: &[Written], stop_strings: &[String]) -> Result<Vec<Option<Vec<TokenScore>>>> {
         let model = loaded(self.model.as_ref())?;
-        let (prompts, context) = (model.prompts(self.chat).map_err(sampling_error)?, model.spec().context);
+        let (prompts, context) = (model.prompts(self.chat.clone()).map_err(sampling_error)?, model.spec().context);
         let encode = |written: &Written| -> starloop_lm::Result<(Tail, Vec<usize>)> {
             let mut tokens = prompts.encode(&written.prompt)?;
             let from = tokens.len();
-            let (ids, ends): (Vec<u32>, Vec<usize>) = as_drawn(model, written, stop_strings)?.into_iter().unzip();
+            let (ids, ends): (Vec<u32>, Vec<usize>) = as_drawn(&prompts, written, stop_strings)?.into_iter().unzip();
             tokens.extend(ids);
             Ok((Tail { tokens, from }, ends))
         };
@@ -133,19 +135,19 @@ impl EmbeddedPolicy {
 
 /// The tokens of a completion with what ended it: nothing, the end token or a stop string, whichever makes as many as were counted. Each with
 /// the byte of the text that it ends before.
-fn as_drawn(model: &LanguageModel, written: &Written, stop_strings: &[String]) -> starloop_lm::Result<Vec<(u32, usize)>> {
+fn as_drawn(prompts: &PromptEncoder<'_>, written: &Written, stop_strings: &[String]) -> starloop_lm::Result<Vec<(u32, usize)>> {
     let ends = written.text.len();
-    let mut tokens = model.tokenizer().encode_with_ends(&written.text)?;
+    let mut tokens = prompts.tokenizer().encode_with_ends(&written.text)?;
     if written.stop_reason.is_cut() || tokens.len() == written.tokens {
         return Ok(tokens);
     }
     for stop in stop_strings.iter().filter(|_| tokens.len() + 1 < written.tokens) {
-        let stopped = model.tokenizer().encode_with_ends(&format!("{}{stop}", written.text))?;
+        let stopped = prompts.tokenizer().encode_with_ends(&format!("{}{stop}", written.text))?;
         if stopped.len() == written.tokens {
             return Ok(stopped.into_iter().map(|(id, end)| (id, end.min(ends))).collect());
         }
     }
-    tokens.extend(model.tokenizer().end_tokens().first().map(|&id| (id, ends)));
+    tokens.push((prompts.end_token(), ends));
     Ok(tokens)
 }
 

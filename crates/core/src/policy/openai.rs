@@ -16,6 +16,7 @@ use logprobs::Logprobs;
 use rayon::prelude::*;
 use reload::{Doubt, Reloading};
 use starloop_lm::checkpoint::weights_sha256;
+use starloop_lm::files::chat::Chat;
 use starloop_lm::model::PromptEncoder;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -43,7 +44,7 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct OpenAiPolicy {
     config: ServingConfig,
-    chat: bool,
+    chat: Chat,
     client: Arc<HttpClient>,
     /// Where launched servers write what they say.
     log: PathBuf,
@@ -76,7 +77,7 @@ impl OpenAiPolicy {
         let key = config.api_key_env.as_ref().map(|name| api_key(name)).transpose()?;
         let client = HttpClient::for_api(key, config.in_flight, Duration::from_secs_f64(config.request_seconds));
         let (config, client, record) = (config.clone(), Arc::new(client), RecordConfig::default());
-        Ok(OpenAiPolicy { config, chat: model.chat, client, log, served: None, adapter: None, record })
+        Ok(OpenAiPolicy { config, chat: model.chat(), client, log, served: None, adapter: None, record })
     }
 
     /// The same policy, whose completions hold what `[record]` asks for, as far as the servers return it.
@@ -87,7 +88,7 @@ impl OpenAiPolicy {
 
     /// The servers to ask, started for this checkpoint where they are ours.
     fn serve(&mut self, checkpoint: &Path, sha256: &str) -> Result<Served> {
-        let prompts = Arc::new(PromptEncoder::load(checkpoint, self.chat).during("reading a tokenizer")?);
+        let prompts = Arc::new(PromptEncoder::load(checkpoint, self.chat.clone()).during("reading a tokenizer")?);
         let directory = std::path::absolute(checkpoint)?.display().to_string();
         let mut model = self.config.model.replace("{checkpoint}", &directory);
         let (mut endpoints, mut servers) = (self.config.endpoints.clone(), Vec::new());

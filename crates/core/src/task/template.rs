@@ -6,6 +6,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
+use starloop_lm::files::chat::BUDGET;
 
 /// The name of the one template in the engine.
 const NAME: &str = "template";
@@ -24,6 +25,7 @@ impl Template {
     pub fn parse(source: &str) -> Result<Self, String> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(BUDGET));
         // A prompt may well end in a newline, which templates drop by themselves.
         let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the usual marks");
         environment.set_syntax(syntax);
@@ -85,6 +87,10 @@ mod tests {
             ("{{ qestion }}", "the template asks for `qestion`, but the row's columns are: answer, question"),
             ("{{ answer.txt }}", "`answer.txt` is undefined (line 1 of the template)"),
             ("\n{{ question", "(line 2 of the template)"),
+            ("\n{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}", "(line 2 of the template)"),
+            ("{{ '%2000000000d' | format(1) }}", "(line 1 of the template)"),
+            ("{{ question | indent(2000000000, true) }}", "(line 1 of the template)"),
+            ("{% set x = 'a' * 50000000 %}{{ x | replace('a', x) }}", "(line 1 of the template)"),
         ] {
             let error = render(template, &row).unwrap_err();
             assert!(error.contains(said), "{error}");

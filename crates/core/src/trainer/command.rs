@@ -30,6 +30,7 @@ use crate::types::Example;
 use fs_err as fs;
 use serde::Serialize;
 use starloop_lm::checkpoint::check_tuned;
+use starloop_lm::files::chat::{Chat, ChatVariables};
 use starloop_record::atomic;
 use starloop_record::training_rows::TrainingRows;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -59,7 +60,7 @@ const SHOWN: usize = 12;
 pub struct CommandTrainer {
     command: Vec<String>,
     secrets: Vec<String>,
-    chat: bool,
+    chat: Chat,
 }
 
 /// What `{settings}` holds.
@@ -74,6 +75,9 @@ struct SettingsFile<'a> {
     examples: usize,
     /// Whether prompts are put by the checkpoint's chat template.
     chat: bool,
+    /// The variables of that template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chat_variables: Option<&'a ChatVariables>,
     training: &'a TrainingConfig,
 }
 
@@ -100,9 +104,9 @@ struct Paths {
 }
 
 impl CommandTrainer {
-    /// A trainer that runs the program of `[trainer]`. With `chat`, prompts are to be put by the checkpoint's chat template.
-    pub fn new(config: &TrainerConfig, chat: bool) -> Self {
-        CommandTrainer { command: config.command.clone(), secrets: config.secrets.clone(), chat }
+    /// A trainer that runs the program of `[trainer]`. With `chat`, it formats prompts with the checkpoint's chat template.
+    pub fn new(config: &TrainerConfig, chat: impl Into<Chat>) -> Self {
+        CommandTrainer { command: config.command.clone(), secrets: config.secrets.clone(), chat: chat.into() }
     }
 
     fn prepare(&self, job: &TrainingJob<'_>) -> Result<Paths> {
@@ -124,7 +128,8 @@ impl CommandTrainer {
             steps: job.steps,
             seed: job.seed,
             examples: examples.len(),
-            chat: self.chat,
+            chat: self.chat.0.is_some(),
+            chat_variables: self.chat.0.as_ref().filter(|variables| !variables.is_empty()),
             training: job.settings,
         };
         atomic::write(&paths.settings, &serde_json::to_vec_pretty(&settings).expect("numbers and texts are always JSON"))?;

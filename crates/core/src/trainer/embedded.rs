@@ -8,6 +8,7 @@ use crate::selection::Loss;
 use crate::types::{Example, ProblemId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use starloop_lm::files::chat::Chat;
 use starloop_lm::files::peft;
 use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
@@ -26,13 +27,13 @@ const STATE: &str = "state.safetensors";
 /// Fine-tunes with `starloop-lm`.
 #[derive(Debug, Default)]
 pub struct EmbeddedTrainer {
-    chat: bool,
+    chat: Chat,
 }
 
 impl EmbeddedTrainer {
     /// A trainer that with `chat` puts prompts by the checkpoint's chat template.
-    pub fn new(chat: bool) -> Self {
-        EmbeddedTrainer { chat }
+    pub fn new(chat: impl Into<Chat>) -> Self {
+        EmbeddedTrainer { chat: chat.into() }
     }
 }
 
@@ -41,13 +42,13 @@ impl Trainer for EmbeddedTrainer {
         let (metrics, used) = match (job.data.rows(), job.data.loss()) {
             (TrainingRows::Completions(examples), _) => {
                 let model = load(job).during(CONTEXT)?;
-                let documents = documents(&model, self.chat, examples, job.settings)?;
+                let documents = documents(&model, &self.chat, examples, job.settings)?;
                 let used = documents.len();
                 (run(job, model, documents, TrainingSession::step, progress)?, used)
             }
-            (TrainingRows::Preferences(pairs), Loss::Preference { beta }) => toward::preferences(job, pairs, beta, self.chat, progress)?,
+            (TrainingRows::Preferences(pairs), Loss::Preference { beta }) => toward::preferences(job, pairs, beta, &self.chat, progress)?,
             (TrainingRows::Rewards(samples), Loss::PolicyGradient { loss, .. }) => {
-                toward::rewards(job, samples, loss, self.chat, progress)?
+                toward::rewards(job, samples, loss, &self.chat, progress)?
             }
             (_, loss) => return Err(Error::ObjectiveNotSupported { objective: loss.name() }),
         };
@@ -96,6 +97,10 @@ fn load(job: &TrainingJob<'_>) -> starloop_lm::Result<LanguageModel> {
     let model = LanguageModel::load(job.base)?;
     if model.spec().adapters.is_some() {
         return Ok(model);
+    }
+    if peft::is_adapter(job.base) {
+        let problem = "an adapter with use_dora or whole modules cannot be trained further; merge it first (starloop model convert)".into();
+        return Err(starloop_lm::Error::Weights { path: job.base.to_owned(), problem });
     }
     model.with_fresh_adapters(lora, job.seed)
 }
@@ -159,7 +164,7 @@ fn resume(session: &mut TrainingSession, job: &TrainingJob<'_>) -> Result<Tally>
 
 /// Prompt, completion and end token of every example that fits; loss on completion and end token, by token position (not after a separator,
 /// which completions may hold).
-fn documents(model: &LanguageModel, chat: bool, examples: &[Example], settings: &TrainingConfig) -> Result<Vec<Document>> {
+fn documents(model: &LanguageModel, chat: &Chat, examples: &[Example], settings: &TrainingConfig) -> Result<Vec<Document>> {
     let encoder = Encoder::new(model, chat, settings)?;
     let document = |example: &Example| {
         let tail = encoder.tail(&example.problem, &example.prompt, &example.completion, true)?;
@@ -176,8 +181,8 @@ struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    fn new(model: &'a LanguageModel, chat: bool, settings: &'a TrainingConfig) -> Result<Self> {
-        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompts(chat).during(CONTEXT)?, settings })
+    fn new(model: &'a LanguageModel, chat: &Chat, settings: &'a TrainingConfig) -> Result<Self> {
+        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompts(chat.clone()).during(CONTEXT)?, settings })
     }
 
     /// Prompt and completion, with `ended` also the end token; nothing where they are too long and the settings say to leave such out.
@@ -186,7 +191,7 @@ impl<'a> Encoder<'a> {
         let from = tokens.len();
         tokens.extend(self.tokenizer.encode(completion, false).during(CONTEXT)?);
         if ended {
-            tokens.extend(self.tokenizer.end_tokens().first());
+            tokens.push(self.prompts.end_token());
         }
         let (limit, length) = (self.settings.sequence_length, tokens.len());
         if length <= limit {

@@ -238,7 +238,7 @@ fn note(log: &PretrainLog) -> Map<String, serde_json::Value> {
 
 fn model_config(config: &PretrainConfig, tokenizer: &Tokenizer) -> serde_json::Value {
     let shape = &config.model;
-    let end_of_text = tokenizer.end_tokens()[0];
+    let end_of_text = tokenizer.end_of_text();
     json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",

@@ -47,7 +47,9 @@ const IRRELEVANT: &[&str] = &[
 /// A config.json that knows which of its keys were read.
 #[derive(Debug)]
 pub struct ConfigReader {
-    path: PathBuf,
+    pub(super) path: PathBuf,
+    /// The elements of all tensors in the weights' files, where there are such files.
+    pub(super) elements: Option<u128>,
     keys: Map<String, Value>,
     read: Vec<String>,
 }
@@ -58,7 +60,7 @@ impl ConfigReader {
         let Value::Object(keys) = config else {
             return Err(Error::ConfigKey { path: path.into(), key: "(whole file)".into(), problem: "expected a JSON object".into() });
         };
-        Ok(ConfigReader { path: path.into(), keys: keys.clone(), read: Vec::new() })
+        Ok(ConfigReader { path: path.into(), elements: None, keys: keys.clone(), read: Vec::new() })
     }
 
     /// An error about a key.
@@ -92,27 +94,67 @@ impl ConfigReader {
         self.optional_text(key)?.ok_or_else(|| self.missing(key))
     }
 
-    /// A positive whole number, if there.
-    pub fn optional_size(&mut self, key: &str) -> Result<Option<usize>> {
+    /// Whether a key is there, be it with `null`.
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    /// A positive whole number up to `most`, if there.
+    pub fn optional_size_within(&mut self, key: &str, most: usize) -> Result<Option<usize>> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let size = value.as_u64().filter(|n| *n > 0);
-        size.map(|n| Some(n as usize)).ok_or_else(|| self.error(key, format!("expected a positive whole number, found {value}")))
+        let size = size.ok_or_else(|| self.error(key, format!("expected a positive whole number, found {value}")))?;
+        match usize::try_from(size).ok().filter(|size| *size <= most) {
+            Some(size) => Ok(Some(size)),
+            None => Err(self.error(key, format!("expected at most {most}, found {size}"))),
+        }
     }
 
-    /// A required positive whole number.
-    pub fn size(&mut self, key: &str) -> Result<usize> {
-        self.optional_size(key)?.ok_or_else(|| self.missing(key))
+    /// The same, or `default` where the key is not there; `null` is no number.
+    pub fn size_or(&mut self, key: &str, default: Option<usize>, most: usize) -> Result<Option<usize>> {
+        let is_there = self.has(key);
+        Ok(self.optional_size_within(key, most)?.or(default.filter(|_| !is_there)))
     }
 
-    /// A number, if there.
+    /// A required positive whole number up to `most`.
+    pub fn size_within(&mut self, key: &str, most: usize) -> Result<usize> {
+        self.optional_size_within(key, most)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// A finite number, if there.
     pub fn optional_number(&mut self, key: &str) -> Result<Option<f32>> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        value.as_f64().map(|x| Some(x as f32)).ok_or_else(|| self.error(key, format!("expected a number, found {value}")))
+        let number = value.as_f64().map(|x| x as f32).filter(|x| x.is_finite());
+        number.map(Some).ok_or_else(|| self.error(key, format!("expected a finite number, found {value}")))
     }
 
-    /// A number, or `default`.
+    /// A finite number, or `default`.
     pub fn number(&mut self, key: &str, default: f32) -> Result<f32> {
         Ok(self.optional_number(key)?.unwrap_or(default))
+    }
+
+    /// A positive finite number, if there.
+    pub fn optional_positive(&mut self, key: &str) -> Result<Option<f32>> {
+        match self.optional_number(key)? {
+            Some(x) if x <= 0.0 => Err(self.error(key, format!("expected a positive number, found {x}"))),
+            number => Ok(number),
+        }
+    }
+
+    /// A positive finite number, or `default`.
+    pub fn positive(&mut self, key: &str, default: f32) -> Result<f32> {
+        Ok(self.optional_positive(key)?.unwrap_or(default))
+    }
+
+    /// The epsilon of a norm, a positive number, or `default`.
+    pub(super) fn norm_epsilon(&mut self, key: &str, default: f32) -> Result<f32> {
+        let epsilon = self.number(key, default)?;
+        if epsilon >= 0.0 { Ok(epsilon) } else { Err(self.error(key, format!("expected a number of 0 or more, found {epsilon}"))) }
+    }
+
+    /// `sliding_window`, or `default` where the key is not there.
+    pub(super) fn window(&mut self, default: Option<usize>) -> Result<Option<usize>> {
+        self.size_or("sliding_window", default, super::sizes::MOST_POSITIONS)
     }
 
     /// A switch, or `default`.
@@ -146,11 +188,36 @@ impl ConfigReader {
         kinds.iter().map(known).collect::<Result<Vec<_>>>().map(Some)
     }
 
+    /// Refuses keys that were not read and ask for something: those with another value than `null`, `false`, 0 or nothing.
+    pub fn refuse_unread(&self) -> Result<()> {
+        let asks = |value: &Value| match value {
+            Value::Null => false,
+            Value::Bool(on) => *on,
+            Value::Number(number) => number.as_f64() != Some(0.0),
+            Value::String(text) => !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(entries) => !entries.is_empty(),
+        };
+        match self.keys.iter().find(|(key, value)| !self.read.contains(key) && asks(value)) {
+            Some((key, value)) => Err(self.error(key, format!("{} is not supported; remove it if it changes nothing", shortened(value)))),
+            None => Ok(()),
+        }
+    }
+
     /// Warns of keys that were neither read nor are known to be of no consequence, as those are that begin with an underscore.
     pub fn warn_of_unread(&self) {
         let irrelevant = |key: &str| key.starts_with('_') || IRRELEVANT.contains(&key);
         for key in self.keys.keys().filter(|key| !self.read.contains(key) && !irrelevant(key)) {
             log::warn!("{}: key \"{key}\" is not known for this family and was not used", self.path.display());
         }
+    }
+}
+
+/// A value as a message shows it.
+fn shortened(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
 }

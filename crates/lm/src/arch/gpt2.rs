@@ -1,9 +1,10 @@
 //! GPT-2 (Radford et al. 2019): learned positions, layer norms, biases everywhere, weights stored by input.
 
+use super::sizes::{GPT, Sizes};
 use super::{ConfigReader, DecoderSpec};
 use crate::decoder::{AttentionTensors, Block, Dense, DenseTensors, FeedForward, Linear, LinearTensors, Mixer, Norm, Norms, SelfAttention};
 use crate::error::Result;
-use crate::kernels::{Activation, ActivationFunction, Attention, Heads};
+use crate::kernels::{Activation, ActivationFunction, Attention};
 use crate::weights::{Layout, ParameterSpec, Parameters, Role};
 use serde_json::json;
 
@@ -14,20 +15,15 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
     config.only("add_cross_attention", &[json!(false)])?;
     config.only("tie_word_embeddings", &[json!(true)])?;
     config.ignore(&["reorder_and_upcast_attn", "n_ctx"]);
-    let hidden = config.size("n_embd")?;
-    let query = config.size("n_head")?;
-    let intermediate = config.optional_size("n_inner")?.unwrap_or(4 * hidden);
-    let (vocabulary, context) = (config.size("vocab_size")?, config.size("n_positions")?);
-    let dim = hidden / query;
+    let Sizes { vocabulary, hidden, layers, heads, intermediate, context } = config.sizes(&GPT)?;
 
     let mut parameters = Parameters::default();
     let embedding = parameters.add(ParameterSpec::matrix(Role::Embedding, "transformer.wte.weight", vocabulary, hidden));
     let positions = parameters.add(ParameterSpec::matrix(Role::Embedding, "transformer.wpe.weight", context, hidden));
-    let heads = Heads { query, key_value: query, dim };
-    let scores = Attention { heads, scale: SelfAttention::usual_scale(dim), softcap: None, window: None };
+    let scores = Attention { heads, scale: SelfAttention::usual_scale(heads.dim), softcap: None, window: None };
     let activation = Activation { function: ActivationFunction::GeluTanh, gated: false };
     let mut blocks = Vec::new();
-    for layer in 0..config.size("n_layer")? {
+    for layer in 0..layers {
         let name = |part: &str| format!("transformer.h.{layer}.{part}");
         let linear = |part: &str| LinearTensors::new([name(part)], true).stored([Layout::Transposed]);
         let attention = AttentionTensors { qkv: linear("attn.c_attn"), query_key_norm: None, output: linear("attn.c_proj") };
@@ -46,7 +42,7 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
         embedding_scale: 1.0,
         positions: Some(positions),
         rotary: Vec::new(),
-        norm_epsilon: config.number("layer_norm_epsilon", 1e-5)?,
+        norm_epsilon: config.norm_epsilon("layer_norm_epsilon", 1e-5)?,
         blocks,
         final_norm: Norm::layer(&mut parameters, "transformer.ln_f", hidden),
         head: Linear { weight: embedding, bias: None },

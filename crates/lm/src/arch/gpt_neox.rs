@@ -2,10 +2,11 @@
 //! each head turning.
 
 use super::rotary::RotaryKeys;
+use super::sizes::{LLAMA, Sizes};
 use super::{ConfigReader, DecoderSpec};
 use crate::decoder::{AttentionTensors, Block, Dense, DenseTensors, FeedForward, Linear, LinearTensors, Mixer, Norm, Norms, SelfAttention};
 use crate::error::Result;
-use crate::kernels::{Activation, ActivationFunction, Attention, Heads};
+use crate::kernels::{Activation, ActivationFunction, Attention};
 use crate::weights::{Layout, ParameterSpec, Parameters, Role};
 use serde_json::json;
 
@@ -17,26 +18,21 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
         Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => ActivationFunction::GeluTanh,
         Some(other) => return Err(config.error("hidden_act", format!("\"{other}\" is not supported; only \"gelu\" and \"gelu_new\" are"))),
     };
-    let hidden = config.size("hidden_size")?;
-    let query = config.size("num_attention_heads")?;
-    let dim = hidden / query;
-    let intermediate = config.size("intermediate_size")?;
-    let (vocabulary, context) = (config.size("vocab_size")?, config.size("max_position_embeddings")?);
-    let (rotary, context) =
-        config.rotary(RotaryKeys { theta: "rotary_emb_base", share: ("rotary_pct", 0.25), ..RotaryKeys::default() }, dim, context)?;
+    let Sizes { vocabulary, hidden, layers, heads, intermediate, context } = config.sizes(&LLAMA)?;
+    let keys = RotaryKeys { theta: "rotary_emb_base", share: ("rotary_pct", 0.25), ..RotaryKeys::LLAMA };
+    let (rotary, context) = config.rotary(keys, heads.dim, context)?;
 
     let mut parameters = Parameters::default();
     let embedding = parameters.add(ParameterSpec::matrix(Role::Embedding, "gpt_neox.embed_in.weight", vocabulary, hidden));
-    let heads = Heads { query, key_value: query, dim };
-    let scores = Attention { heads, scale: SelfAttention::usual_scale(dim), softcap: None, window: None };
+    let scores = Attention { heads, scale: SelfAttention::usual_scale(heads.dim), softcap: None, window: None };
     let activation = Activation { function, gated: false };
     let parallel = config.switch("use_parallel_residual", true)?;
     let mut blocks = Vec::new();
-    for layer in 0..config.size("num_hidden_layers")? {
+    for layer in 0..layers {
         let name = |part: &str| format!("gpt_neox.layers.{layer}.{part}");
         let linear = |part: &str| LinearTensors::new([name(part)], true);
         let attention = AttentionTensors {
-            qkv: linear("attention.query_key_value").stored([Layout::by_head(query, dim)]),
+            qkv: linear("attention.query_key_value").stored([Layout::by_head(heads.query, heads.dim)]),
             query_key_norm: None,
             output: linear("attention.dense"),
         };
@@ -66,7 +62,7 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
         embedding_scale: 1.0,
         positions: None,
         rotary: vec![rotary],
-        norm_epsilon: config.number("layer_norm_eps", 1e-5)?,
+        norm_epsilon: config.norm_epsilon("layer_norm_eps", 1e-5)?,
         blocks,
         final_norm,
         head,

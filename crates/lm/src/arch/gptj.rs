@@ -1,10 +1,11 @@
 //! GPT-J (Wang and Komatsuzaki 2021), the paper's model: attention and feed-forward read one norm side by side, neighbouring coordinates
 //! turn in pairs, the head has a bias.
 
+use super::sizes::{GPT, SizeKeys, Sizes};
 use super::{ConfigReader, DecoderSpec};
 use crate::decoder::{AttentionTensors, Block, Dense, DenseTensors, FeedForward, LinearTensors, Mixer, Norm, Norms, Rotary, SelfAttention};
 use crate::error::Result;
-use crate::kernels::{Activation, ActivationFunction, Attention, Heads};
+use crate::kernels::{Activation, ActivationFunction, Attention};
 use crate::weights::{Layout, ParameterSpec, Parameters, Role};
 use serde_json::json;
 
@@ -12,24 +13,21 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
     config.only("activation_function", &[json!("gelu_new")])?;
     config.only("tie_word_embeddings", &[json!(false)])?;
     config.ignore(&["rotary", "scale_attn_weights", "gradient_checkpointing", "n_ctx"]);
-    let hidden = config.size("n_embd")?;
-    let query = config.size("n_head")?;
-    let dim = hidden / query;
-    let turned = config.optional_size("rotary_dim")?.unwrap_or(dim);
-    let intermediate = config.optional_size("n_inner")?.unwrap_or(4 * hidden);
-    let (vocabulary, context) = (config.size("vocab_size")?, config.size("n_positions")?);
+    let keys = SizeKeys { context: (GPT.context.0, 2048), ..GPT };
+    let Sizes { vocabulary, hidden, layers, heads, intermediate, context } = config.sizes(&keys)?;
+    let dim = heads.dim;
+    let turned = config.size_or("rotary_dim", Some(64), usize::MAX)?.unwrap_or(dim);
     if turned % 2 != 0 || turned > dim {
         return Err(config.error("rotary_dim", format!("expected an even number up to the {dim} coordinates of a head, found {turned}")));
     }
 
     let mut parameters = Parameters::default();
     let embedding = parameters.add(ParameterSpec::matrix(Role::Embedding, "transformer.wte.weight", vocabulary, hidden));
-    let heads = Heads { query, key_value: query, dim };
     let scores = Attention { heads, scale: SelfAttention::usual_scale(dim), softcap: None, window: None };
     let activation = Activation { function: ActivationFunction::GeluTanh, gated: false };
-    let pairs = Layout::neighbour_pairs(query, dim, turned);
+    let pairs = Layout::neighbour_pairs(heads.query, dim, turned);
     let mut blocks = Vec::new();
-    for layer in 0..config.size("n_layer")? {
+    for layer in 0..layers {
         let name = |part: &str| format!("transformer.h.{layer}.{part}");
         let projections = ["attn.q_proj", "attn.k_proj", "attn.v_proj"].map(name);
         let attention = AttentionTensors {
@@ -55,7 +53,7 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
         embedding_scale: 1.0,
         positions: None,
         rotary: vec![Rotary::unscaled(10_000.0, turned)],
-        norm_epsilon: config.number("layer_norm_epsilon", 1e-5)?,
+        norm_epsilon: config.norm_epsilon("layer_norm_epsilon", 1e-5)?,
         blocks,
         final_norm: Norm::layer(&mut parameters, "transformer.ln_f", hidden),
         head: LinearTensors::new(["lm_head".into()], true).add_to(&mut parameters, Role::Linear, &[vocabulary], hidden),

@@ -1,6 +1,7 @@
 //! The shape that most families share: llama's, with switches.
 
 use super::rotary::RotaryKeys;
+use super::sizes::{GroupedHeads, LLAMA, SizeKeys, Sizes};
 use super::{ConfigReader, DecoderSpec};
 use crate::decoder::{
     AttentionTensors, Block, Dense, DenseTensors, FeedForward, Linear, LinearTensors, Mixer, Norm, NormedHeads, Norms, QueryKeyTensors,
@@ -56,35 +57,39 @@ pub(super) enum NormPlacement {
     Around,
 }
 
+/// What `transformers` takes for a key that is not in config.json.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Defaults {
+    pub context: usize,
+    pub heads: GroupedHeads,
+    pub norm_epsilon: f32,
+    pub tied: bool,
+    pub rotary: RotaryKeys,
+}
+
+impl Default for Defaults {
+    /// Llama's.
+    fn default() -> Self {
+        let heads = GroupedHeads { key_value_heads: None, head_dim: None };
+        Defaults { context: LLAMA.context.1, heads, norm_epsilon: 1e-6, tied: false, rotary: RotaryKeys::LLAMA }
+    }
+}
+
 impl LlamaLike {
     /// Reads the keys that all of them have.
-    pub fn read(config: &mut ConfigReader) -> Result<Self> {
-        Self::read_with(config, RotaryKeys::default())
-    }
-
-    /// The same with rotary keys of the family's own.
-    pub fn read_with(config: &mut ConfigReader, keys: RotaryKeys) -> Result<Self> {
-        let hidden = config.size("hidden_size")?;
-        let layers = config.size("num_hidden_layers")?;
-        let query = config.size("num_attention_heads")?;
-        let key_value = config.optional_size("num_key_value_heads")?.unwrap_or(query);
-        let dim = config.optional_size("head_dim")?.unwrap_or(hidden / query);
-        if query % key_value != 0 {
-            return Err(config.error("num_key_value_heads", format!("{key_value} does not divide the {query} attention heads")));
-        }
-        let (rotary, context) = {
-            let context = config.size("max_position_embeddings")?;
-            config.rotary(keys, dim, context)?
-        };
+    pub fn read(config: &mut ConfigReader, defaults: Defaults) -> Result<Self> {
+        let keys = SizeKeys { context: (LLAMA.context.0, defaults.context), grouped: Some(defaults.heads), ..LLAMA };
+        let Sizes { vocabulary, hidden, layers, heads, intermediate, context } = config.sizes(&keys)?;
+        let (rotary, context) = config.rotary(defaults.rotary, heads.dim, context)?;
         Ok(LlamaLike {
-            vocabulary: config.size("vocab_size")?,
+            vocabulary,
             hidden,
             layers,
-            heads: Heads { query, key_value, dim },
-            intermediate: config.size("intermediate_size")?,
+            heads,
+            intermediate,
             context,
-            norm_epsilon: config.number("rms_norm_eps", 1e-6)?,
-            tied: config.switch("tie_word_embeddings", false)?,
+            norm_epsilon: config.norm_epsilon("rms_norm_eps", defaults.norm_epsilon)?,
+            tied: config.switch("tie_word_embeddings", defaults.tied)?,
             embedding_scale: 1.0,
             qkv_bias: false,
             output_bias: false,
@@ -97,7 +102,7 @@ impl LlamaLike {
             rotary: vec![rotary],
             layer_rotary: vec![Some(0); layers],
             windows: vec![None; layers],
-            attention_scale: SelfAttention::usual_scale(dim),
+            attention_scale: SelfAttention::usual_scale(heads.dim),
             attention_softcap: None,
             logit_softcap: None,
         })
@@ -118,8 +123,9 @@ impl LlamaLike {
     /// Qwen's sliding window: with `use_sliding_window`, in the layers from `max_window_layers` on, or where `layer_types` says.
     pub fn read_switched_window(&mut self, config: &mut ConfigReader) -> Result<()> {
         let on = config.switch("use_sliding_window", false)?;
-        let window = config.optional_size("sliding_window")?.filter(|_| on);
-        let first = config.get("max_window_layers").and_then(|value| value.as_u64()).unwrap_or(0) as usize;
+        let window = config.window(None)?.filter(|_| on);
+        let first = config.get("max_window_layers").map_or(Some(28), |value| value.as_u64());
+        let first = first.ok_or_else(|| config.error("max_window_layers", "expected a whole number"))? as usize;
         let sliding = config.layer_types(self.layers, "sliding_attention", "full_attention")?;
         let sliding = sliding.unwrap_or_else(|| (0..self.layers).map(|layer| layer >= first).collect());
         self.windows = sliding.into_iter().map(|sliding| window.filter(|_| sliding)).collect();

@@ -24,18 +24,17 @@ pub(super) struct RotaryKeys {
 /// The usual key of the share of each head that turns: all of it.
 pub(super) const SHARE: (&str, f32) = ("partial_rotary_factor", 1.0);
 
-impl Default for RotaryKeys {
-    fn default() -> Self {
-        RotaryKeys { layers: None, theta: "rope_theta", default_theta: 10_000.0, share: SHARE, scaled: true }
-    }
+impl RotaryKeys {
+    /// Those of llama and most others.
+    pub const LLAMA: RotaryKeys = RotaryKeys { layers: None, theta: "rope_theta", default_theta: 10_000.0, share: SHARE, scaled: true };
 }
 
 impl ConfigReader {
     /// Rotary frequencies for heads of width `dim` and at most `context` positions, from `rope_parameters` (new) or `rope_theta` and
     /// `rope_scaling` (old). Also returns the context that they hold for, which `longrope` limits.
     pub(super) fn rotary(&mut self, keys: RotaryKeys, dim: usize, context: usize) -> Result<(Rotary, usize)> {
-        let mut theta = self.number(keys.theta, keys.default_theta)?;
-        let mut share = self.number(keys.share.0, keys.share.1)?;
+        let mut theta = self.positive(keys.theta, keys.default_theta)?;
+        let mut share = self.positive(keys.share.0, keys.share.1)?;
         let mut given = Scaling { key: "rope_parameters", values: Map::new() };
         for key in ["rope_scaling", "rope_parameters"] {
             let Some(value) = self.get(key) else { continue };
@@ -50,10 +49,13 @@ impl ConfigReader {
                 given = Scaling { key, values };
             }
         }
+        if !(theta.is_finite() && theta > 0.0) {
+            return Err(self.error(given.key, format!("expected a positive finite \"rope_theta\", found {theta}")));
+        }
         let turned = (dim as f32 * share) as usize;
-        if turned == 0 || !turned.is_multiple_of(2) {
+        if turned == 0 || turned > dim || !turned.is_multiple_of(2) {
             return Err(
-                self.error("head_dim", format!("{turned} of {dim} coordinates of a head would turn; an even, positive number has to"))
+                self.error("head_dim", format!("{turned} of {dim} coordinates of a head would turn; expected an even, positive number"))
             );
         }
         let original = match self.get("original_max_position_embeddings").and_then(|value| value.as_f64()) {
@@ -61,19 +63,34 @@ impl ConfigReader {
             None => given.optional("original_max_position_embeddings").unwrap_or(context as f64),
         };
         let plain = Rotary::unscaled(theta, turned);
-        match given.kind() {
-            "default" => Ok((plain, context)),
-            "linear" => Ok((linear(plain, given.number(self, "factor")?), context)),
-            "llama3" => Ok((llama3(self, &given, plain, original)?, context)),
-            "yarn" => Ok((yarn(&given, f64::from(theta), &plain, original, context), context)),
+        let (rotary, context) = match given.kind() {
+            "default" => (plain, context),
+            "linear" => (linear(plain, given.number(self, "factor")?), context),
+            "llama3" => (llama3(self, &given, plain, original)?, context),
+            "yarn" => (yarn(&given, f64::from(theta), &plain, original, context), context),
             // "su" is what the first versions of phi3 called it.
-            "longrope" | "su" => Ok((longrope(self, &given, &plain, original, context)?, context.min(original as usize))),
+            "longrope" | "su" => (longrope(self, &given, &plain, original)?, limited("longrope", context, original)),
+            "dynamic" => (plain, limited("dynamic", context, original)),
             other => {
-                Err(self
-                    .error(given.key, format!("rope_type \"{other}\" is not supported; default, linear, llama3, longrope and yarn are")))
+                let problem =
+                    format!("rope_type \"{other}\" is not supported; expected default, linear, llama3, longrope, yarn or dynamic");
+                return Err(self.error(given.key, problem));
             }
+        };
+        if context == 0 || !rotary.factor.is_finite() || rotary.frequencies.iter().any(|frequency| !frequency.is_finite()) {
+            let problem = format!("the numbers of rope_type \"{}\" give no finite frequencies for positions; check them", given.kind());
+            return Err(self.error(given.key, problem));
         }
+        Ok((rotary, context))
     }
+}
+
+/// The context up to which frequencies stay the same. Beyond it these scalings turn every earlier key anew, so it ends there.
+fn limited(kind: &str, context: usize, original: f64) -> usize {
+    if context as f64 > original {
+        log::warn!("{kind}: sequences are limited to the original context of {original} tokens, not {context}");
+    }
+    context.min(original as usize)
 }
 
 /// The object that holds a scaling's numbers.
@@ -153,18 +170,15 @@ fn yarn(given: &Scaling, theta: f64, rotary: &Rotary, original: f64, context: us
     Rotary { frequencies: rotary.frequencies.iter().enumerate().map(blend).collect(), factor: attention as f32 }
 }
 
-/// Longrope (Ding et al. 2024) within the original context, where its short factors hold. Longer sequences would turn every earlier key
-/// anew, so the context ends there.
-fn longrope(config: &ConfigReader, given: &Scaling, rotary: &Rotary, original: f64, context: usize) -> Result<Rotary> {
+/// Longrope (Ding et al. 2024) within the original context, where its short factors hold.
+fn longrope(config: &mut ConfigReader, given: &Scaling, rotary: &Rotary, original: f64) -> Result<Rotary> {
     let short = given.values.get("short_factor").and_then(Value::as_array);
     let short: Option<Vec<f32>> = short.map(|list| list.iter().filter_map(|x| x.as_f64().map(|x| x as f32)).collect());
     let Some(short) = short.filter(|short| short.len() == rotary.frequencies.len()) else {
-        return Err(config.error(given.key, format!("short_factor has to list {} numbers", rotary.frequencies.len())));
+        return Err(config.error(given.key, format!("expected a \"short_factor\" of {} numbers", rotary.frequencies.len())));
     };
-    if context as f64 > original {
-        log::warn!("longrope: sequences are limited to the original context of {original} tokens, not {context}");
-    }
-    let factor = given.optional("factor").unwrap_or(context as f64 / original);
+    let context = config.get("max_position_embeddings").and_then(|value| value.as_f64()).unwrap_or(original);
+    let factor = given.optional("factor").unwrap_or(context / original);
     let attention =
         given.optional("attention_factor").unwrap_or(if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original.ln()).sqrt() });
     let frequencies = rotary.frequencies.iter().zip(short).map(|(frequency, short)| frequency / short).collect();

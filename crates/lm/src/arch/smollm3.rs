@@ -1,17 +1,25 @@
 //! `SmolLM3` (Bakouch et al. 2025): llama with every fourth layer without positions.
 
-use super::llama_like::LlamaLike;
+use super::llama_like::{Defaults, LlamaLike};
 use super::rotary::RotaryKeys;
+use super::sizes::GroupedHeads;
 use super::{ConfigReader, DecoderSpec};
 use crate::error::Result;
 
+const DEFAULTS: Defaults = Defaults {
+    context: 32_768,
+    heads: GroupedHeads { key_value_heads: Some(4), head_dim: None },
+    norm_epsilon: 1e-6,
+    tied: true,
+    rotary: RotaryKeys { default_theta: 2_000_000.0, ..RotaryKeys::LLAMA },
+};
+
 pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
     LlamaLike::silu_only(config)?;
-    let mut family = LlamaLike::read_with(config, RotaryKeys { default_theta: 2_000_000.0, ..RotaryKeys::default() })?;
-    family.tied = config.switch("tie_word_embeddings", true)?;
+    let mut family = LlamaLike::read(config, DEFAULTS)?;
     family.read_attention_bias(config)?;
     family.mlp_bias = config.switch("mlp_bias", false)?;
-    let interval = config.optional_size("no_rope_layer_interval")?.unwrap_or(4);
+    let interval = config.optional_size_within("no_rope_layer_interval", usize::MAX)?.unwrap_or(4);
     let turned = match config.get("no_rope_layers") {
         None => (0..family.layers).map(|layer| (layer + 1) % interval != 0).collect(),
         Some(list) => {

@@ -70,8 +70,8 @@ impl<K: Kernels> Decoder<K> {
 
     /// The adapters of a weight, and the factor on what they add.
     fn adapters(&self, weight: usize) -> impl Iterator<Item = (Adapter, f32)> + use<K> {
-        let found = self.spec.adapters.as_ref().and_then(|all| all.of.get(&weight).map(|of| (of.clone(), all.scale)));
-        found.into_iter().flat_map(|(of, scale)| of.into_iter().map(move |adapter| (adapter, scale)))
+        let found = self.spec.adapters.as_ref().and_then(|all| all.of.get(&weight).cloned());
+        found.into_iter().flatten().map(|adapter| (adapter, adapter.scale))
     }
 
     /// `scale · A · x`, `[rows, rank]`.

@@ -3,7 +3,7 @@
 use super::{Block, CacheDtype, Linear, Norm, Rotary};
 use crate::error::Result;
 use crate::kernels::PAGE;
-use crate::lora::{Adapters, LoraConfig};
+use crate::lora::{Adapters, LoraConfig, PeftRules};
 use crate::weights::ParameterSpec;
 
 /// The numbers and blocks of one decoder. Parameters are named by their place in [`DecoderSpec::parameters`].
@@ -86,9 +86,17 @@ impl DecoderSpec {
     ///
     /// # Errors
     /// No module has one of the target's names.
-    pub fn adapted(mut self, lora: &LoraConfig) -> Result<Self> {
+    pub fn adapted(self, lora: &LoraConfig) -> Result<Self> {
+        self.adapted_by(lora, &PeftRules::default())
+    }
+
+    /// The same by an `adapter_config.json`.
+    ///
+    /// # Errors
+    /// No module is adapted, or a pattern cannot be used.
+    pub fn adapted_by(mut self, lora: &LoraConfig, rules: &PeftRules) -> Result<Self> {
         let weights: Vec<usize> = self.blocks.iter().flat_map(Block::linears).map(|linear| linear.weight).collect();
-        let (adapters, added) = Adapters::beside(&weights, &self.parameters, lora)?;
+        let (adapters, added) = Adapters::beside(&weights, &self.parameters, lora, rules)?;
         self.parameters.extend(added);
         self.adapters = Some(adapters);
         Ok(self)

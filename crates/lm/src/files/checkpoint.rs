@@ -20,7 +20,8 @@ pub use tuned::check_tuned;
 pub use vectors::{NamedVectors, read_vectors, write_vectors};
 pub(super) use write::write_parameters;
 
-use super::peft::{self, ADAPTER_WEIGHTS};
+use super::contents::file_in;
+use super::peft::{self, ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
 use crate::weights::{HalfKind, Halves, ParameterSpec, TensorSpec, Values};
@@ -29,7 +30,7 @@ use sha2::{Digest, Sha256};
 use source::{StoredTensor, TensorSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The weights' file in a checkpoint directory, if it is one file.
 pub const WEIGHTS: &str = "model.safetensors";
@@ -75,8 +76,8 @@ impl Summary {
     /// Reads the config and the heads of the weights' files.
     pub fn read(dir: &Path) -> Result<Self> {
         let config = read_config(dir)?;
-        let spec = DecoderSpec::from_config(&config, &dir.join(CONFIG))?;
         let mut source = TensorSource::open(dir)?;
+        let spec = DecoderSpec::from_config_of(&config, &dir.join(CONFIG), source.elements())?;
         source.complete_names(base_prefix(&spec));
         let embedding = &spec.parameters[spec.embedding].tensors[0];
         let missing = || Error::MissingTensor { path: dir.into(), name: embedding.name.clone(), expected: embedding.shape.clone() };
@@ -96,7 +97,7 @@ impl Checkpoint {
     /// The file is damaged or one part of several; its family, its tokenizer or the type of a tensor is not supported.
     pub fn load_gguf(path: &Path) -> Result<Self> {
         let gguf::Parts { source, config, companions } = gguf::open(path)?;
-        let spec = DecoderSpec::from_config(&config, path)?;
+        let spec = DecoderSpec::from_config_of(&config, path, source.elements())?;
         let parameters = read_weights(&source, &spec)?;
         Ok(Checkpoint { config, spec, companions, parameters })
     }
@@ -104,14 +105,13 @@ impl Checkpoint {
     /// Reads a directory.
     pub fn load(dir: &Path) -> Result<Self> {
         let config = read_config(dir)?;
-        let spec = DecoderSpec::from_config(&config, &dir.join(CONFIG))?;
         let mut source = TensorSource::open(dir)?;
+        let spec = DecoderSpec::from_config_of(&config, &dir.join(CONFIG), source.elements())?;
         source.complete_names(base_prefix(&spec));
         let parameters = read_weights(&source, &spec)?;
         let mut companions = BTreeMap::new();
         for name in COMPANIONS {
-            let path = dir.join(name);
-            if path.exists() {
+            if let Some(path) = file_in(dir, name)? {
                 companions.insert((*name).into(), fs_err::read(path)?);
             }
         }
@@ -196,10 +196,38 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
+/// Refuses a path at which there is no directory.
+pub(super) fn require_directory(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let problem = if dir.exists() { "is not a directory" } else { "does not exist" };
+    let problem = format!("{problem}; expected the directory of a checkpoint, with config.json, tokenizer.json and weights in it");
+    Err(Error::Weights { path: dir.into(), problem })
+}
+
+/// The files of a checkpoint's or an adapter's directory that belong to it, in the order of their names.
+///
+/// # Errors
+/// One of them is a link that leaves the directory.
+pub fn own_files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut names = vec![CONFIG, ADAPTER_CONFIG, ADAPTER_WEIGHTS];
+    names.extend(COMPANIONS);
+    let mut files = names.into_iter().filter_map(|name| file_in(dir, name).transpose()).collect::<Result<Vec<_>>>()?;
+    if !peft::is_adapter(dir) {
+        for path in source::weights_files(dir)?.into_iter().chain(source::indexes(dir)) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            files.extend(file_in(dir, &name)?);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 fn read_config(dir: &Path) -> Result<Value> {
+    require_directory(dir)?;
     let path = dir.join(CONFIG);
-    let text = fs_err::read_to_string(&path)?;
-    serde_json::from_str(&text).map_err(|source| Error::Json { path, source })
+    super::read_json(&fs_err::read(&path)?, &path)
 }
 
 /// Says in which type the weights are written.
@@ -242,7 +270,9 @@ fn refuse_extra(source: &TensorSource, spec: &DecoderSpec) -> Result<()> {
     }
     unread.retain(|name| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
     for name in unread {
-        if !is_copy_of_the_embedding(source, spec, name)? {
+        if is_tied_head(spec, name) {
+            refuse_other_head(source, spec, name)?;
+        } else {
             return Err(Error::ExtraTensor { path: source.path(name).into(), name: name.into() });
         }
     }
@@ -283,13 +313,24 @@ fn read_tensor(source: &TensorSource, tensor: &TensorSpec) -> Result<StoredTenso
     }
 }
 
-/// Whether a tensor is the output head of a model that has none of its own: PyTorch's format writes a tied head out like any other tensor.
-fn is_copy_of_the_embedding(source: &TensorSource, spec: &DecoderSpec, name: &str) -> Result<bool> {
-    if !spec.tied() || !HEADS.iter().any(|head| name.ends_with(head)) {
-        return Ok(false);
+/// Whether a tensor is the output head of a model whose head is the embedding: PyTorch's format writes it like any other tensor.
+fn is_tied_head(spec: &DecoderSpec, name: &str) -> bool {
+    spec.tied() && HEADS.iter().any(|head| name.ends_with(head))
+}
+
+/// Refuses a tied head that is not the embedding.
+fn refuse_other_head(source: &TensorSource, spec: &DecoderSpec, name: &str) -> Result<()> {
+    let tied = &spec.parameters[spec.embedding].tensors[0];
+    let embedding = read_tensor(source, tied)?;
+    if source.read(name)?.is_some_and(|head| head == embedding) {
+        return Ok(());
     }
-    let embedding = read_tensor(source, &spec.parameters[spec.embedding].tensors[0])?;
-    Ok(source.read(name)?.is_some_and(|head| head == embedding))
+    let problem = format!(
+        "tensor \"{name}\" differs from \"{}\", but config.json says that they are one; if the head was trained by itself, set \
+         tie_word_embeddings to false",
+        tied.name
+    );
+    Err(Error::Weights { path: source.path(name).into(), problem })
 }
 
 /// Reads the parameters of one file that holds nothing else.
@@ -300,6 +341,11 @@ pub(super) fn read_parameters(path: &Path, parameters: &[ParameterSpec]) -> Resu
         return Err(Error::ExtraTensor { path: path.into(), name: name.into() });
     }
     parameters.iter().map(|parameter| read_parameter(&source, parameter)).collect()
+}
+
+/// The names of the tensors of a safetensors file.
+pub(super) fn tensor_names(path: &Path) -> Result<BTreeSet<String>> {
+    Ok(TensorSource::of_file(path)?.names().map(str::to_owned).collect())
 }
 
 /// A note in the header of a safetensors file.

@@ -4,15 +4,18 @@ use super::checkpoint::{self, weights_sha256};
 use crate::arch::ConfigReader;
 use crate::decoder::{Block, DecoderSpec};
 use crate::error::{Error, Result};
-use crate::lora::{ALL_LINEAR, LoraConfig};
-use crate::weights::{ParameterSpec, Values};
+use crate::lora::{ALL_LINEAR, LoraConfig, PREFIX, PeftRules};
+use crate::weights::{ParameterSpec, Role, Values};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The file that tells an adapter's directory from a checkpoint's.
 pub const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// The adapter's weights.
 pub(crate) const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
+/// The largest rank.
+const MOST_RANK: usize = 1 << 16;
 /// The key of the base's hash in the metadata of the weights.
 const BASE_SHA256: &str = "base_sha256";
 
@@ -44,7 +47,7 @@ pub(crate) fn read_weights(dir: &Path, parameters: &[ParameterSpec]) -> Result<V
 pub(crate) fn write(dir: &Path, base: &Path, spec: &DecoderSpec, values: &[Values]) -> Result<String> {
     let adapters = spec.adapters.as_ref().expect("only a decoder with adapters is written as one");
     let base = std::path::absolute(base)?;
-    let config = config(spec, &adapters.settings, &base);
+    let config = config(spec, &adapters.settings, &adapters.rules, &base);
     let note = (BASE_SHA256, weights_sha256(&base)?);
     checkpoint::create_whole(dir, |unfinished| {
         let config = serde_json::to_vec_pretty(&config).map_err(|source| Error::Json { path: dir.join(ADAPTER_CONFIG), source })?;
@@ -55,13 +58,14 @@ pub(crate) fn write(dir: &Path, base: &Path, spec: &DecoderSpec, values: &[Value
 }
 
 /// What PEFT needs to know; `fan_in_fan_out` says that the base stores its weights by input (gpt2).
-fn config(spec: &DecoderSpec, lora: &LoraConfig, base: &Path) -> Value {
+fn config(spec: &DecoderSpec, lora: &LoraConfig, rules: &PeftRules, base: &Path) -> Value {
     let transposed = spec.blocks.iter().flat_map(Block::linears).any(|linear| spec.parameters[linear.weight].is_transposed());
-    let targets = match lora.target_modules.as_slice() {
-        [one] if one == ALL_LINEAR => json!(one),
-        several => json!(several),
+    let targets = match (&rules.target_pattern, lora.target_modules.as_slice()) {
+        (Some(pattern), _) => json!(pattern),
+        (None, [one]) if one == ALL_LINEAR => json!(one),
+        (None, several) => json!(several),
     };
-    json!({
+    let mut config = json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
@@ -72,46 +76,194 @@ fn config(spec: &DecoderSpec, lora: &LoraConfig, base: &Path) -> Value {
         "fan_in_fan_out": transposed,
         "bias": "none",
         "inference_mode": true,
-    })
+    });
+    // A plain adapter's config stays as short as it was.
+    if *rules != PeftRules::default() {
+        config["use_rslora"] = json!(rules.root_scale);
+        config["rank_pattern"] = json!(rules.ranks);
+        config["alpha_pattern"] = json!(rules.alphas);
+        config["layers_to_transform"] = if rules.layers.is_empty() { Value::Null } else { json!(rules.layers) };
+        config["layers_pattern"] = if rules.layers_patterns.is_empty() { Value::Null } else { json!(rules.layers_patterns) };
+        let excluded = || if rules.excluded.is_empty() { Value::Null } else { json!(rules.excluded) };
+        config["exclude_modules"] = rules.exclude_pattern.as_ref().map_or_else(excluded, |pattern| json!(pattern));
+    }
+    config
 }
 
 /// The base checkpoint that an adapter names.
 pub fn base_of(dir: &Path) -> Result<PathBuf> {
-    Ok(read_config(dir)?.1)
+    Ok(read_config(dir)?.base)
 }
 
-/// What `adapter_config.json` says, and the base that it names.
-pub(crate) fn read_config(dir: &Path) -> Result<(LoraConfig, PathBuf)> {
+/// What `adapter_config.json` says.
+#[derive(Debug)]
+pub(crate) struct AdapterConfig {
+    pub settings: LoraConfig,
+    pub rules: PeftRules,
+    /// The base that it names.
+    pub base: PathBuf,
+}
+
+/// How `init_lora_weights` may begin where the base stays as it is. Other ways (pissa, olora, corda, loftq) change the base's weights.
+const INITIAL_WEIGHTS: [&str; 4] = ["gaussian", "orthogonal", "eva", "true"];
+/// Keys that say nothing about the adapted model, or what another key has to allow first.
+const IRRELEVANT: [&str; 14] = [
+    "auto_mapping",
+    "corda_config",
+    "ensure_weight_tying",
+    "eva_config",
+    "fan_in_fan_out",
+    "inference_mode",
+    "loftq_config",
+    "lora_ga_config",
+    "megatron_config",
+    "megatron_core",
+    "peft_version",
+    "qalora_group_size",
+    "revision",
+    "runtime_config",
+];
+
+/// Reads `adapter_config.json`. A key that is not known, or not supported, is an error unless it asks for nothing.
+pub(crate) fn read_config(dir: &Path) -> Result<AdapterConfig> {
     let path = dir.join(ADAPTER_CONFIG);
-    let text = fs_err::read_to_string(&path)?;
-    let value: Value = serde_json::from_str(&text).map_err(|source| Error::Json { path: path.clone(), source })?;
+    let value = super::read_json(&fs_err::read(&path)?, &path)?;
     let mut config = ConfigReader::new(&value, &path)?;
     config.only("peft_type", &[json!("LORA")])?;
     config.only("bias", &[json!("none")])?;
-    for key in ["use_dora", "use_rslora", "lora_bias", "use_qalora"] {
-        config.only(key, &[json!(false)])?;
+    config.only("task_type", &[json!("CAUSAL_LM")])?;
+    match config.get("init_lora_weights") {
+        None | Some(Value::Bool(_)) => {}
+        Some(Value::String(way)) if INITIAL_WEIGHTS.contains(&way.as_str()) => {}
+        Some(other) => {
+            let problem =
+                format!("{other} changes the base's weights, which this adapter does not hold; convert it to a plain one with PEFT");
+            return Err(config.error("init_lora_weights", problem));
+        }
     }
-    for key in ["rank_pattern", "alpha_pattern"] {
-        config.only(key, &[json!({})])?;
+    let (target_modules, target_pattern) = names_or_pattern(&mut config, "target_modules")?;
+    if target_modules.is_empty() && target_pattern.is_none() {
+        return Err(config.error("target_modules", "expected a list of module names or a regular expression"));
     }
-    for key in ["modules_to_save", "layers_to_transform", "exclude_modules", "target_parameters", "layer_replication"] {
-        config.only(key, &[json!([])])?;
-    }
-    let target_modules = match config.get("target_modules") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(list)) => list.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
-        _ => return Err(config.error("target_modules", "expected a list of module names")),
-    };
-    let lora = LoraConfig {
-        rank: config.size("r")?,
+    let (excluded, exclude_pattern) = names_or_pattern(&mut config, "exclude_modules")?;
+    let settings = LoraConfig {
+        rank: config.size_within("r", MOST_RANK)?,
         alpha: config.number("lora_alpha", 8.0)?.into(),
         dropout: config.number("lora_dropout", 0.0)?.into(),
         target_modules,
     };
-    let base = PathBuf::from(config.text("base_model_name_or_path")?);
-    // A relative path is meant from beside the adapter, so that both can be moved together, or else from the working directory.
-    let base = [dir.join(&base), base.clone()].into_iter().find(|base| base.is_dir()).ok_or_else(|| {
-        config.error("base_model_name_or_path", format!("{} is not a directory; change it to where the base checkpoint is", base.display()))
-    })?;
-    Ok((lora, base))
+    let (layers_patterns, layers_pattern) = names_or_pattern(&mut config, "layers_pattern")?;
+    let rules = PeftRules {
+        target_pattern,
+        excluded,
+        exclude_pattern,
+        layers: layers(&mut config)?,
+        layers_patterns: layers_patterns.into_iter().chain(layers_pattern).collect(),
+        ranks: patterns(&mut config, "rank_pattern", |value| {
+            value.as_u64().map(|rank| rank as usize).filter(|rank| (1..=MOST_RANK).contains(rank))
+        })?,
+        alphas: patterns(&mut config, "alpha_pattern", Value::as_f64)?,
+        root_scale: config.switch("use_rslora", false)?,
+        dora: config.switch("use_dora", false)?,
+        saved: names_or_pattern(&mut config, "modules_to_save")?.0,
+    };
+    let base = base_in(dir, &mut config)?;
+    config.ignore(&IRRELEVANT);
+    config.refuse_unread()?;
+    Ok(AdapterConfig { settings, rules, base })
+}
+
+/// The base checkpoint. A relative path is meant from beside the adapter, so that both can be moved together, or else from the working
+/// directory.
+fn base_in(dir: &Path, config: &mut ConfigReader) -> Result<PathBuf> {
+    const KEY: &str = "base_model_name_or_path";
+    let base = PathBuf::from(config.text(KEY)?);
+    let problem = || format!("{} is not a directory; change it to where the base checkpoint is", base.display());
+    let found = [dir.join(&base), base.clone()].into_iter().find(|base| base.is_dir()).ok_or_else(|| config.error(KEY, problem()))?;
+    if is_adapter(&found) {
+        let problem = format!("{} is an adapter itself; expected a whole checkpoint, so merge that adapter first", found.display());
+        return Err(config.error(KEY, problem));
+    }
+    Ok(found)
+}
+
+/// A list of names, or one text that is a regular expression; `all-linear` is a name.
+fn names_or_pattern(config: &mut ConfigReader, key: &str) -> Result<(Vec<String>, Option<String>)> {
+    let wrong = |config: &ConfigReader| config.error(key, "expected a list of names or a regular expression");
+    match config.get(key) {
+        None => Ok((Vec::new(), None)),
+        Some(Value::String(one)) if one == ALL_LINEAR => Ok((vec![one], None)),
+        Some(Value::String(pattern)) => Ok((Vec::new(), Some(pattern))),
+        Some(Value::Array(list)) => {
+            let names = list.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
+            Ok((names.ok_or_else(|| wrong(config))?, None))
+        }
+        Some(_) => Err(wrong(config)),
+    }
+}
+
+/// `layers_to_transform`: a number or a list.
+fn layers(config: &mut ConfigReader) -> Result<Vec<usize>> {
+    const KEY: &str = "layers_to_transform";
+    let listed = match config.get(KEY) {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(one) => vec![one],
+    };
+    let numbers = listed.iter().map(|layer| layer.as_u64().map(|layer| layer as usize)).collect::<Option<Vec<_>>>();
+    numbers.ok_or_else(|| config.error(KEY, "expected the numbers of layers, from 0"))
+}
+
+/// An object of values by pattern.
+fn patterns<T>(config: &mut ConfigReader, key: &str, read: impl Fn(&Value) -> Option<T>) -> Result<BTreeMap<String, T>> {
+    let Some(value) = config.get(key) else { return Ok(BTreeMap::new()) };
+    let entries = value.as_object().map(|entries| entries.iter().map(|(name, value)| Some((name.clone(), read(value)?))).collect());
+    entries.flatten().ok_or_else(|| config.error(key, "expected an object of positive numbers by module name"))
+}
+
+/// What an adapter's file holds.
+#[derive(Debug, Default)]
+pub(crate) struct AdapterWeights {
+    /// One matrix for each of the adapters' parameters.
+    pub pairs: Vec<Values>,
+    /// Parameters of the base that the adapter holds whole, by their places.
+    pub replaced: Vec<(usize, Values)>,
+    /// For each tensor that `use_dora` adapts, by parameter and first row, the lengths of its rows.
+    pub lengths: Vec<(usize, usize, Vec<f32>)>,
+}
+
+/// Reads all of an adapter's file for a decoder with its adapters.
+pub(crate) fn read_all(dir: &Path, spec: &DecoderSpec) -> Result<AdapterWeights> {
+    let path = dir.join(ADAPTER_WEIGHTS);
+    let Some(adapters) = &spec.adapters else { return Ok(AdapterWeights::default()) };
+    let (base, pairs) = spec.parameters.split_at(adapters.first);
+    let there = checkpoint::tensor_names(&path)?;
+    let mut wanted = pairs.to_vec();
+    let mut replaced = Vec::new();
+    for (at, parameter) in base.iter().enumerate() {
+        let mut parameter = parameter.clone();
+        parameter.tensors.iter_mut().for_each(|tensor| tensor.name = format!("{PREFIX}{}", tensor.name));
+        if parameter.tensors.iter().all(|tensor| there.contains(&tensor.name)) {
+            replaced.push(at);
+            wanted.push(parameter);
+        }
+    }
+    let mut lengths = Vec::new();
+    for (weight, of) in adapters.of.iter().filter(|_| adapters.rules.dora) {
+        for adapter in of {
+            let up = &spec.parameters[adapter.up];
+            let name = up.tensors[0].name.replace(".lora_B.weight", ".lora_magnitude_vector");
+            wanted.push(ParameterSpec::vector(Role::Adapter, name, up.rows).laid_out([up.tensors[0].layout.clone()]));
+            lengths.push((*weight, adapter.start));
+        }
+    }
+    let mut values = checkpoint::read_parameters(&path, &wanted)?;
+    let of_lengths = values.split_off(pairs.len() + replaced.len());
+    let of_replaced = values.split_off(pairs.len());
+    let with_place = |((weight, start), values): ((usize, usize), Values)| (weight, start, values.into_full());
+    Ok(AdapterWeights {
+        pairs: values,
+        replaced: replaced.into_iter().zip(of_replaced).collect(),
+        lengths: lengths.into_iter().zip(of_lengths).map(with_place).collect(),
+    })
 }

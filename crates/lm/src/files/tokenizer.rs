@@ -1,13 +1,28 @@
 //! Text to token ids and back: the only caller of the `tokenizers` crate. Ids and texts are those of `transformers`, with one difference:
 //! the beginning token is never put before a text that begins with it already, as a rendered chat does.
+//!
+//! The crate panics on some files. Every call goes through [`guarded`], which makes a panic an error that names the file.
 
+use super::chat::ChatTemplate;
+use super::checkpoint::require_directory;
+use super::named_tokens::{MAP, listed_tokens, named_tokens};
+use super::{read_json, refuse_pointer};
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 pub mod byte_pair;
+mod end_tokens;
 mod ends;
+
+use end_tokens::EndTokens;
+
+const FILE: &str = "tokenizer.json";
+const CONFIG: &str = "tokenizer_config.json";
+/// What is read beside it.
+const OTHER_FILES: [&str; 5] = ["generation_config.json", "config.json", CONFIG, MAP, "chat_template.jinja"];
 
 /// A checkpoint's tokenizer and end tokens.
 #[derive(Debug, Clone)]
@@ -16,16 +31,20 @@ pub struct Tokenizer {
     path: PathBuf,
     /// The token that is put before every text.
     begin_token: Option<u32>,
-    end_tokens: Vec<u32>,
+    end: EndTokens,
     /// The tokens that decoding leaves out.
     special: HashSet<u32>,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, and the end tokens from `generation_config.json`, or else `config.json`, or else `tokenizer_config.json`.
+    /// Reads `tokenizer.json`, and the end tokens from the files beside it.
+    ///
+    /// # Errors
+    /// No file names an end token, or one names a token that the vocabulary does not have.
     pub fn load(dir: &Path) -> Result<Self> {
-        let mut files = BTreeMap::from([("tokenizer.json".to_owned(), fs_err::read(dir.join("tokenizer.json"))?)]);
-        for name in ["generation_config.json", "config.json", "tokenizer_config.json"] {
+        require_directory(dir)?;
+        let mut files = BTreeMap::from([(FILE.to_owned(), fs_err::read(dir.join(FILE))?)]);
+        for name in OTHER_FILES {
             let path = dir.join(name);
             if path.exists() {
                 files.insert(name.into(), fs_err::read(path)?);
@@ -42,33 +61,33 @@ impl Tokenizer {
     }
 
     fn new(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Self> {
-        let path = dir.join("tokenizer.json");
-        let error = |message: String| Error::Tokenizer { path: path.clone(), message };
-        let bytes = files.get("tokenizer.json").map_or(&[][..], Vec::as_slice);
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| error(e.to_string()))?;
+        let path = dir.join(FILE);
+        let bytes = files.get(FILE).map_or(&[][..], Vec::as_slice);
+        refuse_pointer(bytes, &path)?;
+        let mut inner = guarded(&path, || tokenizers::Tokenizer::from_bytes(bytes))?;
         // What a file says about these is left from the program that wrote it; nothing is to be cut off or filled up here.
-        inner.with_padding(None).with_truncation(None).map_err(|e| error(e.to_string()))?;
-        add_listed_tokens(dir, files, &mut inner)?;
-        let end_tokens = end_tokens(dir, files, &inner)?;
-        if end_tokens.is_empty() {
-            return Err(error(
-                "no eos_token_id in generation_config.json or config.json and no eos_token in tokenizer_config.json; a model that cannot \
-                 end its answer cannot be sampled"
-                    .into(),
-            ));
-        }
+        guarded(&path, || inner.with_padding(None).with_truncation(None).map(|_| ()))?;
+        let config = match files.get(CONFIG) {
+            Some(bytes) => read_json(bytes, &dir.join(CONFIG))?,
+            None => Value::Null,
+        };
+        add_listed_tokens(&dir.join(CONFIG), &config, &mut inner)?;
+        let names = named_tokens(&config, dir, files)?;
         let first = |add_special| {
-            let encoding = inner.encode_fast("a", add_special).map_err(|e| error(e.to_string()))?;
+            let encoding = guarded(&path, || inner.encode_fast("a", add_special))?;
             Ok::<_, Error>(encoding.get_ids().first().copied())
         };
         let begin_token = first(true)?.filter(|begin| !matches!(first(false), Ok(Some(plain)) if plain == *begin));
+        // A template that cannot be read is an error where it is used.
+        let template = ChatTemplate::new(dir, files).ok().flatten();
+        let end = EndTokens::read(dir, files, &inner, names.get("eos_token"), template.as_ref())?;
         let special = inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
-        Ok(Tokenizer { inner, path, begin_token, end_tokens, special })
+        Ok(Tokenizer { inner, path, begin_token, end, special })
     }
 
     /// Ids of a text. `add_special` adds the beginning token where the tokenizer has one, unless the text begins with it.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, add_special).map_err(|e| self.error(&e))?;
+        let encoding = guarded(&self.path, || self.inner.encode_fast(text, add_special))?;
         let ids = encoding.get_ids();
         let twice = add_special && self.begin_token.is_some_and(|begin| ids.starts_with(&[begin, begin]));
         Ok(ids[usize::from(twice)..].to_vec())
@@ -77,7 +96,7 @@ impl Tokenizer {
     /// Ids of a text without special tokens, each with the byte of the text that it ends before. Where a token is but a part of a character,
     /// the first such has the whole of it.
     pub fn encode_with_ends(&self, text: &str) -> Result<Vec<(u32, usize)>> {
-        let encoding = self.inner.encode(text, false).map_err(|e| self.error(&e))?;
+        let encoding = guarded(&self.path, || self.inner.encode(text, false))?;
         let ends = encoding.get_offsets().iter().scan(0, |end, &(_, to)| {
             *end = (to..text.len()).find(|&byte| text.is_char_boundary(byte)).unwrap_or(text.len()).max(*end);
             Some(*end)
@@ -87,7 +106,7 @@ impl Tokenizer {
 
     /// The text of ids, special tokens left out.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.inner.decode(ids, true).map_err(|e| self.error(&e))
+        guarded(&self.path, || self.inner.decode(ids, true))
     }
 
     /// The text that `ids` add after `context`. Decoding them alone could lose the blank or newline between the two.
@@ -115,9 +134,20 @@ impl Tokenizer {
         }
     }
 
-    /// The tokens that end a completion; the first is the one that training appends.
+    /// The tokens that end a completion when it is sampled.
     pub fn end_tokens(&self) -> &[u32] {
-        &self.end_tokens
+        &self.end.all
+    }
+
+    /// The token that training appends to a text: the tokenizer's `eos_token`, or else the first end token.
+    pub fn end_of_text(&self) -> u32 {
+        self.end.of_text
+    }
+
+    /// The token that training appends to an assistant's answer: the one that the chat template writes there, or else
+    /// [`Tokenizer::end_of_text`].
+    pub fn end_of_turn(&self) -> u32 {
+        self.end.of_turn
     }
 
     /// Every token with its id.
@@ -127,20 +157,32 @@ impl Tokenizer {
 
     /// One more than the largest id.
     pub fn vocabulary(&self) -> usize {
-        self.inner.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
-    }
-
-    fn error(&self, error: &tokenizers::Error) -> Error {
-        Error::Tokenizer { path: self.path.clone(), message: error.to_string() }
+        vocabulary(&self.inner)
     }
 }
 
-/// Adds the tokens that only `tokenizer_config.json` lists, in the order of their ids, as `transformers` does.
-fn add_listed_tokens(dir: &Path, files: &BTreeMap<String, Vec<u8>>, tokenizer: &mut tokenizers::Tokenizer) -> Result<()> {
-    let path = dir.join("tokenizer_config.json");
-    let Some(bytes) = files.get("tokenizer_config.json") else { return Ok(()) };
-    let config: Value = serde_json::from_slice(bytes).map_err(|source| Error::Json { path: path.clone(), source })?;
-    let error = |message: String| Error::Tokenizer { path: path.clone(), message };
+/// One more than the largest id.
+fn vocabulary(tokenizer: &tokenizers::Tokenizer) -> usize {
+    tokenizer.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
+}
+
+/// What a call of the `tokenizers` crate returns. Its error, or its panic, becomes an error that names the file.
+fn guarded<T>(path: &Path, call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+    let message = match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            format!("the tokenizer is damaged; the program that reads it failed: {}", text.unwrap_or("no reason given"))
+        }
+    };
+    Err(Error::Tokenizer { path: path.into(), message })
+}
+
+/// Adds the tokens that only `tokenizer_config.json` lists, in the order of their ids, as `transformers` does, and makes those special that
+/// it lists as such.
+fn add_listed_tokens(path: &Path, config: &Value, tokenizer: &mut tokenizers::Tokenizer) -> Result<()> {
+    let error = |message: String| Error::Tokenizer { path: path.into(), message };
     let mut listed = BTreeMap::new();
     for (id, token) in config["added_tokens_decoder"].as_object().into_iter().flatten() {
         let wrong = |problem: &dyn std::fmt::Display| error(format!("key \"added_tokens_decoder\": token {id}: {problem}"));
@@ -152,39 +194,11 @@ fn add_listed_tokens(dir: &Path, files: &BTreeMap<String, Vec<u8>>, tokenizer: &
         if tokenizer.token_to_id(&content).is_some() {
             continue;
         }
-        tokenizer.add_tokens([token]).map_err(|e| error(e.to_string()))?;
+        guarded(path, || tokenizer.add_tokens([token]))?;
         if tokenizer.token_to_id(&content) != Some(id) {
             return Err(error(format!("token {content:?} has id {id} here, but tokenizer.json has no tokens up to there")));
         }
     }
-    Ok(())
-}
-
-/// The end tokens of the first file that has some.
-fn end_tokens(dir: &Path, files: &BTreeMap<String, Vec<u8>>, tokenizer: &tokenizers::Tokenizer) -> Result<Vec<u32>> {
-    for name in ["generation_config.json", "config.json", "tokenizer_config.json"] {
-        let Some(bytes) = files.get(name) else { continue };
-        let config: Value = serde_json::from_slice(bytes).map_err(|source| Error::Json { path: dir.join(name), source })?;
-        let found = if name == "tokenizer_config.json" { named_end_token(&config, tokenizer) } else { end_token_ids(&config) };
-        if !found.is_empty() {
-            return Ok(found);
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// `eos_token_id`: a number or a list.
-fn end_token_ids(config: &Value) -> Vec<u32> {
-    let id = |value: &Value| value.as_u64().map(|id| id as u32);
-    match &config["eos_token_id"] {
-        Value::Array(ids) => ids.iter().filter_map(id).collect(),
-        one => id(one).into_iter().collect(),
-    }
-}
-
-/// `eos_token`: a text, or an object that holds one.
-fn named_end_token(config: &Value, tokenizer: &tokenizers::Tokenizer) -> Vec<u32> {
-    let token = &config["eos_token"];
-    let text = token.as_str().or_else(|| token["content"].as_str());
-    text.and_then(|text| tokenizer.token_to_id(text)).into_iter().collect()
+    let further = listed_tokens(config).into_iter().map(|text| tokenizers::AddedToken::from(text, true)).collect::<Vec<_>>();
+    guarded(path, || tokenizer.add_special_tokens(further)).map(|_| ())
 }

@@ -3,7 +3,7 @@
 use super::LanguageModel;
 use crate::error::Result;
 use crate::files::checkpoint::Checkpoint;
-use crate::files::peft::{self, is_adapter};
+use crate::files::peft::{self, AdapterConfig, AdapterWeights, is_adapter};
 use crate::kernels::Kernels;
 use crate::lora::LoraConfig;
 use crate::weights::{HalfKind, ParameterSpec, Values};
@@ -12,17 +12,26 @@ use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 
 impl LanguageModel {
-    /// Reads an adapter's directory and the base that it names.
+    /// Reads an adapter's directory and the base that it names. An adapter with `use_dora`, or with whole modules, is merged into its base,
+    /// in `f32` where it changes something; the model then has no adapters.
     ///
     /// # Errors
     /// The base is missing or is another one than the adapter was trained on; a switch of PEFT that is not supported, named.
     pub fn load_adapter(dir: &Path) -> Result<Self> {
-        let (lora, base) = peft::read_config(dir)?;
+        let AdapterConfig { settings, rules, base } = peft::read_config(dir)?;
         peft::check_base(dir, &base)?;
         let model = Self::load(&base)?;
-        let spec = model.spec().clone().adapted(&lora)?;
-        let values = peft::read_weights(dir, &spec.parameters[model.spec().parameters.len()..])?;
-        Ok(model.extended(spec, values))
+        let spec = model.spec().clone().adapted_by(&settings, &rules)?;
+        let AdapterWeights { pairs, replaced, lengths } = peft::read_all(dir, &spec)?;
+        if replaced.is_empty() && lengths.is_empty() {
+            return Ok(model.extended(spec, pairs));
+        }
+        let mut values = model.decoder.download();
+        for (at, value) in replaced {
+            values[at] = value;
+        }
+        let plain = model.spec().clone();
+        Ok(model.rebuilt(plain, values).extended(spec, pairs).merge(|sum, _| sum, &lengths))
     }
 }
 
@@ -62,13 +71,13 @@ impl<K: Kernels> LanguageModel<K> {
     /// Adds the adapters to the weights that they adapt and drops them. Weights of 16 bits are rounded to their format again.
     #[must_use]
     pub fn merged(self) -> Self {
-        self.merge(Values::into_half)
+        self.merge(Values::into_half, &[])
     }
 
     /// The same with what is adapted in `f32`, where small updates are not rounded away.
     #[must_use]
     pub fn merged_in_full(self) -> Self {
-        self.merge(|sum, _| sum)
+        self.merge(|sum, _| sum, &[])
     }
 
     /// Writes the adapters as a directory that was not there before, whole or not at all, for the base checkpoint at `base`, and returns the
@@ -81,8 +90,9 @@ impl<K: Kernels> LanguageModel<K> {
         peft::write(dir, base, self.spec(), &self.decoder.download().split_off(first))
     }
 
-    /// `stored` makes of a sum what stands for a weight of 16 bits of this kind.
-    fn merge(self, stored: impl Fn(Values, HalfKind) -> Values) -> Self {
+    /// `stored` makes of a sum what stands for a weight of 16 bits of this kind. `lengths` are those that the rows of a sum get, by parameter
+    /// and first row.
+    fn merge(self, stored: impl Fn(Values, HalfKind) -> Values, lengths: &[(usize, usize, Vec<f32>)]) -> Self {
         let Some(adapters) = self.spec().adapters.clone() else { return self };
         let spec = self.spec().clone().without_adapters();
         let mut values = self.decoder.download();
@@ -96,7 +106,10 @@ impl<K: Kernels> LanguageModel<K> {
             let columns = spec.parameters[*weight].columns;
             let mut sum = std::mem::replace(&mut values[*weight], Values::Full(Vec::new())).into_full();
             for adapter in of {
-                add_product(&pair(adapter.up), &pair(adapter.down), adapters.scale, columns, &mut sum[adapter.start * columns..]);
+                add_product(&pair(adapter.up), &pair(adapter.down), adapter.scale, columns, &mut sum[adapter.start * columns..]);
+            }
+            for (_, start, lengths) in lengths.iter().filter(|(at, ..)| at == weight) {
+                set_lengths(lengths, columns, &mut sum[start * columns..]);
             }
             let sum = Values::Full(sum);
             values[*weight] = match kind {
@@ -105,6 +118,14 @@ impl<K: Kernels> LanguageModel<K> {
             };
         }
         self.rebuilt(spec, values)
+    }
+}
+
+/// Gives each row a length (`DoRA`).
+fn set_lengths(lengths: &[f32], columns: usize, weight: &mut [f32]) {
+    for (length, row) in lengths.iter().zip(weight.chunks_exact_mut(columns)) {
+        let norm = row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
+        row.iter_mut().for_each(|x| *x *= (f64::from(*length) / norm) as f32);
     }
 }
 

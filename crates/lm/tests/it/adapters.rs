@@ -14,7 +14,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The adapters that PEFT wrote, each with its base.
-const ADAPTERS: [(&str, &str); 4] = [("llama", "llama-tiny"), ("gptj", "gptj"), ("gpt2", "gpt2"), ("gpt-neox", "gpt-neox")];
+const ADAPTERS: [(&str, &str); 6] = [
+    ("llama", "llama-tiny"),
+    ("gptj", "gptj"),
+    ("gpt2", "gpt2"),
+    ("gpt-neox", "gpt-neox"),
+    ("patterns", "llama-tiny"),
+    ("regex", "llama-tiny"),
+];
+/// Those that change weights as no pair of matrices can.
+const MERGED: [(&str, &str); 4] = [("dora", "llama-tiny"), ("dora-gpt2", "gpt2"), ("dora-gptj", "gptj"), ("saved", "llama-untied")];
 
 fn lora(rank: usize, dropout: f64, modules: &[&str]) -> LoraConfig {
     LoraConfig { rank, alpha: 8.0, dropout, target_modules: modules.iter().map(|name| (*name).to_owned()).collect() }
@@ -78,6 +87,73 @@ fn logits_and_gradients_equal_pefts() {
             let error = worst(&gradient, expected);
             assert!(error < 1e-6 + 1e-4 * largest, "{name}: gradient of {} differs by {error} of {largest}", tensor.name);
         }
+    }
+}
+
+#[test]
+fn what_no_pair_can_hold_is_merged_when_it_is_read() {
+    for (name, base) in MERGED {
+        let dir = fixture::dir("adapters").join(name);
+        let (model, expected) = (LanguageModel::load(&dir).unwrap(), tensors(&dir.join("reference.safetensors")));
+        assert!(model.spec().adapters.is_none());
+        let mut every_row = Packed::new(&fixture::documents(&fixture::reference(base)));
+        every_row.rows = (0..every_row.tokens.len() as u32).collect();
+        every_row.targets = vec![0; every_row.tokens.len()];
+        let error = worst(&model.decoder.target_logits(&every_row, &mut TrainingMemory::new(&Cpu)), &expected["logits"]);
+        assert!(error < 5e-5, "{name}: logits differ by {error}");
+        let merged = Checkpoint::load_merged(&dir).unwrap();
+        assert_eq!(merged.parameters, model.decoder.download(), "{name}");
+    }
+}
+
+/// What is said of the adapter `llama` with another value of a key.
+fn said_with(key: &str, value: &serde_json::Value) -> Result<(), String> {
+    let place = tempfile::tempdir().unwrap();
+    let dir = fixture::dir("adapters/llama");
+    std::fs::copy(dir.join("adapter_model.safetensors"), place.path().join("adapter_model.safetensors")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("adapter_config.json")).unwrap()).unwrap();
+    config["base_model_name_or_path"] = fixture::dir("llama-tiny").display().to_string().into();
+    config[key] = value.clone();
+    std::fs::write(place.path().join("adapter_config.json"), config.to_string()).unwrap();
+    LanguageModel::load(place.path()).map(drop).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_key_that_changes_the_result_and_is_not_supported_is_named() {
+    use serde_json::json;
+    for (key, value) in [
+        ("init_lora_weights", json!("pissa")),
+        ("init_lora_weights", json!("pissa_niter_16")),
+        ("init_lora_weights", json!("olora")),
+        ("init_lora_weights", json!("corda")),
+        ("init_lora_weights", json!("loftq")),
+        ("alora_invocation_tokens", json!([1, 2])),
+        ("trainable_token_indices", json!([3])),
+        ("target_parameters", json!(["x"])),
+        ("layer_replication", json!([[0, 1]])),
+        ("lora_bias", json!(true)),
+        ("use_qalora", json!(true)),
+        ("a_key_of_tomorrow", json!("x")),
+        ("bias", json!("all")),
+        ("task_type", json!("SEQ_CLS")),
+        ("rank_pattern", json!({"q_proj": 0})),
+        ("rank_pattern", json!({"q_proj": 2, ".*_proj": 3})),
+        ("target_modules", json!("(")),
+        ("layers_to_transform", json!("x")),
+        ("r", json!(1_u64 << 40)),
+    ] {
+        let error = said_with(key, &value).unwrap_err();
+        assert!(error.contains(&format!("key \"{key}\"")) && error.contains("adapter_config.json"), "{key}: {error}");
+    }
+    for (key, value) in [
+        ("init_lora_weights", json!("gaussian")),
+        ("init_lora_weights", json!(false)),
+        ("alora_invocation_tokens", json!(null)),
+        ("a_key_of_tomorrow", json!({})),
+        ("loftq_config", json!({"loftq_bits": 4})),
+        ("revision", json!("main")),
+    ] {
+        assert_eq!(said_with(key, &value), Ok(()), "{key}");
     }
 }
 

@@ -80,10 +80,12 @@ pub fn copy(name: &str) -> tempfile::TempDir {
     copy
 }
 
-/// A copy whose end token is none of the vocabulary, so that nothing ends early.
+/// A copy whose end token is one that no greedy continuation of the reference has, so that nothing ends early.
 pub fn endless(name: &str) -> (tempfile::TempDir, LanguageModel) {
-    let copy = copy(name);
-    std::fs::write(copy.path().join("generation_config.json"), r#"{"eos_token_id": 4000000}"#).unwrap();
+    let (copy, greedy) = (copy(name), &reference(name)["greedy"]);
+    let unused = (0..64).rev().find(|id| !greedy.contains(&(*id as f32))).unwrap();
+    std::fs::write(copy.path().join("generation_config.json"), format!(r#"{{"eos_token_id": {unused}}}"#)).unwrap();
+    std::fs::write(copy.path().join("tokenizer_config.json"), "{}").unwrap();
     let model = LanguageModel::load(copy.path()).unwrap();
     (copy, model)
 }

@@ -4,6 +4,7 @@
 mod adapters;
 mod chat;
 mod checkpoints;
+mod configs;
 mod engine;
 mod fixture;
 mod gguf;
@@ -11,6 +12,7 @@ mod golden;
 mod losses;
 mod memory;
 mod modules;
+mod templates;
 mod tokenizers;
 mod torch;
 mod training;

@@ -144,11 +144,11 @@ fn end_tokens_come_from_the_first_file_that_has_them() {
     write("tokenizer_config.json", r#"{"eos_token": {"__type": "AddedToken", "content": "[INST]"}}"#);
     assert_eq!(load().unwrap(), [3]);
     write("config.json", r#"{"eos_token_id": 7}"#);
-    assert_eq!(load().unwrap(), [7]);
-    write("generation_config.json", r#"{"eos_token_id": [8, 9]}"#);
-    assert_eq!(load().unwrap(), [8, 9]);
+    assert_eq!(load().unwrap(), [7, 3], "the tokenizer's own ends a text that was trained");
+    write("generation_config.json", r#"{"eos_token_id": [8, 9, 8]}"#);
+    assert_eq!(load().unwrap(), [8, 9, 3]);
     write("generation_config.json", r#"{"eos_token_id": null}"#);
-    assert_eq!(load().unwrap(), [7]);
+    assert_eq!(load().unwrap(), [7, 3]);
     write("config.json", "{");
     assert!(load().unwrap_err().to_string().contains("config.json"));
 }

@@ -7,6 +7,7 @@ use crate::error::{EngineContext, Result};
 use crate::metrics::TrainingMetrics;
 use crate::trainer::{TrainingJob, TrainingProgress};
 use starloop_lm::LanguageModel;
+use starloop_lm::files::chat::Chat;
 use starloop_lm::score::Tail;
 use starloop_lm::train::{Document, Pair, PolicyGradient, Preference, Rewarded};
 use starloop_record::training_rows::{PreferencePair, RewardedSample};
@@ -18,7 +19,7 @@ pub(super) fn preferences(
     job: &TrainingJob<'_>,
     pairs: &[PreferencePair],
     beta: f64,
-    chat: bool,
+    chat: &Chat,
     progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 ) -> Result<(TrainingMetrics, usize)> {
     let model = load(job).during(CONTEXT)?;
@@ -32,7 +33,7 @@ pub(super) fn rewards(
     job: &TrainingJob<'_>,
     samples: &[RewardedSample],
     loss: PolicyGradient,
-    chat: bool,
+    chat: &Chat,
     progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 ) -> Result<(TrainingMetrics, usize)> {
     // First the anchor, which is dropped before the model to train is loaded.
@@ -75,7 +76,7 @@ fn reward_units(
     Ok(tails.iter().zip(compared).map(unit).collect())
 }
 
-fn anchor_logprobs(anchor: &Path, settings: &TrainingConfig, chat: bool, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
+fn anchor_logprobs(anchor: &Path, settings: &TrainingConfig, chat: &Chat, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
     let model = LanguageModel::load(anchor).during(CONTEXT)?;
     let (tails, _) = sample_tails(&Encoder::new(&model, chat, settings)?, samples)?;
     logprobs(&model, &tails)

@@ -91,7 +91,7 @@ fn row(corpus: &CorpusConfig, mut room: usize, generator: &mut ChaCha8Rng) -> Ve
 
 fn with_end(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     let mut tokens = tokenizer.encode(text, true).during(CONTEXT)?;
-    tokens.extend(tokenizer.end_tokens().first());
+    tokens.push(tokenizer.end_of_text());
     Ok(tokens)
 }
 

@@ -221,7 +221,8 @@ impl SelfAttention {
     fn turn<K: Kernels>(&self, decoder: &Decoder<K>, positions: &[u32], fused: &mut K::Buffer, inverse: bool) {
         let Some(index) = self.rotary else { return };
         let turned = decoder.spec.rotary[index].dim();
-        decoder.kernels.rotary(fused, self.scores.heads, turned, &decoder.rotary[index], positions, inverse);
+        let tables = decoder.rotary.current();
+        decoder.kernels.rotary(fused, self.scores.heads, turned, &tables[index], positions, inverse);
     }
 }
 

@@ -17,8 +17,7 @@ impl ShardIndex {
     /// Reads an index, all of whose shards must be there.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let wrong = |problem: String| Error::Weights { path: path.into(), problem };
-        let text = fs_err::read_to_string(path)?;
-        let index: Value = serde_json::from_str(&text).map_err(|source| Error::Json { path: path.into(), source })?;
+        let index = crate::files::read_json(&fs_err::read(path)?, path)?;
         let entries = index["weight_map"].as_object().ok_or_else(|| wrong("key \"weight_map\" is missing or no object".into()))?;
         let mut shards: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (tensor, shard) in entries {

@@ -2,6 +2,7 @@
 
 use super::source::StoredTensor;
 use crate::error::{Error, Result};
+use crate::files::refuse_pointer;
 use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensorError};
 use std::io::{Read, Seek, SeekFrom};
@@ -25,6 +26,10 @@ impl SafetensorsFile {
         let wrong = |source| Error::Safetensors { path: path.into(), source };
         let mut file = fs_err::File::open(path)?;
         let length = file.metadata()?.len();
+        let mut start = Vec::new();
+        (&file).take(64).read_to_end(&mut start)?;
+        refuse_pointer(&start, path)?;
+        file.seek(SeekFrom::Start(0))?;
         let mut size = [0; 8];
         if length < size.len() as u64 {
             return Err(wrong(SafeTensorError::HeaderTooSmall));
@@ -54,6 +59,11 @@ impl SafetensorsFile {
 
     pub(super) fn names(&self) -> Vec<String> {
         self.header.offset_keys()
+    }
+
+    /// The elements of all tensors together.
+    pub(super) fn elements(&self) -> u128 {
+        self.header.tensors().values().map(|info| info.shape.iter().map(|size| *size as u128).product::<u128>()).sum()
     }
 
     /// A note in the header.

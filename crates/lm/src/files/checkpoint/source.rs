@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 /// What the weights of a directory may be called, the better choice first: a single file, or the index of shards.
 const NAMES: [(&str, &str); 2] = [(super::WEIGHTS, "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")];
 
+/// What may stand before the names of all tensors and says nothing about the model.
+const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "language_model."];
+
 /// A tensor as it is stored: little-endian elements, the last index running fastest.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct StoredTensor {
@@ -55,6 +58,7 @@ impl StoredTensor {
             Dtype::F32 => values.extend(self.bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))),
             Dtype::F16 => values.extend(pairs().map(|b| half::f16::from_le_bytes(*b).to_f32())),
             Dtype::BF16 => values.extend(pairs().map(|b| half::bf16::from_le_bytes(*b).to_f32())),
+            Dtype::F64 => values.extend(self.bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
             other => return Err(Error::TensorType { path: path.into(), name: name.into(), got: format!("{other:?}") }),
         }
         match values[start..].iter().position(|x| !x.is_finite()) {
@@ -111,9 +115,17 @@ impl TensorSource {
         TensorSource { path: file.path().into(), files: vec![TensorFile::Gguf(file)], place }
     }
 
-    /// Puts `prefix` before all names if it is before none. The files of a model that was saved without its output head, as GPT-2's were,
+    /// Puts `prefix` before all names if it is before none, and removes what programs put before all names: PyTorch's wrappers of modules,
+    /// and the place of a language model in one that also sees. The files of a model that was saved without its output head, as GPT-2's were,
     /// leave it out (`base_model_prefix` in `transformers`).
     pub(super) fn complete_names(&mut self, prefix: &str) {
+        while let Some(wrapper) = WRAPPERS.into_iter().find(|wrapper| self.place.keys().all(|name| name.starts_with(wrapper))) {
+            if self.place.is_empty() {
+                break;
+            }
+            let place = std::mem::take(&mut self.place).into_iter();
+            self.place = place.map(|(name, place)| (name[wrapper.len()..].to_owned(), place)).collect();
+        }
         if !self.place.keys().any(|name| name.starts_with(prefix)) {
             self.place = std::mem::take(&mut self.place).into_iter().map(|(name, place)| (format!("{prefix}{name}"), place)).collect();
         }
@@ -122,6 +134,11 @@ impl TensorSource {
     /// The file that is to hold a tensor, for messages: the index if none does.
     pub(super) fn path(&self, name: &str) -> &Path {
         self.place.get(name).map_or(&self.path, |(file, _)| self.files[*file].path())
+    }
+
+    /// The elements of all tensors together.
+    pub(super) fn elements(&self) -> u128 {
+        self.files.iter().map(TensorFile::elements).sum()
     }
 
     /// Every tensor's name, in order.
@@ -156,6 +173,11 @@ pub(super) fn weights_files(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(index.map_or_else(|| vec![path], |index| index.shards().iter().map(|shard| dir.join(shard)).collect()))
 }
 
+/// The indexes of a directory.
+pub(super) fn indexes(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    NAMES.into_iter().map(|(_, index)| dir.join(index)).filter(|path| path.exists())
+}
+
 /// The single file of a directory's weights, or the index of its shards.
 fn find(dir: &Path) -> Result<(PathBuf, Option<ShardIndex>)> {
     for (single, index) in NAMES.map(|(single, index)| (dir.join(single), dir.join(index))) {
@@ -169,9 +191,7 @@ fn find(dir: &Path) -> Result<(PathBuf, Option<ShardIndex>)> {
             (false, false) => {}
         }
     }
-    if !dir.is_dir() {
-        return Err(Error::Weights { path: dir.into(), problem: "is no directory; a checkpoint is a directory with weights in it".into() });
-    }
+    super::require_directory(dir)?;
     let names = NAMES.map(|(single, index)| format!("{single}, {index}")).join(", ");
     Err(Error::Weights { path: dir.into(), problem: format!("holds no weights; expected one of {names}") })
 }
@@ -187,6 +207,14 @@ impl TensorFile {
             TensorFile::Safetensors(file) => file.path(),
             TensorFile::Torch(file) => file.path(),
             TensorFile::Gguf(file) => file.path(),
+        }
+    }
+
+    fn elements(&self) -> u128 {
+        match self {
+            TensorFile::Safetensors(file) => file.elements(),
+            TensorFile::Torch(file) => file.elements(),
+            TensorFile::Gguf(file) => file.elements(),
         }
     }
 

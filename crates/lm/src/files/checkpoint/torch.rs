@@ -5,11 +5,12 @@
 use super::pickle::{self, PickledTensor};
 use super::source::StoredTensor;
 use crate::error::{Error, Result};
+use crate::files::refuse_pointer;
 use safetensors::Dtype;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use zip::{CompressionMethod, ZipArchive};
 
@@ -30,6 +31,10 @@ impl TorchFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let wrong = |problem: String| Error::Weights { path: path.into(), problem };
         let mut file = fs_err::File::open(path)?;
+        let mut start = Vec::new();
+        (&file).take(64).read_to_end(&mut start)?;
+        refuse_pointer(&start, path)?;
+        file.seek(SeekFrom::Start(0))?;
         let mut magic = [0; 4];
         if file.read_exact(&mut magic).is_err() || magic != *b"PK\x03\x04" {
             return Err(wrong(no_archive(magic)));
@@ -57,6 +62,12 @@ impl TorchFile {
 
     pub(super) fn names(&self) -> Vec<String> {
         self.tensors.keys().cloned().collect()
+    }
+
+    /// The elements of all storages that tensors name, and no more than the file has bytes.
+    pub(super) fn elements(&self) -> u128 {
+        let bytes = fs_err::metadata(&self.path).map_or(0, |metadata| metadata.len());
+        self.tensors.values().map(|tensor| tensor.storage.elements as u128).sum::<u128>().min(bytes.into())
     }
 
     /// The type of a tensor's elements.

@@ -36,7 +36,7 @@ fn check_whole(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
 }
 
 fn check_adapter(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
-    let (settings, named) = peft::read_config(tuned)?;
+    let peft::AdapterConfig { settings, rules, base: named } = peft::read_config(tuned)?;
     let real = |path: &Path| fs_err::canonicalize(path);
     if real(&named)? != real(root)? {
         let problem = format!("names {} as its base, but it was to be trained on {}", named.display(), root.display());
@@ -44,7 +44,7 @@ fn check_adapter(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
     }
     let spec = spec_of(root)?;
     let first = spec.parameters.len();
-    let adapted = spec.adapted(&settings)?;
+    let adapted = spec.adapted_by(&settings, &rules)?;
     let values = peft::read_weights(tuned, &adapted.parameters[first..])?;
     if base != root && weights_sha256(base)? == weights_sha256(tuned)? {
         return Err(untrained(tuned, "every weight is what it was in the adapter that it starts from"));
@@ -55,7 +55,7 @@ fn check_adapter(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
 }
 
 fn spec_of(dir: &Path) -> Result<DecoderSpec> {
-    DecoderSpec::from_config(&read_config(dir)?, &dir.join(CONFIG))
+    DecoderSpec::from_config_of(&read_config(dir)?, &dir.join(CONFIG), TensorSource::open(dir)?.elements())
 }
 
 fn opened(dir: &Path, spec: &DecoderSpec) -> Result<TensorSource> {

@@ -113,7 +113,7 @@ impl GgufFile {
     /// The factors that divide rotary frequencies, if there are some.
     pub(super) fn rotary_factors(&self) -> Result<Option<Vec<f32>>> {
         let Some(info) = &self.rotary else { return Ok(None) };
-        let bytes = self.elements(info)?;
+        let bytes = self.widened(info)?;
         Ok(Some(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()))
     }
 
@@ -123,6 +123,11 @@ impl GgufFile {
 
     pub(in crate::files::checkpoint) fn names(&self) -> Vec<String> {
         self.tensors.keys().cloned().collect()
+    }
+
+    /// The elements of all tensors.
+    pub(in crate::files::checkpoint) fn elements(&self) -> u128 {
+        self.tensors.values().map(|tensor| tensor.info.shape.iter().map(|&size| size as u128).product::<u128>()).sum()
     }
 
     /// The type in which [`GgufFile::read`] gives a tensor.
@@ -139,7 +144,7 @@ impl GgufFile {
         let (Some(tensor), Some(dtype)) = (self.tensors.get(name), self.dtype(name)) else { return Ok(None) };
         let mut shape = tensor.info.shape.clone();
         shape.reverse();
-        let mut bytes = self.elements(&tensor.info)?;
+        let mut bytes = self.widened(&tensor.info)?;
         match tensor.arrangement {
             Arrangement::Same => {}
             Arrangement::AlternatingHalves(heads) => {
@@ -157,7 +162,7 @@ impl GgufFile {
     }
 
     /// The elements of a tensor, dequantised to `f32` where they are quantised.
-    fn elements(&self, info: &GgufTensorInfo) -> Result<Vec<u8>> {
+    fn widened(&self, info: &GgufTensorInfo) -> Result<Vec<u8>> {
         let wrong = |what: String| problem(self.path(), format!("tensor {}: {what}", info.name));
         let count = info.shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
         let count = count.ok_or_else(|| wrong("its shape is larger than any memory".to_owned()))?;
