@@ -9,6 +9,7 @@ use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::engine::{self, EngineLimits, Request};
 use starloop_lm::score::Tail;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Samples with `starloop-lm`.
@@ -58,7 +59,7 @@ impl Policy for EmbeddedPolicy {
             Ok(Request { prompt: prompts.encode(&request.prompt)?, seeds: request.seeds.clone(), params: params.clone() })
         };
         let requests = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
-        let completions = engine::sample(model, &requests, &self.limits, progress).map_err(sampling_error)?;
+        let completions = engine::sample(model, &requests, &self.limits, &mut to_the_end(progress)).map_err(sampling_error)?;
         let prompts: Vec<&[u32]> = requests.iter().flat_map(|request| vec![request.prompt.as_slice(); request.seeds.len()]).collect();
         let read = |(completion, prompt): (engine::Completion, &[u32])| self.read(model, prompt, completion);
         completions.into_par_iter().zip(prompts).map(read).collect::<starloop_lm::Result<_>>().map_err(sampling_error)
@@ -117,7 +118,7 @@ impl EmbeddedPolicy {
         let encoded = completions.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
         let fits = |(tail, _): &&(Tail, Vec<usize>)| tail.tokens.len() <= context;
         let tails: Vec<Tail> = encoded.iter().filter(fits).map(|(tail, _)| tail.clone()).collect();
-        let mut scores = model.score_tails(&tails, &mut |_| {}).map_err(sampling_error)?.into_iter();
+        let mut scores = model.score_tails(&tails, &mut |_| ControlFlow::Continue(())).map_err(sampling_error)?.into_iter();
         let scored = encoded.iter().map(|document| {
             let scores = Some(document).filter(fits).and_then(|_| scores.next())?;
             Some(document.1.iter().zip(scores).map(|(&end, logprob)| TokenScore { end, logprob }).collect())
@@ -155,7 +156,7 @@ impl Scorer for EmbeddedPolicy {
 
 /// The summed log-probability of each tail.
 fn scores(model: &LanguageModel, tails: &[Tail], progress: &mut dyn FnMut(Progress)) -> Result<Vec<f64>> {
-    let scores = model.score_tails(tails, progress).map_err(sampling_error)?;
+    let scores = model.score_tails(tails, &mut to_the_end(progress)).map_err(sampling_error)?;
     Ok(scores.iter().map(|logprobs| logprobs.iter().map(|&logprob| f64::from(logprob)).sum()).collect())
 }
 
@@ -166,6 +167,14 @@ fn tail(model: &LanguageModel, request: &ScoreRequest) -> starloop_lm::Result<Ta
     let tokens = model.tokenizer().encode(&format!("{prompt}{continuation}"), true)?;
     let from = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
     Ok(Tail { tokens, from })
+}
+
+/// Reports progress and never cancels.
+fn to_the_end(progress: &mut dyn FnMut(Progress)) -> impl FnMut(Progress) -> ControlFlow<()> {
+    move |state| {
+        progress(state);
+        ControlFlow::Continue(())
+    }
 }
 
 fn loaded(model: Option<&LanguageModel>) -> Result<&LanguageModel> {
@@ -183,11 +192,13 @@ fn recorded(reason: engine::StopReason) -> StopReason {
 
 /// Keeps the place of the request, so that the caller can name the problem.
 fn sampling_error(error: starloop_lm::Error) -> Error {
-    use starloop_lm::Error::{DocumentTooLong, EmptyPrompt, NonFiniteLogit, PromptTooLong};
+    use starloop_lm::Error::{DocumentTooLong, EmptyPrompt, InvalidRequest, NonFiniteLogit, PromptTooLong, UnknownToken};
     match error {
         DocumentTooLong { document: request, .. }
         | PromptTooLong { request, .. }
         | EmptyPrompt { request }
+        | InvalidRequest { request, .. }
+        | UnknownToken { index: request, .. }
         | NonFiniteLogit { request, .. } => Error::Request { request, problem: None, source: error.into() },
         source => Error::Engine { context: "sampling", source: Box::new(source) },
     }

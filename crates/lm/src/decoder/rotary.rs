@@ -1,13 +1,13 @@
 //! Rotary positions (Su et al. 2021): frequencies and the table of their cosines and sines.
 //!
-//! Angles are rounded to `f32` as the reference implementations do; `libm` gives the same bits on every platform.
+//! Angles are rounded to `f32` as in the reference implementations. `libm` gives the same bits on every platform.
 
 /// The frequencies of one rotary embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rotary {
-    /// One for each pair of coordinates, in radians per position; twice as many coordinates of each head turn, the rest stay.
+    /// One for each pair of rotated coordinates, in radians per position. The other coordinates of a head are not rotated.
     pub frequencies: Vec<f32>,
-    /// Factor on cosines and sines (yarn, longrope); 1 elsewhere.
+    /// Factor on cosines and sines (yarn, longrope). 1 elsewhere.
     pub factor: f32,
 }
 
@@ -18,7 +18,7 @@ impl Rotary {
         Rotary { frequencies: (0..dim / 2).map(frequency).collect(), factor: 1.0 }
     }
 
-    /// Coordinates of a head that turn.
+    /// Rotated coordinates of a head.
     pub fn dim(&self) -> usize {
         2 * self.frequencies.len()
     }

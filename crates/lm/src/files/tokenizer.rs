@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 pub mod byte_pair;
 mod ends;
+mod unknown;
 
 /// A checkpoint's tokenizer and end tokens.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Tokenizer {
     end_tokens: Vec<u32>,
     /// The tokens that decoding leaves out.
     special: HashSet<u32>,
+    /// The token that stands for text without tokens.
+    unknown: Option<u32>,
 }
 
 impl Tokenizer {
@@ -63,11 +66,33 @@ impl Tokenizer {
         };
         let begin_token = first(true)?.filter(|begin| !matches!(first(false), Ok(Some(plain)) if plain == *begin));
         let special = inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
-        Ok(Tokenizer { inner, path, begin_token, end_tokens, special })
+        let unknown = unknown::unknown_token(bytes, &inner);
+        Ok(Tokenizer { inner, path, begin_token, end_tokens, special, unknown })
     }
 
     /// Ids of a text. `add_special` adds the beginning token where the tokenizer has one, unless the text begins with it.
+    ///
+    /// ```
+    /// use starloop_lm::Tokenizer;
+    /// use std::path::Path;
+    ///
+    /// let tokenizer = Tokenizer::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic"))?;
+    /// let ids = tokenizer.encode("6 2 4 + 2 5 9", true)?;
+    /// assert_eq!(tokenizer.decode(&ids)?, "6 2 4 + 2 5 9");
+    /// assert!(tokenizer.encode("six", true).is_err());
+    /// # Ok::<(), starloop_lm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnknownText`] if a part of the text has no token. [`Tokenizer::encode_lossy`] accepts such a text.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        let ids = self.encode_lossy(text, add_special)?;
+        self.check_known(text, &ids)?;
+        Ok(ids)
+    }
+
+    /// As [`Tokenizer::encode`], but a part of the text that has no token becomes the tokenizer's unknown token, as in `transformers`.
+    pub fn encode_lossy(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, add_special).map_err(|e| self.error(&e))?;
         let ids = encoding.get_ids();
         let twice = add_special && self.begin_token.is_some_and(|begin| ids.starts_with(&[begin, begin]));

@@ -10,6 +10,7 @@ use starloop_lm::LanguageModel;
 use starloop_lm::score::Tail;
 use starloop_lm::train::{Document, Pair, PolicyGradient, Preference, Rewarded};
 use starloop_record::training_rows::{PreferencePair, RewardedSample};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Trains on pairs. Returns how many of them fit, too.
@@ -92,7 +93,7 @@ fn sample_tails(encoder: &Encoder<'_>, samples: &[RewardedSample]) -> Result<(Ve
 }
 
 fn logprobs(model: &LanguageModel, tails: &[Tail]) -> Result<Vec<Vec<f32>>> {
-    model.score_tails(tails, &mut |_| {}).during(CONTEXT)
+    model.score_tails(tails, &mut |_| ControlFlow::Continue(())).during(CONTEXT)
 }
 
 fn document(tail: &Tail) -> Document {
