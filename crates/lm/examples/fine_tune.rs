@@ -7,7 +7,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// What the model learns to write after each prompt.
+/// Prompts, each with the completion that the model learns.
 const EXAMPLES: [(&str, &str); 3] =
     [("Input:\n1 + 1\nTarget:\n", "2\n"), ("Input:\n2 + 3\nTarget:\n", "5\n"), ("Input:\n4 + 4\nTarget:\n", "8\n")];
 

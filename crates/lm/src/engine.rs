@@ -85,7 +85,7 @@ impl Request {
     }
 }
 
-/// What ended a completion.
+/// The reason for the end of a completion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
@@ -106,7 +106,7 @@ pub struct Completion {
     pub logprobs: Vec<f32>,
     /// The text, without end token and without stop string.
     pub text: String,
-    /// What ended it.
+    /// The reason for its end.
     pub stop_reason: StopReason,
 }
 
@@ -123,7 +123,7 @@ pub struct GeneratedToken<'a> {
     pub logprob: f32,
     /// The next piece of [`Completion::text`]. It is empty while the text ends inside a character or may be the beginning of a stop string.
     pub text: &'a str,
-    /// What ended the completion, if this is its last token.
+    /// The reason for the end of the completion, if this is its last token.
     pub stop_reason: Option<&'a StopReason>,
 }
 

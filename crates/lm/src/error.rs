@@ -20,7 +20,7 @@ pub enum Error {
     NotACheckpoint {
         /// The path.
         path: PathBuf,
-        /// What is missing, and what was expected.
+        /// The missing part, and what was expected.
         problem: String,
     },
     /// A setting has a value that cannot be used.
@@ -37,7 +37,7 @@ pub enum Error {
     /// A token id is not in the vocabulary of the model.
     #[error("{input} {index}: token {token} at position {position} is not in the vocabulary; the model has the tokens 0 to {}", vocabulary - 1)]
     UnknownToken {
-        /// Whether the token is part of a request or of a document.
+        /// The kind of input: `request` or `document`.
         input: &'static str,
         /// The request or document, counted from 0.
         index: usize,
@@ -51,7 +51,7 @@ pub enum Error {
     /// A progress callback returned [`ControlFlow::Break`](std::ops::ControlFlow::Break).
     #[error("the caller cancelled {work}")]
     Cancelled {
-        /// What was cancelled, such as `sampling`.
+        /// The work, such as `sampling`.
         work: &'static str,
     },
     /// A JSON file does not parse.
@@ -203,7 +203,7 @@ pub enum Error {
         budget: usize,
         /// The least number of bytes that it needs.
         needed: usize,
-        /// What needs less memory.
+        /// A change that needs less memory.
         remedy: &'static str,
     },
     /// A prompt has no tokens.
@@ -275,7 +275,7 @@ pub enum Error {
          or merge them first with `LanguageModel::merged`"
     )]
     HasAdapters {
-        /// What was asked for.
+        /// The action that was requested.
         action: &'static str,
     },
     /// Adapters were to be saved, and the model has none.
@@ -332,7 +332,7 @@ pub enum Error {
 pub struct InvalidSetting {
     /// The name of the field.
     pub key: &'static str,
-    /// What its value must be, and what was found.
+    /// The expected values, and the value that was found.
     pub problem: String,
 }
 

@@ -172,7 +172,7 @@ impl<K: Kernels> Decoder<K> {
         self.backward(batch, memory, gradients);
     }
 
-    /// The logits of every target, `[targets, vocabulary]`. Holds all of them, so it is for tests and inspection.
+    /// The logits of every target, `[targets, vocabulary]`. Needs memory for all of them, so it is only for tests and inspection.
     pub fn target_logits(&self, batch: &Packed, memory: &mut TrainingMemory<K>) -> Vec<f32> {
         self.forward(batch, memory);
         self.norm_loss_rows(batch, memory);

@@ -4,14 +4,14 @@ use super::SamplingParams;
 use crate::error::Result;
 use crate::files::tokenizer::Tokenizer;
 
-/// What was handed out of the text of one completion.
+/// The part of the text of one completion that was handed out.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TextStream {
-    /// The first tokens, whose text is in `handed_out` or in `held`.
+    /// The number of tokens whose text was handed out or is in `held`.
     decoded: usize,
-    /// Bytes of the text that were handed out.
+    /// The number of bytes that were handed out.
     handed_out: usize,
-    /// The text after these, which may be the beginning of a stop string.
+    /// The text after these bytes. It may be the beginning of a stop string.
     held: String,
 }
 
@@ -33,7 +33,7 @@ impl TextStream {
         Ok(std::mem::replace(&mut self.held, rest))
     }
 
-    /// What is left of the whole text.
+    /// The rest of the whole text, after the part that was handed out.
     pub(super) fn rest(&self, mut whole: String) -> String {
         if whole.is_char_boundary(self.handed_out) { whole.split_off(self.handed_out) } else { String::new() }
     }

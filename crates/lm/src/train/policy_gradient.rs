@@ -25,7 +25,7 @@ impl Unit for Rewarded {
     }
 }
 
-/// What the sum over the targets of a sample is divided by, besides the number of samples in the batch.
+/// The divisor of the sum over the targets of a sample. The sum is also divided by the number of samples in the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LengthNormalization {
@@ -46,7 +46,7 @@ pub struct PolicyGradient {
     pub clip: [f64; 2],
     /// The weight of the divergence from the anchor. 0 for no penalty.
     pub kl: f64,
-    /// What the sum over the targets of a sample is divided by.
+    /// The divisor of the sum over the targets of a sample.
     pub length: LengthNormalization,
     /// The divisor of [`LengthNormalization::Constant`]. At least 1.
     pub max_new_tokens: usize,

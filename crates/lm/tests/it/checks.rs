@@ -102,7 +102,7 @@ fn hyperparameters_out_of_range_are_named_before_a_step() {
     let rate = LearningRate::constant(1e-3);
     let with_rate = |learning_rate| Hyperparameters { learning_rate, ..good };
     let mut refused = Vec::new();
-    // 1e-50 and 1e50 are 0 and infinite in the `f32` of the kernels; so is 1 less 1e-12 there 1.
+    // In the `f32` of the kernels, 1e-50 is 0, 1e50 is infinite, and 1 - 1e-12 is 1.
     for learning_rate in [f64::NAN, f64::INFINITY, 0.0, -1e-3, 1e-50, 1e50] {
         refused.push((with_rate(LearningRate::constant(learning_rate)), "learning_rate"));
     }
@@ -177,7 +177,7 @@ fn settings_of_objectives_and_data_that_do_not_fit_them_are_named() {
     session().step_toward(&PolicyGradient { kl: 0.0, ..good }, &[Rewarded { anchor: Vec::new(), ..sample }]).unwrap();
 }
 
-/// An objective that forgets the derivative of its last target.
+/// An objective that omits the derivative of its last target.
 struct Forgetful;
 
 impl Objective for Forgetful {
@@ -242,7 +242,7 @@ fn text_without_a_token_is_an_error_unless_the_caller_chooses_the_unknown_token(
     assert!(matches!(&error, Error::UnknownText { text, at, .. } if text == "Ω" && *at == known.len() + 1), "{error:?}");
     assert!(error.to_string().contains("the tokenizer has no token for \"Ω\" at byte"), "{error}");
     let ids = tokenizer.encode_lossy(&text, false).unwrap();
-    // Where the text has the unknown token itself, nothing is lost.
+    // A text with the name of the unknown token loses nothing.
     assert_eq!(tokenizer.encode("<unk>", false).unwrap(), ids[ids.len() - 1..]);
 }
 
@@ -295,7 +295,7 @@ fn a_model_with_adapters_is_saved_as_an_adapter_or_merged_and_never_as_a_whole()
 }
 
 #[test]
-fn what_is_not_a_checkpoint_is_told_apart_from_what_is_not_there() {
+fn a_missing_directory_and_a_directory_without_a_checkpoint_are_different_errors() {
     let place = tempfile::tempdir().unwrap();
     let nowhere = place.path().join("nowhere");
     let file = place.path().join("file");
