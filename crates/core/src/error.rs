@@ -372,7 +372,10 @@ pub(crate) trait EngineContext<T> {
 
 impl<T> EngineContext<T> for starloop_lm::Result<T> {
     fn during(self, context: &'static str) -> Result<T> {
-        self.map_err(|source| Error::Engine { context, source: Box::new(source) })
+        self.map_err(|source| match source {
+            starloop_lm::Error::Cancelled { .. } => Error::Cancelled,
+            source => Error::Engine { context, source: Box::new(source) },
+        })
     }
 }
 

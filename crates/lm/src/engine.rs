@@ -1,8 +1,26 @@
-//! Sampling: many requests at once, each with its own random generator, over a shared key-value cache.
+//! Sampling: many requests at once, each completion with its own random generator, over a shared key-value cache.
 //!
-//! Continuous batching: finished sequences leave and waiting ones enter at every step. Prompts that begin alike share the pages of
-//! what they have in common, so a few-shot prefix is computed once. The scheduler (`scheduler`, `pages`) knows token ids and page
-//! numbers and holds no tensors; the sampler sees one row of logits. A completion is the same whatever else is in the batch.
+//! The engine batches continuously: at every step, finished sequences leave and waiting sequences enter. Prompts with the same beginning
+//! share the cache pages of that beginning, so a few-shot prefix is computed once. The scheduler (`scheduler`, `pages`) works on token ids
+//! and page numbers, and holds no tensors. The sampler sees one row of logits. A completion does not depend on the rest of the batch.
+//!
+//! ```
+//! use starloop_lm::LanguageModel;
+//! use starloop_lm::engine::{EngineLimits, Request, SamplingParams, sample};
+//! use std::ops::ControlFlow;
+//! use std::path::Path;
+//!
+//! let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic");
+//! let model = LanguageModel::load(&directory)?;
+//! let request = Request {
+//!     prompt: model.tokenizer().encode("Input:\n6 2 4 + 2 5 9\nTarget:\n", true)?,
+//!     seeds: vec![1, 2, 3],
+//!     params: SamplingParams { temperature: 0.8, max_new_tokens: 100, ..SamplingParams::default() },
+//! };
+//! let completions = sample(&model, &[request], &EngineLimits::default(), &mut |_| ControlFlow::Continue(()))?;
+//! assert_eq!(completions.len(), 3);
+//! # Ok::<(), starloop_lm::Error>(())
+//! ```
 
 mod limits;
 mod pages;
@@ -10,13 +28,14 @@ mod params;
 mod sampler;
 mod scheduler;
 mod stop;
+mod stream;
 
 pub use crate::decoder::CacheDtype;
 pub use crate::model::score::Progress;
 pub use limits::EngineLimits;
 pub use params::SamplingParams;
 
-use crate::decoder::KeyValueCache;
+use crate::decoder::{DecoderSpec, KeyValueCache};
 use crate::error::{Error, Result};
 use crate::kernels::{Kernels, PAGE};
 use crate::memory;
@@ -26,19 +45,47 @@ use rayon::prelude::*;
 use sampler::Sampler;
 use scheduler::Scheduler;
 use serde::Serialize;
+use std::ops::ControlFlow;
+use stream::TextStream;
 
-/// A prompt, and how it is completed: once for each seed.
+/// A prompt, and how it is completed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// The prompt's tokens; at least one.
+    /// The tokens of the prompt. At least one.
     pub prompt: Vec<u32>,
-    /// For each completion the seed of its random generator.
+    /// The prompt is completed once for each seed: the seed of the completion's random generator. No seed gives no completion.
     pub seeds: Vec<u64>,
     /// How tokens are chosen, and what ends a completion.
     pub params: SamplingParams,
 }
 
-/// What ended a completion.
+impl Request {
+    /// Checks the request for a model with this specification. [`sample`] does so first. `index` is the request's place in the call; errors
+    /// name it.
+    ///
+    /// # Errors
+    /// The prompt is empty, has a token that is not in the vocabulary, or does not fit the model's context with its new tokens; or
+    /// [`SamplingParams::check`] fails.
+    pub fn check(&self, index: usize, spec: &DecoderSpec) -> Result<()> {
+        self.params.check().map_err(|source| Error::InvalidRequest { request: index, source })?;
+        if self.prompt.is_empty() {
+            return Err(Error::EmptyPrompt { request: index });
+        }
+        spec.check_tokens("request", index, &self.prompt)?;
+        self.check_length(index, "the model's context", spec.context)
+    }
+
+    /// Refuses a request that may come to more than `limit` tokens.
+    fn check_length(&self, request: usize, what: &'static str, limit: usize) -> Result<()> {
+        let (prompt_tokens, new_tokens) = (self.prompt.len(), self.params.max_new_tokens);
+        if prompt_tokens.saturating_add(new_tokens) <= limit {
+            return Ok(());
+        }
+        Err(Error::PromptTooLong { request, prompt_tokens, new_tokens, what, limit })
+    }
+}
+
+/// The reason for the end of a completion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
@@ -59,30 +106,96 @@ pub struct Completion {
     pub logprobs: Vec<f32>,
     /// The text, without end token and without stop string.
     pub text: String,
-    /// What ended it.
+    /// The reason for its end.
     pub stop_reason: StopReason,
 }
+
+/// A token as soon as it is generated, with the text that it adds to its completion.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GeneratedToken<'a> {
+    /// The place of the request in the call, counted from 0.
+    pub request: usize,
+    /// The place of the completion's seed in the request, counted from 0.
+    pub sample: usize,
+    /// The token.
+    pub token: u32,
+    /// Its log-probability, as in [`Completion::logprobs`].
+    pub logprob: f32,
+    /// The next piece of [`Completion::text`]. It is empty while the text ends inside a character or may be the beginning of a stop string.
+    pub text: &'a str,
+    /// The reason for the end of the completion, if this is its last token.
+    pub stop_reason: Option<&'a StopReason>,
+}
+
+/// Receives each token as it is generated.
+type OnToken<'a> = dyn FnMut(GeneratedToken<'_>) -> ControlFlow<()> + 'a;
 
 /// The state of one sequence: what it completes and what it has generated.
 struct Generation<'a> {
     /// The place of the request in the call.
     place: usize,
+    /// The place of the seed in the request.
+    sample: usize,
     request: &'a Request,
     sampler: Sampler,
     tokens: Vec<u32>,
     logprobs: Vec<f32>,
+    stream: TextStream,
 }
 
 /// Completes every request once for each of its seeds, within `limits` and the process's [budget](memory::budget). Returns the completions
-/// of the first request in the order of its seeds, then those of the second, and so on.
+/// of the first request in the order of its seeds, then those of the second, and so on. Calls `progress` after each step of the batch.
 ///
 /// # Errors
-/// A prompt is empty or does not fit, or a logit is not a number. These errors name the place of the request in the call.
+/// [`EngineLimits::check`] or [`Request::check`] fails, a request does not fit the key-value cache, or a logit is not a number. Errors name
+/// the place of the request in the call. [`Error::Cancelled`] if `progress` returns [`ControlFlow::Break`].
 pub fn sample(
     model: &LanguageModel<impl Kernels>,
     requests: &[Request],
     limits: &EngineLimits,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Vec<Completion>> {
+    run(model, requests, limits, None, progress)
+}
+
+/// As [`sample`], and hands each token to `on_token` as soon as it is generated. The pieces of text of a completion, joined, are its text. The
+/// tokens of a completion arrive in order; tokens of several completions alternate.
+///
+/// ```
+/// use starloop_lm::LanguageModel;
+/// use starloop_lm::engine::{EngineLimits, Request, SamplingParams, sample_streaming};
+/// use std::ops::ControlFlow;
+/// use std::path::Path;
+///
+/// let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic"))?;
+/// let prompt = model.tokenizer().encode("Input:\n6 2 4 + 2 5 9\nTarget:\n", true)?;
+/// let request = Request { prompt, seeds: vec![1], params: SamplingParams::greedy(100) };
+/// let mut text = String::new();
+/// let completions = sample_streaming(&model, &[request], &EngineLimits::default(), &mut |token| {
+///     text += token.text;
+///     ControlFlow::Continue(())
+/// })?;
+/// assert_eq!(completions[0].text, text);
+/// # Ok::<(), starloop_lm::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`sample`]. [`Error::Cancelled`] if `on_token` returns [`ControlFlow::Break`]; no further token is generated.
+pub fn sample_streaming(
+    model: &LanguageModel<impl Kernels>,
+    requests: &[Request],
+    limits: &EngineLimits,
+    on_token: &mut dyn FnMut(GeneratedToken<'_>) -> ControlFlow<()>,
+) -> Result<Vec<Completion>> {
+    run(model, requests, limits, Some(on_token), &mut |_| ControlFlow::Continue(()))
+}
+
+fn run(
+    model: &LanguageModel<impl Kernels>,
+    requests: &[Request],
+    limits: &EngineLimits,
+    mut on_token: Option<&mut OnToken<'_>>,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Completion>> {
     let limits = &match memory::budget() {
         Some(budget) => limits.within(budget, &model.decoder)?,
@@ -100,34 +213,47 @@ pub fn sample(
     while let Some(step) = scheduler.plan() {
         model.decoder.step(&step.rows, &mut cache, &mut logits);
         for (index, stop_reason) in extend(model, &step.sampled, &logits, &mut generations)? {
+            let generation = &mut generations[index];
+            if let Some(on_token) = &mut on_token {
+                generation.hand_out(model, stop_reason.as_ref(), *on_token)?;
+            }
             match stop_reason {
-                None => scheduler.extend(index, generations[index].tokens[generations[index].tokens.len() - 1]),
+                None => scheduler.extend(index, generation.tokens[generation.tokens.len() - 1]),
                 Some(stop_reason) => {
                     scheduler.finish(index);
-                    completions[index] = Some(complete(model, &mut generations[index], stop_reason)?);
+                    completions[index] = Some(generation.complete(model, stop_reason)?);
                     state.finished += 1;
                 }
             }
         }
         state.tokens += step.sampled.len() as u64;
-        progress(state);
+        continue_unless_cancelled(progress(state))?;
     }
     Ok(completions.into_iter().flatten().collect())
+}
+
+fn continue_unless_cancelled(answer: ControlFlow<()>) -> Result<()> {
+    if answer.is_break() { Err(Error::Cancelled { work: "sampling" }) } else { Ok(()) }
 }
 
 /// A sequence for each seed of each request.
 fn start(requests: &[Request]) -> Vec<Generation<'_>> {
     let mut generations = Vec::new();
     for (place, request) in requests.iter().enumerate() {
-        generations.extend(request.seeds.iter().map(|&seed| {
-            let sampler = Sampler::new(&request.params, seed);
-            Generation { place, request, sampler, tokens: Vec::new(), logprobs: Vec::new() }
+        generations.extend(request.seeds.iter().enumerate().map(|(sample, &seed)| Generation {
+            place,
+            sample,
+            request,
+            sampler: Sampler::new(&request.params, seed),
+            tokens: Vec::new(),
+            logprobs: Vec::new(),
+            stream: TextStream::default(),
         }));
     }
     generations
 }
 
-/// Draws the next token of each sampled sequence, and says which of them end.
+/// Draws the next token of each sampled sequence. Returns why the sequence ends, if it does.
 fn extend(
     model: &LanguageModel<impl Kernels>,
     sampled: &[usize],
@@ -160,7 +286,7 @@ fn sampled_of<'a, T>(generations: &'a mut [T], sampled: &[usize]) -> Vec<(usize,
     taken.collect()
 }
 
-/// What the latest token ended the sequence by; nothing while it goes on.
+/// Why the sequence ends with its latest token; `None` if it goes on.
 fn stop_reason(model: &LanguageModel<impl Kernels>, generation: &Generation<'_>) -> Result<Option<StopReason>> {
     let Generation { request: Request { prompt, params, .. }, tokens, .. } = generation;
     if tokens.last().is_some_and(|token| model.tokenizer().end_tokens().contains(token)) {
@@ -172,35 +298,57 @@ fn stop_reason(model: &LanguageModel<impl Kernels>, generation: &Generation<'_>)
     Ok((tokens.len() >= params.max_new_tokens).then_some(StopReason::Length))
 }
 
-fn complete(model: &LanguageModel<impl Kernels>, generation: &mut Generation<'_>, stop_reason: StopReason) -> Result<Completion> {
-    let Request { prompt, params, .. } = generation.request;
-    let tokens = std::mem::take(&mut generation.tokens);
-    let shown = match tokens.split_last() {
-        Some((last, before)) if model.tokenizer().end_tokens().contains(last) => before,
-        _ => &tokens,
-    };
-    let mut text = model.tokenizer().decode_after(prompt, shown)?;
-    if let Some((end, _)) = params.first_stop(&text) {
-        text.truncate(end);
+impl Generation<'_> {
+    /// The text of the completion: without end token, and up to the stop string.
+    fn text(&self, model: &LanguageModel<impl Kernels>) -> Result<String> {
+        let shown = match self.tokens.split_last() {
+            Some((last, before)) if model.tokenizer().end_tokens().contains(last) => before,
+            _ => &self.tokens,
+        };
+        let mut text = model.tokenizer().decode_after(&self.request.prompt, shown)?;
+        if let Some((end, _)) = self.request.params.first_stop(&text) {
+            text.truncate(end);
+        }
+        Ok(text)
     }
-    Ok(Completion { tokens, logprobs: std::mem::take(&mut generation.logprobs), text, stop_reason })
+
+    fn complete(&mut self, model: &LanguageModel<impl Kernels>, stop_reason: StopReason) -> Result<Completion> {
+        let text = self.text(model)?;
+        Ok(Completion { tokens: std::mem::take(&mut self.tokens), logprobs: std::mem::take(&mut self.logprobs), text, stop_reason })
+    }
+
+    /// Hands the latest token to `on_token`.
+    fn hand_out(
+        &mut self,
+        model: &LanguageModel<impl Kernels>,
+        stop_reason: Option<&StopReason>,
+        on_token: &mut OnToken<'_>,
+    ) -> Result<()> {
+        let (Some(&token), Some(&logprob)) = (self.tokens.last(), self.logprobs.last()) else { return Ok(()) };
+        let text = match stop_reason {
+            None => self.stream.next(model.tokenizer(), &self.request.prompt, &self.tokens, &self.request.params)?,
+            Some(_) => self.stream.rest(self.text(model)?),
+        };
+        continue_unless_cancelled(on_token(GeneratedToken {
+            request: self.place,
+            sample: self.sample,
+            token,
+            logprob,
+            text: &text,
+            stop_reason,
+        }))
+    }
 }
 
-/// Refuses what cannot be served, and says how many pages the cache gets.
+/// Checks limits and requests, and returns how many pages the cache gets.
 fn check(model: &LanguageModel<impl Kernels>, requests: &[Request], limits: &EngineLimits) -> Result<usize> {
+    limits.check()?;
     let affordable = limits.cache_bytes / model.decoder.page_bytes(limits.kv_cache);
     let mut largest = 1;
     for (index, request) in requests.iter().enumerate() {
-        let (prompt_tokens, new_tokens) = (request.prompt.len(), request.params.max_new_tokens);
-        if prompt_tokens == 0 {
-            return Err(Error::EmptyPrompt { request: index });
-        }
-        for (what, limit) in [("the model's context", model.spec().context), ("the key-value cache", affordable * PAGE)] {
-            if prompt_tokens + new_tokens > limit {
-                return Err(Error::PromptTooLong { request: index, prompt_tokens, new_tokens, what, limit });
-            }
-        }
-        largest = largest.max((prompt_tokens + new_tokens).div_ceil(PAGE));
+        request.check(index, model.spec())?;
+        request.check_length(index, "the key-value cache", affordable.saturating_mul(PAGE))?;
+        largest = largest.max((request.prompt.len() + request.params.max_new_tokens).div_ceil(PAGE));
     }
     let sequences = requests.iter().map(|request| request.seeds.len()).sum();
     Ok(affordable.min(largest * limits.sequences.min(sequences).max(1)))

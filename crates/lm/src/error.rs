@@ -1,68 +1,114 @@
-//! What can go wrong with a model, each naming the file, key or tensor and what was expected.
+//! The errors of this crate. A message states what failed and where, what was expected, and what to do.
 
 use std::path::PathBuf;
 
-/// An error of this crate.
+/// An error of this crate. [`std::error::Error::source`] returns the cause, if there is one.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// A file could not be read or written; the message names it.
+    /// A file could not be read or written. The message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// A path does not exist.
+    #[error("{path}: no such directory")]
+    NotFound {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A path exists and is not a checkpoint directory.
+    #[error("{path}: not a checkpoint: {problem}")]
+    NotACheckpoint {
+        /// The path.
+        path: PathBuf,
+        /// The missing part, and what was expected.
+        problem: String,
+    },
+    /// A setting has a value that cannot be used.
+    #[error(transparent)]
+    InvalidSetting(#[from] InvalidSetting),
+    /// A request cannot be sampled.
+    #[error("request {request} cannot be sampled")]
+    InvalidRequest {
+        /// The request, counted from 0.
+        request: usize,
+        /// The setting.
+        source: InvalidSetting,
+    },
+    /// A token id is not in the vocabulary of the model.
+    #[error("{input} {index}: token {token} at position {position} is not in the vocabulary; the model has the tokens 0 to {}", vocabulary - 1)]
+    UnknownToken {
+        /// The kind of input: `request` or `document`.
+        input: &'static str,
+        /// The request or document, counted from 0.
+        index: usize,
+        /// The position of the token, counted from 0.
+        position: usize,
+        /// The token.
+        token: u32,
+        /// Tokens in the vocabulary.
+        vocabulary: usize,
+    },
+    /// A progress callback returned [`ControlFlow::Break`](std::ops::ControlFlow::Break).
+    #[error("the caller cancelled {work}")]
+    Cancelled {
+        /// The work, such as `sampling`.
+        work: &'static str,
+    },
     /// A JSON file does not parse.
-    #[error("{path}: cannot be read as JSON")]
+    #[error("{path}: not valid JSON")]
     Json {
         /// The file.
         path: PathBuf,
-        /// What the parser says, with line and column.
+        /// The error of the parser, with line and column.
         source: serde_json::Error,
     },
-    /// `model_type` names a family that is not supported.
+    /// The config's `model_type` is not supported.
     #[error("{path}: model_type \"{found}\" is not supported; supported are {supported}")]
     UnknownModelType {
         /// The config.
         path: PathBuf,
-        /// What it says.
+        /// Its `model_type`.
         found: String,
-        /// What would work.
+        /// The supported values.
         supported: String,
     },
-    /// A key of config.json is missing, has the wrong type or asks for something unsupported.
+    /// A key of config.json is missing, has the wrong type, or has a value that is not supported.
     #[error("{path}: key \"{key}\": {problem}")]
     ConfigKey {
         /// The config.
         path: PathBuf,
         /// The key.
         key: String,
-        /// What is wrong and what was expected.
+        /// What is wrong, and what was expected.
         problem: String,
     },
-    /// The weights file is not a whole safetensors file.
+    /// The weights file is not a complete safetensors file.
     #[error("{path}: not a complete safetensors file; copy or download it again")]
     Safetensors {
         /// The file.
         path: PathBuf,
-        /// What the reader says.
+        /// The error of the reader.
         source: safetensors::SafeTensorError,
     },
-    /// The weights' files are not what they should be, or not all there.
+    /// A file of weights is missing or cannot be used.
     #[error("{path}: {problem}")]
     Weights {
         /// The file or directory.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// What is wrong, and what to do.
         problem: String,
     },
-    /// A tensor that the config calls for is not there.
+    /// A tensor of the model is missing.
     #[error("{path}: tensor \"{name}\" is missing (expected shape {expected:?})")]
     MissingTensor {
         /// The file.
         path: PathBuf,
         /// The tensor.
         name: String,
-        /// Its shape by the config.
+        /// Its shape according to the config.
         expected: Vec<usize>,
     },
-    /// A tensor that the config does not call for.
+    /// A tensor does not belong to the model.
     #[error("{path}: tensor \"{name}\" is not part of this model; does config.json belong to these weights?")]
     ExtraTensor {
         /// The file.
@@ -70,14 +116,14 @@ pub enum Error {
         /// The tensor.
         name: String,
     },
-    /// A tensor's shape is not the one that the config gives.
+    /// A tensor has another shape than config.json gives.
     #[error("{path}: tensor \"{name}\" has shape {got:?}, expected {expected:?} by config.json")]
     TensorShape {
         /// The file.
         path: PathBuf,
         /// The tensor.
         name: String,
-        /// Its shape by the config.
+        /// Its shape according to the config.
         expected: Vec<usize>,
         /// Its shape in the file.
         got: Vec<usize>,
@@ -92,19 +138,19 @@ pub enum Error {
         /// Its type in the file.
         got: String,
     },
-    /// A weight is infinite or not a number.
+    /// A weight is infinite or NaN.
     #[error("{path}: tensor \"{name}\" holds {value} at index {index}; the weights are damaged")]
     NonFiniteWeight {
         /// The file.
         path: PathBuf,
         /// The tensor.
         name: String,
-        /// The first such element.
+        /// The index of the first such element.
         index: usize,
         /// Its value.
         value: f32,
     },
-    /// The tokenizer could not be used.
+    /// The tokenizer cannot be used.
     #[error("{path}: {message}")]
     Tokenizer {
         /// The file.
@@ -112,7 +158,19 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
-    /// A chat template is broken, or refuses a conversation.
+    /// A part of a text has no token.
+    #[error("{path}: the tokenizer has no token for {text:?} at byte {at} of the text, only {token:?}; use text that it can encode")]
+    UnknownText {
+        /// The tokenizer.
+        path: PathBuf,
+        /// The part without a token.
+        text: String,
+        /// The byte at which it begins.
+        at: usize,
+        /// The unknown token.
+        token: String,
+    },
+    /// The chat template is missing or invalid, or refuses a conversation.
     #[error("{path}: {message}")]
     ChatTemplate {
         /// The file that holds the template.
@@ -120,58 +178,84 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
-    /// A prompt and its new tokens do not fit the model.
+    /// A prompt and its new tokens do not fit the model or the cache.
     #[error(
         "request {request}: {prompt_tokens} prompt tokens and up to {new_tokens} new ones exceed {what} of {limit} tokens; shorten the prompt, show fewer examples or lower max_new_tokens"
     )]
     PromptTooLong {
-        /// Which request, from 0.
+        /// The request, counted from 0.
         request: usize,
-        /// Its prompt.
+        /// Tokens of its prompt.
         prompt_tokens: usize,
-        /// What it may generate.
+        /// The most tokens that it may generate.
         new_tokens: usize,
-        /// What is exceeded: the model's context or the cache.
+        /// The limit that is exceeded: the model's context or the cache.
         what: &'static str,
-        /// How many fit.
+        /// The tokens that fit.
         limit: usize,
     },
-    /// A job needs more memory than it may use.
+    /// A job needs more memory than the budget of this process ([`crate::memory::set_budget`]).
     #[error("{what} needs at least {}, but may use {}; give more memory, or {remedy}", megabytes(*needed), megabytes(*budget))]
-    BudgetTooSmall {
+    OutOfMemory {
         /// The job.
         what: &'static str,
-        /// Bytes that it may use.
+        /// The bytes that it may use.
         budget: usize,
-        /// Bytes that it needs at the least.
+        /// The least number of bytes that it needs.
         needed: usize,
-        /// What would need less.
+        /// A change that needs less memory.
         remedy: &'static str,
     },
-    /// A prompt without tokens.
+    /// A prompt has no tokens.
     #[error("request {request}: the prompt is empty; give at least one token")]
     EmptyPrompt {
-        /// Which request, from 0.
+        /// The request, counted from 0.
         request: usize,
     },
-    /// A document is longer than it may be.
-    #[error("training document {document} has {tokens} tokens, more than {what} of {limit}; raise it or shorten the document")]
+    /// A document has more tokens than the model or a packed row can hold.
+    #[error("document {document} has {tokens} tokens, more than {what} of {limit}; shorten the document, or raise the limit")]
     DocumentTooLong {
-        /// Which document, from 0.
+        /// The document, counted from 0.
         document: usize,
-        /// Its length.
+        /// Its tokens.
         tokens: usize,
-        /// What is exceeded.
+        /// The limit that it exceeds.
         what: &'static str,
-        /// How many fit.
+        /// The value of that limit.
         limit: usize,
     },
-    /// No module has one of the names that adapters are asked for.
-    #[error("no module is called {targets}; the layers have {}, or ask for \"all-linear\"", modules.join(", "))]
+    /// The target mask of a document has another length than the document.
+    #[error("the document has {tokens} tokens, but its target mask has {mask} entries; give one entry for each token")]
+    MaskLength {
+        /// Tokens of the document.
+        tokens: usize,
+        /// Entries of the mask.
+        mask: usize,
+    },
+    /// The part of a document to score begins after its end.
+    #[error("document {document} has {tokens} tokens, but its scores begin at token {from}; begin at a token of the document")]
+    TailBeginsAfterEnd {
+        /// The document, counted from 0.
+        document: usize,
+        /// Its tokens.
+        tokens: usize,
+        /// The first token to score.
+        from: usize,
+    },
+    /// The data of a training example do not fit the objective.
+    #[error("training example {unit}: {problem}")]
+    InvalidUnit {
+        /// The example's place in the batch, counted from 0.
+        unit: usize,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+    /// No module of the model has the name of an adapter target.
+    #[error("no module is called {targets}; the layers have {}, and \"all-linear\" selects all of them", modules.join(", "))]
     NoSuchModule {
-        /// The names.
+        /// The names of the targets.
         targets: String,
-        /// Those of a layer.
+        /// The modules of a layer.
         modules: Vec<String>,
     },
     /// A pattern of an adapter's config cannot be used.
@@ -184,47 +268,89 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// An adapter was trained on another base.
-    #[error("{adapter}: was trained on weights with SHA-256 {expected}, but {base} has {found}; give it its own base")]
+    /// The weights that training would change are stored in 16 bits.
+    #[error(
+        "{frozen} of {trained} parameters are stored in 16 bits and cannot be trained; load the model with `LanguageModel::load_to_train`, \
+         or train adapters (`LanguageModel::with_fresh_adapters`)"
+    )]
+    NotTrainable {
+        /// Parameters that are stored in 16 bits.
+        frozen: usize,
+        /// Parameters that training changes.
+        trained: usize,
+    },
+    /// A model with adapters was given where only a model without adapters can be used.
+    #[error(
+        "cannot {action} a model that has adapters; save the adapters with `LanguageModel::save_adapter`, \
+         or merge them first with `LanguageModel::merged`"
+    )]
+    HasAdapters {
+        /// The action that was requested.
+        action: &'static str,
+    },
+    /// Adapters were to be saved, and the model has none.
+    #[error("the model has no adapters to save; save the whole model with `LanguageModel::save`")]
+    NoAdapters,
+    /// The adapter was trained on another base.
+    #[error("{adapter}: the adapter was trained on weights with SHA-256 {expected}, but {base} has {found}; give the base of the adapter")]
     AnotherBase {
         /// The adapter's directory.
         adapter: PathBuf,
-        /// The base that was found.
+        /// The given base.
         base: PathBuf,
-        /// The hash of the base that it was trained on.
+        /// The SHA-256 of the base that it was trained on.
         expected: String,
-        /// The hash of the base that was found.
+        /// The SHA-256 of the given base.
         found: String,
     },
-    /// Nothing to train on.
-    #[error("no token of the training data carries loss; there is nothing to learn from")]
+    /// The training data have no token that carries loss.
+    #[error("no token of the training data carries loss; give at least one document with a target token")]
     NothingToLearn,
-    /// The loss or the gradient stopped being a number.
+    /// The loss or the gradient is infinite or NaN.
     #[error("training diverged at step {step}: {what} is {value}; lower the learning rate or check the data")]
     Diverged {
-        /// The step, from 1.
+        /// The step, counted from 1.
         step: u64,
-        /// The loss or the gradient norm.
+        /// Which value: the loss or the gradient norm.
         what: &'static str,
-        /// Its value.
+        /// The value.
         value: f64,
     },
-    /// The model gave a logit that is not a number.
-    #[error("the model gave a logit that is not a number after {tokens} tokens of request {request}; its weights have diverged")]
+    /// The model computed a logit that is not finite.
+    #[error(
+        "request {request}: the model computed a logit that is not finite after {tokens} tokens; its weights have diverged, use an earlier checkpoint"
+    )]
     NonFiniteLogit {
-        /// Which request, from 0.
+        /// The request, counted from 0.
         request: usize,
-        /// Tokens of its sequence so far.
+        /// Tokens of its sequence before this logit.
         tokens: usize,
     },
     /// A saved training state does not belong to this training.
     #[error("{path}: {problem}; remove it to start the training again")]
     TrainingState {
-        /// The state's file.
+        /// The file of the state.
         path: PathBuf,
-        /// What does not fit.
+        /// What is wrong.
         problem: String,
     },
+}
+
+/// A setting has a value that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} {problem}")]
+pub struct InvalidSetting {
+    /// The name of the field.
+    pub key: &'static str,
+    /// The expected values, and the value that was found.
+    pub problem: String,
+}
+
+impl InvalidSetting {
+    /// An error unless `holds`. The message says that `key` must be `expected`, and that `found` was found.
+    pub(crate) fn unless(holds: bool, key: &'static str, expected: &str, found: impl std::fmt::Debug) -> Result<(), Self> {
+        if holds { Ok(()) } else { Err(InvalidSetting { key, problem: format!("must be {expected}, found {found:?}") }) }
+    }
 }
 
 fn megabytes(bytes: usize) -> String {

@@ -1,7 +1,7 @@
-//! A model with random weights, to be trained from scratch.
+//! Models with random weights, to train from scratch.
 
 use crate::arch::DecoderSpec;
-use crate::error::Result;
+use crate::error::{InvalidSetting, Result};
 use crate::files::checkpoint::Checkpoint;
 use crate::weights::{Role, Values};
 use rand::{RngExt, SeedableRng};
@@ -15,13 +15,31 @@ use std::path::Path;
 pub struct Initialization {
     /// Standard deviation of the embedding.
     pub embedding_std: f64,
-    /// Weights of a linear layer have the standard deviation `linear_gain / sqrt(inputs)`; those that write to the residual stream are
-    /// divided by `sqrt(2 * layers)` as well (Radford et al. 2019).
+    /// The weights of a linear layer have the standard deviation `linear_gain / sqrt(inputs)`. The weights of layers that write to the residual
+    /// stream are also divided by `sqrt(2 * layers)` (Radford et al. 2019).
     pub linear_gain: f64,
 }
 
-/// A checkpoint with random weights for a config.json; `companions` are its tokenizer's files. The same seed gives the same bytes.
+impl Initialization {
+    /// Checks every value. [`initialize`] does so first.
+    ///
+    /// # Errors
+    /// The first value that cannot be used.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        for (key, value) in [("embedding_std", self.embedding_std), ("linear_gain", self.linear_gain)] {
+            let single = value as f32;
+            InvalidSetting::unless(single.is_finite() && single >= 0.0, key, "0 or more", value)?;
+        }
+        Ok(())
+    }
+}
+
+/// A checkpoint with random weights for a config.json. `companions` are the files of its tokenizer. The same seed gives the same bytes.
+///
+/// # Errors
+/// [`Initialization::check`] fails, or the config is not supported.
 pub fn initialize(config: Value, companions: BTreeMap<String, Vec<u8>>, scale: Initialization, seed: u64) -> Result<Checkpoint> {
+    scale.check()?;
     let spec = DecoderSpec::from_config(&config, Path::new("config.json"))?;
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     let parameters = (0..spec.parameters.len()).map(|at| Values::Full(values(&spec, at, scale, &mut generator))).collect();

@@ -1,18 +1,18 @@
-//! The operations that a decoder is made of, behind one trait, so that another device is another implementation.
+//! The operations of a decoder as one trait. Another device is another implementation.
 //!
-//! All buffers hold dense row-major `f32` matrices; shapes are passed with each call. Operations are fused where memory traffic would
-//! dominate, and every forward operation that training needs has its backward beside it.
+//! All buffers hold dense row-major `f32` matrices. Each call passes the shapes. Operations are fused where memory traffic would dominate. Every
+//! forward operation that training needs is followed by its backward operation.
 //!
-//! **What an implementation promises:** the result for a row depends on that row (and, in attention, on the rows before it in the same
-//! document) alone, never on how many other rows are in the call or on the number of threads. Sampling rests on this: the same
-//! request gives the same tokens whatever else is in the batch.
+//! **Requirement for an implementation:** the result for a row depends only on that row and, in attention, on the rows before it in the same
+//! document. It does not depend on other rows in the call or on the number of threads. Sampling needs this: the same request gives the same
+//! tokens, whatever else is in the batch.
 
 mod cpu;
 
 pub(crate) use cpu::exponentials;
 pub use cpu::{Cpu, vector_units};
 
-use crate::weights::Halves;
+use crate::weights::Half16;
 use std::fmt::Debug;
 
 /// A matrix product `out[m, n] (+)= a · b`, where `a` is `[m, k]` (stored `[k, m]` when `transpose_a`) and `b` is `[k, n]`
@@ -29,7 +29,7 @@ pub struct Product {
     pub transpose_a: bool,
     /// Whether `b` is stored transposed.
     pub transpose_b: bool,
-    /// Whether the product is added to what `out` holds.
+    /// Whether the product is added to `out` or replaces it.
     pub accumulate: bool,
 }
 
@@ -55,7 +55,7 @@ impl Product {
 pub struct Heads {
     /// Query heads.
     pub query: usize,
-    /// Key and value heads; divides `query`.
+    /// Key heads, and also value heads. Divides `query`.
     pub key_value: usize,
     /// Width of one head.
     pub dim: usize,
@@ -88,7 +88,7 @@ impl Heads {
     }
 }
 
-/// What attention computes in one layer: `softmax(bounded(scale * q · k)) · v` over the positions that a query sees.
+/// Attention in one layer: `softmax(bounded(scale * q · k)) · v` over the positions that a query sees.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attention {
     /// How the fused projection is divided.
@@ -97,7 +97,7 @@ pub struct Attention {
     pub scale: f32,
     /// The bound of scores, `cap * tanh(score / cap)`.
     pub softcap: Option<f32>,
-    /// Positions that a query sees, its own included; all up to its own where there is none.
+    /// Positions that a query sees, including its own. `None` for all positions up to its own.
     pub window: Option<usize>,
 }
 
@@ -115,7 +115,7 @@ pub struct Columns {
     pub row: usize,
     /// The first column.
     pub start: usize,
-    /// Groups, each as wide as the weight that it meets.
+    /// Groups, each as wide as its weight.
     pub groups: usize,
 }
 
@@ -128,21 +128,21 @@ pub struct Activation {
     pub gated: bool,
 }
 
-/// An activation's function.
+/// The function of an activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActivationFunction {
     /// `x * sigmoid(x)`.
     Silu,
     /// `x * Φ(x)` with the normal distribution Φ (Hendrycks and Gimpel 2016).
     Gelu,
-    /// The same with Φ approximated by a hyperbolic tangent.
+    /// `x * Φ(x)` with Φ approximated by a hyperbolic tangent.
     GeluTanh,
 }
 
 /// Positions in one page of the key-value cache.
 pub const PAGE: usize = 16;
 
-/// For every row of a sampling step, where its sequence's keys and values lie.
+/// For every row of a sampling step, the pages of the keys and values of its sequence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PagedRows {
     /// Position of each row in its sequence.
@@ -153,7 +153,7 @@ pub struct PagedRows {
     pub pages: Vec<Vec<u32>>,
 }
 
-/// One AdamW update's numbers (Loshchilov and Hutter 2019), the bias corrections already folded in.
+/// The numbers of one AdamW update (Loshchilov and Hutter 2019), with the bias corrections included.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamWStep {
     /// Factor on the gradient (clipping).
@@ -176,17 +176,17 @@ pub struct AdamWStep {
 pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     /// Device memory of `f32`.
     type Buffer: Debug + Send + Sync;
-    /// Device memory of a weight that is kept in 16 bits.
-    type Halves: Debug + Send + Sync;
+    /// Device memory of a weight in 16 bits.
+    type Half16: Debug + Send + Sync;
 
     /// A buffer of `len` zeros.
     fn zeros(&self, len: usize) -> Self::Buffer;
     /// A buffer that takes over these values.
     fn buffer(&self, values: Vec<f32>) -> Self::Buffer;
     /// A weight of 16 bits that takes over these values.
-    fn halves(&self, values: Halves) -> Self::Halves;
+    fn half16(&self, values: Half16) -> Self::Half16;
     /// Copies a weight of 16 bits back.
-    fn download_halves(&self, from: &Self::Halves) -> Halves;
+    fn download_half16(&self, from: &Self::Half16) -> Half16;
     /// Values that a buffer can hold.
     fn len(&self, buffer: &Self::Buffer) -> usize;
     /// Copies to the start of the buffer.
@@ -198,15 +198,15 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     /// Copies the first `len` values.
     fn copy(&self, from: &Self::Buffer, to: &mut Self::Buffer, len: usize);
 
-    /// Matrix product; each element of the result is one chain of fused multiply-adds per 256 terms of `k`, in order.
+    /// Matrix product. Each element of the result is one chain of fused multiply-adds for each 256 terms of `k`, in order.
     fn matmul(&self, product: Product, a: &Self::Buffer, b: &Self::Buffer, out: &mut Self::Buffer);
-    /// The same with a weight of 16 bits, widened to `f32`: the same bits as [`Kernels::matmul`] with the widened weight.
-    fn matmul_halves(&self, product: Product, a: &Self::Buffer, b: &Self::Halves, out: &mut Self::Buffer);
+    /// As [`Kernels::matmul`] with a weight in 16 bits. The result has the same bits as with the weight widened to `f32`.
+    fn matmul_half16(&self, product: Product, a: &Self::Buffer, b: &Self::Half16, out: &mut Self::Buffer);
 
     /// `out[i] = table[ids[i]]`, rows of `width`.
     fn embed(&self, table: &Self::Buffer, ids: &[u32], width: usize, out: &mut Self::Buffer);
-    /// The same from a table of 16 bits.
-    fn embed_halves(&self, table: &Self::Halves, ids: &[u32], width: usize, out: &mut Self::Buffer);
+    /// As [`Kernels::embed`] from a table in 16 bits.
+    fn embed_half16(&self, table: &Self::Half16, ids: &[u32], width: usize, out: &mut Self::Buffer);
     /// `out[i] += table[ids[i]]`, rows of `width`.
     fn embed_add(&self, table: &Self::Buffer, ids: &[u32], width: usize, out: &mut Self::Buffer);
     /// `table_gradient[ids[i]] += gradient[i]`.
@@ -227,8 +227,8 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     fn add_columns(&self, columns: Columns, width: usize, rows: usize, values: &Self::Buffer, x: &mut Self::Buffer);
     /// Copies some columns of `x` to `values` `[rows, width]`.
     fn take_columns(&self, columns: Columns, width: usize, rows: usize, x: &Self::Buffer, values: &mut Self::Buffer);
-    /// `out[i]` is zero with probability `rate` and `x[i] / (1 - rate)` otherwise, for the first `len` values; what is dropped is a function
-    /// of seed and place (Srivastava et al. 2014).
+    /// For the first `len` values, `out[i]` is zero with probability `rate` and `x[i] / (1 - rate)` otherwise (Srivastava et al. 2014). Which
+    /// values are zero is a function of `seed` and `i`.
     fn dropout(&self, rate: f32, seed: u64, len: usize, x: &Self::Buffer, out: &mut Self::Buffer);
     /// Adds a vector, such as a bias, to each of `rows` rows.
     fn add_to_rows(&self, vector: &Self::Buffer, rows: usize, x: &mut Self::Buffer);
@@ -237,7 +237,7 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     /// `x[i] = cap * tanh(x[i] / cap)` for the first `len` values.
     fn soft_cap(&self, cap: f32, len: usize, x: &mut Self::Buffer);
 
-    /// Root-mean-square norm (Zhang and Sennrich 2019): `out = x * inverse_rms * weight`; `inverse_rms` is `[rows]`.
+    /// Root-mean-square norm (Zhang and Sennrich 2019): `out = x * inverse_rms * weight`. `inverse_rms` is `[rows]`.
     fn rms_norm(
         &self,
         x: &Self::Buffer,
@@ -260,7 +260,7 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
         weight_gradient: &mut Self::Buffer,
     );
 
-    /// [`Kernels::rms_norm`] in place on each group of some columns; `inverse_rms` is `[rows, groups]`.
+    /// [`Kernels::rms_norm`] in place on each group of some columns. `inverse_rms` is `[rows, groups]`.
     fn rms_norm_columns(
         &self,
         columns: Columns,
@@ -270,7 +270,7 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
         x: &mut Self::Buffer,
         inverse_rms: &mut Self::Buffer,
     );
-    /// Replaces those columns of `gradient` by the gradient of what was normed, `x`, and adds to `weight_gradient`.
+    /// Replaces those columns of `gradient` by the gradient of the input `x`, and adds to `weight_gradient`.
     #[expect(clippy::too_many_arguments, reason = "a fused backward reads what its forward read and saved")]
     fn rms_norm_columns_backward(
         &self,
@@ -283,8 +283,8 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
         weight_gradient: &mut Self::Buffer,
     );
 
-    /// Layer norm (Ba et al. 2016): `out = (x - mean) * inverse_std * weight + bias`; `statistics` is `[rows, 2]`, mean and inverse
-    /// standard deviation.
+    /// Layer norm (Ba et al. 2016): `out = (x - mean) * inverse_std * weight + bias`. `statistics` is `[rows, 2]`: mean and inverse standard
+    /// deviation.
     #[expect(clippy::too_many_arguments, reason = "what a norm reads, and what its backward pass needs")]
     fn layer_norm(
         &self,
@@ -296,7 +296,7 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
         out: &mut Self::Buffer,
         statistics: &mut Self::Buffer,
     );
-    /// Adds to `x_gradient` and `weight_gradient`; the bias's gradient is [`Kernels::sum_rows`] of `gradient`.
+    /// Adds to `x_gradient` and `weight_gradient`. The gradient of the bias is [`Kernels::sum_rows`] of `gradient`.
     #[expect(clippy::too_many_arguments, reason = "a fused backward reads what its forward read and saved")]
     fn layer_norm_backward(
         &self,
@@ -309,13 +309,13 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
         weight_gradient: &mut Self::Buffer,
     );
 
-    /// Rotary embedding in place (Su et al. 2021) on the queries and keys of a fused projection: the first `turned` coordinates of each head,
-    /// first halves paired with second halves. `table` is `[positions, turned]`: cosines then sines. `inverse` turns back, which
-    /// is the gradient.
-    fn rotary(&self, fused: &mut Self::Buffer, heads: Heads, turned: usize, table: &Self::Buffer, positions: &[u32], inverse: bool);
+    /// Rotary embedding in place (Su et al. 2021) on the queries and keys of a fused projection. It rotates the first `rotated` coordinates of
+    /// each head, and pairs coordinate `i` with coordinate `i + rotated / 2`. `table` is `[positions, rotated]`: cosines, then sines. `inverse`
+    /// rotates back, which gives the gradient.
+    fn rotary(&self, fused: &mut Self::Buffer, heads: Heads, rotated: usize, table: &Self::Buffer, positions: &[u32], inverse: bool);
 
-    /// Causal attention within each document. `offsets[d]..offsets[d + 1]` are the rows of document `d`; `out` is
-    /// `[tokens, query * dim]` and `log_sum_exp` `[tokens, query]`, kept for the backward pass.
+    /// Causal attention within each document. `offsets[d]..offsets[d + 1]` are the rows of document `d`. `out` is `[tokens, query * dim]`.
+    /// `log_sum_exp`, which the backward pass needs, is `[tokens, query]`.
     fn attention(
         &self,
         fused: &Self::Buffer,
@@ -337,10 +337,10 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
         fused_gradient: &mut Self::Buffer,
     );
 
-    /// Stores the keys and values of a step's rows in their pages. `keys` is `[pages, heads, dim, PAGE]`, `values`
+    /// Stores the keys and values of the rows of a step in their pages. `keys` is `[pages, heads, dim, PAGE]`, `values`
     /// `[pages, heads, PAGE, dim]`.
     fn store_pages(&self, fused: &Self::Buffer, heads: Heads, rows: &PagedRows, keys: &mut Self::Buffer, values: &mut Self::Buffer);
-    /// Attention of each row over its sequence's pages, up to and with its own position.
+    /// Attention of each row over the pages of its sequence, up to and including its own position.
     fn paged_attention(
         &self,
         fused: &Self::Buffer,
@@ -352,15 +352,15 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     );
 
     /// [`Kernels::store_pages`] in half precision.
-    fn store_pages_halves(&self, fused: &Self::Buffer, heads: Heads, rows: &PagedRows, keys: &mut Self::Halves, values: &mut Self::Halves);
-    /// [`Kernels::paged_attention`] over pages in half precision, which are widened where they are read.
-    fn paged_attention_halves(
+    fn store_pages_half16(&self, fused: &Self::Buffer, heads: Heads, rows: &PagedRows, keys: &mut Self::Half16, values: &mut Self::Half16);
+    /// [`Kernels::paged_attention`] over pages in half precision, which are widened when they are read.
+    fn paged_attention_half16(
         &self,
         fused: &Self::Buffer,
         attention: Attention,
         rows: &PagedRows,
-        keys: &Self::Halves,
-        values: &Self::Halves,
+        keys: &Self::Half16,
+        values: &Self::Half16,
         out: &mut Self::Buffer,
     );
 
@@ -369,8 +369,8 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     /// Replaces `x` by its gradient.
     fn activate_backward(&self, activation: Activation, gradient: &Self::Buffer, rows: usize, width: usize, x: &mut Self::Buffer);
 
-    /// Cross-entropy of each row of `logits` `[targets, classes]`, in nats; replaces each row by its one of `scales` `[targets]` times the
-    /// row's gradient. With a `softcap`, that of the bounded logits.
+    /// Cross-entropy of each row of `logits` `[targets, classes]`, in nats. Replaces each row by its gradient times its value of `scales`
+    /// `[targets]`. With a `softcap`, the logits are bounded first.
     fn cross_entropy(&self, logits: &mut Self::Buffer, targets: &[u32], classes: usize, softcap: Option<f32>, scales: &[f32]) -> Vec<f32>;
 
     /// The sum of squares.

@@ -1,19 +1,19 @@
 //! Low-rank adapters (`LoRA`, Hu et al. 2022) in PEFT's format: a frozen weight `W` computes with `W + scale · B · A`, and only `A` and `B` learn.
 //!
-//! Each adapted tensor of the checkpoint has its own pair, also where the decoder computes several tensors as one. The pairs stand after
-//! the checkpoint's parameters in [`crate::decoder::DecoderSpec::parameters`], so that sampling, training and saved states treat them like
-//! all others.
+//! Each adapted tensor of the checkpoint has a pair `A`, `B`, also where the decoder computes several tensors as one. The pairs follow the
+//! checkpoint's parameters in [`crate::decoder::DecoderSpec::parameters`], so that sampling, training and saved states treat them like all
+//! other parameters.
 
 mod rules;
 
 pub use rules::PeftRules;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, InvalidSetting, Result};
 use crate::weights::{Layout, ParameterSpec, Role, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Which weights are adapted, and how. The names are those of PEFT.
+/// Which weights are adapted, and how. The names are those of PEFT. The default adapts all linear layers with rank 16.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoraConfig {
@@ -21,13 +21,13 @@ pub struct LoraConfig {
     pub rank: usize,
     /// The adapter's output is scaled by `alpha / rank`.
     pub alpha: f64,
-    /// The share of an adapter's inputs that is dropped in training, 0 included and 1 excluded.
+    /// The fraction of an adapter's inputs that training drops: at least 0 and less than 1.
     pub dropout: f64,
-    /// Names of modules, such as `q_proj`; or [`ALL_LINEAR`].
+    /// Names of modules, such as `q_proj`, or [`ALL_LINEAR`].
     pub target_modules: Vec<String>,
 }
 
-/// Stands for all linear maps of the layers.
+/// Selects all linear maps of the layers.
 pub const ALL_LINEAR: &str = "all-linear";
 
 impl Default for LoraConfig {
@@ -39,34 +39,53 @@ impl Default for LoraConfig {
 /// The adapters of a decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapters {
-    /// What they were made by.
+    /// The settings that they were made with.
     pub settings: LoraConfig,
-    /// What PEFT's config says besides.
+    /// Further settings of PEFT's config.
     pub rules: PeftRules,
-    /// For each adapted parameter, by its place, the adapters of its tensors.
+    /// The adapters of the tensors of each adapted parameter, by the index of that parameter.
     pub of: BTreeMap<usize, Vec<Adapter>>,
-    /// Where the adapters begin among the decoder's parameters.
+    /// The index of the first adapter among the decoder's parameters.
     pub first: usize,
 }
 
 /// The adapter of one tensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Adapter {
-    /// `A`, `[rank, inputs]`.
+    /// The index of `A`, `[rank, inputs]`.
     pub down: usize,
-    /// `B`, `[outputs, rank]`.
+    /// The index of `B`, `[outputs, rank]`.
     pub up: usize,
-    /// The first of the parameter's outputs that it adds to.
+    /// The first output of the parameter that the adapter adds to.
     pub start: usize,
     /// The factor on `B · A`.
     pub scale: f32,
 }
 
-impl Adapters {
-    /// The adapters of the weights of some linear maps, by their places in `parameters`, and the parameters that stand behind these.
+/// More rows than any layer of a supported model can use.
+const LARGEST_RANK: usize = 1 << 16;
+
+impl LoraConfig {
+    /// Checks every value. [`crate::LanguageModel::with_fresh_adapters`] does so first.
     ///
     /// # Errors
-    /// No module has one of the target's names, or a pattern of the rules cannot be used.
+    /// The first value that cannot be used.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        let LoraConfig { rank, alpha, dropout, target_modules } = self;
+        // Adapters compute in `f32`.
+        let (alpha_single, dropout_single) = (*alpha as f32, *dropout as f32);
+        InvalidSetting::unless((1..=LARGEST_RANK).contains(rank), "rank", &format!("at least 1 and at most {LARGEST_RANK}"), rank)?;
+        InvalidSetting::unless(alpha_single.is_finite() && alpha_single > 0.0, "alpha", "a number above 0", alpha)?;
+        InvalidSetting::unless((0.0..1.0).contains(&dropout_single), "dropout", "in 0..1, 1 excluded", dropout)?;
+        InvalidSetting::unless(!target_modules.is_empty(), "target_modules", "a list of at least one module name", target_modules)
+    }
+}
+
+impl Adapters {
+    /// The adapters of the linear maps with these weights (indices of `parameters`), and the parameters to append for them.
+    ///
+    /// # Errors
+    /// No module has the name of a target, or a pattern of the rules cannot be used.
     pub(crate) fn beside(
         weights: &[usize],
         parameters: &[ParameterSpec],

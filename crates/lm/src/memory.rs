@@ -1,6 +1,6 @@
-//! How much memory a model needs to be sampled and to be trained, before it is loaded.
+//! The memory that sampling and training a model need, computed before the model is loaded.
 //!
-//! The decoder counts the buffers that it reserves, so that the figures are what a job uses, up to what the allocator and the threads add.
+//! The decoder counts the buffers that it reserves. A job uses these figures plus the overhead of the allocator and of the threads.
 
 use crate::decoder::{CacheDtype, DecoderSpec, table_positions};
 use crate::kernels::PAGE;
@@ -8,28 +8,28 @@ use std::sync::OnceLock;
 
 const FULL: usize = size_of::<f32>();
 
-/// What a process needs besides the model: the program, the tokenizer, documents or requests and their text.
+/// The memory of a process besides the model: the program, the tokenizer, documents or requests and their text.
 pub(crate) const BESIDES: usize = 96 << 20;
 
 static BUDGET: OnceLock<usize> = OnceLock::new();
 
-/// Sets the bytes that this process may use. Like its threads they belong to the process: sampling and training choose what they hold at
-/// once so that it fits, or refuse. The first call holds.
+/// Sets the bytes that this process may use. Sampling and training reduce their batches to stay within this budget, or fail with
+/// [`Error::OutOfMemory`](crate::Error::OutOfMemory). Only the first call has an effect.
 pub fn set_budget(bytes: usize) {
     BUDGET.get_or_init(|| bytes);
 }
 
-/// The bytes that this process may use, if it was told.
+/// The bytes that this process may use, if [`set_budget`] was called.
 pub fn budget() -> Option<usize> {
     BUDGET.get().copied()
 }
 
-/// Bytes of what a job holds at once.
+/// The bytes that a job holds at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct MemoryNeeds {
     /// The model's weights, rotary tables included.
     pub weights: usize,
-    /// Gradients and the optimizer's two moments of what is trained.
+    /// Gradients and the two moments of the optimizer, for the trained parameters.
     pub optimizer: usize,
     /// Activations of a pass, or the buffers of a sampling step.
     pub activations: usize,
@@ -38,13 +38,13 @@ pub struct MemoryNeeds {
 }
 
 impl MemoryNeeds {
-    /// All together.
+    /// The sum.
     pub fn total(&self) -> usize {
         self.weights + self.optimizer + self.activations + self.cache
     }
 }
 
-/// A job whose memory is asked for.
+/// A job that needs memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
     /// Sampling `sequences` at once, each of up to `length` tokens, at most `step_rows` rows in a step.
@@ -56,17 +56,17 @@ pub enum Job {
         /// Rows of a step.
         step_rows: usize,
     },
-    /// Training with `tokens` going through the model at once; with `recompute`, their activations are computed again on the way back.
+    /// Training with `tokens` tokens that go through the model at once.
     Training {
         /// Tokens at once.
         tokens: usize,
-        /// Whether activations are computed again.
+        /// Whether the backward pass computes activations again.
         recompute: bool,
     },
 }
 
-/// What a job needs. `matrix_bytes` is the width of an element of a frozen matrix: 2 where the checkpoint has 16 bits and the matrix is not
-/// trained. What is trained is held in full.
+/// The memory that a job needs. `matrix_bytes` is the width of an element of a matrix that is not trained: 2 if the checkpoint stores it in 16
+/// bits. Trained parameters take 4 bytes for each element.
 pub fn needs(spec: &DecoderSpec, job: Job, matrix_bytes: usize) -> MemoryNeeds {
     let trains = matches!(job, Job::Training { .. });
     let mut needs = MemoryNeeds::default();

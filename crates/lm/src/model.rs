@@ -1,4 +1,4 @@
-//! A checkpoint ready to be sampled, scored or trained.
+//! A decoder with its tokenizer, ready to be sampled, scored or trained.
 
 mod adapters;
 pub mod score;
@@ -7,7 +7,7 @@ use crate::decoder::{Decoder, DecoderSpec};
 use crate::error::{Error, Result};
 use crate::files::chat::{Chat, ChatTemplate, Message};
 use crate::files::checkpoint::{self, Checkpoint};
-use crate::files::peft::{base_of, is_adapter};
+use crate::files::peft::{ADAPTER_CONFIG, base_of, is_adapter};
 use crate::files::tokenizer::Tokenizer;
 use crate::kernels::{Cpu, Kernels};
 use crate::weights::Values;
@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Turns prompts into tokens, the beginning token added once.
+/// Converts prompts to tokens. Adds the beginning token once.
 #[derive(Debug)]
 pub struct PromptEncoder<'a> {
     tokenizer: Cow<'a, Tokenizer>,
@@ -24,8 +24,13 @@ pub struct PromptEncoder<'a> {
 }
 
 impl PromptEncoder<'static> {
-    /// That of a checkpoint directory, or of an adapter's base, without its weights. As [`LanguageModel::prompts`].
+    /// Reads the encoder of a checkpoint directory, or of an adapter's base, without the weights. `chat` is that of
+    /// [`LanguageModel::prompts`].
+    ///
+    /// # Errors
+    /// As [`LanguageModel::prompts`], or a file cannot be read.
     pub fn load(dir: &Path, chat: impl Into<Chat>) -> Result<Self> {
+        check_directory(dir)?;
         let dir = if is_adapter(dir) { &base_of(dir)? } else { dir };
         let Chat(variables) = chat.into();
         let read = |variables| Ok::<_, Error>(ChatTemplate::load(dir)?.ok_or_else(|| no_template(dir))?.with_variables(variables));
@@ -34,15 +39,15 @@ impl PromptEncoder<'static> {
 }
 
 impl PromptEncoder<'_> {
-    /// What turns text into tokens.
+    /// The tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 
-    /// The tokens of a prompt; those of its completion come after them.
+    /// The tokens of a prompt. The tokens of a completion follow them.
     ///
     /// # Errors
-    /// The chat template refuses the prompt.
+    /// The chat template refuses the prompt, or the tokenizer cannot encode it.
     pub fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
         let Some(template) = &self.template else { return self.tokenizer.encode(prompt, true) };
         let said = Message { role: "user".into(), content: prompt.into() };
@@ -56,7 +61,20 @@ impl PromptEncoder<'_> {
     }
 }
 
-/// A decoder on a device, this machine's processor unless said otherwise, with its tokenizer.
+/// A decoder on a device, with its tokenizer. The default device is the processor of this machine.
+///
+/// [`LanguageModel::load`] gives a model that samples and scores. [`LanguageModel::load_to_train`] gives a model that can be trained. Sample with
+/// [`engine::sample`](crate::engine::sample), score with [`LanguageModel::score`], and train with
+/// [`TrainingSession`](crate::train::TrainingSession).
+///
+/// ```
+/// use starloop_lm::LanguageModel;
+/// use std::path::Path;
+///
+/// let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/llama-tiny"))?;
+/// assert_eq!(model.spec().vocabulary, 64);
+/// # Ok::<(), starloop_lm::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct LanguageModel<K: Kernels = Cpu> {
     /// The decoder.
@@ -67,19 +85,31 @@ pub struct LanguageModel<K: Kernels = Cpu> {
 }
 
 impl LanguageModel {
-    /// Reads a checkpoint directory, or an adapter's with its base. Weights stay as they are stored: to sample and to score, or to be frozen.
+    /// Reads a checkpoint directory, or the directory of an adapter with its base. Weights stay in the type in which they are stored. The model
+    /// samples and scores. Unless all weights are stored in `f32`, only its adapters can be trained.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] or [`Error::NotACheckpoint`] if there is no checkpoint at `dir`; other errors if it is damaged or not supported.
     pub fn load(dir: &Path) -> Result<Self> {
+        check_directory(dir)?;
         if is_adapter(dir) { Self::load_adapter(dir) } else { Self::load_on(Cpu, dir) }
     }
 
-    /// Reads it to train it whole: every weight in `f32`, adapters merged.
+    /// Reads a checkpoint directory to train every weight: all weights in `f32`, adapters merged.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`].
     pub fn load_to_train(dir: &Path) -> Result<Self> {
+        check_directory(dir)?;
         let checkpoint = Checkpoint::load_merged_in_full(dir)?.widened();
         let tokenizer = Tokenizer::from_files(&checkpoint.companions, &checkpoint.config)?;
         Self::assemble(Cpu, tokenizer, checkpoint, dir)
     }
 
-    /// A model of parts in memory; the tokenizer is among the companions.
+    /// A model of parts in memory. The companions include the tokenizer.
+    ///
+    /// # Errors
+    /// The tokenizer is missing, damaged, or has more tokens than the model.
     pub fn from_checkpoint(checkpoint: Checkpoint) -> Result<Self> {
         let tokenizer = Tokenizer::from_files(&checkpoint.companions, &checkpoint.config)?;
         Self::assemble(Cpu, tokenizer, checkpoint, Path::new(""))
@@ -88,16 +118,20 @@ impl LanguageModel {
 
 impl<K: Kernels> LanguageModel<K> {
     /// Reads a checkpoint directory onto a device.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`].
     pub fn load_on(kernels: K, dir: &Path) -> Result<Self> {
+        check_directory(dir)?;
         Self::assemble(kernels, Tokenizer::load(dir)?, Checkpoint::load(dir)?, dir)
     }
 
-    /// The same model with further parameters, which `spec` describes.
+    /// The same model with more parameters, which `spec` describes.
     fn extended(self, spec: DecoderSpec, further: Vec<Values>) -> Self {
         LanguageModel { decoder: self.decoder.extended(spec, further), ..self }
     }
 
-    /// A model of another specification and other values with the same tokenizer.
+    /// A model with another specification and other values, and the same tokenizer.
     fn rebuilt(self, spec: DecoderSpec, values: Vec<Values>) -> Self {
         let kernels = self.decoder.kernels().clone();
         LanguageModel { decoder: Decoder::new(kernels, spec, values), ..self }
@@ -113,24 +147,48 @@ impl<K: Kernels> LanguageModel<K> {
         Ok(LanguageModel { decoder: Decoder::new(kernels, spec, parameters), tokenizer, config, companions })
     }
 
-    /// Writes a checkpoint directory, whole or not at all, and returns the SHA-256 of its weights.
+    /// Writes the model to the new checkpoint directory `dir`. Returns the SHA-256 of the weights. The directory appears complete or not at all.
+    ///
+    /// ```
+    /// use starloop_lm::LanguageModel;
+    /// use std::path::Path;
+    ///
+    /// let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/llama-tiny"))?;
+    /// let parent = tempfile::tempdir()?;
+    /// let copy = parent.path().join("copy");
+    /// model.save(&copy)?;
+    /// assert_eq!(LanguageModel::load(&copy)?.score(&[1, 2, 3])?, model.score(&[1, 2, 3])?);
+    /// # Ok::<(), starloop_lm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::HasAdapters`] if the model has adapters; `dir` exists, or a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<String> {
-        self.to_checkpoint().save(dir)
+        self.without_adapters("save")?.to_checkpoint()?.save(dir)
     }
 
-    /// Its parts, as they would be written.
-    pub fn to_checkpoint(&self) -> Checkpoint {
+    /// The parts of the model, as [`LanguageModel::save`] writes them.
+    ///
+    /// # Errors
+    /// [`Error::HasAdapters`] if the model has adapters.
+    pub fn to_checkpoint(&self) -> Result<Checkpoint> {
+        self.without_adapters("make a checkpoint of")?;
         let (config, companions) = (self.config.clone(), self.companions.clone());
-        Checkpoint { config, companions, spec: self.spec().clone(), parameters: self.decoder.download() }
+        Ok(Checkpoint { config, companions, spec: self.spec().clone(), parameters: self.decoder.download() })
     }
 
-    /// What the decoder computes.
+    /// Refuses to do `action` with a model that has adapters.
+    fn without_adapters(&self, action: &'static str) -> Result<&Self> {
+        if self.spec().adapters.is_some() { Err(Error::HasAdapters { action }) } else { Ok(self) }
+    }
+
+    /// The specification of the decoder.
     pub fn spec(&self) -> &DecoderSpec {
         self.decoder.spec()
     }
 
-    /// What turns prompts into tokens: as they stand, or with `chat` as what the user says in a conversation by the checkpoint's chat
-    /// template.
+    /// The encoder of prompts. With `chat`, a prompt becomes a user's message by the checkpoint's chat template. Otherwise its text is encoded
+    /// unchanged.
     ///
     /// # Errors
     /// The checkpoint has no chat template, or one that cannot be read.
@@ -143,13 +201,28 @@ impl<K: Kernels> LanguageModel<K> {
         Ok(PromptEncoder { tokenizer: Cow::Borrowed(&self.tokenizer), template: variables.map(read).transpose()? })
     }
 
-    /// Text to ids and back.
+    /// The tokenizer: text to ids and back.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 }
 
+/// Refuses a path that is not the directory of a checkpoint or of an adapter.
+fn check_directory(dir: &Path) -> Result<()> {
+    let not_a_checkpoint = |problem: String| Err(Error::NotACheckpoint { path: dir.into(), problem });
+    if !dir.exists() {
+        return Err(Error::NotFound { path: dir.into() });
+    }
+    if !dir.is_dir() {
+        return not_a_checkpoint("expected a directory in the Hugging Face layout, found a file".into());
+    }
+    if !is_adapter(dir) && !dir.join(checkpoint::CONFIG).exists() {
+        return not_a_checkpoint(format!("the directory has neither {} nor {ADAPTER_CONFIG}", checkpoint::CONFIG));
+    }
+    Ok(())
+}
+
 fn no_template(dir: &Path) -> Error {
-    let message = "there is no chat_template; give the prompts as they stand (model.chat = false)".into();
+    let message = "there is no chat_template; encode the prompts without a chat template".into();
     Error::ChatTemplate { path: dir.join("tokenizer_config.json"), message }
 }

@@ -1,8 +1,32 @@
 //! Training: packed documents, the loss over a whole batch, AdamW.
 //!
-//! Documents of a batch lie end to end without seeing each other. The loss is normalised by the target tokens of the whole batch,
-//! however it is cut into parts that fit in memory. Everything is a function of the starting weights, the documents and the
-//! settings: the same training gives the same bytes on any number of threads.
+//! The documents of a batch are packed end to end, without attention between them. The loss is divided by the target tokens of the whole batch,
+//! also where the batch goes through the model in several parts. The result is a function of the starting weights, the documents and the
+//! settings. It does not depend on the number of threads.
+//!
+//! ```
+//! use starloop_lm::LanguageModel;
+//! use starloop_lm::train::{Document, Hyperparameters, LearningRate, PackedEpochs, TrainingSession};
+//! use std::ops::ControlFlow;
+//! use std::path::Path;
+//!
+//! let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic");
+//! let model = LanguageModel::load_to_train(&directory)?;
+//! let prompt = model.tokenizer().encode("Input:\n1 + 1\nTarget:\n", true)?;
+//! let completion = model.tokenizer().encode("2\n", false)?;
+//! let documents = vec![Document::completion(&prompt, &completion)];
+//!
+//! let hyperparameters = Hyperparameters { learning_rate: LearningRate::constant(1e-3), ..Hyperparameters::default() };
+//! let mut session = TrainingSession::new(model, hyperparameters)?;
+//! let mut epochs = PackedEpochs::new(documents, 1, 64, 0)?;
+//! let mut losses = Vec::new();
+//! session.train(&mut epochs, 3, &mut |_step, report| {
+//!     losses.push(report.loss);
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert!(losses[2] < losses[0]);
+//! # Ok::<(), starloop_lm::Error>(())
+//! ```
 
 mod objective;
 mod packing;
@@ -10,42 +34,63 @@ mod policy_gradient;
 mod preference;
 mod schedule;
 
-pub use objective::{BatchSize, Objective, Unit, Weighed};
+pub use objective::{BatchSize, Objective, Unit, UnitLoss};
 pub use packing::PackedEpochs;
 pub use policy_gradient::{LengthNormalization, PolicyGradient, Rewarded};
 pub use preference::{Pair, Preference};
 pub use schedule::{LearningRate, Schedule};
 
 use crate::decoder::{Decoder, Packed, TrainingMemory, downloaded};
-use crate::error::{Error, Result};
+use crate::error::{Error, InvalidSetting, Result};
 use crate::files::checkpoint::{read_vectors, write_vectors};
 use crate::kernels::{AdamWStep, Cpu, Kernels};
 use crate::memory::{self, BESIDES, Job, needs};
 use crate::model::LanguageModel;
 use crate::weights::ParameterSpec;
 use serde_json::{Map, json};
+use std::ops::ControlFlow;
 use std::path::Path;
 
-/// Tokens, and which of them carry loss. The first token has nothing before it and never does.
+/// Tokens, and which of them carry loss. The first token has no context, so it never carries loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// The tokens.
-    pub tokens: Vec<u32>,
-    /// For each token, whether the model learns to predict it.
-    pub target: Vec<bool>,
+    tokens: Vec<u32>,
+    /// For each token, whether the model learns to predict it. Has the length of `tokens`.
+    target: Vec<bool>,
 }
 
 impl Document {
-    /// A document learned whole.
+    /// A document of which every token is learned.
     pub fn whole(tokens: Vec<u32>) -> Self {
         let target = vec![true; tokens.len()];
         Document { tokens, target }
     }
 
-    /// A prompt that is only read and a completion that is learned.
+    /// A prompt that is read only, and a completion that is learned.
     pub fn completion(prompt: &[u32], completion: &[u32]) -> Self {
         let target = (0..prompt.len() + completion.len()).map(|i| i >= prompt.len()).collect();
         Document { tokens: [prompt, completion].concat(), target }
+    }
+
+    /// A document with a mask that says for each token whether the model learns to predict it.
+    ///
+    /// # Errors
+    /// [`Error::MaskLength`] if the mask has another length than the tokens.
+    pub fn masked(tokens: Vec<u32>, target: Vec<bool>) -> Result<Self> {
+        if target.len() == tokens.len() {
+            return Ok(Document { tokens, target });
+        }
+        Err(Error::MaskLength { tokens: tokens.len(), mask: target.len() })
+    }
+
+    /// The tokens.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// For each token, whether the model learns to predict it.
+    pub fn target(&self) -> &[bool] {
+        &self.target
     }
 
     /// Tokens that carry loss.
@@ -55,7 +100,7 @@ impl Document {
 }
 
 impl Packed {
-    /// Lays documents end to end.
+    /// Packs documents end to end.
     pub fn new<'a>(documents: impl IntoIterator<Item = &'a Document>) -> Self {
         let mut packed = Packed { offsets: vec![0], ..Packed::default() };
         for document in documents {
@@ -74,31 +119,46 @@ impl Packed {
     }
 }
 
-/// The numbers of a training.
+/// The settings of a training. The default is AdamW with the constant learning rate 1e-5.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hyperparameters {
     /// The learning rate over the steps.
     pub learning_rate: LearningRate,
-    /// Decay of AdamW's moments.
+    /// The decay rates of AdamW's two moments. At least 0 and less than 1.
     pub betas: [f64; 2],
-    /// Added to AdamW's denominator.
+    /// The term added to AdamW's denominator. Above 0.
     pub epsilon: f64,
-    /// Decoupled decay of weight matrices; norms are never decayed.
+    /// Decoupled decay of weight matrices. Norms and biases do not decay. At least 0.
     pub weight_decay: f64,
-    /// The gradient's norm is clipped to this; infinite for never.
+    /// The gradient's norm is clipped to this. Infinity for no clipping.
     pub max_grad_norm: f64,
-    /// Tokens that go through the model at once; larger batches are accumulated.
+    /// Tokens that go through the model at once. The gradients of larger batches are accumulated. At least 1.
     pub micro_batch_tokens: usize,
-    /// Whether activations are computed again on the way back: less memory, a third more work, the same bits.
+    /// Whether the backward pass computes activations again instead of keeping them: less memory, a third more work, the same result.
     pub recompute_activations: bool,
-    /// Seed of what is dropped of the inputs of adapters.
+    /// The seed of the dropout of adapters.
     pub dropout_seed: u64,
 }
 
-/// What a step did.
+impl Default for Hyperparameters {
+    fn default() -> Self {
+        Hyperparameters {
+            learning_rate: LearningRate::constant(1e-5),
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            max_grad_norm: 1.0,
+            micro_batch_tokens: 4096,
+            recompute_activations: false,
+            dropout_seed: 0,
+        }
+    }
+}
+
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepReport {
-    /// Mean cross-entropy per target token, in nats, or the objective's loss, before the update.
+    /// The loss before the update: the mean cross-entropy of the target tokens in nats, or the loss of the objective.
     pub loss: f64,
     /// The gradient's norm before clipping.
     pub grad_norm: f64,
@@ -110,7 +170,7 @@ pub struct StepReport {
     pub target_tokens: usize,
 }
 
-/// A model being trained, with its optimizer's state.
+/// A model in training, with the state of its optimizer.
 #[derive(Debug)]
 pub struct TrainingSession<K: Kernels = Cpu> {
     model: LanguageModel<K>,
@@ -122,44 +182,75 @@ pub struct TrainingSession<K: Kernels = Cpu> {
     steps_done: u64,
 }
 
-/// The fewest tokens at once that are worth computing.
+/// The fewest tokens to which a budget reduces a micro-batch.
 const FEWEST_TOKENS: usize = 16;
 
+/// Refuses values that are not finite numbers above 0 in the `f32` in which training computes.
+fn check_positive(key: &'static str, value: f64) -> Result<(), InvalidSetting> {
+    let single = value as f32;
+    InvalidSetting::unless(single.is_finite() && single > 0.0, key, "a number above 0", value)
+}
+
 impl Hyperparameters {
-    /// The same with as many tokens at once as keep training within `budget` bytes, weights included, and no more than these.
+    /// Checks every value. [`TrainingSession::new`] does so first.
     ///
     /// # Errors
-    /// Not even a few tokens at once fit.
+    /// The first value that cannot be used.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        let Hyperparameters { learning_rate, betas, epsilon, weight_decay, max_grad_norm, micro_batch_tokens, .. } = *self;
+        learning_rate.check()?;
+        check_positive("epsilon", epsilon)?;
+        let is_decay_rate = |beta: f64| (0.0..1.0).contains(&(beta as f32));
+        InvalidSetting::unless(betas.into_iter().all(is_decay_rate), "betas", "in 0..1, 1 excluded", betas)?;
+        let decay = weight_decay as f32;
+        InvalidSetting::unless(decay.is_finite() && decay >= 0.0, "weight_decay", "0 or more", weight_decay)?;
+        InvalidSetting::unless(max_grad_norm as f32 > 0.0, "max_grad_norm", "a number above 0", max_grad_norm)?;
+        InvalidSetting::unless(micro_batch_tokens > 0, "micro_batch_tokens", "at least 1", micro_batch_tokens)
+    }
+
+    /// The same settings with a micro-batch of as many tokens, at most `micro_batch_tokens`, as keep training within `budget` bytes, weights
+    /// included.
+    ///
+    /// # Errors
+    /// The budget is too small for a micro-batch of a few tokens.
     pub fn within<K: Kernels>(self, budget: usize, decoder: &Decoder<K>) -> Result<Self> {
         let mut tokens = self.micro_batch_tokens;
         while tokens > FEWEST_TOKENS && self.needs(tokens, decoder) > budget {
             tokens = (tokens / 2).max(FEWEST_TOKENS);
         }
-        self.check(budget, "training", tokens, decoder)?;
+        self.check_budget(budget, "training", tokens, decoder)?;
         Ok(Hyperparameters { micro_batch_tokens: tokens, ..self })
     }
 
-    /// Bytes of a training with so many tokens at once.
+    /// Bytes of a training with a micro-batch of `tokens` tokens.
     fn needs<K: Kernels>(&self, tokens: usize, decoder: &Decoder<K>) -> usize {
         let job = Job::Training { tokens, recompute: self.recompute_activations };
         needs(decoder.spec(), job, decoder.matrix_width()).total() + BESIDES
     }
 
-    fn check<K: Kernels>(&self, budget: usize, what: &'static str, tokens: usize, decoder: &Decoder<K>) -> Result<()> {
+    fn check_budget<K: Kernels>(&self, budget: usize, what: &'static str, tokens: usize, decoder: &Decoder<K>) -> Result<()> {
         let needed = self.needs(tokens, decoder);
         if needed <= budget {
             return Ok(());
         }
-        let adapters = "train adapters (training.lora)";
-        let recompute = "set training.recompute_activations, or train adapters (training.lora)";
-        let remedy = if self.recompute_activations { adapters } else { recompute };
-        Err(Error::BudgetTooSmall { what, budget, needed, remedy })
+        let remedy = if self.recompute_activations { "train adapters" } else { "recompute activations, or train adapters" };
+        Err(Error::OutOfMemory { what, budget, needed, remedy })
     }
 }
 
 impl<K: Kernels> TrainingSession<K> {
-    /// Starts with fresh moments, within the process's [budget](memory::budget).
+    /// Starts a training at step 0, within the process's [budget](memory::budget). A model with adapters trains its adapters only. Any other
+    /// model trains all of its weights.
+    ///
+    /// # Errors
+    /// [`Hyperparameters::check`] fails; [`Error::NotTrainable`] if weights to train are stored in 16 bits; [`Error::OutOfMemory`] if the
+    /// training does not fit the budget.
     pub fn new(model: LanguageModel<K>, hyperparameters: Hyperparameters) -> Result<Self> {
+        hyperparameters.check()?;
+        let (frozen, trained) = model.decoder.frozen_of_trained();
+        if frozen > 0 {
+            return Err(Error::NotTrainable { frozen, trained });
+        }
         let hyperparameters = match memory::budget() {
             Some(budget) => hyperparameters.within(budget, &model.decoder)?,
             None => hyperparameters,
@@ -177,46 +268,81 @@ impl<K: Kernels> TrainingSession<K> {
         self.steps_done
     }
 
-    /// The model as it is now.
+    /// The model in its current state.
     pub fn model(&self) -> &LanguageModel<K> {
         &self.model
     }
 
-    /// Ends the training.
+    /// Ends the training and returns the model.
     pub fn into_model(self) -> LanguageModel<K> {
         self.model
     }
 
-    /// One update on a batch of documents. A step that fails changes no weight: [`Error::NothingToLearn`], [`Error::DocumentTooLong`], or
-    /// [`Error::Diverged`] when the loss or the gradient is no number.
+    /// Trains on the batches of `epochs` until `steps` steps are done, counted from the start of the training. Calls `progress` after each step
+    /// with its number and result.
+    ///
+    /// # Errors
+    /// As [`TrainingSession::step`]. [`Error::Cancelled`] if `progress` returns [`ControlFlow::Break`]; the session is then in the state after
+    /// that step, so it can be saved or continued with the same result as without the interruption.
+    pub fn train(
+        &mut self,
+        epochs: &mut PackedEpochs,
+        steps: u64,
+        progress: &mut dyn FnMut(u64, StepReport) -> ControlFlow<()>,
+    ) -> Result<()> {
+        while self.steps_done < steps {
+            let report = self.step(&epochs.batch(self.steps_done + 1))?;
+            if progress(self.steps_done, report).is_break() {
+                return Err(Error::Cancelled { work: "training" });
+            }
+        }
+        Ok(())
+    }
+
+    /// One update on a batch of documents. A step that fails changes no weight.
+    ///
+    /// # Errors
+    /// A document is longer than the model's context or has a token that is not in the vocabulary; [`Error::NothingToLearn`];
+    /// [`Error::Diverged`] if the loss or the gradient is not finite.
     pub fn step(&mut self, documents: &[Document]) -> Result<StepReport> {
         let size = BatchSize::of(documents)?;
         let scale = 1.0 / size.targets as f32;
         let loss = self.accumulate(documents, |decoder, _, packed, memory, gradients| {
             let losses = decoder.losses_and_gradients(packed, scale, memory, gradients);
-            losses.iter().map(|loss| f64::from(*loss)).sum::<f64>()
+            Ok(losses.iter().map(|loss| f64::from(*loss)).sum::<f64>())
         })?;
         self.finish_step(loss / size.targets as f64, size)
     }
 
-    /// One update toward an objective on a batch of its units, each of which goes through the model at once. Fails as
-    /// [`TrainingSession::step`] does.
+    /// One update on a batch of units by an objective. The documents of a unit go through the model together.
+    ///
+    /// # Errors
+    /// As [`TrainingSession::step`], or [`Objective::check`] or [`Objective::check_unit`] fails.
     pub fn step_toward<O: Objective>(&mut self, objective: &O, batch: &[O::Unit]) -> Result<StepReport> {
+        objective.check()?;
+        for (unit, data) in batch.iter().enumerate() {
+            objective.check_unit(data).map_err(|problem| Error::InvalidUnit { unit, problem })?;
+        }
         let size = BatchSize::of(batch)?;
         let loss = self.accumulate(batch, |decoder, units, packed, memory, gradients| {
-            let mut loss = 0.0;
-            let slopes = |logprobs: &[f32]| {
-                let (total, slopes) = objective::weigh_all(objective, units, logprobs, size);
-                loss = total;
-                slopes
+            let mut loss = Ok(0.0);
+            let grads = |logprobs: &[f32]| match objective::total_loss(objective, units, logprobs, size) {
+                Ok((total, grads)) => {
+                    loss = Ok(total);
+                    grads
+                }
+                Err(error) => {
+                    loss = Err(error);
+                    vec![0.0; logprobs.len()]
+                }
             };
-            decoder.gradients_by_slopes(packed, slopes, memory, gradients);
+            decoder.gradients_by_logprobs(packed, grads, memory, gradients);
             loss
         })?;
         self.finish_step(loss, size)
     }
 
-    /// The update by `self.gradients`.
+    /// Updates the weights by `self.gradients`.
     fn finish_step(&mut self, loss: f64, size: BatchSize) -> Result<StepReport> {
         let step = self.steps_done + 1;
         let kernels = self.model.decoder.kernels();
@@ -233,42 +359,55 @@ impl<K: Kernels> TrainingSession<K> {
         Ok(StepReport { loss, grad_norm, learning_rate, tokens: size.tokens, target_tokens: size.targets })
     }
 
-    /// What `add` gives for each part of a batch that goes through the model at once, summed. It adds the part's gradient to
-    /// `self.gradients`, which are cleared before.
+    /// The sum of what `add` returns for each part of a batch that goes through the model at once. `add` adds the gradient of the part to
+    /// `self.gradients`, which start at zero.
     fn accumulate<U: Unit>(
         &mut self,
         batch: &[U],
-        mut add: impl FnMut(&Decoder<K>, &[U], &Packed, &mut TrainingMemory<K>, &mut [K::Buffer]) -> f64,
+        mut add: impl FnMut(&Decoder<K>, &[U], &Packed, &mut TrainingMemory<K>, &mut [K::Buffer]) -> Result<f64>,
     ) -> Result<f64> {
+        self.check_documents(batch)?;
         self.gradients.iter_mut().for_each(|g| self.model.decoder.kernels().clear(g));
-        let context = self.model.spec().context;
         let mut total = 0.0;
         let mut rest = batch;
         while !rest.is_empty() {
             let mut tokens = 0;
             let fits = |unit: &&U| {
-                tokens += unit.tokens();
+                tokens += unit.token_count();
                 tokens <= self.hyperparameters.micro_batch_tokens
             };
             let (part, after) = rest.split_at(rest.iter().take_while(fits).count().max(1));
             if let (Some(budget), [alone]) = (memory::budget(), part) {
                 let what = "training on the longest of the documents";
-                self.hyperparameters.check(budget, what, alone.tokens(), &self.model.decoder)?;
+                self.hyperparameters.check_budget(budget, what, alone.token_count(), &self.model.decoder)?;
             }
             let first = batch.len() - rest.len();
-            if let Some((at, tokens)) = objective::longer_than(context, part) {
-                return Err(Error::DocumentTooLong { document: first + at, tokens, what: "the model's context", limit: context });
-            }
             let packed = Packed::new(part.iter().flat_map(Unit::documents));
-            // A seed for each part of each step; what is dropped is then a function of both and of the place.
+            // Each part of each step has another seed, so that dropout is a function of step, part and place.
             self.memory.set_dropout(Some(self.dropout_seed(first)));
-            total += add(&self.model.decoder, part, &packed, &mut self.memory, &mut self.gradients);
+            let added = add(&self.model.decoder, part, &packed, &mut self.memory, &mut self.gradients);
+            total += added.map_err(|error| match error {
+                Error::InvalidUnit { unit, problem } => Error::InvalidUnit { unit: first + unit, problem },
+                other => other,
+            })?;
             rest = after;
         }
         Ok(total)
     }
 
-    /// The seed of what is dropped in the part of this step's batch that begins with document `first`.
+    /// Refuses documents that are longer than the model's context, and tokens that are not in the vocabulary.
+    fn check_documents<U: Unit>(&self, batch: &[U]) -> Result<()> {
+        let spec = self.model.spec();
+        if let Some((document, tokens)) = objective::longer_than(spec.context, batch) {
+            return Err(Error::DocumentTooLong { document, tokens, what: "the model's context", limit: spec.context });
+        }
+        for (index, unit) in batch.iter().enumerate() {
+            unit.documents().iter().try_for_each(|document| spec.check_tokens("document", index, document.tokens()))?;
+        }
+        Ok(())
+    }
+
+    /// The dropout seed of the part of this step's batch that begins with unit `first`.
     fn dropout_seed(&self, first: usize) -> u64 {
         let part = (self.steps_done << 20) + first as u64;
         self.hyperparameters.dropout_seed ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -277,7 +416,7 @@ impl<K: Kernels> TrainingSession<K> {
     /// AdamW with the gradient clipped by its norm over all parameters.
     fn update(&mut self, step: u64, learning_rate: f64, grad_norm: f64) {
         let Hyperparameters { betas, epsilon, weight_decay, max_grad_norm, .. } = self.hyperparameters;
-        // The kernel computes in `f32`, and everything here uses the settings as it does.
+        // The kernel computes in `f32`, so the settings are rounded to it here too.
         let [beta1, beta2] = betas.map(|beta| beta as f32);
         let [epsilon, weight_decay, max_grad_norm] = [epsilon, weight_decay, max_grad_norm].map(|setting| setting as f32);
         let correction = |beta: f32| 1.0 - libm::pow(f64::from(beta), step as f64);
@@ -300,7 +439,11 @@ impl<K: Kernels> TrainingSession<K> {
         }
     }
 
-    /// Writes weights, moments and step count to one file, whole or not at all. `note` comes back from [`TrainingSession::load_state`].
+    /// Writes weights, moments and step count to one file. The file appears complete or not at all. [`TrainingSession::load_state`] returns
+    /// `note`.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn save_state(&self, path: &Path, note: &Map<String, serde_json::Value>) -> Result<()> {
         let kernels = self.model.decoder.kernels();
         let mut vectors = Vec::new();
@@ -313,22 +456,28 @@ impl<K: Kernels> TrainingSession<K> {
         write_vectors(path, &vectors, &note)
     }
 
-    /// Takes a training up where [`TrainingSession::save_state`] left it, and returns the note.
+    /// Continues the training that [`TrainingSession::save_state`] saved, and returns its note. A state that cannot be used changes nothing.
+    ///
+    /// # Errors
+    /// The file cannot be read, or belongs to another model.
     pub fn load_state(&mut self, path: &Path) -> Result<Map<String, serde_json::Value>> {
         let (mut vectors, note) = read_vectors(path)?;
         let error = |problem: String| Error::TrainingState { path: path.into(), problem };
         let steps = note.get("steps_done").and_then(serde_json::Value::as_u64);
-        self.steps_done = steps.ok_or_else(|| error("it does not say how many steps were done".into()))?;
+        let steps = steps.ok_or_else(|| error("the number of finished steps is missing".into()))?;
         let kernels = self.model.decoder.kernels().clone();
         let trained: Vec<_> = self.model.decoder.trained_mut().map(|(_, parameter)| parameter).collect();
+        let mut saved = Vec::new();
         for (kind, all) in
             [("parameter", trained), ("first", self.first.iter_mut().collect()), ("second", self.second.iter_mut().collect())]
         {
             for (i, buffer) in all.into_iter().enumerate() {
-                let saved = vectors.remove(&format!("{kind}.{i}")).filter(|saved| saved.len() == kernels.len(buffer));
-                kernels.upload(&saved.ok_or_else(|| error(format!("{kind} {i} is missing or belongs to another model")))?, buffer);
+                let values = vectors.remove(&format!("{kind}.{i}")).filter(|values| values.len() == kernels.len(buffer));
+                saved.push((values.ok_or_else(|| error(format!("{kind} {i} is missing or belongs to another model")))?, buffer));
             }
         }
+        saved.into_iter().for_each(|(values, buffer)| kernels.upload(&values, buffer));
+        self.steps_done = steps;
         Ok(note)
     }
 }

@@ -1,5 +1,4 @@
-//! Parameters as data: what each is made of in a checkpoint, and its values, in full or in the 16 bits in which most checkpoints are
-//! published.
+//! Parameters as data: the tensors of a checkpoint that each consists of, and its values, in `f32` or in 16 bits.
 
 mod parameters;
 
@@ -10,16 +9,16 @@ use half::{bf16, f16};
 /// The values of one parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// `f32`, in which everything is computed and trained.
+    /// `f32`. All computation and training uses this type.
     Full(Vec<f32>),
-    /// 16 bits each: half the memory of a model that is not trained.
-    Half(Halves),
+    /// 16 bits, for weights that are not trained. Takes half the memory.
+    Half(Half16),
 }
 
 /// 16-bit floating-point numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Halves {
-    /// What the bits mean.
+pub struct Half16 {
+    /// The format of the bits.
     pub kind: HalfKind,
     /// The numbers.
     pub bits: Vec<u16>,
@@ -35,7 +34,7 @@ pub enum HalfKind {
 }
 
 impl Values {
-    /// Elements.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         match self {
             Values::Full(values) => values.len(),
@@ -43,7 +42,7 @@ impl Values {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -56,7 +55,7 @@ impl Values {
         }
     }
 
-    /// The values in full; exact.
+    /// The values in `f32`. The conversion is exact.
     pub fn into_full(self) -> Vec<f32> {
         match self {
             Values::Full(values) => values,
@@ -69,7 +68,7 @@ impl Values {
     pub fn into_half(self, kind: HalfKind) -> Self {
         match self {
             Values::Half(halves) if halves.kind == kind => Values::Half(halves),
-            other => Values::Half(Halves { kind, bits: other.into_full().into_iter().map(|x| kind.bits(x)).collect() }),
+            other => Values::Half(Half16 { kind, bits: other.into_full().into_iter().map(|x| kind.bits(x)).collect() }),
         }
     }
 }
@@ -101,17 +100,17 @@ impl HalfKind {
     }
 }
 
-/// The number that 16 bits of half precision stand for, in steps that vectorise on every processor. Exact for finite numbers; infinities and
-/// what is no number come out as 65536 and beyond.
+/// The number that 16 bits of half precision stand for, in steps that vectorise on every processor. It is exact for finite numbers. Infinities
+/// and NaN become 65536 and larger numbers.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the instruction set of the loop that it is in")]
 pub(crate) fn f16_number(bits: u16) -> f32 {
-    // The exponent is moved to its place, where it is too small by the difference of the two biases: 2^112.
+    // After the shift, the exponent is too small by the difference of the two biases. The factor 2^112 corrects it.
     let magnitude = f32::from_bits(u32::from(bits & 0x7fff) << 13) * 5.192_297e33;
     f32::from_bits(magnitude.to_bits() | u32::from(bits & 0x8000) << 16)
 }
 
-/// The half-precision number next to `x`; the largest, 65504, where `x` is beyond it.
+/// The half-precision number nearest to `x`. Larger magnitudes than 65504, the largest number, become 65504.
 pub(crate) fn f16_bits(x: f32) -> u16 {
     f16::from_f32(x.clamp(-65504.0, 65504.0)).to_bits()
 }

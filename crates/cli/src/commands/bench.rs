@@ -14,6 +14,7 @@ use starloop_lm::LanguageModel;
 use starloop_lm::engine::{EngineLimits, Request, SamplingParams, sample};
 use starloop_lm::train::{Document, Hyperparameters, LearningRate, Schedule, TrainingSession};
 use starloop_record::format::bytes;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 /// Measure training and sampling speed: of a random llama of any shape, of a checkpoint on requests from a file, or of one matrix product.
@@ -144,7 +145,9 @@ fn decode(model: &LanguageModel, shape: &Shape, rounds: usize) -> Result<Timing>
     let requests: Vec<Request> = (0..shape.sequences()).map(request).collect();
     // All sequences at once, as the peer has them.
     let limits = EngineLimits { cache_bytes: 8 << 30, sequences: shape.sequences(), ..EngineLimits::default() };
-    measure(rounds, shape.sequences() * shape.new_tokens(), || Ok(sample(model, &requests, &limits, &mut |_| {}).map(|_| ())?))
+    measure(rounds, shape.sequences() * shape.new_tokens(), || {
+        Ok(sample(model, &requests, &limits, &mut |_| ControlFlow::Continue(())).map(|_| ())?)
+    })
 }
 
 /// The seconds of each call after the first, which warms up.

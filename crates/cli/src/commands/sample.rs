@@ -5,6 +5,7 @@ use crate::model::Model;
 use anyhow::Result;
 use serde::Serialize;
 use starloop_lm::engine::{Completion, EngineLimits, Request, SamplingParams, StopReason, sample};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// Complete a prompt with a checkpoint. The same seed gives the same completion, whatever -n is.
@@ -93,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let params = SamplingParams { temperature, top_k, top_p, max_new_tokens, stop: arguments.stop.clone() };
     let seeds: Vec<u64> = (0..arguments.n as u64).map(|i| arguments.seed.wrapping_add(i)).collect();
     let request = Request { prompt: tokens.clone(), seeds: seeds.clone(), params };
-    let completions = sample(&model, &[request], &EngineLimits::default(), &mut |_| {})?;
+    let completions = sample(&model, &[request], &EngineLimits::default(), &mut |_| ControlFlow::Continue(()))?;
     if arguments.json {
         let completions = completions.iter().zip(seeds).map(|(completion, seed)| describe(completion, seed)).collect();
         return console::print_json(&Output { prompt: &prompt, prompt_token_ids: &tokens, completions });

@@ -2,6 +2,7 @@
 
 use super::{Config, EvaluationConfig, Invalid, MethodSettings, SamplingConfig, TrainingConfig};
 use crate::types::Split;
+use starloop_lm::train::PackedEpochs;
 
 type Checked = Result<(), Invalid>;
 
@@ -70,12 +71,10 @@ pub(crate) fn settings(path: &str, settings: &MethodSettings) -> Checked {
 }
 
 fn sampling(path: &str, config: &SamplingConfig) -> Checked {
-    let SamplingConfig { temperature, top_p, max_new_tokens, samples_per_problem, .. } = *config;
-    require(temperature.is_finite() && temperature >= 0.0, path, "temperature", || format!("must be 0 or more, found {temperature}"))?;
-    require(top_p > 0.0 && top_p <= 1.0, path, "top_p", || format!("must be in 0..1, 0 excluded, found {top_p}"))?;
-    at_most(path, "max_new_tokens", max_new_tokens as u64, 1 << 24)?;
+    let SamplingConfig { temperature, samples_per_problem, .. } = *config;
+    config.params(Vec::new()).check().map_err(|invalid| Invalid::in_section(path, invalid))?;
+    at_most(path, "max_new_tokens", config.max_new_tokens as u64, 1 << 24)?;
     at_most(path, "samples_per_problem", u64::from(samples_per_problem), 1 << 20)?;
-    require(max_new_tokens > 0, path, "max_new_tokens", || "must be at least 1".to_owned())?;
     require(samples_per_problem > 0, path, "samples_per_problem", || "must be at least 1".to_owned())?;
     require(samples_per_problem == 1 || temperature > 0.0, path, "samples_per_problem", || {
         format!("{samples_per_problem} greedy samples of one problem are all the same; set {path}.temperature above 0")
@@ -83,27 +82,15 @@ fn sampling(path: &str, config: &SamplingConfig) -> Checked {
 }
 
 pub(crate) fn training(path: &str, config: &TrainingConfig) -> Checked {
-    let positive =
-        |key: &str, value: f64| require(value.is_finite() && value > 0.0, path, key, || format!("must be a number above 0, found {value}"));
-    let share = |key: &str, value: f64| require((0.0..=1.0).contains(&value), path, key, || format!("must be in 0..1, found {value}"));
-    positive("learning_rate", config.learning_rate)?;
-    positive("epsilon", config.epsilon)?;
-    positive("max_grad_norm", config.max_grad_norm)?;
-    for beta in config.betas {
-        require((0.0..1.0).contains(&beta), path, "betas", || format!("must be in 0..1, 1 excluded, found {beta}"))?;
-    }
-    require(config.weight_decay.is_finite() && config.weight_decay >= 0.0, path, "weight_decay", || {
-        format!("must be 0 or more, found {}", config.weight_decay)
-    })?;
-    share("decay_start", config.decay_start)?;
-    share("final_fraction", config.final_fraction)?;
+    config.hyperparameters(config.steps, 0).check().map_err(|invalid| Invalid::in_section(path, invalid))?;
+    // Infinity would mean no clipping, and JSON cannot hold it.
+    require(config.max_grad_norm.is_finite(), path, "max_grad_norm", || "must be a finite number".to_owned())?;
     at_most(path, "steps", config.steps, MOST_STEPS)?;
     at_most(path, "max_steps", config.max_steps.unwrap_or(0), MOST_STEPS)?;
     at_most(path, "step_increment", config.step_increment, MOST_STEPS)?;
     at_most(path, "batch_size", config.batch_size as u64, 1 << 20)?;
     at_most(path, "sequence_length", config.sequence_length as u64, 1 << 24)?;
     at_most(path, "micro_batch_tokens", config.micro_batch_tokens as u64, 1 << 32)?;
-    require(config.steps > 0, path, "steps", || "must be at least 1".to_owned())?;
     require(config.max_steps.is_none_or(|most| most >= config.steps), path, "steps", || {
         format!("{} is more than {path}.max_steps", config.steps)
     })?;
@@ -116,15 +103,9 @@ pub(crate) fn training(path: &str, config: &TrainingConfig) -> Checked {
         format!("steps grow by a factor ({path}.step_growth) or by an increment, not by both")
     })?;
     if let Some(lora) = &config.lora {
-        let path = &format!("{path}.lora");
-        require(lora.rank > 0, path, "rank", || "must be at least 1".to_owned())?;
-        require(lora.alpha.is_finite() && lora.alpha > 0.0, path, "alpha", || format!("must be a number above 0, found {}", lora.alpha))?;
-        require((0.0..1.0).contains(&lora.dropout), path, "dropout", || format!("must be in 0..1, 1 excluded, found {}", lora.dropout))?;
-        require(!lora.target_modules.is_empty(), path, "target_modules", || "names no module".to_owned())?;
+        lora.check().map_err(|invalid| Invalid::in_section(&format!("{path}.lora"), invalid))?;
     }
-    require(config.batch_size > 0, path, "batch_size", || "must be at least 1".to_owned())?;
-    require(config.micro_batch_tokens > 0, path, "micro_batch_tokens", || "must be at least 1".to_owned())?;
-    require(config.sequence_length > 1, path, "sequence_length", || "must be at least 2".to_owned())
+    PackedEpochs::check_sizes(config.batch_size, config.sequence_length).map_err(|invalid| Invalid::in_section(path, invalid))
 }
 
 fn evaluation(path: &str, config: &EvaluationConfig) -> Checked {

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Track;
+use starloop_lm::error::InvalidSetting;
 
 /// A value that is not allowed, with the path of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,19 @@ pub struct Invalid {
     pub key: String,
     /// What was expected, and what was found.
     pub message: String,
+}
+
+impl Invalid {
+    /// A setting of the language model, as the key of the section `path`.
+    pub(super) fn in_section(path: &str, InvalidSetting { key, problem }: InvalidSetting) -> Self {
+        Invalid { key: format!("{path}.{key}"), message: problem }
+    }
+}
+
+impl From<InvalidSetting> for Invalid {
+    fn from(InvalidSetting { key, problem }: InvalidSetting) -> Self {
+        Invalid { key: key.to_owned(), message: problem }
+    }
 }
 
 /// Where a config came from. The default is for a config that is made in code.

@@ -12,7 +12,7 @@ use crate::selection::{RewardRules, Round, TrainingData, of_groups, steps_of_pas
 use crate::task::Task;
 use crate::types::ModelRef;
 use serde::{Deserialize, Serialize};
-use starloop_lm::train::{LengthNormalization, PolicyGradient};
+use starloop_lm::train::{LengthNormalization, Objective, PolicyGradient};
 
 /// `kind = "grpo"`. The samples of a group are `sampling.samples_per_problem`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,12 +63,7 @@ impl Method for Grpo {
         if self.passes == 0 {
             return invalid("passes", "must be at least 1");
         }
-        if !(0.0..1.0).contains(&self.clip[0]) || !self.clip[1].is_finite() || self.clip[1] < 0.0 {
-            return invalid("clip", "the lower bound must be in 0..1, 1 excluded, and the upper 0 or more");
-        }
-        if !self.kl.is_finite() || self.kl < 0.0 {
-            return invalid("kl", "must be 0 or more");
-        }
+        self.loss(sampling.max_new_tokens).check()?;
         if sampling.samples_per_problem < 2 {
             return invalid("sampling.samples_per_problem", "a group has at least 2 samples");
         }
@@ -120,13 +115,17 @@ impl Method for Grpo {
 }
 
 impl Grpo {
+    fn loss(&self, max_new_tokens: usize) -> PolicyGradient {
+        PolicyGradient { clip: self.clip, kl: self.kl, length: self.length, max_new_tokens }
+    }
+
     fn plan(&self, run: &mut MethodRun<'_>, iteration: u32) -> Result<TrainingPlan> {
         let current = rounds::latest(iteration);
         let problems = run.training_problems(iteration);
         let attempts = run.collect_and_record(iteration, &problems, current, None)?;
         let sampling = &run.settings().sampling;
         let rules = RewardRules {
-            loss: PolicyGradient { clip: self.clip, kl: self.kl, length: self.length, max_new_tokens: sampling.max_new_tokens },
+            loss: self.loss(sampling.max_new_tokens),
             scale_by_deviation: self.scale_by_deviation,
             anchor: if self.warm_start.is_some() { ModelRef::Iteration(1) } else { ModelRef::Base },
             few_shot: sampling.few_shot_in(iteration),

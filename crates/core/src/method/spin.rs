@@ -10,6 +10,7 @@ use crate::metrics::SelectionCounts;
 use crate::selection::{Round, TrainingData, known_against_own};
 use crate::task::Task;
 use serde::{Deserialize, Serialize};
+use starloop_lm::train::{Objective, Preference};
 
 /// `kind = "spin"`. Every problem must have a known rationale; all rounds learn from the problems of iteration 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,10 +37,7 @@ impl Method for Spin {
     }
 
     fn check(&self, _: &MethodSettings) -> Result<(), Invalid> {
-        let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
-        if !self.beta.is_finite() || self.beta <= 0.0 {
-            return invalid("beta", "must be a number above 0");
-        }
+        Preference { beta: self.beta }.check()?;
         warm_start::check(self.iterations, self.warm_start)
     }
 

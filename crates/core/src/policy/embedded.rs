@@ -2,7 +2,7 @@
 
 use super::{Completion, CompletionRequest, Policy, Progress, PromptRequest, SamplingParams, ScoreRequest, Scorer, TokenScore, Written};
 use crate::config::{ModelConfig, RecordConfig};
-use crate::error::{EngineContext, Error, OrCancelled, Result};
+use crate::error::{EngineContext, Error, Result};
 use crate::types::StopReason;
 use rayon::prelude::*;
 use starloop_lm::LanguageModel;
@@ -61,7 +61,7 @@ impl Policy for EmbeddedPolicy {
             Ok(Request { prompt: prompts.encode(&request.prompt)?, seeds: request.seeds.clone(), params: params.clone() })
         };
         let requests = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
-        let completions = or_break(progress, |progress| engine::sample(model, &requests, &self.limits, progress))?;
+        let completions = engine::sample(model, &requests, &self.limits, progress).map_err(sampling_error)?;
         let prompts: Vec<&[u32]> = requests.iter().flat_map(|request| vec![request.prompt.as_slice(); request.seeds.len()]).collect();
         let read = |(completion, prompt): (engine::Completion, &[u32])| self.read(model, prompt, completion);
         completions.into_par_iter().zip(prompts).map(read).collect::<starloop_lm::Result<_>>().map_err(sampling_error)
@@ -124,7 +124,7 @@ impl EmbeddedPolicy {
         let encoded = completions.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
         let fits = |(tail, _): &&(Tail, Vec<usize>)| tail.tokens.len() <= context;
         let tails: Vec<Tail> = encoded.iter().filter(fits).map(|(tail, _)| tail.clone()).collect();
-        let mut scores = model.score_tails(&tails, &mut |_| {}).map_err(sampling_error)?.into_iter();
+        let mut scores = model.score_tails(&tails, &mut |_| ControlFlow::Continue(())).map_err(sampling_error)?.into_iter();
         let scored = encoded.iter().map(|document| {
             let scores = Some(document).filter(fits).and_then(|_| scores.next())?;
             Some(document.1.iter().zip(scores).map(|(&end, logprob)| TokenScore { end, logprob }).collect())
@@ -162,7 +162,7 @@ impl Scorer for EmbeddedPolicy {
 
 /// The summed log-probability of each tail.
 fn scores(model: &LanguageModel, tails: &[Tail], progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Vec<f64>> {
-    let scores = or_break(progress, |progress| model.score_tails(tails, progress))?;
+    let scores = model.score_tails(tails, progress).map_err(sampling_error)?;
     Ok(scores.iter().map(|logprobs| logprobs.iter().map(|&logprob| f64::from(logprob)).sum()).collect())
 }
 
@@ -173,21 +173,6 @@ fn tail(model: &LanguageModel, request: &ScoreRequest) -> starloop_lm::Result<Ta
     let tokens = model.tokenizer().encode(&format!("{prompt}{continuation}"), true)?;
     let from = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
     Ok(Tail { tokens, from })
-}
-
-/// Does `work` of the engine. The engine cannot be stopped within a call, so a wish to cancel takes effect after it.
-fn or_break<T>(
-    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    work: impl FnOnce(&mut dyn FnMut(Progress)) -> starloop_lm::Result<T>,
-) -> Result<T> {
-    let mut flow = ControlFlow::Continue(());
-    let done = work(&mut |state| {
-        if flow.is_continue() {
-            flow = progress(state);
-        }
-    });
-    flow.or_cancelled()?;
-    done.map_err(sampling_error)
 }
 
 fn loaded(model: Option<&LanguageModel>) -> Result<&LanguageModel> {
@@ -205,11 +190,14 @@ fn recorded(reason: engine::StopReason) -> StopReason {
 
 /// Keeps the place of the request, so that the caller can name the problem.
 fn sampling_error(error: starloop_lm::Error) -> Error {
-    use starloop_lm::Error::{DocumentTooLong, EmptyPrompt, NonFiniteLogit, PromptTooLong};
+    use starloop_lm::Error::{DocumentTooLong, EmptyPrompt, InvalidRequest, NonFiniteLogit, PromptTooLong, UnknownToken};
     match error {
+        starloop_lm::Error::Cancelled { .. } => Error::Cancelled,
         DocumentTooLong { document: request, .. }
         | PromptTooLong { request, .. }
         | EmptyPrompt { request }
+        | InvalidRequest { request, .. }
+        | UnknownToken { index: request, .. }
         | NonFiniteLogit { request, .. } => Error::Request { request, problem: None, source: error.into() },
         source => Error::Engine { context: "sampling", source: Box::new(source) },
     }

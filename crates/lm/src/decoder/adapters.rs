@@ -1,15 +1,15 @@
-//! Low-rank adapters beside the weights, forward and backward: `out += scale · B · A · dropped(x)`.
+//! Low-rank adapters of weights, forward and backward: `out += scale · B · A · dropout(x)`.
 
 use super::Decoder;
 use crate::kernels::{Columns, Kernels, Product};
 use crate::lora::Adapter;
 use crate::weights::ParameterSpec;
 
-/// The seed of what is dropped of the adapters' inputs; nothing is where there is none.
+/// The seed of the dropout of adapter inputs. `None` for no dropout.
 pub(super) type Dropout = Option<u64>;
 
 impl<K: Kernels> Decoder<K> {
-    /// Adds what the adapters of a weight compute.
+    /// Adds the results of the adapters of a weight to `out`.
     pub(super) fn add_adapters(&self, weight: usize, rows: usize, x: &K::Buffer, out: &mut K::Buffer, dropout: Dropout) {
         for (adapter, scale) in self.adapters(weight) {
             let dropped = self.dropped(adapter, rows, x, dropout);
@@ -26,7 +26,7 @@ impl<K: Kernels> Decoder<K> {
         }
     }
 
-    /// Gradients of [`Decoder::add_adapters`]; adds to all of them.
+    /// The backward pass of [`Decoder::add_adapters`]. Adds to `d_x` and to `gradients`.
     #[expect(clippy::too_many_arguments, reason = "a layer, its input and output, and where their gradients go")]
     pub(super) fn adapters_backward(
         &self,
@@ -68,7 +68,7 @@ impl<K: Kernels> Decoder<K> {
         }
     }
 
-    /// The adapters of a weight, and the factor on what they add.
+    /// The adapters of a weight, and the factor on their results.
     fn adapters(&self, weight: usize) -> impl Iterator<Item = (Adapter, f32)> + use<K> {
         let found = self.spec.adapters.as_ref().and_then(|all| all.of.get(&weight).cloned());
         found.into_iter().flatten().map(|adapter| (adapter, adapter.scale))
@@ -83,7 +83,7 @@ impl<K: Kernels> Decoder<K> {
         low
     }
 
-    /// The input with some of it dropped, where something is.
+    /// The input after dropout. `None` without dropout.
     fn dropped(&self, adapter: Adapter, rows: usize, x: &K::Buffer, dropout: Dropout) -> Option<K::Buffer> {
         let rate = self.spec.adapters.as_ref().map_or(0.0, |adapters| adapters.settings.dropout as f32);
         let seed = dropout.filter(|_| rate > 0.0)?.wrapping_add((adapter.down as u64) << 40);
@@ -93,7 +93,7 @@ impl<K: Kernels> Decoder<K> {
         Some(out)
     }
 
-    /// The columns of the output that an adapter adds to, unless it is all of them.
+    /// The columns of the output that an adapter adds to. `None` if it adds to all of them.
     fn part(&self, weight: usize, adapter: Adapter) -> Option<Columns> {
         let outputs = self.spec.parameters[weight].rows;
         let columns = Columns { row: outputs, start: adapter.start, groups: 1 };

@@ -11,15 +11,15 @@ use crate::kernels::Kernels;
 pub struct Block {
     /// Width of the stream.
     pub hidden: usize,
-    /// What reads other tokens.
+    /// The part that reads other tokens.
     pub mixer: Mixer,
-    /// What works on each token by itself.
+    /// The part that works on each token separately.
     pub feed_forward: FeedForward,
-    /// The norms, and the order in which all is done.
+    /// The norms, and the order of the operations.
     pub norms: Norms,
 }
 
-/// Where the norms of a block stand: the mixer's `m` and the feed-forward's `f`.
+/// The positions of the norms of a block: `m` of the mixer and `f` of the feed-forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Norms {
     /// `x += mixer(m(x)); x += feed_forward(f(x))` (GPT-2, llama).
@@ -47,12 +47,12 @@ pub enum Norms {
     Parallel {
         /// Before the mixer.
         mixer: Norm,
-        /// Before the feed-forward; may be the mixer's.
+        /// Before the feed-forward. It may be the norm of the mixer.
         feed_forward: Norm,
     },
 }
 
-/// A mixer's or a feed-forward's own norms.
+/// The norms around one mixer or feed-forward.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Around {
     hidden: usize,
@@ -61,17 +61,18 @@ pub(crate) struct Around {
 }
 
 buffers! {
-    /// What the norms around a mixer or a feed-forward leave for their backward pass. The first norm's output is computed again instead.
+    /// The values that the norms around a mixer or a feed-forward save for their backward pass. The output of the first norm is computed again
+    /// instead.
     AroundState(around: Around) {
         statistics: around.before.map_or(0, Norm::statistics_width),
-        /// What the second norm read.
+        /// The input of the second norm.
         raw: around.after.map_or(0, |_| around.hidden),
         raw_statistics: around.after.map_or(0, Norm::statistics_width),
     }
 }
 
 buffers! {
-    /// What a block's forward pass leaves for its backward pass.
+    /// The values that the forward pass of a block saves for its backward pass.
     BlockState(block: &Block) {
         /// The residual stream after the mixer.
         middle: block.hidden,
@@ -83,7 +84,7 @@ buffers! {
 }
 
 buffers! {
-    /// What a block works in and nobody reads afterwards.
+    /// Temporary buffers of a block. No later pass reads them.
     BlockScratch(block: &Block) {
         /// A norm's output.
         normed: block.hidden,
@@ -92,11 +93,11 @@ buffers! {
 }
 
 buffers! {
-    /// Gradients on the way back through a block.
+    /// Gradients in the backward pass of a block.
     BlockGradients(block: &Block) {
-        /// Of what a mixer or a feed-forward reads.
+        /// Of the input of a mixer or a feed-forward.
         input: block.hidden,
-        /// Of what it computes, where a norm follows; in a parallel block, what the feed-forward adds to the stream's gradient.
+        /// Of its output, if a norm follows. In a parallel block: the gradient of the stream from the feed-forward.
         output: block.hidden,
         /// Statistics of norms that are computed again.
         statistics: block.around_mixer().statistics_width().max(block.around_feed_forward().statistics_width()),
@@ -110,7 +111,7 @@ impl Around {
         self.before.map_or(0, Norm::statistics_width)
     }
 
-    /// What the mixer or feed-forward reads: the normed stream, or the stream itself where no norm stands before.
+    /// The input of the mixer or feed-forward: the normed stream, or the stream itself if there is no norm before it.
     fn input<'a, K: Kernels>(
         self,
         pass: Pass<'_, K>,
@@ -123,7 +124,7 @@ impl Around {
         normed
     }
 
-    /// Adds to `stream` what `compute` makes of `from`, normed before and after as the block is. `compute` writes to its last argument.
+    /// Adds the result of `compute` on `from` to `stream`, with the norms before and after it. `compute` writes to its last argument.
     fn forward<K: Kernels>(
         self,
         pass: Pass<'_, K>,
@@ -140,7 +141,7 @@ impl Around {
         pass.decoder.kernels.add(normed, pass.rows * self.hidden, stream);
     }
 
-    /// The gradient of what is computed between the norms, from that of the stream to which it was added.
+    /// The gradient of the result between the norms, from the gradient of the stream to which it was added.
     fn output_gradient<'a, K: Kernels>(
         self,
         pass: Pass<'_, K>,
@@ -155,7 +156,7 @@ impl Around {
         d_output
     }
 
-    /// Adds the gradient of what was read to that of the stream that it was made from.
+    /// Adds the gradient of the input of the mixer or feed-forward to the gradient of the stream that it was computed from.
     fn input_gradient<K: Kernels>(
         self,
         pass: Pass<'_, K>,
@@ -196,17 +197,17 @@ impl Block {
         matches!(self.norms, Norms::Parallel { .. })
     }
 
-    /// Its linear maps, the mixer's first.
+    /// The linear maps, those of the mixer first.
     pub fn linears(&self) -> impl Iterator<Item = Linear> + use<> {
         self.mixer.linears().into_iter().chain(self.feed_forward.linears())
     }
 
-    /// The keys of config.json that decide its shape, as Hugging Face's llama calls them, and their values.
+    /// The keys of config.json that determine the shape, with the names of Hugging Face's llama, and their values.
     pub fn sizes(&self) -> impl Iterator<Item = (&'static str, usize)> + use<> {
         self.mixer.sizes().into_iter().chain(self.feed_forward.sizes())
     }
 
-    /// Makes of the rows of `stream` the stream that leaves the block, `next`.
+    /// Computes `next`, the stream after the block, from `stream`.
     pub(super) fn forward<K: Kernels>(
         &self,
         pass: Pass<'_, K>,
@@ -230,7 +231,7 @@ impl Block {
         });
     }
 
-    /// Turns `d_stream`, the gradient of the stream that leaves the block, into that of `stream`.
+    /// Replaces `d_stream`, the gradient of the stream after the block, by the gradient of the stream before it.
     #[expect(clippy::too_many_arguments, reason = "a block's input, what was saved of it, and where gradients go")]
     pub(super) fn backward<K: Kernels>(
         &self,
@@ -246,7 +247,7 @@ impl Block {
         self.feed_forward_backward(pass, stream, state, scratch, d, d_stream, gradients);
         self.mixer_backward(pass, batch, stream, state, scratch, d, d_stream, gradients);
         if self.is_parallel() {
-            // Held back until the mixer, which stands beside the feed-forward, had seen the gradient without it.
+            // Added only now, because the backward pass of the parallel mixer needs the gradient without it.
             pass.decoder.kernels.add(&d.output, pass.rows * self.hidden, d_stream);
         }
     }

@@ -1,7 +1,7 @@
 //! Sets of named buffers, each described in one place.
 //!
 //! A set lists its buffers with the values that each holds for one row. Its declaration, allocation, growth and size all follow from that
-//! list, so the memory that is announced before a run is the memory that the run reserves.
+//! list, so the memory that is reported before a run is the memory that the run reserves.
 
 use crate::kernels::Kernels;
 
@@ -50,12 +50,12 @@ macro_rules! buffers {
         }
 
         impl<B> $set<B> {
-            /// Buffers without room.
+            /// Empty buffers.
             pub fn empty<K: $crate::kernels::Kernels<Buffer = B>>(kernels: &K) -> Self {
                 $set { $($field: kernels.zeros(0),)* $($part: $part_set::empty(kernels),)* }
             }
 
-            /// Makes room for `rows` rows of these widths.
+            /// Reserves `rows` rows of these widths.
             pub fn reserve<K: $crate::kernels::Kernels<Buffer = B>>(&mut self, kernels: &K, widths: &$set<usize>, rows: usize) {
                 $($crate::decoder::buffers::ensure(kernels, &mut self.$field, rows * widths.$field);)*
                 $(self.$part.reserve(kernels, &widths.$part, rows);)*

@@ -1,11 +1,12 @@
-//! What a token costs on any device: floating-point operations and memory, counted from the decoder's blocks.
+//! The cost of a token on any device: floating-point operations and memory, counted from the blocks of the decoder.
 
 use super::{Block, DecoderSpec, Linear};
 use crate::weights::ParameterSpec;
 use std::iter::Sum;
 use std::ops::Add;
 
-/// The floating-point operations of one token, forward. A multiplication and an addition are two operations, so that a weight costs two.
+/// The floating-point operations of the forward pass of one token. A multiplication and an addition are two operations, so each weight costs
+/// two.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct Flops {
     /// Operations that do not depend on other tokens.
@@ -47,21 +48,21 @@ impl DecoderSpec {
         self.blocks.iter().map(|block| block.mixer.flops(&self.parameters) + block.feed_forward.flops(&self.parameters)).sum()
     }
 
-    /// Values that the mixers remember of each token of a sequence.
+    /// Values that the mixers cache of each token of a sequence.
     pub fn cached_values(&self) -> usize {
         self.blocks.iter().map(|block| block.mixer.cached_values()).sum()
     }
 
-    /// Values of one token that usual trainers on accelerators keep for the backward pass. Of a block: its input, two norms, queries,
-    /// attended values and the stream between mixer and feed-forward; what the mixer remembers; the feed-forward's two sides. With
-    /// `recompute`, the input of each block and one whole block. The embedded trainer keeps what `crate::memory` counts.
+    /// Values of one token that usual trainers on accelerators keep for the backward pass. Of a block, these are its input, two norms, the
+    /// queries, the attended values, the stream between mixer and feed-forward, the cached values of the mixer, and both sides of the
+    /// feed-forward. With `recompute`, these are the inputs of all blocks and one whole block. `crate::memory` counts what this crate keeps.
     pub fn usual_training_values(&self, recompute: bool) -> usize {
         let whole = |block: &Block| 6 * block.hidden + block.mixer.cached_values() + 2 * block.feed_forward.kept_values();
         let each = self.blocks.iter().map(whole);
         if recompute { self.blocks.len() * self.hidden + each.max().unwrap_or(0) } else { each.sum() }
     }
 
-    /// The operations of the output head, which only tokens need whose logits are asked for.
+    /// The operations of the output head. Only tokens whose logits are needed have this cost.
     pub fn head_flops(&self) -> Flops {
         Flops::of_linears(&[self.head], &self.parameters)
     }

@@ -1,7 +1,7 @@
-//! Feed-forwards: the part of a block that works on each token by itself.
+//! Feed-forwards: the part of a block that works on each token separately.
 //!
-//! Each kind is one file with everything that concerns it: the parameters and their tensors, the buffers, forward, backward, memory and
-//! floating-point operations. This file only passes on to the kind at hand.
+//! Each kind is one file: its parameters and their tensors, its buffers, forward, backward, memory and floating-point operations. This file
+//! only calls the kind of the block.
 
 mod dense;
 
@@ -14,7 +14,7 @@ use crate::kernels::Kernels;
 use crate::weights::ParameterSpec;
 use dense::{DenseGradients, DenseScratch, DenseState};
 
-/// A feed-forward's shape and the places of its parameters.
+/// The shape of a feed-forward and the indices of its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FeedForward {
     /// One network for all tokens.
@@ -22,7 +22,7 @@ pub enum FeedForward {
 }
 
 buffers! {
-    /// What a feed-forward's forward pass leaves for its backward pass: the buffers of every kind. Those of other kinds than the block's
+    /// The values that the forward pass of a feed-forward saves for its backward pass, with buffers for every kind. The buffers of other kinds
     /// stay empty.
     FeedForwardState(feed_forward: &FeedForward) {
         ..dense: DenseState = match feed_forward {
@@ -32,7 +32,7 @@ buffers! {
 }
 
 buffers! {
-    /// What a feed-forward works in and nobody reads afterwards, of every kind as in [`FeedForwardState`].
+    /// Temporary buffers of a feed-forward, for every kind as in [`FeedForwardState`]. No later pass reads them.
     FeedForwardScratch(feed_forward: &FeedForward) {
         ..dense: DenseScratch = match feed_forward {
             FeedForward::Dense(dense) => DenseScratch::widths(dense),
@@ -41,7 +41,7 @@ buffers! {
 }
 
 buffers! {
-    /// Gradients within a feed-forward, of every kind as in [`FeedForwardState`].
+    /// Gradients within a feed-forward, for every kind as in [`FeedForwardState`].
     FeedForwardGradients(feed_forward: &FeedForward) {
         ..dense: DenseGradients = match feed_forward {
             FeedForward::Dense(dense) => DenseGradients::widths(dense),
@@ -50,14 +50,14 @@ buffers! {
 }
 
 impl FeedForward {
-    /// Its linear maps, which can have adapters.
+    /// The linear maps, which can have adapters.
     pub fn linears(&self) -> Vec<Linear> {
         match self {
             FeedForward::Dense(dense) => dense.linears(),
         }
     }
 
-    /// The keys of config.json that decide its shape, as Hugging Face's llama calls them, and their values.
+    /// The keys of config.json that determine the shape, with the names of Hugging Face's llama, and their values.
     pub fn sizes(&self) -> Vec<(&'static str, usize)> {
         match self {
             FeedForward::Dense(dense) => dense.sizes(),
@@ -71,7 +71,7 @@ impl FeedForward {
         }
     }
 
-    /// Values of one token that its backward pass needs besides its input.
+    /// Values of one token that the backward pass needs besides the input.
     pub(super) fn kept_values(&self) -> usize {
         FeedForwardState::widths(self).total()
     }
@@ -91,7 +91,7 @@ impl FeedForward {
         }
     }
 
-    /// The backward pass of [`FeedForward::forward`]. Sets `d_x` and adds the gradients of the trained parameters; may overwrite `state`.
+    /// The backward pass of [`FeedForward::forward`]. Sets `d_x` and adds the gradients of the trained parameters. It may overwrite `state`.
     #[expect(clippy::too_many_arguments, reason = "a fused backward reads what its forward read and saved")]
     pub(crate) fn backward<K: Kernels>(
         &self,

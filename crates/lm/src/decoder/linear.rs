@@ -4,7 +4,7 @@ use super::Pass;
 use crate::kernels::{Kernels, Product};
 use crate::weights::{Layout, ParameterSpec, Parameters, Role};
 
-/// A linear map's parameters, by their places in [`super::DecoderSpec::parameters`].
+/// The parameters of a linear map, as indices of [`super::DecoderSpec::parameters`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Linear {
     /// `[outputs, inputs]`.
@@ -13,14 +13,14 @@ pub struct Linear {
     pub bias: Option<usize>,
 }
 
-/// Whether a result replaces what a buffer holds or is added to it.
+/// Whether a result replaces the values of a buffer or is added to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Write {
     Set,
     Add,
 }
 
-/// The tensors of a linear map in a checkpoint: `MODULE.weight` of each module, stacked by rows, and with `bias` each `MODULE.bias`.
+/// The tensors of a linear map in a checkpoint: `MODULE.weight` of each module, stacked by rows, and with `bias` also `MODULE.bias`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinearTensors {
     /// The modules, which read the same input.
@@ -44,7 +44,7 @@ impl LinearTensors {
         LinearTensors { layouts: layouts.into_iter().collect(), ..self }
     }
 
-    /// Adds the weight, then the bias; each module has its number of `outputs`.
+    /// Adds the weight, then the bias. `outputs` has the number of outputs of each module.
     pub fn add_to(&self, parameters: &mut Parameters, role: Role, outputs: &[usize], inputs: usize) -> Linear {
         let named =
             |suffix: &str| self.modules.iter().map(|name| format!("{name}.{suffix}")).zip(outputs.iter().copied()).collect::<Vec<_>>();

@@ -1,10 +1,10 @@
-//! The loss: from the last stream to cross-entropies, and back. Logits are computed a part at a time and never held whole.
+//! The loss: from the last stream to cross-entropies, and back. Logits are computed in parts and never held whole.
 
 use super::buffers::buffers;
 use super::{Decoder, DecoderSpec, Packed, Pass, TrainingMemory};
 use crate::kernels::Kernels;
 
-/// Logits that are held at once; the loss runs over its rows in parts of about this size.
+/// Logits that are held at once. The loss is computed in parts of about this size.
 const LOGITS: usize = 1 << 22;
 
 buffers! {
@@ -19,7 +19,7 @@ buffers! {
 }
 
 buffers! {
-    /// A part of the logits, with the rows that they come from and the gradient that goes back.
+    /// A part of the logits, with the rows that they are computed from and the gradient of these rows.
     LogitPart(spec: &DecoderSpec) {
         logits: spec.vocabulary,
         x: spec.hidden,
@@ -27,7 +27,7 @@ buffers! {
     }
 }
 
-/// Rows whose logits are held at once, of `targets`.
+/// Of `targets` rows, how many have their logits held at once.
 fn part_rows(spec: &DecoderSpec, targets: usize) -> usize {
     (LOGITS / spec.vocabulary).clamp(128, 2048).min(targets.max(1))
 }
@@ -47,8 +47,8 @@ impl<K: Kernels> Decoder<K> {
         spec.final_norm.forward(Pass::plain(self, rows), &loss.x, &mut loss.normed, &mut loss.statistics);
     }
 
-    /// The loss of every target, a part of the logits at a time; with `gradients`, also the gradient of their sum, each loss times its one
-    /// of the scales `[targets]`, down to `d_stream`.
+    /// The loss of every target. With `gradients` (scales `[targets]` and buffers), also computes the gradient of the sum of the losses, each
+    /// times its scale, down to `d_stream`.
     pub(super) fn loss(
         &self,
         batch: &Packed,

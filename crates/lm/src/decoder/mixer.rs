@@ -1,7 +1,7 @@
 //! Mixers: the part of a block through which a token reads other tokens.
 //!
-//! Each kind is one file with everything that concerns it: the parameters and their tensors, the buffers, forward in training and in
-//! sampling, backward, what it remembers of a sequence, memory and floating-point operations. This file only passes on to the kind at hand.
+//! Each kind is one file: its parameters and their tensors, its buffers, forward in training and in sampling, backward, the cache of a
+//! sequence, memory and floating-point operations. This file only calls the kind of the block.
 
 mod attention;
 
@@ -14,14 +14,14 @@ use crate::kernels::{Kernels, PagedRows};
 use crate::weights::ParameterSpec;
 use attention::{AttentionGradients, AttentionState, Pages};
 
-/// A mixer's shape and the places of its parameters.
+/// The shape of a mixer and the indices of its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Mixer {
     /// Causal self-attention.
     Attention(SelfAttention),
 }
 
-/// What a mixer remembers of the sequences that are sampled.
+/// The cache of a mixer for the sequences that are sampled.
 #[derive(Debug)]
 pub(crate) enum MixerCache<K: Kernels> {
     /// Keys and values in pages.
@@ -31,9 +31,9 @@ pub(crate) enum MixerCache<K: Kernels> {
 /// The sequences to which the rows of a pass belong.
 #[derive(Debug)]
 pub(crate) enum Sequences<'a, K: Kernels> {
-    /// Documents end to end, each from its beginning.
+    /// Packed documents, each from its first token.
     Packed(&'a Packed),
-    /// The next rows of sequences, of whose earlier rows the mixer has a memory.
+    /// The next rows of sequences whose earlier rows are in the cache of the mixer.
     Cached(&'a PagedRows, &'a mut MixerCache<K>),
 }
 
@@ -48,7 +48,8 @@ impl<K: Kernels> Sequences<'_, K> {
 }
 
 buffers! {
-    /// What a mixer's forward pass leaves for its backward pass: the buffers of every kind. Those of other kinds than the block's stay empty.
+    /// The values that the forward pass of a mixer saves for its backward pass, with buffers for every kind. The buffers of other kinds stay
+    /// empty.
     MixerState(mixer: &Mixer) {
         ..attention: AttentionState = match mixer {
             Mixer::Attention(attention) => AttentionState::widths(attention),
@@ -57,7 +58,7 @@ buffers! {
 }
 
 buffers! {
-    /// Gradients within a mixer, of every kind as in [`MixerState`].
+    /// Gradients within a mixer, for every kind as in [`MixerState`].
     MixerGradients(mixer: &Mixer) {
         ..attention: AttentionGradients = match mixer {
             Mixer::Attention(attention) => AttentionGradients::widths(attention),
@@ -66,14 +67,14 @@ buffers! {
 }
 
 impl Mixer {
-    /// Its linear maps, which can have adapters.
+    /// The linear maps, which can have adapters.
     pub fn linears(&self) -> Vec<Linear> {
         match self {
             Mixer::Attention(attention) => attention.linears(),
         }
     }
 
-    /// The keys of config.json that decide its shape, as Hugging Face's llama calls them, and their values.
+    /// The keys of config.json that determine the shape, with the names of Hugging Face's llama, and their values.
     pub fn sizes(&self) -> Vec<(&'static str, usize)> {
         match self {
             Mixer::Attention(attention) => attention.sizes(),
@@ -87,14 +88,14 @@ impl Mixer {
         }
     }
 
-    /// Values that it remembers of each token of a sequence.
+    /// Values that are cached of each token of a sequence.
     pub fn cached_values(&self) -> usize {
         match self {
             Mixer::Attention(attention) => attention.cached_values(),
         }
     }
 
-    /// An empty memory with room for `pages` pages.
+    /// An empty cache of `pages` pages.
     pub(crate) fn cache<K: Kernels>(&self, kernels: &K, pages: usize, dtype: CacheDtype) -> MixerCache<K> {
         match self {
             Mixer::Attention(attention) => MixerCache::Pages(Pages::new(kernels, attention, pages, dtype)),

@@ -4,7 +4,7 @@ use super::Pass;
 use crate::kernels::Kernels;
 use crate::weights::{Layout, ParameterSpec, Parameters, Role};
 
-/// A norm and its parameters `[hidden]`, by their places in [`super::DecoderSpec::parameters`].
+/// A norm and its parameters `[hidden]`, as indices of [`super::DecoderSpec::parameters`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Norm {
     /// Root mean square (Zhang and Sennrich 2019).
@@ -33,7 +33,7 @@ impl Norm {
         Norm::Layer { weight, bias: parameters.add(ParameterSpec::vector(Role::Bias, format!("{module}.bias"), width)) }
     }
 
-    /// The place of the weight.
+    /// The index of the weight.
     pub fn weight(self) -> usize {
         match self {
             Norm::Rms { weight } | Norm::Layer { weight, .. } => weight,
@@ -48,7 +48,7 @@ impl Norm {
         }
     }
 
-    /// The norm of rows `[rows, hidden]`; `statistics` is `[rows, statistics_width]`.
+    /// Norms the rows `[rows, hidden]`. `statistics` is `[rows, statistics_width]`.
     pub(crate) fn forward<K: Kernels>(self, pass: Pass<'_, K>, x: &K::Buffer, out: &mut K::Buffer, statistics: &mut K::Buffer) {
         let Pass { decoder, rows, .. } = pass;
         let (kernels, epsilon) = (&decoder.kernels, decoder.spec.norm_epsilon);
@@ -60,7 +60,7 @@ impl Norm {
         }
     }
 
-    /// The backward pass of [`Norm::forward`]; adds to `d_x` and to the parameters' gradients.
+    /// The backward pass of [`Norm::forward`]. Adds to `d_x` and to the gradients of the parameters.
     pub(crate) fn backward<K: Kernels>(
         self,
         pass: Pass<'_, K>,

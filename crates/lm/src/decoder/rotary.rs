@@ -1,8 +1,8 @@
 //! Rotary positions (Su et al. 2021): frequencies and the table of their cosines and sines.
 //!
-//! The tables grow with the positions that are used: a config may announce a context that no memory holds.
+//! The tables grow with the positions that are used, because a config may announce a context that does not fit into memory.
 //!
-//! Angles are rounded to `f32` as the reference implementations do; `libm` gives the same bits on every platform.
+//! Angles are rounded to `f32` as in the reference implementations. `libm` gives the same bits on every platform.
 
 use super::DecoderSpec;
 use crate::kernels::Kernels;
@@ -14,9 +14,9 @@ const LEAST_POSITIONS: usize = 1024;
 /// The frequencies of one rotary embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rotary {
-    /// One for each pair of coordinates, in radians per position; twice as many coordinates of each head turn, the rest stay.
+    /// One for each pair of rotated coordinates, in radians per position. The other coordinates of a head are not rotated.
     pub frequencies: Vec<f32>,
-    /// Factor on cosines and sines (yarn, longrope); 1 elsewhere.
+    /// Factor on cosines and sines (yarn, longrope). 1 elsewhere.
     pub factor: f32,
 }
 
@@ -27,7 +27,7 @@ impl Rotary {
         Rotary { frequencies: (0..dim / 2).map(frequency).collect(), factor: 1.0 }
     }
 
-    /// Coordinates of a head that turn.
+    /// Rotated coordinates of a head.
     pub fn dim(&self) -> usize {
         2 * self.frequencies.len()
     }

@@ -7,12 +7,12 @@ use super::{Decoder, DecoderSpec, Pass};
 use crate::kernels::{Kernels, PagedRows};
 use serde::{Deserialize, Serialize};
 
-/// The rows of one step: tokens, where they stand, and which of them need logits.
+/// The rows of one step: tokens, their positions, and which of them need logits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepRows {
     /// The tokens.
     pub tokens: Vec<u32>,
-    /// Their positions and pages. Rows of one sequence stand in order of position.
+    /// Their positions and pages. The rows of one sequence are in order of position.
     pub paged: PagedRows,
     /// The rows whose next token is to be sampled.
     pub sampled: Vec<u32>,
@@ -22,7 +22,7 @@ pub struct StepRows {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CacheDtype {
-    /// 32 bits, as they are computed.
+    /// 32 bits, in which they are computed.
     #[default]
     F32,
     /// IEEE half precision: half the memory and half the traffic, with a relative error of up to 2^-11 in each value.
@@ -51,8 +51,8 @@ buffers! {
     }
 }
 
-/// What every block remembers of the sequences, such as keys and values in pages of [`crate::kernels::PAGE`] positions, and the buffers of
-/// a step.
+/// The cache of every block for the sequences, such as keys and values in pages of [`crate::kernels::PAGE`] positions, and the buffers of a
+/// step.
 #[derive(Debug)]
 pub struct KeyValueCache<K: Kernels> {
     blocks: Vec<MixerCache<K>>,
@@ -88,7 +88,7 @@ impl<K: Kernels> Decoder<K> {
     /// Runs the rows of a step and returns the logits of the sampled ones, `[sampled, vocabulary]`.
     ///
     /// In every block the keys and values of all rows are stored before any row attends, so that a sequence may share pages that another
-    /// sequence fills in this very step.
+    /// sequence fills in the same step.
     pub fn step(&self, rows: &StepRows, cache: &mut KeyValueCache<K>, logits: &mut Vec<f32>) {
         let pass = Pass::plain(self, rows.tokens.len());
         let KeyValueCache { blocks, state, .. } = cache;

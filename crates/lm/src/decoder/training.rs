@@ -9,14 +9,14 @@ use super::{Decoder, DecoderSpec, Pass, downloaded};
 use crate::kernels::Kernels;
 use crate::weights::ParameterSpec;
 
-/// Documents laid end to end. No document sees another, and positions restart with each.
+/// Documents packed end to end. There is no attention between documents, and positions restart with each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packed {
     /// All tokens.
     pub tokens: Vec<u32>,
     /// Position of each in its document.
     pub positions: Vec<u32>,
-    /// Where documents begin, and the end.
+    /// The first row of each document, and the number of all rows.
     pub offsets: Vec<usize>,
     /// Rows (tokens) whose next token carries loss.
     pub rows: Vec<u32>,
@@ -29,7 +29,7 @@ pub struct Packed {
 pub struct TrainingMemory<K: Kernels> {
     /// The residual stream before each block and after the last, `[tokens, hidden]` each.
     pub(super) streams: Vec<K::Buffer>,
-    /// What each block keeps; with recomputation one for all, filled again on the way back.
+    /// The saved values of each block. With recomputation there is one for all blocks, which the backward pass fills again.
     states: Vec<BlockState<K::Buffer>>,
     scratch: BlockScratch<K::Buffer>,
     /// Gradient of the residual stream, `[tokens, hidden]`.
@@ -39,13 +39,13 @@ pub struct TrainingMemory<K: Kernels> {
     /// Rows that carry loss, and a part of their logits.
     pub(super) loss: LossRows<K::Buffer>,
     pub(super) logits: LogitPart<K::Buffer>,
-    /// What is dropped of the adapters' inputs.
+    /// The dropout of adapter inputs.
     dropout: Dropout,
     recompute: bool,
 }
 
 impl<K: Kernels> TrainingMemory<K> {
-    /// Empty buffers, which grow with their first use.
+    /// Empty buffers, which grow when they are used.
     pub fn new(kernels: &K) -> Self {
         TrainingMemory {
             streams: Vec::new(),
@@ -60,15 +60,15 @@ impl<K: Kernels> TrainingMemory<K> {
         }
     }
 
-    /// Keeps only the residual stream of each block and computes the rest again on the way back (Chen et al. 2016): a third more work for
-    /// a fraction of the memory, and the same bits.
+    /// Keeps only the residual stream of each block and computes the rest again in the backward pass (Chen et al. 2016): a third more work, a
+    /// fraction of the memory, and the same bits.
     #[must_use]
     pub fn with_recomputation(mut self) -> Self {
         self.recompute = true;
         self
     }
 
-    /// Drops some of the adapters' inputs in what follows, by this seed, or nothing.
+    /// Sets the seed of the dropout of adapter inputs for the next passes. `None` for no dropout.
     pub fn set_dropout(&mut self, seed: Option<u64>) {
         self.dropout = seed;
     }
@@ -97,13 +97,13 @@ impl<K: Kernels> TrainingMemory<K> {
         self.d.reserve(kernels, &gradients, tokens);
     }
 
-    /// Where the buffers of a block are among the states.
+    /// The index of a block's saved values.
     fn state_of(&self, block: usize) -> usize {
         if self.recompute { 0 } else { block }
     }
 }
 
-/// What each block keeps for a token, or with recomputation what the one set keeps that all blocks share.
+/// The values that each block saves for a token. With recomputation, those of the one set that all blocks share.
 fn state_widths(spec: &DecoderSpec, recompute: bool) -> Vec<BlockState<usize>> {
     let each = spec.blocks.iter().map(BlockState::widths);
     if recompute { each.reduce(BlockState::or_wider).into_iter().collect() } else { each.collect() }
@@ -127,7 +127,7 @@ impl DecoderSpec {
 }
 
 impl<K: Kernels> Decoder<K> {
-    /// Zeros in the shape of the parameters; frozen matrices, which get no gradient, have none.
+    /// Zeros in the shape of the parameters. Frozen matrices have no gradient, so their buffers are empty.
     pub fn zero_gradients(&self) -> Vec<K::Buffer> {
         let len = |(at, p): (usize, &ParameterSpec)| if self.spec.is_trained(at) || !p.is_matrix() { p.len() } else { 0 };
         self.spec.parameters.iter().enumerate().map(|p| self.kernels.zeros(len(p))).collect()
@@ -139,7 +139,7 @@ impl<K: Kernels> Decoder<K> {
         self.loss(batch, None, memory)
     }
 
-    /// Cross-entropy of every target of `batch`, in nats; adds the gradient of `scale` times their sum to `gradients`.
+    /// Cross-entropy of every target of `batch`, in nats. Adds the gradient of `scale` times their sum to `gradients`.
     pub fn losses_and_gradients(
         &self,
         batch: &Packed,
@@ -154,25 +154,25 @@ impl<K: Kernels> Decoder<K> {
         losses
     }
 
-    /// Adds to `gradients` that of a loss which is a function of the log-probabilities of the targets. `slopes` receives these
-    /// log-probabilities `[targets]` and returns the derivative of the loss by each. The logits are computed twice for it, and so are never
-    /// held whole; all before them is computed once.
-    pub fn gradients_by_slopes(
+    /// Adds to `gradients` the gradient of a loss that is a function of the log-probabilities of the targets. `logprob_grads` receives these
+    /// log-probabilities `[targets]` and returns the derivative of the loss by each. The logits are computed twice, in parts, so that they are
+    /// never held whole. All before the logits is computed once.
+    pub fn gradients_by_logprobs(
         &self,
         batch: &Packed,
-        slopes: impl FnOnce(&[f32]) -> Vec<f32>,
+        logprob_grads: impl FnOnce(&[f32]) -> Vec<f32>,
         memory: &mut TrainingMemory<K>,
         gradients: &mut [K::Buffer],
     ) {
         self.forward(batch, memory);
         let logprobs: Vec<f32> = self.loss(batch, None, memory).iter().map(|loss| -loss).collect();
         // A log-probability is a negative cross-entropy.
-        let scales: Vec<f32> = slopes(&logprobs).iter().map(|slope| -slope).collect();
+        let scales: Vec<f32> = logprob_grads(&logprobs).iter().map(|grad| -grad).collect();
         self.loss(batch, Some((&scales, &mut *gradients)), memory);
         self.backward(batch, memory, gradients);
     }
 
-    /// Logits of every target's row, `[targets, vocabulary]`; for tests and inspection, as it holds them all.
+    /// The logits of every target, `[targets, vocabulary]`. Needs memory for all of them, so it is only for tests and inspection.
     pub fn target_logits(&self, batch: &Packed, memory: &mut TrainingMemory<K>) -> Vec<f32> {
         self.forward(batch, memory);
         self.norm_loss_rows(batch, memory);
@@ -190,7 +190,7 @@ impl<K: Kernels> Decoder<K> {
         }
     }
 
-    /// One block forward, from its stream to the next one's.
+    /// Runs one block forward, from its stream to the next one.
     fn run_block(&self, block: usize, batch: &Packed, memory: &mut TrainingMemory<K>) {
         let pass = Pass { decoder: self, rows: batch.tokens.len(), dropout: memory.dropout };
         let at = memory.state_of(block);
@@ -214,7 +214,7 @@ impl<K: Kernels> Decoder<K> {
         self.embed_backward(batch, &mut memory.d_stream, gradients);
     }
 
-    /// Adds the gradients of the embedding and of learned positions, as far as they are trained.
+    /// Adds the gradients of the embedding and of learned positions, if they are trained.
     fn embed_backward(&self, batch: &Packed, d_stream: &mut K::Buffer, gradients: &mut [K::Buffer]) {
         let (kernels, spec) = (&self.kernels, &self.spec);
         let mut add = |table: usize, ids: &[u32], d_stream: &K::Buffer| {

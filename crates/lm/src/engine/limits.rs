@@ -1,20 +1,20 @@
 //! Bounds on a step's work and on memory, and the bounds that fit a budget.
 
 use crate::decoder::{CacheDtype, Decoder, DecoderSpec};
-use crate::error::{Error, Result};
+use crate::error::{Error, InvalidSetting, Result};
 use crate::kernels::Kernels;
 use crate::memory::{BESIDES, Job, needs};
 
-/// Bounds on the work of one step and on memory. Completions depend on none of them except the type of the cache.
+/// Bounds on the work of one step and on memory. Of these fields, only the type of the cache changes completions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineLimits {
     /// Sequences at once.
     pub sequences: usize,
-    /// Rows (tokens) in one step; longer prompts are computed over several steps.
+    /// Rows (tokens) in one step. Longer prompts are computed over several steps.
     pub step_rows: usize,
     /// Bytes of the key-value cache.
     pub cache_bytes: usize,
-    /// Whether prompts that begin alike are computed once; off only to see what it gives.
+    /// Whether the common beginning of several prompts is computed once. Turn it off only to measure its effect.
     pub share_prefixes: bool,
     /// The type of the cached keys and values.
     pub kv_cache: CacheDtype,
@@ -26,15 +26,24 @@ impl Default for EngineLimits {
     }
 }
 
-/// The least rows of a step.
+/// The fewest rows to which a budget reduces a step.
 const FEWEST_ROWS: usize = 64;
 
 impl EngineLimits {
-    /// The bounds under which sampling stays within `budget` bytes, weights included: as many sequences and rows as leave three quarters of
-    /// what is free to the cache, and no more than these.
+    /// Checks every value. [`sample`](super::sample) does so first.
     ///
     /// # Errors
-    /// Not even one sequence of one page fits.
+    /// The first value that cannot be used.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::unless(self.sequences > 0, "sequences", "at least 1", self.sequences)?;
+        InvalidSetting::unless(self.step_rows > 0, "step_rows", "at least 1", self.step_rows)
+    }
+
+    /// The bounds, none above those of `self`, under which sampling stays within `budget` bytes, weights included. Sequences and rows are
+    /// reduced until their buffers take at most a quarter of the free memory. The cache gets the rest.
+    ///
+    /// # Errors
+    /// The budget is too small for one sequence of one page.
     pub fn within<K: Kernels>(self, budget: usize, decoder: &Decoder<K>) -> Result<Self> {
         let spec = decoder.spec();
         let fixed = sampling_needs(spec, decoder.matrix_width(), 0, 0) + BESIDES;
@@ -50,13 +59,13 @@ impl EngineLimits {
         let page = decoder.page_bytes(limits.kv_cache);
         if limits.cache_bytes < page {
             let needed = fixed + buffers(&limits) + page;
-            return Err(Error::BudgetTooSmall { what: "sampling", budget, needed, remedy: "a smaller model or one stored in 16 bits" });
+            return Err(Error::OutOfMemory { what: "sampling", budget, needed, remedy: "a smaller model or one stored in 16 bits" });
         }
         Ok(limits)
     }
 }
 
-/// Bytes of weights and step buffers, without the cache.
+/// Bytes of the weights and of the buffers of a step, without the cache.
 fn sampling_needs(spec: &DecoderSpec, matrix_width: usize, sequences: usize, step_rows: usize) -> usize {
     needs(spec, Job::Sampling { sequences, length: 0, step_rows }, matrix_width).total()
 }

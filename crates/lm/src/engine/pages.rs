@@ -1,18 +1,18 @@
-//! Pages of the key-value cache: who uses them, and which beginnings of prompts they hold.
+//! Pages of the key-value cache: which sequences use them, and which beginnings of prompts they hold.
 //!
-//! A full page of a prompt is known by the page before it and its own tokens, so that prompts that begin alike find each other's pages. A
-//! page that nobody uses any more keeps its contents until its room is needed, oldest first.
+//! A full page of a prompt is identified by the page before it and its tokens, so that prompts with the same beginning share pages. A page
+//! without users keeps its contents until the pool needs it; the page that is idle longest is reused first.
 
 use crate::kernels::PAGE;
 use std::collections::{HashMap, VecDeque};
 
-/// What a shareable page holds: the node before it, and its tokens.
+/// The identity of a page that can be shared: the node before it, and its tokens.
 type Key = (Option<u64>, [u32; PAGE]);
 
 #[derive(Debug, Clone, Default)]
 struct Page {
     users: usize,
-    /// Its place in the tree of prompt beginnings, if it is shareable.
+    /// Its node in the tree of prompt beginnings, if it can be shared.
     node: Option<(u64, Key)>,
 }
 
@@ -21,7 +21,7 @@ struct Page {
 pub(super) struct PagePool {
     pages: Vec<Page>,
     free: Vec<u32>,
-    /// Pages without users that still hold a prompt's beginning, oldest first. Entries of pages in use again are stale.
+    /// Pages without users that still hold the beginning of a prompt, oldest first. Entries of pages that are in use again are ignored.
     idle: VecDeque<u32>,
     idle_count: usize,
     nodes: HashMap<Key, (u64, u32)>,
@@ -42,15 +42,15 @@ impl PagePool {
         }
     }
 
-    /// A pool in which no sequence finds another's pages.
+    /// A pool in which sequences share no pages.
     pub(super) fn unshared(pages: usize) -> Self {
         PagePool { sharing: false, ..PagePool::new(pages) }
     }
 
-    /// Pages for a sequence of `total` positions, or `None` if they are not to be had now. Also returns how many of the prompt's positions
-    /// other sequences have computed or are about to.
+    /// Pages for a sequence of `total` positions, and how many positions of the prompt are computed by other sequences, now or in the next step.
+    /// `None` if there are not enough free pages.
     ///
-    /// The prompt's last token is never shared: its logits are needed.
+    /// The last token of the prompt is never shared, because its logits are needed.
     pub(super) fn allocate(&mut self, prompt: &[u32], total: usize) -> Option<(Vec<u32>, usize)> {
         let shareable = if self.sharing { prompt.len() - 1 } else { 0 };
         let chunks = prompt[..shareable].as_chunks::<PAGE>().0;
@@ -84,7 +84,7 @@ impl PagePool {
         Some((table, shared * PAGE))
     }
 
-    /// Gives a sequence's pages back.
+    /// Releases the pages of a sequence.
     pub(super) fn release(&mut self, table: &[u32]) {
         for &index in table {
             let page = &mut self.pages[index as usize];
@@ -109,7 +109,7 @@ impl PagePool {
         page.users += 1;
     }
 
-    /// An unused page, or the one that has been idle longest. The caller has checked that there is one.
+    /// A free page: an unused one, or the one that is idle longest. The caller has checked that there is one.
     fn fresh(&mut self) -> u32 {
         let index = self.free.pop().unwrap_or_else(|| {
             self.idle_count -= 1;
@@ -123,7 +123,7 @@ impl PagePool {
         index
     }
 
-    /// Pages that nobody uses.
+    /// Pages without users.
     #[cfg(test)]
     pub(super) fn unused(&self) -> usize {
         self.free.len() + self.idle_count

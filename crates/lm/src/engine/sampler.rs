@@ -1,4 +1,4 @@
-//! From one row of logits to a token: greedy, temperature, top-k, top-p.
+//! Samples a token from one row of logits: greedy, temperature, top-k, top-p.
 
 use super::SamplingParams;
 use crate::kernels::exponentials;
@@ -21,7 +21,7 @@ impl Sampler {
         Sampler { temperature: temperature as f32, top_k, top_p: top_p as f32, generator: ChaCha8Rng::seed_from_u64(seed) }
     }
 
-    /// A token and its log-probability under the unmodified distribution; `None` if a logit is not a number. `weights` is scratch.
+    /// A token and its log-probability under the unmodified distribution. `None` if a logit is not a number. `weights` is a temporary buffer.
     pub(super) fn draw(&mut self, logits: &[f32], weights: &mut Vec<f32>) -> Option<(u32, f32)> {
         let (best, largest) = argmax(logits)?;
         let total = exponentials(logits, largest, 1.0, weights);
@@ -37,14 +37,14 @@ impl Sampler {
         logprob.is_finite().then_some((token as u32, logprob as f32))
     }
 
-    /// A token by its weight, from what top-k and top-p leave.
+    /// A token, drawn by weight from the tokens that top-k and top-p keep.
     fn choose(&mut self, weights: &[f32], total: f64) -> usize {
         let Sampler { top_k, top_p, .. } = *self;
         let drawn = self.generator.random::<f64>();
         if top_k == 0 && top_p >= 1.0 {
             return pick(weights.iter().copied().enumerate(), drawn * total);
         }
-        // All tokens below this weight together have less than `1 - top_p` of the whole, so none of them is needed to reach `top_p`.
+        // All tokens below this weight together have less than `1 - top_p` of the total weight, so none of them is needed to reach `top_p`.
         let least = ((1.0 - f64::from(top_p)) * total / weights.len() as f64) as f32;
         let mut left: Vec<(usize, f32)> = weights.iter().copied().enumerate().filter(|(_, weight)| top_k > 0 || *weight >= least).collect();
         left.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -65,7 +65,7 @@ impl Sampler {
     }
 }
 
-/// The token at which the weights have added up to more than `amount`.
+/// The first token at which the running sum of the weights exceeds `amount`.
 fn pick(weights: impl Iterator<Item = (usize, f32)>, mut amount: f64) -> usize {
     let mut last = 0;
     for (token, weight) in weights {
@@ -78,7 +78,7 @@ fn pick(weights: impl Iterator<Item = (usize, f32)>, mut amount: f64) -> usize {
     last
 }
 
-/// The first largest logit; `None` if any is not a number.
+/// The first of the largest logits. `None` if any logit is not a number.
 fn argmax(logits: &[f32]) -> Option<(usize, f32)> {
     let mut best = (0, *logits.first()?);
     for (token, x) in logits.iter().enumerate() {

@@ -1,40 +1,40 @@
-//! Which tokens run in which step. Knows ids and pages, no tensors, no text.
+//! Decides which tokens run in which step. Works on ids and pages, without tensors and without text.
 
 use super::EngineLimits;
 use super::pages::PagePool;
 use crate::decoder::StepRows;
 use std::collections::VecDeque;
 
-/// A sequence that has its pages.
+/// A sequence that was admitted and has pages.
 #[derive(Debug)]
 struct Running {
     request: usize,
     tokens: Vec<u32>,
-    /// Positions whose keys and values are in the cache, or shared with a sequence before this one.
+    /// Positions whose keys and values are in the cache, or are shared with an earlier sequence.
     computed: usize,
     pages: Vec<u32>,
 }
 
-/// One step: rows for the decoder, and the requests whose next token its logits give, in the order of those logits.
+/// One step: rows for the decoder, and the requests whose next token is sampled, in the order of the logits.
 #[derive(Debug, Default)]
 pub(super) struct Step {
     pub(super) rows: StepRows,
     pub(super) sampled: Vec<usize>,
 }
 
-/// Admits requests in order as pages come free, and fills each step up to its limit.
+/// Admits requests in order when pages become free, and fills each step up to its limit.
 #[derive(Debug)]
 pub(super) struct Scheduler<'a> {
-    /// Requests by number, their prompts, and the most positions that they may come to.
+    /// Numbers of the requests, their prompts, and the most positions that they can use.
     waiting: VecDeque<(usize, &'a [u32], usize)>,
-    /// In order of admission: a sequence stands after those whose pages it shares.
+    /// In order of admission. A sequence follows those whose pages it shares.
     running: Vec<Running>,
     pool: PagePool,
     limits: EngineLimits,
 }
 
 impl<'a> Scheduler<'a> {
-    /// Requests as prompt and most new tokens. Each must fit the pool alone.
+    /// Each request is its prompt and its most new tokens. The pool must be large enough for each request alone.
     pub(super) fn new(requests: impl Iterator<Item = (&'a [u32], usize)>, pool: PagePool, limits: &EngineLimits) -> Self {
         let waiting = requests.enumerate().map(|(index, (prompt, new))| (index, prompt, prompt.len() + new)).collect();
         Scheduler { waiting, running: Vec::new(), pool, limits: *limits }
@@ -42,8 +42,8 @@ impl<'a> Scheduler<'a> {
 
     /// The next step, or `None` when every request is finished.
     ///
-    /// Rows are handed out in order of admission, whole remaining prompts first come first served. So a sequence that shares pages
-    /// gets rows only in a step in which those pages are filled, or later.
+    /// Sequences get rows in order of admission, each as many as remain of its prompt. So a sequence that shares pages gets rows in the step
+    /// that fills those pages or later.
     pub(super) fn plan(&mut self) -> Option<Step> {
         self.admit();
         let mut step = Step::default();
@@ -77,7 +77,7 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Lets a finished sequence go.
+    /// Removes a finished sequence.
     pub(super) fn finish(&mut self, request: usize) {
         if let Some(at) = self.running.iter().position(|sequence| sequence.request == request) {
             let sequence = self.running.remove(at);

@@ -24,7 +24,7 @@ use super::contents::file_in;
 use super::peft::{self, ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
-use crate::weights::{HalfKind, Halves, ParameterSpec, TensorSpec, Values};
+use crate::weights::{Half16, HalfKind, ParameterSpec, TensorSpec, Values};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use source::{StoredTensor, TensorSource};
@@ -291,7 +291,7 @@ fn read_parameter(source: &TensorSource, parameter: &ParameterSpec) -> Result<Va
             let part = stored.half_bits(kind, source.path(&tensor.name), &tensor.name)?;
             bits.extend(tensor.layout.decoder_order(&tensor.shape, part));
         }
-        return Ok(Values::Half(Halves { kind, bits }));
+        return Ok(Values::Half(Half16 { kind, bits }));
     }
     let mut values = Vec::with_capacity(parameter.len());
     for (tensor, stored) in tensors {

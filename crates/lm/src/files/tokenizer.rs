@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub mod byte_pair;
 mod end_tokens;
 mod ends;
+mod unknown;
 
 use end_tokens::EndTokens;
 
@@ -34,6 +35,8 @@ pub struct Tokenizer {
     end: EndTokens,
     /// The tokens that decoding leaves out.
     special: HashSet<u32>,
+    /// The token that stands for text without tokens.
+    unknown: Option<u32>,
 }
 
 impl Tokenizer {
@@ -82,11 +85,33 @@ impl Tokenizer {
         let template = ChatTemplate::new(dir, files).ok().flatten();
         let end = EndTokens::read(dir, files, &inner, names.get("eos_token"), template.as_ref())?;
         let special = inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
-        Ok(Tokenizer { inner, path, begin_token, end, special })
+        let unknown = unknown::unknown_token(bytes, &inner);
+        Ok(Tokenizer { inner, path, begin_token, end, special, unknown })
     }
 
     /// Ids of a text. `add_special` adds the beginning token where the tokenizer has one, unless the text begins with it.
+    ///
+    /// ```
+    /// use starloop_lm::Tokenizer;
+    /// use std::path::Path;
+    ///
+    /// let tokenizer = Tokenizer::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic"))?;
+    /// let ids = tokenizer.encode("6 2 4 + 2 5 9", true)?;
+    /// assert_eq!(tokenizer.decode(&ids)?, "6 2 4 + 2 5 9");
+    /// assert!(tokenizer.encode("six", true).is_err());
+    /// # Ok::<(), starloop_lm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnknownText`] if a part of the text has no token. [`Tokenizer::encode_lossy`] accepts such a text.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        let ids = self.encode_lossy(text, add_special)?;
+        self.check_known(text, &ids)?;
+        Ok(ids)
+    }
+
+    /// As [`Tokenizer::encode`], but a part of the text that has no token becomes the tokenizer's unknown token, as in `transformers`.
+    pub fn encode_lossy(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
         let encoding = guarded(&self.path, || self.inner.encode_fast(text, add_special))?;
         let ids = encoding.get_ids();
         let twice = add_special && self.begin_token.is_some_and(|begin| ids.starts_with(&[begin, begin]));

@@ -4,7 +4,7 @@
 
 mod activation;
 mod attention;
-mod halves;
+mod half16;
 mod matmul;
 mod norms;
 mod optimize;
@@ -14,7 +14,7 @@ mod simd;
 mod thin;
 
 use super::{Activation, AdamWStep, Attention, Columns, Heads, Kernels, PagedRows, Product};
-use crate::weights::Halves;
+use crate::weights::Half16;
 pub(crate) use simd::exponentials;
 pub use simd::vector_units;
 
@@ -24,7 +24,7 @@ pub struct Cpu;
 
 impl Kernels for Cpu {
     type Buffer = Vec<f32>;
-    type Halves = Halves;
+    type Half16 = Half16;
 
     fn zeros(&self, len: usize) -> Vec<f32> {
         vec![0.0; len]
@@ -34,11 +34,11 @@ impl Kernels for Cpu {
         values
     }
 
-    fn halves(&self, values: Halves) -> Halves {
+    fn half16(&self, values: Half16) -> Half16 {
         values
     }
 
-    fn download_halves(&self, from: &Halves) -> Halves {
+    fn download_half16(&self, from: &Half16) -> Half16 {
         from.clone()
     }
 
@@ -66,12 +66,12 @@ impl Kernels for Cpu {
         matmul::matmul(product, a, b, out);
     }
 
-    fn matmul_halves(&self, product: Product, a: &Vec<f32>, b: &Halves, out: &mut Vec<f32>) {
-        halves::matmul(product, a, b, out);
+    fn matmul_half16(&self, product: Product, a: &Vec<f32>, b: &Half16, out: &mut Vec<f32>) {
+        half16::matmul(product, a, b, out);
     }
 
-    fn embed_halves(&self, table: &Halves, ids: &[u32], width: usize, out: &mut Vec<f32>) {
-        halves::embed(table, ids, width, out);
+    fn embed_half16(&self, table: &Half16, ids: &[u32], width: usize, out: &mut Vec<f32>) {
+        half16::embed(table, ids, width, out);
     }
 
     fn embed(&self, table: &Vec<f32>, ids: &[u32], width: usize, out: &mut Vec<f32>) {
@@ -216,8 +216,8 @@ impl Kernels for Cpu {
         norms::layer_norm_backward(&gradient[..values], &x[..values], weight, statistics, &mut x_gradient[..values], weight_gradient);
     }
 
-    fn rotary(&self, fused: &mut Vec<f32>, heads: Heads, turned: usize, table: &Vec<f32>, positions: &[u32], inverse: bool) {
-        rows::rotary(&mut fused[..positions.len() * heads.fused_width()], heads, turned, table, positions, inverse);
+    fn rotary(&self, fused: &mut Vec<f32>, heads: Heads, rotated: usize, table: &Vec<f32>, positions: &[u32], inverse: bool) {
+        rows::rotary(&mut fused[..positions.len() * heads.fused_width()], heads, rotated, table, positions, inverse);
     }
 
     fn attention(&self, fused: &Vec<f32>, attention: Attention, offsets: &[usize], out: &mut Vec<f32>, log_sum_exp: &mut Vec<f32>) {
@@ -253,17 +253,17 @@ impl Kernels for Cpu {
         pages::paged_attention(fused, attention, rows, keys, values, out);
     }
 
-    fn store_pages_halves(&self, fused: &Vec<f32>, heads: Heads, rows: &PagedRows, keys: &mut Halves, values: &mut Halves) {
+    fn store_pages_half16(&self, fused: &Vec<f32>, heads: Heads, rows: &PagedRows, keys: &mut Half16, values: &mut Half16) {
         pages::store_pages(fused, heads, rows, &mut keys.bits, &mut values.bits);
     }
 
-    fn paged_attention_halves(
+    fn paged_attention_half16(
         &self,
         fused: &Vec<f32>,
         attention: Attention,
         rows: &PagedRows,
-        keys: &Halves,
-        values: &Halves,
+        keys: &Half16,
+        values: &Half16,
         out: &mut Vec<f32>,
     ) {
         pages::paged_attention(fused, attention, rows, &keys.bits, &values.bits, out);

@@ -1,7 +1,7 @@
-//! Models with adapters: read, written, fresh, and merged into the weights beside which they stand.
+//! Models with adapters: reading, writing, adding fresh ones, and merging them into the weights.
 
 use super::LanguageModel;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::checkpoint::Checkpoint;
 use crate::files::peft::{self, AdapterConfig, AdapterWeights, is_adapter};
 use crate::kernels::Kernels;
@@ -12,11 +12,11 @@ use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 
 impl LanguageModel {
-    /// Reads an adapter's directory and the base that it names. An adapter with `use_dora`, or with whole modules, is merged into its base,
-    /// in `f32` where it changes something; the model then has no adapters.
+    /// Reads the directory of an adapter and the base that it names. An adapter with `use_dora`, or with whole modules, is merged into its base,
+    /// with the changed weights in `f32`. The model then has no adapters.
     ///
     /// # Errors
-    /// The base is missing or is another one than the adapter was trained on; a switch of PEFT that is not supported, named.
+    /// The base is missing, or has other weights than the adapter was trained on, or the adapter uses a setting of PEFT that is not supported.
     pub fn load_adapter(dir: &Path) -> Result<Self> {
         let AdapterConfig { settings, rules, base } = peft::read_config(dir)?;
         peft::check_base(dir, &base)?;
@@ -36,25 +36,30 @@ impl LanguageModel {
 }
 
 impl Checkpoint {
-    /// Reads a directory, of a checkpoint or of an adapter, whose adapters are then merged. Weights of 16 bits are rounded to their format
-    /// again, which a small update may not survive.
+    /// Reads the directory of a checkpoint, or of an adapter, which is merged into its base. Merged weights of 16 bits are rounded to their
+    /// format again. The rounding can remove small updates.
     pub fn load_merged(dir: &Path) -> Result<Self> {
-        if is_adapter(dir) { Ok(LanguageModel::load_adapter(dir)?.merged().to_checkpoint()) } else { Self::load(dir) }
+        if is_adapter(dir) { LanguageModel::load_adapter(dir)?.merged().to_checkpoint() } else { Self::load(dir) }
     }
 
-    /// The same with what is adapted in `f32`, where nothing of the update is lost, and the rest as it is stored.
+    /// As [`Checkpoint::load_merged`], but merged weights are kept in `f32`, which keeps small updates. Other weights stay as they are stored.
     pub fn load_merged_in_full(dir: &Path) -> Result<Self> {
-        if is_adapter(dir) { Ok(LanguageModel::load_adapter(dir)?.merged_in_full().to_checkpoint()) } else { Self::load(dir) }
+        if is_adapter(dir) { LanguageModel::load_adapter(dir)?.merged_in_full().to_checkpoint() } else { Self::load(dir) }
     }
 }
 
 impl<K: Kernels> LanguageModel<K> {
-    /// Freezes the model and puts fresh adapters beside it: `A` drawn as PEFT draws it, uniformly within `inputs^-1/2`, and `B` zero, so that
-    /// nothing changes yet.
+    /// Freezes the model and adds fresh adapters: `A` is drawn as in PEFT, uniformly within `inputs^-1/2`, and `B` is zero, so the model's
+    /// results do not change yet. A [`TrainingSession`](crate::train::TrainingSession) then trains the adapters only.
     ///
     /// # Errors
-    /// No module has one of the target's names.
+    /// [`LoraConfig::check`] fails, no module has the name of a target, or the model has adapters already.
     pub fn with_fresh_adapters(self, lora: &LoraConfig, seed: u64) -> Result<Self> {
+        lora.check()?;
+        // Each target alone, so that a misspelt one among others is an error too.
+        for target in &lora.target_modules {
+            self.spec().clone().adapted(&LoraConfig { target_modules: vec![target.clone()], ..lora.clone() })?;
+        }
         let spec = self.spec().clone().adapted(lora)?;
         let first = self.spec().parameters.len();
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
@@ -68,30 +73,31 @@ impl<K: Kernels> LanguageModel<K> {
         Ok(self.extended(spec, adapters))
     }
 
-    /// Adds the adapters to the weights that they adapt and drops them. Weights of 16 bits are rounded to their format again.
+    /// Adds the adapters to the weights that they adapt, and removes them. Weights of 16 bits are rounded to their format again. A model
+    /// without adapters stays as it is.
     #[must_use]
     pub fn merged(self) -> Self {
         self.merge(Values::into_half, &[])
     }
 
-    /// The same with what is adapted in `f32`, where small updates are not rounded away.
+    /// As [`LanguageModel::merged`], but the adapted weights are kept in `f32`, which keeps small updates.
     #[must_use]
     pub fn merged_in_full(self) -> Self {
         self.merge(|sum, _| sum, &[])
     }
 
-    /// Writes the adapters as a directory that was not there before, whole or not at all, for the base checkpoint at `base`, and returns the
-    /// SHA-256 of their weights.
+    /// Writes the adapters to the new directory `dir`, for the base checkpoint at `base`. Returns the SHA-256 of the adapters' weights. The
+    /// directory appears complete or not at all.
     ///
-    /// # Panics
-    /// The model has no adapters.
+    /// # Errors
+    /// The model has no adapters, `dir` exists, or a file cannot be written.
     pub fn save_adapter(&self, dir: &Path, base: &Path) -> Result<String> {
-        let first = self.spec().adapters.as_ref().expect("only a model with adapters is saved as one").first;
+        let first = self.spec().adapters.as_ref().ok_or(Error::NoAdapters)?.first;
         peft::write(dir, base, self.spec(), &self.decoder.download().split_off(first))
     }
 
-    /// `stored` makes of a sum what stands for a weight of 16 bits of this kind. `lengths` are those that the rows of a sum get, by parameter
-    /// and first row.
+    /// `stored` converts the sum for a weight that was stored in this 16-bit format. `lengths` are the lengths that the rows of a sum get, by
+    /// parameter and first row.
     fn merge(self, stored: impl Fn(Values, HalfKind) -> Values, lengths: &[(usize, usize, Vec<f32>)]) -> Self {
         let Some(adapters) = self.spec().adapters.clone() else { return self };
         let spec = self.spec().clone().without_adapters();

@@ -1,52 +1,67 @@
-//! Log-probabilities of given texts, by training's forward pass.
+//! Log-probabilities of given texts, by the forward pass of training.
 
 use super::LanguageModel;
-use crate::decoder::{Packed, TrainingMemory};
+use crate::decoder::{DecoderSpec, Packed, TrainingMemory};
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
+use std::ops::ControlFlow;
 
-/// How far a call that samples or scores has come.
+/// The progress of a call that samples or scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Completions that are finished, or texts that are scored.
+    /// Finished completions, or scored documents.
     pub finished: u64,
-    /// Tokens that were generated or scored.
+    /// Generated tokens, or tokens of scored documents.
     pub tokens: u64,
 }
 
-/// Tokens that go through the model at once; a longer document goes alone. A document's scores do not depend on it.
+/// Tokens that go through the model at once. A longer document goes alone. The scores do not depend on this constant.
 const BATCH_TOKENS: usize = 4096;
 
-/// A document of which only the end is scored, such as an answer after its prompt.
+/// A document whose end is scored, such as an answer after its prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tail {
     /// The whole document.
     pub tokens: Vec<u32>,
-    /// Where the end begins; nothing is scored before it, nor the first token, which nothing stands before.
+    /// The first token to score, counted from 0. Token 0 has no context, so 0 means the same as 1.
     pub from: usize,
 }
 
 impl<K: Kernels> LanguageModel<K> {
-    /// The log-probability (natural logarithm) of each token given those before; the first has none.
+    /// The log-probability (natural logarithm) of each token given the tokens before it. The first token has none.
+    ///
+    /// ```
+    /// use starloop_lm::LanguageModel;
+    /// use std::path::Path;
+    ///
+    /// let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic"))?;
+    /// let tokens = model.tokenizer().encode("Input:\n6 2 4 + 2 5 9\nTarget:\n", true)?;
+    /// let logprobs = model.score(&tokens)?;
+    /// assert_eq!(logprobs.len(), tokens.len());
+    /// assert!(logprobs[0].is_none() && logprobs[1].is_some_and(|logprob| logprob < 0.0));
+    /// # Ok::<(), starloop_lm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The document is longer than the model's context, or has a token that is not in the vocabulary.
     pub fn score(&self, tokens: &[u32]) -> Result<Vec<Option<f32>>> {
         if tokens.is_empty() {
             return Ok(Vec::new());
         }
-        let scores = self.score_tails(&[Tail { tokens: tokens.to_vec(), from: 1 }], &mut |_| {})?;
+        let scores = self.score_tails(&[Tail { tokens: tokens.to_vec(), from: 1 }], &mut |_| ControlFlow::Continue(()))?;
         Ok(std::iter::once(None).chain(scores.into_iter().flatten().map(Some)).collect())
     }
 
-    /// The log-probability of each token from [`Tail::from`] on, given the tokens before it, document by document. `progress` counts documents
-    /// and their tokens.
+    /// The log-probability of each token from [`Tail::from`] on, given the tokens before it, document by document. Calls `progress` after each
+    /// batch of documents.
     ///
     /// # Errors
-    /// A document is longer than the model's context.
-    pub fn score_tails(&self, documents: &[Tail], progress: &mut dyn FnMut(Progress)) -> Result<Vec<Vec<f32>>> {
-        let limit = self.spec().context;
-        if let Some((document, long)) = documents.iter().enumerate().find(|(_, document)| document.tokens.len() > limit) {
-            return Err(Error::DocumentTooLong { document, tokens: long.tokens.len(), what: "the model's context", limit });
+    /// [`Tail::check`] fails. [`Error::Cancelled`] if `progress` returns [`ControlFlow::Break`].
+    pub fn score_tails(&self, documents: &[Tail], progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Vec<Vec<f32>>> {
+        for (index, document) in documents.iter().enumerate() {
+            document.check(index, self.spec())?;
         }
-        // Nothing goes back, so no layer's activations are kept for it.
+        // There is no backward pass, so the activations of the layers are not kept.
         let mut memory = TrainingMemory::new(self.decoder.kernels()).with_recomputation();
         let (mut scores, mut tokens) = (Vec::with_capacity(documents.len()), 0);
         while scores.len() < documents.len() {
@@ -55,14 +70,32 @@ impl<K: Kernels> LanguageModel<K> {
             let mut losses = losses.into_iter().map(|loss| -loss);
             scores.extend(batch.iter().map(|document| losses.by_ref().take(document.scored().len()).collect()));
             tokens += packed.tokens.len() as u64;
-            progress(Progress { finished: scores.len() as u64, tokens });
+            if progress(Progress { finished: scores.len() as u64, tokens }).is_break() {
+                return Err(Error::Cancelled { work: "scoring" });
+            }
         }
         Ok(scores)
     }
 }
 
 impl Tail {
-    /// The places of the tokens that are scored.
+    /// Checks the document for a model with this specification. [`LanguageModel::score_tails`] does so first. `index` is the document's place in
+    /// the call; errors name it.
+    ///
+    /// # Errors
+    /// The document is longer than the model's context, has a token that is not in the vocabulary, or ends before [`Tail::from`].
+    pub fn check(&self, index: usize, spec: &DecoderSpec) -> Result<()> {
+        let (tokens, from, limit) = (self.tokens.len(), self.from, spec.context);
+        if tokens > limit {
+            return Err(Error::DocumentTooLong { document: index, tokens, what: "the model's context", limit });
+        }
+        if from > tokens {
+            return Err(Error::TailBeginsAfterEnd { document: index, tokens, from });
+        }
+        spec.check_tokens("document", index, &self.tokens)
+    }
+
+    /// The positions of the tokens that are scored.
     fn scored(&self) -> std::ops::Range<usize> {
         self.from.max(1).min(self.tokens.len())..self.tokens.len()
     }

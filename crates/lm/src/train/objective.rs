@@ -1,19 +1,20 @@
 //! Losses that are functions of the log-probabilities of target tokens.
 //!
-//! The gradient of such a loss is the gradient of the log-probabilities, each times the derivative of the loss by it. So an objective says
-//! these derivatives and knows no model, and the decoder's way back is that of cross-entropy with a factor for each target.
+//! By the chain rule, the gradient of such a loss is the sum of the gradients of the log-probabilities, each times the derivative of the loss
+//! by that log-probability. An objective computes these derivatives and needs no model. The backward pass of the decoder is that of
+//! cross-entropy with one factor for each target.
 
 use super::Document;
-use crate::error::{Error, Result};
+use crate::error::{Error, InvalidSetting, Result};
 
-/// What is weighed as one, and goes through the model at once: a document, or several.
+/// A training example: one document or several that an objective compares. Its documents go through the model together.
 pub trait Unit: Clone {
-    /// Its documents.
+    /// The documents.
     fn documents(&self) -> &[Document];
 
-    /// Tokens of its documents.
-    fn tokens(&self) -> usize {
-        self.documents().iter().map(|document| document.tokens.len()).sum()
+    /// Tokens of the documents.
+    fn token_count(&self) -> usize {
+        self.documents().iter().map(|document| document.tokens().len()).sum()
     }
 
     /// Tokens that carry loss.
@@ -28,59 +29,86 @@ impl Unit for Document {
     }
 }
 
-/// The size of a batch, which a mean over it divides by.
+/// The size of a batch. An objective that is a mean divides by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchSize {
-    /// Units in it.
+    /// Units in the batch.
     pub units: usize,
-    /// Their tokens.
+    /// Tokens of the units.
     pub tokens: usize,
-    /// Those that carry loss.
+    /// Tokens that carry loss.
     pub targets: usize,
 }
 
 impl BatchSize {
-    /// Counts a batch; one in which nothing carries loss is refused.
+    /// Counts a batch.
+    ///
+    /// # Errors
+    /// [`Error::NothingToLearn`] if no token carries loss.
     pub fn of<U: Unit>(batch: &[U]) -> Result<Self> {
-        let (tokens, targets) = (batch.iter().map(Unit::tokens).sum(), batch.iter().map(Unit::target_count).sum());
+        let (tokens, targets) = (batch.iter().map(Unit::token_count).sum(), batch.iter().map(Unit::target_count).sum());
         if targets == 0 { Err(Error::NothingToLearn) } else { Ok(BatchSize { units: batch.len(), tokens, targets }) }
     }
 }
 
-/// A unit's part in the loss of its batch.
+/// The part of a unit in the loss of its batch.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Weighed {
-    /// The part; the loss of the batch is the sum of its units' parts.
+pub struct UnitLoss {
+    /// The part. The loss of the batch is the sum over its units.
     pub loss: f64,
-    /// The derivative of the part by the log-probability of each of the unit's targets, document after document.
-    pub slopes: Vec<f32>,
+    /// The derivative of `loss` by the log-probability of each target of the unit, document after document.
+    pub logprob_grads: Vec<f32>,
 }
 
-/// A loss over the log-probabilities of target tokens.
+/// A loss that is a function of the log-probabilities of target tokens.
 pub trait Objective {
-    /// What it weighs as one.
+    /// The training example that the loss is defined on.
     type Unit: Unit;
 
-    /// The unit's part in the loss of a batch of this size, where its targets have these log-probabilities (natural logarithm).
-    fn weigh(&self, unit: &Self::Unit, logprobs: &[f32], batch: BatchSize) -> Weighed;
-}
-
-/// The summed loss of `units`, whose targets have these log-probabilities in their order, and its derivative by each.
-pub(super) fn weigh_all<O: Objective>(objective: &O, units: &[O::Unit], logprobs: &[f32], batch: BatchSize) -> (f64, Vec<f32>) {
-    let mut loss = 0.0;
-    let mut slopes = Vec::with_capacity(logprobs.len());
-    for unit in units {
-        let own = &logprobs[slopes.len()..][..unit.target_count()];
-        let weighed = objective.weigh(unit, own, batch);
-        debug_assert_eq!(weighed.slopes.len(), own.len());
-        loss += weighed.loss;
-        slopes.extend(weighed.slopes);
+    /// Checks the settings. [`TrainingSession::step_toward`](super::TrainingSession::step_toward) does so first.
+    ///
+    /// # Errors
+    /// The first value that cannot be used.
+    fn check(&self) -> Result<(), InvalidSetting> {
+        Ok(())
     }
-    (loss, slopes)
+
+    /// Checks the data of a unit. [`TrainingSession::step_toward`](super::TrainingSession::step_toward) does so first.
+    ///
+    /// # Errors
+    /// What is wrong with the data, and what was expected.
+    fn check_unit(&self, unit: &Self::Unit) -> Result<(), String> {
+        let _ = unit;
+        Ok(())
+    }
+
+    /// The part of the unit in the loss of a batch of this size, where its targets have these log-probabilities (natural logarithm).
+    fn unit_loss(&self, unit: &Self::Unit, logprobs: &[f32], batch: BatchSize) -> UnitLoss;
 }
 
-/// The first unit with a document of more than `limit` tokens, and that document's tokens.
+/// The loss of `units`, whose targets have these log-probabilities in order, and its derivative by each of them.
+///
+/// # Errors
+/// The objective returns another number of derivatives than the unit has targets.
+pub(super) fn total_loss<O: Objective>(objective: &O, units: &[O::Unit], logprobs: &[f32], batch: BatchSize) -> Result<(f64, Vec<f32>)> {
+    let mut loss = 0.0;
+    let mut grads = Vec::with_capacity(logprobs.len());
+    for (index, unit) in units.iter().enumerate() {
+        let targets = unit.target_count();
+        let part = objective.unit_loss(unit, &logprobs[grads.len()..][..targets], batch);
+        let returned = part.logprob_grads.len();
+        if returned != targets {
+            let problem = format!("the objective returned {returned} derivatives, expected one for each of its {targets} targets");
+            return Err(Error::InvalidUnit { unit: index, problem });
+        }
+        loss += part.loss;
+        grads.extend(part.logprob_grads);
+    }
+    Ok((loss, grads))
+}
+
+/// The first unit with a document of more than `limit` tokens, and the tokens of that document.
 pub(super) fn longer_than<U: Unit>(limit: usize, units: &[U]) -> Option<(usize, usize)> {
-    let longest = |unit: &U| unit.documents().iter().map(|document| document.tokens.len()).max().unwrap_or(0);
+    let longest = |unit: &U| unit.documents().iter().map(|document| document.tokens().len()).max().unwrap_or(0);
     units.iter().map(longest).enumerate().find(|(_, tokens)| *tokens > limit)
 }

@@ -1,4 +1,4 @@
-//! The decoder's parameters: how each is made of the checkpoint's tensors, and back.
+//! The parameters of a decoder: how each is built from tensors of the checkpoint, and how it is written back.
 
 /// One parameter of the decoder: a matrix (a vector has one row), made of one or more tensors of the checkpoint, stacked by rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,13 +7,14 @@ pub struct ParameterSpec {
     pub rows: usize,
     /// Columns.
     pub columns: usize,
-    /// What it is for.
+    /// Its function in the model.
     pub role: Role,
     /// The checkpoint's tensors.
     pub tensors: Vec<TensorSpec>,
 }
 
-/// What a parameter is for: how it is drawn at random, and whether it decays and can be adapted.
+/// The function of a parameter in the model. It determines how the parameter is drawn at random, whether it decays, and whether it can have
+/// adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// A table of vectors: tokens or learned positions.
@@ -41,7 +42,7 @@ pub struct TensorSpec {
     pub layout: Layout,
 }
 
-/// How a checkpoint's tensor lies, against the decoder's rows.
+/// How a tensor is stored in the checkpoint, compared with the rows of the decoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
     /// Row by row.
@@ -50,7 +51,7 @@ pub enum Layout {
     Transposed,
     /// The decoder's row `i` is the tensor's row `order[i]`.
     Rows(Vec<u32>),
-    /// The checkpoint holds the weight less one (gemma).
+    /// The checkpoint stores the weight minus 1 (gemma).
     LessOne,
 }
 
@@ -77,7 +78,7 @@ impl ParameterSpec {
         ParameterSpec { rows: 1, columns: parts.iter().map(|(_, len)| len).sum(), role, tensors: parts.iter().map(tensor).collect() }
     }
 
-    /// The same with its tensors stored otherwise; their shapes follow.
+    /// The same parameter with other layouts of its tensors. Their shapes are changed accordingly.
     #[must_use]
     pub fn laid_out(mut self, layouts: impl IntoIterator<Item = Layout>) -> Self {
         for (tensor, layout) in self.tensors.iter_mut().zip(layouts) {
@@ -89,7 +90,7 @@ impl ParameterSpec {
         self
     }
 
-    /// Elements.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         self.rows * self.columns
     }
@@ -99,19 +100,19 @@ impl ParameterSpec {
         self.len() == 0
     }
 
-    /// Whether it is a matrix, which decays, and no vector, which does not.
+    /// Whether it is a matrix. Matrices decay; vectors do not.
     pub fn is_matrix(&self) -> bool {
         !matches!(self.role, Role::Norm | Role::Bias)
     }
 
-    /// Whether the checkpoint stores it by input.
+    /// Whether the checkpoint stores it transposed.
     pub fn is_transposed(&self) -> bool {
         self.tensors.iter().any(|tensor| tensor.layout == Layout::Transposed)
     }
 }
 
 impl TensorSpec {
-    /// Elements.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
@@ -123,7 +124,7 @@ impl TensorSpec {
 }
 
 impl Layout {
-    /// The decoder's order of a tensor's elements; `shape` is the tensor's.
+    /// Reorders the elements of a tensor of this `shape` for the decoder.
     pub fn decoder_order<T: Copy>(&self, shape: &[usize], elements: Vec<T>) -> Vec<T> {
         match self {
             Layout::Same | Layout::LessOne => elements,
@@ -135,7 +136,7 @@ impl Layout {
         }
     }
 
-    /// The tensor's order of the decoder's elements: undoes [`Layout::decoder_order`].
+    /// Reorders the elements of the decoder for a tensor of this `shape`: the inverse of [`Layout::decoder_order`].
     pub fn checkpoint_order<T: Copy>(&self, shape: &[usize], elements: &[T]) -> Vec<T> {
         match self {
             Layout::Same | Layout::LessOne => elements.to_vec(),
@@ -151,13 +152,13 @@ impl Layout {
         }
     }
 
-    /// What the decoder's values have more than the checkpoint's.
+    /// The difference between a value of the decoder and the stored value.
     pub fn offset(&self) -> f32 {
         if *self == Layout::LessOne { 1.0 } else { 0.0 }
     }
 
-    /// Rows of `heads` heads of width `dim` whose first `rotated` rows turn in pairs of neighbours (gptj), as the decoder turns them: all
-    /// first halves of the pairs, then all second halves. Queries and keys are reordered alike, so their products stay.
+    /// Rows of `heads` heads of width `dim`, whose first `rotated` rows are rotated in pairs of neighbours (gptj). The decoder has all first
+    /// elements of the pairs, then all second elements. Queries and keys have the same order, so their products do not change.
     pub fn neighbour_pairs(heads: usize, dim: usize, rotated: usize) -> Self {
         let half = rotated / 2;
         let in_head = |row: usize| match row {
@@ -168,7 +169,7 @@ impl Layout {
         Layout::Rows((0..heads * dim).map(|row| (row / dim * dim + in_head(row % dim)) as u32).collect())
     }
 
-    /// Rows stored head by head, each with its query, key and value (GPT-NeoX), as the decoder has them: all queries, all keys, all values.
+    /// Rows stored head by head, each with its query, key and value (GPT-NeoX). The decoder has all queries, then all keys, then all values.
     pub fn by_head(heads: usize, dim: usize) -> Self {
         let row = |part: usize, head: usize, d: usize| ((head * 3 + part) * dim + d) as u32;
         Layout::Rows((0..3).flat_map(|part| (0..heads).flat_map(move |head| (0..dim).map(move |d| row(part, head, d)))).collect())
@@ -179,12 +180,12 @@ fn transposed<T: Copy>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
     (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
 }
 
-/// Collects a decoder's parameters and hands out their places.
+/// Collects the parameters of a decoder and returns their indices.
 #[derive(Debug, Default)]
 pub struct Parameters(Vec<ParameterSpec>);
 
 impl Parameters {
-    /// Adds a parameter.
+    /// Adds a parameter and returns its index.
     pub fn add(&mut self, parameter: ParameterSpec) -> usize {
         self.0.push(parameter);
         self.0.len() - 1

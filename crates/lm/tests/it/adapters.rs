@@ -11,6 +11,7 @@ use starloop_lm::lora::LoraConfig;
 use starloop_lm::train::{Hyperparameters, LearningRate, Schedule, TrainingSession};
 use starloop_lm::weights::{HalfKind, Values};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// The adapters that PEFT wrote, each with its base.
@@ -176,7 +177,7 @@ fn merging_in_full_keeps_what_16_bits_would_round_away() {
         let [halves, adapter] = ["base", "adapter"].map(|name| place.path().join(name));
         Checkpoint::load(&fixture::dir(base)).unwrap().halved(HalfKind::Bf16).save(&halves).unwrap();
         LanguageModel::load(&fixture::dir("adapters").join(name)).unwrap().save_adapter(&adapter, &halves).unwrap();
-        let tokens: Vec<u32> = fixture::documents(&fixture::reference(base))[2].tokens.clone();
+        let tokens: Vec<u32> = fixture::documents(&fixture::reference(base))[2].tokens().to_vec();
         let scores = |model: LanguageModel| model.score(&tokens).unwrap();
         let before = scores(LanguageModel::load(&adapter).unwrap());
         let off =
@@ -192,7 +193,7 @@ fn merging_in_full_keeps_what_16_bits_would_round_away() {
 fn merging_changes_where_the_weights_are_and_not_what_they_compute() {
     for (name, base) in ADAPTERS {
         let adapted = LanguageModel::load(&fixture::dir("adapters").join(name)).unwrap();
-        let tokens: Vec<u32> = fixture::documents(&fixture::reference(base))[2].tokens.clone();
+        let tokens: Vec<u32> = fixture::documents(&fixture::reference(base))[2].tokens().to_vec();
         let before = adapted.score(&tokens).unwrap();
         let out = tempfile::tempdir().unwrap();
         let dir = out.path().join("merged");
@@ -222,14 +223,14 @@ fn only_the_adapters_learn_beside_weights_of_16_bits() {
     assert_eq!(model.decoder.download()[..first], frozen[..first], "the base is as it was");
     let adapter = out.path().join("adapter");
     model.save_adapter(&adapter, &base).unwrap();
-    let tokens = documents[2].tokens.clone();
+    let tokens = documents[2].tokens().to_vec();
     assert_eq!(LanguageModel::load(&adapter).unwrap().score(&tokens).unwrap(), model.score(&tokens).unwrap());
 
     // Sampling computes what training does, here too.
     let params = SamplingParams { temperature: 0.8, ..SamplingParams::greedy(12) };
     let request = Request { prompt: tokens[..5].to_vec(), seeds: vec![1], params };
     let limits = EngineLimits { cache_bytes: 1 << 22, ..EngineLimits::default() };
-    let completion = sample(&model, &[request], &limits, &mut |_| {}).unwrap().remove(0);
+    let completion = sample(&model, &[request], &limits, &mut |_| ControlFlow::Continue(())).unwrap().remove(0);
     let scored = model.score(&[&tokens[..5], &completion.tokens].concat()).unwrap();
     for (sampled, trained) in completion.logprobs.iter().zip(&scored[5..]) {
         assert!((sampled - trained.unwrap()).abs() < 2e-5);

@@ -4,12 +4,13 @@ use crate::fixture::{self, FIXTURES};
 use starloop_lm::LanguageModel;
 use starloop_lm::engine::{CacheDtype, Completion, EngineLimits, Progress, Request, SamplingParams, StopReason, sample};
 use starloop_lm::score::Tail;
+use std::ops::ControlFlow;
 
 const SMALL: EngineLimits =
     EngineLimits { sequences: 256, step_rows: 1024, cache_bytes: 1 << 24, share_prefixes: true, kv_cache: CacheDtype::F32 };
 
 fn run(model: &LanguageModel, requests: &[Request], limits: EngineLimits) -> Vec<Completion> {
-    sample(model, requests, &limits, &mut |_| {}).unwrap()
+    sample(model, requests, &limits, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 fn request(prompt: Vec<u32>, max_new_tokens: usize, temperature: f64, seed: u64) -> Request {
@@ -37,7 +38,7 @@ fn greedy_continuations_equal_transformers_token_for_token() {
         let prompts: Vec<Vec<u32>> = fixture::documents(&reference)
             .iter()
             .zip(&reference["prompt_lengths"])
-            .map(|(document, length)| document.tokens[..*length as usize].to_vec())
+            .map(|(document, length)| document.tokens()[..*length as usize].to_vec())
             .collect();
         let requests: Vec<Request> = prompts.into_iter().map(|prompt| request(prompt, 24, 0.0, 0)).collect();
         let tokens: Vec<f32> = run(&model, &requests, SMALL).iter().flat_map(|c| c.tokens.iter().map(|t| *t as f32)).collect();
@@ -93,11 +94,16 @@ fn log_probabilities_equal_the_trainers_forward_pass() {
 #[test]
 fn the_scores_of_a_tail_depend_neither_on_its_company_nor_on_where_it_begins() {
     let model = fixture::model("llama-tiny");
-    let documents: Vec<Tail> = ragged().into_iter().enumerate().map(|(i, request)| Tail { from: i % 5, tokens: request.prompt }).collect();
+    let tail = |(i, Request { prompt: tokens, .. }): (usize, Request)| Tail { from: (i % 5).min(tokens.len()), tokens };
+    let documents: Vec<Tail> = ragged().into_iter().enumerate().map(tail).collect();
     // More than one batch of them.
     let documents: Vec<Tail> = documents.iter().cycle().take(300).cloned().collect();
     let mut calls = Vec::new();
-    let scores = model.score_tails(&documents, &mut |progress| calls.push(progress)).unwrap();
+    let scores = model.score_tails(&documents, &mut |progress| {
+        calls.push(progress);
+        ControlFlow::Continue(())
+    });
+    let scores = scores.unwrap();
     let tokens = documents.iter().map(|document| document.tokens.len() as u64).sum();
     assert!(calls.len() > 1 && calls.last() == Some(&Progress { finished: 300, tokens }), "{calls:?}");
     for (document, scores) in documents.iter().zip(&scores) {
@@ -143,7 +149,7 @@ fn end_tokens_and_stop_strings_end_a_completion() {
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
     let model = fixture::model("llama-tiny");
-    let refuse = |request, limits| sample(&model, &[request], &limits, &mut |_| {}).unwrap_err().to_string();
+    let refuse = |request, limits| sample(&model, &[request], &limits, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
     let message = refuse(request(vec![1; 100], 1000, 0.0, 0), SMALL);
     assert!(message.contains("100 prompt tokens") && message.contains("the model's context of"), "{message}");
     let message =

@@ -63,9 +63,9 @@ pub fn documents(reference: &BTreeMap<String, Vec<f32>>) -> Vec<Document> {
     reference["offsets"]
         .windows(2)
         .map(|w| (w[0] as usize, w[1] as usize))
-        .map(|(from, to)| Document {
-            tokens: ids[from..to].iter().map(|id| *id as u32).collect(),
-            target: mask[from..to].iter().map(|m| *m > 0.0).collect(),
+        .map(|(from, to)| {
+            let target = mask[from..to].iter().map(|m| *m > 0.0).collect();
+            Document::masked(ids[from..to].iter().map(|id| *id as u32).collect(), target).unwrap()
         })
         .collect()
 }

@@ -37,21 +37,21 @@ fn samples(reference: &Reference) -> Vec<Rewarded> {
 fn compare<O: Objective>(case: &str, objective: &O, batch: &[O::Unit], reference: &Reference) {
     let model = fixture::model("gemma2");
     let size = BatchSize::of(batch).unwrap();
-    let (mut loss, mut slopes) = (0.0, Vec::new());
-    let mut weigh = |logprobs: &[f32]| {
+    let (mut loss, mut grads) = (0.0, Vec::new());
+    let mut unit_losses = |logprobs: &[f32]| {
         for unit in batch {
-            let weighed = objective.weigh(unit, &logprobs[slopes.len()..][..unit.target_count()], size);
-            loss += weighed.loss;
-            slopes.extend(weighed.slopes);
+            let part = objective.unit_loss(unit, &logprobs[grads.len()..][..unit.target_count()], size);
+            loss += part.loss;
+            grads.extend(part.logprob_grads);
         }
-        slopes.clone()
+        grads.clone()
     };
     let mut gradients = model.decoder.zero_gradients();
     let packed = Packed::new(batch.iter().flat_map(Unit::documents));
-    model.decoder.gradients_by_slopes(&packed, &mut weigh, &mut TrainingMemory::new(&Cpu), &mut gradients);
+    model.decoder.gradients_by_logprobs(&packed, &mut unit_losses, &mut TrainingMemory::new(&Cpu), &mut gradients);
     let expected = f64::from(reference[&format!("{case}.loss")][0]);
     assert!((loss - expected).abs() < 1e-6 + 1e-5 * expected.abs(), "{case}: loss {loss}, not {expected}");
-    let error = worst(&slopes, &reference[&format!("{case}.slopes")]);
+    let error = worst(&grads, &reference[&format!("{case}.slopes")]);
     assert!(error < 2e-6, "{case}: derivatives differ by {error}");
     let mut compared = 0;
     for (tensor, gradient) in by_name(&model, &gradients) {
@@ -89,7 +89,7 @@ fn losses_derivatives_and_gradients_equal_pytorch() {
 }
 
 #[test]
-fn even_slopes_give_the_gradient_of_cross_entropy_bit_for_bit() {
+fn even_derivatives_give_the_gradient_of_cross_entropy_bit_for_bit() {
     let model = fixture::model("gemma2");
     let packed = Packed::new(&fixture::documents(&fixture::reference("losses")));
     let mut plain = model.decoder.zero_gradients();
@@ -99,7 +99,7 @@ fn even_slopes_give_the_gradient_of_cross_entropy_bit_for_bit() {
         assert!(logprobs.iter().zip(&losses).all(|(logprob, loss)| *logprob == -loss));
         vec![-0.25; logprobs.len()]
     };
-    model.decoder.gradients_by_slopes(&packed, even, &mut TrainingMemory::new(&Cpu), &mut sloped);
+    model.decoder.gradients_by_logprobs(&packed, even, &mut TrainingMemory::new(&Cpu), &mut sloped);
     assert_eq!(plain, sloped);
 }
 
@@ -171,7 +171,7 @@ fn units_are_packed_whole_and_a_long_one_alone() {
     let pairs = pairs(&fixture::reference("losses"));
     // Pairs of 21, 51, 14 and 18 tokens in rows of 40, for two epochs at least.
     let mut epochs = PackedEpochs::new(pairs.clone(), 1, 40, 3).unwrap();
-    let rows: Vec<Vec<usize>> = (1..=8).map(|step| epochs.batch(step).iter().map(Unit::tokens).collect()).collect();
+    let rows: Vec<Vec<usize>> = (1..=8).map(|step| epochs.batch(step).iter().map(Unit::token_count).collect()).collect();
     assert!(rows.iter().all(|row| row.iter().sum::<usize>() <= 40 || row == &[51]), "{rows:?}");
     assert!([21, 51, 14, 18].iter().all(|tokens| rows.iter().flatten().filter(|t| *t == tokens).count() >= 2), "{rows:?}");
     let refused = PackedEpochs::new(pairs, 1, 30, 3).unwrap_err().to_string();

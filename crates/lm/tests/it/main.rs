@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::float_cmp, missing_docs)]
 
 mod adapters;
+mod cancelling;
 mod chat;
 mod checkpoints;
+mod checks;
 mod configs;
 mod engine;
 mod fixture;

@@ -55,7 +55,7 @@ fn packed_documents_have_the_losses_that_they_have_alone() {
 fn recomputation_changes_no_bit() {
     for name in FIXTURES {
         let model = fixture::model(name);
-        let packed = Packed::new(&documents().into_iter().filter(|document| document.tokens.len() < 60).collect::<Vec<_>>());
+        let packed = Packed::new(&documents().into_iter().filter(|document| document.tokens().len() < 60).collect::<Vec<_>>());
         let run = |mut memory: TrainingMemory<Cpu>| {
             let mut gradients = model.decoder.zero_gradients();
             let losses = model.decoder.losses_and_gradients(&packed, 0.1, &mut memory, &mut gradients);
@@ -158,6 +158,6 @@ fn divergence_and_silence_are_errors() {
     let mut session = TrainingSession::new(diverged, hyperparameters()).unwrap();
     assert!(session.step(&documents()).unwrap_err().to_string().contains("training diverged at step 1: the loss is NaN"));
     let mut session = TrainingSession::new(fixture::model("llama-tiny"), hyperparameters()).unwrap();
-    let silent = Document { tokens: vec![1, 2, 3], target: vec![true, false, false] };
+    let silent = Document::masked(vec![1, 2, 3], vec![true, false, false]).unwrap();
     assert!(session.step(&[silent]).unwrap_err().to_string().contains("no token of the training data carries loss"));
 }

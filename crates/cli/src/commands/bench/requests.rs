@@ -6,6 +6,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use starloop_lm::LanguageModel;
 use starloop_lm::engine::{CacheDtype, EngineLimits, Progress, Request, SamplingParams, sample};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -85,7 +86,10 @@ impl Job {
         let mut notes = Notes { requests: requests.len() as u64, began, last: (0, 0.0), tenths: Vec::new() };
         let (mut finished, mut tokens) = (0, 0);
         for requests in requests.chunks(at_once) {
-            let mut progress = |state: Progress| notes.progress(finished + state.finished, tokens + state.tokens);
+            let mut progress = |state: Progress| {
+                notes.progress(finished + state.finished, tokens + state.tokens);
+                ControlFlow::Continue(())
+            };
             let completions = sample(model, requests, &limits, &mut progress)?;
             finished += requests.len() as u64;
             tokens += completions.iter().map(|completion| completion.tokens.len() as u64).sum::<u64>();

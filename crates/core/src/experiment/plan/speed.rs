@@ -211,7 +211,7 @@ fn stand_in_sampling(model: &LanguageModel) -> Result<f64> {
         params: SamplingParams::greedy(NEW),
     };
     let requests: Vec<Request> = (0..SEQUENCES).map(request).collect();
-    let seconds = second_time(&mut || sample(model, &requests, &EngineLimits::default(), &mut |_| {}).map(drop))?;
+    let seconds = second_time(&mut || sample(model, &requests, &EngineLimits::default(), &mut |_| ControlFlow::Continue(())).map(drop))?;
     let cost = super::Model::new("the stand-in", model.spec(), &TrainingConfig::default())?;
     let prompts = (SEQUENCES * PROMPT) as f64 * cost.prefill_flops(PROMPT as f64);
     let completions = (SEQUENCES * NEW) as f64 * cost.forward_flops((PROMPT + NEW / 2) as f64);

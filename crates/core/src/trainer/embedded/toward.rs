@@ -94,7 +94,7 @@ fn sample_tails(encoder: &Encoder<'_>, samples: &[RewardedSample]) -> Result<(Ve
 }
 
 fn logprobs(model: &LanguageModel, tails: &[Tail]) -> Result<Vec<Vec<f32>>> {
-    model.score_tails(tails, &mut |_| {}).during(CONTEXT)
+    model.score_tails(tails, &mut |_| ControlFlow::Continue(())).during(CONTEXT)
 }
 
 fn document(tail: &Tail) -> Document {

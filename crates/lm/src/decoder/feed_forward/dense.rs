@@ -5,7 +5,7 @@ use crate::decoder::{Flops, Linear, LinearTensors, Pass, Write};
 use crate::kernels::{Activation, Kernels};
 use crate::weights::{ParameterSpec, Parameters, Role};
 
-/// A dense feed-forward's shape and the places of its parameters.
+/// The shape of a dense feed-forward and the indices of its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dense {
     /// Width of the inner activation.
@@ -28,15 +28,15 @@ pub struct DenseTensors {
 }
 
 buffers! {
-    /// What a dense feed-forward keeps for its backward pass. The inner activation is computed again instead.
+    /// The values that a dense feed-forward saves for its backward pass. The inner activation is computed again instead.
     DenseState(dense: &Dense) {
-        /// The input projection's result; the backward pass turns it into its gradient.
+        /// The result of the input projection. The backward pass replaces it by its gradient.
         up: dense.up_width(),
     }
 }
 
 buffers! {
-    /// What a dense feed-forward works in.
+    /// Temporary buffers of a dense feed-forward.
     DenseScratch(dense: &Dense) {
         /// The inner activation.
         inner: dense.intermediate,

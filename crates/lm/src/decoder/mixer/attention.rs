@@ -5,14 +5,14 @@ use super::Sequences;
 use crate::decoder::buffers::buffers;
 use crate::decoder::{CacheDtype, Decoder, Flops, Linear, LinearTensors, MixerCache, Packed, Pass, Write};
 use crate::kernels::{Attention, Columns, Heads, Kernels, PAGE, PagedRows};
-use crate::weights::{HalfKind, Halves, Layout, ParameterSpec, Parameters, Role};
+use crate::weights::{Half16, HalfKind, Layout, ParameterSpec, Parameters, Role};
 
-/// An attention layer's shape and the places of its parameters.
+/// The shape of an attention layer and the indices of its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SelfAttention {
     /// Heads, and how scores are scaled, bounded and windowed.
     pub scores: Attention,
-    /// Which of [`crate::decoder::DecoderSpec::rotary`] turns queries and keys; `None` without positions.
+    /// The index of [`crate::decoder::DecoderSpec::rotary`] that rotates queries and keys. `None` without rotary positions.
     pub rotary: Option<usize>,
     /// Queries, keys and values, `[fused width, hidden]`.
     pub qkv: Linear,
@@ -22,7 +22,7 @@ pub struct SelfAttention {
     pub output: Linear,
 }
 
-/// Root-mean-square norms of queries and keys, each head by itself or all heads together, as wide as the weights are.
+/// Root-mean-square norms of queries and keys, of each head separately or of all heads together, depending on the width of the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryKeyNorm {
     /// Weight for queries, `[dim]` or `[query * dim]`.
@@ -49,29 +49,29 @@ pub struct QueryKeyTensors {
     pub query: String,
     /// The tensor for keys.
     pub key: String,
-    /// What is normed together.
+    /// The heads that are normed together.
     pub heads: NormedHeads,
     /// How both are stored.
     pub layout: Layout,
 }
 
-/// Over what queries and keys are normed.
+/// The heads that are normed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormedHeads {
-    /// Each head by itself (qwen3).
+    /// Each head separately (qwen3).
     Each,
     /// All heads together (olmo2).
     All,
 }
 
 buffers! {
-    /// What attention keeps for its backward pass. The kernels work on `[tokens, fused width]`: all queries, all keys, all values.
+    /// The values that attention saves for its backward pass. The kernels work on `[tokens, fused width]`: all queries, all keys, all values.
     AttentionState(attention: &SelfAttention) {
-        /// Queries, keys and values as they were projected; kept only where queries and keys are normed.
+        /// Projected queries, keys and values. Empty unless queries and keys are normed.
         projected: attention.when_normed(attention.scores.heads.fused_width()),
         query_statistics: attention.when_normed(attention.scores.heads.query),
         key_statistics: attention.when_normed(attention.scores.heads.key_value),
-        /// Queries, keys and values as they attend, normed and turned.
+        /// Queries, keys and values after norms and rotation.
         fused: attention.scores.heads.fused_width(),
         /// The attended values, `[tokens, query * dim]`.
         attended: attention.scores.heads.output_width(),
@@ -89,7 +89,7 @@ buffers! {
 }
 
 impl SelfAttention {
-    /// The factor on query-key products that most families have: `dim^-1/2`.
+    /// The factor on query-key products of most families: `dim^-1/2`.
     pub fn usual_scale(dim: usize) -> f32 {
         1.0 / (dim as f32).sqrt()
     }
@@ -155,7 +155,7 @@ impl SelfAttention {
         let kernels = &pass.decoder.kernels;
         self.qkv.forward(pass, x, Write::Set, &mut state.fused);
         self.norm_queries_and_keys(pass, state);
-        self.turn(pass.decoder, sequences.positions(), &mut state.fused, false);
+        self.apply_rope(pass.decoder, sequences.positions(), &mut state.fused, false);
         match sequences {
             Sequences::Packed(batch) => {
                 kernels.attention(&state.fused, self.scores, &batch.offsets, &mut state.attended, &mut state.log_sum_exp);
@@ -184,7 +184,7 @@ impl SelfAttention {
         let AttentionGradients { attended, fused } = d;
         self.output.backward(pass, &state.attended, d_out, attended, gradients);
         kernels.attention_backward(attended, &state.attended, &state.fused, &state.log_sum_exp, self.scores, &batch.offsets, fused);
-        self.turn(decoder, &batch.positions, fused, true);
+        self.apply_rope(decoder, &batch.positions, fused, true);
         if let Some(norm) = self.query_key_norm {
             let (queries, keys) = self.normed_columns(norm, &decoder.spec.parameters);
             for (columns, weight, statistics) in [(queries, norm.query, &state.query_statistics), (keys, norm.key, &state.key_statistics)] {
@@ -195,7 +195,7 @@ impl SelfAttention {
         self.qkv.backward(pass, x, fused, d_x, gradients);
     }
 
-    /// Norms queries and keys in place where the layer does, and keeps what they were.
+    /// Norms queries and keys in place, if the layer has such norms, and saves their previous values.
     fn norm_queries_and_keys<K: Kernels>(&self, pass: Pass<'_, K>, state: &mut AttentionState<K::Buffer>) {
         let Pass { decoder, rows, .. } = pass;
         let Some(norm) = self.query_key_norm else { return };
@@ -217,12 +217,12 @@ impl SelfAttention {
         (columns(0, queries, norm.query), columns(queries, self.key_width(), norm.key))
     }
 
-    /// Turns queries and keys by their positions, or back; nothing in a layer without rotary positions.
-    fn turn<K: Kernels>(&self, decoder: &Decoder<K>, positions: &[u32], fused: &mut K::Buffer, inverse: bool) {
+    /// Rotates queries and keys by their positions, or back with `inverse`. Does nothing in a layer without rotary positions.
+    fn apply_rope<K: Kernels>(&self, decoder: &Decoder<K>, positions: &[u32], fused: &mut K::Buffer, inverse: bool) {
         let Some(index) = self.rotary else { return };
-        let turned = decoder.spec.rotary[index].dim();
+        let rotated = decoder.spec.rotary[index].dim();
         let tables = decoder.rotary.current();
-        decoder.kernels.rotary(fused, self.scores.heads, turned, &tables[index], positions, inverse);
+        decoder.kernels.rotary(fused, self.scores.heads, rotated, &tables[index], positions, inverse);
     }
 }
 
@@ -230,20 +230,20 @@ impl SelfAttention {
 #[derive(Debug)]
 pub(crate) enum Pages<K: Kernels> {
     Full { keys: K::Buffer, values: K::Buffer },
-    Half { keys: K::Halves, values: K::Halves },
+    Half { keys: K::Half16, values: K::Half16 },
 }
 
 impl<K: Kernels> Pages<K> {
     pub(super) fn new(kernels: &K, attention: &SelfAttention, pages: usize, dtype: CacheDtype) -> Self {
         let size = pages * PAGE * attention.key_width();
-        let halves = || kernels.halves(Halves { kind: HalfKind::F16, bits: vec![0; size] });
+        let halves = || kernels.half16(Half16 { kind: HalfKind::F16, bits: vec![0; size] });
         match dtype {
             CacheDtype::F32 => Pages::Full { keys: kernels.zeros(size), values: kernels.zeros(size) },
             CacheDtype::F16 => Pages::Half { keys: halves(), values: halves() },
         }
     }
 
-    /// Stores the keys and values of a step, then attends. A sequence may thus share pages that another sequence fills in this step.
+    /// Stores the keys and values of a step, then attends, so that a sequence can share pages that another sequence fills in this step.
     fn attend(&mut self, kernels: &K, scores: Attention, rows: &PagedRows, fused: &K::Buffer, out: &mut K::Buffer) {
         match self {
             Pages::Full { keys, values } => {
@@ -251,8 +251,8 @@ impl<K: Kernels> Pages<K> {
                 kernels.paged_attention(fused, scores, rows, keys, values, out);
             }
             Pages::Half { keys, values } => {
-                kernels.store_pages_halves(fused, scores.heads, rows, keys, values);
-                kernels.paged_attention_halves(fused, scores, rows, keys, values, out);
+                kernels.store_pages_half16(fused, scores.heads, rows, keys, values);
+                kernels.paged_attention_half16(fused, scores, rows, keys, values, out);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::WEIGHTS;
 use super::index::ShardIndex;
 use crate::error::{Error, Result};
-use crate::weights::{HalfKind, Halves, ParameterSpec, TensorSpec, Values};
+use crate::weights::{Half16, HalfKind, ParameterSpec, TensorSpec, Values};
 use safetensors::tensor::View;
 use safetensors::{Dtype, SafeTensorError};
 use std::borrow::Cow;
@@ -50,8 +50,8 @@ impl View for OutgoingTensor<'_> {
     fn dtype(&self) -> Dtype {
         match self.values {
             Values::Full(_) => Dtype::F32,
-            Values::Half(Halves { kind: HalfKind::Bf16, .. }) => Dtype::BF16,
-            Values::Half(Halves { kind: HalfKind::F16, .. }) => Dtype::F16,
+            Values::Half(Half16 { kind: HalfKind::Bf16, .. }) => Dtype::BF16,
+            Values::Half(Half16 { kind: HalfKind::F16, .. }) => Dtype::F16,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The feed-forward's activations, gated or not, forward and backward.
+//! The activations of a feed-forward, with or without a gate, forward and backward.
 
 use super::super::{Activation, ActivationFunction};
 use super::rows::ROWS_PER_TASK;
@@ -6,11 +6,11 @@ use super::simd::{LANES, erf, exp, tanh, vectorized};
 use rayon::prelude::*;
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-/// A function with its slope, known to the compiler, so that it is inlined into the vectorised loops.
+/// A function with its derivative, known to the compiler, so that it is inlined into the vectorised loops.
 trait Function {
     fn value(x: f32) -> f32;
-    /// The value and the derivative.
-    fn value_and_slope(x: f32) -> (f32, f32);
+    /// The value and the derivative at `x`.
+    fn value_and_derivative(x: f32) -> (f32, f32);
 }
 
 struct Silu;
@@ -22,7 +22,7 @@ impl Function for Silu {
     }
 
     #[inline(always)]
-    fn value_and_slope(x: f32) -> (f32, f32) {
+    fn value_and_derivative(x: f32) -> (f32, f32) {
         let s = sigmoid(x);
         let silu = x * s;
         (silu, s + silu * (1.0 - s))
@@ -43,7 +43,7 @@ impl Function for Gelu {
     }
 
     #[inline(always)]
-    fn value_and_slope(x: f32) -> (f32, f32) {
+    fn value_and_derivative(x: f32) -> (f32, f32) {
         const DENSITY: f32 = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
         let below = 0.5 * (1.0 + erf(x * FRAC_1_SQRT_2));
         (x * below, (x * DENSITY).mul_add(exp(-0.5 * x * x), below))
@@ -64,10 +64,10 @@ impl Function for GeluTanh {
     }
 
     #[inline(always)]
-    fn value_and_slope(x: f32) -> (f32, f32) {
+    fn value_and_derivative(x: f32) -> (f32, f32) {
         let t = tanh(Self::ROOT * (x + Self::CUBE * x * x * x));
-        let slope = Self::ROOT * (1.0 + 3.0 * Self::CUBE * x * x);
-        (0.5 * x * (1.0 + t), 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope)
+        let derivative = Self::ROOT * (1.0 + 3.0 * Self::CUBE * x * x);
+        (0.5 * x * (1.0 + t), 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * derivative)
     }
 }
 
@@ -122,7 +122,7 @@ fn backward<F: Function>(gated: bool, gradient: &[f32], width: usize, x: &mut [f
                         gated_backward::<F>(gradient, gate, up);
                     } else {
                         for (x, d) in gate.iter_mut().zip(gradient) {
-                            *x = d * F::value_and_slope(*x).1;
+                            *x = d * F::value_and_derivative(*x).1;
                         }
                     }
                 }
@@ -152,6 +152,6 @@ fn gated_backward<F: Function>(gradient: &[f32], gate: &mut [f32], up: &mut [f32
 /// The gradients of `f(gate) * up` with respect to gate and up.
 #[inline(always)]
 fn gate_gradient<F: Function>(gradient: f32, gate: f32, up: f32) -> (f32, f32) {
-    let (value, slope) = F::value_and_slope(gate);
-    (gradient * up * slope, gradient * value)
+    let (value, derivative) = F::value_and_derivative(gate);
+    (gradient * up * derivative, gradient * value)
 }

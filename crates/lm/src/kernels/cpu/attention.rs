@@ -1,8 +1,8 @@
 //! Causal attention over packed documents, forward and backward.
 //!
-//! One task is one document and one key head with the queries that share it. Scores live in a tile of [`TILE`] query rows at a time, so
-//! memory grows with the longest document and not with its square (the idea of FlashAttention, Dao et al. 2022, at the size of a
-//! processor's cache); the backward pass makes them again from the saved log-sum-exp.
+//! One task is one document and one key head with the queries that share it. Only the scores of a tile of [`TILE`] query rows are held at a
+//! time. So memory is linear and not quadratic in the length of a document (the idea of FlashAttention, Dao et al. 2022, at the size of a
+//! processor's cache). The backward pass computes the scores again from the saved log-sum-exp.
 
 use super::super::{Attention, Heads};
 use super::matmul::{Shared, View, product_on_this_thread};
@@ -14,7 +14,7 @@ use std::ops::Range;
 /// Query rows whose scores are held at once.
 const TILE: usize = 64;
 
-/// One document's rows for one key head.
+/// The rows of one document for one key head.
 #[derive(Clone, Copy)]
 struct Task {
     start: usize,
@@ -50,12 +50,12 @@ fn tiles(length: usize, attention: Attention) -> impl Iterator<Item = Tile> {
 }
 
 /// Views of one head inside `[tokens, width]` buffers, from a document's first row.
-struct Columns {
+struct HeadColumns {
     start: usize,
     width: usize,
 }
 
-impl Columns {
+impl HeadColumns {
     fn view(&self, buffer: *const f32, row: usize, column: usize) -> View {
         // SAFETY: row and column lie inside the buffer, whose length the callers have checked.
         View::rows(unsafe { buffer.add((self.start + row) * self.width + column) }, self.width)
@@ -82,8 +82,8 @@ pub(super) fn attention(fused: &[f32], attention: Attention, offsets: &[usize], 
 
 fn forward_task(fused: &[f32], attention: Attention, task: Task, out: Shared, log_sum_exp: Shared, scores: &mut Vec<f32>) {
     let heads = attention.heads;
-    let input = Columns { start: task.start, width: heads.fused_width() };
-    let output = Columns { start: task.start, width: heads.output_width() };
+    let input = HeadColumns { start: task.start, width: heads.fused_width() };
+    let output = HeadColumns { start: task.start, width: heads.output_width() };
     let (keys, values) = (heads.key_column(task.key_head), heads.value_column(task.key_head));
     scores.resize(TILE * task.length, 0.0);
     for query in (0..heads.group()).map(|i| task.key_head * heads.group() + i) {
@@ -108,7 +108,7 @@ fn forward_task(fused: &[f32], attention: Attention, task: Task, out: Shared, lo
     }
 }
 
-/// Softmax of the visible scores, scaled and bounded; the rest become zero. Returns the log-sum-exp.
+/// Softmax of the visible scores, scaled and bounded. Sets all other scores to zero. Returns the log-sum-exp.
 pub(super) fn softmax(scores: &mut [f32], visible: Range<usize>, attention: Attention) -> f32 {
     scores[..visible.start].fill(0.0);
     scores[visible.end..].fill(0.0);
@@ -131,7 +131,7 @@ pub(super) fn softmax(scores: &mut [f32], visible: Range<usize>, attention: Atte
     )
 }
 
-/// Bounds the scores where there is a cap. Returns the factor that they still need.
+/// Bounds the scores, if there is a cap. Returns the factor by which they must still be multiplied.
 #[inline(always)]
 fn bound(scores: &mut [f32], attention: Attention) -> f32 {
     let Some(cap) = attention.softcap else { return attention.scale };
@@ -142,7 +142,7 @@ fn bound(scores: &mut [f32], attention: Attention) -> f32 {
     1.0
 }
 
-/// What the backward pass reads.
+/// The inputs of the backward pass.
 #[derive(Clone, Copy)]
 struct Saved<'a> {
     gradient: &'a [f32],
@@ -174,8 +174,8 @@ pub(super) fn attention_backward(
 
 fn backward_task(saved: Saved<'_>, attention: Attention, task: Task, target: Shared, scratch: &mut (Vec<f32>, Vec<f32>)) {
     let heads = attention.heads;
-    let input = Columns { start: task.start, width: heads.fused_width() };
-    let output = Columns { start: task.start, width: heads.output_width() };
+    let input = HeadColumns { start: task.start, width: heads.fused_width() };
+    let output = HeadColumns { start: task.start, width: heads.output_width() };
     let (keys, values) = (heads.key_column(task.key_head), heads.value_column(task.key_head));
     let (p, dp) = scratch;
     p.resize(TILE * task.length, 0.0);
@@ -224,7 +224,7 @@ fn backward_task(saved: Saved<'_>, attention: Attention, task: Task, target: Sha
     }
 }
 
-/// Turns a row of scores into probabilities and a row of probability gradients into score gradients, zero where nothing is visible.
+/// Replaces a row of scores by probabilities, and a row of probability gradients by score gradients. Both are zero where a key is not visible.
 /// `mean` is the gradient's mean under the probabilities.
 fn score_gradient(p: &mut [f32], dp: &mut [f32], visible: Range<usize>, attention: Attention, log_sum_exp: f32, mean: f32) {
     for row in [&mut *p, &mut *dp] {

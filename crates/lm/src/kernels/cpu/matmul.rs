@@ -1,26 +1,26 @@
 //! Matrix products on library kernels, with one numeric definition.
 //!
-//! Every element of a product is a chain of fused multiply-adds over `k` in order, restarted and added up every [`DEPTH`] terms. Both
-//! libraries compute exactly this (a test holds them to it bit for bit), so the faster one is chosen per shape, work is cut
-//! between threads at will, and a row's result never depends on the rows beside it, on the thread count or on the processor.
+//! Every element of a product is a sum of chains of fused multiply-adds over `k` in order, with [`DEPTH`] terms in each chain. Both libraries
+//! compute exactly this; a test compares them bit for bit. So the faster one is chosen for each shape, and work can be divided between threads
+//! anywhere. The result for a row does not depend on other rows, on the number of threads or on the processor.
 //!
-//! `gemm` is the fastest on large shapes with AVX-512 but switches to other summation orders for thin ones and picks its depth from the cache
-//! sizes; so it is called in slices of [`DEPTH`] and only when both sides are at least [`WIDE`]. `matrixmultiply` has a fixed depth of
-//! 256 and no special cases, and is the faster one on small shapes. Both copy their operands into blocks; where few rows meet a weight,
-//! [`super::thin`] reads it as it lies.
+//! `gemm` is the fastest on large shapes with AVX-512. It uses other orders of summation for thin shapes and derives its depth from the cache
+//! sizes. So it is called in slices of [`DEPTH`], and only if both sides are at least [`WIDE`]. `matrixmultiply` has a fixed depth of 256 and
+//! no special cases, and is the faster one on small shapes. Both copy their operands into blocks. For products of few rows with a weight,
+//! [`super::thin`] reads the weight without a copy.
 
 use super::super::Product;
 use super::thin;
 use rayon::prelude::*;
 
-/// Terms in one chain of fused multiply-adds; `matrixmultiply`'s own constant.
+/// Terms in one chain of fused multiply-adds. The constant of `matrixmultiply`.
 pub(super) const DEPTH: usize = 256;
 /// Rows and columns from which `gemm` takes its general path.
 pub(super) const WIDE: usize = 32;
 /// Multiply-adds below which a product stays on one thread.
 const SERIAL: usize = 1 << 18;
 
-/// Rows or columns that are not torn apart: whole vectors of every instruction set.
+/// Rows or columns that stay together: whole vectors of every instruction set.
 const VECTORS: usize = 48;
 
 /// A matrix seen through strides.
@@ -74,7 +74,7 @@ impl Shared {
 /// `out[m, n] (+)= a[m, k] · b[k, n]` on this thread; rows of `out` are `stride` apart.
 ///
 /// # Safety
-/// The views and `out` cover the shapes, and nothing else touches `out` meanwhile.
+/// The views and `out` cover the shapes, and nothing else accesses `out` during the call.
 #[expect(clippy::too_many_arguments, reason = "the arguments of a matrix product in every library")]
 pub(super) unsafe fn product_on_this_thread(
     m: usize,
@@ -94,7 +94,7 @@ pub(super) unsafe fn product_on_this_thread(
         unsafe { matrixmultiply::sgemm(m, k, n, 1.0, a.data, a_row, a_column, b.data, b_row, b_column, beta, out, stride as isize, 1) };
         return;
     }
-    // It likes columns, so it is given the transposed product.
+    // It is faster on column-major results, so it computes the transposed product.
     let product = gemm_f32::gemm::f32::get_gemm_fn();
     for start in (0..k).step_by(DEPTH) {
         let depth = DEPTH.min(k - start);
@@ -152,8 +152,8 @@ pub(super) fn matmul(product: Product, a: &[f32], b: &[f32], out: &mut [f32]) {
     }
     let by_rows = m >= n;
     let side = m.max(n);
-    // Twice as many parts as threads evens out what one slow core costs; whole vectors keep the kernels' edges rare. Bounds are rounded, not
-    // sizes, so that no thread is left with a remainder.
+    // Twice as many parts as threads reduce the effect of one slow core. Whole vectors avoid the slower code at the edges. Rounding the bounds
+    // and not the sizes leaves no remainder for the last thread.
     let vectors = side.div_ceil(VECTORS);
     let parts = (2 * threads).min(vectors);
     let bound = |index: usize| (vectors * index / parts * VECTORS).min(side);

@@ -46,7 +46,7 @@ pub(super) fn rms_norm_backward(
     }
 }
 
-/// Adds to the gradient of some rows, and returns their part of the weight's.
+/// Adds to the gradient of some rows, and returns their part of the gradient of the weight.
 fn rms_norm_backward_part(gradient: &[f32], x: &[f32], weight: &[f32], inverse_rms: &[f32], x_gradient: &mut [f32]) -> Vec<f32> {
     let width = weight.len();
     let mut partial = vec![0.0f32; width];
@@ -171,7 +171,7 @@ pub(super) fn layer_norm_backward(
     }
 }
 
-/// Adds to the gradient of some rows, and returns their part of the weight's.
+/// Adds to the gradient of some rows, and returns their part of the gradient of the weight.
 fn layer_norm_backward_part(gradient: &[f32], x: &[f32], weight: &[f32], statistics: &[f32], x_gradient: &mut [f32]) -> Vec<f32> {
     let width = weight.len();
     let mut partial = vec![0.0f32; width];

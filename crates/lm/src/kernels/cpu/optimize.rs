@@ -1,11 +1,11 @@
-//! The loss and the optimizer's arithmetic.
+//! The loss and the arithmetic of the optimizer.
 
 use super::super::AdamWStep;
 use super::rows::soft_cap;
 use super::simd::{dot, exp, max, sum, vectorized};
 use rayon::prelude::*;
 
-/// Values that one task takes; a constant, because norms are added up task by task.
+/// Values of one task. It is a constant, because norms are added task by task.
 const VALUES_PER_TASK: usize = 1 << 14;
 
 pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize, softcap: Option<f32>, scales: &[f32]) -> Vec<f32> {
@@ -36,13 +36,13 @@ pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize,
         .collect()
 }
 
-/// The same of `cap * tanh(logits / cap)`.
+/// [`cross_entropy`] of `cap * tanh(logits / cap)`.
 fn capped_cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize, cap: f32, scales: &[f32]) -> Vec<f32> {
     let logits = &mut logits[..targets.len() * classes];
     soft_cap(cap, logits);
-    let slopes: Vec<f32> = logits.par_iter().map(|bounded| 1.0 - (bounded / cap) * (bounded / cap)).collect();
+    let derivatives: Vec<f32> = logits.par_iter().map(|bounded| 1.0 - (bounded / cap) * (bounded / cap)).collect();
     let losses = cross_entropy(logits, targets, classes, None, scales);
-    logits.par_iter_mut().zip(slopes).for_each(|(gradient, slope)| *gradient *= slope);
+    logits.par_iter_mut().zip(derivatives).for_each(|(gradient, derivative)| *gradient *= derivative);
     losses
 }
 

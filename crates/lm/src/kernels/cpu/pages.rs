@@ -1,11 +1,11 @@
 //! Attention of single rows over a paged key-value cache.
 //!
-//! Keys of a page lie as `[dim, PAGE]`, so that the scores of [`PAGE`] positions grow together without a sum across lanes; values as
-//! `[PAGE, dim]`, for the same reason on the way out. Each row adds its positions in an order of their own, so its result is the same however
-//! prompts were cut into steps, whoever else is in the batch and whether its pages are shared.
+//! The keys of a page are stored as `[dim, PAGE]`, so that the scores of [`PAGE`] positions are computed together, without a sum across lanes.
+//! Values are stored as `[PAGE, dim]` for the same reason. Each row adds its positions in a fixed order. So its result does not depend on how
+//! prompts are divided into steps, on the other rows of the batch, or on shared pages.
 //!
-//! Rows that stand together often see the same pages: those of a shared prefix, or of a prompt. Such pages are read once for all of them
-//! (as Juravsky et al. 2024 do with matrix products), and once for all query heads of a key head.
+//! Neighbouring rows often see the same pages: those of a shared prefix, or of a prompt. Such pages are read once for all of these rows (as in
+//! Juravsky et al. 2024 with matrix products), and once for all query heads of a key head.
 
 use super::super::{Attention, Heads, PAGE, PagedRows};
 use super::attention::softmax;
@@ -18,11 +18,11 @@ use std::ops::Range;
 const TILE: usize = 4;
 /// Queries that read a page together.
 const QUERIES: usize = 4;
-/// Columns of the values that are summed together, and the sums of each: position `i` is added to sum `i % SUMS`.
+/// Columns of the values that are summed together, and the partial sums of each. Position `i` is added to partial sum `i % SUMS`.
 const COLUMNS: usize = 16;
 const SUMS: usize = 8;
 
-/// A number of the cache: in full, or 16 bits of IEEE half precision.
+/// A number of the cache: `f32`, or 16 bits of IEEE half precision.
 pub(super) trait Element: Copy + Send + Sync {
     fn widen(self) -> f32;
     fn narrow(x: f32) -> Self;
@@ -101,7 +101,7 @@ struct Row<'a> {
     queries: &'a [f32],
     /// The pages of its sequence.
     table: &'a [u32],
-    /// Those that it looks at: the ones before its window are left out.
+    /// The pages that it reads. Pages before its window are left out.
     pages: Range<usize>,
     /// The positions that it sees.
     visible: Range<usize>,
@@ -119,28 +119,28 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Positions that its scores cover, visible or not.
+    /// The positions of all pages that it reads, visible or not.
     fn covered(&self) -> usize {
         self.pages.len() * PAGE
     }
 }
 
-/// Positions that some neighbouring queries of a tile read from the same pages. Queries are counted row by row, within one key head.
+/// Positions that neighbouring queries of a tile read from the same pages. Queries are numbered row by row, within one key head.
 struct Part<'a> {
     queries: Range<usize>,
     table: &'a [u32],
-    /// The first begins a page.
+    /// The first position is the first of a page.
     positions: Range<usize>,
 }
 
 impl Part<'_> {
-    /// Its queries, as many at a time as read a page together.
+    /// The queries, in groups that read a page together.
     fn groups(&self) -> impl Iterator<Item = Range<usize>> {
         self.queries.clone().step_by(QUERIES).map(|first| first..self.queries.end.min(first + QUERIES))
     }
 }
 
-/// What each row reads before the pages that all rows have in common, those pages, and what each reads after them.
+/// The parts that each row reads before the pages that all rows have in common, these common pages, and the parts after them.
 fn parts<'a>(rows: &[Row<'a>], group: usize) -> Vec<Part<'a>> {
     let first = rows.iter().map(|row| row.pages.start).max().unwrap_or(0);
     let full = rows.iter().map(|row| row.visible.end / PAGE).min().unwrap_or(0);
@@ -161,14 +161,14 @@ fn parts<'a>(rows: &[Row<'a>], group: usize) -> Vec<Part<'a>> {
 
 #[derive(Default)]
 struct Scratch {
-    /// `[queries, covered]`, where `covered` is that of the row that sees most.
+    /// `[queries, covered]`, with the largest [`Row::covered`] of all rows.
     scores: Vec<f32>,
     /// `[queries, SUMS, dim]`.
     sums: Vec<f32>,
 }
 
 impl Scratch {
-    /// The sums of all queries that a tile's rows have for one key head.
+    /// Computes the partial sums of all queries of the tile's rows for one key head.
     fn attend<E: Element>(&mut self, attention: Attention, head: usize, rows: &[Row<'_>], parts: &[Part<'_>], keys: &[E], values: &[E]) {
         let (heads, group) = (attention.heads, attention.heads.group());
         let width = rows.iter().map(Row::covered).max().unwrap_or(0);
@@ -176,7 +176,7 @@ impl Scratch {
         self.sums.clear();
         self.sums.resize(rows.len() * group * SUMS * heads.dim, 0.0);
         let query = |index: usize| &rows[index / group].queries[(head * group + index % group) * heads.dim..][..heads.dim];
-        // Where in the scores a query has those of a position.
+        // The index of the score of a query at a position.
         let place = |index: usize, position: usize| index * width + position - rows[index / group].pages.start * PAGE;
         let Scratch { scores, sums } = self;
         for part in parts {

@@ -46,7 +46,7 @@ pub(super) fn scale(factor: f32, x: &mut [f32]) {
     }
 }
 
-/// What is dropped is a function of the seed and the place alone, so that the way back drops the same without a mask.
+/// The dropped values depend only on the seed and their index, so that the backward pass drops the same values without a mask.
 pub(super) fn dropout(rate: f32, seed: u64, x: &[f32], out: &mut [f32]) {
     const PART: usize = 1 << 14;
     let kept = 1.0 / (1.0 - rate);
@@ -100,8 +100,8 @@ pub(super) fn soft_cap(cap: f32, x: &mut [f32]) {
     });
 }
 
-pub(super) fn rotary(fused: &mut [f32], heads: Heads, turned: usize, table: &[f32], positions: &[u32], inverse: bool) {
-    let (dim, half) = (heads.dim, turned / 2);
+pub(super) fn rotary(fused: &mut [f32], heads: Heads, rotated: usize, table: &[f32], positions: &[u32], inverse: bool) {
+    let (dim, half) = (heads.dim, rotated / 2);
     let queries_and_keys = (heads.query + heads.key_value) * dim;
     let sign = if inverse { -1.0 } else { 1.0 };
     let block = ROWS_PER_TASK * heads.fused_width();
@@ -110,9 +110,9 @@ pub(super) fn rotary(fused: &mut [f32], heads: Heads, turned: usize, table: &[f3
             #[inline(always)]
             || {
                 for (row, position) in rows.chunks_exact_mut(heads.fused_width()).zip(positions) {
-                    let (cosines, sines) = table[*position as usize * turned..][..turned].split_at(half);
+                    let (cosines, sines) = table[*position as usize * rotated..][..rotated].split_at(half);
                     for head in row[..queries_and_keys].chunks_exact_mut(dim) {
-                        let (first, second) = head[..turned].split_at_mut(half);
+                        let (first, second) = head[..rotated].split_at_mut(half);
                         for (((a, b), cos), sin) in first.iter_mut().zip(second).zip(cosines).zip(sines) {
                             let (x, y, sin) = (*a, *b, sign * sin);
                             *a = x * cos - y * sin;

@@ -1,7 +1,7 @@
 //! Vectorised arithmetic that gives the same bits at every vector width.
 //!
 //! Loops run inside [`vectorized`], which compiles them for AVX-512, AVX2 with FMA, NEON and plain code and picks at run time. Sums run over
-//! a fixed number of lanes that are added in a fixed order, and `exp` is our own polynomial, so no result depends on the processor.
+//! a fixed number of lanes that are added in a fixed order, and `exp` is a polynomial in this file, so no result depends on the processor.
 
 /// Lanes of every sum, whatever the vector width.
 pub(super) const LANES: usize = 16;
@@ -25,7 +25,7 @@ pub fn vector_units() -> &'static str {
     }
 }
 
-/// Runs `work` compiled for the best instruction set of this processor. What it calls must be `#[inline(always)]`.
+/// Runs `work` compiled for the best instruction set of this processor. Functions that it calls must be `#[inline(always)]`.
 #[inline(always)]
 pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
@@ -79,7 +79,7 @@ pub(super) fn centred_squares(a: &[f32], mean: f32) -> f32 {
     reduce(a, a, |x, _, sum| (x - mean).mul_add(x - mean, sum))
 }
 
-/// The largest value, or negative infinity of none.
+/// The largest value. Negative infinity if there is no value.
 #[inline(always)]
 pub(super) fn max(a: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];

@@ -1,21 +1,21 @@
-//! Products of few rows with a weight, `out = x · Wᵀ`: the shape of decoding, bound by how fast the weight can be read.
+//! Products of few rows with a weight, `out = x · Wᵀ`: the shape of decoding. The speed of reading the weight limits them.
 //!
-//! The libraries copy the weight into blocks first, which pays only when many rows use each block. Here the rows lie side by side as
-//! the lanes of a vector, and the weight streams past once, as it is stored. The numeric definition is that of [`super::matmul`].
+//! The libraries copy the weight into blocks first, which is faster only if many rows use each block. Here, the rows are the lanes of a vector,
+//! and the weight is read once in its stored order. The numeric definition is that of [`super::matmul`].
 
 use super::matmul::{DEPTH, Shared};
 use super::simd::{LANES, vectorized};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Weight rows that stream past side by side: as many independent sums as the registers of AVX2 hold.
+/// Weight rows that are read together: as many independent sums as the registers of AVX2 can hold.
 const COLUMNS: usize = 6;
 /// Output columns of one task.
 const COLUMNS_PER_TASK: usize = 16 * COLUMNS;
 
 /// A weight that is read a few rows at a time.
 pub(super) trait WeightRows: Sync {
-    /// Rows of width `k`: where they lie, or widened into the block.
+    /// Rows of width `k`: in place, or widened into the block.
     fn rows<'a>(&'a self, rows: Range<usize>, k: usize, block: &'a mut Vec<f32>) -> &'a [f32];
 }
 
@@ -27,29 +27,29 @@ impl WeightRows for [f32] {
 
 /// `out[m, n] (+)= x[m, k] · weight[n, k]ᵀ`.
 pub(super) fn thin_product<W: WeightRows + ?Sized>(m: usize, n: usize, k: usize, x: &[f32], weight: &W, out: &mut [f32], accumulate: bool) {
-    let tiles: Vec<Tile> = (0..m).step_by(LANES).map(|first| Tile::new(first, &x[first * k..m * k], k)).collect();
+    let groups: Vec<RowLanes> = (0..m).step_by(LANES).map(|first| RowLanes::new(first, &x[first * k..m * k], k)).collect();
     let out = Shared(out[..m * n].as_mut_ptr());
     (0..n.div_ceil(COLUMNS_PER_TASK)).into_par_iter().for_each_init(Vec::new, |block, task| {
         for column in (task * COLUMNS_PER_TASK..n.min((task + 1) * COLUMNS_PER_TASK)).step_by(COLUMNS) {
             let weight = weight.rows(column..n.min(column + COLUMNS), k, block);
-            for tile in &tiles {
+            for group in &groups {
                 // SAFETY: a task writes its own columns alone, and they lie within the slice taken above.
-                unsafe { tile.product(k, weight, out.add(tile.first * n + column), n, accumulate) };
+                unsafe { group.product(k, weight, out.add(group.first * n + column), n, accumulate) };
             }
         }
     });
 }
 
-/// Up to [`LANES`] rows side by side.
-struct Tile {
+/// Up to [`LANES`] rows as the lanes of vectors.
+struct RowLanes {
     first: usize,
     rows: usize,
     /// `[k, LANES]`, zero beyond the rows.
     lanes: Vec<[f32; LANES]>,
 }
 
-impl Tile {
-    /// The first rows of `x`, which are the rows from `first` on of the whole.
+impl RowLanes {
+    /// The first rows of `x`. Row 0 of `x` is row `first` of all rows.
     fn new(first: usize, x: &[f32], k: usize) -> Self {
         let mut lanes = vec![[0.0; LANES]; k];
         let rows = (x.len() / k).min(LANES);
@@ -58,13 +58,13 @@ impl Tile {
                 lanes[lane] = *value;
             }
         }
-        Tile { first, rows, lanes }
+        RowLanes { first, rows, lanes }
     }
 
-    /// The tile's rows in as many columns as `weight` has rows, at most [`COLUMNS`]; rows of `out` are `stride` apart.
+    /// The rows of the group in as many columns as `weight` has rows, at most [`COLUMNS`]; rows of `out` are `stride` apart.
     ///
     /// # Safety
-    /// `out` covers these rows and columns, and nothing else touches them meanwhile.
+    /// `out` covers these rows and columns, and nothing else accesses them during the call.
     unsafe fn product(&self, k: usize, weight: &[f32], out: *mut f32, stride: usize, accumulate: bool) {
         let columns = weight.len() / k;
         let at = |column: usize, row: usize| row * stride + column;
@@ -78,7 +78,7 @@ impl Tile {
             }
         }
         for (start, lanes) in (0..k).step_by(DEPTH).zip(self.lanes.chunks(DEPTH)) {
-            // Chains are added to what is there; where nothing is, the first is taken as it is, for the sign of zero.
+            // Chains are added to the value of `out`. Without accumulation the first chain replaces it, because adding to 0 would lose a negative zero.
             let fresh = start == 0 && !accumulate;
             vectorized(
                 #[inline(always)]
@@ -102,7 +102,7 @@ impl Tile {
     }
 }
 
-/// Adds one chain of fused multiply-adds over `lanes` for each of `N` weight rows, which are `k` apart. Plain loops: a closure in here
+/// Adds one chain of fused multiply-adds over `lanes` for each of `N` weight rows, which are `k` apart. It uses plain loops, because a closure
 /// would be compiled without the instruction set.
 #[inline(always)]
 fn chains<const N: usize>(lanes: &[[f32; LANES]], weight: &[f32], k: usize, fresh: bool, sums: &mut [[f32; LANES]]) {
