@@ -1,7 +1,8 @@
-//! The commands, one file each: arguments in, library calls, data out.
+//! The commands, one file each. A command reads its arguments, calls the libraries and prints data.
 
 pub mod bench;
 pub mod compare;
+pub mod demo;
 pub mod eval;
 pub mod export;
 pub mod get;

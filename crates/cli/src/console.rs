@@ -1,4 +1,4 @@
-//! What the user sees that is not data: messages, errors, interruption.
+//! Messages, errors and interruption: everything on the terminal besides data.
 
 use anyhow::Context;
 use starloop_core::error::Error;
@@ -20,21 +20,21 @@ pub fn start(quiet: bool) {
     messages.with_writer(std::io::stderr).with_ansi(colours).init();
 }
 
-/// Makes Ctrl-C say what is kept; for the commands that do not leave it to a pager or take it as a key.
+/// Prints a message on Ctrl-C. The commands that use a pager or read keys handle Ctrl-C themselves.
 pub fn explain_interruption() {
-    // Every file appears whole or not at all, so stopping at any moment loses only the work since the last one.
+    // Every file is written completely or not at all, so an interruption loses only the work since the last file.
     let handler = ctrlc::set_handler(|| {
-        eprintln!("\nstopped; what was finished is kept, and a run goes on from there with --resume");
+        eprintln!("\nstopped; finished work is kept; --resume continues a run");
         std::process::exit(INTERRUPTED);
     });
     if let Err(error) = handler {
-        tracing::warn!("Ctrl-C will stop the program without a message: {error}");
+        tracing::warn!("failed to install the handler of Ctrl-C, so that Ctrl-C stops the program without a message: {error}");
     }
 }
 
-/// Prints an error with its causes on one line, and says how to exit: 2 for wrong usage or config, 1 for failures.
+/// Prints an error with its causes on one line. Returns the exit code: 2 for wrong usage or config, 1 for failures.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
-    // Whoever reads no further has seen enough.
+    // A reader that closed the pipe early is no failure.
     let of_io = |cause: &&(dyn std::error::Error + 'static)| {
         let through_core = match cause.downcast_ref() {
             Some(Error::Io(error)) => Some(error.kind()),
@@ -55,13 +55,13 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if is_usage { 2 } else { 1 })
 }
 
-/// What to do about an error on the command line, in its options.
+/// The options that help against an error.
 fn hint(error: &Error) -> Option<&'static str> {
     let Error::Record(error) = error else { return None };
     match error {
-        record::Error::RunExists { .. } => Some("--resume goes on with that run; --run-dir DIR begins another one"),
+        record::Error::RunExists { .. } => Some("--resume continues that run; --run-dir DIR starts another one"),
         record::Error::NotARun { .. } | record::Error::RunInUse { .. } => Some("--run-dir DIR names another directory"),
-        record::Error::ConfigChanged { .. } | record::Error::InputChanged { .. } => Some("--run-dir DIR begins another run"),
+        record::Error::ConfigChanged { .. } | record::Error::InputChanged { .. } => Some("--run-dir DIR starts another run"),
         _ => None,
     }
 }
@@ -78,7 +78,7 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string(value)?)
 }
 
-/// Columns of the terminal that standard output goes to, within what a chart can use.
+/// Columns of the terminal of standard output, within the range that a chart can use.
 pub fn width() -> usize {
     usize::from(::console::Term::stdout().size().1).clamp(60, 140)
 }

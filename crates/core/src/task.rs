@@ -138,10 +138,10 @@ pub trait Task: Send + Sync {
         None
     }
 
-    /// Whether a step of a rationale is false; `None` if no step can be checked. By default, calculator annotations such as `<<2+2=4>>` are
-    /// checked.
+    /// Whether a step of a rationale is false; `None` if no step can be checked. By default, calculator annotations such as `<<2+2=4>>` and
+    /// equations such as `2 + 2 = 4` are checked.
     fn has_false_step(&self, _problem: &Problem, completion: &str) -> Option<bool> {
-        annotations::false_step(completion)
+        annotations::false_equation(completion)
     }
 
     /// Whether a rationale with a false step must not be learned, although its answer is right.

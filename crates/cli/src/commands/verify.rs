@@ -7,23 +7,23 @@ use starloop_core::registry::Registry;
 use starloop_core::types::{Grade, Problem, ProblemId, Reading, StopReason, Verdict};
 use std::io::BufRead;
 
-/// Grade completions against known answers, as the loop does.
+/// Grade completions against known answers, with the verdicts of a run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   echo '{\"completion\": \"8 8 3\", \"answer\": \"8 8 3\"}' | starloop verify --task arithmetic --json
   starloop verify --task arithmetic < completions.jsonl
 
-Each line of standard input: {\"completion\": \"...\", \"answer\": \"...\"}, with \"choices\": [\"...\", ...] where there is something to choose
-from, and \"stop_reason\": \"length\" where the token limit cut it off.")]
+Each line of standard input: {\"completion\": \"...\", \"answer\": \"...\"}, with \"choices\": [\"...\", ...] for multiple choice,
+and \"stop_reason\": \"length\" if the token limit cut the completion off.")]
 pub struct Arguments {
-    /// The task whose answers they are
+    /// The task that the answers belong to
     #[arg(long, value_name = "NAME")]
     task: String,
     /// Change a key of the task, such as `task.answer_type="number"`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Print {\"verdict\": ..., \"predicted\": ...} for each line; otherwise counts are printed
+    /// Print {\"verdict\": ..., \"predicted\": ...} for each line instead of the counts
     #[arg(long)]
     json: bool,
 }
@@ -83,7 +83,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
     if arguments.json {
         return Ok(());
     }
-    // Only a verifier of the user's own can fail.
+    // Only a verifier program of the user can fail.
     let mut shown = counts.iter().filter(|(name, count)| *name != "failed" || *count > 0);
     shown.try_for_each(|(name, count)| console::print(&format!("{name:>9} {count}")))
 }

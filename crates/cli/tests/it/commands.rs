@@ -1,6 +1,6 @@
 //! Each command by itself, and the figures that it prints.
 
-use crate::program::{base, lines, numbers, repository, small_run, starloop, starloop_reading, text};
+use crate::program::{SMALL_RUN, base, lines, numbers, repository, small_run, starloop, starloop_reading, text};
 use serde_json::{Value, json};
 use starloop_core::config::Config;
 use starloop_core::experiment::Experiment;
@@ -13,6 +13,7 @@ const SUM: &str = "Input:\n6 2 4 + 2 5 9\nTarget:\n";
 fn every_command_shows_examples() {
     for command in [
         "",
+        "demo",
         "run",
         "reproduce",
         "init",
@@ -309,4 +310,41 @@ fn memory_is_kept_to_a_budget_or_refused_and_changes_no_sample() {
         .failed(1, &["training needs at least", "recompute_activations"]);
     assert!(!out.exists());
     starloop("train --memory 150MB --set steps=1 --set warmup_steps=0", &options).done();
+}
+
+#[test]
+fn without_a_command_the_program_says_what_it_is_and_what_to_try() {
+    let shown = starloop("", &[]).done();
+    assert_eq!(shown.lines().take_while(|line| !line.is_empty()).count(), 3, "{shown}");
+    for part in ["STaR", "starloop demo", "starloop run arithmetic", "starloop init problems.jsonl", "docs/"] {
+        assert!(shown.contains(part), "{part:?}: {shown}");
+    }
+}
+
+#[test]
+fn off_a_terminal_every_stage_has_a_line_at_its_start_and_end() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    let less = ["--set", "run=[\"star\"]", "--set", "methods.star.iterations=1", "--run-dir", text(&run)];
+    let small = SMALL_RUN.replace("--quiet", "");
+    let outcome = starloop(&small, &less);
+    let said = outcome.err.clone();
+    outcome.done();
+    for part in [
+        "running smoke\n",
+        "star 0 evaluating: started, 10 problems\n",
+        "star 1 sampling: started, 48 problems, accuracy so far ",
+        "star 1 fine-tuning: finished, 12 steps in ",
+        "plot: ",
+        "accuracy.svg\nNext:\n  starloop report ",
+    ] {
+        assert!(said.contains(part), "{part:?}: {said}");
+    }
+    let again = starloop(&format!("{small} --resume --log-format json"), &less);
+    let events: Vec<serde_json::Value> =
+        again.err.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |event: &str| events.iter().filter(|line| line["event"] == event).count();
+    assert_eq!((of("run_started"), of("run_finished")), (1, 1), "{}", again.err);
+    assert_eq!(of("iteration_finished"), 2, "{}", again.err);
+    again.done();
 }

@@ -51,6 +51,20 @@ fn the_names_of_a_run_stay_within_their_block() {
 }
 
 #[test]
+fn the_page_has_the_sentences_and_names_of_the_report() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(directory.path());
+    let report = Report::read(&[directory.path().to_owned()]).unwrap();
+    let html = report.html(MOST_ATTEMPTS).unwrap().html;
+    let data: serde_json::Value = serde_json::from_str(between(&html, "id=\"data\">", "</script>")).unwrap();
+    let run = &data["runs"][0];
+    assert_eq!(run["headline"], serde_json::to_value(&report.runs[0].headline).unwrap());
+    assert_eq!(run["paper_note"], report.runs[0].paper_note().unwrap());
+    assert_eq!(run["methods"][1]["class_names"][2], serde_json::json!(["3 digits", "3 digits (n = 100)"]));
+    assert_eq!(run["methods"][1]["summary"], serde_json::to_value(&report.summaries()[1]).unwrap());
+}
+
+#[test]
 fn pages_hold_every_value_once_and_in_order() {
     let mut pages = Pages::default();
     let long = "x".repeat(300_000);
