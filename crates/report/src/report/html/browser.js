@@ -165,7 +165,8 @@ const browser = (store) => {
     const mine = ++looked;
     const shown = await attemptPane(store, index, look);
     if (mine === looked) {
-      pane.replaceChildren(...shown.flat(Infinity).filter((part) => part !== false && part !== null && part !== undefined));
+      const back = element("button", { type: "button", class: "back", onclick: () => list.list.scrollIntoView({ block: "start" }) }, "↑ back to the list");
+      pane.replaceChildren(back, ...shown.flat(Infinity).filter((part) => part !== false && part !== null && part !== undefined));
       pane.scrollTop = 0;
     }
   };

@@ -125,7 +125,8 @@ const lineChart = (title, { x, y, series, gaps = [], height: least = 320, marks 
         text(label.text, { class: "end", x: frame.right + 13, y: label.y + 4 })));
     }
   }
-  const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title }, parts);
+  const described = [title, ...ends.filter((end) => end !== "")].join("; ");
+  const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": described }, parts);
   return narrow && labels.length > 0 ? element("div", {}, chart, legend(ends)) : chart;
 }, note);
 
