@@ -1,8 +1,9 @@
-//! The commands, one file each: arguments in, library calls, data out.
+//! The commands, one file each. A command reads its arguments, calls the libraries and prints data.
 
 pub mod bench;
 pub mod compare;
 pub mod completions;
+pub mod demo;
 pub mod doctor;
 pub mod eval;
 pub mod export;

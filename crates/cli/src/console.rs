@@ -1,4 +1,4 @@
-//! What the user sees that is not data: messages, errors, interruption.
+//! Messages, errors and interruption: everything on the terminal besides data.
 
 use crate::output::say_warning;
 pub use crate::output::{json_line, print, print_json, print_json_text, say};
@@ -48,21 +48,21 @@ pub fn start(quiet: bool) {
     }
 }
 
-/// Makes Ctrl-C say what is kept; for the commands that do not leave it to a pager or take it as a key.
+/// Prints a message on Ctrl-C. The commands that use a pager or read keys handle Ctrl-C themselves.
 pub fn explain_interruption() {
-    // Every file appears whole or not at all, so stopping at any moment loses only the work since the last one.
+    // Every file is written completely or not at all, so an interruption loses only the work since the last file.
     let handler = ctrlc::set_handler(|| {
-        say("\nstopped; what was finished is kept, and a run goes on from there with --resume");
+        say("\nstopped; finished work is kept; --resume continues a run");
         std::process::exit(INTERRUPTED);
     });
     if let Err(error) = handler {
-        log::warn!("Ctrl-C will stop the program without a message: {error}");
+        log::warn!("failed to install the handler of Ctrl-C, so that Ctrl-C stops the program without a message: {error}");
     }
 }
 
-/// Prints an error with its causes on one line, and says how to exit: 2 for wrong usage or config, 1 for failures.
+/// Prints an error with its causes on one line. Returns the exit code: 2 for wrong usage or config, 1 for failures.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
-    // Whoever reads no further has seen enough.
+    // A reader that closed the pipe early is no failure.
     let of_io = |cause: &&(dyn std::error::Error + 'static)| {
         let through_core = match cause.downcast_ref() {
             Some(Error::Io(error)) => Some(error.kind()),
@@ -83,7 +83,7 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if is_usage { 2 } else { 1 })
 }
 
-/// What to do about an error on the command line, in its options.
+/// The options that help against an error.
 pub fn hint(error: &Error) -> Option<String> {
     let hint = match error {
         Error::NotFound { what: Missing::Model, name, download: Some(model), .. } => {
@@ -93,21 +93,21 @@ pub fn hint(error: &Error) -> Option<String> {
             return Some(format!("`starloop get data {data}` downloads it"));
         }
         Error::NotFound { what: Missing::Shape, .. } => "--shape takes a config.json or one of these names",
-        Error::Cancelled | Error::Server { .. } => "--resume goes on with the run",
+        Error::Cancelled | Error::Server { .. } => "--resume continues the run",
         Error::OutputInUse { .. } => "--out DIR names another output",
         Error::NoKnownRationale { .. } => {
             "`starloop run CONFIG --dry-run` shows all settings; docs/methods.md says which methods need none"
         }
         Error::NoChoices { .. } => "measure it without --by-likelihood",
-        Error::Record(record::Error::RunExists { .. }) => "--resume goes on with that run; --run-dir DIR begins another one",
+        Error::Record(record::Error::RunExists { .. }) => "--resume continues that run; --run-dir DIR starts another one",
         Error::Record(record::Error::NotARun { .. } | record::Error::RunInUse { .. }) => "--run-dir DIR names another directory",
-        Error::Record(record::Error::ConfigChanged { .. } | record::Error::InputChanged { .. }) => "--run-dir DIR begins another run",
+        Error::Record(record::Error::ConfigChanged { .. } | record::Error::InputChanged { .. }) => "--run-dir DIR starts another run",
         _ => return None,
     };
     Some(hint.to_owned())
 }
 
-/// Columns of the terminal that standard output goes to, within what a chart can use.
+/// Columns of the terminal of standard output, within the range that a chart can use.
 pub fn width() -> usize {
     usize::from(::console::Term::stdout().size().1).clamp(60, 140)
 }

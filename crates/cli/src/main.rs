@@ -15,9 +15,10 @@ use access::Access;
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
 use commands::{
-    bench, compare, completions, doctor, eval, export, get, init, inspect, plan, pretrain, report, reproduce, run, sample, score, train,
-    verify, watch,
+    bench, compare, completions, demo, doctor, eval, export, get, init, inspect, plan, pretrain, report, reproduce, run, sample, score,
+    train, verify, watch,
 };
+use progress::{Log, LogFormat};
 use starloop_core::registry::Registry;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -28,10 +29,10 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXAMPLES)]
 struct Arguments {
-    /// Worker threads; all cores if not given. Results do not depend on it
+    /// Number of worker threads [default: all cores]. Results do not depend on it
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// Memory that this process may use, such as 8GiB; what is computed at once is chosen to fit, or refused. Without it, by the config alone
+    /// Memory that this process may use, such as 8GiB. Work is divided into parts that fit; work that cannot fit is refused
     #[arg(long, global = true, value_name = "SIZE")]
     memory: Option<ByteSize>,
     /// Show only warnings and errors on standard error
@@ -39,24 +40,43 @@ struct Arguments {
     quiet: bool,
     #[command(flatten)]
     access: Access,
+    /// The form of progress on standard error: bars on a terminal and lines elsewhere, or one JSON object on a line
+    #[arg(long, global = true, value_enum, default_value_t)]
+    log_format: LogFormat,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
+
+/// The output of the program without a command.
+const WELCOME: &str = "\
+starloop teaches a language model to reason from its own right answers (STaR, Zelikman et al. 2022).
+The model writes rationales for problems with known answers, learns those that reach the answer, and repeats.
+You need a base model and problems. A small base model for arithmetic is part of the program.
+
+Try:
+  starloop demo                   half a minute: a table, a plot, and two rationales
+  starloop run arithmetic         the paper's arithmetic experiment at small scale, some minutes
+  starloop init problems.jsonl    a config for your own problems
+
+starloop --help lists all commands. The documentation is README.md and docs/ of the source repository.";
 
 const EXAMPLES: &str = "\
 Examples:
+  starloop demo                                half a minute: a table, a plot, and two rationales
   starloop run arithmetic                      the paper's arithmetic experiment, from the shipped base to table and plot
-  starloop run arithmetic --dry-run            what it would do, and an estimate of tokens and time
+  starloop run arithmetic --dry-run            the resolved config, and an estimate of tokens and time
   starloop init problems.jsonl                 a config for your own problems
-  starloop watch runs/arithmetic               the run as it goes on, from another terminal
-  starloop report runs/arithmetic              its table and plot again, from files alone
+  starloop watch runs/arithmetic               the run in progress, from another terminal
+  starloop report runs/arithmetic              its table and plot again, from its files
   starloop sample --model DIR --prompt TEXT    a completion of any supported checkpoint";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a small experiment in half a minute, and show what it found
+    Demo(demo::Arguments),
     /// Run an experiment: sample, verify, rationalize, fine-tune, evaluate, repeat
     Run(run::Arguments),
-    /// Tell what a run will cost before it starts
+    /// Estimate the cost of a run before it starts
     Plan(plan::Arguments),
     /// Run an experiment of the paper and print its table beside the paper's
     Reproduce(reproduce::Arguments),
@@ -64,17 +84,17 @@ enum Command {
     Init(init::Arguments),
     /// Show the table and the plot of finished or running experiments
     Report(report::Arguments),
-    /// Watch a run while it goes on
+    /// Watch a run in progress
     Watch(watch::Arguments),
-    /// Read what a model was asked and answered, and what became of it
+    /// Read problems, answers, verdicts and outcomes of a run
     Inspect(inspect::Arguments),
-    /// Put two runs side by side, with a paired test
+    /// Compare two runs, with a paired test
     Compare(compare::Arguments),
-    /// Write what a run found in the forms of other tools
+    /// Export results: checkpoint with model card, figures, plots, training set
     Export(export::Arguments),
-    /// Fetch a model or a data set
+    /// Download a model or a data set
     Get(get::Arguments),
-    /// Look at a checkpoint, or write it in another form
+    /// Show a checkpoint's shape and memory needs, or convert it
     Model(commands::model::Arguments),
     /// Train a base model from scratch by a recipe
     Pretrain(pretrain::Arguments),
@@ -100,17 +120,22 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     console::start(arguments.quiet);
-    if !matches!(arguments.command, Command::Inspect(_) | Command::Watch(_)) {
+    let Some(command) = &arguments.command else {
+        return console::print(WELCOME).map_or_else(|error| console::fail(&error), |()| ExitCode::SUCCESS);
+    };
+    if !matches!(command, Command::Inspect(_) | Command::Watch(_)) {
         console::explain_interruption();
     }
     if let Some(memory) = arguments.memory {
         starloop_lm::memory::set_budget(memory.as_u64() as usize);
     }
     let (registry, access) = (Registry::default(), arguments.access);
-    let outcome = threads(arguments.threads).and_then(|()| match &arguments.command {
-        Command::Run(a) => run::run(a, &registry, access, arguments.quiet),
+    let log = Log { quiet: arguments.quiet, format: arguments.log_format };
+    let outcome = threads(arguments.threads).and_then(|()| match command {
+        Command::Demo(a) => demo::run(a, &registry, access, log),
+        Command::Run(a) => run::run(a, &registry, access, log),
         Command::Plan(a) => plan::run(a, &registry),
-        Command::Reproduce(a) => reproduce::run(a, &registry, access, arguments.quiet),
+        Command::Reproduce(a) => reproduce::run(a, &registry, access, log),
         Command::Init(a) => init::run(a),
         Command::Report(a) => report::run(a, access),
         Command::Watch(a) => watch::run(a, access),
@@ -119,11 +144,11 @@ fn main() -> ExitCode {
         Command::Export(a) => export::run(a, access),
         Command::Get(a) => get::run(a, arguments.quiet),
         Command::Model(a) => commands::model::run(a),
-        Command::Pretrain(a) => pretrain::run(a, arguments.quiet),
+        Command::Pretrain(a) => pretrain::run(a, log),
         Command::Sample(a) => sample::run(a),
         Command::Score(a) => score::run(a),
-        Command::Train(a) => train::run(a, arguments.quiet),
-        Command::Eval(a) => eval::run(a, &registry, access, arguments.quiet),
+        Command::Train(a) => train::run(a, log),
+        Command::Eval(a) => eval::run(a, &registry, access, log),
         Command::Verify(a) => verify::run(a, &registry, access),
         Command::Doctor(a) => doctor::run(a),
         Command::Completions(a) => completions::run::<Arguments>(a),
@@ -135,10 +160,42 @@ fn main() -> ExitCode {
     }
 }
 
-/// Sets the number of worker threads of everything that follows.
+/// Sets the number of worker threads of the process.
 fn threads(count: Option<NonZeroUsize>) -> anyhow::Result<()> {
     if let Some(count) = count {
         rayon::ThreadPoolBuilder::new().num_threads(count.get()).build_global()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// Every command that runs, by its whole name, with its long help.
+    fn helps(mut command: clap::Command, name: &str, all: &mut Vec<(String, String)>) {
+        if command.get_subcommands().next().is_none() {
+            all.push((name.to_owned(), command.render_long_help().to_string()));
+        }
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            helps(inner.clone(), &format!("{name} {}", inner.get_name()), all);
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_in_its_help() {
+        let mut all = Vec::new();
+        helps(Arguments::command(), "starloop", &mut all);
+        assert!(all.len() > 20, "{} commands", all.len());
+        for (name, help) in all {
+            let examples = help.split("Examples:").nth(1).unwrap_or_default();
+            assert!(examples.contains(&name) || name == "starloop bench", "{name} has no example of itself: {help}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_declared_without_contradiction() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -1,4 +1,4 @@
-//! The `--model` of a command: a checkpoint directory, or a model that comes with the program.
+//! The `--model` of a command: a checkpoint directory, or a model that is part of the program.
 
 use anyhow::{Context, Result};
 use starloop_core::experiment::base_model::BaseModel;
@@ -7,11 +7,11 @@ use starloop_lm::checkpoint::is_gguf;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A checkpoint directory that is there for as long as this value lives.
+/// A checkpoint directory. It exists as long as this value.
 #[derive(Debug)]
 pub struct Model {
     directory: PathBuf,
-    /// Where a shipped model was unpacked.
+    /// The temporary directory of an unpacked model. Dropping it deletes the files.
     _unpacked: Option<TempDir>,
 }
 

@@ -3,7 +3,7 @@
 /// Changes to a config or recipe.
 #[derive(Debug, clap::Args)]
 pub struct Overrides {
-    /// The seed of everything random, in place of the config's
+    /// The seed of all random choices, instead of the config's
     #[arg(long)]
     pub seed: Option<u64>,
     /// Change a key of the config, such as training.steps=100

@@ -1,31 +1,58 @@
-//! Progress bars and one line per iteration, drawn from events.
+//! Progress from events: bars on a terminal, plain lines or JSON lines elsewhere, and a line for each finished iteration.
+
+mod plain;
 
 use crate::console::say;
 use crate::untrusted::line;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use plain::PlainProgress;
 use starloop_core::event::{Event, Observer, Stage};
 use starloop_core::metrics::{Accuracy, AttemptCounts, BestOf, IterationMetrics, MeanOf, SelectionCounts, Verification};
 use starloop_record::format::{count, duration, interval_to, percent};
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-/// Shows events on standard error: a bar per stage with rate and estimate on a terminal, and a line per finished iteration everywhere.
+/// How progress is written to standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// Only warnings and errors.
+    pub quiet: bool,
+    /// The form of the lines.
+    pub format: LogFormat,
+}
+
+/// The form of progress lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Bars on a terminal, lines elsewhere.
+    #[default]
+    Text,
+    /// One JSON object on a line.
+    Json,
+}
+
+/// Shows events on standard error.
 #[derive(Debug)]
 pub struct Console {
     bar: ProgressBar,
+    plain: PlainProgress,
+    began: Instant,
     stage_began: Instant,
-    quiet: bool,
+    log: Log,
+    is_terminal: bool,
 }
 
 impl Console {
-    /// A quiet console shows warnings only.
-    pub fn new(quiet: bool) -> Self {
-        Console { bar: ProgressBar::hidden(), stage_began: Instant::now(), quiet }
+    /// A console that has shown nothing yet.
+    pub fn new(log: Log) -> Self {
+        let (began, is_terminal) = (Instant::now(), std::io::stderr().is_terminal());
+        Console { bar: ProgressBar::hidden(), plain: PlainProgress::default(), began, stage_began: began, log, is_terminal }
     }
 
     fn begin(&mut self, label: &str, unit: &str, total: u64) {
         self.stage_began = Instant::now();
-        if self.quiet {
+        if self.log.quiet || self.log.format == LogFormat::Json || !self.is_terminal {
             return;
         }
         let template = format!("{{prefix:32}} {{bar:24}} {{pos:>6}}/{{len}} {unit}  {{msg}}");
@@ -37,36 +64,55 @@ impl Console {
         let rate = tokens as f64 / self.stage_began.elapsed().as_secs_f64().max(1e-3);
         let loss = loss.map_or_else(String::new, |loss| format!("  loss {loss:.4}"));
         self.bar.set_position(done);
-        // Before the first problem is finished there is nothing to go by.
+        // The time left is not known before the first problem is finished.
         let left = if done == 0 { String::new() } else { format!("  {} left", duration(self.bar.eta().as_secs_f64())) };
         self.bar.set_message(format!("{} tokens/s{loss}{left}", count(rate)));
     }
 
-    fn line(&self, text: &str) {
-        if !self.quiet {
-            self.bar.suspend(|| say(text));
+    fn line(&self, event: &Event, text: &str) {
+        match self.log {
+            Log { quiet: true, .. } => {}
+            Log { format: LogFormat::Text, .. } => self.bar.suspend(|| say(text)),
+            Log { format: LogFormat::Json, .. } => say(&serde_json::json!(event).to_string()),
+        }
+    }
+
+    /// Writes a line about the stage, where no bar shows it.
+    fn stage_line(&mut self, event: &Event) {
+        let line = self.plain.line(event, self.began.elapsed().as_secs_f64());
+        match (line, self.log) {
+            (None, _) | (_, Log { quiet: true, .. }) => {}
+            (Some(line), Log { format: LogFormat::Json, .. }) => say(&serde_json::json!(line).to_string()),
+            (Some(line), _) if !self.is_terminal => say(&line.to_string()),
+            (Some(_), _) => {}
         }
     }
 }
 
 impl Observer for Console {
     fn observe(&mut self, event: &Event) -> ControlFlow<()> {
+        self.stage_line(event);
         match event {
-            Event::RunStarted { run, resumed } => self.line(&format!("{} {run}", if *resumed { "resuming" } else { "running" })),
+            Event::RunStarted { run, resumed } => self.line(event, &format!("{} {run}", if *resumed { "resuming" } else { "running" })),
             Event::StageStarted { method, iteration, stage, total } => {
-                let unit = if matches!(stage, Stage::FineTuning | Stage::Pretraining) { "steps" } else { "problems" };
-                self.begin(&format!("{method} {iteration} {}", stage_name(*stage)), unit, *total);
+                self.begin(&format!("{method} {iteration} {}", stage_name(*stage)), unit(*stage), *total);
             }
             Event::StageProgress { done, tokens, loss } => self.advance(*done, *tokens, *loss),
             Event::StageFinished { .. } => self.bar.finish_and_clear(),
-            Event::IterationFinished { method, metrics } => self.line(&iteration_line(method, metrics)),
-            Event::MethodFinished { method, metrics } => self.line(&final_line(method, metrics)),
-            Event::Verified { method, verification } => self.line(&verified_line(method, verification)),
+            Event::IterationFinished { method, metrics } => self.line(event, &iteration_line(method, metrics)),
+            Event::MethodFinished { method, metrics } => self.line(event, &final_line(method, metrics)),
+            Event::Verified { method, verification } => self.line(event, &verified_line(method, verification)),
+            Event::Warning { .. } if self.log.format == LogFormat::Json => say(&serde_json::json!(event).to_string()),
             Event::Warning { message } => self.bar.suspend(|| say(&format!("warning: {message}"))),
-            Event::RunFinished { seconds } => self.line(&format!("finished in {}", duration(*seconds))),
+            Event::RunFinished { seconds } => self.line(event, &format!("finished in {}", duration(*seconds))),
         }
         ControlFlow::Continue(())
     }
+}
+
+/// The unit in which a stage counts.
+fn unit(stage: Stage) -> &'static str {
+    if matches!(stage, Stage::FineTuning | Stage::Pretraining) { "steps" } else { "problems" }
 }
 
 /// A stage in words.
@@ -76,37 +122,47 @@ pub fn stage_name(stage: Stage) -> &'static str {
         Stage::Rationalizing => "rationalizing",
         Stage::FineTuning => "fine-tuning",
         Stage::Evaluating => "evaluating",
-        Stage::FinalEvaluation => "final figure",
+        Stage::FinalEvaluation => "final evaluation",
         Stage::Proposing => "proposing",
         Stage::Verifying => "verifying",
         Stage::Pretraining => "pretraining",
     }
 }
 
-/// `star 2: sampled 2000, kept 1893 + 84 rationalized, dropped 23; loss 0.012; accuracy 99.1% (98.2-99.6): 1 digit 100 ...`
+/// `star 2: 2000 problems, learned from 1893 + 84 with hint, 23 not learned from; 80 steps to loss 0.012; accuracy 99.1% (98.2-99.6): ...`
 fn iteration_line(method: &str, m: &IterationMetrics) -> String {
     let mut parts = Vec::new();
     if m.problems > 0 {
-        let (kept, rationalized) = (m.selection.kept_unhinted, m.selection.kept_hinted);
-        let failed = m.problems.saturating_sub(kept + rationalized);
-        parts.push(format!(
-            "{} problems, kept {kept}{} + {rationalized} rationalized, {failed} dropped",
-            m.problems,
-            faithful(&m.unhinted)
-        ));
+        parts.push(format!("{} problems{}", m.problems, learned(m)));
     }
     let SelectionCounts { pairs, groups_all_right, groups_all_wrong, .. } = m.selection;
     if pairs > 0 {
         parts.push(format!("{pairs} pairs"));
     }
     if groups_all_right + groups_all_wrong > 0 {
-        parts.push(format!("groups that teach nothing: {groups_all_right} all right, {groups_all_wrong} all wrong"));
+        parts.push(format!("groups without signal: {groups_all_right} all right, {groups_all_wrong} all wrong"));
     }
     if let Some(training) = &m.training {
         parts.push(format!("{} steps to loss {:.4}", training.steps, training.final_loss));
     }
     parts.push(accuracy(m));
     format!("{method} {}: {}", m.iteration, parts.join("; "))
+}
+
+/// `, learned from 1893 + 84 with hint, 23 not learned from`, in problems. Examples of earlier iterations are counted too if the method accumulates.
+fn learned(m: &IterationMetrics) -> String {
+    let SelectionCounts { kept_unhinted, kept_hinted, problems, problems_unhinted, problems_hinted, pairs, .. } = m.selection;
+    if problems == 0 || (kept_unhinted + kept_hinted == 0 && pairs > 0) {
+        return String::new();
+    }
+    let examples = kept_unhinted + kept_hinted;
+    let of_problems = problems_unhinted + problems_hinted;
+    let counted = if examples == of_problems { String::new() } else { format!(", {examples} examples") };
+    format!(
+        ", learned from {problems_unhinted}{} + {problems_hinted} with hint{counted}, {} not learned from",
+        faithful(&m.unhinted),
+        problems.saturating_sub(of_problems)
+    )
 }
 
 /// `star: the best is iteration 3; on test, accuracy 71.8% (69.2-74.2): ...`
@@ -119,8 +175,8 @@ fn final_line(method: &str, m: &IterationMetrics) -> String {
 fn verified_line(method: &str, v: &Verification) -> String {
     let all = |name: &str, of: &dyn Fn(&BestOf) -> Option<MeanOf>| {
         let one = |best: &BestOf| Some(format!("@{} {}", best.k, percent(of(best)?.mean)));
-        let told: Option<Vec<_>> = v.best_of.iter().map(one).collect();
-        format!("{name} {}", told.map_or_else(|| "not told".to_owned(), |told| told.join(" ")))
+        let measured: Option<Vec<_>> = v.best_of.iter().map(one).collect();
+        format!("{name} {}", measured.map_or_else(|| "not measured".to_owned(), |measured| measured.join(" ")))
     };
     let figures = [
         all("verifier", &|best| Some(best.verifier)),
@@ -133,7 +189,8 @@ fn verified_line(method: &str, v: &Verification) -> String {
 
 fn accuracy(m: &IterationMetrics) -> String {
     let of = |a: &Accuracy, decimals| interval_to(a.mean, [a.low, a.high], decimals);
-    let classes: Vec<String> = m.by_class.iter().map(|c| format!("{} {}", c.class, of(&c.accuracy, 0))).collect();
+    let measured = m.by_class.iter().filter(|class| class.accuracy.total > 0);
+    let classes: Vec<String> = measured.map(|c| format!("{} {}", c.class, of(&c.accuracy, 0))).collect();
     format!("accuracy {}: {}", of(&m.accuracy, 1), classes.join(", "))
 }
 

@@ -1,4 +1,4 @@
-//! Showing what a model wrote: whatever would steer a terminal, hide or turn text around is named instead.
+//! Texts of models, made safe for a terminal: characters that control the terminal, hide text or reverse it are shown by name.
 
 /// Longest line that is shown whole.
 const LONGEST: usize = 400;
@@ -9,7 +9,7 @@ pub fn visible(text: &str) -> String {
         match c {
             '\n' => shown.push(c),
             '\t' => shown.push_str("    "),
-            // The pictures of control characters stand in the order of their codes.
+            // Unicode has the pictures of control characters in the order of their codes.
             c if u32::from(c) < 0x20 => shown.extend(char::from_u32(0x2400 + u32::from(c))),
             c if is_unseen(c) => shown.extend(["⟨U+", &format!("{:04X}", u32::from(c)), "⟩"]),
             c => shown.push(c),
@@ -18,7 +18,7 @@ pub fn visible(text: &str) -> String {
     })
 }
 
-/// As [`visible`], with each line cut to what can be read, and told how much is not shown.
+/// As [`visible`]. Long lines are cut, and the number of hidden characters is shown.
 pub fn readable(text: &str) -> String {
     let cut = |line: &str| match line.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{} … ({} more characters; --full shows them)", visible(&line[..at]), line[at..].chars().count()),
@@ -32,7 +32,7 @@ pub fn line(text: &str) -> String {
     readable(&text.replace('\n', "\u{240a}"))
 }
 
-/// Characters that are at work when they are shown, or not seen at all: controls, marks of direction, blanks of no width, tags.
+/// Characters that change the output or are invisible: controls, direction marks, zero-width characters, tags.
 pub fn is_unseen(c: char) -> bool {
     matches!(c,
         '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

@@ -69,6 +69,8 @@ pub struct Config {
     pub seeds: Vec<u64>,
     /// The methods to run, in order.
     pub run: Vec<String>,
+    /// The method that reports state first. It is named before the run, so that no result chooses it.
+    pub main: Option<String>,
     /// The pretrained model.
     pub model: ModelConfig,
     /// The policy, which samples.
@@ -100,6 +102,7 @@ impl Default for Config {
             seed: default_seed(),
             seeds: Vec::new(),
             run: Vec::new(),
+            main: None,
             model: ModelConfig::default(),
             policy: PolicyConfig::default(),
             task,
@@ -135,6 +138,8 @@ struct Raw {
     #[serde(default)]
     seeds: Vec<u64>,
     run: Vec<String>,
+    #[serde(default)]
+    main: Option<String>,
     model: ModelConfig,
     #[serde(default)]
     policy: Option<toml::Table>,
@@ -198,6 +203,7 @@ impl Config {
             seed: raw.seed,
             seeds: raw.seeds,
             run: raw.run,
+            main: raw.main,
             model: raw.model,
             policy: PolicyConfig::read(raw.policy.map(|table| source.section("policy", table)))?,
             task: raw.task,
@@ -269,6 +275,9 @@ impl Config {
             table.insert("seeds".into(), seeds.collect::<Vec<_>>().into());
         }
         table.insert("run".into(), self.run.clone().into());
+        if let Some(main) = &self.main {
+            table.insert("main".into(), main.clone().into());
+        }
         table.insert("model".into(), strict::to_table(&self.model).into());
         if let Some(policy) = self.policy.to_table() {
             table.insert("policy".into(), policy.into());

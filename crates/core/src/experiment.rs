@@ -311,6 +311,7 @@ impl Experiment {
             model: ModelInfo { base: model.base.clone(), hub: model.hub.clone(), parameters: None },
             task: TaskInfo { kind: kind.clone(), label: label.clone(), chance: task.chance(), paper: task.paper_figures() },
             methods: self.methods_to_run().map(method).collect(),
+            main: self.config.main.clone(),
             circumstances: PolicyConfig::circumstances(),
             config_sha256: String::new(),
             inputs,

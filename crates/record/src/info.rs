@@ -37,6 +37,9 @@ pub struct RunInfo {
     pub task: TaskInfo,
     /// The methods, in the order in which they are run.
     pub methods: Vec<MethodInfo>,
+    /// The method that the config names as its main one, before any result is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main: Option<String>,
     /// Config keys that say where and how the work is done. A change of them changes no result.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub circumstances: Vec<String>,

@@ -1,13 +1,13 @@
-//! Two runs beside each other: settings that differ, and accuracy on the same problems with a paired test.
+//! The comparison of two runs: settings that differ, and accuracy on the same problems with a paired test.
 
 use crate::error::{Error, Result};
+use crate::paired::{Paired, right_answers};
 use crate::report::{MethodReport, Report};
 use serde::Serialize;
+use starloop_record::RunDir;
 use starloop_record::metrics::Accuracy;
 use starloop_record::run_dir::settings::changed_keys;
 use starloop_record::types::{ProblemId, Split};
-use starloop_record::{IterationDir, RunDir};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Two runs, side by side.
@@ -28,17 +28,17 @@ pub struct MethodComparison {
     pub methods: [String; 2],
     /// The iterations whose figures are compared: the final ones, or the last that were measured.
     pub iterations: [u32; 2],
-    /// Which problems they were measured on.
+    /// The split that they were measured on.
     pub split: Split,
     /// Accuracy on the problems that both were measured on.
     pub accuracy: [Accuracy; 2],
     /// Answers to problems that only one of the two was measured on; they are left out.
     pub unpaired: u64,
     /// Problems that the second has right and the first has wrong.
-    pub won: Vec<ProblemId>,
+    pub gained: Vec<ProblemId>,
     /// Problems that the first has right and the second has wrong.
     pub lost: Vec<ProblemId>,
-    /// McNemar's exact test of the hypothesis that winning and losing are equally likely, two-sided.
+    /// McNemar's exact test of the hypothesis that gaining and losing are equally likely, two-sided.
     pub p_value: f64,
     /// The same with half the probability of what was observed (mid-p), which is less conservative (Fagerland et al. 2013).
     pub mid_p_value: f64,
@@ -73,7 +73,10 @@ pub fn compare(first: &Path, second: &Path, wanted: &ComparedMethods) -> Result<
     let find = |which: usize, name: &str| {
         let names = || of(which).methods.iter().map(|method| method.info.name.as_str()).collect::<Vec<_>>().join(", ");
         of(which).methods.iter().find(|method| method.info.name == name).ok_or_else(|| {
-            incomparable(directories[which].root(), format!("no method {name} with a finished iteration; it has: {}", names()))
+            incomparable(
+                directories[which].root(),
+                format!("the run has no method {name} with a finished iteration; its methods are {}", names()),
+            )
         })
     };
     let pairs: Vec<[&MethodReport; 2]> = match (&wanted.first, &wanted.second) {
@@ -85,17 +88,14 @@ pub fn compare(first: &Path, second: &Path, wanted: &ComparedMethods) -> Result<
         (None, Some(other)) => vec![[find(0, other)?, find(1, other)?]],
     };
     if pairs.is_empty() {
-        return Err(incomparable(
-            second,
-            format!("no method in common with {}; name two methods with --method and --with", first.display()),
-        ));
+        return Err(incomparable(second, format!("the run has no method in common with {}; choose a method of each run", first.display())));
     }
     let methods = pairs.into_iter().map(|pair| methods(&directories, pair)).collect::<Result<_>>()?;
     Ok(Comparison { runs: [0, 1].map(|which| of(which).name.clone()), settings, methods })
 }
 
 fn methods(directories: &[RunDir; 2], pair: [&MethodReport; 2]) -> Result<MethodComparison> {
-    // Final figures stand beside final figures only.
+    // Final figures are compared with final figures only.
     let finals = pair.iter().all(|method| method.final_metrics.is_some());
     let shown = pair.map(|method| match &method.final_metrics {
         Some(metrics) if finals => metrics,
@@ -110,59 +110,31 @@ fn methods(directories: &[RunDir; 2], pair: [&MethodReport; 2]) -> Result<Method
     let problems = [place(0).problems()?, place(1).problems()?];
     let identity = |which: usize, id: &ProblemId| problems[which].get(id).and_then(|problem| problem.identity.as_ref());
     let is_other = |id: &ProblemId| matches!((identity(0, id), identity(1, id)), (Some(one), Some(other)) if one != other);
-    let common = answers[0].iter().filter(|((id, _), _)| !is_other(id));
-    let paired: Vec<(&ProblemId, [bool; 2])> = common.filter_map(|(key, right)| Some((&key.0, [*right, *answers[1].get(key)?]))).collect();
-    if paired.is_empty() {
+    let mut comparable = answers[0].clone();
+    comparable.retain(|(id, _), _| !is_other(id));
+    let paired = Paired::of(&comparable, &answers[1]).ok_or_else(|| {
         let message = format!(
-            "{} and {} of {} were measured on no problem in common",
+            "{} has no evaluation problem in common with {} of {}; compare runs that measure the same problems",
             pair[1].info.name,
             pair[0].info.name,
             directories[0].root().display()
         );
-        return Err(incomparable(directories[1].root(), message));
-    }
-    let of = |wanted: [bool; 2]| paired.iter().filter(move |(_, right)| *right == wanted).map(|(problem, _)| (*problem).clone());
-    let (won, lost): (Vec<_>, Vec<_>) = (of([false, true]).collect(), of([true, false]).collect());
-    let [p_value, mid_p_value] = mcnemar(won.len() as u64, lost.len() as u64);
-    let total = paired.len() as u64;
-    let accuracy = [0, 1].map(|which| Accuracy::new(paired.iter().filter(|(_, right)| right[which]).count() as u64, total));
+        incomparable(directories[1].root(), message)
+    })?;
+    let Paired { gained, lost, accuracy, p_values: [p_value, mid_p_value] } = paired;
     Ok(MethodComparison {
         methods: pair.map(|method| method.info.name.clone()),
         iterations: shown.map(|metrics| metrics.iteration),
         split: shown[0].split,
         accuracy,
-        unpaired: answers.iter().map(|answers| answers.len() as u64 - total).sum(),
-        won,
+        unpaired: answers.iter().map(|answers| answers.len() as u64 - accuracy[0].total).sum(),
+        gained,
         lost,
         p_value,
         mid_p_value,
         tokens: pair.map(MethodReport::tokens),
         seconds: pair.map(MethodReport::seconds),
     })
-}
-
-/// Whether each answer was right.
-fn right_answers(place: &IterationDir) -> Result<BTreeMap<(ProblemId, u32), bool>> {
-    let mut answers = BTreeMap::new();
-    place.each_evaluation(|graded| {
-        answers.insert((graded.attempt.problem, graded.attempt.sample), graded.verdict.is_correct());
-        Ok(())
-    })?;
-    Ok(answers)
-}
-
-/// McNemar's exact test: the probability that `won + lost` coins fall at least as unevenly as this. Two-sided p, and mid-p.
-fn mcnemar(won: u64, lost: u64) -> [f64; 2] {
-    let (coins, few) = (won + lost, won.min(lost));
-    // The logarithm of each probability, so that thousands of coins do not underflow.
-    let mut log = -(coins as f64) * std::f64::consts::LN_2;
-    let (mut tail, mut last) = (0.0, 0.0);
-    for heads in 0..=few {
-        last = log.exp();
-        tail += last;
-        log += ((coins - heads) as f64 / (heads + 1) as f64).ln();
-    }
-    [2.0 * tail, 2.0 * tail - last].map(|p| p.min(1.0))
 }
 
 fn incomparable(path: &Path, message: String) -> Error {
@@ -198,11 +170,11 @@ mod tests {
         assert_eq!(comparison.settings, ["seed (1 -> 2)"], "the number of threads changes no result");
         let method = &comparison.methods[0];
         let ids = |ids: &[ProblemId]| ids.iter().map(|id| id.0.clone()).collect::<Vec<_>>();
-        assert_eq!((ids(&method.won), ids(&method.lost)), (vec!["tiny/train/c".to_owned()], vec!["tiny/train/a".to_owned()]));
+        assert_eq!((ids(&method.gained), ids(&method.lost)), (vec!["tiny/train/c".to_owned()], vec!["tiny/train/a".to_owned()]));
         assert_eq!((method.accuracy[0].correct, method.accuracy[1].total, method.unpaired), (2, 3, 0));
         let other = ComparedMethods { first: Some("other".into()), second: None };
         let message = compare(&first, &second, &other).unwrap_err().to_string();
-        assert!(message.contains("no method other") && message.ends_with("it has: star"), "{message}");
+        assert!(message.contains("no method other") && message.ends_with("its methods are star"), "{message}");
     }
 
     /// A run with one answer to the problem `a`, whose data has this identity.
@@ -234,25 +206,6 @@ mod tests {
         let comparison = compare(&first, &same, &ComparedMethods::default()).unwrap();
         assert_eq!(comparison.methods[0].accuracy[0].total, 1);
         let message = compare(&first, &other, &ComparedMethods::default()).unwrap_err().to_string();
-        assert!(message.contains("measured on no problem in common"), "{message}");
-    }
-
-    /// Against sums of binomial coefficients in exact fractions, rounded once.
-    #[test]
-    fn the_test_gives_known_values() {
-        for (won, lost, p, mid_p) in [
-            (0, 0, 1.0, 1.0),
-            (5, 0, 0.0625, 0.03125),
-            (0, 5, 0.0625, 0.03125),
-            (1, 9, 0.021_484_375, 0.011_718_75),
-            (4, 12, 0.076_812_744_140_625, 0.049_041_748_046_875),
-            (100, 150, 0.001_883_300_935_076_157, 0.001_548_188_600_119_572),
-            (2000, 2200, 0.002_132_355_671_991_234_6, 0.002_027_176_150_853_072_5),
-        ] {
-            let [found, found_mid] = mcnemar(won, lost);
-            assert!((found - p).abs() < 1e-12, "{won} {lost}: {found}");
-            assert!((found_mid - mid_p).abs() < 1e-12, "{won} {lost}: mid {found_mid}");
-        }
-        assert!((mcnemar(7, 7)[0] - 1.0).abs() < 1e-12);
+        assert!(message.contains("no evaluation problem in common"), "{message}");
     }
 }

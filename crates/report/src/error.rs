@@ -1,4 +1,4 @@
-//! What can go wrong while runs are read, compared or exported.
+//! The errors of reading, comparing and exporting runs.
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub enum Error {
     Unexportable {
         /// The run directory.
         path: PathBuf,
-        /// What it lacks, and what it has instead.
+        /// The missing part, and what the run has instead.
         message: String,
     },
     /// Two runs share nothing that can be compared.
@@ -31,19 +31,19 @@ pub enum Error {
     Incomparable {
         /// The second run directory.
         path: PathBuf,
-        /// What it lacks, and what it has instead.
+        /// The missing part, and what the run has instead.
         message: String,
     },
     /// The figure could not be drawn as a bitmap.
     #[error("failed to draw the figure as PNG: {message}")]
     Picture {
-        /// What the renderer says.
+        /// The renderer's message.
         message: String,
     },
     /// A part of the program was left out when it was compiled.
     #[error("{what} needs the feature `{feature}`; build starloop with `--features {feature}`")]
     MissingFeature {
-        /// What was asked for.
+        /// The part that was asked for.
         what: &'static str,
         /// The feature of the crate.
         feature: &'static str,
@@ -51,7 +51,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the caller asked for something that cannot be given, and nothing failed.
+    /// Whether the error is one of usage: the request cannot be fulfilled, and nothing failed.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! What runs found, in the forms of other tools: figures for spreadsheets and TensorBoard, the training set for `datasets` and TRL, a bitmap of
+//! Results of runs in the formats of other tools: figures for spreadsheets and TensorBoard, the training set for `datasets` and TRL, a bitmap of
 //! the figure, and the model card of a checkpoint.
 //!
 //! Exports read finished files and change nothing in a run directory.

@@ -19,7 +19,7 @@ pub struct Filter {
     pub iteration: Option<u32>,
     /// The problem's whole id, or its last part.
     pub problem: Option<String>,
-    /// What the attempt was made for.
+    /// The purpose of the attempt.
     pub purpose: Option<Purpose>,
     /// The verdict's name.
     pub verdict: Option<String>,
@@ -47,9 +47,9 @@ pub struct InspectedAttempt {
     pub method: String,
     /// The outer iteration; for the final evaluation, the one that made the model.
     pub iteration: u32,
-    /// What it was made for.
+    /// The purpose of the attempt.
     pub purpose: Purpose,
-    /// What selection decided; `null` for an answer of an evaluation, and before selection.
+    /// The decision of selection; `null` for an answer of an evaluation, and before selection.
     pub outcome: Option<Outcome>,
     /// The completion and its verdict.
     #[serde(flatten)]

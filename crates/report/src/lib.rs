@@ -16,6 +16,7 @@ pub mod error;
 pub mod export;
 pub mod inspect;
 mod outcomes;
+pub mod paired;
 pub mod report;
 pub mod verdicts;
 pub mod watch;

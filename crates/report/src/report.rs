@@ -1,4 +1,4 @@
-//! What runs found, from their directories alone: JSON, tables, a chart for the terminal, figures as SVG and a web page.
+//! Reports of runs from their directories: JSON, tables, a chart for the terminal, figures as SVG and a web page.
 //!
 //! The loop never calls this module. A report can be made while a run goes on, on another machine, and of several runs side by side. Every
 //! share is in 0..=1 here and in the JSON, and in percent wherever it is shown.
@@ -10,7 +10,9 @@ mod cost_plot;
 mod figure;
 mod findings;
 mod flow;
+mod headline;
 mod html;
+mod over_runs;
 mod plot;
 mod read;
 mod rows;
@@ -18,9 +20,11 @@ mod svg;
 mod table;
 
 use crate::error::Result;
+use crate::paired::PairedDifference;
 use rows::{measured, row, sampled_tokens, summary, trained_tokens};
 use serde::Serialize;
 use starloop_record::event::Stage;
+use starloop_record::format::thousands;
 use starloop_record::info::{MethodInfo, PaperFigure, RunInfo};
 use starloop_record::metrics::{Accuracy, ClassAccuracy, IterationMetrics};
 use std::path::PathBuf;
@@ -29,7 +33,9 @@ pub use attempts::{AttemptFigures, Practice};
 pub use cost::{CostCurve, CostPoint};
 pub use findings::{Finding, FindingKind};
 pub use flow::{Flow, FlowCount, Retry, Source};
+pub use headline::{Choice, Headline};
 pub use html::{HtmlReport, MOST_ATTEMPTS};
+pub use over_runs::OverRuns;
 pub use rows::{ByClass, MethodSummary, ResultRow, TrainUse};
 
 /// Some runs, as their directories hold them.
@@ -37,9 +43,9 @@ pub use rows::{ByClass, MethodSummary, ResultRow, TrainUse};
 pub struct Report {
     /// The runs, in the order in which they were asked for.
     pub runs: Vec<RunReport>,
-    /// What a reader should know before trusting the figures.
+    /// Warnings that a reader needs before trusting the figures.
     pub warnings: Vec<String>,
-    /// Signs that a method learns something else than to reason, or little.
+    /// Signs that a method learns little, or learns something other than reasoning.
     pub findings: Vec<Finding>,
 }
 
@@ -48,19 +54,35 @@ pub struct Report {
 pub struct RunReport {
     /// The directory's name; its whole path if two runs of a report share a name.
     pub name: String,
-    /// Where it is.
+    /// The path of the directory.
     pub path: PathBuf,
-    /// What the run is.
+    /// The description of the run.
     pub info: RunInfo,
     /// The methods that have a finished iteration, in the order in which they were run.
     pub methods: Vec<MethodReport>,
+    /// The result in sentences; `None` if no method was measured yet.
+    pub headline: Option<Headline>,
+    /// The name of the data: the task, with the file of the problems if they are the user's own.
+    pub data: String,
 }
 
 impl RunReport {
-    /// What the paper reports for a method's approach with its own model. The figures of that model come first.
+    /// The paper's figure for a method's approach with the paper's model. The figures of that model come first.
     pub fn paper_figure(&self, method: &MethodInfo) -> Option<&PaperFigure> {
         let model = self.paper_model()?;
         self.info.task.paper.iter().find(|figure| figure.approach == method.approach && figure.model == model)
+    }
+
+    /// The paper's figures for the approaches of the run, in a sentence with their settings; `None` if it reports nothing for them.
+    pub fn paper_note(&self) -> Option<String> {
+        let mut figures: Vec<String> = Vec::new();
+        for figure in self.methods.iter().filter_map(|method| self.paper_figure(&method.info)) {
+            let words = format!("{} {:.1} ({})", figure.approach.title(), figure.percent, figure.setting);
+            if !figures.contains(&words) {
+                figures.push(words);
+            }
+        }
+        (!figures.is_empty()).then(|| format!("The paper, %: {}.", figures.join("; ")))
     }
 
     /// The model that the paper fine-tunes, if it reports anything for the task.
@@ -72,7 +94,7 @@ impl RunReport {
 /// One method of a run. It has at least one iteration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MethodReport {
-    /// What the method is.
+    /// The description of the method.
     pub info: MethodInfo,
     /// The finished iterations, in order.
     pub iterations: Vec<IterationReport>,
@@ -80,6 +102,10 @@ pub struct MethodReport {
     pub final_metrics: Option<IterationMetrics>,
     /// How often its problems are learned from; `None` if nothing was attempted.
     pub practice: Option<Practice>,
+    /// Its difference from the untrained model on the same problems; `None` if either was not measured on them.
+    pub from_base: Option<PairedDifference>,
+    /// Its difference from the method of the headline; `None` for that method itself.
+    pub from_main: Option<PairedDifference>,
 }
 
 /// One finished iteration.
@@ -91,11 +117,11 @@ pub struct IterationReport {
     pub seconds: Option<f64>,
     /// Its stages in `events.jsonl`, in the order of the work.
     pub stages: Vec<StageCost>,
-    /// What its attempts show; `None` if nothing was attempted.
+    /// The figures of its attempts; `None` if nothing was attempted.
     pub attempts: Option<AttemptFigures>,
 }
 
-/// What a stage cost.
+/// The cost of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct StageCost {
     /// The stage.
@@ -129,23 +155,34 @@ impl Report {
         self.methods().map(|(run, method)| summary(run, method)).collect()
     }
 
-    /// `{"results": [one object per iteration], "methods": [one object per method], "warnings": [text], "findings": [one object each]}`,
-    /// indented.
+    /// `{"headlines": [one object per run, or null], "over_runs": [one object per method of several runs], "results": [one object per iteration], "methods": [one object per method],
+    /// "warnings": [text], "findings": [one object each]}`, indented.
     pub fn json(&self) -> String {
         #[derive(Serialize)]
         struct Json<'a> {
+            headlines: Vec<Option<&'a Headline>>,
+            over_runs: Vec<OverRuns>,
             results: Vec<ResultRow>,
             methods: Vec<MethodSummary>,
             warnings: &'a [String],
             findings: &'a [Finding],
         }
-        let json = Json { results: self.results(), methods: self.summaries(), warnings: &self.warnings, findings: &self.findings };
+        let json = Json {
+            headlines: self.runs.iter().map(|run| run.headline.as_ref()).collect(),
+            over_runs: over_runs::of(self),
+            results: self.results(),
+            methods: self.summaries(),
+            warnings: &self.warnings,
+            findings: &self.findings,
+        };
         serde_json::to_string_pretty(&json).expect("numbers and strings alone always serialize")
     }
 
     /// The results for the terminal: one table per run, one column per method, with the paper's figures.
     pub fn summary_tables(&self) -> String {
-        table::summaries(self)
+        let over_runs = over_runs::table(self);
+        let tables = table::summaries(self);
+        if over_runs.is_empty() { tables } else { format!("{tables}\n\n{over_runs}") }
     }
 
     /// The paper's table beside the measured results, one per run, for the terminal.
@@ -252,15 +289,22 @@ impl MethodReport {
         self.iterations.iter().filter(|iteration| iteration.metrics.accuracy.total > 0)
     }
 
-    /// The classes of all iterations, in the order of display. Later iterations may bring more (the digit extension).
+    /// The classes that have measured problems, in the order of display. Later iterations may bring more (the digit extension).
     fn classes(&self) -> Vec<&str> {
         let mut classes: Vec<&str> = Vec::new();
-        for ClassAccuracy { class, .. } in self.iterations.iter().flat_map(|iteration| &iteration.metrics.by_class) {
-            if !classes.contains(&class.as_str()) {
+        for ClassAccuracy { class, accuracy } in self.iterations.iter().flat_map(|iteration| &iteration.metrics.by_class) {
+            if accuracy.total > 0 && !classes.contains(&class.as_str()) {
                 classes.push(class);
             }
         }
         classes
+    }
+
+    /// A class with its number of problems in the last iteration that measured it: `1 digit (n = 8)`.
+    fn class_with_number(&self, class: &str) -> String {
+        let entries = self.iterations.iter().rev().flat_map(|iteration| &iteration.metrics.by_class);
+        let total = entries.filter(|entry| entry.class == class).map(|entry| entry.accuracy.total).find(|total| *total > 0);
+        total.map_or_else(|| class.to_owned(), |total| format!("{class} (n = {})", thousands(total)))
     }
 
     fn total(&self, count: impl Fn(&IterationMetrics) -> u64) -> u64 {

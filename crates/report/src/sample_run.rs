@@ -15,7 +15,7 @@ pub(crate) fn begin(root: &Path, methods: &[(&str, Approach)]) -> RunDir {
     RunDir::open(root, &new_run(methods), false).unwrap().0
 }
 
-/// What [`begin`] begins a run with.
+/// The new run of [`begin`].
 pub(crate) fn new_run(methods: &[(&str, Approach)]) -> NewRun {
     let settings: Vec<String> = methods.iter().map(|(name, _)| format!("[methods.{name}]\niterations = 3\n")).collect();
     NewRun {
@@ -51,6 +51,7 @@ pub(crate) fn run_info(methods: Vec<MethodInfo>) -> RunInfo {
             ],
         },
         methods,
+        main: None,
         circumstances: vec!["policy.threads".into()],
         config_sha256: String::new(),
         inputs: Inputs::default(),
@@ -157,7 +158,7 @@ pub(crate) fn wrong(predicted: &str) -> Verdict {
     Verdict::Wrong { predicted: predicted.into() }
 }
 
-/// Writes the attempts of an iteration with their problems, their outcomes and what is learned from them. `earlier` are records of attempts of
+/// Writes the attempts of an iteration with their problems, outcomes and examples. `earlier` are records of attempts of
 /// the iterations before it.
 pub(crate) fn write_iteration(
     run: &RunDir,

@@ -1,7 +1,7 @@
-//! A look at a run while it goes on, from its files: its place, its speed, the time left, and what the model wrote last.
+//! A run in progress, read from its files: its stage, its speed, the time left, and the latest rationales.
 //!
-//! The run does not know that it is watched. A stage under way has written no figures yet, only its beginning in `events.jsonl`. Its progress
-//! is an estimate from the time that the same kind of work took before.
+//! A running stage has written no figures yet, only its start in `events.jsonl`. Its progress is an estimate from the time that the same kind
+//! of work took before.
 
 mod estimate;
 
@@ -64,7 +64,7 @@ impl RunState {
 /// How far a method has come.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MethodProgress {
-    /// What the method is, with an estimate of its whole work.
+    /// The description of the method, with an estimate of its whole work.
     #[serde(flatten)]
     pub info: MethodInfo,
     /// The figures of its finished iterations.
@@ -114,7 +114,7 @@ pub struct UnderWay {
 pub struct Rationale {
     /// The outer iteration.
     pub iteration: u32,
-    /// What it was made for.
+    /// The purpose of the attempt.
     pub purpose: Purpose,
     /// The problem, if the run recorded it.
     #[serde(rename = "question")]

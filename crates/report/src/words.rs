@@ -1,10 +1,10 @@
-//! The words and signs that tables, pages and terminals show for attempts. Outcomes, tasks and methods have their labels in the record.
+//! The words and signs of tables, pages and terminals for attempts. The labels of outcomes, tasks and methods are in the record.
 
 use serde::Serialize;
 use starloop_record::Approach;
 use starloop_record::types::{Mode, Verdict};
 
-/// What an attempt was made for.
+/// The purpose of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {

@@ -1,4 +1,4 @@
-//! `starloop bench`: what training and sampling cost here, in the terms of the scripts in `bench/peers/`.
+//! `starloop bench`: the speed of training and sampling on this machine, in the terms of the scripts in `bench/peers/`.
 
 mod product;
 mod requests;
@@ -28,7 +28,7 @@ Examples:
 
 Each line of the requests: {\"prompt_token_ids\": [...], \"max_new_tokens\": 93, \"seed\": 1}.")]
 pub struct Arguments {
-    /// What is measured: training steps, rounds of prefill and greedy decoding, the requests of a file, or a matrix product
+    /// The work to measure: training steps, rounds of prefill and greedy decoding, the requests of a file, or a matrix product
     #[arg(long, value_parser = ["train", "decode", "sample", "product"])]
     mode: String,
     /// With `--mode product`: how the operands are stored, and the sizes m, n and k
@@ -38,7 +38,7 @@ pub struct Arguments {
     shape: Shape,
     #[command(flatten)]
     job: Job,
-    /// Measured steps or rounds, after one to warm up; requests are answered once
+    /// Number of measured steps or rounds, after one warm-up. Requests are answered once
     #[arg(long, default_value_t = 5)]
     steps: usize,
     /// Print one line of JSON
@@ -63,7 +63,7 @@ struct Output<'a> {
     tenths: Vec<requests::Tenth>,
 }
 
-/// How much a piece of work is, in tokens or in 10^9 floating-point operations, and the seconds that it took each time.
+/// The size of a piece of work, in tokens or in 10^9 floating-point operations, and the seconds of each repetition.
 struct Timing {
     work: f64,
     seconds: Vec<f64>,
@@ -143,7 +143,7 @@ fn decode(model: &LanguageModel, shape: &Shape, rounds: usize) -> Result<Timing>
     let request =
         |row| Request { prompt: shape.tokens(shape.prompt(), row), seeds: vec![0], params: SamplingParams::greedy(shape.new_tokens()) };
     let requests: Vec<Request> = (0..shape.sequences()).map(request).collect();
-    // All sequences at once, as the peer has them.
+    // All sequences run at once, as in the peer's script.
     let limits = EngineLimits { cache_bytes: 8 << 30, sequences: shape.sequences(), ..EngineLimits::default() };
     measure(rounds, shape.sequences() * shape.new_tokens(), || {
         Ok(sample(model, &requests, &limits, &mut |_| ControlFlow::Continue(())).map(|_| ())?)
@@ -161,7 +161,7 @@ fn measure(calls: usize, tokens: usize, mut work: impl FnMut() -> Result<()>) ->
     Ok(Timing { work: tokens as f64, seconds: (0..calls.max(1)).map(timed).collect::<Result<_>>()? })
 }
 
-/// What Linux tells of the process's memory, in units of 10^6 bytes: its resident set (`VmRSS:`), or the peak of it (`VmHWM:`); 0 elsewhere.
+/// Memory of the process in units of 10^6 bytes, from Linux: the resident set (`VmRSS:`) or its peak (`VmHWM:`). Other systems give 0.
 fn memory_mb(line: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|found| found.strip_prefix(line));

@@ -1,4 +1,4 @@
-//! `starloop compare`: two runs side by side.
+//! `starloop compare`: two runs, with a paired test.
 
 use crate::access::{Access, Reading};
 use crate::console;
@@ -7,12 +7,13 @@ use anyhow::Result;
 use starloop_record::format::{count, duration, percent};
 use starloop_record::metrics::Accuracy;
 use starloop_report::compare::{ComparedMethods, Comparison, MethodComparison, compare};
+use starloop_report::paired::probability;
 use std::path::PathBuf;
 
-/// Put two runs side by side: settings that differ, accuracy on the same problems with a paired test, and costs.
+/// Compare two runs: settings that differ, accuracy on the same problems with a paired test, and costs.
 ///
-/// McNemar's test looks at the problems that only one of the two has right. If p is below 0.05, chance alone seldom makes such a difference on
-/// these problems. The test says nothing about other seeds.
+/// McNemar's test uses the problems that only one of the two has right. If p is below 0.05, chance alone is an unlikely cause of the
+/// difference on these problems. The test says nothing about other seeds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,19 +21,19 @@ Examples:
   starloop compare runs/arithmetic runs/arithmetic --method star_without --with star
   starloop compare runs/one runs/two --method star --json")]
 pub struct Arguments {
-    /// Two run directories; the same one twice, to compare two of its methods
+    /// The first run directory. To compare two methods of one run, give the directory twice
     #[arg(value_name = "RUN")]
     first: PathBuf,
-    /// The second
+    /// The second run directory
     #[arg(value_name = "RUN")]
     second: PathBuf,
-    /// The method; every method that both have, if none is named
+    /// The method [default: every method that both runs have]
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
     /// The method of the second run, if it has another name
     #[arg(long, value_name = "NAME")]
     with: Option<String>,
-    /// Also list the problems that were won and lost
+    /// Also list the problems that were gained and lost
     #[arg(long)]
     problems: bool,
     /// Print everything as JSON
@@ -57,7 +58,7 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
 }
 
 fn show(method: &MethodComparison, problems: bool) -> Result<()> {
-    let MethodComparison { methods: [first, second], iterations, split, accuracy, unpaired, won, lost, .. } = method;
+    let MethodComparison { methods: [first, second], iterations, split, accuracy, unpaired, gained, lost, .. } = method;
     let name = if first == second { line(first) } else { format!("{} and {}", line(first), line(second)) };
     console::print(&format!("\n{name}, on {} {} problems", accuracy[0].total, split.name()))?;
     if *unpaired > 0 {
@@ -73,7 +74,7 @@ fn show(method: &MethodComparison, problems: bool) -> Result<()> {
     row("tokens trained", method.tokens.map(|[_, trained]| count(trained as f64)))?;
     row("time", method.seconds.map(|seconds| seconds.map_or("?".to_owned(), duration)))?;
     console::print(&verdict(method))?;
-    for (what, ids) in [("won", won), ("lost", lost)] {
+    for (what, ids) in [("gained", gained), ("lost", lost)] {
         if problems && !ids.is_empty() {
             let ids: Vec<_> = ids.iter().map(|id| line(&id.0)).collect();
             console::print(&format!("  {what}: {}", ids.join(" ")))?;
@@ -88,21 +89,17 @@ fn row(name: &str, [first, second]: [String; 2]) -> Result<()> {
 
 /// The result of the test in words.
 fn verdict(method: &MethodComparison) -> String {
-    let MethodComparison { accuracy, won, lost, p_value, mid_p_value, .. } = method;
-    if won.is_empty() && lost.is_empty() {
+    let MethodComparison { accuracy, gained, lost, p_value, mid_p_value, .. } = method;
+    if gained.is_empty() && lost.is_empty() {
         return "  Both have the same problems right.".to_owned();
     }
     let difference = 100.0 * (accuracy[1].mean - accuracy[0].mean);
-    let chance = if *p_value < 0.05 { "chance alone seldom does that" } else { "chance alone can do that" };
+    let chance = if *p_value < 0.05 { "chance alone is an unlikely cause" } else { "chance alone can be the cause" };
     format!(
-        "  The second is {difference:+.1} points: {} problems won, {} lost; {chance}.\n  McNemar's exact test: p {}, mid-p {}",
-        won.len(),
+        "  The second is {difference:+.1} points: {} problems gained, {} lost; {chance}.\n  McNemar's exact test: p {}, mid-p {}",
+        gained.len(),
         lost.len(),
         probability(*p_value),
         probability(*mid_p_value)
     )
-}
-
-fn probability(p: f64) -> String {
-    if p < 1e-4 { "< 0.0001".to_owned() } else { format!("= {p:.4}") }
 }

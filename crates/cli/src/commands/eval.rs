@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::console;
 use crate::model::Model;
-use crate::progress::Console;
+use crate::progress::{Console, Log};
 use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::evaluation::likelihood;
@@ -34,19 +34,19 @@ pub struct Arguments {
     /// The task
     #[arg(long, value_name = "NAME")]
     task: String,
-    /// Which held-out problems: dev for choices, test for final figures
+    /// The held-out problems: dev for choices, test for final figures
     #[arg(long, default_value = "dev", value_parser = ["dev", "test"])]
     split: String,
-    /// Worked examples in the prompt
+    /// Number of worked examples in the prompt
     #[arg(long, value_name = "K", default_value_t = 0)]
     few_shot: usize,
-    /// Tokens after which an answer is cut off
+    /// The most tokens of an answer. Longer answers are cut off
     #[arg(long, value_name = "N", default_value_t = 256)]
     max_new_tokens: usize,
-    /// Sample nothing: choose the choice that is most likely after the prompt. Worked examples then show the answers alone
+    /// Do not sample: take the choice that is most likely after the prompt. Worked examples then show answers only
     #[arg(long, conflicts_with = "max_new_tokens")]
     by_likelihood: bool,
-    /// Sample each problem so often: how often the majority is right (self-consistency), and how often one of k (pass@k, unbiased)
+    /// Number of samples for each problem. Reports majority voting (self-consistency) and pass@k (unbiased)
     #[arg(long, value_name = "K", conflicts_with = "by_likelihood", value_parser = clap::value_parser!(u32).range(1..))]
     samples: Option<u32>,
     /// The temperature of these samples
@@ -55,8 +55,8 @@ pub struct Arguments {
     /// Change a key of the config, such as `task.evaluation_per_class=50`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Also write every answer with its verdict, or every problem with all its samples or its choices' log-probabilities, to this file, as
-    /// JSON lines
+    /// Also write the answers to this file as JSON lines: each answer with its verdict, or each problem with its samples or with the
+    /// log-probabilities of its choices
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     /// Print the figures as JSON
@@ -81,7 +81,7 @@ impl Observer for Collect {
     }
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry, access: Access, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log) -> Result<()> {
     let set = [
         format!("model.base={}", toml_text(&arguments.model)),
         format!("task.kind={}", toml_text(&arguments.task)),
@@ -94,18 +94,18 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, quiet: bo
         .map(|samples| [format!("sampling.samples_per_problem={samples}"), format!("sampling.temperature={}", arguments.temperature)]);
     let set = set.into_iter().chain(several.into_iter().flatten());
     let set: Vec<String> = set.chain(arguments.set.iter().cloned()).collect();
-    // Measuring a checkpoint is an experiment of one method that trains nothing.
+    // The measurement of a checkpoint is an experiment with one method, which trains nothing.
     let config = Config::parse("starloop eval", "name = \"eval\"\nrun = [\"eval\"]\n[methods.eval]\nkind = \"few_shot\"", &set)?;
     let experiment = Experiment::new(config, registry)?;
     access.check_programs(&experiment)?;
     if arguments.by_likelihood {
-        return by_likelihood(arguments, &experiment, &mut Console::new(quiet));
+        return by_likelihood(arguments, &experiment, &mut Console::new(log));
     }
     if arguments.samples.is_some() {
-        return several_samples(arguments, &experiment, &mut Console::new(quiet));
+        return several_samples(arguments, &experiment, &mut Console::new(log));
     }
     let directory = tempfile::tempdir()?;
-    let mut collect = Collect { console: Console::new(quiet), metrics: None };
+    let mut collect = Collect { console: Console::new(log), metrics: None };
     experiment.run(&directory.path().join("eval"), false, &mut collect)?;
     if let Some(answers) = &arguments.answers {
         atomic::write(answers, &fs_err::read(directory.path().join("eval/eval/iter-000/eval.jsonl"))?)?;
@@ -151,10 +151,14 @@ fn several_samples(arguments: &Arguments, experiment: &Experiment, console: &mut
     Ok(())
 }
 
-/// A temperature at which several samples of a problem may differ.
+/// Reads a temperature at which the samples of a problem can differ.
 fn above_zero(text: &str) -> Result<f64, String> {
-    let temperature: f64 = text.parse().map_err(|_| "is no number".to_owned())?;
-    if temperature > 0.0 { Ok(temperature) } else { Err("greedy samples of one problem are all the same; it has to be above 0".to_owned()) }
+    let temperature: f64 = text.parse().map_err(|_| "expected a number above 0, such as 0.7".to_owned())?;
+    if temperature > 0.0 {
+        Ok(temperature)
+    } else {
+        Err("expected a number above 0: at 0 all samples of a problem are the same".to_owned())
+    }
 }
 
 fn write_answers<T: serde::Serialize>(arguments: &Arguments, problems: &[T]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! `starloop export`: results of runs in the forms of other tools.
+//! `starloop export`: results of runs in the formats of other tools.
 
 use crate::access::{Access, Reading};
 use crate::console;
@@ -10,19 +10,19 @@ use starloop_report::export::{self, Weights};
 use starloop_report::report::RunReport;
 use std::path::{Path, PathBuf};
 
-/// Write results of runs in the forms of other tools: a checkpoint with its model card, figures, plots, the training set, TensorBoard's events.
+/// Export results of runs in the formats of other tools: a checkpoint with its model card, figures, plots, the training set, TensorBoard events.
 ///
-/// One command can write several forms. Without any, it writes the checkpoint of the best iteration.
+/// One command can write several formats. Without an option, it writes the checkpoint of the best iteration.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  starloop export runs/arithmetic                                  the best checkpoint, to a directory such as arithmetic-star-5
+  starloop export runs/arithmetic                                  the best checkpoint, into a directory such as arithmetic-star-5
   starloop export runs/gsm8k --method star --iteration 4 --merged --checkpoint shared/gsm8k
   starloop export runs/one runs/two --csv figures.csv --png accuracy.png
   starloop export runs/arithmetic --training-set learned.parquet
   starloop export runs/arithmetic --tensorboard events             then: tensorboard --logdir events")]
 pub struct Arguments {
-    /// Run directories; exactly one for a checkpoint or a training set
+    /// Run directories. A checkpoint or a training set needs exactly one
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// The method of the checkpoint or the training set [default: the last that trained]
@@ -34,10 +34,10 @@ pub struct Arguments {
     /// Write the checkpoint with a model card to this new directory
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
-    /// Merge adapters into their base, in its number format. With 16 bits, small updates are rounded away (`starloop model convert --dtype f32` keeps them)
+    /// Merge adapters into their base, in the base's number format. 16 bits round small updates away; `starloop model convert --dtype f32` keeps them
     #[arg(long)]
     merged: bool,
-    /// Write the adapters alone
+    /// Write the adapters only
     #[arg(long, conflicts_with = "merged")]
     adapter: bool,
     /// Write the figures of every iteration as CSV
@@ -49,10 +49,10 @@ pub struct Arguments {
     /// Write the plot of accuracy over iterations as SVG
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Write the same plot as PNG of print quality (feature `png`)
+    /// Write the same plot as PNG in print quality (needs the feature `png`)
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
-    /// Write the training set, completions or pairs, as `datasets` and TRL read it: .jsonl, or .parquet (feature `parquet`)
+    /// Write the training set (completions or pairs) for `datasets` and TRL: .jsonl, or .parquet (needs the feature `parquet`)
     #[arg(long, value_name = "FILE")]
     training_set: Option<PathBuf>,
     /// Write event files for TensorBoard into this directory
@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
         write(path, export::json_lines(&report)?.as_bytes())?;
     }
     if arguments.svg.is_some() || arguments.png.is_some() {
-        let Some(svg) = report.svg() else { bail!("there is no plot, because no method was measured twice") };
+        let Some(svg) = report.svg() else { bail!("no method was measured twice, so there is no plot of accuracy over iterations") };
         if let Some(path) = &arguments.svg {
             write(path, svg.as_bytes())?;
         }
@@ -97,7 +97,10 @@ impl Arguments {
 fn only(report: &Report) -> Result<&RunReport> {
     match report.runs.as_slice() {
         [run] => Ok(run),
-        _ => bail!("a checkpoint or a training set belongs to one run; name one directory"),
+        _ => bail!(
+            "{} run directories were given, and a checkpoint or a training set belongs to one run; give one directory",
+            report.runs.len()
+        ),
     }
 }
 
@@ -107,7 +110,7 @@ fn training_set(arguments: &Arguments, run: &RunReport, path: &Path) -> Result<(
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("jsonl") => write(path, learned.json_lines()?.as_bytes()),
         Some("parquet") => write(path, &learned.parquet()?),
-        _ => bail!("{}: expected a name that ends in .jsonl or .parquet", path.display()),
+        _ => bail!("{}: unknown format of the training set; give a file name that ends in .jsonl or .parquet", path.display()),
     }
 }
 

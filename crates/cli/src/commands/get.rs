@@ -1,4 +1,4 @@
-//! `starloop get`: models and data from the network.
+//! `starloop get`: downloads of models and data.
 
 use crate::console;
 use crate::untrusted::line;
@@ -11,7 +11,7 @@ use starloop_core::external::fetch::dataset::{ADDRESS_VARIABLE, DATASETS, Datase
 use starloop_core::external::fetch::hub::Hub;
 use std::path::{Path, PathBuf};
 
-/// Fetch a model or a data set. An interrupted command goes on where it was when it is given again.
+/// Download a model or a data set. To continue an interrupted download, repeat the command.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -19,8 +19,8 @@ Examples:
   starloop get model ORG/NAME --revision v1 --out DIR   a tag, branch or commit, to another place
   starloop get data gsm8k                               the authors' files, into data/gsm8k
 
-HF_TOKEN opens gated models. HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE work as in the hub's own programs.
-STARLOOP_DATA_URL is a mirror of the data: ADDRESS/NAME/FILE.")]
+HF_TOKEN gives access to gated models. HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE work as in the hub's own programs.
+STARLOOP_DATA_URL sets a mirror of the data: ADDRESS/NAME/FILE.")]
 pub struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -28,30 +28,38 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// A checkpoint of the Hugging Face hub
+    /// Download a checkpoint from the Hugging Face hub
+    #[command(after_help = "\
+Examples:
+  starloop get model ORG/NAME
+  starloop get model ORG/NAME --revision v1 --out DIR")]
     Model {
-        /// Its name on the hub
+        /// The model's name on the hub
         #[arg(value_name = "ORG/NAME", value_parser = model_name)]
         name: String,
         /// A branch, tag or commit
         #[arg(long, default_value = "main", value_parser = revision)]
         revision: String,
-        /// Where it goes [default: bases/NAME]
+        /// The directory to write [default: bases/NAME]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
-        /// Print what was fetched as JSON
+        /// Print directory, commit and files as JSON
         #[arg(long)]
         json: bool,
     },
-    /// The files of a task, as their authors published them
+    /// Download the files of a task, as their authors published them
+    #[command(after_help = "\
+Examples:
+  starloop get data gsm8k
+  starloop get data commonsense_qa --out DIR")]
     Data {
         /// The task
         #[arg(value_parser = PossibleValuesParser::new(DATASETS.iter().map(|dataset| dataset.name)))]
         name: String,
-        /// Where they go [default: data/NAME]
+        /// The directory to write [default: data/NAME]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
-        /// Print what was fetched as JSON
+        /// Print directory and files as JSON
         #[arg(long)]
         json: bool,
     },
@@ -85,7 +93,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Draws a bar per file.
+/// Draws a bar for each file.
 fn bar(quiet: bool) -> impl FnMut(Progress<'_>) {
     let template = "{prefix:40} {bar:24} {bytes:>10}/{total_bytes}  {bytes_per_sec}  {eta} left";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
@@ -106,7 +114,7 @@ fn bar(quiet: bool) -> impl FnMut(Progress<'_>) {
     }
 }
 
-/// `ORG/NAME`, or the bare `NAME` of the hub's first models.
+/// Reads `ORG/NAME`, or `NAME` alone, as some old models of the hub have it.
 fn model_name(text: &str) -> Result<String, String> {
     let plain = |part: &str| {
         !part.is_empty() && !part.starts_with('.') && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))

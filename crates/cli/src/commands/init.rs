@@ -1,19 +1,19 @@
-//! `starloop init`: a config for a file of the user's own.
+//! `starloop init`: a config for the user's own problems.
 
 use crate::console;
 use anyhow::Result;
 use starloop_core::experiment::init::{Draft, init};
 use std::path::{Path, PathBuf};
 
-/// Write a config for your own problems, and show what the model will be asked.
+/// Write a config for your own problems, and show the first prompt.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  starloop init problems.jsonl                          looks at the columns, writes problems.toml
+  starloop init problems.jsonl                          reads the columns, writes problems.toml
   starloop init problems.jsonl --out configs/mine.toml --base bases/MODEL
-  starloop run problems.toml --dry-run                  then: all keys, and what a run would cost
+  starloop run problems.toml --dry-run                  next: all keys, and an estimate of the cost
 
-The file holds one JSON object a line, with at least a question and its known answer.")]
+Each line of the file is a JSON object with at least a question and its known answer.")]
 pub struct Arguments {
     /// The problems, as JSON lines
     file: PathBuf,
@@ -29,18 +29,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let name = arguments.file.file_name().map_or_else(|| Path::new("own").into(), PathBuf::from);
     let out = arguments.out.clone().unwrap_or_else(|| name.with_extension("toml"));
     let Draft { train_problems, dev_problems, columns, has_worked_examples, prompt } = init(&arguments.file, &out, &arguments.base)?;
-    console::print(&format!("{} is written: {train_problems} problems to learn from, {dev_problems} held out.", out.display()))?;
+    console::print(&format!("wrote {}: {train_problems} problems to learn from, {dev_problems} held out.", out.display()))?;
     let width = columns.iter().map(|(column, _)| column.len()).max().unwrap_or(0);
     for (column, what) in &columns {
         console::print(&format!("  {column:width$}  {what}"))?;
     }
-    console::print(&format!("\nThe first prompt, between the lines:\n--------\n{prompt}\n--------\n\nNext:"))?;
+    console::print(&format!("\nThe first prompt:\n--------\n{prompt}\n--------\n\nNext:"))?;
     let out = out.display();
     if !has_worked_examples {
-        console::print(&format!("  write rationales for the worked examples in {out}, and set sampling.few_shot there"))?;
+        console::print(&format!("  write rationales for the worked examples in {out}, and set sampling.few_shot"))?;
     }
     if !arguments.base.starts_with("builtin:") && !Path::new(&arguments.base).exists() {
-        console::print(&format!("  set model.base in {out} to a checkpoint directory, such as starloop get model ORG/NAME makes"))?;
+        console::print(&format!("  set model.base in {out} to a checkpoint directory (starloop get model ORG/NAME downloads one)"))?;
     }
     console::print(&format!("  starloop run {out} --dry-run"))?;
     console::print(&format!("  starloop run {out}"))

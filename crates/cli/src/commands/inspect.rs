@@ -15,14 +15,14 @@ use std::path::PathBuf;
 
 /// Read problems, the answers of the models, their verdicts and their outcomes.
 ///
-/// With `--problem`, one problem's story over the iterations. On a terminal the output is paged through $PAGER, or `less`. Control and invisible
-/// characters of a text are shown by name, so that no text can control the terminal. --json prints texts unchanged.
+/// `--problem` shows one problem over the iterations. On a terminal the output goes through $PAGER, or `less`. Control characters and invisible
+/// characters are shown by name, so that no text can control the terminal. --json prints texts unchanged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  starloop inspect runs/arithmetic                                             everything, paged
+  starloop inspect runs/arithmetic                                             all attempts and answers
   starloop inspect runs/arithmetic --method star --iteration 3 --verdict wrong
-  starloop inspect runs/arithmetic --problem 624+259                           its story over the iterations
+  starloop inspect runs/arithmetic --problem 624+259                           one problem over the iterations
   starloop inspect runs/gsm8k --dropped --text \"as the hint says\" --limit 5
   starloop inspect runs/gsm8k --purpose hinted --kept --json | head -n 100")]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
@@ -39,7 +39,7 @@ pub struct Arguments {
     /// An iteration; 0 is the base
     #[arg(long, value_name = "N")]
     iteration: Option<u32>,
-    /// What the attempt was made for
+    /// The purpose of the attempt
     #[arg(long, value_enum)]
     purpose: Option<For>,
     /// The verdict on the answer
@@ -54,21 +54,21 @@ pub struct Arguments {
     /// A class of problems, as the reports name it
     #[arg(long, value_name = "CLASS")]
     class: Option<String>,
-    /// A text within the completion
+    /// A text in the completion; case matters
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
-    /// Show at most so many attempts, and count the others
+    /// Show at most N attempts, and count the others
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Show long lines whole
+    /// Do not cut long lines
     #[arg(long)]
     full: bool,
-    /// Print one JSON object a line
+    /// Print one JSON object on each line
     #[arg(long)]
     json: bool,
 }
 
-/// [`Purpose`] as it is typed.
+/// [`Purpose`] on the command line.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum For {
     Unhinted,
@@ -82,15 +82,15 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     let run = RunDir::open_read_only(&arguments.run)?;
     let methods: Vec<String> = run.info()?.methods.into_iter().map(|method| method.name).collect();
     if let Some(unknown) = arguments.method.as_ref().filter(|method| !methods.contains(method)) {
-        bail!("{} has no method {unknown}; it has: {}", arguments.run.display(), methods.join(", "));
+        bail!("{}: the run has no method {unknown}; its methods are {}", arguments.run.display(), methods.join(", "));
     }
     let mut out = if arguments.json || access.no_programs { Pager::Plain(std::io::stdout()) } else { Pager::start() };
     let outcome = arguments.write(&run, &mut out);
-    // The pager has to end before its terminal is written to.
+    // The pager must end before this program writes to the terminal.
     out.finish()?;
     let total = outcome?;
     if total == 0 {
-        console::say(&format!("no attempt of {} matches", arguments.run.display()));
+        console::say(&format!("no attempts of {} match", arguments.run.display()));
     }
     Ok(())
 }
@@ -107,7 +107,7 @@ impl Arguments {
             }
             match problem {
                 problem if self.json => writeln!(out, "{}", console::json_line(&json(problem, &attempt)?.to_string())),
-                // The attempts of a story are grouped by problem when all of them are there.
+                // The attempts at one problem are grouped after all of them are read.
                 problem if self.problem.is_some() => {
                     story.push((problem.cloned(), attempt));
                     Ok(())
@@ -178,7 +178,7 @@ impl Arguments {
         let repeats_verdict = |outcome: &Outcome| Outcome::of_failure(&graded.verdict) == Some(*outcome);
         let outcome = outcome.filter(|outcome| !repeats_verdict(outcome));
         let outcome = outcome.map_or_else(String::new, |outcome| format!(", {}", outcome.label()));
-        let steps = if graded.verdict.is_correct() && graded.false_step == Some(true) { ", wrong steps" } else { "" };
+        let steps = if graded.verdict.is_correct() && graded.false_step == Some(true) { ", right answer with wrong steps" } else { "" };
         let per_token = attempt.logprob_per_token().map_or_else(String::new, |nats| format!(", {nats:.3} nats per token"));
         format!(
             "  {}, iteration {iteration}, {}{sample}: {} {}{said}{steps}{outcome}; {} tokens{per_token}\n{}\n\n",

@@ -1,4 +1,4 @@
-//! `starloop model`: what a checkpoint is and needs, and another form of it.
+//! `starloop model`: the shape and the memory needs of a checkpoint, and its conversion.
 
 use crate::console;
 use crate::model::Model;
@@ -11,13 +11,13 @@ use starloop_lm::weights::HalfKind;
 use starloop_record::format::bytes;
 use std::path::PathBuf;
 
-/// Look at a checkpoint, or write it in another form.
+/// Show a checkpoint's shape and memory needs, or convert it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   starloop model info bases/gpt-j-6b                    family, parameters, and the memory that each job needs
-  starloop model info DIR --tokens 8192 --rank 8 --json at another batch and rank
-  starloop model convert DIR OUT --dtype bf16           any checkpoint that is read (PyTorch's .bin too) as safetensors
+  starloop model info DIR --tokens 8192 --rank 8 --json another batch and rank
+  starloop model convert DIR OUT --dtype bf16           a checkpoint (PyTorch's .bin too) as safetensors
   starloop model convert ADAPTER OUT                    an adapter merged into its base
   starloop model convert model.gguf OUT --dtype bf16    a file of llama.cpp as a Hugging Face directory")]
 pub struct Arguments {
@@ -27,13 +27,17 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Print family, parameters and the memory needed to sample and to train
+    /// Print family, parameters and the memory that sampling and training need
     Info(Info),
-    /// Write a checkpoint as safetensors, an adapter merged into its base
+    /// Write a checkpoint as safetensors. An adapter is merged into its base
     Convert(Convert),
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  starloop model info builtin:arithmetic
+  starloop model info DIR --tokens 8192 --rank 8 --json")]
 struct Info {
     /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
     #[arg(value_name = "DIR")]
@@ -41,13 +45,13 @@ struct Info {
     /// Tokens that go through the model at once in training (`training.micro_batch_tokens`)
     #[arg(long, value_name = "N", default_value_t = 4096)]
     tokens: usize,
-    /// Sequences sampled at once
+    /// Number of sequences that are sampled at once
     #[arg(long, value_name = "N", default_value_t = 64)]
     sequences: usize,
-    /// Tokens of each, its prompt included
+    /// Number of tokens of each sequence, its prompt included
     #[arg(long, value_name = "N", default_value_t = 1024)]
     length: usize,
-    /// Rank of the adapters
+    /// The rank of the adapters
     #[arg(long, value_name = "R", default_value_t = 16)]
     rank: usize,
     /// Print as JSON
@@ -56,14 +60,18 @@ struct Info {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  starloop model convert DIR OUT --dtype bf16
+  starloop model convert ADAPTER OUT")]
 struct Convert {
     /// A checkpoint directory in the Hugging Face layout, an adapter directory, a GGUF file, or builtin:NAME
     #[arg(value_name = "DIR")]
     model: String,
-    /// The new directory
+    /// The directory to write. It must not exist
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// The type of the weights; as they are stored if not given
+    /// The type of the weights [default: as stored]
     #[arg(long, value_name = "TYPE", value_parser = ["f32", "bf16", "f16"])]
     dtype: Option<String>,
 }
@@ -75,7 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// What `info` prints as JSON.
+/// The JSON of `info`.
 #[derive(Serialize)]
 struct Report {
     family: String,
@@ -140,7 +148,7 @@ fn print_info(info: &Info) -> Result<()> {
 
 fn print_table(report: &Report) -> Result<()> {
     let Report { family, parameters, dtype, file_bytes, vocabulary, hidden, layers, heads, key_value_heads, head_dim, .. } = report;
-    let head = if report.tied_head { "tied to the embedding" } else { "of its own" };
+    let head = if report.tied_head { "tied to the embedding" } else { "not tied" };
     console::print(&format!(
         "family      {family}\n\
          parameters  {parameters} in {dtype} ({} on disk)\n\
@@ -167,14 +175,14 @@ fn print_table(report: &Report) -> Result<()> {
 
 fn convert(job: &Convert) -> Result<()> {
     let model = Model::find(&job.model)?;
-    // A merged update is rounded once, to what is asked for.
+    // A merged update is rounded once, to the new type.
     let merged = || Checkpoint::load_merged_in_full(model.directory());
     let checkpoint = match job.dtype.as_deref() {
         None => Checkpoint::load_merged(model.directory())?,
         Some("f32") => merged()?.widened(),
         Some("bf16") => merged()?.halved(HalfKind::Bf16),
         Some("f16") => merged()?.halved(HalfKind::F16),
-        Some(other) => bail!("there is no type {other}"),
+        Some(other) => bail!("unknown type {other}; expected f32, bf16 or f16"),
     };
     let sha256 = checkpoint.save(&job.out)?;
     console::print(&format!("{}: {} parameters, weights {sha256}", job.out.display(), checkpoint.spec.parameter_count()))

@@ -1,4 +1,4 @@
-//! `starloop plan`: the cost of a run before it starts, on this machine and on accelerators.
+//! `starloop plan`: an estimate of a run's cost, on this machine and on accelerators.
 
 use crate::console;
 use crate::overrides::Overrides;
@@ -13,7 +13,7 @@ use starloop_record::format::{bytes, count, duration};
 
 /// Estimate the cost of a run before it starts: prompts, tokens, operations, memory and hours, on this machine and on accelerators.
 ///
-/// Needs no weights, no data and no accelerator. Work is counted at most: every problem rationalized, every packed sequence full.
+/// Needs no weights, no data and no accelerator. All counts are upper limits: every problem rationalized, every packed sequence full.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,26 +22,26 @@ Examples:
   starloop plan my.toml --shape bases/NAME/config.json --accelerator A100 --assume training_share=0.3
   starloop plan gsm8k --json --no-measurement
 
---assume takes the names that the plan prints.")]
+--assume accepts the names that the plan prints.")]
 pub struct Arguments {
     /// A preset's name or a TOML file
     config: String,
-    /// The model's shape: a config.json, a directory with one, or a known name [default: the config's base]
+    /// The model's shape: a config.json, a directory that holds one, or a known name [default: the config's base]
     #[arg(long, value_name = "SHAPE")]
     shape: Option<String>,
-    /// Problems that an iteration attempts, instead of the config's
+    /// Number of problems that an iteration attempts, instead of the config's
     #[arg(long, value_name = "N")]
     problems: Option<usize>,
-    /// Accelerators of a kind that work together
+    /// Number of accelerators that work together
     #[arg(long, value_name = "N", default_value_t = DEVICES, value_parser = clap::value_parser!(u32).range(1..))]
     devices: u32,
-    /// Only this kind: H100, H200 or A100
+    /// Plan for this accelerator only: H100, H200 or A100
     #[arg(long, value_name = "NAME", value_parser = accelerator)]
     accelerator: Option<Accelerator>,
     /// Set an assumption
     #[arg(long, value_name = "NAME=VALUE")]
     assume: Vec<String>,
-    /// Do not measure this machine, which takes some seconds
+    /// Do not measure the speed of this machine (the measurement takes some seconds)
     #[arg(long)]
     no_measurement: bool,
     #[command(flatten)]
@@ -51,12 +51,12 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Accelerators that are planned for unless another number is asked for.
+/// The default number of accelerators.
 const DEVICES: u32 = 8;
 
 fn accelerator(name: &str) -> Result<Accelerator, String> {
     let names = || ACCELERATORS.map(|accelerator| accelerator.name).join(", ");
-    Accelerator::find(name).copied().ok_or_else(|| format!("there are {}", names()))
+    Accelerator::find(name).copied().ok_or_else(|| format!("unknown accelerator; expected {}", names()))
 }
 
 pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
     for method in &plan.methods {
         show(method, &plan)?;
     }
-    console::print("\nassumed, and set by --assume:")?;
+    console::print("\nassumptions (change them with --assume):")?;
     for (name, value) in plan.assumptions.named() {
         console::print(&format!("  {name} = {value}"))?;
     }
@@ -87,8 +87,8 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
     };
     console::print(&format!("data sheets: {}", accelerators.iter().map(sheet).collect::<Vec<_>>().join("; ")))?;
     console::print(
-        "counted at most: all iterations, every problem rationalized, every packed sequence full; serving in 16 bits; training in 32 bits,\n\
-         sharded over all devices, computing in bf16; sampling and training one after another, on the same devices",
+        "Counts are upper limits: all iterations, every problem rationalized, every packed sequence full. Serving uses 16 bits.\nTraining uses 32 \
+         bits, sharded over all devices, and computes in bf16. Sampling and training run one after another on the same devices.",
     )
 }
 
@@ -159,7 +159,7 @@ fn show(method: &MethodPlan, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Plans a config that is about to run, with the parts measured that this machine does.
+/// Plans a config that is about to run. The parts that run on this machine are measured.
 ///
 /// # Errors
 /// The base model or the task's data is missing, or the measured parts do not fit into the memory that this process may use.
@@ -175,7 +175,7 @@ pub fn before_run(experiment: &Experiment) -> Result<Plan> {
     Ok(plan::before_run(experiment, &request)?)
 }
 
-/// The ways to do a plan's methods on accelerators: a line for each method and kind.
+/// The estimates for accelerators: a line for each method and accelerator.
 pub fn elsewhere(plan: &Plan) -> impl Iterator<Item = String> {
     plan.methods.iter().flat_map(|method| {
         let ways = method.ways.iter().map(|way| line(way, plan.devices, method.work.steps > 0));
@@ -187,7 +187,7 @@ pub fn elsewhere(plan: &Plan) -> impl Iterator<Item = String> {
 /// starts 54 min`
 fn line(way: &Way, devices: u32, trains: bool) -> String {
     let head = format!("  {devices} x {:<8}", way.accelerator);
-    let Some(serving) = way.serving else { return format!("{head}cannot hold the model in 16 bits; take more devices") };
+    let Some(serving) = way.serving else { return format!("{head}cannot hold the model in 16 bits; use more devices") };
     let together = match serving.devices_per_replica {
         1 => String::new(),
         several => format!(" on {several} devices each"),
@@ -201,10 +201,10 @@ fn line(way: &Way, devices: u32, trains: bool) -> String {
         count(serving.tokens_per_second)
     );
     if trains {
-        let fits = if way.training.fits { "" } else { ", MORE THAN FITS" };
+        let fits = if way.training.fits { "" } else { ", DOES NOT FIT" };
         let memory = bytes((way.training.state_bytes + way.training.activation_bytes) as u64);
         let training = duration(3600.0 * way.training_hours);
-        let waits = if way.training.waits_for_links { ", waiting for each other's weights" } else { "" };
+        let waits = if way.training.waits_for_links { ", limited by the links" } else { "" };
         text = format!("{text}, training {training} on {} ({memory} each{fits}{waits})", way.training.devices);
     }
     text + &format!(", starts {}", duration(3600.0 * way.starting_hours))

@@ -1,4 +1,4 @@
-//! `starloop report`: tables and plots of runs, from their files.
+//! `starloop report`: tables, plots and pages of runs.
 
 use crate::access::{Access, Reading};
 use crate::console;
@@ -16,13 +16,13 @@ Examples:
   starloop report runs/arithmetic
   starloop report runs/one runs/two --json
   starloop report runs/arithmetic --iterations --svg figure.svg
-  starloop report runs/methods/seed-* --cost cost.svg          runs that differ only in their seed: accuracy against cost
+  starloop report runs/methods --cost cost.svg                 all seeds in the directory: accuracy against cost
   starloop report runs/arithmetic --html report.html
   starloop report runs/arithmetic --html report.html --html-attempts 5000
 
-A run whose config has `[record] token_logprobs = true` has a page whose rationales are shaded token by token.")]
+With `[record] token_logprobs = true` in the run's config, the page shades rationales token by token.")]
 pub struct Arguments {
-    /// Run directories
+    /// Run directories, or directories that hold them, such as all seeds of an experiment
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Also show every iteration of every method
@@ -38,7 +38,7 @@ pub struct Arguments {
     /// Write one self-contained page to this file: tables, plots, warnings and all rationales to browse. It needs no network
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// The number of attempts and answers on the page. Of more, the page holds those of a part of the problems, always the same part
+    /// The most attempts and answers on the page. If the runs have more, the page holds those of a part of the problems, always the same part
     #[arg(long, value_name = "N", default_value_t = MOST_ATTEMPTS, requires = "html")]
     html_attempts: u64,
     /// Print everything as JSON
@@ -47,8 +47,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
-    arguments.runs.iter().try_for_each(|run| access.check_run(run, Reading::Files))?;
-    let report = Report::read(&arguments.runs)?;
+    let runs: Vec<_> = arguments.runs.iter().flat_map(|path| run_directories(path)).collect();
+    runs.iter().try_for_each(|run| access.check_run(run, Reading::Files))?;
+    let report = Report::read(&runs)?;
     if let Some(path) = &arguments.svg {
         write_plot(&report, path)?;
     }
@@ -71,7 +72,16 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     Ok(())
 }
 
-/// Writes the page, whole or not at all, and says where it is and what it lacks.
+/// The directory itself, or the run directories in it if it is none. Seeds are in the order of their numbers.
+fn run_directories(path: &Path) -> Vec<PathBuf> {
+    let is_run = |path: &Path| path.join("run.json").is_file();
+    let inside = || std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| is_run(path));
+    let mut found: Vec<PathBuf> = if is_run(path) { Vec::new() } else { inside().collect() };
+    found.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
+    if found.is_empty() { vec![path.to_owned()] } else { found }
+}
+
+/// Writes the page completely or not at all. Prints its path and its warnings.
 fn write_page(report: &Report, most_attempts: u64, path: &Path) -> Result<()> {
     let page = report.html(most_attempts)?;
     for warning in &page.warnings {
@@ -95,12 +105,12 @@ pub fn show(report: &Report, iterations: bool) -> Result<()> {
     console::print(report.summary_tables().trim_end())
 }
 
-/// Writes the plot as SVG and says where it is, or says why there is none.
+/// Writes the plot as SVG and prints its path, or prints why there is none.
 pub fn write_plot(report: &Report, path: &Path) -> Result<()> {
     write_svg(report.svg(), path, "no method was measured twice")
 }
 
-/// Writes the plot of accuracy against cost as SVG and says where it is, or says why there is none.
+/// Writes the plot of accuracy against cost as SVG and prints its path, or prints why there is none.
 pub fn write_cost_plot(report: &Report, path: &Path) -> Result<()> {
     write_svg(report.cost_svg(), path, "no method has learned anything")
 }

@@ -4,7 +4,7 @@ use crate::access::{Access, Reading};
 use crate::commands::{plan, report};
 use crate::console;
 use crate::overrides::Overrides;
-use crate::progress::Console;
+use crate::progress::{Console, Log};
 use anyhow::Result;
 use starloop_core::config::{Config, PolicyConfig, TrainerKind};
 use starloop_core::error::Error;
@@ -21,17 +21,17 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   starloop run arithmetic                                      few-shot base, direct fine-tuning, STaR; table and plot at the end
-  starloop run arithmetic --resume                             go on after an interruption, to the same bytes
+  starloop run arithmetic --resume                             continue after an interruption, with the same results
   starloop run arithmetic --set methods.star.iterations=2 --seed 7 --run-dir runs/short
-  starloop run methods                                         the family of methods, three seeds: accuracy against cost
+  starloop run methods                                         all methods, three seeds: accuracy against cost
   starloop run my-experiment.toml --dry-run                    the resolved config and an estimate of tokens and time")]
 pub struct Arguments {
     /// A preset's name or a TOML file
     config: String,
-    /// Where the run is kept [default: runs/NAME]
+    /// The directory of the run [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
-    /// Go on with the run that is there
+    /// Continue the run in the directory
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
@@ -44,10 +44,10 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry, access: Access, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log) -> Result<()> {
     let mut overrides = arguments.overrides.list();
     if arguments.overrides.seed.is_some() {
-        // Asked for by name, a seed goes before those of the config.
+        // --seed replaces the seeds of the config.
         overrides.push("seeds=[]".to_owned());
     }
     let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
@@ -57,55 +57,83 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, quiet: bo
     let config = experiment.config();
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
     if !config.seeds.is_empty() {
-        return run_seeds(arguments, registry, &config.seeds, &run_dir, (access, quiet));
+        return run_seeds(arguments, registry, &config.seeds, &run_dir, (access, log));
     }
-    let Done { report, stalled } = carry_out(&experiment, &run_dir, arguments.resume, access, quiet)?;
+    let Done { report, stalled } = carry_out(&experiment, &run_dir, arguments.resume, access, log)?;
     if arguments.json { console::print_json_text(&report.json()) } else { report::show(&report, false) }?;
+    if !log.quiet {
+        console::say(&next_steps(&report, &run_dir));
+    }
     stalled.map_or(Ok(()), Err)
 }
 
-/// Runs an experiment once with each seed, and shows what the methods cost and came to over all of them.
-fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir: &Path, (access, quiet): (Access, bool)) -> Result<()> {
+/// The path of the plot, and the commands to try next.
+pub fn next_steps(report: &Report, run_dir: &Path) -> String {
+    let run = run_dir.display();
+    let headline = report.runs.first().and_then(|run| run.headline.as_ref());
+    let method = headline.map_or_else(String::new, |headline| format!(" --method {}", headline.method));
+    let trained = report.runs.iter().flat_map(|run| &run.methods).any(|method| method.tokens()[1] > 0);
+    let plot = if report.svg().is_some() { format!("plot: {}\n", RunDir::plot(run_dir).display()) } else { String::new() };
+    let mut commands = vec![
+        (format!("starloop report {run} --html report.html"), "one page: tables, plots, every rationale"),
+        (format!("starloop inspect {run}{method}"), "problems and rationales in the terminal"),
+    ];
+    if trained {
+        commands.push((format!("starloop export {run}"), "the best checkpoint with a model card"));
+    }
+    let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    let lines = commands.iter().map(|(command, what)| format!("  {command:width$}   {what}"));
+    format!("{plot}Next:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// Runs an experiment once with each seed, and shows the mean accuracy and cost of each method.
+fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir: &Path, (access, log): (Access, Log)) -> Result<()> {
     let mut stalled = None;
     let directories: Vec<PathBuf> = seeds.iter().map(|seed| RunDir::of_seed(run_dir, *seed)).collect();
     for (seed, directory) in seeds.iter().zip(&directories) {
         let one_seed = [format!("seed={seed}"), "seeds=[]".to_owned()];
         let overrides: Vec<String> = arguments.overrides.list().into_iter().chain(one_seed).collect();
         let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
-        stalled = carry_out(&experiment, directory, arguments.resume, access, quiet)?.stalled.or(stalled);
+        stalled = carry_out(&experiment, directory, arguments.resume, access, log)?.stalled.or(stalled);
     }
     let report = Report::read(&directories)?;
-    report::write_cost_plot(&report, &RunDir::cost_plot(run_dir))?;
+    if let Some(svg) = report.cost_svg() {
+        fs_err::write(RunDir::cost_plot(run_dir), svg)?;
+    }
     if arguments.json { console::print_json(&report.costs()) } else { console::print(&report.cost_table()) }?;
+    if !log.quiet && report.cost_svg().is_some() {
+        let seeds: Vec<String> = directories.iter().map(|directory| directory.display().to_string()).collect();
+        let plot = RunDir::cost_plot(run_dir);
+        console::say(&format!("plot: {}\nNext:\n  starloop report {} --html report.html", plot.display(), seeds.join(" ")));
+    }
     stalled.map_or(Ok(()), Err)
 }
 
-/// What a run has come to.
+/// The end of a run.
 pub struct Done {
-    /// Its table and plot.
+    /// The report of the run.
     pub report: Report,
-    /// Why a method could not go on, where others could.
+    /// The error of a method that could not continue, if other methods could.
     pub stalled: Option<anyhow::Error>,
 }
 
-/// Runs an experiment and reads its report. A method that solved nothing leaves the others' results to be shown.
-pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, access: Access, quiet: bool) -> Result<Done> {
+/// Runs an experiment, reads its report and writes its plot. If a method solved nothing, the results of the others are shown.
+pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, access: Access, log: Log) -> Result<Done> {
     access.check_programs(experiment)?;
     access.check_run(run_dir, Reading::Checkpoints)?;
-    let stalled = match experiment.run(run_dir, resume, &mut Console::new(quiet)) {
+    let stalled = match experiment.run(run_dir, resume, &mut Console::new(log)) {
         Ok(()) => None,
         Err(error @ Error::NothingSolved { .. }) if experiment.config().run.len() > 1 => Some(error.into()),
         Err(error) => return Err(error.into()),
     };
     let report = Report::read(&[run_dir.to_owned()])?;
-    report::write_plot(&report, &RunDir::plot(run_dir))?;
-    if !quiet {
-        console::say(&format!("every rationale, to read and search: starloop report {} --html report.html", run_dir.display()));
+    if let Some(svg) = report.svg() {
+        starloop_record::atomic::write(&RunDir::plot(run_dir), svg.as_bytes())?;
     }
     Ok(Done { report, stalled })
 }
 
-/// Prints the resolved config, and what the run would cost.
+/// Prints the resolved config, and an estimate of the cost.
 fn preview(experiment: &Experiment, access: Access, json: bool) -> Result<()> {
     if let Some(program) = experiment.task_settings().program().filter(|_| !access.no_programs) {
         console::say(&format!("starting the verifier {program:?}, to see that it starts; --no-programs leaves it out"));
@@ -116,7 +144,7 @@ fn preview(experiment: &Experiment, access: Access, json: bool) -> Result<()> {
         return console::print_json(&serde_json::json!({ "config": experiment.to_toml(), "plan": plan }));
     }
     console::print(&experiment.to_toml())?;
-    console::print("# Estimate, at most: every problem rationalized, every packed sequence full.")?;
+    console::print("# Estimate (upper limits): every problem rationalized, every packed sequence full.")?;
     for MethodPlan { method, work, embedded_hours, .. } in &plan.methods {
         let time = embedded_hours.map_or_else(String::new, |hours| format!("  {}", duration(3600.0 * hours)));
         console::print(&format!(
@@ -135,24 +163,24 @@ fn preview(experiment: &Experiment, access: Access, json: bool) -> Result<()> {
     let runs = config.seeds.len().max(1);
     let seeds = if config.seeds.is_empty() { String::new() } else { format!(" with {runs} seeds") };
     match hours {
-        Some(hours) => console::print(&format!("# In all{seeds}: {}", duration(3600.0 * hours * runs as f64))),
+        Some(hours) => console::print(&format!("# Total{seeds}: {}", duration(3600.0 * hours * runs as f64))),
         None => preview_elsewhere(config, &plan),
     }
 }
 
-/// The part of an estimate that this machine does not do.
+/// The part of an estimate that does not run on this machine.
 fn preview_elsewhere(config: &Config, plan: &Plan) -> Result<()> {
     let starts = |count: fn(&Work) -> u64| plan.methods.iter().map(|method| count(&method.work)).sum::<u64>();
     if config.policy != PolicyConfig::Embedded {
         let starts = starts(|work| work.server_starts);
         console::print(&format!(
-            "# Servers sample ([policy]). They start or load another checkpoint {starts} times; their speed is not measured."
+            "# Servers sample ([policy]). They start or load a checkpoint {starts} times. Their speed is not measured."
         ))?;
     }
     if config.trainer.kind != TrainerKind::Embedded {
         let starts = starts(|work| work.trainer_starts);
-        console::print(&format!("# Another program trains ([trainer]). It starts {starts} times; its speed is not measured."))?;
+        console::print(&format!("# Another program trains ([trainer]). It starts {starts} times. Its speed is not measured."))?;
     }
-    console::print("# On accelerators, both, by their data sheets and the assumptions of `starloop plan`:")?;
+    console::print("# Estimate for accelerators, from their data sheets and the assumptions of `starloop plan`:")?;
     plan::elsewhere(plan).try_for_each(|line| console::print(&format!("# {line}")))
 }

@@ -28,25 +28,25 @@ pub struct Arguments {
     /// The most tokens to generate, the end token included
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = positive)]
     max_new_tokens: usize,
-    /// Divides the logits; 0 takes the likeliest token
+    /// Divides the logits; 0 takes the most likely token
     #[arg(long, default_value_t = 0.0, value_parser = temperature)]
     temperature: f64,
-    /// Draw from so many likeliest tokens only; 0 for all
+    /// Draw from the K most likely tokens only; 0 for all
     #[arg(long, default_value_t = 0)]
     top_k: usize,
-    /// Draw from the likeliest tokens that together reach this probability
+    /// Draw from the most likely tokens whose probabilities add up to P
     #[arg(long, default_value_t = 1.0, value_parser = share)]
     top_p: f64,
-    /// Seed of the first completion; each further one has the next
+    /// Seed of the first completion. Each further completion has the next seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Completions
+    /// Number of completions
     #[arg(short, value_name = "N", default_value_t = 1, value_parser = positive)]
     n: usize,
     /// A string that ends the completion; may be given several times
     #[arg(long, value_name = "STR")]
     stop: Vec<String>,
-    /// Put the prompt as what the user says in a conversation, by the checkpoint's chat template
+    /// Use the checkpoint's chat template, with the prompt as the user's message
     #[arg(long)]
     chat: bool,
     /// Print one line of JSON

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Print the log-probability (natural logarithm) of each token of a text given those before it.
+/// Print the log-probability (natural logarithm) of each token of a text, given the tokens before it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

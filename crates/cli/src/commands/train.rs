@@ -2,13 +2,13 @@
 
 use crate::console;
 use crate::model::Model;
-use crate::progress::Console;
+use crate::progress::{Console, Log};
 use anyhow::Result;
 use starloop_core::config::TrainingConfig;
 use starloop_core::trainer::finetune::finetune;
 use std::path::PathBuf;
 
-/// Fine-tune a checkpoint on JSON lines of prompt and completion. Loss falls on the completion and its end token only.
+/// Fine-tune a checkpoint on JSON lines of prompt and completion. Only the completion and its end token have a loss.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -16,8 +16,8 @@ Examples:
   starloop train --model DIR --data pairs.jsonl --out tuned --steps 200 --learning-rate 1e-4 --batch-size 8 --sequence-length 1024
   starloop train --model DIR --data pairs.jsonl --out tuned --set schedule=cosine --set weight_decay=0.1 --json
 
-Each line of the data: {\"prompt\": \"...\", \"completion\": \"...\"}. Saved states (--set checkpoint_every=100)
-let a training that was interrupted go on when the same command is repeated.")]
+Each line of the data: {\"prompt\": \"...\", \"completion\": \"...\"}. With --set checkpoint_every=100 the training saves its state.
+If an interrupted command is repeated, it continues from the saved state.")]
 pub struct Arguments {
     /// The checkpoint directory to start from, or builtin:NAME
     #[arg(long, value_name = "DIR")]
@@ -25,19 +25,19 @@ pub struct Arguments {
     /// JSON lines of prompt and completion
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// The checkpoint directory to write; must not exist
+    /// The checkpoint directory to write. It must not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Optimizer steps
+    /// Number of optimizer steps
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
     /// Peak learning rate
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
-    /// Packed sequences in a step
+    /// Number of packed sequences in a step
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
-    /// Tokens in a packed sequence
+    /// Number of tokens in a packed sequence
     #[arg(long, value_name = "N")]
     sequence_length: Option<usize>,
     /// Seed of the order of examples
@@ -46,15 +46,15 @@ pub struct Arguments {
     /// Change any key of a config's `[training]` section, such as `warmup_steps=10`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Put prompts as what the user says in a conversation, by the checkpoint's chat template
+    /// Use the checkpoint's chat template, with each prompt as the user's message
     #[arg(long)]
     chat: bool,
-    /// Print what was done as JSON
+    /// Print the training metrics as JSON
     #[arg(long)]
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
+pub fn run(arguments: &Arguments, log: Log) -> Result<()> {
     let mut set = arguments.set.clone();
     set.extend(arguments.steps.map(|n| format!("steps={n}")));
     set.extend(arguments.learning_rate.map(|rate| format!("learning_rate={rate:?}")));
@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
     let settings = TrainingConfig::from_overrides(&set)?;
     let model = Model::find(&arguments.model)?;
     let Arguments { data, out, chat, seed, .. } = arguments;
-    let metrics = finetune(model.directory(), data, out, &settings, *chat, *seed, &mut Console::new(quiet))?;
+    let metrics = finetune(model.directory(), data, out, &settings, *chat, *seed, &mut Console::new(log))?;
     if arguments.json {
         return console::print_json(&metrics);
     }

@@ -1,4 +1,4 @@
-//! `starloop watch`: a run while it goes on.
+//! `starloop watch`: a run in progress.
 
 #[cfg(feature = "watch")]
 mod terminal;
@@ -9,18 +9,18 @@ use anyhow::Result;
 use starloop_report::watch::Watch;
 use std::path::PathBuf;
 
-/// Watch a run while it goes on: its stage, its speed, the time left, its curves, and what the model wrote last.
+/// Watch a run in progress: its stage, speed, time left, curves, and the model's latest rationales.
 ///
-/// Only reads the run's files, so it works beside a run, on a finished run and on a copied directory, and does not slow the run down. No file
-/// shows how far a stage under way has come. That is an estimate from the time that the same kind of work took before.
+/// The command only reads files, so it works on a running, finished or copied run, and does not slow the run down. The progress within a stage
+/// is an estimate from the time that the same kind of work took before.
 ///
-/// Keys: q quits; left and right browse what the model wrote, up and down scroll; v filters by verdict; c changes the curves; m the method.
+/// Keys: q quits. Left and right choose a rationale, up and down scroll it. v filters by verdict. c changes the curves. m changes the method.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   starloop watch runs/arithmetic               until q is pressed
   starloop watch runs/arithmetic --once        one screen, printed
-  starloop watch runs/arithmetic --json        what it shows, as JSON")]
+  starloop watch runs/arithmetic --json        the same as JSON")]
 pub struct Arguments {
     /// The run directory
     #[arg(value_name = "RUN")]
@@ -28,7 +28,7 @@ pub struct Arguments {
     /// Print one screen and end
     #[arg(long)]
     once: bool,
-    /// Print where the run is as JSON and end
+    /// Print the state of the run as JSON and end
     #[arg(long)]
     json: bool,
 }

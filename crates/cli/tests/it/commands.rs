@@ -1,6 +1,6 @@
 //! Each command by itself, and the figures that it prints.
 
-use crate::program::{base, lines, numbers, repository, small_run, starloop, starloop_reading, text};
+use crate::program::{SMALL_RUN, base, lines, numbers, repository, small_run, starloop, starloop_reading, text};
 use serde_json::{Value, json};
 use starloop_core::config::Config;
 use starloop_core::experiment::Experiment;
@@ -13,6 +13,7 @@ const SUM: &str = "Input:\n6 2 4 + 2 5 9\nTarget:\n";
 fn every_command_shows_examples() {
     for command in [
         "",
+        "demo",
         "run",
         "reproduce",
         "init",
@@ -351,6 +352,15 @@ fn doctor_shows_the_machine() {
 }
 
 #[test]
+fn without_a_command_the_program_says_what_it_is_and_what_to_try() {
+    let shown = starloop("", &[]).done();
+    assert_eq!(shown.lines().take_while(|line| !line.is_empty()).count(), 3, "{shown}");
+    for part in ["STaR", "starloop demo", "starloop run arithmetic", "starloop init problems.jsonl", "docs/"] {
+        assert!(shown.contains(part), "{part:?}: {shown}");
+    }
+}
+
+#[test]
 fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = starloop("completions", &[shell]).done();
@@ -370,4 +380,32 @@ fn a_gguf_file_is_a_model() {
     assert_eq!(sampled["text"], again["text"]);
     assert_eq!(sampled["completion"], again["completion"]);
     starloop("sample --prompt AB --model", &[text(&place.path().join("none.gguf"))]).failed(2, &["none.gguf"]);
+}
+
+#[test]
+fn off_a_terminal_every_stage_has_a_line_at_its_start_and_end() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    let less = ["--set", "run=[\"star\"]", "--set", "methods.star.iterations=1", "--run-dir", text(&run)];
+    let small = SMALL_RUN.replace("--quiet", "");
+    let outcome = starloop(&small, &less);
+    let said = outcome.err.clone();
+    outcome.done();
+    for part in [
+        "running smoke\n",
+        "star 0 evaluating: started, 10 problems\n",
+        "star 1 sampling: started, 48 problems, accuracy so far ",
+        "star 1 fine-tuning: finished, 12 steps in ",
+        "plot: ",
+        "accuracy.svg\nNext:\n  starloop report ",
+    ] {
+        assert!(said.contains(part), "{part:?}: {said}");
+    }
+    let again = starloop(&format!("{small} --resume --log-format json"), &less);
+    let events: Vec<serde_json::Value> =
+        again.err.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |event: &str| events.iter().filter(|line| line["event"] == event).count();
+    assert_eq!((of("run_started"), of("run_finished")), (1, 1), "{}", again.err);
+    assert_eq!(of("iteration_finished"), 2, "{}", again.err);
+    again.done();
 }

@@ -93,6 +93,7 @@ fn a_reader_filters_searches_follows_a_problem_and_sees_what_changed() {
     browser.open(&page);
     let all: Vec<Value> = all_files(&run).iter().flat_map(|file| lines(file)).collect();
     assert_eq!(listed(&browser), all.len() as u64);
+    the_result_is_stated_in_sentences(&browser, &run);
     filters_and_search(&browser, &all);
     keys_move_through_the_list(&browser);
     a_problem_has_its_story(&browser);
@@ -100,6 +101,29 @@ fn a_reader_filters_searches_follows_a_problem_and_sees_what_changed() {
     colours_and_narrow_screens(&browser);
     assert_eq!(browser.value("performance.getEntriesByType('resource').length"), 0, "nothing is loaded");
     assert_eq!(browser.complaints(), [""; 0]);
+}
+
+/// The first sentences of the page are those of the JSON, and their counts are those of the answers.
+fn the_result_is_stated_in_sentences(browser: &Browser, run: &Path) {
+    let headline = &starloop("report --json --quiet", &[text(run)]).json()["headlines"][0];
+    let shown = |class: &str| browser.text(&format!("document.querySelector('.card .{class}').textContent"));
+    assert_eq!(shown("result"), format!("{}.", headline["result"].as_str().unwrap()));
+    assert_eq!(shown("subject"), headline["subject"].as_str().unwrap());
+    assert_eq!(shown("choice-note"), headline["choice_note"].as_str().unwrap());
+    let right = |iteration: u32| {
+        let answers = lines(&run.join(format!("star/iter-00{iteration}/eval.jsonl"))).into_iter();
+        answers.map(|line| (line["problem"].to_string(), line["verdict"] == "correct")).collect::<BTreeMap<_, _>>()
+    };
+    let (base, last) = (right(0), right(2));
+    let gained = last.iter().filter(|(problem, right)| **right && !base[*problem]).count();
+    let lost = base.iter().filter(|(problem, right)| **right && !last[*problem]).count();
+    assert!(
+        shown("result").replace("problems", "problem").contains(&format!("{gained} problem gained, {lost} lost, McNemar p ")),
+        "{}",
+        shown("result")
+    );
+    let legend = browser.text("document.querySelector('#accuracy').textContent");
+    assert!(legend.contains("2 digits (n = 5)"), "n is beside every class: {legend}");
 }
 
 fn filters_and_search(browser: &Browser, all: &[Value]) {
@@ -113,6 +137,9 @@ fn filters_and_search(browser: &Browser, all: &[Value]) {
     let kept: usize = [1, 2].map(|n| lines(&small_run().join(format!("star/iter-00{n}/train.jsonl"))).len()).iter().sum();
     assert_eq!(choose(browser, "outcome", "learned"), kept as u64);
     choose(browser, "outcome", "all");
+    let right_with_hint = count(&|line| line["mode"] == "hinted" && line["verdict"] == "correct");
+    assert_eq!(choose(browser, "kind", &format!("right only with hint ({right_with_hint})")), right_with_hint);
+    choose(browser, "kind", "all");
     let second = ["attempts", "eval"].map(|file| lines(&small_run().join(format!("star/iter-002/{file}.jsonl"))).len());
     assert_eq!(choose(browser, "iteration", "2"), second.iter().sum::<usize>() as u64);
     choose(browser, "iteration", "all");

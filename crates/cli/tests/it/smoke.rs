@@ -23,6 +23,13 @@ fn accuracy_rises_in_two_iterations() {
     assert!(std::fs::read_to_string(run.join("accuracy.svg")).unwrap().starts_with("<svg"));
     let again = starloop("report --json", &[text(&run)]).json();
     assert_eq!(again, report, "the report reads the same from the files");
+    // The demo is this run. A finished one is only shown.
+    let shown = starloop("demo --quiet", &["--run-dir", text(&run)]).done();
+    let sentence = report["headlines"][0]["result"].as_str().unwrap();
+    for part in [sentence, "found without a hint, and learned:\n  Input:\n", "with the answer as a hint, after it had failed", "</scratch>"]
+    {
+        assert!(shown.contains(part), "{part:?}: {shown}");
+    }
 }
 
 #[test]

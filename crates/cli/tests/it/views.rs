@@ -131,13 +131,28 @@ fn compare_counts_problems_won_and_lost() {
         winner.iter().filter(|(problem, right)| **right && !loser[*problem]).map(|(problem, _)| problem.clone()).collect::<Vec<_>>()
     };
     let method = &comparison["methods"][0];
-    assert_eq!(method["won"], serde_json::json!(only(&star, &direct)));
+    assert_eq!(method["gained"], serde_json::json!(only(&star, &direct)));
     assert_eq!(method["lost"], serde_json::json!(only(&direct, &star)));
     assert_eq!([&method["unpaired"], &method["accuracy"][1]["total"]], [0, star.len()]);
     assert!(method["tokens"][1][1].as_u64() > method["tokens"][0][1].as_u64() && method["seconds"][0].as_f64() > Some(0.0));
     let itself = starloop("compare", &[run, run]).done();
     assert!(itself.contains("star, on 10 dev problems") && itself.contains("the same problems right"), "{itself}");
     starloop("compare --method nothing", &[run, run]).failed(2, &["no method nothing", "few_shot, direct, star"]);
+}
+
+#[test]
+fn a_directory_of_runs_is_all_its_runs() {
+    let place = tempfile::tempdir().unwrap();
+    for seed in ["seed-10", "seed-2"] {
+        copy(small_run(), &place.path().join(seed));
+    }
+    let report = starloop("report --json", &[text(place.path())]).json();
+    let names: Vec<&str> = report["methods"].as_array().unwrap().iter().map(|method| method["run"].as_str().unwrap()).collect();
+    assert_eq!(names, [["seed-2"; 3], ["seed-10"; 3]].concat());
+    let star = report["over_runs"].as_array().unwrap().iter().find(|row| row["method"] == "star").unwrap();
+    assert_eq!((star["runs"].as_array().unwrap().len(), &star["mean"]), (2, &report["methods"][2]["accuracy"]), "equal runs");
+    let empty = tempfile::tempdir().unwrap();
+    starloop("report", &[text(empty.path())]).failed(2, &["run.json"]);
 }
 
 #[test]

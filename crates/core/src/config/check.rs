@@ -45,6 +45,11 @@ pub(crate) fn config(config: &Config) -> Checked {
             return named("run", format!("{name:?} is named twice"));
         }
     }
+    // `main` may be left over when `--set run=[...]` runs a part of the methods, but it must be a method of the config.
+    if let Some(main) = config.main.as_ref().filter(|main| !config.methods.contains_key(*main)) {
+        let known: Vec<String> = config.methods.keys().cloned().collect();
+        return named("main", format!("there is no [methods.{main}]; there are: {}", known.join(", ")));
+    }
     config.policy.check(config.model.chat)?;
     for (path, held) in [
         ("model", toml::Table::try_from(&config.model).map(drop)),

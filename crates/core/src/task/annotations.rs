@@ -1,8 +1,60 @@
-//! The calculator annotations of GSM8K, such as `<<48/2=24>>` (Cobbe et al. 2021): whether what they say is so.
+//! Whether the equations of a rationale are true: the calculator annotations of GSM8K, such as `<<48/2=24>>` (Cobbe et al. 2021), and plain
+//! equations, such as `48 / 2 = 24`.
+
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// Whether an annotation of the text is false; `None` if the text has no annotation.
 pub(super) fn false_step(text: &str) -> Option<bool> {
     text.contains("<<").then(|| has_false_one(text))
+}
+
+/// Whether an annotation or a plain equation of the text is false; `None` if the text has none that can be evaluated.
+pub(super) fn false_equation(text: &str) -> Option<bool> {
+    let plain = plain_equations(text).map(is_false).reduce(|a, b| a || b);
+    match (false_step(text), plain) {
+        (None, plain) => plain,
+        (annotated, plain) => annotated.map(|is_false| is_false || plain == Some(true)),
+    }
+}
+
+/// The equations of numbers in a text, each with one operator or more on its left and one number on its right. An equation that could be a
+/// part of a longer expression is left out, so that no true step is called false.
+fn plain_equations(text: &str) -> impl Iterator<Item = &str> {
+    static EQUATION: LazyLock<Regex> = LazyLock::new(|| {
+        let number = r"\$?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)%?";
+        let operator = r"(?:\s*[+\-\u{2212}*/\u{d7}\u{f7}]\s*|\s+[xX]\s+)";
+        Regex::new(&format!("{number}(?:{operator}{number})+\\s*=\\s*{number}")).expect("the pattern is fixed")
+    });
+    EQUATION.find_iter(text).filter(|found| begins(&text[..found.start()]) && ends(&text[found.end()..])).map(|found| found.as_str())
+}
+
+/// Whether an expression can begin after this text: not after an operator, a part of a word or of a number, or a word that acts on what
+/// follows. The mark of a list's item is no operator.
+fn begins(before: &str) -> bool {
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    if matches!(line.trim(), "-" | "*" | "+") && line.ends_with(' ') {
+        return true;
+    }
+    let joined = before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || ".,_^\\{)%".contains(c));
+    let last = before.trim_end();
+    let operator = last.ends_with(['+', '-', '\u{2212}', '*', '/', '\u{d7}', '\u{f7}', '^']);
+    let word = last.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default().to_lowercase();
+    let acts = matches!(word.as_str(), "of" | "times" | "plus" | "minus" | "by" | "over" | "x");
+    !joined && !operator && !acts
+}
+
+/// Whether an expression can end before this text: not before an operator, a further digit, or a word that acts on what precedes it.
+fn ends(after: &str) -> bool {
+    let next = after.trim_start();
+    let joined = after.chars().next().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '^' | '!'));
+    let decimals = after.starts_with(['.', ',', ':']) && after[1..].starts_with(|c: char| c.is_ascii_digit());
+    let mut following = next.chars();
+    let operator = following.next().is_some_and(|c| "+-\u{2212}*/\u{d7}\u{f7}(^".contains(c))
+        && following.as_str().trim_start().starts_with(|c: char| c.is_ascii_digit() || matches!(c, '$' | '('));
+    let word: String = next.chars().take_while(|c| c.is_alphabetic()).collect();
+    let acts = matches!(word.to_lowercase().as_str(), "x" | "times" | "plus" | "minus" | "divided" | "over" | "remainder" | "r" | "mod");
+    !joined && !decimals && !operator && !acts
 }
 
 /// Whether an annotation of the text equates two different values. An annotation that cannot be evaluated does not count as false.
@@ -10,7 +62,7 @@ fn has_false_one(text: &str) -> bool {
     text.split("<<").skip(1).filter_map(|rest| rest.split_once(">>")).any(|(inside, _)| is_false(inside))
 }
 
-/// The equations of a text without their blanks, in their order; `None` where it has no annotation.
+/// The annotated equations of a text without blanks, in order; `None` if it has no annotation.
 pub(super) fn equations(text: &str) -> Option<String> {
     let inside = text.split("<<").skip(1).filter_map(|rest| rest.split_once(">>")).map(|(inside, _)| inside);
     let bare: Vec<String> = inside.map(|equation| equation.split_whitespace().collect()).collect();
@@ -21,13 +73,13 @@ fn is_false(equation: &str) -> bool {
     let sides: Vec<&str> = equation.split('=').map(str::trim).collect();
     let values: Option<Vec<f64>> = sides.iter().map(|side| evaluate(side)).collect();
     let Some(values) = values else { return false };
-    // A hair less than the unit, and more for the rounding of large values.
+    // Slightly less than the unit, and more for the rounding of large values.
     let tolerance = |side: usize| values[side].abs() * 1e-12 + unit_of_last_place(sides[side]) * (1.0 - 1e-6);
     (1..sides.len()).any(|side| (values[side] - values[side - 1]).abs() >= tolerance(side))
 }
 
-/// What a result may be off by: one unit of its last written place, for `100/3=33.33` is rounded and `200/3=66` is cut off. A whole number
-/// that is no rounded one is off by one unit at least, so a false sum is not let through.
+/// The tolerance of a result: one unit of its last written place, because `100/3=33.33` is rounded and `200/3=66` is cut off. A false sum of
+/// whole numbers is off by one unit at least, so it is found.
 fn unit_of_last_place(written: &str) -> f64 {
     let decimals = written.rsplit_once('.').map_or(0, |(_, decimals)| decimals.chars().take_while(char::is_ascii_digit).count());
     10_f64.powi(-(decimals as i32))
@@ -41,7 +93,7 @@ fn evaluate(expression: &str) -> Option<f64> {
     (parser.left.is_empty() && value.is_finite()).then_some(value)
 }
 
-/// Recursive descent; `left` is what is not read yet.
+/// Recursive descent. `left` is the unread rest.
 struct Parser<'a> {
     left: &'a [char],
 }
@@ -138,6 +190,49 @@ mod tests {
         for equation in ["48/2=25", "5+3=9", "5+3=7", "2*3=6.1", "100/3=33.5", "1+1=2=3", "0.1*3=0.33", "2-5=3", "200/3=68"] {
             assert!(has_false_one(&format!("<<1+1=2>> and <<{equation}>>")), "{equation}");
         }
+    }
+
+    #[test]
+    fn plain_equations_are_checked_where_they_stand_alone() {
+        for (text, expected) in [
+            ("She has 5 + 3 = 8 apples.", Some(false)),
+            ("She has 5 + 3 = 9 apples.", Some(true)),
+            ("That is $4 x 12 = $48. Then 48/2=25.", Some(true)),
+            ("1,200 * 3 = 3,600", Some(false)),
+            ("100 / 3 = 33.33, and 20% * 50 = 10", Some(false)),
+            ("1 + 2 + 3 = 7", Some(true)),
+            ("- 1 + 2 = 4", Some(true)),
+            ("1) 1 + 2 = 3 (so 3 - 1 = 2)", Some(false)),
+            ("x = 2 \u{d7} 3 = 6", Some(false)),
+            ("<<2+2=4>>4 and 2 + 2 = 5", Some(true)),
+            ("<<2+2=5>>5", Some(true)),
+            ("<<half=2>> of it", Some(false)),
+        ] {
+            assert_eq!(false_equation(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_of_longer_expressions_are_not_checked() {
+        for text in [
+            "no equation",
+            "5 apples + 3 apples = 9 apples",
+            "10 - 5 * (2 + 1) = 3",
+            "2x + 3 = 7",
+            "y - 5 + 3 = 9",
+            "half of 10 + 2 = 7",
+            "2 + 3 = 6 * 2",
+            "7 + 3 = 2^3",
+            "17 / 5 = 2 remainder 7",
+            "0x10 = 16",
+            "5 = 6",
+            "- 9 - 1 + 2 = 3 * 4",
+            "-1 + 2 = 3",
+            "7 + 5 = 1:30",
+        ] {
+            assert_eq!(false_equation(text), None, "{text}");
+        }
+        assert_eq!(false_equation("2+3=5+4=9"), Some(false), "a running sum");
     }
 
     #[test]

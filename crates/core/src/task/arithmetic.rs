@@ -227,9 +227,11 @@ impl Task for ArithmeticTask {
         verdict::leaks_hint(completion)
     }
 
-    /// There is one right scratchpad for each problem, so any other has a false step.
+    /// There is one right scratchpad for each problem, so any other has a false step. An answer alone has no step to check.
     fn has_false_step(&self, problem: &Problem, completion: &str) -> Option<bool> {
-        self.reference(problem).map(|reference| reference.trim() != completion.trim())
+        self.reference(problem)
+            .filter(|_| completion.contains(scratchpad::OPEN) || completion.contains(scratchpad::CLOSE))
+            .map(|reference| reference.trim() != completion.trim())
     }
 
     fn paper_figures(&self) -> Vec<PaperFigure> {

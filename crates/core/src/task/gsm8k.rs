@@ -184,7 +184,9 @@ impl Task for Gsm8kTask {
     }
 
     fn has_false_step(&self, _: &Problem, completion: &str) -> Option<bool> {
-        annotations::false_step(solution::rationale(completion))
+        let rationale = solution::rationale(completion);
+        // The rule that drops rationales is about annotations alone.
+        if self.check_annotations { annotations::false_step(rationale) } else { annotations::false_equation(rationale) }
     }
 
     fn drops_false_steps(&self) -> bool {

@@ -7,7 +7,7 @@ use starloop_record::format::{percent, plural, thousands};
 use starloop_record::metrics::IterationMetrics;
 use std::fmt::Write as _;
 
-/// Which weights stand beside a model card.
+/// The weights that a model card describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weights {
     /// A whole model.

@@ -1,4 +1,4 @@
-//! What an iteration learned from, for other trainers.
+//! The training set of an iteration, for other trainers.
 
 use crate::error::{Error, Result};
 use crate::report::MethodReport;
@@ -16,7 +16,7 @@ pub struct TrainingSet {
     pub rows: Vec<[String; 4]>,
 }
 
-/// What an iteration of a method learned from; the last iteration that trained if `iteration` is `None`.
+/// The training set of an iteration; the last iteration that trained if `iteration` is `None`.
 ///
 /// # Errors
 /// The iteration learned nothing, or it learned from rewards, which no trainer reads from a file; or its file is damaged.

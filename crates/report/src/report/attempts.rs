@@ -1,4 +1,4 @@
-//! What the attempts of a method show beyond the counts of `metrics.json`, in one pass over its files.
+//! Figures of a method's attempts beyond the counts of `metrics.json`, in one pass over its files.
 
 use super::flow::{Flow, Tries};
 use crate::error::Result;
@@ -8,7 +8,7 @@ use starloop_record::types::{GradedAttempt, Mode, ProblemId};
 use starloop_record::{IterationDir, Outcome};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// What one iteration's attempts show.
+/// The figures of one iteration's attempts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct AttemptFigures {
     /// Mean number of different reasoning paths among the right attempts without hint, over the problems that have one; `None` if every
@@ -20,26 +20,27 @@ pub struct AttemptFigures {
     pub false_steps: u64,
     /// Tokens of the prompts. A prompt counts once, however many samples share it.
     pub prompt_tokens: u64,
-    /// What became of the attempts.
+    /// The outcomes of the attempts.
     pub flow: Flow,
 }
 
-/// How often the problems of a method are learned from, over all its iterations.
+/// The number of examples of each problem of a method, over all its iterations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Practice {
     /// Different problems that were attempted.
     pub attempted: u64,
-    /// The number of problems that are learned from so often, by that number, from 1.
+    /// The number of problems by their number of examples, from 1.
     pub problems_by_examples: BTreeMap<u64, u64>,
 }
 
 impl Practice {
-    /// Problems that are learned from at all.
+    /// Problems that have an example.
     pub fn learned(&self) -> u64 {
         self.problems_by_examples.values().sum()
     }
 
-    /// Mean examples of a problem in the most and in the least practised quarter of the problems that are learned from.
+    /// Mean number of examples in the quarter of the problems with the most examples, and in the quarter with the fewest. Problems without
+    /// examples are left out.
     pub fn quarters(&self) -> Option<[f64; 2]> {
         let quarter = self.learned() / 4;
         let mean = |counts: &mut dyn Iterator<Item = (&u64, &u64)>| {

@@ -40,7 +40,8 @@ fn chart(method: &MethodReport, width: usize) -> String {
     lines.push(format!("     └{}", "─".repeat(spacing * shown.len())));
     let numbers: Vec<String> = shown.iter().map(|&i| format!("{:<spacing$}", iterations[i].metrics.iteration)).collect();
     lines.push(format!("       {}  iteration", numbers.concat().trim_end()));
-    let legend: Vec<String> = marks.iter().zip(&classes).map(|(mark, class)| format!("{mark} = {class}")).collect();
+    let legend: Vec<String> =
+        marks.iter().zip(&classes).map(|(mark, class)| format!("{mark} = {}", method.class_with_number(class))).collect();
     lines.push(format!("       {}", legend.join(", ")));
     if stride > 1 {
         lines.push(format!("       (one iteration in {stride} shown; a wider terminal shows more)"));

@@ -18,7 +18,7 @@ pub struct CostCurve {
     pub method: String,
     /// The words that tables show for the method.
     pub label: String,
-    /// What the method does, in the terms of the paper's comparison.
+    /// The approach of the method, in the terms of the paper's comparison.
     pub approach: Approach,
     /// The iterations that were measured, the base's first.
     pub points: Vec<CostPoint>,
@@ -93,18 +93,26 @@ fn spent(run: &RunReport, method: &MethodReport) -> Vec<Spent> {
 fn point(iteration: u32, runs: &[&Spent]) -> CostPoint {
     let mean = |value: &dyn Fn(&Spent) -> f64| runs.iter().map(|run| value(run)).sum::<f64>() / runs.len() as f64;
     let accuracy = mean(&|run| run.metrics.accuracy.mean);
-    let interval = match runs {
-        [one] => [one.metrics.accuracy.low, one.metrics.accuracy.high],
-        several => {
-            let squares: f64 = several.iter().map(|run| (run.metrics.accuracy.mean - accuracy).powi(2)).sum();
-            let count = several.len() as f64;
-            let half = students_quantile(several.len() - 1) * (squares / (count - 1.0) / count).sqrt();
-            [(accuracy - half).max(0.0), (accuracy + half).min(1.0)]
-        }
+    let accuracies: Vec<f64> = runs.iter().map(|run| run.metrics.accuracy.mean).collect();
+    let interval = match (interval_over_runs(&accuracies), runs) {
+        (Some((_, interval)), _) => interval,
+        (None, [one, ..]) => [one.metrics.accuracy.low, one.metrics.accuracy.high],
+        (None, []) => [0.0, 1.0],
     };
     let [sampled_tokens, prompt_tokens, trained_tokens] = [0, 1, 2].map(|kind| mean(&|run| run.tokens[kind] as f64));
     let flops = runs.iter().all(|run| run.flops.is_some()).then(|| mean(&|run| run.flops.unwrap_or_default()));
     CostPoint { iteration, runs: runs.len() as u32, accuracy, interval, sampled_tokens, prompt_tokens, trained_tokens, flops }
+}
+
+/// The mean of accuracies and its 95% interval (Student's); `None` for less than two.
+pub(super) fn interval_over_runs(accuracies: &[f64]) -> Option<(f64, [f64; 2])> {
+    let count = accuracies.len() as f64;
+    let mean = accuracies.iter().sum::<f64>() / count;
+    let squares: f64 = accuracies.iter().map(|accuracy| (accuracy - mean).powi(2)).sum();
+    (accuracies.len() > 1).then(|| {
+        let half = students_quantile(accuracies.len() - 1) * (squares / (count - 1.0) / count).sqrt();
+        (mean, [(mean - half).max(0.0), (mean + half).min(1.0)])
+    })
 }
 
 /// The 97.5% quantile of Student's distribution; beyond 10 degrees of freedom by its expansion in their inverse (Abramowitz and Stegun,

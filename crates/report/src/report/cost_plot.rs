@@ -59,7 +59,7 @@ fn draw_panel(svg: &mut Svg, panel: &Panel, methods: &[&CostCurve], area: Area) 
             Some((cost.log10(), Accuracy { correct: 0, total: 0, mean: point.accuracy, low, high }))
         });
         let points: Vec<_> = points.collect();
-        curves.push(Curve { name: &method.method, place, aside: 0.0, points });
+        curves.push(Curve { name: method.method.as_str().into(), place, aside: 0.0, points });
     }
     // A method that samples nothing has no place on the first axis.
     curves.retain(|curve| !curve.points.is_empty());

@@ -6,6 +6,7 @@
 use super::svg::{Anchor, Place, Stroke, Svg, TextStyle};
 use starloop_record::format::percent;
 use starloop_record::metrics::Accuracy;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The size of a panel with its margins, in pixels.
@@ -17,7 +18,7 @@ const LABEL_HEIGHT: f64 = 17.0;
 /// The left margin of titles and footnotes.
 pub(super) const SIDE: f64 = 20.0;
 /// Names are cut off after so many characters.
-const LONGEST_NAME: usize = 24;
+const LONGEST_NAME: usize = 40;
 
 pub(super) const INK: &str = "#222222";
 pub(super) const FAINT_INK: &str = "#5c5c5c";
@@ -30,7 +31,7 @@ const PALETTE: [&str; 7] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00
 
 /// The accuracy of a class over the iterations that measured it, or of a method over its cost.
 pub(super) struct Curve<'a> {
-    pub(super) name: &'a str,
+    pub(super) name: Cow<'a, str>,
     /// Position among the curves, which chooses colour and shape.
     pub(super) place: usize,
     /// The distance by which it is drawn to the side, in units of its axis, so that marks and bars of equal curves stay visible.
@@ -182,7 +183,7 @@ impl Chart {
             let leader = [(end_x + 8.0, end_y), (end + 4.0, end_y), (left - 9.0, y), (left - 7.0, y)];
             svg.line(&leader, Stroke { colour: curve.colour(), width: 1, opacity: 0.5 });
             mark(svg, (left, y), curve, 1.0);
-            svg.text(&cut(curve.name, LONGEST_NAME), (left + 11.0, y), style(10.5, INK, Anchor::Start));
+            svg.text(&cut(&curve.name, LONGEST_NAME), (left + 11.0, y), style(10.5, INK, Anchor::Start));
             svg.text(&format!("{}%", percent(accuracy.mean)), (right, y), style(10.5, INK, Anchor::End));
         }
     }

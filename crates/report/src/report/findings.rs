@@ -14,13 +14,13 @@ pub struct Finding {
     pub run: String,
     /// The method's name in the config.
     pub method: String,
-    /// The problem that it points to.
+    /// The kind of the finding.
     pub kind: FindingKind,
-    /// The figures, and what to do.
+    /// The figures, and advice.
     pub message: String,
 }
 
-/// What a finding is about.
+/// The kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
@@ -30,21 +30,21 @@ pub enum FindingKind {
     AllRight,
     /// No attempt of an iteration is right without the hint.
     AllWrong,
-    /// Right rationales of a problem become alike.
+    /// The right rationales of a problem become more similar.
     DiversityFalls,
-    /// More and more of what is learned was written with the answer at hand.
+    /// The share of rationalizations among the examples grows.
     RationalizationGrows,
     /// Rationalizations mention the hint.
     LeakedHints,
-    /// Completions run into the limit of tokens.
+    /// The token limit cuts off many completions.
     Truncated,
-    /// Some problems are practised many times as often as others.
+    /// Some problems have many times as many examples as others.
     EasyProblemsDominate,
-    /// Learned rationales have the right answer and a false step.
+    /// Learned rationales have the right answer and wrong steps.
     FalseSteps,
 }
 
-/// Fewer cases than this say nothing.
+/// The fewest cases for a finding.
 const FEW: u64 = 20;
 
 /// The findings of one method. `chance` is the accuracy of guessing, in 0..=1.
@@ -74,7 +74,7 @@ fn near_chance(method: &MethodReport, chance: f64) -> Option<String> {
     let guessing = if chance > 0.0 { format!(", and guessing gives {}%", percent(chance)) } else { String::new() };
     (base.total > 0 && !better).then(|| {
         format!(
-            "the base model is right on {} of {} problems ({}%, 95% interval {} to {}){guessing}: there may be nothing to bootstrap from. \
+            "the base model is right on {} of {} problems ({}%, 95% interval {} to {}){guessing}: STaR may have nothing to learn from. \
              Try a stronger base, more worked examples or easier problems",
             base.correct,
             base.total,
@@ -132,7 +132,7 @@ fn rationalization_grows(method: &MethodReport) -> Option<String> {
     let (first, last) = (shares.next()?, shares.next_back()?);
     (last.1 > first.1 + 0.05).then(|| {
         format!(
-            "{}% of the examples of iteration {} are rationalizations, after {}% in iteration {}: the model needs the hint more often, not less",
+            "{}% of the examples of iteration {} are rationalizations, after {}% in iteration {}: the model needs the hint more often",
             percent(last.1),
             last.0,
             percent(first.1),
@@ -159,8 +159,8 @@ fn easy_problems_dominate(method: &MethodReport) -> Option<String> {
     let [most, least] = practice.quarters().filter(|_| practice.learned() >= FEW)?;
     (most >= 4.0 * least).then(|| {
         format!(
-            "the most practised quarter of the problems has {most:.1} examples each, the least practised quarter {least:.1}: easy problems \
-             dominate; methods.{}.max_per_problem limits them",
+            "the quarter of the problems with the most examples has {most:.1} examples each, and the quarter with the fewest {least:.1}: easy \
+             problems dominate; set methods.{}.max_per_problem to limit them",
             method.info.name
         )
     })

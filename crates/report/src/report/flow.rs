@@ -1,4 +1,4 @@
-//! What became of the attempts of one iteration, as counts that a drawing can follow from the problems to what is learned.
+//! The outcomes of the attempts of one iteration, as the counts of a flow diagram from the problems to the examples.
 
 use crate::words::{VERDICTS, verdict_index};
 use serde::Serialize;
@@ -15,7 +15,7 @@ pub struct Flow {
     pub retries: Vec<Retry>,
 }
 
-/// Where an attempt comes from.
+/// The source of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -28,15 +28,15 @@ pub enum Source {
 /// Attempts with the same source, mode, verdict and outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FlowCount {
-    /// Where they come from.
+    /// Their source.
     pub source: Source,
     /// Whether their prompts held the answer.
     pub mode: Mode,
     /// The verdict's name; `None` for attempts of earlier iterations, whose answers are right.
     pub verdict: Option<&'static str>,
-    /// What selection decided; `None` if it did not consider them.
+    /// The decision of selection; `None` if it did not consider them.
     pub outcome: Option<Outcome>,
-    /// How many.
+    /// Their number.
     pub attempts: u64,
 }
 

@@ -1,8 +1,8 @@
 //! The report as one HTML page that needs no network and no other file.
 //!
 //! Page, style and scripts are the files in `html/`. They are put into one document with the data. The text of a model is not trusted and
-//! never becomes markup: it is compressed text in data blocks, and the scripts show it as text only. If they fail in that, the page's
-//! policy still runs no script and loads no file except those that it names by their hash.
+//! never becomes markup: it is compressed text in data blocks, and the scripts show it as text only. If the scripts have an error in this,
+//! the page's policy still runs no script and loads no file except those that it names by their hash.
 //!
 //! A hundred thousand attempts are about fifty megabytes of text. The columns to filter by are one pack, which is opened at once. The texts
 //! are pages, and each is opened when it is shown. A pack is gzip in base64, which browsers can read without a library.
@@ -24,11 +24,12 @@ pub const MOST_ATTEMPTS: u64 = 100_000;
 const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/style.css");
 /// In the order in which they build on each other.
-const SCRIPTS: [&str; 15] = [
+const SCRIPTS: [&str; 16] = [
     include_str!("html/dom.js"),
     include_str!("html/words.js"),
     include_str!("html/data.js"),
     include_str!("html/charts.js"),
+    include_str!("html/glossary.js"),
     include_str!("html/result.js"),
     include_str!("html/accuracy.js"),
     include_str!("html/flow.js"),
@@ -51,7 +52,7 @@ pub struct HtmlReport {
     pub shown: u64,
     /// Attempts and answers in the runs.
     pub total: u64,
-    /// What the page lacks, and why.
+    /// Missing parts of the page, with the reason.
     pub warnings: Vec<String>,
 }
 

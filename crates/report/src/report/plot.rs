@@ -9,6 +9,8 @@ use starloop_record::types::Split;
 const TITLE: &str = "Accuracy by class of problem, iteration by iteration";
 /// Titles of panels are cut off after so many characters.
 const LONGEST_TITLE: usize = 70;
+/// Classes are cut off after so many characters.
+const LONGEST_CLASS: usize = 24;
 
 pub(super) fn draw(report: &Report) -> Option<String> {
     let panels = report.panels();
@@ -75,7 +77,9 @@ fn curves(method: &MethodReport) -> Vec<Curve<'_>> {
         });
         points.collect::<Vec<_>>()
     };
+    // The class is cut and the number is not.
+    let name = |class| method.class_with_number(class).replacen(class, &cut(class, LONGEST_CLASS), 1).into();
     let classes = method.classes().into_iter().enumerate();
-    let curves = classes.map(|(place, class)| Curve { name: class, place, aside: 0.0, points: points(class) });
+    let curves = classes.map(|(place, class)| Curve { name: name(class), place, aside: 0.0, points: points(class) });
     curves.filter(|curve| !curve.points.is_empty()).collect()
 }

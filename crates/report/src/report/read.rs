@@ -1,7 +1,7 @@
 //! From run directories to a [`Report`].
 
 use super::attempts::Reader;
-use super::{IterationReport, MethodReport, Report, RunReport, StageCost, findings};
+use super::{IterationReport, MethodReport, Report, RunReport, StageCost, findings, headline};
 use crate::error::{Error, Result};
 use starloop_record::RunDir;
 use starloop_record::event::{Event, Stage};
@@ -9,7 +9,7 @@ use starloop_record::info::{MethodInfo, RunStatus};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What every stage took, by method, iteration and stage. In order, so that sums come out the same to the last bit.
+/// The cost of every stage, by method, iteration and stage. The order is fixed, so that sums are the same to the last bit.
 type Costs = BTreeMap<(String, u32, Stage), StageCost>;
 
 pub(super) fn report(paths: &[PathBuf]) -> Result<Report> {
@@ -44,7 +44,10 @@ fn run(path: &Path, warnings: &mut Vec<String>) -> Result<RunReport> {
     if methods.iter().any(|method| method.iterations.iter().any(|iteration| iteration.seconds.is_none())) {
         warnings.push(format!("{}: `events.jsonl` has no times for some iterations; they are shown as \"?\"", path.display()));
     }
-    Ok(RunReport { name: file_name(path), path: path.to_owned(), info, methods })
+    let mut run = RunReport { name: file_name(path), path: path.to_owned(), info, methods, headline: None, data: String::new() };
+    run.data = headline::data(&run, &directory.config()?);
+    headline::add(&mut run, &directory)?;
+    Ok(run)
 }
 
 /// Reads a method. Returns `None` if it has no finished iteration.
@@ -64,7 +67,8 @@ fn method(directory: &RunDir, info: &MethodInfo, costs: &Costs) -> Result<Option
         iterations.push(IterationReport { metrics, seconds, stages, attempts });
     }
     let final_metrics = directory.final_measurement(&info.name).metrics()?;
-    Ok(Some(MethodReport { info: info.clone(), iterations, final_metrics, practice: reader.practice() }))
+    let practice = reader.practice();
+    Ok(Some(MethodReport { info: info.clone(), iterations, final_metrics, practice, from_base: None, from_main: None }))
 }
 
 /// A stage that was done twice, because the run was killed before its result was written, counts with its last time. A stage whose result was

@@ -1,6 +1,7 @@
 //! The rows of a report: an iteration or a method in plain numbers, for JSON, tables and the page.
 
 use super::{IterationReport, MethodReport, RunReport};
+use crate::paired::PairedDifference;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use starloop_record::Approach;
@@ -17,11 +18,11 @@ pub struct ResultRow {
     pub method: String,
     /// The words that tables show for the method.
     pub label: String,
-    /// What the method does, in the terms of the paper's comparison.
+    /// The approach of the method, in the terms of the paper's comparison.
     pub approach: Approach,
     /// The outer iteration, 0 for the base.
     pub iteration: u32,
-    /// Which problems accuracy was measured on.
+    /// The split that accuracy was measured on.
     pub split: Split,
     /// Share of right answers, 0..=1; `null` if the iteration was not evaluated.
     pub accuracy: Option<f64>,
@@ -49,9 +50,9 @@ pub struct ResultRow {
     pub faithful_hinted: Option<f64>,
     /// Examples kept for training.
     pub kept: u64,
-    /// Those of them that were found without the hint.
+    /// Examples that were found without the hint.
     pub kept_unhinted: u64,
-    /// Those of them that were found with the hint.
+    /// Examples that were found with the hint.
     pub kept_hinted: u64,
     /// Problems that are learned from; `null` if it is not known.
     pub train_used: Option<TrainUse>,
@@ -68,11 +69,11 @@ pub struct ResultRow {
 /// How much of the training problems is learned from, as shares in 0..=1 of those attempted (the paper's "% of train used").
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TrainUse {
-    /// All of them.
+    /// All problems that are learned from.
     pub share: f64,
-    /// Those with a rationale that was found without the hint.
+    /// Problems with a rationale that was found without the hint.
     pub generated: f64,
-    /// Those with a rationalization only.
+    /// Problems with a rationalization only.
     pub rationalized: f64,
 }
 
@@ -85,11 +86,11 @@ pub struct MethodSummary {
     pub method: String,
     /// The words that tables show for the method.
     pub label: String,
-    /// What the method does, in the terms of the paper's comparison.
+    /// The approach of the method, in the terms of the paper's comparison.
     pub approach: Approach,
-    /// The iteration that the accuracy is of: the best one if there is a final split, else the last that was evaluated.
+    /// The iteration of the accuracy: the best one if there is a final split, else the last one that was evaluated.
     pub iteration: u32,
-    /// Which problems accuracy was measured on.
+    /// The split that accuracy was measured on.
     pub split: Split,
     /// Share of right answers after it, 0..=1; `null` if only the base was evaluated.
     pub accuracy: Option<f64>,
@@ -107,7 +108,11 @@ pub struct MethodSummary {
     pub trained_tokens: u64,
     /// Wall-clock seconds over all iterations whose time is known; `null` if no time is known.
     pub seconds: Option<f64>,
-    /// What the paper reports for the same task and approach, in percent.
+    /// The difference from the untrained model on the same problems; `null` if either was not measured on them.
+    pub from_base: Option<PairedDifference>,
+    /// The difference from the method of the headline; `null` for that method itself.
+    pub from_main: Option<PairedDifference>,
+    /// The paper's figure for the same task and approach, in percent.
     pub paper: Option<PaperFigure>,
 }
 
@@ -175,6 +180,8 @@ pub(super) fn summary(run: &RunReport, method: &MethodReport) -> MethodSummary {
         sampled_tokens: method.total(sampled_tokens),
         trained_tokens: method.total(trained_tokens),
         seconds: method.seconds(),
+        from_base: method.from_base,
+        from_main: method.from_main,
         paper: run.paper_figure(&method.info).cloned(),
     }
 }

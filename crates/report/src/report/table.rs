@@ -1,18 +1,27 @@
 //! Tables for the terminal.
 
-use super::{MethodReport, MethodSummary, Report, ResultRow, RunReport, TrainUse, summary};
+use super::{Headline, MethodReport, MethodSummary, Report, ResultRow, RunReport, TrainUse, summary};
+use crate::paired::{PairedDifference, probability};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use starloop_record::format::{self, duration, percent, range, thousands};
 use starloop_record::info::PaperFigure;
 
-/// One table per run: a column per method, so that many classes still fit a terminal. Costs are totals over the iterations.
+/// One table per run: a column per method, so that many classes still fit a terminal. Costs are totals over the iterations. The headline is
+/// last, where a reader of a terminal looks first.
 pub(super) fn summaries(report: &Report) -> String {
     let several = report.runs.len() > 1;
     let tables = report.runs.iter().map(|run| {
         let name = if several { format!("{}\n", run.name) } else { String::new() };
-        format!("{name}{}", run_summary(run))
+        let headline = run.headline.as_ref().map_or_else(String::new, |headline| format!("\n\n{}", sentences(headline)));
+        format!("{name}{}{headline}", run_summary(run))
     });
     tables.collect::<Vec<_>>().join("\n\n")
+}
+
+/// The headline, one sentence on a line.
+fn sentences(headline: &Headline) -> String {
+    let Headline { subject, result, choice_note, interval_note, .. } = headline;
+    format!("{subject}\n{result}\n{choice_note}\n{interval_note}")
 }
 
 fn run_summary(run: &RunReport) -> String {
@@ -29,7 +38,19 @@ fn run_summary(run: &RunReport) -> String {
         row(label, &|summary, _| summary.paper.as_ref().map_or_else(none, |paper| format!("{:.1}", paper.percent)));
     }
     for class in classes(run) {
-        row(&format!("{class}, %"), &|summary, _| class_percent(&summary.by_class.0, class));
+        let measured = run.methods.iter().find(|method| method.classes().contains(&class));
+        let name = measured.map_or_else(|| class.to_owned(), |method| method.class_with_number(class));
+        row(&format!("{name}, %"), &|summary, _| class_percent(&summary.by_class.0, class));
+    }
+    for (label, difference) in [
+        ("points from untrained", (|summary| summary.from_base) as fn(&MethodSummary) -> Option<PairedDifference>),
+        ("points from main", |summary| summary.from_main),
+    ] {
+        if methods.iter().any(|(summary, _)| difference(summary).is_some()) {
+            row(label, &|summary, _| difference(summary).map_or_else(none, |of| format!("{:+.1}", 100.0 * of.difference)));
+            row("  gained, lost", &|summary, _| difference(summary).map_or_else(none, |of| format!("{}, {}", of.gained, of.lost)));
+            row("  McNemar p", &|summary, _| difference(summary).map_or_else(none, |of| p_value(of.p_value)));
+        }
     }
     row("split", &|summary, _| summary.split.name().to_owned());
     row("after iteration", &|summary, method| match method.final_metrics {
@@ -46,14 +67,11 @@ fn run_summary(run: &RunReport) -> String {
     row("tokens sampled", &|summary, _| tokens(summary.sampled_tokens));
     row("tokens trained", &|summary, _| tokens(summary.trained_tokens));
     row("time", &|summary, _| time(summary.seconds));
-    let mut papers: Vec<String> = Vec::new();
-    for paper in methods.iter().filter_map(|(summary, _)| summary.paper.as_ref()) {
-        let words = format!("{} {:.1} ({})", paper.approach.title(), paper.percent, paper.setting);
-        if !papers.contains(&words) {
-            papers.push(words);
-        }
-    }
-    if papers.is_empty() { trim(&table) } else { format!("{}\n\nThe paper: {}.", trim(&table), papers.join("; ")) }
+    trim(&table) + &run.paper_note().map_or_else(String::new, |note| format!("\n\n{note}"))
+}
+
+fn p_value(p: f64) -> String {
+    probability(p).trim_start_matches("= ").to_owned()
 }
 
 /// One table per run: the paper's rows, each with the methods of the same approach, then the other methods.
@@ -68,7 +86,8 @@ pub(super) fn beside_the_paper(report: &Report) -> String {
         });
         // The same for all methods, unless a config says otherwise.
         let measured = measured.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" or ");
-        format!("{name}{}\n\n{model}Measured on {measured}.", trim(&paper_table(run)))
+        let note = run.paper_note().map_or_else(String::new, |note| format!("\n{note}"));
+        format!("{name}{}\n\n{model}Measured on {measured}.{note}", trim(&paper_table(run)))
     });
     tables.collect::<Vec<_>>().join("\n\n")
 }
@@ -140,7 +159,7 @@ pub(super) fn iterations(report: &Report) -> String {
 fn accuracy_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
     let classes = method.classes();
     let mut header = vec!["iteration".to_owned(), "accuracy, %".into(), "95%\ninterval".into()];
-    header.extend(classes.iter().map(|class| two_lines(class)));
+    header.extend(classes.iter().map(|class| two_lines(&method.class_with_number(class).replacen(" (", "\n(", 1))));
     let mut table = table(header, 0);
     for row in rows {
         let mut cells = vec![row.iteration.to_string(), optional_percent(row.accuracy), row.interval.map_or_else(none, range)];
@@ -214,7 +233,7 @@ fn classes(run: &RunReport) -> Vec<&str> {
     classes
 }
 
-/// Broken at its first blank, so that columns stay narrow.
+/// A text that is broken at its first blank, so that columns stay narrow.
 fn two_lines(text: &str) -> String {
     text.replacen(' ', "\n", 1)
 }

@@ -1,4 +1,4 @@
-//! One matrix product, as the decoder has them, beside the products of other libraries.
+//! One matrix product of the decoder.
 
 use super::Timing;
 use anyhow::{Context, Result, bail};
@@ -6,7 +6,7 @@ use starloop_lm::kernels::{Cpu, Kernels, Product};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// Products are repeated for so long, at least three times.
+/// The least time of the repetitions. There are at least three.
 const AT_LEAST: Duration = Duration::from_millis(600);
 
 /// A product's storage and sizes: `NT:8192x768x256` is `m x n x k`, `N` or `T` telling how each operand is stored.

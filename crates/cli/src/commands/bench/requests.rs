@@ -1,4 +1,4 @@
-//! A file of requests, answered as the loop's sampling answers them.
+//! A file of requests, answered with the engine settings of the loop.
 
 use super::{Timing, memory_mb};
 use anyhow::{Context, Result, bail};
@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// What `--mode sample` answers, and how.
+/// The job of `--mode sample`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Job {
     /// The checkpoint that answers requests: a directory in the Hugging Face layout, or builtin:NAME
@@ -19,13 +19,13 @@ pub(super) struct Job {
     /// JSON lines of requests
     #[arg(long, value_name = "FILE", required_if_eq("mode", "sample"))]
     requests: Option<PathBuf>,
-    /// Divides the logits; 0 takes the likeliest token
+    /// Divides the logits; 0 takes the most likely token
     #[arg(long, default_value_t = 0.0)]
     temperature: f64,
-    /// Keys and values of the cache
+    /// The number format of the cache
     #[arg(long, value_parser = ["f32", "f16"], default_value = "f32")]
     kv_cache: String,
-    /// What is left out, to see what it gives; may be given several times
+    /// Switch this technique off, to measure its effect; may be given several times
     #[arg(long, value_parser = ["prefix-sharing", "continuous-batching", "chunked-prefill"])]
     without: Vec<String>,
     /// A string that ends a completion; may be given several times
@@ -41,7 +41,7 @@ struct Line {
     seed: u64,
 }
 
-/// How a long job holds its rate and its memory: a tenth of its requests.
+/// Speed and memory during a tenth of the requests of a job.
 #[derive(Serialize)]
 pub(super) struct Tenth {
     /// Tokens generated in a second, from the last tenth's end on.
@@ -50,7 +50,7 @@ pub(super) struct Tenth {
     memory_mb: f64,
 }
 
-/// Notes the tenths while requests are answered.
+/// Records the tenths while requests are answered.
 struct Notes {
     requests: u64,
     began: Instant,
@@ -104,7 +104,7 @@ impl Job {
     fn limits(&self) -> EngineLimits {
         let kv_cache = if self.kv_cache == "f16" { CacheDtype::F16 } else { CacheDtype::F32 };
         let limits = EngineLimits { kv_cache, share_prefixes: !self.is_without("prefix-sharing"), ..EngineLimits::default() };
-        // Whole prompts then stand in one step, however long.
+        // Without chunked prefill a step holds whole prompts of any length.
         if self.is_without("chunked-prefill") { EngineLimits { step_rows: usize::MAX, ..limits } } else { limits }
     }
 
@@ -119,7 +119,7 @@ impl Job {
         };
         let requests: Vec<Request> = fs::read_to_string(path)?.lines().enumerate().map(request).collect::<Result<_>>()?;
         if requests.is_empty() {
-            bail!("{} holds no request", path.display());
+            bail!("{}: the file has no request; expected one JSON object on each line", path.display());
         }
         Ok(requests)
     }

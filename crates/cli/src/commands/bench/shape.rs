@@ -1,4 +1,4 @@
-//! The random llama that is measured, and how much it is given to do.
+//! The random llama to measure, and the size of its work.
 
 use anyhow::Result;
 use serde_json::json;
@@ -9,7 +9,7 @@ use starloop_lm::initialize::{Initialization, initialize};
 /// A named size, and what differs from it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Shape {
-    /// Which model; every other number of it is this one's unless it is given
+    /// The model. The other options change single numbers of it
     #[arg(long, value_parser = ["S", "M", "L"], default_value = "S")]
     size: String,
     /// Layers
@@ -100,7 +100,7 @@ impl Shape {
         self.vocabulary.unwrap_or(self.preset().vocabulary)
     }
 
-    /// A random llama whose end token is none of its vocabulary, so that nothing ends early.
+    /// A random llama whose end token is outside of its vocabulary, so that no completion ends early.
     pub(super) fn model(&self) -> Result<LanguageModel> {
         let preset = self.preset();
         let config = json!({

@@ -1,4 +1,4 @@
-//! The screen of `starloop watch`: the run on the whole terminal, drawn again as its files grow.
+//! The screen of `starloop watch`. It is drawn again when the files of the run change.
 
 mod curves;
 mod screen;
@@ -34,7 +34,7 @@ pub fn print_once(watch: Watch) -> Result<()> {
 pub fn follow(watch: Watch) -> Result<()> {
     let mut state = State::read(watch)?;
     if !std::io::stdout().is_terminal() {
-        bail!("standard output is not a terminal; --once prints one screen");
+        bail!("standard output is not a terminal, and the screen needs one; use --once to print one screen");
     }
     let mut terminal = ratatui::try_init()?;
     // Ctrl-C must restore the terminal too.
@@ -47,7 +47,7 @@ pub fn follow(watch: Watch) -> Result<()> {
     outcome
 }
 
-/// What was read last, and how it is shown.
+/// The latest state of the run, and the reader's choices.
 struct State {
     watch: Watch,
     progress: Progress,
@@ -156,7 +156,7 @@ fn text_of(buffer: &Buffer) -> String {
         while x < buffer.area.width {
             let symbol = buffer[(x, y)].symbol();
             line.push_str(symbol);
-            // A wide character stands in two cells.
+            // A wide character takes two cells.
             x += Span::raw(symbol).width().max(1) as u16;
         }
         text.push_str(line.trim_end());

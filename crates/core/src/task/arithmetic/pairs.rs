@@ -1,10 +1,9 @@
-//! Which pairs of numbers are learned from, shown as worked examples, and held out.
+//! The use of each pair of numbers: learned from, shown as a worked example, or held out.
 //!
 //! The assignment is a property of the pair, not of a run: the SHA-256 of the text `starloop/arithmetic/259+624` (the smaller number first,
 //! so that `624+259` and its mirror image `259+624` fall on the same side). Its first four bytes, as a big-endian number, modulo 10
 //! give 0 for dev, 1 for test, anything else for train; its next four modulo 8 give 0 for the pairs of train that are kept for worked
-//! examples. Whoever holds a problem's id can check it with `printf starloop/arithmetic/259+624 | sha256sum`, and nothing has to be stored or
-//! compared to keep the splits disjoint.
+//! examples. `printf starloop/arithmetic/259+624 | sha256sum` checks a problem's assignment. The splits are disjoint without a stored list.
 
 use crate::types::Split;
 use rand::{Rng, RngExt, SeedableRng};
@@ -19,7 +18,7 @@ pub(super) const MAX_DIGITS: u32 = 18;
 /// Every pool of three or more digits holds at least this many pairs: the smallest, at three digits, is a tenth of 810,000.
 pub(super) const PLENTY: usize = 50_000;
 
-/// What a pair is used for. Finer than [`Split`]: worked examples are part of train, but no problem is ever one of them.
+/// The use of a pair. It is finer than [`Split`]: worked examples are part of train, and no training problem is a worked example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pool {
     Problems,
@@ -28,7 +27,7 @@ pub(super) enum Pool {
     Test,
 }
 
-/// The split that a pair of numbers belongs to, whatever the run and its seed; the order of the two does not matter.
+/// The split of a pair of numbers. It depends on no run and no seed, and not on the order of the two numbers.
 pub fn split_of(a: u64, b: u64) -> Split {
     match pool_of(a, b) {
         Pool::Problems | Pool::WorkedExamples => Split::Train,
@@ -53,14 +52,14 @@ pub(super) fn pool_of(a: u64, b: u64) -> Pool {
     }
 }
 
-/// The numbers of `digits` digits: no leading zero, except that 0 is a number of one digit.
+/// The numbers of `digits` digits, without leading zeros. 0 is a number of one digit.
 pub(super) fn numbers(digits: u32) -> RangeInclusive<u64> {
     debug_assert!((1..=MAX_DIGITS).contains(&digits));
     let low = if digits == 1 { 0 } else { 10_u64.pow(digits - 1) };
     low..=10_u64.pow(digits) - 1
 }
 
-/// A pair of `digits`-digit numbers, uniform over those that satisfy `keep`. There must be some.
+/// A pair of `digits`-digit numbers, uniform over those that satisfy `keep`. At least one pair must satisfy it.
 pub(super) fn draw_pair(digits: u32, rng: &mut impl Rng, keep: impl Fn(u64, u64) -> bool) -> (u64, u64) {
     loop {
         let (a, b) = (rng.random_range(numbers(digits)), rng.random_range(numbers(digits)));
@@ -70,7 +69,7 @@ pub(super) fn draw_pair(digits: u32, rng: &mut impl Rng, keep: impl Fn(u64, u64)
     }
 }
 
-/// `count` different pairs of a pool in random order, or all that it has.
+/// `count` different pairs of a pool in random order, or all pairs if the pool has fewer.
 pub(super) fn distinct_pairs(pool: Pool, digits: u32, count: usize, rng: &mut impl Rng) -> Vec<(u64, u64)> {
     let count = count.min(capacity(pool, digits));
     let mut seen = HashSet::with_capacity(count);
@@ -83,7 +82,7 @@ pub(super) fn distinct_pairs(pool: Pool, digits: u32, count: usize, rng: &mut im
         .collect()
 }
 
-/// How many pairs may be drawn from a pool: all of them for one and two digits, else [`PLENTY`].
+/// The number of pairs that may be drawn from a pool: all for one and two digits, else [`PLENTY`].
 pub(super) fn capacity(pool: Pool, digits: u32) -> usize {
     if digits > 2 {
         return PLENTY;
@@ -119,7 +118,7 @@ mod tests {
         assert_eq!(split_of(624, 259), expected);
     }
 
-    /// These must never change: published figures rest on them.
+    /// The assignment must never change, because published figures depend on it.
     #[test]
     fn the_assignment_is_pinned() {
         let pinned = [

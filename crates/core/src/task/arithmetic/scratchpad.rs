@@ -1,4 +1,4 @@
-//! The scratchpad: how a column-by-column addition is written down (Nye et al. 2021; the layout is that of Zelikman et al. 2022).
+//! The scratchpad: the text of a column-by-column addition (Nye et al. 2021; the layout is that of Zelikman et al. 2022).
 //!
 //! ```text
 //! Input:
@@ -16,9 +16,9 @@
 //! Each line shows the next column, the result so far and the carry out of the last column done. The last scratch line is the last carry
 //! and the whole result; it is also the hint.
 
-/// The word that opens the question, and that a model goes on with when it starts a problem of its own.
+/// The word that starts the question. A model that continues with a new problem writes it too.
 pub(super) const INPUT: &str = "Input:";
-/// The word that stands before the completion; the hint follows it.
+/// The word before the completion. The hint follows it.
 pub(super) const TARGET: &str = "Target:";
 pub(super) const OPEN: &str = "<scratch>";
 pub(super) const CLOSE: &str = "</scratch>";

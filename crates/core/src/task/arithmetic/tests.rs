@@ -1,4 +1,4 @@
-//! The task as the loop sees it.
+//! The task through its interface to the loop.
 
 use super::*;
 use std::collections::BTreeMap;

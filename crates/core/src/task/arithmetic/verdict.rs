@@ -1,19 +1,19 @@
 //! Reading the final answer of a completion.
 //!
 //! The rules, in order:
-//! 1. A model that goes on with a problem of its own is not held to it: the text ends before the first `Input:`.
-//! 2. The answer is looked for after the first `</scratch>`. Where no scratchpad was opened or closed, the text is a direct answer and is
-//!    read from its beginning. A scratchpad that was opened and never closed holds no answer.
-//! 3. The answer is the first line there that is not blank. It must consist of digits, with or without blanks between them; leading zeros do
-//!    not count. What follows on later lines is ignored: as in the paper, only the answer is checked.
-//! 4. A completion that the token limit ended has given its answer only if the line was ended; otherwise more digits may have been to come,
-//!    and it is truncated.
+//! 1. The text ends before the first `Input:`, because a model may continue with a new problem.
+//! 2. The answer is after the first `</scratch>`. A text without `<scratch>` and `</scratch>` is a direct answer, which is read from the
+//!    beginning. A scratchpad that is not closed has no answer.
+//! 3. The answer is the first line there that is not blank. It must consist of digits, with or without blanks between them. Leading zeros do
+//!    not count. Later lines are ignored. As in the paper, only the answer is checked.
+//! 4. A completion that the token limit cut has an answer only if the answer's line is complete. Otherwise it is truncated, because digits
+//!    may be missing.
 
 use super::scratchpad::{CLOSE, INPUT, OPEN, TARGET};
 use crate::types::{StopReason, Verdict};
 
-/// Compares the final answer of `completion` with the known one. Both may have blanks between their digits. A wrong answer is reported as the
-/// scratchpad would write it: `8 8 3`.
+/// Compares the final answer of `completion` with the known one. Both may have blanks between their digits. A wrong answer is reported in
+/// the form of the scratchpad: `8 8 3`.
 pub(super) fn verify(answer: &str, completion: &str, stop_reason: &StopReason) -> Verdict {
     let no_answer = if stop_reason.is_cut() { Verdict::Truncated } else { Verdict::Unparsed };
     let (text, next_problem) = own_text(completion);
@@ -34,15 +34,15 @@ pub(super) fn verify(answer: &str, completion: &str, stop_reason: &StopReason) -
     }
 }
 
-/// Whether a completion made WITH the hint shows it: it repeats a `Target:` line, or it answers without any working, in which case the answer
-/// can only be the hint. (Of completions made without the hint, the second tells nothing; do not ask.)
+/// Whether a completion that was made with the hint shows the hint: it repeats a `Target:` line, or it has an answer without working, which
+/// can only be the hint. The function must not be called for completions that were made without the hint.
 pub(super) fn leaks_hint(completion: &str) -> bool {
     let (text, _) = own_text(completion);
     let has_working = text.split_once(CLOSE).is_some_and(|(scratch, _)| scratch.lines().any(|line| line.contains("C:")));
     text.contains(TARGET) || !has_working
 }
 
-/// The part before the model begins a problem of its own, and whether it does.
+/// The text before a new problem, and whether there is a new problem.
 fn own_text(completion: &str) -> (&str, bool) {
     match completion.split_once(INPUT) {
         Some((own, _)) => (own, true),
@@ -50,7 +50,7 @@ fn own_text(completion: &str) -> (&str, bool) {
     }
 }
 
-/// Where the answer has to stand; `None` inside an open scratchpad.
+/// The text that must begin with the answer; `None` inside an open scratchpad.
 fn answer_region(text: &str) -> Option<&str> {
     match text.split_once(CLOSE) {
         Some((_, after)) => Some(after),
@@ -76,7 +76,7 @@ mod tests {
 
     const PAD: &str = "<scratch>\n6 2 4 + 2 5 9 , C: 0\n2 + 5 , 3 C: 1\n6 + 2 , 8 3 C: 0\n, 8 8 3 C: 0\n0 8 8 3\n</scratch>";
 
-    /// One row of a verdict table; `*` stands for a whole scratchpad, `wrong:` precedes what was read.
+    /// One row of a verdict table. `*` means a whole scratchpad. `wrong:` is followed by the answer as it was read.
     #[track_caller]
     fn check(answer: &str, completion: &str, stop_reason: &StopReason, expected: &str) {
         let verdict = verify(answer, &completion.replace('*', PAD), stop_reason);

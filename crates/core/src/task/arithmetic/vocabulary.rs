@@ -1,8 +1,8 @@
 //! The word-level tokenizer of the arithmetic base model, as the files of a Hugging Face checkpoint directory.
 //!
-//! A token is a word between blanks, or a newline; blanks are implicit. Encoding and decoding give a text back exactly if it has single
-//! blanks between words and none at the ends of lines, as all of this task's texts have. A word outside the vocabulary is encoded as
-//! [`UNKNOWN`], which no text of the task contains, so that a caller can tell. `fixtures/make_arithmetic_tokenizer.py` writes the files.
+//! A token is a word between blanks, or a newline. Blanks are implicit. Encoding and decoding reproduce a text exactly if it has single
+//! blanks between words and no blank at the ends of lines. All texts of this task are so. A word outside the vocabulary is encoded as
+//! [`UNKNOWN`]. No text of the task contains it, so a caller can detect it. `fixtures/make_arithmetic_tokenizer.py` writes the files.
 
 /// `tokenizer.json`
 pub const TOKENIZER: &str = include_str!("../../../assets/arithmetic/tokenizer.json");
@@ -19,7 +19,7 @@ pub const FILES: [(&str, &str); 3] =
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 /// The id of [`END_OF_TEXT`].
 pub const END_OF_TEXT_ID: u32 = 0;
-/// What stands for a word outside the vocabulary.
+/// The token of a word outside the vocabulary.
 pub const UNKNOWN: &str = "<|unk|>";
 /// The id of [`UNKNOWN`].
 pub const UNKNOWN_ID: u32 = 1;
@@ -67,7 +67,7 @@ pub const WORDS: [&str; 34] = [
     "=",
 ];
 
-/// How many tokens a text has, without encoding it: its words and its newlines.
+/// The number of tokens of a text, without encoding it: its words and its newlines.
 pub fn token_count(text: &str) -> usize {
     text.split_ascii_whitespace().count() + text.bytes().filter(|&b| b == b'\n').count()
 }
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(token_count(""), 0);
         assert_eq!(token_count("Input:\n6 2 + 2 5\nTarget:\n"), 2 + 6 + 2);
     }
-    /// Through the tokenizer that sampling and training use, so that what is learned is what was written.
+    /// The test uses the tokenizer of sampling and training.
     #[test]
     fn texts_come_back_exactly() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -27,10 +27,12 @@ fn healthy() -> MethodReport {
         iterations: (0..3).map(iteration).collect(),
         final_metrics: None,
         practice: Some(practice),
+        from_base: None,
+        from_main: None,
     }
 }
 
-/// What is found once something about the healthy method has changed.
+/// The findings after a change to the healthy method.
 fn found(change: impl FnOnce(&mut MethodReport)) -> Vec<(FindingKind, String)> {
     let mut method = healthy();
     change(&mut method);

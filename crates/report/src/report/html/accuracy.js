@@ -38,9 +38,12 @@ const overallChart = () => {
     y: percentAxis(Math.max(...all.map((point) => point.high ?? point.y))),
     series,
     height: 360,
-    note: "Bars are 95% Wilson intervals. Methods without iterations are level, dashed lines.",
+    note: "Bars are 95% Wilson intervals over the problems of one run. Methods without iterations are level, dashed lines.",
   });
 };
+
+/** A class with its number of problems. */
+const classNamed = (method, of) => plain(new Map(method.class_names).get(of) ?? of);
 
 const classChart = ({ method, name }) => {
   const iterations = evaluated(method);
@@ -49,7 +52,7 @@ const classChart = ({ method, name }) => {
     const found = iterations.map(({ metrics }) => [metrics, metrics.by_class.find((entry) => entry.class === of)]);
     const points = found.filter(([, entry]) => entry && entry.accuracy.total > 0)
       .map(([metrics, entry]) => accuracyPoint(metrics.iteration, entry.accuracy, of));
-    return { name: of, end: `${of} ${percent(points.at(-1)?.y)}%`, points };
+    return { name: classNamed(method, of), end: `${classNamed(method, of)} ${percent(points.at(-1)?.y)}%`, points };
   }).filter((one) => one.points.length > 0);
   const all = series.flatMap((one) => one.points);
   const axes = { x: iterationAxis(iterations.at(-1).metrics.iteration), y: percentAxis(Math.max(...all.map((point) => point.high))) };
@@ -65,14 +68,14 @@ const classChart = ({ method, name }) => {
 };
 
 const accuracyTable = ({ method, name }) => {
-  const classes = [...new Set(method.iterations.flatMap(({ metrics }) => metrics.by_class.map((entry) => entry.class)))];
+  const classes = method.class_names.map(([of]) => of);
   const cell = (accuracy) => (accuracy && accuracy.total > 0
     ? [percent(accuracy.mean), element("small", {}, ` ${interval(accuracy)}`)] : none);
   const row = (title, metrics) => [title, cell(metrics.accuracy),
     ...classes.map((of) => cell(metrics.by_class.find((entry) => entry.class === of)?.accuracy))];
   const rows = method.iterations.map(({ metrics }) => row(String(metrics.iteration), metrics));
   if (method.final) rows.push(row(`final, ${method.final.split}`, method.final));
-  return table(["iteration", "all, %", ...classes.map((name) => `${plain(name)}, %`)], rows,
+  return table(["iteration", "all, %", ...classes.map((of) => `${classNamed(method, of)}, %`)], rows,
     { caption: `${plain(name)}: accuracy and 95% interval` });
 };
 

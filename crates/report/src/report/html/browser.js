@@ -1,11 +1,11 @@
-// The rationales: filters over columns, search through the texts page by page, a list that draws the rows in sight alone.
+// The rationales: filters over columns, search through the texts page by page, and a list that draws only the visible rows.
 
 const rowHeight = 54;
 
-/** What tells a problem from the others of its split: the last part of its id. */
+/** The last part of a problem's id, which no other problem of its split has. */
 const lastPart = (id) => id.slice(id.lastIndexOf("/") + 1) || id;
 
-/** Everything about the attempts: columns, ids, pages, and the attempts of each problem. */
+/** The data of the attempts: columns, ids, pages, and the attempts of each problem. */
 const openStore = async () => {
   const [attempts, ids] = await Promise.all([openColumns(), unpackJson("ids")]);
   const total = data.attempts.shown;
@@ -32,6 +32,15 @@ const filters = [
   ["class", "Class", () => data.attempts.classes.map((name, number) => [number, plain(name)])],
 ];
 
+/** Instructive kinds of attempts, by their flag. */
+const kinds = [["gained", "gained"], ["lost", "lost"], ["only_with_hint", "right only with hint"], ["false_step", "right answer, wrong steps"]];
+
+/** The kinds that the page has, each with its number of attempts. */
+const kindsWithCounts = (attempts) => kinds
+  .map(([flag, name]) => [flag, name, attempts.flags.reduce((sum, _, index) => sum + (hasFlag(attempts, index, flag) ? 1 : 0), 0)])
+  .filter(([, , number]) => number > 0)
+  .map(([flag, name, number]) => [flag, `${name} (${count(number)})`]);
+
 /** Attempts without a log-probability come last. */
 const known = (value) => (Number.isNaN(value) ? 1e9 : value);
 
@@ -43,18 +52,18 @@ const orders = {
 };
 
 /** The attempts that match the filters, in order. */
-const filtered = ({ attempts, total }, chosen, onlyFalseSteps, order) => {
+const filtered = ({ attempts, total }, chosen, kind, order) => {
   const wanted = Object.entries(chosen).filter(([, value]) => value !== "").map(([name, value]) => [attempts[name], Number(value)]);
   const found = [];
   for (let index = 0; index < total; index += 1) {
-    if (onlyFalseSteps && !hasFlag(attempts, index, "false_step")) continue;
+    if (kind !== "" && !hasFlag(attempts, index, kind)) continue;
     if (wanted.every(([column, value]) => column[index] === value)) found.push(index);
   }
   const compare = orders[order][1](attempts);
   return compare ? found.sort(compare) : found;
 };
 
-/** Of `indices` those whose text, question or id holds `needle`, page by page; tells `progress` how far it is. Stops when `stale()`. */
+/** The attempts of `indices` with `needle` in their text, problem or id. Calls `progress` with the share done. Stops if `stale()`. */
 const searched = async ({ attempts, ids, texts, problems }, indices, needle, progress, stale) => {
   const wanted = needle.toLowerCase();
   const holds = (text) => text.toLowerCase().includes(wanted);
@@ -83,7 +92,7 @@ const searched = async ({ attempts, ids, texts, problems }, indices, needle, pro
   return indices.filter((index) => hit[attempts.problem[index]] === 1 || inText.has(index));
 };
 
-/** A list of `indices` of which only the rows in sight exist. `look(index)` is told of every choice, `opened` of those by a click. */
+/** A list of `indices`. Only its visible rows exist. A choice calls `look(index)`, and a click also calls `opened()`. */
 const listOf = (store, look, opened) => {
   const { attempts, ids, texts } = store;
   let [indices, selected] = [[], -1];
@@ -138,7 +147,7 @@ const listOf = (store, look, opened) => {
     show: (found) => {
       [indices, selected] = [found, -1];
       list.removeAttribute("aria-activedescendant");
-      // Browsers lay nothing out beyond some 30 million pixels; half a million rows are within that.
+      // Browsers have a limit of about 30 million pixels. Half a million rows are below it.
       rows.style.setProperty("height", `${indices.length * rowHeight}px`);
       list.scrollTop = 0;
       draw(true);
@@ -149,19 +158,20 @@ const listOf = (store, look, opened) => {
 
 const browser = (store) => {
   const chosen = Object.fromEntries(filters.map(([name]) => [name, ""]));
-  let [onlyFalseSteps, order, needle, round] = [false, "file", "", 0];
+  let [kind, order, needle, round] = ["", "file", "", 0];
   const pane = element("article", { class: "pane", id: "pane", tabindex: -1, "aria-label": "the chosen attempt" });
   let looked = 0;
   const look = async (index) => {
     const mine = ++looked;
     const shown = await attemptPane(store, index, look);
     if (mine === looked) {
-      pane.replaceChildren(...shown.flat(Infinity).filter((part) => part !== false && part !== null && part !== undefined));
+      const back = element("button", { type: "button", class: "back", onclick: () => list.list.scrollIntoView({ block: "start" }) }, "↑ back to the list");
+      pane.replaceChildren(back, ...shown.flat(Infinity).filter((part) => part !== false && part !== null && part !== undefined));
       pane.scrollTop = 0;
     }
   };
   const opened = () => {
-    // On a narrow screen what was opened is below the list.
+    // On a narrow screen the attempt is below the list.
     if (matchMedia("(max-width: 48rem)").matches) pane.scrollIntoView({ block: "start" });
   };
   const list = listOf(store, look, opened);
@@ -169,7 +179,7 @@ const browser = (store) => {
   const apply = async () => {
     const mine = ++round;
     const stale = () => mine !== round;
-    let found = filtered(store, chosen, onlyFalseSteps, order);
+    let found = filtered(store, chosen, kind, order);
     if (needle !== "") {
       found = await searched(store, found, needle, (part) => { status.textContent = `searching … ${Math.round(100 * part)}%`; }, stale);
       if (stale() || found === null) return;
@@ -186,7 +196,7 @@ const browser = (store) => {
   };
   let waiting;
   const search = element("input", {
-    type: "search", id: "search", placeholder: "text, question or id", "aria-keyshortcuts": "/", autocomplete: "off", spellcheck: "false",
+    type: "search", id: "search", placeholder: "text, problem or id", "aria-keyshortcuts": "/", autocomplete: "off", spellcheck: "false",
     oninput: () => {
       clearTimeout(waiting);
       waiting = setTimeout(() => { needle = search.value; apply(); }, 250);
@@ -200,8 +210,9 @@ const browser = (store) => {
   });
   const ordered = choice("Order", Object.entries(orders).map(([value, [name]]) => [value, name]), (value) => { order = value; apply(); }, "file");
   ordered.querySelector("select").id = "filter-order";
-  const falseSteps = store.attempts.flags.some((_, index) => hasFlag(store.attempts, index, "false_step")) && element("label", { class: "tick" },
-    element("input", { type: "checkbox", id: "filter-false-step", onchange: (event) => { onlyFalseSteps = event.target.checked; apply(); } }), "right answer, wrong steps");
+  const found = kindsWithCounts(store.attempts);
+  const instructive = found.length > 0 && choice("Show", [["", "all"], ...found], (value) => { kind = value; apply(); }, "");
+  if (instructive) instructive.querySelector("select").id = "filter-kind";
   document.addEventListener("keydown", (event) => {
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
     if (event.key === "/" && !typing) {
@@ -220,7 +231,7 @@ const browser = (store) => {
       element("label", { class: "choice search" }, element("span", {}, "Text ", element("kbd", {}, "/")), search),
       selects,
       ordered,
-      falseSteps),
+      instructive),
     status,
     element("div", { class: "reader" }, list.list, pane),
   ];
@@ -233,7 +244,7 @@ const rationalesSection = () => {
   if (onPage === 0) {
     shown.append(element("p", { class: "note" }, "There are no attempts."));
   } else if (!canOpen) {
-    shown.append(element("p", { class: "note" }, "This browser cannot open compressed data (DecompressionStream), which Chrome has from version 80 on, Safari from 16.4 and Firefox from 113. Everything above is complete."));
+    shown.append(element("p", { class: "note" }, "This browser cannot open compressed data (DecompressionStream). Chrome 80, Safari 16.4 and Firefox 113 and later versions can. The sections above are complete."));
   } else {
     const waiting = element("p", { class: "note" }, "Opening the attempts …");
     shown.append(waiting);

@@ -1,12 +1,12 @@
-// Line charts and stacked bars as inline SVG, drawn for the width that there is. Series differ by colour and by the shape of their marks,
-// and each has its name at its end, so nothing is told by colour alone.
+// Line charts and stacked bars as inline SVG, drawn for the available width. Series differ by colour and by the shape of their marks, and
+// each has its name at its end. So colour is never the only difference.
 
 const colours = 7;
 
-/** The class of a series: its colour, and from the eighth on, when colours come again, another kind of line. */
+/** The class of a series: its colour, and from the eighth series on another kind of line, because the colours repeat. */
 const look = (place) => `c${place % colours} again${Math.floor(place / colours) % 3}`;
 
-/** Redraws whenever its width changes. `draw` is given the width in pixels. */
+/** A figure that is drawn again when its width changes. `draw` gets the width in pixels. */
 const figure = (title, draw, note) => {
   const place = element("div", { class: "drawing" });
   const shown = element("figure", {}, element("figcaption", {}, title), place, note && element("p", { class: "note" }, note));
@@ -125,17 +125,18 @@ const lineChart = (title, { x, y, series, gaps = [], height: least = 320, marks 
         text(label.text, { class: "end", x: frame.right + 13, y: label.y + 4 })));
     }
   }
-  const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title }, parts);
+  const described = [title, ...ends.filter((end) => end !== "")].join("; ");
+  const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": described }, parts);
   return narrow && labels.length > 0 ? element("div", {}, chart, legend(ends)) : chart;
 }, note);
 
-/** Names with their marks, where there is no room for them in the drawing. */
+/** Names with their marks, if the drawing has no room for them. */
 const legend = (names) => element("ul", { class: "legend" }, names.map((name, place) =>
   element("li", {}, drawn("svg", { class: `series ${look(place)}`, width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(place, 0, 0, "")), name)));
 
 /**
- * Horizontal bars of parts, a row for each of `rows`: { name, parts: [{ place, value, title }] }; `names` are the parts' names. Where there are
- * several, each has its letter in the bars, so that none is told by colour alone.
+ * Horizontal bars of parts, a row for each of `rows`: { name, parts: [{ place, value, title }] }; `names` are the parts' names. If there are
+ * several, each has a letter in the bars, so that colour is not the only difference.
  */
 const stackedBars = (title, { rows, names, format, note }) => figure(title, (width) => {
   const [line, left, right] = [24, 34, 84];

@@ -1,10 +1,11 @@
 //! From the files of runs to columns and pages of attempts.
 
-use super::names::{flags, outcome_index, purpose_index};
+use super::names::{Change, flags, outcome_index, purpose_index};
 use super::pack::{self, Pages};
 use crate::error::Result;
 use crate::outcomes::Outcomes;
-use crate::report::{MethodReport, Report, RunReport};
+use crate::paired::RightAnswers;
+use crate::report::{MethodReport, Report, RunReport, headline};
 use crate::words::{Purpose, verdict_index};
 use serde::Serialize;
 use starloop_record::digest::sha256_hex;
@@ -52,8 +53,8 @@ struct Columns {
     logprob: Vec<f32>,
 }
 
-/// More steps are counted as so many: a model that repeats itself has hundreds.
-const MOST_STEPS: u64 = 12;
+/// More steps are counted as this number, because a model that repeats itself has hundreds.
+pub(super) const MOST_STEPS: u64 = 12;
 
 /// The text of an attempt, the answer that was read or the reason of the verifier's failure, and the tokens if they were recorded.
 #[derive(Serialize)]
@@ -97,12 +98,13 @@ struct Collector {
     numbers: HashMap<(ProblemId, String), u32>,
 }
 
-/// What the columns hold beside the attempt itself.
+/// Properties of an attempt that its record does not have.
 #[derive(Clone, Copy)]
 struct Made {
     iteration: u32,
     purpose: Purpose,
     outcome: Option<Outcome>,
+    change: Change,
 }
 
 impl Collector {
@@ -111,6 +113,9 @@ impl Collector {
         for (number, method) in run.methods.iter().enumerate() {
             self.attempts.methods.push([place, number]);
             self.attempts.steps.push(Steps::new());
+            let base = headline::base_answers(run, method, &directory)?;
+            // The answers behind the method's figure are compared with those of the untrained model.
+            let shown = method.final_metrics.is_none().then(|| method.shown().iteration);
             for iteration in &method.iterations {
                 let number = iteration.metrics.iteration;
                 let place = directory.iteration(&method.info.name, number);
@@ -118,24 +123,32 @@ impl Collector {
                 let mut outcomes = Outcomes::read(&place, number, drop)?;
                 place.each_attempt(|graded| {
                     let purpose = Purpose::from(graded.attempt.mode);
-                    let made = Made { iteration: number, purpose, outcome: outcomes.next(&graded.attempt) };
+                    let made = Made { iteration: number, purpose, outcome: outcomes.next(&graded.attempt), change: Change::Same };
                     self.put(made, &graded, &problems);
                     Ok(())
                 })?;
-                self.answers(&place, number, Purpose::Evaluation, &problems)?;
+                let base = base.as_ref().filter(|_| shown == Some(number));
+                self.answers(&place, (number, Purpose::Evaluation), &problems, base)?;
             }
             if let Some(metrics) = &method.final_metrics {
                 let place = directory.final_measurement(&method.info.name);
-                self.answers(&place, metrics.iteration, Purpose::FinalEvaluation, &place.problems()?)?;
+                self.answers(&place, (metrics.iteration, Purpose::FinalEvaluation), &place.problems()?, base.as_ref())?;
             }
         }
         Ok(())
     }
 
-    /// Takes in the answers of an evaluation.
-    fn answers(&mut self, place: &IterationDir, iteration: u32, purpose: Purpose, problems: &Problems) -> Result<()> {
+    /// Reads the answers of an evaluation. `base` has the untrained model's answers to the same problems.
+    fn answers(
+        &mut self,
+        place: &IterationDir,
+        (iteration, purpose): (u32, Purpose),
+        problems: &Problems,
+        base: Option<&RightAnswers>,
+    ) -> Result<()> {
         place.each_evaluation(|graded| {
-            self.put(Made { iteration, purpose, outcome: None }, &graded, problems);
+            let change = Change::between(base, &graded);
+            self.put(Made { iteration, purpose, outcome: None, change }, &graded, problems);
             Ok(())
         })?;
         Ok(())
@@ -162,7 +175,7 @@ impl Collector {
         }
     }
 
-    fn attempt(&mut self, Made { iteration, purpose, outcome }: Made, graded: &GradedAttempt, problem: Option<&ProblemRecord>) {
+    fn attempt(&mut self, Made { iteration, purpose, outcome, change }: Made, graded: &GradedAttempt, problem: Option<&ProblemRecord>) {
         let attempt = &graded.attempt;
         let problem = self.problem(&attempt.problem, problem);
         let class = self.class(&attempt.class);
@@ -173,7 +186,7 @@ impl Collector {
         columns.purpose.push(purpose_index(purpose));
         columns.verdict.push(verdict_index(&graded.verdict) as u8);
         columns.outcome.push(outcome_index(outcome, purpose));
-        columns.flags.push(flags(graded));
+        columns.flags.push(flags(graded, change));
         columns.problem.push(problem);
         columns.sample.push(attempt.sample);
         columns.tokens.push(attempt.completion_tokens as u32);

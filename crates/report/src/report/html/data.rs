@@ -1,9 +1,11 @@
 //! The page's data without the attempts, as one JSON object.
 
-use super::collect::{Attempts, Steps};
+use super::collect::{Attempts, MOST_STEPS, Steps};
 use super::names::Names;
 use crate::error::Result;
-use crate::report::{AttemptFigures, Finding, MethodReport, MethodSummary, Practice, Report, RunReport, StageCost, summary};
+use crate::report::{
+    AttemptFigures, Finding, Headline, MethodReport, MethodSummary, OverRuns, Practice, Report, RunReport, StageCost, over_runs, summary,
+};
 use crate::words::loss_unit;
 use serde::Serialize;
 use starloop_record::RunDir;
@@ -17,21 +19,28 @@ pub(super) struct Data<'a> {
     starloop: &'static str,
     format: u32,
     runs: Vec<Run<'a>>,
+    /// The methods of several runs.
+    over_runs: Vec<OverRuns>,
     findings: &'a [Finding],
     warnings: Vec<&'a String>,
     attempts: Index<'a>,
+    /// Steps from which on they are counted together.
+    most_steps: u64,
 }
 
 #[derive(Serialize)]
 struct Run<'a> {
     name: &'a str,
-    task: &'a str,
+    /// The task with its file of problems.
+    data: &'a str,
+    headline: Option<&'a Headline>,
     seed: u64,
     finished: bool,
     chance: f64,
     config: String,
     paper: Vec<Paper<'a>>,
     paper_model: Option<&'a str>,
+    paper_note: Option<String>,
     methods: Vec<Method<'a>>,
 }
 
@@ -47,6 +56,8 @@ struct Paper<'a> {
 struct Method<'a> {
     name: &'a str,
     label: &'a str,
+    /// The classes with their numbers of problems, as charts and tables name them.
+    class_names: Vec<(&'a str, String)>,
     bootstraps: bool,
     loss_unit: Option<&'static str>,
     summary: MethodSummary,
@@ -101,8 +112,10 @@ pub(super) fn of<'a>(report: &'a Report, attempts: &'a Attempts, sampled: bool, 
         starloop: env!("CARGO_PKG_VERSION"),
         format: FORMAT_VERSION,
         runs,
+        over_runs: over_runs::of(report),
         findings: &report.findings,
         warnings: report.warnings.iter().chain(warnings).collect(),
+        most_steps: MOST_STEPS,
         attempts,
     })
 }
@@ -113,13 +126,15 @@ fn run<'a>(run: &'a RunReport, steps: &mut dyn Iterator<Item = &Steps>) -> Resul
     let paper = run.info.task.paper.iter().map(|figure| Paper { title: figure.approach.title(), figure });
     Ok(Run {
         name: &run.name,
-        task: &run.info.task.label,
+        data: &run.data,
+        headline: run.headline.as_ref(),
         seed: run.info.seed,
         finished: run.info.status == RunStatus::Finished,
         chance: run.info.task.chance,
         config: directory.config()?.to_string(),
         paper: paper.collect(),
         paper_model: run.paper_model(),
+        paper_note: run.paper_note(),
         methods: run.methods.iter().zip(steps).map(|(found, steps)| method(run, &directory, found, steps)).collect::<Result<_>>()?,
     })
 }
@@ -135,6 +150,7 @@ fn method<'a>(run: &RunReport, directory: &RunDir, method: &'a MethodReport, ste
     Ok(Method {
         name: &method.info.name,
         label: &method.info.label,
+        class_names: method.classes().into_iter().map(|class| (class, method.class_with_number(class))).collect(),
         bootstraps: method.info.approach.bootstraps(),
         loss_unit: loss_unit(method.info.approach),
         summary: summary(run, method),

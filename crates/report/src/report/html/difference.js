@@ -1,4 +1,4 @@
-// What changed between two rationales, word by word.
+// The difference between two rationales, word by word.
 
 const mostWords = 3000;
 
@@ -39,10 +39,10 @@ const difference = (before, after) => {
   return parts;
 };
 
-/** Two texts in one: what is gone struck out, what is new underlined. */
+/** Two texts in one: removed words are struck out, new words are underlined. */
 const showDifference = (before, after) => {
   const [old, recent] = [words(before), words(after)];
-  if (before === after) return element("p", { class: "note" }, "The two are the same, letter by letter.");
+  if (before === after) return element("p", { class: "note" }, "The two texts are equal.");
   if (old.length > mostWords || recent.length > mostWords || before.length + after.length > 2 * moreSigns) {
     return element("p", { class: "note" }, `Texts of more than ${count(mostWords)} words or ${count(moreSigns)} characters are not compared.`);
   }

@@ -1,4 +1,4 @@
-// Making elements. Whatever a model wrote enters the page here, and only as text: nothing in these scripts takes markup.
+// Making elements. Texts of models enter the page here, and only as text: no function of these scripts reads markup.
 
 addEventListener("error", ({ message }) => {
   const opening = document.querySelector("main > .opening");
@@ -31,7 +31,7 @@ const table = (header, rows, { left = 1, caption, kind } = {}) => {
   const body = rows.map((row) =>
     element("tr", {}, row.map((cell, column) =>
       column === 0 && left > 0 ? element("th", { scope: "row" }, cell) : element("td", { class: align(column) }, cell))));
-  // A caption inside would be as wide as the table, which a narrow screen shows a part of.
+  // A caption inside of the table would be as wide as the table, and a narrow screen would cut it.
   return element("div", { class: "captioned" },
     caption && element("p", { class: "caption" }, caption),
     element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption ?? "table" },
@@ -40,14 +40,14 @@ const table = (header, rows, { left = 1, caption, kind } = {}) => {
         element("tbody", {}, body))));
 };
 
-/** A choice with its label; `options` are [value, text]. Tells `change` the chosen value. */
+/** A choice with its label. `options` are [value, text]. Calls `change` with the chosen value. */
 const choice = (label, options, change, chosen) => {
   const select = element("select", { onchange: () => change(select.value) },
     options.map(([value, text]) => element("option", { value, selected: String(value) === String(chosen) }, text)));
   return element("label", { class: "choice" }, element("span", {}, label), select);
 };
 
-/** Lets the browser draw and take input before the work goes on, where it has not for a frame's time. */
+/** Lets the browser draw and read input if it could not for the time of a frame. */
 const breathe = (() => {
   let last = 0;
   return async () => {

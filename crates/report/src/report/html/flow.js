@@ -1,5 +1,5 @@
-// One iteration as a flow: attempts, verdicts, a second try with the hint, outcomes, and what was trained on. The width of every ribbon is a
-// count of the record.
+// One iteration as a flow: attempts, verdicts, the second try with the hint, outcomes and examples. The width of every ribbon is a count of
+// the record.
 
 /** The number of attempts in a flow that have these properties. */
 const flowSum = (flow, wanted) => flow.counts
@@ -38,7 +38,7 @@ const flowOf = ({ metrics, attempts: { flow } }) => {
   const before = node(column - 1, "from earlier iterations", flowSum({ counts: decided }, earlier), "plain");
   const ends = new Map();
   for (const { name, label, tone } of outcomes) {
-    // What is learned without hint and what is learned with hint are shown apart.
+    // Examples without hint and examples with hint are shown apart.
     for (const modes of tone === "good" ? [["unhinted"], ["hinted"]] : [["unhinted", "hinted"]]) {
       const value = modes.reduce((sum, mode) => sum + flowSum({ counts: decided }, { mode, outcome: name }), 0);
       const end = node(column, `${label}${tone === "good" && modes[0] === "hinted" ? ", with hint" : ""}`, value, tone);
@@ -55,14 +55,14 @@ const flowOf = ({ metrics, attempts: { flow } }) => {
   return { nodes, ribbons, columns: column + 2 };
 };
 
-/** Headings of the columns where they stand below each other. */
+/** Headings of the columns if they are below each other. */
 const columnNames = (columns) => (columns > 5
   ? ["attempts", "answers without hint", "asked again", "answers with hint", "outcomes", "learned"]
   : ["attempts", "answers", "outcomes", "learned"]);
 
 const flowLabel = "The flow of the iteration; the table below has its numbers";
 
-/** The same as bars below each other, for a narrow screen. */
+/** The flow as bars below each other, for a narrow screen. */
 const flowBars = ({ nodes, columns }, width) => {
   const most = Math.max(...nodes.map((node) => node.value));
   const parts = [];
@@ -97,7 +97,7 @@ const flowDrawing = (iteration, width) => {
   const unit = room / most;
   const step = (width - 150) / Math.max(columns - 1, 1);
   let bottom = 0;
-  // What is asked again is beside the failures, below the right answers, which pass by.
+  // The second try is beside the failures. The ribbon of the right answers passes above it.
   const passing = inColumn(1).find((node) => node.tone === "good");
   const below = passing ? Math.max(passing.value * unit, 4) + gap : 0;
   for (let column = 0; column < columns; column += 1) {

@@ -1,4 +1,4 @@
-// Signs of trouble, and the figures that they come from.
+// Signs of trouble, and their figures.
 
 const findingTitles = {
   near_chance: "The base is near chance", all_right: "Everything is right", all_wrong: "Nothing is right without hint",

@@ -19,7 +19,7 @@ const themeButton = () => {
   return button;
 };
 
-/** Flow, costs and curves of one method, and of one of its iterations. */
+/** Flow, costs and curves of a method and of one of its iterations. */
 const detailsSection = () => {
   const first = Math.max(methodRuns.findLastIndex(({ method }) => method.bootstraps), 0);
   const place = element("div", {});
@@ -57,7 +57,7 @@ const title = data.runs.map((run) => run.name).join(", ");
 document.title = `${plain(title)} · starloop`;
 document.getElementById("top").append(
   element("div", { class: "brand" }, element("span", { class: "logo", "aria-hidden": "true" }, "✶"), element("h1", {}, plain(title)),
-    element("span", { class: "note" }, [...new Set(data.runs.map((run) => run.task))].join(", "))),
+    element("span", { class: "note" }, [...new Set(data.runs.map((run) => run.headline?.subject ?? run.data))].map(plain).join("; "))),
   element("nav", { "aria-label": "sections" }, parts.map(([id, name]) => element("a", { href: `#${id}` }, name)), themeButton()));
 document.getElementById("main").replaceChildren(...parts.map(([, , make]) => make()));
-document.getElementById("foot").append(`Made by starloop ${data.starloop} from run directories of format ${data.format}. This page loads nothing from a network, and shows the texts of models as text only.`);
+document.getElementById("foot").append(`Made by starloop ${data.starloop} from run directories of format ${data.format}. This page loads nothing from a network. It shows the texts of models as text only.`);

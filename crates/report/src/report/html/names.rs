@@ -1,10 +1,11 @@
 //! The lists of names that the packed columns point into. They are part of the page's data, so that its scripts look names up and know no
 //! numbers.
 
+use crate::paired::RightAnswers;
 use crate::words::{Purpose, VERDICTS, VerdictWords};
 use serde::Serialize;
 use starloop_record::Outcome;
-use starloop_record::types::GradedAttempt;
+use starloop_record::types::{GradedAttempt, Mode};
 
 /// Every list.
 #[derive(Serialize)]
@@ -12,7 +13,7 @@ pub(super) struct Names {
     outcomes: Vec<OutcomeName>,
     verdicts: [VerdictWords; VERDICTS.len()],
     purposes: [PurposeName; Purpose::ALL.len()],
-    flags: [&'static str; 3],
+    flags: [&'static str; FLAGS.len()],
 }
 
 #[derive(Serialize)]
@@ -102,18 +103,45 @@ pub(super) fn purpose_index(purpose: Purpose) -> u8 {
     Purpose::ALL.iter().position(|other| *other == purpose).unwrap_or_default() as u8
 }
 
-type Flag = (&'static str, fn(&GradedAttempt) -> bool);
+/// The change of an answer from the untrained model's answer to the same problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Both are right or both are wrong, or they are not compared.
+    Same,
+    /// The untrained model was wrong, and this answer is right.
+    Gained,
+    /// The untrained model was right, and this answer is not.
+    Lost,
+}
 
-/// What else the record says of an attempt. Each flag is the bit of its place.
-const FLAGS: [Flag; 3] = [
-    ("equals_reference", |graded| graded.faithful == Some(true)),
-    ("false_step", |graded| graded.verdict.is_correct() && graded.false_step == Some(true)),
-    ("answer_not_stated", |graded| graded.reading().is_some_and(|reading| !reading.is_stated())),
+impl Change {
+    /// The change of an answer. `base` has the untrained model's answers.
+    pub(super) fn between(base: Option<&RightAnswers>, graded: &GradedAttempt) -> Self {
+        let before = base.and_then(|base| base.get(&(graded.attempt.problem.clone(), graded.attempt.sample)));
+        match (before, graded.verdict.is_correct()) {
+            (Some(false), true) => Change::Gained,
+            (Some(true), false) => Change::Lost,
+            _ => Change::Same,
+        }
+    }
+}
+
+type Flag = (&'static str, fn(&GradedAttempt, Change) -> bool);
+
+/// Further properties of an attempt in the record. Each flag is the bit of its place.
+const FLAGS: [Flag; 7] = [
+    ("equals_reference", |graded, _| graded.faithful == Some(true)),
+    ("steps_checked", |graded, _| graded.false_step.is_some()),
+    ("false_step", |graded, _| graded.verdict.is_correct() && graded.false_step == Some(true)),
+    ("answer_not_stated", |graded, _| graded.reading().is_some_and(|reading| !reading.is_stated())),
+    ("only_with_hint", |graded, _| graded.verdict.is_correct() && graded.attempt.mode == Mode::Hinted),
+    ("gained", |_, change| change == Change::Gained),
+    ("lost", |_, change| change == Change::Lost),
 ];
 
 /// The flags of an attempt as bits.
-pub(super) fn flags(graded: &GradedAttempt) -> u8 {
-    FLAGS.iter().enumerate().filter(|(_, (_, holds))| holds(graded)).map(|(place, _)| 1 << place).sum()
+pub(super) fn flags(graded: &GradedAttempt, change: Change) -> u8 {
+    FLAGS.iter().enumerate().filter(|(_, (_, holds))| holds(graded, change)).map(|(place, _)| 1 << place).sum()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-// One attempt in full, and its problem's story over the iterations.
+// One attempt, and all attempts at its problem over the iterations.
 
 /** The geometric mean of the probabilities of the tokens. */
 const sureness = (logprob) => Math.exp(Math.min(logprob, 0));
@@ -49,6 +49,7 @@ const figures = (attempts, index) => {
     `${plural(attempts.tokens[index], "token")} · `
       + (Number.isNaN(mean) ? "log-probabilities not recorded" : `mean log-probability ${mean.toFixed(3)} nats per token (probability ${percent(sureness(mean))}%) `),
     meter(mean),
+    hasFlag(attempts, index, "steps_checked") ? " · steps checked" : " · steps not checked",
     hasFlag(attempts, index, "equals_reference") && " · equals the reference",
     hasFlag(attempts, index, "answer_not_stated") && " · the answer is a mention, not a statement");
 };
@@ -90,7 +91,7 @@ const attemptPane = async (store, index, look) => {
     element("h4", {}, "Compare"),
     choice("with", options, compare, ""),
     difference,
-    element("h4", {}, `The problem's story (${step + 1} of ${story.length})`),
+    element("h4", {}, `All attempts at this problem (${step + 1} of ${story.length})`),
     storyOf(attempts, story).map((sentence) => element("p", {}, sentence)),
     element("ol", { class: "story" }, story.slice(0, 200).map(item)),
     story.length > 200 && element("p", { class: "note" }, `The first 200 of ${count(story.length)} attempts.`),

@@ -12,32 +12,24 @@ const shownMetrics = (method) => {
   return accuracy === null ? null : method.final ?? method.iterations.find(({ metrics }) => metrics.iteration === iteration).metrics;
 };
 
-/** The methods' accuracies before and after, as a card for each run. */
+/** The main result of a run as a card. Its sentences are those of the headline in the report's data. */
 const glance = (run) => {
-  const measured = run.methods.filter((method) => shownMetrics(method));
-  const best = (methods) => methods.reduce((a, b) => (shownMetrics(b).accuracy.mean >= shownMetrics(a).accuracy.mean ? b : a));
-  const bootstrapping = measured.filter((method) => method.bootstraps);
   const facts = [`seed ${run.seed}`, run.finished ? "finished" : "not finished", plural(run.methods.length, "method")];
-  if (measured.length === 0) return element("article", { class: "card" }, element("h3", {}, run.name), element("p", {}, facts.join(" · ")));
-  const chosen = best(bootstrapping.length > 0 ? bootstrapping : measured);
-  const metrics = shownMetrics(chosen);
-  const { accuracy } = metrics;
-  // The base is measured on the same problems: by the method's own iteration 0, or by few-shot prompting on the final split. Else it is not shown.
-  const prompted = measured.filter((method) => method.summary.approach === "few_shot").map(shownMetrics);
-  const bases = [...chosen.iterations.map((iteration) => iteration.metrics), ...prompted];
-  const base = bases.find((one) => one.iteration === 0 && one.split === metrics.split && one.accuracy.total > 0);
-  const from = chosen.bootstraps && base ? base.accuracy : null;
+  if (!run.headline) return element("article", { class: "card" }, element("h3", {}, plain(run.name)), element("p", {}, `${facts.join(" · ")} · no method is measured yet`));
+  const { base, accuracy, subject, result, choice, choice_note: why, interval_note: interval } = run.headline;
   const seconds = run.methods.map((method) => method.summary.seconds).filter((known) => known !== null);
   const cost = seconds.length > 0 ? duration(seconds.reduce((a, b) => a + b)) : "time unknown";
   const tokens = run.methods.reduce((sum, method) => sum + method.summary.sampled_tokens + method.summary.trained_tokens, 0);
   return element("article", { class: "card" },
     element("h3", {}, plain(run.name)),
+    element("p", { class: "subject" }, plain(subject)),
     element("p", { class: "headline" },
-      from && element("span", { class: "before" }, `${percent(from.mean)}%`),
-      from && element("span", { class: "arrow", "aria-label": "to" }, " → "),
+      base && element("span", { class: "before" }, `${percent(base.mean)}%`),
+      base && element("span", { class: "arrow", "aria-label": "to" }, " → "),
       element("strong", {}, `${percent(accuracy.mean)}%`)),
-    element("p", {}, `${chosen.label} (${plain(chosen.name)}), iteration ${metrics.iteration}, on ${plural(accuracy.total, `${metrics.split} problem`)}; `
-      + `95% interval ${interval(accuracy)}`),
+    element("p", { class: "result" }, `${plain(result)}.`),
+    element("p", { class: typeof choice === "object" ? "choice-note biased" : "choice-note" }, plain(why)),
+    element("p", { class: "note" }, interval),
     element("p", { class: "note" }, [...facts, cost, `${short(tokens)} tokens sampled and trained`].join(" · ")));
 };
 
@@ -47,20 +39,27 @@ const bar = (accuracy) => drawn("svg", { class: "bar", viewBox: "0 0 100 8", pre
   drawn("rect", { class: "level", width: 100 * accuracy.mean, height: 8 }),
   drawn("rect", { class: "whisker", x: 100 * accuracy.low, y: 3, width: 100 * (accuracy.high - accuracy.low), height: 2 }));
 
+/** A paired difference: points, problems gained and lost, p. */
+const differenceCell = (difference) => (difference
+  ? [`${difference.difference < 0 ? "−" : "+"}${Math.abs(100 * difference.difference).toFixed(1)}`,
+    element("small", {}, ` ${difference.gained} gained, ${difference.lost} lost, p ${difference.p_value < 1e-4 ? "< 0.0001" : difference.p_value.toFixed(4)}`)] : none);
+
 const measuredCells = (method) => {
-  if (!method) return [none, none];
+  if (!method) return [none, none, none, none];
   const shown = shownMetrics(method);
-  if (!shown) return [none, problemsLearned(method.summary.train_used)];
+  const { from_base: fromBase, from_main: fromMain, train_used: used } = method.summary;
+  const others = [differenceCell(fromBase), differenceCell(fromMain), problemsLearned(used)];
+  if (!shown) return [none, ...others];
   const { accuracy, split } = shown;
   const title = `${accuracy.correct} of ${accuracy.total} ${split} problems`;
   const figure = element("span", { class: "measured", title },
     element("strong", {}, percent(accuracy.mean)), element("small", {}, ` ${interval(accuracy)}`), bar(accuracy));
-  return [figure, problemsLearned(method.summary.train_used)];
+  return [figure, ...others];
 };
 
 /** One table for each task: the paper's rows, each with the methods of the same approach, then the other methods. */
-const paperTable = (task) => {
-  const runs = data.runs.filter((run) => run.task === task);
+const paperTable = (name) => {
+  const runs = data.runs.filter((run) => run.data === name);
   const paperModel = runs[0].paper_model;
   const known = (approach) => {
     const names = runs.flatMap((run) => run.methods.filter((method) => method.summary.approach === approach).map((method) => method.name));
@@ -85,13 +84,28 @@ const paperTable = (task) => {
     const [name, approach] = key.split("\n");
     rows.push(row(others.find((method) => method.name === name).label, name, approach, null));
   }
-  const header = ["", ...runs.flatMap((run) => [runs.length > 1 ? `${plain(run.name)}, % and 95% interval` : "measured, % and 95% interval", "training problems learned from, %"]),
+  const header = ["", ...runs.flatMap((run) => [runs.length > 1 ? `${plain(run.name)}, % and 95% interval` : "measured, % and 95% interval",
+    "points from the untrained model", run.headline ? `points from ${plain(run.headline.method)}` : "points from the main method", "training problems learned from, %"]),
     ...(paperModel ? [`paper (${paperModel}), %`, "paper, training problems learned from, %"] : [])];
-  return table(header, rows, { caption: `Accuracy on ${plain(task)}${paperModel ? ", beside the paper (Zelikman et al. 2022)" : ""}` });
+  const splits = [...new Set(runs.flatMap((run) => run.methods.map((method) => method.summary.split)))].join(" and ");
+  const notes = [...new Set(runs.map((run) => run.paper_note).filter((note) => note !== null))];
+  return element("div", {},
+    table(header, rows, { caption: `Accuracy on ${plain(name)}, ${splits} problems${paperModel ? ", beside the paper (Zelikman et al. 2022)" : ""}` }),
+    notes.map((note) => element("p", { class: "note paper-note" }, note)));
 };
+
+/** The methods that several runs have: the mean, and an interval that holds the choice of the seed. */
+const overRunsTable = () => data.over_runs.length > 0 && table(["", "runs", "mean, %", "95% interval over runs (Student's)", "each run, %"],
+  data.over_runs.map(({ method, label, runs, mean, interval: [low, high] }) =>
+    [[label, element("small", {}, ` ${plain(method)}`)], String(runs.length), element("strong", {}, percent(mean)), `${percent(low)} to ${percent(high)}`,
+      runs.map(([, accuracy]) => percent(accuracy)).join(" ")]),
+  { caption: "Accuracy over runs: the interval holds the choice of the seed", kind: "over-runs" });
 
 const resultSection = () => section("result", "Result",
   element("div", { class: "cards" }, data.runs.map(glance)),
-  [...new Set(data.runs.map((run) => run.task))].map(paperTable),
-  element("p", { class: "note" }, "Training problems learned from: a share of those attempted (by a rationale without hint + by "
-    + "rationalization only). Intervals are Wilson's."));
+  overRunsTable(),
+  [...new Set(data.runs.map((run) => run.data))].map(paperTable),
+  element("p", { class: "note" }, "Intervals are Wilson's. They hold the choice of the problems and not the choice of the seed. Differences are paired: both models answered the "
+    + "same problems, and p is that of McNemar's exact test. Training problems learned from: a share of those attempted (by a rationale without hint + "
+    + "by rationalization only)."),
+  glossarySection());

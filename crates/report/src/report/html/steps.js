@@ -15,7 +15,7 @@ const stepsFigure = (method) => {
       parts.push(drawn("text", { x: left + (column + 0.5) * side, y: bottom + 18, "text-anchor": "middle" }, column));
     }
     for (let row = 0; row < rows; row += 1) {
-      parts.push(drawn("text", { x: left - 8, y: bottom - (row + 0.5) * high + 4, "text-anchor": "end" }, row));
+      parts.push(drawn("text", { x: left - 8, y: bottom - (row + 0.5) * high + 4, "text-anchor": "end" }, row === data.most_steps ? `${row}+` : row));
     }
     for (const [known, written, attempts] of method.steps) {
       const [x, y] = [left + known * side, bottom - (written + 1) * high];

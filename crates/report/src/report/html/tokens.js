@@ -11,9 +11,9 @@ const likelihood = (nats) => `${percent(Math.exp(-nats))}% (${(-nats).toFixed(2)
 
 const shadesKey = () => element("ul", { class: "legend shades" },
   [...shadeEnds, null].map((end, n) => element("li", {}, element("span", { class: `swatch token shade-${n}`, "aria-hidden": "true" }),
-    end === null ? "likelier" : `below ${100 * end}%`)));
+    end === null ? "more likely" : `below ${100 * end}%`)));
 
-/** `tokens` are lengths in the text and negative log-probabilities (nats); a length of 0 is what ended the text, or a part of a character. */
+/** `tokens` are lengths in the text and negative log-probabilities (nats); a length of 0 is an end token, or a part of a character. */
 const tokenSpans = (text, [lengths, nats]) => {
   let from = 0;
   return lengths.map((length, n) => {
@@ -25,12 +25,12 @@ const tokenSpans = (text, [lengths, nats]) => {
   });
 };
 
-/** A rationale token by token. A line below shows the token under the pointer, or the one that the arrow keys have reached. */
+/** A rationale token by token. A line below shows the token under the pointer, or the token that the arrow keys chose. */
 const tokenText = (text, tokens) => {
   const spans = tokenSpans(text, tokens);
   const nats = tokens[1];
   const mean = nats.reduce((sum, value) => sum + value, 0) / Math.max(nats.length, 1);
-  const shown = element("p", { class: "note", role: "status" }, `${plural(nats.length, "token")}, ${likelihood(mean)} on average. Point at one, or go through them with the arrow keys.`);
+  const shown = element("p", { class: "note", role: "status" }, `${plural(nats.length, "token")}, ${likelihood(mean)} on average. Point at a token, or use the arrow keys.`);
   let at = -1;
   const go = (next) => {
     spans[at]?.removeAttribute("data-at");

@@ -13,7 +13,7 @@ const costRows = (method, value, words) => method.iterations.map(({ metrics, sta
 
 const costFigures = (method) => {
   if (method.iterations.every(({ stages: costs }) => costs.length === 0)) {
-    return element("p", { class: "note" }, "The run has no events, so the times and tokens of its stages are not known.");
+    return element("p", { class: "note" }, "The run has no `events.jsonl`, so the times and tokens of its stages are unknown.");
   }
   const [seconds, tokens] = [costRows(method, (cost) => cost.seconds, duration), costRows(method, (cost) => cost.tokens, short)];
   const rows = method.iterations.flatMap(({ metrics, stages: costs }) => costs.map((cost) => {

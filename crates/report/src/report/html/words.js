@@ -1,4 +1,4 @@
-// How numbers, times and texts of models are shown.
+// The text form of numbers, times and texts of models.
 
 const none = "–";
 
@@ -38,7 +38,8 @@ const interval = (accuracy) => `${percent(accuracy.low)} to ${percent(accuracy.h
 
 const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-// Signs that hide, turn around or colour text, and would be gone or at work if they were shown as they are. Tab and line feed are harmless.
+// Characters that hide, reverse or colour text. They are shown by name, because they are invisible or change the page. Tab and line feed
+// are harmless.
 const unseen =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]+/gu;
 
@@ -47,24 +48,24 @@ const named = (sign) => {
   return code < 0x20 ? String.fromCodePoint(0x2400 + code) : `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
 };
 
-/** A text whose unseen signs are named, each run of them in one mark. */
+/** A text with its invisible characters shown by name. Each run of them is one mark. */
 const visible = (text) => {
   const parts = [];
   let from = 0;
   for (const found of text.matchAll(unseen)) {
     parts.push(text.slice(from, found.index));
-    parts.push(element("span", { class: "unseen", title: "control signs in the text" }, [...found[0]].map(named).join("")));
+    parts.push(element("span", { class: "unseen", title: "control characters in the text" }, [...found[0]].map(named).join("")));
     from = found.index + found[0].length;
   }
   return [...parts, text.slice(from)].filter((part) => part !== "");
 };
 
-/** As `visible`, where there is room for a line alone. */
+/** As `visible`, as one string. */
 const plain = (text) => text.replace(unseen, (signs) => [...signs].map(named).join(""));
 
 const [firstSigns, moreSigns] = [6000, 60000];
 
-/** A text shown by `show(from, to)`: its beginning, and a button that adds more of it at a time, so that a megabyte holds nothing up. */
+/** The beginning of a text, drawn by `show(from, to)`, and a button that adds more. So a text of a megabyte does not block the page. */
 const passage = (text, attributes = {}, show = (from, to) => visible(text.slice(from, to))) => {
   const box = element("pre", { dir: "ltr", ...attributes });
   if (text.length <= firstSigns) return fill(box, {}, show(0, text.length));

@@ -35,7 +35,7 @@ pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
     block.render(area, buffer);
     let points = || curves.iter().flat_map(|curve| &curve.points);
     if points().next().is_none() {
-        return Paragraph::new("nothing was measured yet").dim().render(inner, buffer);
+        return Paragraph::new("no measurement yet").dim().render(inner, buffer);
     }
     let [chart, legend] = places(inner, curves.len());
     let last = points().map(|(x, _)| *x).fold(1.0, f64::max);
@@ -91,7 +91,7 @@ fn draw_ends(curves: &[Named], style: impl Fn(usize) -> Style, chart: Rect, last
     }
 }
 
-/// What is shown: its heading, the unit across, the curves.
+/// The heading, the unit of the horizontal axis, and the curves.
 fn curves(screen: &Screen<'_>) -> (String, &'static str, Vec<Named>) {
     let progress = screen.progress;
     let measured = |iterations: &[IterationMetrics], share: &dyn Fn(&IterationMetrics) -> Option<f64>| {

@@ -1,4 +1,4 @@
-//! One screen: the stage under way, the curves, the stages and methods, and what the model wrote.
+//! One screen: the current stage, the curves, the stages and methods, and the model's latest rationales.
 
 use super::curves;
 use super::words::{selected, units};
@@ -16,10 +16,12 @@ use starloop_report::words::of_verdict;
 
 /// The number of characters of a text that are shown.
 const LONGEST: usize = 20_000;
+/// Columns below which curves and tables do not fit beside each other.
+const NARROW: u16 = 80;
 /// Seconds without an event after which the screen says so, unless the stage should take longer.
 const SILENCE: f64 = 120.0;
 
-/// What the reader has chosen.
+/// The reader's choices.
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub(super) curve: Curve,
@@ -50,7 +52,7 @@ pub(super) enum Only {
     NotRight,
 }
 
-/// What is drawn.
+/// The content of a screen.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Screen<'a> {
     pub(super) progress: &'a Progress,
@@ -129,15 +131,24 @@ pub(super) fn title(text: &str) -> Span<'static> {
 
 impl Widget for Screen<'_> {
     fn render(self, area: Rect, buffer: &mut Buffer) {
-        let middle = if area.height < 22 { 0 } else { (area.height / 3).max(9) };
+        let is_narrow = area.width < NARROW;
+        // On a narrow screen the curves are above the tables, and not beside them.
+        let middle = match area.height {
+            ..22 => 0,
+            height if is_narrow => height / 2,
+            height => (height / 3).max(9),
+        };
         let rows = [1, 4, middle].map(Constraint::Length);
         let [head, now, middle, below, keys] =
             Layout::vertical([rows[0], rows[1], rows[2], Constraint::Fill(1), Constraint::Length(1)]).areas(area);
         self.head(head, buffer);
         self.now(now, buffer);
         if middle.height > 0 {
-            let [curves, tables] =
-                Layout::horizontal([Constraint::Fill(1), Constraint::Length(48.min(middle.width / 5 * 3))]).areas(middle);
+            let [curves, tables] = if is_narrow {
+                Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(middle)
+            } else {
+                Layout::horizontal([Constraint::Fill(1), Constraint::Length(48)]).areas(middle)
+            };
             curves::draw(&self, curves, buffer);
             self.tables(tables, buffer);
         }
@@ -215,7 +226,7 @@ impl Screen<'_> {
             return Line::from("this stage was running at the last event").dim().render(area, buffer);
         }
         let Some(expected) = work.expected.filter(|expected| *expected > 0.0) else {
-            let text = format!("for {}; no estimate, because no such work was done before", duration(elapsed));
+            let text = format!("running for {}; no estimate yet, because this is the first work of its kind", duration(elapsed));
             return Line::from(text).dim().render(area, buffer);
         };
         // A stage that is not finished is never shown as finished.
@@ -259,7 +270,7 @@ impl Screen<'_> {
         let widths = [Constraint::Length(13), Constraint::Length(5), Constraint::Length(6), Constraint::Length(8), Constraint::Fill(1)];
         Table::new(rows, widths)
             .header(Row::new(["stage", "done", "tokens", "tokens/s", "time"]).style(Style::new().dim()))
-            .block(Block::bordered().title(title(&heading)).title_bottom(self.selection()))
+            .block(Block::bordered().title(title(&heading)).title_bottom(self.selection(area.width)))
             .render(stages, buffer);
         // If there is no room for all methods, the shown one is the last.
         let room = usize::from(below.height.saturating_sub(2));
@@ -275,20 +286,21 @@ impl Screen<'_> {
             .render(below, buffer);
     }
 
-    /// What the last iteration of the shown method kept to learn from.
-    fn selection(&self) -> Line<'static> {
+    /// The counts of the last selection of the shown method, for a border of `width` columns.
+    fn selection(&self, width: u16) -> Line<'static> {
         let name = self.view.method(self.progress);
         let method = self.progress.methods.iter().find(|method| method.info.name == name);
         let last = method.and_then(|method| method.iterations.iter().rfind(|metrics| metrics.unhinted.attempts > 0));
         let Some(metrics) = last else { return Line::default() };
-        Line::from(format!(" iteration {}: {} ", metrics.iteration, selected(&metrics.selection))).dim()
+        let text = selected(metrics.iteration, &metrics.selection, usize::from(width.saturating_sub(4)));
+        if text.is_empty() { Line::default() } else { Line::from(format!(" {text} ")).dim() }
     }
 
     fn rationale(&self, area: Rect, buffer: &mut Buffer) {
         let method = untrusted::line(self.view.method(self.progress));
         let shown: Vec<&Rationale> = self.view.only.of(self.rationales).collect();
         let Some(rationale) = shown.get(self.view.place.min(shown.len().saturating_sub(1))) else {
-            let block = Block::bordered().title(title(&format!("what {method} wrote last")));
+            let block = Block::bordered().title(title(&format!("latest rationales of {method}")));
             return Paragraph::new("nothing yet").dim().block(block).render(area, buffer);
         };
         let heading = format!(

@@ -73,7 +73,7 @@ fn rationale(completion: &str, verdict: Verdict) -> Rationale {
     Rationale { iteration: 1, purpose: Purpose::Hinted, problem, graded: GradedAttempt::bare(attempt, verdict) }
 }
 
-/// What is on a terminal of this size, ten seconds into the fine-tuning.
+/// The content of a terminal of this size, ten seconds into the fine-tuning.
 fn drawn(size: (u16, u16), progress: &Progress, rationales: &[Rationale], view: &View) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
     let screen = Screen { progress, rationales, view, trouble: None, now: 1010.0, in_colour: true };
@@ -129,7 +129,7 @@ fn curves_change_and_the_loss_has_its_unit() {
     view.next_method(&progress);
     shows(
         &drawn((110, 40), &Progress { methods: vec![progress.methods[0].clone()], ..progress.clone() }, &[], &view),
-        &["what direct wrote"],
+        &["latest rationales of direct"],
     );
     assert_eq!(view.curve.next(), Curve::Methods);
 }
@@ -143,7 +143,14 @@ fn a_narrow_screen_has_room_for_the_legend_the_stages_and_what_was_kept() {
     progress.methods[1].iterations = vec![metrics(1, 30)];
     progress.methods[1].info.name = "direct_equal_tokens".into();
     let buffer = drawn((80, 40), &progress, &[], &View::default());
-    shows(&buffer, &["● star 75.0%", "■ direct_equal_tokens 30.0%", "sampling", "tokens/s", "iteration 1: kept 75 + 12 hinted, dropped 3"]);
+    shows(
+        &buffer,
+        &["● star 75.0%", "■ direct_equal_tokens 30.0%", "sampling", "tokens/s", "iteration 1: learned 75 + 12 with hint, dropped 3"],
+    );
+    let selection = SelectionCounts { kept_unhinted: 1_739, kept_hinted: 412, dropped_duplicate: 322, ..selection };
+    progress.methods[0].iterations[1].selection = selection;
+    let narrow = ["iteration 1: learned 1739 + 412 with hint, dropped 322", "● star 75.0%", "sampling", "90.0k  10.0k    9.0 s"];
+    shows(&drawn((60, 40), &progress, &[], &View::default()), &narrow);
     progress.methods = vec![progress.methods[0].clone(); 20];
     shows(&drawn((80, 40), &progress, &[], &View::default()), &["● star 75.0%", "and 16 more"]);
     for (place, method) in progress.methods.iter_mut().enumerate() {
@@ -177,7 +184,10 @@ fn silence_is_not_work() {
     long.under_way.as_mut().unwrap().expected = Some(4.0);
     shows(&drawn((110, 40), &long, &[], &View::default()), &["10 s so far, longer than before"]);
     long.under_way.as_mut().unwrap().expected = None;
-    shows(&drawn((110, 40), &long, &[], &View::default()), &["for 10 s; no estimate, because no such work was done before"]);
+    shows(
+        &drawn((110, 40), &long, &[], &View::default()),
+        &["running for 10 s; no estimate yet, because this is the first work of its kind"],
+    );
     let stopped = Progress { state: RunState::Stopped, ..progress() };
     shows(
         &drawn((110, 40), &stopped, &[], &View::default()),

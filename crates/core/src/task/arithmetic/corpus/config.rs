@@ -1,4 +1,4 @@
-//! The knobs of the pretraining corpus.
+//! The settings of the pretraining corpus.
 
 use super::examples;
 use crate::task::ConfigError;
@@ -6,32 +6,32 @@ use crate::task::arithmetic::pairs;
 use crate::task::arithmetic::vocabulary::OPERATORS;
 use serde::{Deserialize, Serialize};
 
-/// What a document teaches.
+/// The subject of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// A walk over the columns of two numbers from the right, in the scratchpad's layout. The operator means "keep the left digit" or "keep
-    /// the right digit", which only the document's other examples tell; a hinted walk may have arbitrary results instead, to be taken
-    /// from the hint. The flag in the carry's place is 1 where the result digit is smaller than the left digit; in a hinted walk the flag of
-    /// the last column is the hint's first digit, 0 or 1 at random.
+    /// the right digit". Only the other examples of the document show which. A hinted walk can have arbitrary results instead, which are
+    /// copied from the hint. The flag in the carry's place is 1 if the result digit is smaller than the left digit. In a hinted walk the
+    /// flag of the last column is the hint's first digit, 0 or 1 at random.
     Zip,
     /// Sums of one digit, with scratchpad.
     Sum1,
-    /// Sums of up to `known_digits` digits, or all of just as many, with scratchpad.
+    /// Sums of up to `known_digits` digits, or all of exactly this length, with scratchpad.
     Sum2,
     /// Column facts: `6 + 2 , C: 1` gives `, 9 C: 0`.
     Col,
     /// A sequence of digits, of letters, or of both, repeated.
     Copy,
-    /// Such a sequence built up from its end in a scratchpad, one item more on each line.
+    /// A sequence that a scratchpad builds from its end, with one item more on each line.
     Suffix,
 }
 
 impl Family {
-    /// All of them.
+    /// Every family.
     pub const ALL: [Family; 6] = [Family::Zip, Family::Sum1, Family::Sum2, Family::Col, Family::Copy, Family::Suffix];
 }
 
-/// The share of each family among the documents. Only their proportions count.
+/// The share of each family among the documents. Only the proportions matter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "the families are described at `Family`")]
@@ -64,27 +64,27 @@ impl Shares {
     }
 }
 
-/// The pretraining corpus. See the module's page for what it teaches and what it leaves out.
+/// The pretraining corpus. The module's page describes its contents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CorpusConfig {
-    /// How often each family is chosen.
+    /// The probability of each family.
     pub shares: Shares,
-    /// The symbols that stand between two numbers; `+` must be among them. Walks choose any, sums use `+` at `plus_share`.
+    /// The symbols between two numbers. `+` must be among them. Walks use any symbol, sums use `+` with the probability `plus_share`.
     pub operators: Vec<String>,
-    /// The share of the sums and column facts that are written with `+`, the others with another symbol.
+    /// The share of the sums and column facts that are written with `+`. The others have another symbol.
     pub plus_share: f64,
-    /// Sums of up to so many digits are solved: 1 (the paper's case: its base fails at two digits) or 2.
+    /// The longest sums that are solved, in digits: 1 (as in the paper, whose base fails at two digits) or 2.
     pub known_digits: u32,
-    /// The longest walk, in columns, and the longest copied sequence. Nothing generalises beyond it: raise it for longer sums.
+    /// The longest walk, in columns, and the longest copied sequence. The base does not generalise beyond it: raise it for longer sums.
     pub max_columns: u32,
     /// The share of hinted documents among the walks.
     pub zip_hinted_share: f64,
     /// The share of hinted documents among all others.
     pub hinted_share: f64,
-    /// The share of the hinted walks whose results are arbitrary, so that they can be had from the hint only.
+    /// The share of the hinted walks with arbitrary results, which only the hint gives.
     pub arbitrary_result_share: f64,
-    /// The share of the documents whose examples all have one length, as in a few-shot prompt; in the others every example has its own.
+    /// The share of the documents with examples of one length, as in a few-shot prompt. In the others each example has a random length.
     pub same_length_share: f64,
     /// The most examples in a document.
     pub max_examples: u32,
@@ -108,7 +108,7 @@ impl Default for CorpusConfig {
 }
 
 impl CorpusConfig {
-    /// Whether every value can be, and whether the longest example fits documents of `max_tokens`; the error names the first that fails.
+    /// Checks that every value is in range, and that the longest example fits documents of `max_tokens`. The error names the first failure.
     pub fn check(&self, max_tokens: usize) -> Result<(), ConfigError> {
         let shares = Family::ALL.map(|family| self.shares.of(family));
         ConfigError::check(shares.iter().all(|&share| share.is_finite() && share >= 0.0), "shares", || "none may be negative".into())?;

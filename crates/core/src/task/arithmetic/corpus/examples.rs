@@ -1,4 +1,4 @@
-//! One example of each family, drawn by the plan that a document's examples share.
+//! The examples of each family. All examples of a document follow one plan.
 
 use super::config::{CorpusConfig, Family};
 use crate::task::arithmetic::pairs::{draw_pair, split_of};
@@ -7,16 +7,16 @@ use crate::task::arithmetic::vocabulary::{LETTERS, token_count};
 use crate::types::Split;
 use rand::{Rng, RngExt};
 
-/// What the results of a walk are.
+/// The results of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Results {
     KeepLeft,
     KeepRight,
-    /// Drawn anew for every example: only the hint can tell.
+    /// Random in every example. Only the hint gives them.
     Arbitrary,
 }
 
-/// What a sequence to copy consists of.
+/// The items of a sequence to copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Items {
     Digits,
@@ -24,23 +24,23 @@ pub(super) enum Items {
     Both,
 }
 
-/// What all examples of a document have in common.
+/// The properties that all examples of a document share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Plan {
     pub family: Family,
     /// Between the two numbers, or the two digits of a column fact.
     pub operator: String,
     pub hinted: bool,
-    /// Of walks.
+    /// The results of walks.
     pub results: Results,
-    /// Of copies and suffixes.
+    /// The items of copies and suffixes.
     pub items: Items,
-    /// The one length of all examples; `None` lets each have its own.
+    /// The length of all examples; `None` if each example has a random length.
     pub length: Option<u32>,
 }
 
 impl Plan {
-    /// Draws all parts whether the family uses them or not, so that a plan always takes the same draws.
+    /// Draws all parts, even those that the family does not use, so that every plan uses the same number of draws.
     pub fn draw(config: &CorpusConfig, rng: &mut impl Rng) -> Self {
         let family = draw_family(config, rng);
         let any = &config.operators[rng.random_range(0..config.operators.len())];
@@ -98,7 +98,7 @@ impl Plan {
         self.prompt(&walk.question(), &walk.last_line()) + &walk.completion()
     }
 
-    /// A walk that is no addition: see [`Family::Zip`].
+    /// A walk that is not an addition: see [`Family::Zip`].
     fn walk(&self, columns: u32, rng: &mut impl Rng) -> Walk {
         let (a, b) = train_pair(columns, rng);
         let columns = columns as usize;
@@ -115,7 +115,7 @@ impl Plan {
                 flags[0] = last_flag;
             }
             let walk = Walk { results, carries: flags, ..sum.clone() };
-            // Keeping a digit gives the sum only where 0 is added to a one-digit number.
+            // Keeping a digit gives the sum only if 0 is added to a one-digit number.
             if self.results != Results::Arbitrary || walk.last_line() != sum.last_line() {
                 return walk;
             }
@@ -154,12 +154,12 @@ fn draw_family(config: &CorpusConfig, rng: &mut impl Rng) -> Family {
     drawn
 }
 
-/// Numbers that no held-out problem is about.
+/// Numbers that are in no held-out problem.
 fn train_pair(digits: u32, rng: &mut impl Rng) -> (u64, u64) {
     draw_pair(digits, rng, |a, b| split_of(a, b) == Split::Train)
 }
 
-/// Digits that could be a sum's: where the last flag is 0, a number of several digits does not begin with 0.
+/// Digits that could be those of a sum: if the last flag is 0, a number of several digits does not begin with 0.
 fn arbitrary_results(columns: usize, last_flag: u8, rng: &mut impl Rng) -> Vec<u8> {
     let smallest_first = u8::from(columns > 1 && last_flag == 0);
     (0..columns).map(|column| rng.random_range(if column == 0 { smallest_first } else { 0 }..=9)).collect()

@@ -1,4 +1,4 @@
-//! What the corpus's page says of it, checked on a few thousand documents.
+//! The statements of the corpus's page, checked on a few thousand documents.
 
 use super::*;
 use crate::task::arithmetic::scratchpad::Walk;
