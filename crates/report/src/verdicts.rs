@@ -3,13 +3,13 @@
 //! Readings are counted as the run recorded them. Only the second looks of [`starloop_answers::audit`] are made here.
 
 use crate::error::Result;
-use crate::inspect::{self, Filter, InspectedAttempt};
+use crate::inspect::{self, Filter};
 use crate::words::{Purpose, VERDICTS, verdict_index};
 use serde::Serialize;
 use starloop_answers::audit::{last_number, mentions};
 use starloop_answers::number;
 use starloop_record::RunDir;
-use starloop_record::types::{ProblemRecord, Reading, Verdict};
+use starloop_record::types::{GradedAttempt, ProblemRecord, Reading, Verdict};
 
 /// Bytes of the completion that are shown on each side of an answer, at least.
 const AROUND: usize = 40;
@@ -80,9 +80,13 @@ impl VerdictAudit {
     /// # Errors
     /// A file of the run is damaged.
     pub fn of(run: &RunDir, filter: &Filter, shown: usize) -> Result<Self> {
-        let mut audit = Builder { counts: Vec::new(), shown, audit: VerdictAudit::empty() };
+        let mut audit = Auditor::new(shown);
         inspect::each(run, filter, |attempt, problem| {
-            audit.add(&attempt, problem);
+            audit.add(
+                &Origin { method: &attempt.method, iteration: attempt.iteration, purpose: attempt.purpose },
+                &attempt.graded,
+                problem,
+            );
             Ok(())
         })?;
         Ok(audit.finish())
@@ -104,22 +108,34 @@ impl VerdictAudit {
     }
 }
 
-struct Builder {
+/// Makes an audit of attempts, one by one.
+pub(crate) struct Auditor {
     counts: Vec<(Option<Reading>, [u64; VERDICTS.len()])>,
     shown: usize,
     audit: VerdictAudit,
 }
 
-impl Builder {
-    fn add(&mut self, attempt: &InspectedAttempt, problem: Option<&ProblemRecord>) {
-        let graded = &attempt.graded;
+/// Where an attempt comes from.
+pub(crate) struct Origin<'a> {
+    pub method: &'a str,
+    pub iteration: u32,
+    pub purpose: Purpose,
+}
+
+impl Auditor {
+    /// An audit that keeps `shown` doubts of each kind.
+    pub(crate) fn new(shown: usize) -> Self {
+        Auditor { counts: Vec::new(), shown, audit: VerdictAudit::empty() }
+    }
+
+    pub(crate) fn add(&mut self, origin: &Origin<'_>, graded: &GradedAttempt, problem: Option<&ProblemRecord>) {
         let reading = graded.reading();
         let place = self.counts.iter().position(|(other, _)| *other == reading).unwrap_or_else(|| {
             self.counts.push((reading, [0; VERDICTS.len()]));
             self.counts.len() - 1
         });
         self.counts[place].1[verdict_index(&graded.verdict)] += 1;
-        let doubt = || doubt(attempt, problem);
+        let doubt = || doubt(origin, graded, problem);
         let is_right = graded.verdict.is_correct();
         if is_right && reading.is_some_and(|reading| !reading.is_stated()) {
             self.audit.weakest.add(self.shown, doubt);
@@ -141,8 +157,8 @@ impl Builder {
         }
     }
 
-    fn finish(self) -> VerdictAudit {
-        let Builder { mut counts, audit, .. } = self;
+    pub(crate) fn finish(self) -> VerdictAudit {
+        let Auditor { mut counts, audit, .. } = self;
         // Answers without a rule are the last ones.
         counts.sort_by_key(|(reading, _)| (reading.is_none(), *reading));
         let described = |(reading, verdicts): (Option<Reading>, _)| ReadingCounts {
@@ -169,17 +185,16 @@ fn in_words(problem: &ProblemRecord) -> &str {
     choice.map_or(problem.answer.as_str(), |choice| problem.choices[choice].as_str())
 }
 
-fn doubt(inspected: &InspectedAttempt, problem: Option<&ProblemRecord>) -> Doubt {
-    let InspectedAttempt { method, iteration, purpose, graded, .. } = inspected;
+fn doubt(origin: &Origin<'_>, graded: &GradedAttempt, problem: Option<&ProblemRecord>) -> Doubt {
     let completion = &graded.attempt.completion;
     let place = graded.place.as_ref().filter(|place| completion.get(place.span.clone()).is_some());
     let around = place.map_or(completion.len()..completion.len(), |place| place.span.clone());
     let start = completion.floor_char_boundary(around.start.saturating_sub(AROUND));
     let end = completion.ceil_char_boundary((around.end + AROUND).min(completion.len()));
     Doubt {
-        method: method.clone(),
-        iteration: *iteration,
-        purpose: *purpose,
+        method: origin.method.to_owned(),
+        iteration: origin.iteration,
+        purpose: origin.purpose,
         problem: graded.attempt.problem.0.clone(),
         sample: graded.attempt.sample,
         verdict: graded.verdict.name(),

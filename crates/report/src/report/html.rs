@@ -24,7 +24,7 @@ pub const MOST_ATTEMPTS: u64 = 100_000;
 const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/style.css");
 /// In the order in which they build on each other.
-const SCRIPTS: [&str; 16] = [
+const SCRIPTS: [&str; 17] = [
     include_str!("html/dom.js"),
     include_str!("html/words.js"),
     include_str!("html/data.js"),
@@ -36,6 +36,7 @@ const SCRIPTS: [&str; 16] = [
     include_str!("html/steps.js"),
     include_str!("html/training.js"),
     include_str!("html/health.js"),
+    include_str!("html/verdicts.js"),
     include_str!("html/difference.js"),
     include_str!("html/tokens.js"),
     include_str!("html/rationale.js"),

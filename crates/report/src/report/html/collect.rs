@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::outcomes::Outcomes;
 use crate::paired::RightAnswers;
 use crate::report::{MethodReport, Report, RunReport, headline};
+use crate::verdicts::{Auditor, Origin, VerdictAudit};
 use crate::words::{Purpose, verdict_index};
 use serde::Serialize;
 use starloop_record::digest::sha256_hex;
@@ -30,6 +31,8 @@ pub(super) struct Attempts {
     pub(super) classes: Vec<String>,
     /// For each method.
     pub(super) steps: Vec<Steps>,
+    /// For each run.
+    pub(super) audits: Vec<VerdictAudit>,
     columns: Columns,
     texts: Pages,
     problems: Pages,
@@ -53,6 +56,8 @@ struct Columns {
     logprob: Vec<f32>,
 }
 
+/// Doubtful verdicts of each kind on the page.
+const SHOWN_DOUBTS: usize = 8;
 /// More steps are counted as this number, because a model that repeats itself has hundreds.
 pub(super) const MOST_STEPS: u64 = 12;
 
@@ -74,9 +79,11 @@ type Problems = HashMap<ProblemId, ProblemRecord>;
 pub(super) fn collect(report: &Report, most_attempts: u64) -> Result<Attempts> {
     let total = report.methods().map(|(_, method)| count(method)).sum();
     let attempts = Attempts { total, ..Attempts::default() };
-    let mut collector = Collector { most_attempts, attempts, numbers: HashMap::new() };
+    let mut collector = Collector { most_attempts, attempts, numbers: HashMap::new(), auditor: Auditor::new(SHOWN_DOUBTS) };
     for (place, run) in report.runs.iter().enumerate() {
         collector.run(place, run)?;
+        let audit = std::mem::replace(&mut collector.auditor, Auditor::new(SHOWN_DOUBTS)).finish();
+        collector.attempts.audits.push(audit);
     }
     let mut attempts = collector.attempts;
     attempts.texts.close();
@@ -96,11 +103,14 @@ struct Collector {
     attempts: Attempts,
     /// Problems by id and text. Runs of one task share them, and two files of a user may use an id twice.
     numbers: HashMap<(ProblemId, String), u32>,
+    /// The audit of the current run.
+    auditor: Auditor,
 }
 
 /// Properties of an attempt that its record does not have.
 #[derive(Clone, Copy)]
-struct Made {
+struct Made<'a> {
+    method: &'a str,
     iteration: u32,
     purpose: Purpose,
     outcome: Option<Outcome>,
@@ -123,16 +133,23 @@ impl Collector {
                 let mut outcomes = Outcomes::read(&place, number, drop)?;
                 place.each_attempt(|graded| {
                     let purpose = Purpose::from(graded.attempt.mode);
-                    let made = Made { iteration: number, purpose, outcome: outcomes.next(&graded.attempt), change: Change::Same };
+                    let made = Made {
+                        method: &method.info.name,
+                        iteration: number,
+                        purpose,
+                        outcome: outcomes.next(&graded.attempt),
+                        change: Change::Same,
+                    };
                     self.put(made, &graded, &problems);
                     Ok(())
                 })?;
                 let base = base.as_ref().filter(|_| shown == Some(number));
-                self.answers(&place, (number, Purpose::Evaluation), &problems, base)?;
+                self.answers(&place, (&method.info.name, number, Purpose::Evaluation), &problems, base)?;
             }
             if let Some(metrics) = &method.final_metrics {
                 let place = directory.final_measurement(&method.info.name);
-                self.answers(&place, (metrics.iteration, Purpose::FinalEvaluation), &place.problems()?, base.as_ref())?;
+                let made = (method.info.name.as_str(), metrics.iteration, Purpose::FinalEvaluation);
+                self.answers(&place, made, &place.problems()?, base.as_ref())?;
             }
         }
         Ok(())
@@ -142,20 +159,21 @@ impl Collector {
     fn answers(
         &mut self,
         place: &IterationDir,
-        (iteration, purpose): (u32, Purpose),
+        (method, iteration, purpose): (&str, u32, Purpose),
         problems: &Problems,
         base: Option<&RightAnswers>,
     ) -> Result<()> {
         place.each_evaluation(|graded| {
             let change = Change::between(base, &graded);
-            self.put(Made { iteration, purpose, outcome: None, change }, &graded, problems);
+            self.put(Made { method, iteration, purpose, outcome: None, change }, &graded, problems);
             Ok(())
         })?;
         Ok(())
     }
 
-    fn put(&mut self, made: Made, graded: &GradedAttempt, problems: &Problems) {
+    fn put(&mut self, made: Made<'_>, graded: &GradedAttempt, problems: &Problems) {
         let problem = problems.get(&graded.attempt.problem);
+        self.auditor.add(&Origin { method: made.method, iteration: made.iteration, purpose: made.purpose }, graded, problem);
         if made.purpose == Purpose::Unhinted && graded.verdict.is_correct() {
             self.count_steps(&graded.attempt.completion, problem);
         }
@@ -175,7 +193,12 @@ impl Collector {
         }
     }
 
-    fn attempt(&mut self, Made { iteration, purpose, outcome, change }: Made, graded: &GradedAttempt, problem: Option<&ProblemRecord>) {
+    fn attempt(
+        &mut self,
+        Made { iteration, purpose, outcome, change, .. }: Made<'_>,
+        graded: &GradedAttempt,
+        problem: Option<&ProblemRecord>,
+    ) {
         let attempt = &graded.attempt;
         let problem = self.problem(&attempt.problem, problem);
         let class = self.class(&attempt.class);
@@ -307,7 +330,7 @@ mod tests {
     fn a_sample_is_about_as_large_as_it_may_be_and_always_the_same() {
         let sample = || {
             let attempts = Attempts { total: 10_000, ..Attempts::default() };
-            let collector = Collector { most_attempts: 3_000, attempts, numbers: HashMap::new() };
+            let collector = Collector { most_attempts: 3_000, attempts, numbers: HashMap::new(), auditor: Auditor::new(0) };
             let ids = (0..10_000).map(|n| ProblemId(format!("task/train/{n}")));
             ids.filter(|id| collector.is_in_the_sample(id)).collect::<Vec<_>>()
         };

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::report::{
     AttemptFigures, Finding, Headline, MethodReport, MethodSummary, OverRuns, Practice, Report, RunReport, StageCost, over_runs, summary,
 };
+use crate::verdicts::VerdictAudit;
 use crate::words::loss_unit;
 use serde::Serialize;
 use starloop_record::RunDir;
@@ -42,6 +43,7 @@ struct Run<'a> {
     paper_model: Option<&'a str>,
     paper_note: Option<String>,
     methods: Vec<Method<'a>>,
+    verdicts: &'a VerdictAudit,
 }
 
 /// A row of the paper's table.
@@ -96,7 +98,8 @@ struct Index<'a> {
 pub(super) fn of<'a>(report: &'a Report, attempts: &'a Attempts, sampled: bool, warnings: &'a [String]) -> Result<Data<'a>> {
     let [texts, problems] = attempts.firsts();
     let mut steps = attempts.steps.iter();
-    let runs = report.runs.iter().map(|found| run(found, &mut steps)).collect::<Result<_>>()?;
+    let with_audits = report.runs.iter().zip(&attempts.audits);
+    let runs = with_audits.map(|(found, verdicts)| run(found, verdicts, &mut steps)).collect::<Result<_>>()?;
     let attempts = Index {
         shown: attempts.shown,
         total: attempts.total,
@@ -121,7 +124,7 @@ pub(super) fn of<'a>(report: &'a Report, attempts: &'a Attempts, sampled: bool, 
 }
 
 /// Takes the steps of its methods from `steps`.
-fn run<'a>(run: &'a RunReport, steps: &mut dyn Iterator<Item = &Steps>) -> Result<Run<'a>> {
+fn run<'a>(run: &'a RunReport, verdicts: &'a VerdictAudit, steps: &mut dyn Iterator<Item = &Steps>) -> Result<Run<'a>> {
     let directory = RunDir::open_read_only(&run.path)?;
     let paper = run.info.task.paper.iter().map(|figure| Paper { title: figure.approach.title(), figure });
     Ok(Run {
@@ -129,6 +132,7 @@ fn run<'a>(run: &'a RunReport, steps: &mut dyn Iterator<Item = &Steps>) -> Resul
         data: &run.data,
         headline: run.headline.as_ref(),
         seed: run.info.seed,
+        verdicts,
         finished: run.info.status == RunStatus::Finished,
         chance: run.info.task.chance,
         config: directory.config()?.to_string(),

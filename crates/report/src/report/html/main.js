@@ -50,6 +50,7 @@ const settingsSection = () => section("settings", "Settings",
 
 const parts = [
   ["result", "Result", resultSection], ["warnings", "Warnings", warningsSection], ["accuracy", "Accuracy", accuracySection],
+  ["verdicts", "Verdicts", verdictsSection],
   ["details", "Training details", detailsSection], ["rationales", "Rationales", rationalesSection], ["settings", "Settings", settingsSection],
 ];
 
