@@ -78,14 +78,12 @@ impl BaseModel {
                 missing(Vec::new(), None)
             };
         };
-        match BUILTINS.iter().find(|builtin| builtin.name == name) {
-            Some(builtin) => Ok(BaseModel(Place::Builtin(builtin))),
-            None => {
-                let known: Vec<String> = BUILTINS.iter().map(|builtin| builtin.name.to_owned()).collect();
-                let nearest = nearest(name, &known);
-                missing(known, nearest)
-            }
+        if let Some(builtin) = BUILTINS.iter().find(|builtin| builtin.name == name) {
+            return Ok(BaseModel(Place::Builtin(builtin)));
         }
+        let known: Vec<String> = BUILTINS.iter().map(|builtin| builtin.name.to_owned()).collect();
+        let nearest = nearest(name, &known);
+        missing(known, nearest)
     }
 
     /// The user's directory, whose weights may change between two starts of a run. The weights of a shipped model do not change.

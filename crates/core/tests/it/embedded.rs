@@ -6,10 +6,10 @@ use starloop_core::policy::embedded::EmbeddedPolicy;
 use starloop_core::policy::{Policy, PromptRequest, SamplingParams, ScoreRequest, Scorer};
 use starloop_core::selection::TrainingData;
 use starloop_core::trainer::embedded::EmbeddedTrainer;
-use starloop_core::trainer::{Trainer, TrainingJob};
+use starloop_core::trainer::{Trainer, TrainingJob, TrainingProgress};
 use starloop_core::types::{Example, Mode, ProblemId};
 use starloop_lm::LanguageModel;
-use std::ops::ControlFlow::Continue;
+use std::ops::ControlFlow::{Break, Continue};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -54,15 +54,22 @@ fn an_interrupted_fine_tuning_ends_in_the_same_weights() {
     let (data, settings) = (TrainingData::of_examples(examples()), settings());
     let whole = Places::new(root.path(), "whole");
     let mut losses = Vec::new();
-    let metrics =
-        EmbeddedTrainer::default().train(&job(&whole, &data, &settings), &mut |progress| Continue(losses.push(progress))).unwrap();
+    let metrics = EmbeddedTrainer::default()
+        .train(&job(&whole, &data, &settings), &mut |progress| {
+            losses.push(progress);
+            Continue(())
+        })
+        .unwrap();
     assert_eq!(metrics.steps, 10);
     assert!(metrics.final_loss.is_finite());
 
     let cut = Places::new(root.path(), "cut");
     let cut_job = job(&cut, &data, &settings);
     let died = catch_unwind(AssertUnwindSafe(|| {
-        EmbeddedTrainer::default().train(&cut_job, &mut |progress| Continue(assert!(progress.step < 8, "injected death")))
+        EmbeddedTrainer::default().train(&cut_job, &mut |progress| {
+            assert!(progress.step < 8, "injected death");
+            Continue(())
+        })
     }));
     assert!(died.is_err());
     let state = cut.scratch.join("state.safetensors");
@@ -71,11 +78,36 @@ fn an_interrupted_fine_tuning_ends_in_the_same_weights() {
     assert!(EmbeddedTrainer::default().train(&cut_job, &mut |_| Continue(())).is_err(), "what was saved is taken up");
     std::fs::write(&state, saved).unwrap();
     let mut told = Vec::new();
-    let again = EmbeddedTrainer::default().train(&cut_job, &mut |progress| Continue(told.push(progress))).unwrap();
+    let again = EmbeddedTrainer::default()
+        .train(&cut_job, &mut |progress| {
+            told.push(progress);
+            Continue(())
+        })
+        .unwrap();
     assert_eq!((told, again), (losses, metrics), "the steps before are told again");
     let weights = |place: &Places| std::fs::read(place.output.join("model.safetensors")).unwrap();
     assert!(weights(&cut) == weights(&whole));
     assert!(weights(&cut) != std::fs::read(fixture().join("model.safetensors")).unwrap());
+}
+
+#[test]
+fn a_break_cancels_sampling_and_training_which_is_resumed_to_the_same_weights() {
+    let root = tempfile::tempdir().unwrap();
+    let (data, settings) = (TrainingData::of_examples(examples()), settings());
+    let [whole, cut] = ["whole", "cut"].map(|name| Places::new(root.path(), name));
+    EmbeddedTrainer::default().train(&job(&whole, &data, &settings), &mut |_| Continue(())).unwrap();
+    let stop = |step| move |progress: TrainingProgress| if progress.step == step { Break(()) } else { Continue(()) };
+    let error = EmbeddedTrainer::default().train(&job(&cut, &data, &settings), &mut stop(4)).err().unwrap();
+    assert!(matches!(error, Error::Cancelled) && !cut.output.exists(), "{error}");
+    EmbeddedTrainer::default().train(&job(&cut, &data, &settings), &mut |_| Continue(())).unwrap();
+    let weights = |place: &Places| std::fs::read(place.output.join("model.safetensors")).unwrap();
+    assert!(weights(&cut) == weights(&whole));
+
+    let mut policy = EmbeddedPolicy::default();
+    policy.load(&cut.output).unwrap();
+    let request = PromptRequest { prompt: "1 + 2".into(), seeds: vec![1, 2] };
+    let error = policy.sample(&[request], &SamplingParams::greedy(6), &mut |_| Break(())).err().unwrap();
+    assert!(matches!(error, Error::Cancelled), "{error}");
 }
 
 #[test]
@@ -101,7 +133,12 @@ fn sampling_is_counted_and_repeats() {
     let request = PromptRequest { prompt: "1 + 2".into(), seeds: (1..=5).collect() };
     let params = SamplingParams { temperature: 1.0, ..SamplingParams::greedy(6) };
     let mut finished = 0;
-    let samples = policy.sample(std::slice::from_ref(&request), &params, &mut |progress| Continue(finished = progress.finished)).unwrap();
+    let samples = policy
+        .sample(std::slice::from_ref(&request), &params, &mut |progress| {
+            finished = progress.finished;
+            Continue(())
+        })
+        .unwrap();
     assert_eq!((finished, samples.len()), (5, 5));
     assert!(samples.iter().all(|sample| (1..=6).contains(&sample.completion_tokens) && sample.logprob.unwrap() < 0.0));
     let last = PromptRequest { seeds: vec![4, 5], ..request };
@@ -124,7 +161,12 @@ fn a_continuation_is_scored_by_its_own_tokens() {
     let requests = [("1 + 2", " = 3"), ("1 +", " 7"), ("1 + 2", " = 4")];
     let requests = requests.map(|(prompt, continuation)| ScoreRequest { prompt: prompt.into(), continuation: continuation.into() });
     let mut done = 0;
-    let scores = policy.score(&requests, &mut |progress| Continue(done = progress.finished)).unwrap();
+    let scores = policy
+        .score(&requests, &mut |progress| {
+            done = progress.finished;
+            Continue(())
+        })
+        .unwrap();
     assert_eq!(done, 3);
     let model = LanguageModel::load(&fixture()).unwrap();
     for (score, ScoreRequest { prompt, continuation }) in scores.iter().zip(&requests) {

@@ -38,10 +38,10 @@ impl Place {
 
     fn experiment(&self, prompt: &str, overrides: &[&str]) -> Experiment {
         let text = format!(
-            "name = 'numbers'\nrun = ['star']\n[model]\nbase = 'unused'\n[task]\nkind = 'jsonl'\ntrain = {:?}\nprompt = {prompt:?}\n\
+            "name = 'numbers'\nrun = ['star']\n[model]\nbase = 'unused'\n[task]\nkind = 'jsonl'\ntrain = '{}'\nprompt = {prompt:?}\n\
              hint = ' (HINT {{{{ answer }}}})'\nanswer_type = 'number'\npattern = 'so (\\d+)'\ndirect_completion = 'so {{{{ answer }}}}'\n\
              dev_problems = 20\n[training]\nsteps = 1\n[methods.star]\nkind = 'star'",
-            self.path("numbers.jsonl")
+            self.path("numbers.jsonl").display()
         );
         let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
         resolve(Config::parse("numbers.toml", &text, &overrides).unwrap()).unwrap()

@@ -133,12 +133,9 @@ fn cancelled_at_any_event(experiment: &Experiment) -> usize {
 
 #[test]
 fn a_cancelled_run_is_resumed_to_the_same_bytes() {
-    // Between them, these have all stages.
-    for method in ["direct", "partial", "v_star", "grpo"] {
-        let experiment = family().find(|experiment| experiment.config().run == [method]).unwrap();
-        let events = cancelled_at_any_event(&experiment);
-        assert!(events >= 4, "{method}: {events}");
-    }
+    // It has all stages but rationalization.
+    let experiment = experiment(&["run=['v_star']", "methods.v_star.iterations=1", "training.steps=1"]);
+    assert!(cancelled_at_any_event(&experiment) > 10);
 }
 
 #[test]
