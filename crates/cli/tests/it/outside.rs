@@ -47,7 +47,8 @@ fn a_copied_run_reads_and_exports_nothing_outside_of_itself() {
     std::fs::remove_file(run.join("star/iter-002/checkpoint/notes.md")).unwrap();
     std::fs::write(run.join("star/iter-002/checkpoint/adapter_config.json"), r#"{"base_model_name_or_path": "/"}"#).unwrap();
     starloop("report", &[text(&run)]).done();
-    let more = [text(&run), "--merged", "--checkpoint", text(&place.path().join("merged"))];
+    let merged = place.path().join("merged");
+    let more = [text(&run), "--merged", "--checkpoint", text(&merged)];
     starloop("export", &more).failed(2, &["star/iter-002/checkpoint/adapter_config.json (an adapter of /)"]);
 }
 

@@ -1,7 +1,7 @@
 //! GRPO, SPIN and V-STaR: what they learn from.
 
 use crate::doubles::{Bench, CONFIG, experiment, parse};
-use starloop_core::config::TrainingConfig;
+use starloop_core::config::{TrainerConfig, TrainingConfig};
 use starloop_core::error::Error;
 use starloop_core::event::Event;
 use starloop_core::experiment::Experiment;
@@ -117,7 +117,8 @@ fn a_trainer_that_learns_from_examples_alone_says_so() {
         let (here, settings) = (Path::new("."), TrainingConfig::default());
         let job =
             TrainingJob { base: here, data: &data, anchor: None, settings: &settings, steps: 1, seed: 0, output: here, scratch: here };
-        let error = CommandTrainer::new(vec!["true".into()], false).train(&job, &mut |_| {}).err().unwrap();
+        let config = TrainerConfig { command: vec!["true".into()], ..TrainerConfig::default() };
+        let error = CommandTrainer::new(&config, false).train(&job, &mut |_| {}).err().unwrap();
         assert!(error.is_usage() && error.to_string().contains("does not support learning from"), "{error}");
     }
 }
