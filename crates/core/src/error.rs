@@ -227,6 +227,8 @@ pub enum Error {
         command: String,
         /// What it did, and what to do about it.
         message: String,
+        /// The cause, if there is one below.
+        source: Option<Cause>,
     },
     /// An example does not fit into the training sequence.
     #[error(

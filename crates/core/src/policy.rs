@@ -1,4 +1,4 @@
-//! What samples completions. Text in, text out: the loop knows neither tokens nor tensors.
+//! Policies sample completions. Text in, text out: the loop knows neither tokens nor tensors.
 
 use crate::error::{Error, Result};
 use crate::types::StopReason;
@@ -29,20 +29,20 @@ pub struct Completion {
     pub prompt_tokens: usize,
     /// Tokens of the completion, the end token included.
     pub completion_tokens: usize,
-    /// What ended it.
+    /// Why it ended.
     pub stop_reason: StopReason,
     /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); `None` where the policy gives none.
     pub logprob: Option<f64>,
-    /// Its tokens, the end token included; `None` where they were not asked for or the policy gives none.
+    /// Its tokens, the end token included; `None` if they were not requested or the policy gives none.
     pub tokens: Option<Vec<TokenScore>>,
 }
 
 /// A text whose log-probability is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScoreRequest {
-    /// What stands before it, worked examples included.
+    /// The text before it, worked examples included.
     pub prompt: String,
-    /// The text; where the prompt ends without a blank, it begins with one.
+    /// The text. It begins with a blank if the prompt ends without one.
     pub continuation: String,
 }
 
@@ -57,14 +57,14 @@ pub struct CompletionRequest {
     pub ended: bool,
 }
 
-/// A completion that was drawn once, and whose tokens are wanted.
+/// A completion that was sampled before, and whose tokens are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// What stood before it, worked examples included.
+    /// The prompt, worked examples included.
     pub prompt: String,
     /// Its text, without end token or stop string.
     pub text: String,
-    /// The tokens that were counted when it was drawn, those that ended it among them.
+    /// Its number of tokens, those that ended it included, as counted when it was sampled.
     pub tokens: usize,
     /// What ended it.
     pub stop_reason: StopReason,
@@ -73,21 +73,21 @@ pub struct Written {
 /// A token of a text, and how likely it was.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TokenScore {
-    /// The byte of the text that it ends before; what ended the text ends where it does.
+    /// The byte of the text before which it ends. An end token or stop string ends at the end of the text.
     pub end: usize,
     /// Its log-probability given all before it (natural logarithm, temperature 1).
     pub logprob: f32,
 }
 
-/// Takes a completion as soon as it is there, with its place in the result of the call. An error stops the call.
+/// Receives each completion when it arrives, with its place in the result of the call. An error stops the call.
 pub type Keep<'a> = dyn FnMut(usize, &Completion) -> Result<()> + 'a;
 
 /// A model that completes prompts. Implementations: the embedded engine, servers, and test doubles.
 pub trait Policy: Send {
-    /// Makes `checkpoint` (a directory) the model that [`Policy::sample`] asks. Returns the SHA-256 of its weights, in hexadecimal.
+    /// Loads `checkpoint` (a directory), from which [`Policy::sample`] samples. Returns the SHA-256 of its weights, in hexadecimal.
     fn load(&mut self, checkpoint: &Path) -> Result<String>;
 
-    /// Lets go of the model, which is not asked again before the next [`Policy::load`]: training needs the memory.
+    /// Frees the model. The caller loads another one before it samples again. Training needs the memory.
     fn unload(&mut self) {}
 
     /// Completes each prompt once for each of its seeds. Returns the completions of the first request in the order of its seeds, then those of
@@ -104,12 +104,12 @@ pub trait Policy: Send {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>>;
 
-    /// Whether completions cost enough to be written down one by one, so that an interrupted call is not repeated from its beginning.
+    /// Whether each completion is kept as it arrives, so that an interrupted call is not repeated from its beginning.
     fn keeps_journal(&self) -> bool {
         false
     }
 
-    /// As [`Policy::sample`], and hands each completion to `keep`: as soon as it is there, if the policy keeps a journal.
+    /// As [`Policy::sample`], and passes each completion to `keep`. A policy that keeps a journal passes it when it arrives.
     ///
     /// # Errors
     /// Those of [`Policy::sample`] and of `keep`.
@@ -125,10 +125,10 @@ pub trait Policy: Send {
     }
 
     /// The log-probability of each completion given its prompt, in the order of the requests: the sum over its tokens (natural logarithm,
-    /// temperature 1). Not every policy can tell.
+    /// temperature 1). Not every policy can compute it.
     ///
     /// # Errors
-    /// [`Error::ScoringNotSupported`], unless the policy has a method of its own.
+    /// [`Error::ScoringNotSupported`], unless the policy implements this method.
     fn score_completions(
         &mut self,
         _requests: &[CompletionRequest],
@@ -138,7 +138,7 @@ pub trait Policy: Send {
     }
 }
 
-/// A policy that also tells how likely a given text is. The loop needs no more than a [`Policy`].
+/// A policy that also computes the log-probability of a given text. The loop needs a [`Policy`] only.
 pub trait Scorer: Policy {
     /// The log-probability of each continuation given its prompt, in the order of the requests: the sum over its tokens (natural
     /// logarithm, temperature 1).

@@ -66,8 +66,8 @@ fn scratch(path: &Path) -> Result<tempfile::TempDir> {
     builder.prefix(&prefix).tempdir_in(parent(path)).map_err(|error| named(path, &error))
 }
 
-/// Lets `make` create a directory at the path that it gets, and renames it to `path` when it is whole. What stands at `path` before is removed
-/// first. What `make` leaves beside its directory is thrown away.
+/// Lets `make` create a directory at the path that it gets, and renames it to `path` when it is whole. An earlier file or directory at
+/// `path` is removed first. Files that `make` leaves beside its directory are removed.
 ///
 /// # Errors
 /// Those of `make`, and of the file system.

@@ -1,7 +1,7 @@
 //! Everything worth showing or logging while a run goes on, as one enum.
 //!
-//! The loop tells an [`Observer`]; the command line draws bars from it and the run directory keeps it in `events.jsonl`. Times live
-//! here and nowhere else, so that every other file of a run is the same byte for byte when the run is repeated.
+//! The loop passes events to an [`Observer`]. The command line draws bars from them, and the run directory keeps them in `events.jsonl`. Only
+//! events have times, so that every other file of a run has the same bytes when the run is repeated.
 
 use crate::metrics::{IterationMetrics, Verification};
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub enum Stage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A run began, or was taken up again.
+    /// A run began, or was resumed.
     RunStarted {
         /// The run's name.
         run: String,
@@ -105,7 +105,7 @@ pub enum Event {
     },
     /// The run ended well.
     RunFinished {
-        /// Wall-clock seconds since it was started or taken up.
+        /// Wall-clock seconds since it was started or resumed.
         seconds: f64,
     },
 }

@@ -363,7 +363,7 @@ pub struct Verification {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accuracy, LossPoint};
+    use super::LossPoint;
 
     #[test]
     fn a_curve_of_the_loss_is_thinned_by_means() {
@@ -381,7 +381,7 @@ mod tests {
     fn an_accuracy_that_cannot_be_is_refused() {
         let read = |correct: u64, total: u64, mean: f64| {
             let value = serde_json::json!({ "correct": correct, "total": total, "mean": mean, "low": 0.0, "high": 1.0 });
-            serde_json::from_value::<Accuracy>(value).map_err(|error| error.to_string())
+            serde_json::from_value::<super::Accuracy>(value).map_err(|error| error.to_string())
         };
         assert_eq!(read(1, 2, 0.5).map(|accuracy| accuracy.correct), Ok(1));
         for (correct, total, mean, said) in

@@ -295,12 +295,12 @@ impl RunDir {
         fs::metadata(self.root.join(EVENTS)).ok().map(|metadata| metadata.len())
     }
 
-    /// What servers that are started for the run say, of all times that it was taken up.
+    /// The output of servers that the run started, appended at each resume.
     pub fn server_log(&self) -> PathBuf {
         self.root.join(SERVER_LOG)
     }
 
-    /// Where a shipped base model is unpacked.
+    /// The directory of an unpacked shipped base model.
     pub fn base_model(&self) -> PathBuf {
         self.root.join(BASE)
     }

@@ -1,8 +1,8 @@
 //! Files from the network: models of the Hugging Face hub ([`hub`]) and the data of the paper's tasks ([`dataset`]).
 //!
-//! A directory appears whole or not at all. Until then it is `NAME.partial`, in which a finished file has its own name and an unfinished
-//! one ends in `.partial` too, so that the same command goes on where it was interrupted. Every file is checked against a digest that was
-//! known before: the hub's, or one of this program's table.
+//! A directory appears when it is complete. Until then its name ends in `.partial`, and so do the names of unfinished files in it. The same
+//! command continues after an interruption. Every file is compared with a digest that was known before: that of the hub, or of a table in this
+//! program.
 
 pub mod dataset;
 mod digest;
@@ -26,21 +26,21 @@ const LEAST: u64 = 1 << 10;
 /// Bytes between two reports of progress.
 const CHUNK: usize = 1 << 18;
 
-/// How far the fetching of a file is.
+/// The progress of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     /// Its name.
     pub file: &'a str,
-    /// Bytes that are there.
+    /// Bytes that have arrived.
     pub done: u64,
-    /// Bytes that it has.
+    /// Bytes of the whole file.
     pub size: u64,
 }
 
-/// Hears how far the fetching is.
+/// Receives the progress.
 pub type OnProgress<'a> = dyn FnMut(Progress<'_>) + 'a;
 
-/// A file that is somewhere else.
+/// A file on a server.
 #[derive(Debug, Clone)]
 struct RemoteFile {
     name: String,
@@ -58,7 +58,7 @@ struct PartialDirectory {
 }
 
 impl PartialDirectory {
-    /// Begins a directory, or takes it up again.
+    /// Begins a directory, or continues with one.
     fn begin(target: &Path) -> Result<Self> {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(".partial");
@@ -71,7 +71,7 @@ impl PartialDirectory {
         self.partial.join(name)
     }
 
-    /// Fetches one file, unless it is there.
+    /// Fetches one file, unless it is complete.
     fn fetch(&self, http: &HttpClient, file: &RemoteFile, report: &mut OnProgress<'_>) -> Result<()> {
         let (finished, partial) = (self.path(&file.name), self.path(&format!("{}.partial", file.name)));
         if finished.exists() && file.digest.matches(&finished)? {
@@ -81,20 +81,20 @@ impl PartialDirectory {
         let resumed = partial.exists();
         download(http, file, &partial, report)?;
         if resumed && !file.digest.matches(&partial)? {
-            // What an earlier command left may have been another version's beginning.
+            // An earlier command may have left the beginning of another version.
             fs::remove_file(&partial)?;
             download(http, file, &partial, report)?;
         }
         self.accept(&file.name, &file.digest, &without_password(&file.url))
     }
 
-    /// Takes a file over from elsewhere on this machine.
+    /// Copies a file of this machine.
     fn copy(&self, name: &str, from: &Path, digest: &Digest) -> Result<()> {
         atomic::copy(from, &self.path(&format!("{name}.partial")))?;
         self.accept(name, digest, &from.display().to_string())
     }
 
-    /// Gives a whole file its name, or removes it if it is not what it should be.
+    /// Gives a complete file its name, or removes it if its digest is another one.
     fn accept(&self, name: &str, digest: &Digest, origin: &str) -> Result<()> {
         let partial = self.path(&format!("{name}.partial"));
         let found = digest.of_file(&partial)?;
@@ -107,7 +107,7 @@ impl PartialDirectory {
         Ok(fs::rename(partial, self.path(name))?)
     }
 
-    /// Gives the directory its name; only these files are in it.
+    /// Removes all files but these, and gives the directory its name.
     fn finish(self, names: &[String]) -> Result<()> {
         for entry in fs::read_dir(&self.partial)? {
             let entry = entry?;
@@ -138,7 +138,7 @@ fn download(http: &HttpClient, file: &RemoteFile, partial: &Path, report: &mut O
         }
         failures = if length() >= before + LEAST { 0 } else { failures + 1 };
         if failures == RETRY.attempts {
-            let problem = "cannot be fetched; what is there is kept, and the same command goes on from there".to_owned();
+            let problem = "cannot be fetched; the part that arrived is kept, and the same command continues from it".to_owned();
             return Err(Error::Fetch { what: file.name.clone(), problem, source: Some(error.into()) });
         }
         std::thread::sleep(RETRY.retry_after(&error).unwrap_or_else(|| RetryPolicy::pause(failures, file.size)));
@@ -175,7 +175,7 @@ fn append(
     Ok(if done == file.size { Ok(()) } else { Err(interrupted()) })
 }
 
-/// A server that will not send `what`, with what the user can do.
+/// The error for a server that refuses to send `what`.
 fn refused(http: &HttpClient, what: String, error: HttpError) -> Error {
     let problem = match (error.status(), http.has_secret()) {
         (Some(401 | 403), false) => {

@@ -1,7 +1,7 @@
 //! The policy that samples on servers that speak `OpenAI`'s completions: vLLM, `SGLang`, llama.cpp, mistral.rs, `transformers serve`.
 //!
-//! `launch.rs` starts a server for each checkpoint where the config says how. `reload.rs` makes a running server load another checkpoint.
-//! `dialect.rs` knows the requests that each server expects, and `logprobs.rs` reads what it says of tokens. `dispatch.rs` sends many at once,
+//! `launch.rs` starts a server for each checkpoint. `reload.rs` makes a running server load another checkpoint. `dialect.rs` writes the requests
+//! that each server expects and checks the answers. `answer.rs` and `logprobs.rs` read the answers. `dispatch.rs` sends many requests at once,
 //! through `external::http`.
 
 use super::{Completion, Keep, Policy, Progress, PromptRequest, SamplingParams};
@@ -10,11 +10,11 @@ use crate::error::{EngineContext, Error, OrCancelled, Result, with_causes};
 use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
 use answer::ModelList;
 use dialect::{Dialect, Prompt};
-use dispatch::{Arrival, Dispatch, Job, Manner, Outcome, Refusal};
+use dispatch::{Arrival, Dispatch, Job, Limits, Outcome, Refusal};
 use launch::Server;
 use logprobs::Logprobs;
 use rayon::prelude::*;
-use reload::{Doubt, Reloading};
+use reload::{Reloading, RestartCheck};
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::files::chat::Chat;
 use starloop_lm::model::PromptEncoder;
@@ -33,12 +33,12 @@ mod reload;
 #[cfg(test)]
 mod tests;
 
-/// How long to wait for a server that is not there when a checkpoint is to be sampled.
+/// Time to wait for a server that cannot be reached when a stage begins.
 const ABSENT: Duration = Duration::from_secs(120);
 /// The longest time that a busy server can ask for with `Retry-After`.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
-/// Time between two looks whether servers still run, and whether the patience is over.
-const LOOK: Duration = Duration::from_millis(500);
+/// Time between two checks whether servers still run, and whether `policy.patience_seconds` is over.
+const POLL: Duration = Duration::from_millis(500);
 
 /// Samples on servers.
 #[derive(Debug)]
@@ -46,26 +46,26 @@ pub struct OpenAiPolicy {
     config: ServingConfig,
     chat: Chat,
     client: Arc<HttpClient>,
-    /// Where launched servers write what they say.
+    /// The log of launched servers.
     log: PathBuf,
     served: Option<Served>,
-    /// The adapter that running servers were last told to load.
+    /// The adapter that running servers loaded last.
     adapter: Option<String>,
     record: RecordConfig,
 }
 
-/// A checkpoint that is served.
+/// A checkpoint that servers serve.
 #[derive(Debug)]
 struct Served {
     /// Base addresses.
     endpoints: Vec<String>,
-    /// The name that it is asked by.
+    /// The name of the model in requests.
     model: String,
     prompts: Arc<PromptEncoder<'static>>,
     /// The servers that were launched for it.
     servers: Vec<Server>,
-    /// How running servers were told to load it, and whether each may have forgotten it.
-    reloading: Option<Arc<(Reloading, Vec<Doubt>)>>,
+    /// How running servers load it, and for each server whether it may have restarted since.
+    reloading: Option<Arc<(Reloading, Vec<RestartCheck>)>>,
 }
 
 impl OpenAiPolicy {
@@ -86,7 +86,7 @@ impl OpenAiPolicy {
         OpenAiPolicy { record, ..self }
     }
 
-    /// The servers to ask, started for this checkpoint where they are ours.
+    /// The servers of this checkpoint. Launches them if the config says so.
     fn serve(&mut self, checkpoint: &Path, sha256: &str) -> Result<Served> {
         let prompts = Arc::new(PromptEncoder::load(checkpoint, self.chat.clone()).during("reading a tokenizer")?);
         let directory = std::path::absolute(checkpoint)?.display().to_string();
@@ -121,12 +121,12 @@ impl OpenAiPolicy {
             model.clone_from(&names[0]);
         }
         endpoints.iter().try_for_each(|endpoint| self.check_model(endpoint, &names))?;
-        let doubts = || endpoints.iter().map(|_| Doubt::default()).collect();
+        let doubts = || endpoints.iter().map(|_| RestartCheck::default()).collect();
         let reloading = reloading.map(|reloading| Arc::new((reloading, doubts())));
         Ok(Served { endpoints, model, prompts, servers, reloading })
     }
 
-    /// Calls a server that may be starting or busy, again as long as `may_pass` holds of the failure. An error begins with `problem`.
+    /// Calls a server that may be starting or busy. Repeats the call while `may_pass` holds for the failure. An error begins with `problem`.
     fn patiently<T>(
         &self,
         endpoint: &str,
@@ -141,16 +141,15 @@ impl OpenAiPolicy {
                 Err(error) if began.elapsed() > limit || !may_pass(error.failure()) => {
                     return Err(server_error(endpoint, problem.to_owned(), Some(advised(error))));
                 }
-                Err(_) => std::thread::sleep(LOOK),
+                Err(_) => std::thread::sleep(POLL),
             }
         }
     }
 
-    /// Whether a server lists the model that it will be asked for, by one of these names. One that has no list is taken at its word: its
-    /// answers name the model.
+    /// Checks that a server lists the model by one of these names. A server without a list passes, because its answers name the model.
     fn check_model(&self, endpoint: &str, models: &[String]) -> Result<()> {
         if self.config.server == ServerKind::Transformers {
-            // Its list is that of a cache on its disk; a directory is loaded when it is asked for.
+            // It lists the models of a cache on its disk, and loads a directory at the first request.
             return Ok(());
         }
         let list = || match self.client.get_json(&format!("{}/models", endpoint.trim_end_matches('/')), answer::LONGEST_LIST) {
@@ -170,7 +169,7 @@ impl OpenAiPolicy {
         Err(server_error(endpoint, problem, None))
     }
 
-    /// The requests in the order of their prompts, some completions of one prompt together. Each prompt is encoded once.
+    /// The requests in the order of their prompts. One request can ask for several completions of a prompt. Each prompt is encoded once.
     ///
     /// # Errors
     /// The chat template or the tokenizer refuses a prompt.
@@ -201,7 +200,7 @@ impl OpenAiPolicy {
         Ok(jobs)
     }
 
-    /// What puts one job to a server.
+    /// The function that sends one job to a server.
     fn ask(&self, served: &Served, params: &SamplingParams) -> Box<dispatch::Ask> {
         let (client, prompts, reloading) = (Arc::clone(&self.client), Arc::clone(&served.prompts), served.reloading.clone());
         let endpoints = served.endpoints.clone();
@@ -260,11 +259,11 @@ impl OpenAiPolicy {
     }
 
     fn out_of_patience(&self, dispatch: &Dispatch, served: &Served) -> Error {
-        let told: Vec<String> = dispatch.last_errors().into_iter().flatten().collect();
+        let errors: Vec<String> = dispatch.last_errors().into_iter().flatten().collect();
         let problem = format!(
-            "no answer for {:.0} s (policy.patience_seconds){}; what was answered is kept, and resuming the run goes on from there",
+            "no answer for {:.0} s (policy.patience_seconds){}; the answers so far are kept, and resuming the run continues from them",
             self.config.patience_seconds,
-            if told.is_empty() { String::new() } else { format!("; {}", told.join("; ")) }
+            if errors.is_empty() { String::new() } else { format!("; {}", errors.join("; ")) }
         );
         server_error(&served.endpoints.iter().map(|endpoint| without_password(endpoint)).collect::<Vec<_>>().join(", "), problem, None)
     }
@@ -272,7 +271,7 @@ impl OpenAiPolicy {
 
 impl Policy for OpenAiPolicy {
     fn load(&mut self, checkpoint: &Path) -> Result<String> {
-        // The old servers go first: two may not fit.
+        // The old servers stop first, because the memory may not hold both.
         self.served = None;
         let sha256 = weights_sha256(checkpoint).during("reading a checkpoint")?;
         self.served = Some(self.serve(checkpoint, &sha256)?);
@@ -312,12 +311,12 @@ impl Policy for OpenAiPolicy {
         let served = self.served.as_ref().ok_or(Error::NoCheckpoint)?;
         let (servers, ask) = (served.endpoints.len(), self.ask(served, params));
         let retry = RetryPolicy { attempts: self.config.tries, longest_retry_after: LONGEST_RETRY_AFTER };
-        let manner = Manner { in_flight: self.config.in_flight, retry };
-        let dispatch = Dispatch::begin(self.jobs(served, requests)?, servers, manner, ask)?;
+        let limits = Limits { in_flight: self.config.in_flight, retry };
+        let dispatch = Dispatch::begin(self.jobs(served, requests)?, servers, limits, ask)?;
         let wanted = requests.iter().map(|request| request.seeds.len() as u64).sum();
         let (mut state, mut last) = (Progress { finished: 0, tokens: 0 }, Instant::now());
         while state.finished < wanted {
-            match dispatch.next(LOOK) {
+            match dispatch.next(POLL) {
                 Some(Outcome::Samples(arrivals)) => {
                     last = Instant::now();
                     for arrival in arrivals {
@@ -395,15 +394,15 @@ fn server_error(endpoint: &str, problem: String, source: Option<HttpError>) -> E
 /// The key in an environment variable.
 fn api_key(name: &str) -> Result<String> {
     let key = std::env::var(name).unwrap_or_default();
-    // What cannot stand in a header would be shown by an error about it.
+    // An error about a header would show a key that does not fit into a header.
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let message = format!("the environment variable {name} has to hold the API key (visible ASCII, no blanks)");
+        let message = format!("the environment variable {name} is empty or has characters other than visible ASCII; set it to the API key");
         return Err(Error::ConfigValue { origin: "the environment".into(), key: "policy.api_key_env".into(), message });
     }
     Ok(key)
 }
 
-/// What answers 200 at a server's root once it serves.
+/// The path at a server's root that answers 200 when the server is ready.
 fn health_path(server: ServerKind) -> &'static str {
     match server {
         ServerKind::LlamaCppPython | ServerKind::OpenAi => "/v1/models",

@@ -1,25 +1,25 @@
-//! The trainer that is a program of the user's: TRL under accelerate, torchrun, Slurm, a cluster's jobs, or whatever else fine-tunes.
+//! The trainer that runs a program of the user: TRL under accelerate, torchrun, a job of a cluster, or any other program that fine-tunes.
 //!
-//! It is started once for each fine-tuning and given, in its arguments,
+//! The program is started once for each fine-tuning. These places in its arguments are filled in:
 //!
 //! | | |
 //! |---|---|
 //! | `{base}` | the checkpoint directory to start from |
-//! | `{data}` | JSON lines of `prompt` and `completion`; loss belongs on the completion and one end token behind it |
-//! | `{out}` | the checkpoint directory to write, which is not there yet |
-//! | `{state}` | a directory for its own saved states; it outlives an interruption and is removed after success |
+//! | `{data}` | JSON lines of `prompt` and `completion`; the loss is on the completion and one end token after it |
+//! | `{out}` | the checkpoint directory to write; it does not exist yet |
+//! | `{state}` | a directory for its saved states; it is kept after an interruption and removed after success |
 //! | `{settings}` | a JSON file with all of these, and `[training]` under `training` |
 //! | `{steps}`, `{seed}` | optimizer steps, and the seed of the order of examples |
 //!
-//! with absolute paths, in this program's working directory. Whatever it prints is kept in `training.log`, beside its states while it runs
-//! and in the checkpoint afterwards. Lines of its standard output such as `{"step": 12, "loss": 1.25, "tokens": 98304, "target_tokens":
-//! 40210}` are progress: the step, its loss (natural logarithm, per target token; where steps are left out, the mean since the one told
-//! before), and the tokens so far, which may be left out. It ends with exit code 0, and what it wrote is checked before it counts: see
+//! Paths are absolute, and the program runs in this program's working directory. Its output is kept in `training.log`: beside its states while
+//! it runs, and in the checkpoint afterwards. Lines of its standard output such as `{"step": 12, "loss": 1.25, "tokens": 98304,
+//! "target_tokens": 40210}` are progress. `loss` is the natural logarithm per target token, the mean over the steps since the line before.
+//! `tokens` and `target_tokens` count from the beginning and are optional. The program ends with exit code 0. Its checkpoint is checked by
 //! [`starloop_lm::checkpoint::check_tuned`].
 //!
-//! That the same job gives the same bytes is the program's own affair.
+//! Starloop does not check that the same job gives the same bytes.
 
-mod told;
+mod steps;
 
 use super::{Trainer, TrainingJob, TrainingProgress};
 use crate::config::{TrainerConfig, TrainingConfig};
@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
-use told::Told;
+use steps::Steps;
 
 const DATA: &str = "data.jsonl";
 const SETTINGS: &str = "settings.json";
@@ -48,14 +48,14 @@ const LOG: &str = "training.log";
 
 /// Bytes of the longest line that is kept in one piece.
 const LONGEST_LINE: u64 = 1 << 20;
-/// How often the end of the program is looked for while it prints nothing.
-const LOOK: Duration = Duration::from_millis(50);
-/// What the last lines are given to arrive when the program has ended, while something that it started elsewhere holds its output open.
+/// Time between two checks whether the program has ended.
+const POLL: Duration = Duration::from_millis(50);
+/// Time for the last lines to arrive after the program has ended, if another process still holds its output open.
 const LAST_LINES: Duration = Duration::from_secs(2);
 /// Lines of the log that an error shows.
 const SHOWN: usize = 12;
 
-/// Fine-tunes with a program of the user's.
+/// Fine-tunes with a program of the user.
 #[derive(Debug)]
 pub struct CommandTrainer {
     command: Vec<String>,
@@ -63,7 +63,7 @@ pub struct CommandTrainer {
     chat: Chat,
 }
 
-/// What `{settings}` holds.
+/// The content of `{settings}`.
 #[derive(Serialize)]
 struct SettingsFile<'a> {
     base: &'a Path,
@@ -87,7 +87,7 @@ struct Pair<'a> {
     completion: &'a str,
 }
 
-/// A line that the program has printed.
+/// A line of the program's output.
 struct Line {
     text: Vec<u8>,
     is_output: bool,
@@ -155,7 +155,7 @@ impl CommandTrainer {
     }
 
     fn failed(&self, message: String) -> Error {
-        Error::ExternalTrainer { command: self.command.join(" "), message }
+        Error::ExternalTrainer { command: self.command.join(" "), message, source: None }
     }
 }
 
@@ -163,32 +163,34 @@ impl Trainer for CommandTrainer {
     fn train(&mut self, job: &TrainingJob<'_>, progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<TrainingMetrics> {
         let paths = self.prepare(job)?;
         let mut command = self.filled_in(&paths, job)?;
-        let mut told = Told::take_up(&paths.state, progress)?;
-        let group = ProcessGroup::start(&mut command, Shutdown::LAUNCHER, &self.secrets)
-            .map_err(|error| self.failed(format!("cannot be started: {error}")))?;
-        let status = follow(group, &paths.log, |line| if line.is_output { told.hear(&line.text) } else { Ok(()) })?;
+        let mut steps = Steps::resume(&paths.state, progress)?;
+        let group = ProcessGroup::start(&mut command, Shutdown::LAUNCHER, &self.secrets).map_err(|error| {
+            let (command, message) = (self.command.join(" "), "cannot be started".to_owned());
+            Error::ExternalTrainer { command, message, source: Some(error.into()) }
+        })?;
+        let status = follow(group, &paths.log, |line| if line.is_output { steps.read_line(&line.text) } else { Ok(()) })?;
         let log = paths.log.display();
         if !status.is_some_and(|status| status.success()) {
             let how = status.map_or_else(|| "did not end".to_owned(), |status| format!("failed ({status})"));
             return Err(self.failed(format!("{how}; its output is in {log} and ends with\n{}", log_tail(&paths.log, SHOWN))));
         }
-        let metrics = told.metrics()?.ok_or_else(|| {
+        let metrics = steps.metrics()?.ok_or_else(|| {
             let line = r#"{"step": 1, "loss": 2.5}"#;
-            self.failed(format!("told no loss; it has to print a line such as {line} for its steps (its output is in {log})"))
+            self.failed(format!("reported no loss; it must print a line such as {line} for its steps (its output is in {log})"))
         })?;
         if !paths.out.is_dir() {
             let out = paths.out.display();
-            return Err(self.failed(format!("ended well, but there is no checkpoint in {{out}}, {out} (its output is in {log})")));
+            return Err(self.failed(format!("ended with exit code 0 and wrote no checkpoint to {{out}}, {out} (its output is in {log})")));
         }
         let unusable = |error| Error::TunedCheckpoint { command: self.command.join(" "), source: Box::new(error) };
         check_tuned(&paths.base, &paths.out).map_err(unusable)?;
-        // With the checkpoint, because the states go.
+        // Into the checkpoint, because the states are removed.
         fs::rename(&paths.log, paths.out.join(LOG))?;
         Ok(metrics)
     }
 }
 
-/// An argument with its places filled in, from the left, so that what is filled in is not looked at again.
+/// An argument with its places filled in. It is read once from the left, so that a filled-in text is not replaced again.
 fn fill_in(argument: &str, places: &[(&str, String)]) -> String {
     let (mut filled, mut rest) = (String::new(), argument);
     while let Some(at) = rest.find('{') {
@@ -211,21 +213,21 @@ fn write_pairs(path: &Path, examples: &[Example]) -> Result<()> {
     Ok(atomic::write(path, &lines)?)
 }
 
-/// Hands on what the program prints, line by line, and keeps it in the log, until the program has ended. Where `each` fails, or this function
-/// is left in any other way, the program is stopped.
+/// Passes each line of the program's output to `each` and appends it to the log, until the program has ended. The program is stopped if `each`
+/// fails.
 fn follow(mut group: ProcessGroup, log: &Path, mut each: impl FnMut(&Line) -> Result<()>) -> Result<Option<ExitStatus>> {
-    // A further try goes on in the same file.
+    // A later try appends to the same file.
     let mut log = atomic::open_to_append(log)?;
     let lines = lines_of(&mut group);
     let mut ended = None;
     loop {
-        match lines.recv_timeout(LOOK) {
+        match lines.recv_timeout(POLL) {
             Ok(line) => {
                 log.write_all(&line.text)?;
                 each(&line)?;
             }
-            // All output is closed; it may go on without, or have come to its end.
-            Err(RecvTimeoutError::Disconnected) if group.status().is_none() => std::thread::sleep(LOOK),
+            // The output is closed. The program may still run.
+            Err(RecvTimeoutError::Disconnected) if group.status().is_none() => std::thread::sleep(POLL),
             Err(RecvTimeoutError::Disconnected) => return Ok(group.status()),
             Err(RecvTimeoutError::Timeout) => {
                 if group.status().is_some() && ended.get_or_insert_with(Instant::now).elapsed() > LAST_LINES {
@@ -236,7 +238,7 @@ fn follow(mut group: ProcessGroup, log: &Path, mut each: impl FnMut(&Line) -> Re
     }
 }
 
-/// The lines of both outputs as they come.
+/// The lines of standard output and standard error as they arrive.
 fn lines_of(group: &mut ProcessGroup) -> Receiver<Line> {
     let (sender, lines) = channel();
     let program = group.leader();

@@ -122,7 +122,7 @@ struct Tally {
     /// Loss, summed over the target tokens of the last tenth of the steps, and those tokens.
     late_loss: f64,
     late_target_tokens: u64,
-    /// Tokens so far and loss, step by step, to be told again when the training is taken up.
+    /// Tokens so far and loss of each step, which are reported again when the training is resumed.
     #[serde(default)]
     told: Vec<(u64, f64)>,
 }

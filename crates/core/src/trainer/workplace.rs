@@ -1,7 +1,7 @@
-//! Where a training outside of a run keeps its state until its output is there.
+//! The directory in which a training outside of a run keeps its state until its output is complete.
 //!
-//! It stands beside the output, under the output's whole name, so that `tuned-1.5` and `tuned-1.6` do not meet. One process works in it: a
-//! lock keeps a second one out, which would otherwise write the same state and take the output's place.
+//! It is beside the output and has the output's whole name, so that `tuned-1.5` and `tuned-1.6` have different directories. A lock keeps a
+//! second process out, which would write the same state and replace the output.
 
 use crate::error::{Error, Result};
 use fs_err as fs;
@@ -22,7 +22,7 @@ impl Workplace {
     /// Takes the place beside `output`, and removes what an interrupted writer of `output` left. `fingerprint` identifies the training.
     ///
     /// # Errors
-    /// It cannot be written, or another process is at it.
+    /// It cannot be written, or another process holds it.
     pub fn take(output: &Path, fingerprint: &str) -> Result<Self> {
         let mut name = output.file_name().unwrap_or_default().to_owned();
         name.push(".training-state");

@@ -45,6 +45,8 @@ pub enum Act {
     Truncate(Value),
     /// Answers with words that are no JSON.
     Nonsense,
+    /// Answers with a beginning and then with the same words without end.
+    Endless(&'static str, &'static str),
 }
 
 /// A running server; it ends with the process.
@@ -168,10 +170,10 @@ fn converse(stream: &TcpStream, log: &Mutex<Log>, act: &dyn Fn(&Asked) -> Act, o
         {
             // Before the client can have it.
             let mut log = log.lock().unwrap();
-            log.open -= usize::from(!matches!(act, Act::Drip(..) | Act::Hang(_)));
+            log.open -= usize::from(!matches!(act, Act::Drip(..) | Act::Hang(_) | Act::Endless(..)));
             *log.answered.entry(body).or_default() += usize::from(matches!(act, Act::Answer(_)));
         }
-        let is_slow = matches!(act, Act::Drip(..) | Act::Hang(_));
+        let is_slow = matches!(act, Act::Drip(..) | Act::Hang(_) | Act::Endless(..));
         let stays = perform(stream, act);
         log.lock().unwrap().open -= usize::from(is_slow);
         if !stays {
@@ -200,6 +202,14 @@ fn perform(stream: &TcpStream, act: Act) -> bool {
         Act::Status(status, headers, words) => write(stream, status, headers, &words),
         Act::Nonsense => write(stream, 200, "", "{\"choices\": [{\"text\": I am not JSON"),
         Act::Close => false,
+        Act::Endless(beginning, words) => {
+            let more = words.repeat((1 << 16) / words.len() + 1);
+            let mut sent = (&*stream).write_all(format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{beginning}").as_bytes());
+            while sent.is_ok() {
+                sent = (&*stream).write_all(more.as_bytes());
+            }
+            false
+        }
         Act::Hang(pause) => {
             std::thread::sleep(pause);
             false

@@ -127,14 +127,63 @@ fn the_token_goes_to_the_hub_and_to_no_other_server() {
 }
 
 #[test]
-fn a_token_that_was_saved_is_used_and_never_shown() {
+fn a_token_that_was_saved_goes_to_the_hub_alone_and_is_never_shown() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("token"), format!("{TOKEN}\n")).unwrap();
+    let home_variable = ("HF_HOME", home.path().to_str().unwrap());
     let server = Model::usual().serve();
-    let hub = hub(&server, &[("HF_HOME", home.path().to_str().unwrap())]);
-    fetch(&hub, &home.path().join("tiny")).unwrap();
-    assert!(server.seen().iter().all(|request| request.headers["authorization"] == format!("Bearer {TOKEN}")));
-    assert!(!format!("{hub:?}").contains(TOKEN));
+    fetch(&hub(&server, &[home_variable]), &home.path().join("tiny")).unwrap();
+    assert!(server.seen().iter().all(|request| !request.headers.contains_key("authorization")), "it is for the hub");
+    fetch(&hub(&server, &[home_variable, ("HF_TOKEN", "hf_other")]), &home.path().join("asked")).unwrap();
+    assert!(server.seen().iter().any(|request| request.headers.get("authorization").is_some_and(|sent| sent == "Bearer hf_other")));
+    for endpoint in [None, Some("https://huggingface.co/")] {
+        let hub = Hub::from_environment(|name| match name {
+            "HF_HOME" => home.path().to_str().map(str::to_owned),
+            "HF_ENDPOINT" => endpoint.map(str::to_owned),
+            _ => None,
+        });
+        let shown = format!("{hub:?}");
+        assert!(shown.contains("secret: Some(\"...\")") && !shown.contains(TOKEN), "{shown}");
+    }
+}
+
+#[test]
+fn what_a_list_names_leads_nowhere_else() {
+    for (sha, said) in
+        [("/dev", "the commit \"/dev\""), ("../../x", "the commit \"../../x\""), ("", "the commit \"\""), ("abc", "the commit \"abc\"")]
+    {
+        let list = json!({ "sha": sha, "siblings": [] }).to_string();
+        let server = Server::start(move |request| Reply::file(request, list.as_bytes()));
+        let message = refused(&hub(&server, &[]), &tempfile::tempdir().unwrap());
+        assert!(message.contains(said) && message.contains("expected 40 to 64 hexadecimal digits"), "{message}");
+    }
+    let place = tempfile::tempdir().unwrap();
+    let hub = hub(&Model::usual().serve(), &[]);
+    for (name, revision) in [("../x", "main"), ("org/tiny", "../../x"), ("/abs", "main"), ("org/tiny", "")] {
+        let fetched = hub.fetch_model(name, revision, &place.path().join("out"), &mut |_| {});
+        assert!(fetched.is_err_and(|error| error.to_string().contains("is not the")), "{name} {revision}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_download_is_written_through_no_link() {
+    let (model, place) = (Model::usual(), tempfile::tempdir().unwrap());
+    let (secret, partial) = (place.path().join("secret"), place.path().join("tiny.partial"));
+    std::fs::write(&secret, "secret").unwrap();
+    std::fs::create_dir(&partial).unwrap();
+    std::os::unix::fs::symlink(&secret, partial.join("config.json.partial")).unwrap();
+    let server = model.clone().serve();
+    let fetched = fetch(&hub(&server, &[]), &place.path().join("tiny"));
+    assert_eq!(std::fs::read(&secret).unwrap(), b"secret");
+    // The link is an error, or was replaced by the file.
+    assert!(fetched.is_err() || std::fs::read(place.path().join("tiny/config.json")).unwrap() == model.0["config.json"]);
+    std::fs::remove_dir_all(&partial).ok();
+    let elsewhere = place.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, place.path().join("other.partial")).unwrap();
+    let message = with_causes(&fetch(&hub(&server, &[]), &place.path().join("other")).unwrap_err());
+    assert!(message.contains("other.partial` is a symbolic link") && names(&elsewhere).is_empty(), "{message}");
 }
 
 #[test]

@@ -118,10 +118,8 @@ fn a_trainer_that_learns_from_examples_alone_says_so() {
         let (here, settings) = (Path::new("."), TrainingConfig::default());
         let job =
             TrainingJob { base: here, data: &data, anchor: None, settings: &settings, steps: 1, seed: 0, output: here, scratch: here };
-        let error = CommandTrainer::new(&TrainerConfig { command: vec!["true".into()], ..TrainerConfig::default() }, false)
-            .train(&job, &mut |_| Continue(()))
-            .err()
-            .unwrap();
+        let config = TrainerConfig { command: vec!["true".into()], ..TrainerConfig::default() };
+        let error = CommandTrainer::new(&config, false).train(&job, &mut |_| Continue(())).err().unwrap();
         assert!(error.is_usage() && error.to_string().contains("does not support learning from"), "{error}");
     }
 }

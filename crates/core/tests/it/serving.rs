@@ -2,7 +2,7 @@
 
 use crate::completions::{Act, Asked, Completions, completion, serve_alone};
 use crate::doubles::{Bench, ToyTrainer, Watcher, complete, experiment};
-use serde_json::json;
+use serde_json::{Value, json};
 use starloop_core::config::PolicyConfig;
 use starloop_core::error::{Error, Result, with_causes};
 use starloop_core::experiment::Experiment;
@@ -121,8 +121,63 @@ fn misbehave(asked: &Asked) -> Act {
         11 => Act::Answer(json!({ "choices": [{ "text": "cut", "finish_reason": "abort" }] })),
         12 => Act::Answer(json!({ "choices": [{ "text": "no log-probabilities", "finish_reason": "stop" }] })),
         13 => Act::Status(429, "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", "slow down".into()),
+        14 => Act::Answer(json!({ "error": { "message": "overloaded" } })),
+        15 => Act::Answer(with(right(asked), "logprobs", &json!({ "token_logprobs": [705.0, -1.0] }))),
+        16 => Act::Answer(json!({ "choices": [right(asked)["choices"][0], right(asked)["choices"][0]] })),
+        17 => {
+            let mut answer = right(asked);
+            answer["usage"]["completion_tokens"] = json!(9_200_000_000_000_000_000_u64);
+            Act::Answer(answer)
+        }
+        18 => Act::Endless("{\"choices\": [", "{\"a\":0},"),
+        19 => Act::Endless("{\"more\": [", "{\"a\":0},"),
+        20 => Act::Endless("{\"choices\": [{\"text\": \"", "x"),
+        22 => Act::Answer(with(right(asked), "logprobs", &json!({ "token_logprobs": [] }))),
         _ => right_answer(asked),
     }
+}
+
+/// An answer whose first completion has another value for a key.
+fn with(mut answer: Value, key: &str, value: &Value) -> Value {
+    answer["choices"][0][key] = value.clone();
+    answer
+}
+
+#[test]
+fn answers_without_an_end_take_little_memory() {
+    let bench = bench();
+    let whole = faultless(&bench);
+    // Each first answer is one of lists that would take a hundred times their bytes, of unknown keys, and of one long text.
+    let server = Completions::start(|asked| match (asked.before, asked.seed() % 3) {
+        (0, 0) => Act::Endless("{\"choices\": [", "{\"text\":\"\"},"),
+        (0, 1) => Act::Endless("{\"more\": [", "{\"a\":0},"),
+        (0, _) => Act::Endless("{\"choices\": [{\"text\": \"", "x"),
+        _ => right_answer(asked),
+    });
+    run(&bench, "endless", &served(&[&server.endpoint], &["policy.in_flight=32", "policy.request_seconds=60"]), false).unwrap();
+    assert_eq!(results(&bench, "endless"), whole);
+}
+
+#[test]
+fn an_address_that_completes_no_texts_is_named() {
+    let bench = bench();
+    let server = Completions::start(|_| Act::Status(404, "", "no such path".into()));
+    let error = with_causes(&run(&bench, "chat", &served(&[&server.endpoint], &[]), false).err().unwrap());
+    let address = format!("{}/completions: HTTP 404: no such path", server.endpoint);
+    assert!(error.contains(&address) && error.contains("policy.endpoints names the address before /completions"), "{error}");
+}
+
+#[test]
+fn a_password_in_an_address_is_neither_kept_nor_shown() {
+    let bench = bench();
+    let server = Completions::start(|_| Act::Status(400, "", "no".into()));
+    let endpoints: Vec<String> = (0..2).map(|_| server.endpoint.replace("http://", "http://user:hunter2@")).collect();
+    let experiment = served(&[&endpoints[0], &endpoints[1]], &[]);
+    let error = run(&bench, "secret", &experiment, false).err().unwrap();
+    assert!(!with_causes(&error).contains("hunter2") && !format!("{error:?}").contains("hunter2"), "{error:?}");
+    let config = std::fs::read_to_string(bench.place.path().join("secret/config.toml")).unwrap();
+    assert!(config.contains("http://***@127.0.0.1") && !config.contains("hunter2"), "{config}");
+    assert!(!experiment.to_toml().contains("hunter2"));
 }
 
 #[test]

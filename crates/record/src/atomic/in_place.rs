@@ -21,7 +21,8 @@ pub fn open_to_lock(path: &Path) -> Result<File> {
     open(path, OpenOptions::new().create(true).truncate(false).write(true))
 }
 
-/// Creates an empty file for writing. What stands at the path before is removed: a symbolic link itself, and not its target.
+/// Creates an empty file for writing. An earlier file at the path is removed; of a symbolic link the link itself,
+/// and not its target.
 ///
 /// # Errors
 /// A directory is there, or the file cannot be created.

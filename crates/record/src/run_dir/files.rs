@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(some(4), [1000, 1250, 1500, 1750]);
         assert_eq!(some(1000), (1000..2000).collect::<Vec<_>>());
         assert_eq!(some(5000), (1000..2000).collect::<Vec<_>>());
-        // A line of a megabyte between short ones: whoever lands in it goes on to the next.
+        // A line of a megabyte between short ones: a place within it leads to the next one.
         std::fs::write(&path, format!("1\n2\n{}3\n4\n", " ".repeat(1 << 20))).expect("written");
         assert_eq!(some(3), [1, 4]);
         assert_eq!(some(1), [1]);

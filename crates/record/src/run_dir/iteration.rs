@@ -4,7 +4,7 @@ use super::files::{each_line, json, lines, read_json, some_lines};
 use super::journal::Journal;
 use super::stage::{Digests, FileStage, Maker, StageRecord, Stages};
 use crate::atomic::{self, create_directory};
-use crate::counts;
+use crate::counts::Checked;
 use crate::digest::{file_sha256, sha256_hex};
 use crate::error::{Error, Result};
 use crate::metrics::{BalanceMetrics, IterationMetrics, LossPoint, TrainingMetrics, Verification};
@@ -347,10 +347,8 @@ impl IterationDir {
             return Ok(None);
         }
         self.stages().check(stage, &path, &self.name(name), &file_sha256(&path)?)?;
-        let corrupt = |message| Error::Corrupt { path: path.clone(), message };
-        let value: serde_json::Value = read_json(&path)?.unwrap_or_default();
-        counts::check(&value).map_err(corrupt)?;
-        serde_json::from_value(value).map(Some).map_err(|error| corrupt(error.to_string()))
+        read_json::<Checked>(&path)?;
+        read_json(&path)
     }
 }
 

@@ -7,12 +7,18 @@
 use super::{LOCK, RunDir};
 use crate::error::Result;
 use fs_err as fs;
+use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The file of an adapter that names its base, and the key.
+/// The file of an adapter that names its base.
 const ADAPTER_CONFIG: &str = "adapter_config.json";
-const ADAPTER_BASE: &str = "base_model_name_or_path";
+
+#[derive(Default, Deserialize)]
+struct AdapterConfig {
+    #[serde(default)]
+    base_model_name_or_path: Option<PathBuf>,
+}
 
 /// Something in a run that leads to a file or directory outside of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +104,8 @@ fn collect(root: &Path, directory: &Path, found: &mut Vec<Outside>) -> Result<()
             }
         } else if kind.is_file() && entry.file_name() == ADAPTER_CONFIG {
             // A damaged config has no base to read.
-            let config: serde_json::Value = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
-            let target = config.get(ADAPTER_BASE).and_then(serde_json::Value::as_str).map(PathBuf::from);
+            let config: AdapterConfig = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
+            let target = config.base_model_name_or_path;
             if let Some(target) = target.filter(|target| !leads_inside(root, directory, target)) {
                 found.push(Outside::AdapterBase { path: relative(), target });
             }
@@ -108,9 +114,9 @@ fn collect(root: &Path, directory: &Path, found: &mut Vec<Outside>) -> Result<()
     Ok(())
 }
 
-/// Whether a path in a directory of the run leads to something in the run. What is missing leads nowhere.
+/// Whether a path in a directory of the run leads to something in the run, or to nothing.
 fn leads_inside(root: &Path, directory: &Path, target: &Path) -> bool {
-    fs::canonicalize(directory.join(target)).is_ok_and(|target| target.starts_with(root))
+    fs::canonicalize(directory.join(target)).map_or(true, |target| target.starts_with(root))
 }
 
 #[cfg(all(test, unix))]
@@ -131,7 +137,8 @@ mod tests {
         std::fs::write(run.join(LOCK), "").unwrap();
         symlink(&secret, checkpoint.join("notes.md")).unwrap();
         symlink("../../../run.json", checkpoint.join("inside.json")).unwrap();
-        let adapter = |base: &str| std::fs::write(checkpoint.join(ADAPTER_CONFIG), format!("{{\"{ADAPTER_BASE}\": \"{base}\"}}")).unwrap();
+        let adapter =
+            |base: &str| std::fs::write(checkpoint.join(ADAPTER_CONFIG), format!("{{\"base_model_name_or_path\": \"{base}\"}}")).unwrap();
         adapter("../../../base");
         let link = Outside::Link { path: "star/iter-001/checkpoint/notes.md".into(), target: secret.clone() };
         assert_eq!(RunDir::outside(&run).unwrap(), std::slice::from_ref(&link));

@@ -1,4 +1,4 @@
-//! The settings of a run as a TOML table, for readers that show or compare them. What a key means is the program's affair.
+//! The settings of a run as a TOML table, for readers that show or compare them. The meaning of a key is defined elsewhere.
 
 use std::collections::BTreeMap;
 use toml::{Table, Value};

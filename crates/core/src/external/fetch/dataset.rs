@@ -1,4 +1,4 @@
-//! The data of the paper's tasks, from where their authors publish them.
+//! The data of the paper's tasks, from their authors' servers.
 
 use super::digest::Digest;
 use super::{OnProgress, PartialDirectory, RemoteFile};
@@ -14,13 +14,13 @@ pub const ADDRESS_VARIABLE: &str = "STARLOOP_DATA_URL";
 pub struct Dataset {
     /// Its task's name.
     pub name: &'static str,
-    /// Where its files are.
+    /// The address of its files.
     pub address: &'static str,
     /// The files there.
     pub files: &'static [PublishedFile],
 }
 
-/// A file that does not change any more.
+/// A published file.
 #[derive(Debug)]
 pub struct PublishedFile {
     /// Its name.

@@ -1,4 +1,4 @@
-//! What a file must hash to.
+//! Digests of files that are known before the files.
 
 use crate::error::Result;
 use fs_err as fs;
@@ -17,7 +17,7 @@ pub(super) enum Digest {
 }
 
 impl Digest {
-    /// Told from its length in hexadecimal digits; nothing if it is neither.
+    /// The kind follows from the number of hexadecimal digits; nothing if the text is neither.
     pub(super) fn from_hexadecimal(text: &str) -> Option<Self> {
         match (text.len(), text.bytes().all(|byte| byte.is_ascii_hexdigit())) {
             (64, true) => Some(Digest::Sha256(text.to_ascii_lowercase())),

@@ -1,7 +1,7 @@
-//! Models of the Hugging Face hub, or of a server that speaks its language.
+//! Models of the Hugging Face hub, or of a server with the same interface.
 //!
-//! A name and a revision are first resolved to a commit, and every file is that commit's. What the hub's own programs have on this machine
-//! already is copied from their cache, which is only read.
+//! A name and a revision are first resolved to a commit. Every file is of that commit. Files that are already in the cache of the hub's programs
+//! are copied from there. The cache is only read.
 
 use super::digest::Digest;
 use super::{OnProgress, PartialDirectory, Progress, RemoteFile, refused};
@@ -25,7 +25,7 @@ pub struct Hub {
     http: HttpClient,
     /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or in `huggingface` among the user's caches; nothing if there is no home.
     cache: Option<PathBuf>,
-    /// `HF_HUB_OFFLINE`: the cache alone.
+    /// `HF_HUB_OFFLINE`: whether only the cache is used.
     offline: bool,
 }
 
@@ -38,7 +38,7 @@ pub struct FetchedModel {
     pub files: Vec<String>,
 }
 
-/// The hub's answer about a revision; keys that are not needed are left out.
+/// The hub's answer about a revision. Other keys are ignored.
 #[derive(Debug, Deserialize)]
 struct Revision {
     sha: String,
@@ -215,7 +215,7 @@ fn cached_digest(path: &Path) -> Result<Digest> {
     Digest::from_hexadecimal(&name).ok_or_else(unknown)
 }
 
-/// The files to take first: config, tokenizer, and the weights or the index of their shards.
+/// The files to fetch first: config, tokenizer, and the weights or the index of their shards.
 fn companions(model: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
     if !there.contains(CONFIG) {
         return Err(missing(model, CONFIG, "is not among its files; is it a model of transformers?"));

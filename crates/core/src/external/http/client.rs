@@ -49,7 +49,7 @@ enum Scope {
     Origin(String),
 }
 
-/// What is done with a redirect.
+/// How a redirect is handled.
 enum Redirects {
     /// It is an error, because a secret must not follow it.
     Refuse,
@@ -88,7 +88,7 @@ impl HttpClient {
         HttpClient { agent: config.build().into(), secret, redirects: Redirects::Refuse, budget: Budget::default(), pace: ANY_PACE }
     }
 
-    /// A client for files. It shows the token to the server of `endpoint` alone, and gives a file as long as the server keeps sending.
+    /// A client for files. It sends the token to the server of `endpoint` only. A file has no time limit while the server sends fast enough.
     pub fn for_downloads(endpoint: &str, token: Option<String>) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -145,7 +145,7 @@ impl HttpClient {
         request.call().is_ok_and(|response| response.status() == StatusCode::OK)
     }
 
-    /// The answer from byte `from` on, redirects followed by hand, because the secret must not follow them to another server.
+    /// The answer from byte `from` on. Redirects are followed here, because the secret must not follow them to another server.
     fn get(&self, url: &str, from: u64) -> Result<Response<Body>, HttpError> {
         let mut target = url.to_owned();
         for _ in 0..=REDIRECTS {

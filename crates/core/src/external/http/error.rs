@@ -20,7 +20,7 @@ pub(crate) enum HttpErrorKind {
     /// The request cannot be sent, such as one to a malformed address.
     #[error("the request cannot be sent")]
     Request,
-    /// No server, or one that closed the connection before it answered.
+    /// There is no server, or it closed the connection before it answered.
     #[error("cannot be reached")]
     Connect,
     /// The server did not answer in time.
@@ -62,10 +62,10 @@ pub(crate) enum HttpErrorKind {
     Rejected(String),
 }
 
-/// What a failure says about another try.
+/// The kind of a failure, which says whether another try helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The server is not there. This says nothing about the request.
+    /// The server cannot be reached. The request may be good.
     Unreachable,
     /// The server has too much to do.
     Busy {

@@ -23,7 +23,7 @@ fn ready(script: &str, shutdown: Shutdown) -> (ProcessGroup, String) {
     (group, said)
 }
 
-/// Whether a process is there and not merely unburied.
+/// Whether a process runs. A process that has ended and is not reaped does not run.
 pub(crate) fn is_running(pid: &str) -> bool {
     if !Path::new("/proc").exists() {
         return Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
@@ -42,10 +42,10 @@ fn await_end(pids: &str) {
 }
 
 #[test]
-fn a_program_ends_by_itself_and_its_status_is_told() {
+fn a_program_ends_by_itself_and_its_status_is_returned() {
     let mut group = ProcessGroup::start(&mut shell("exit 3"), PATIENT, &[]).unwrap();
     assert_eq!(group.wait(LONG).and_then(|status| status.code()), Some(3));
-    assert_eq!(group.stop().and_then(|status| status.code()), Some(3), "and is told again");
+    assert_eq!(group.stop().and_then(|status| status.code()), Some(3), "and is returned again");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn dropping_it_stops_all_of_it() {
 
 #[test]
 fn a_launcher_is_asked_first_so_that_it_can_stop_workers_that_left_its_group() {
-    // The worker leads a session of its own, out of reach of whoever kills the launcher's group.
+    // The worker leads another session, so killing the launcher's group does not reach it.
     let script = "setsid sleep 600 >/dev/null & worker=$!; trap 'kill $worker; exit 7' TERM; echo $$ $worker; wait";
     let (mut group, pids) = ready(script, PATIENT);
     assert_eq!(group.stop().and_then(|status| status.code()), Some(7));

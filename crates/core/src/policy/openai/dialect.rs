@@ -19,14 +19,14 @@ pub(super) enum Prompt {
     Text(String),
 }
 
-/// How one stage asks: the same for all its requests.
+/// The parts that all requests of a stage share.
 #[derive(Debug, Clone)]
 pub(super) struct Dialect {
     pub(super) server: ServerKind,
     pub(super) logprobs: bool,
-    /// Whether the server is told the stop strings.
+    /// Whether requests contain the stop strings.
     pub(super) stop_at_server: bool,
-    /// The name that the model is asked by.
+    /// The name of the model.
     pub(super) model: String,
     /// Ids of the tokens that end a completion.
     pub(super) end_tokens: Vec<u32>,
@@ -38,13 +38,13 @@ pub(super) struct Dialect {
 pub(super) struct Choice {
     pub(super) text: String,
     pub(super) stop_reason: StopReason,
-    /// Log-probabilities of its tokens (natural logarithm), where they were asked for and are of this text alone.
+    /// Log-probabilities of its tokens (natural logarithm), if they were requested and belong to this text alone.
     pub(super) logprobs: Option<Logprobs>,
-    /// Whether the server has generated more, which was cut off.
+    /// Whether the server generated more text, which was cut off here.
     pub(super) is_cut_here: bool,
 }
 
-/// What a request was answered with: at most as many completions as were wanted.
+/// The answer to a request: at most as many completions as were requested.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Answer {
     pub(super) choices: Vec<Choice>,
@@ -58,7 +58,7 @@ pub(super) struct Answer {
 const ENVELOPE: u64 = 256 << 10;
 /// Bytes of a token in an answer: its text, log-probability and bytes, and the same of the likeliest token.
 const BYTES_PER_TOKEN: u64 = 1 << 10;
-/// Bytes of the longest answer, whatever is asked for.
+/// Bytes of the longest answer to any request.
 const LONGEST_ANSWER: u64 = 64 << 20;
 
 impl Prompt {
@@ -72,7 +72,7 @@ impl Prompt {
 }
 
 impl ServingConfig {
-    /// Samples of one prompt that one request asks for; 1 where the server knows no more.
+    /// Samples of one prompt in one request; 1 if the server supports no more.
     pub(super) fn samples_at_once(&self) -> usize {
         match self.server {
             ServerKind::Transformers | ServerKind::LlamaCppPython => 1,
@@ -95,7 +95,7 @@ impl Dialect {
             body["stop"] = json!(stop);
         }
         if self.server == ServerKind::Transformers {
-            // It refuses keys that it does not know, and reads everything else from this text, which replaces the checkpoint's own settings.
+            // It refuses unknown keys. It reads all other settings from this text, which replaces the settings of the checkpoint.
             let draws = *temperature > 0.0;
             let mut settings = json!({ "do_sample": draws, "eos_token_id": self.end_tokens, "pad_token_id": self.end_tokens.first() });
             if draws {
@@ -158,13 +158,13 @@ impl Dialect {
         }
     }
 
-    /// What the server counted: tokens of the prompt, and of all completions. A server that does not count writes 0.
+    /// The counts of the server: tokens of the prompt, and of all completions. A server that does not count writes 0.
     fn counts(&self, usage: &Usage, prompt: &Prompt, completions: usize) -> Result<(Option<usize>, Option<usize>), String> {
         let within = |what: &str, counted: Option<u64>, most: u64| match counted {
             Some(counted) if counted > most => Err(format!("the answer counts {counted} tokens of {what}, expected at most {most}")),
             counted => Ok(counted.filter(|&counted| counted > 0).map(|counted| counted as usize)),
         };
-        // A token has a byte or more. A server may add tokens of its own, such as the beginning.
+        // A token has a byte or more. A server may add some, such as the beginning token.
         let prompt_tokens = within("the prompt", usage.prompt_tokens, prompt.bytes() + 1024)?;
         let most = (self.params.max_new_tokens as u64 + 1).saturating_mul(completions as u64);
         Ok((prompt_tokens, within("the completions", usage.completion_tokens, most)?))
@@ -209,8 +209,8 @@ impl Dialect {
         matches!(self.server, ServerKind::Vllm | ServerKind::Sglang)
     }
 
-    /// What ended a completion that a server calls stopped. vLLM and `SGLang` name the stop string or the id of the end token; vLLM names
-    /// nothing where that is the model's own end token.
+    /// Why a completion ended that a server reports as stopped. vLLM and `SGLang` name the stop string or the id of the end token. vLLM names
+    /// nothing if it is the model's own end token.
     fn ended(&self, detail: &Loose, is_guessed: bool) -> StopReason {
         let knows_stops = self.stop_at_server && self.params.stop.iter().any(|stop| !stop.is_empty());
         match detail {

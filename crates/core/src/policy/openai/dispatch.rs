@@ -1,11 +1,12 @@
 //! Many requests to several servers at once.
 //!
-//! Each server has a line of requests, a contiguous part of all of them in the order of their prompts: what begins alike is asked one after
-//! another at the same place, where the server may still have its keys and values. Each server has its own threads, one for each open
-//! request; a server that has emptied its line takes from the far end of the longest other one. So a slow or dead server holds nothing up.
+//! Each server has a queue of requests: a contiguous part of all requests in the order of their prompts. Prompts with the same beginning go to
+//! the same server one after another, because the server may still have the keys and values of that beginning. Each server has its own threads,
+//! one for each open request. A server with an empty queue takes requests from the end of the longest other queue, so a slow or dead server
+//! delays nothing.
 //!
-//! A request that fails goes to the front of a line again after a pause, which doubles and is not the same for two requests. A server that
-//! fails many times in a row is left alone but for one request at a time, until it answers again. Nothing is asked again once it was answered.
+//! A failed request returns to the front of a queue after a pause. The pause doubles each time and differs between requests. A server that
+//! fails many times in a row gets one request at a time until it answers again. A request that was answered is never sent again.
 
 use super::dialect::{Choice, Prompt};
 use crate::error::with_causes;
@@ -15,13 +16,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failed connections and missed time limits in a row after which a server counts as gone. A failed answer weighs less, by the number of open
+/// Failed connections and missed time limits in a row after which a server counts as down. A failed answer weighs less, by the number of open
 /// requests: a server that gives one is there, and some requests fail more than once.
-const TRIPPED: u32 = 8;
-/// How often a thread without work looks around.
-const GLANCE: Duration = Duration::from_millis(500);
+const FAILURES_UNTIL_DOWN: u32 = 8;
+/// The longest time that a thread without work waits before it checks again.
+const POLL: Duration = Duration::from_millis(500);
 
-/// What is to be asked: the same prompt for some samples.
+/// A request: a prompt and the samples that are wanted of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Job {
     pub(super) prompt: Arc<Prompt>,
@@ -31,7 +32,7 @@ pub(super) struct Job {
     pub(super) failures: u32,
 }
 
-/// One sample that has come.
+/// One sample that has arrived.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Arrival {
     /// Its place in the result of the call.
@@ -41,7 +42,7 @@ pub(super) struct Arrival {
     pub(super) completion_tokens: usize,
 }
 
-/// What comes of all requests, in any order.
+/// The outcome of a request. Outcomes arrive in any order.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// Samples that one request was answered with.
@@ -62,16 +63,16 @@ pub(super) struct Refusal {
 /// Sends one job to the server with a number.
 pub(super) type Ask = dyn Fn(usize, &Job) -> Result<Vec<Arrival>, HttpError> + Send + Sync;
 
-/// How servers are asked.
+/// Limits for each server.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
+pub(super) struct Limits {
     /// Open requests for each server.
     pub(super) in_flight: usize,
-    /// How often one request may fail, and how long a server may keep it waiting.
+    /// How often one request may fail, and the longest time that a server can ask to wait.
     pub(super) retry: RetryPolicy,
 }
 
-/// Requests under way. Dropping it stops the asking: open requests are not waited for.
+/// Requests in progress. Dropping it stops the sending, and does not wait for open requests.
 pub(super) struct Dispatch {
     shared: Arc<Shared>,
     outcomes: Receiver<Outcome>,
@@ -79,50 +80,51 @@ pub(super) struct Dispatch {
 
 struct Shared {
     state: Mutex<State>,
-    /// Something has changed in the state.
+    /// Notified when the state changes.
     news: Condvar,
-    manner: Manner,
+    limits: Limits,
     ask: Box<Ask>,
 }
 
 struct State {
-    lines: Vec<Line>,
-    /// Samples that have not come yet.
+    queues: Vec<Queue>,
+    /// Samples that have not arrived.
     missing: usize,
     stopped: bool,
 }
 
 /// One server's requests.
 #[derive(Default)]
-struct Line {
+struct Queue {
     jobs: VecDeque<Job>,
     /// Failures since its last answer, by their weight.
     failures: u32,
-    /// The weight of failures after which it counts as gone.
+    /// The weight of failures after which the server counts as down.
     limit: u32,
-    /// It is not asked before.
+    /// The server gets no request before this time.
     not_before: Option<Instant>,
-    /// One request is trying whether it is back.
+    /// Whether one request is checking that the server is back.
     probing: bool,
-    /// How often that was in vain.
+    /// How often that check failed.
     probes: u32,
     /// Its last failure, since it last answered.
     last_error: Option<String>,
 }
 
 impl Dispatch {
-    /// Begins to ask `servers` servers.
-    pub(super) fn begin(jobs: Vec<Job>, servers: usize, manner: Manner, ask: Box<Ask>) -> std::io::Result<Self> {
+    /// Begins to send the jobs to `servers` servers.
+    pub(super) fn begin(jobs: Vec<Job>, servers: usize, limits: Limits, ask: Box<Ask>) -> std::io::Result<Self> {
         let missing = jobs.iter().map(|job| job.samples.len()).sum();
-        let weight = manner.in_flight as u32;
-        let lines = divide(jobs, servers).into_iter().map(|jobs| Line { jobs, limit: TRIPPED * weight, ..Line::default() }).collect();
-        let shared = Shared { state: Mutex::new(State { lines, missing, stopped: false }), news: Condvar::new(), manner, ask };
+        let weight = limits.in_flight as u32;
+        let queues =
+            divide(jobs, servers).into_iter().map(|jobs| Queue { jobs, limit: FAILURES_UNTIL_DOWN * weight, ..Queue::default() }).collect();
+        let shared = Shared { state: Mutex::new(State { queues, missing, stopped: false }), news: Condvar::new(), limits, ask };
         let shared = Arc::new(shared);
         let (sender, outcomes) = channel();
         let dispatch = Dispatch { shared, outcomes };
         for server in 0..servers {
             // More threads than samples would have nothing to do.
-            for _ in 0..manner.in_flight.min(missing) {
+            for _ in 0..limits.in_flight.min(missing) {
                 let (shared, sender) = (Arc::clone(&dispatch.shared), sender.clone());
                 std::thread::Builder::new().name("asking".into()).stack_size(STACK).spawn(move || shared.work(server, &sender))?;
             }
@@ -137,7 +139,7 @@ impl Dispatch {
 
     /// The last failure of each server, since it last answered.
     pub(super) fn last_errors(&self) -> Vec<Option<String>> {
-        self.shared.lock().lines.iter().map(|line| line.last_error.clone()).collect()
+        self.shared.lock().queues.iter().map(|queue| queue.last_error.clone()).collect()
     }
 }
 
@@ -164,7 +166,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One thread: takes requests for its server and puts them, until all samples are there.
+    /// The work of one thread: sends requests to its server until all samples have arrived.
     fn work(&self, server: usize, outcomes: &Sender<Outcome>) {
         while let Some(job) = self.take(server) {
             match (self.ask)(server, &job) {
@@ -184,7 +186,7 @@ impl Shared {
         }
     }
 
-    /// The next request for a server, when there is one and the server may be asked. Nothing when all samples are there.
+    /// Waits for the next request for a server. Returns nothing when all samples have arrived.
     fn take(&self, server: usize) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -192,41 +194,41 @@ impl Shared {
                 return None;
             }
             let now = Instant::now();
-            let line = &mut state.lines[server];
-            let wait = line.not_before.map(|when| when.saturating_duration_since(now)).filter(|wait| !wait.is_zero());
-            let is_down = line.is_down();
-            let may_ask = wait.is_none() && !(is_down && line.probing);
+            let queue = &mut state.queues[server];
+            let wait = queue.not_before.map(|when| when.saturating_duration_since(now)).filter(|wait| !wait.is_zero());
+            let is_down = queue.is_down();
+            let may_ask = wait.is_none() && !(is_down && queue.probing);
             if let Some(job) = may_ask.then(|| state.next_job(server)).flatten() {
-                state.lines[server].probing = is_down;
+                state.queues[server].probing = is_down;
                 return Some(job);
             }
-            let wait = wait.unwrap_or(GLANCE).min(GLANCE);
+            let wait = wait.unwrap_or(POLL).min(POLL);
             state = self.news.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Notes an answer. Samples that it lacks are asked for again.
+    /// Records an answer. Samples that are missing in it are requested again.
     fn answered(&self, server: usize, mut job: Job, arrivals: &[Arrival]) {
         let mut state = self.lock();
         state.missing -= arrivals.len();
         job.samples.drain(..arrivals.len());
-        let line = &mut state.lines[server];
-        let was_down = line.is_down();
-        (line.failures, line.probes, line.probing, line.last_error) = (0, 0, false, None);
+        let queue = &mut state.queues[server];
+        let was_down = queue.is_down();
+        (queue.failures, queue.probes, queue.probing, queue.last_error) = (0, 0, false, None);
         if was_down {
-            line.not_before = None;
+            queue.not_before = None;
         }
         if !job.samples.is_empty() {
-            line.jobs.push_front(Job { failures: 0, ..job });
+            queue.jobs.push_front(Job { failures: 0, ..job });
         }
         if was_down || state.missing == 0 {
             self.news.notify_all();
         }
     }
 
-    /// Puts a request at the front of a line.
+    /// Puts a request at the front of a queue.
     fn give_back(&self, server: usize, job: Job) {
-        self.lock().lines[server].jobs.push_front(job);
+        self.lock().queues[server].jobs.push_front(job);
         self.news.notify_one();
     }
 
@@ -235,56 +237,56 @@ impl Shared {
         let failure = error.failure();
         let is_of_this_request = matches!(failure, Failure::Server | Failure::Timeout);
         job.failures += u32::from(is_of_this_request);
-        if failure == Failure::Permanent || job.failures >= self.manner.retry.attempts {
+        if failure == Failure::Permanent || job.failures >= self.limits.retry.attempts {
             let place = job.samples.first().map_or(0, |(place, _)| *place);
             return Some(Outcome::Refused(place, Refusal { failures: job.failures, error }));
         }
         let (salt, now) = (job.samples.first().map_or(0, |(_, seed)| *seed), Instant::now());
         let mut state = self.lock();
-        let line = &mut state.lines[server];
-        line.last_error = Some(with_causes(&error));
-        let until = |pause: Duration, line: &Line| line.not_before.map_or(now + pause, |when| when.max(now + pause));
+        let queue = &mut state.queues[server];
+        queue.last_error = Some(with_causes(&error));
+        let until = |pause: Duration, queue: &Queue| queue.not_before.map_or(now + pause, |when| when.max(now + pause));
         if matches!(failure, Failure::Busy { .. }) {
-            // It is there, and may have said when to come again.
-            if let Some(wait) = self.manner.retry.retry_after(&error) {
-                line.not_before = Some(until(wait, line));
+            // The server is up, and may have said when to try again.
+            if let Some(wait) = self.limits.retry.retry_after(&error) {
+                queue.not_before = Some(until(wait, queue));
             }
         } else {
-            let weight = if failure == Failure::Server { 1 } else { self.manner.in_flight as u32 };
-            line.failures = line.failures.saturating_add(weight);
-            line.probes += u32::from(line.probing);
+            let weight = if failure == Failure::Server { 1 } else { self.limits.in_flight as u32 };
+            queue.failures = queue.failures.saturating_add(weight);
+            queue.probes += u32::from(queue.probing);
         }
-        let is_down = line.is_down();
+        let is_down = queue.is_down();
         if is_down {
-            line.not_before = Some(until(RetryPolicy::pause(line.probes, salt), line));
+            queue.not_before = Some(until(RetryPolicy::pause(queue.probes, salt), queue));
         }
-        // Another server may do better.
-        let next = if is_of_this_request { (server + 1) % state.lines.len() } else { server };
+        // Another server may succeed.
+        let next = if is_of_this_request { (server + 1) % state.queues.len() } else { server };
         drop(state);
         if !is_down {
-            // The request waits in this thread, so that a server in trouble is asked less at once.
+            // The thread waits with its request, so that a failing server gets fewer requests at once.
             std::thread::sleep(RetryPolicy::pause(job.failures.max(1), salt));
         }
-        self.lock().lines[server].probing = false;
+        self.lock().queues[server].probing = false;
         self.give_back(next, job);
         None
     }
 }
 
-impl Line {
-    /// Whether the server is taken to be gone.
+impl Queue {
+    /// Whether the server counts as down.
     fn is_down(&self) -> bool {
         self.failures >= self.limit
     }
 }
 
 impl State {
-    /// The first of the server's own line, or the last of the longest other one.
+    /// The first request of the server's own queue, or the last one of the longest other queue.
     fn next_job(&mut self, server: usize) -> Option<Job> {
-        if let Some(job) = self.lines[server].jobs.pop_front() {
+        if let Some(job) = self.queues[server].jobs.pop_front() {
             return Some(job);
         }
-        let longest = self.lines.iter_mut().max_by_key(|line| line.jobs.len())?;
+        let longest = self.queues.iter_mut().max_by_key(|queue| queue.jobs.len())?;
         longest.jobs.pop_back()
     }
 }
@@ -296,8 +298,8 @@ mod tests {
     #[test]
     fn every_server_gets_a_contiguous_part() {
         let job = |place| Job { prompt: Arc::new(Prompt::Text(String::new())), samples: vec![(place, 0)], failures: 0 };
-        let lines = divide((0..7).map(job).collect(), 3);
-        let places: Vec<Vec<usize>> = lines.iter().map(|line| line.iter().map(|job| job.samples[0].0).collect()).collect();
+        let queues = divide((0..7).map(job).collect(), 3);
+        let places: Vec<Vec<usize>> = queues.iter().map(|queue| queue.iter().map(|job| job.samples[0].0).collect()).collect();
         assert_eq!(places, [vec![0, 1], vec![2, 3], vec![4, 5, 6]]);
     }
 }

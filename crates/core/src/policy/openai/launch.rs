@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Time between two questions whether a server serves.
+/// Time between two checks whether a server is ready.
 const POLL: Duration = Duration::from_millis(100);
-/// Time for one answer to that question.
+/// Time limit of one check.
 const HEALTH: Duration = Duration::from_secs(10);
 /// Lines of the log that an error shows.
 const SHOWN: usize = 5;
@@ -21,7 +21,7 @@ const SHOWN: usize = 5;
 #[derive(Debug)]
 pub(super) struct Server {
     group: ProcessGroup,
-    /// The words that it was started with.
+    /// The command that started it.
     command: String,
     port: u16,
     log: PathBuf,
@@ -56,7 +56,7 @@ impl Server {
         format!("http://127.0.0.1:{}/v1", self.port)
     }
 
-    /// Waits until it serves.
+    /// Waits until it is ready.
     pub(super) fn wait(&mut self, client: &HttpClient, health: &str, limit: Duration) -> Result<()> {
         let url = format!("http://127.0.0.1:{}/{}", self.port, health.trim_start_matches('/'));
         let began = Instant::now();
@@ -64,15 +64,15 @@ impl Server {
             self.check()?;
             if began.elapsed() > limit {
                 let limit = limit.as_secs_f64();
-                return Err(self.failed(&format!("does not serve after {limit:.0} s (policy.start_seconds): {url} does not answer 200")));
+                return Err(self.failed(&format!("is not ready after {limit:.0} s (policy.start_seconds): {url} does not answer 200")));
             }
             std::thread::sleep(POLL);
         }
-        // Another program may serve at the port, if ours has ended because the port was taken.
+        // If the server ended because its port was taken, another program answers at the port.
         self.check()
     }
 
-    /// Whether it still runs.
+    /// Checks that it still runs.
     ///
     /// # Errors
     /// It has ended. The error shows the end of its log.
@@ -89,7 +89,7 @@ impl Server {
     }
 }
 
-/// A port on which nobody listens. Another program can take it before the server does; then the server ends and its log says why.
+/// A free port. Another program can take it before the server does. The server then ends, and its log says why.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -1,5 +1,5 @@
-//! Making a running server serve another checkpoint, and noticing one that has forgotten it: a server that restarts serves what it was
-//! started with, under the same name.
+//! Makes a running server load another checkpoint, and notices when the server has restarted: it then serves the checkpoint that it was started
+//! with, under the same name.
 
 use super::answer::{LONGEST_LIST, Loose, ModelList};
 use crate::config::{Recipe, Reload, ServingConfig};
@@ -19,15 +19,14 @@ use std::time::Duration;
 /// Bytes at the end of a program's output from which an error shows a line.
 const SHOWN: u64 = 2000;
 
-/// A checkpoint that running servers are told to load.
+/// A checkpoint that running servers load on request.
 #[derive(Debug, Clone)]
 pub(super) struct Reloading {
     reload: Reload,
     /// Its directory, as an absolute path.
     directory: String,
     programs: Programs,
-    /// The name that it is loaded by, where it is an adapter that has one. Another for each checkpoint, so that nothing which a server keeps by
-    /// name can be that of an earlier one.
+    /// The name of the adapter, if the checkpoint is one. Each checkpoint has another name, so a server cannot confuse it with an earlier one.
     adapter: Option<String>,
 }
 
@@ -47,17 +46,17 @@ impl Reloading {
         Ok(Reloading { reload: reload.clone(), directory: std::path::absolute(checkpoint)?.display().to_string(), programs, adapter })
     }
 
-    /// The name to ask by, where it is not `policy.model`.
+    /// The name of the model in requests, if it is not `policy.model`.
     pub(super) fn adapter(&self) -> Option<&str> {
         self.adapter.as_deref()
     }
 
-    /// A further name that the server may list the checkpoint by: `SGLang` takes its directory for one.
+    /// A second name by which the server may list the checkpoint. `SGLang` lists it by its directory.
     pub(super) fn alias(&self) -> Option<&str> {
         matches!(self.reload, Reload::Recipe(Recipe::Sglang)).then_some(&self.directory)
     }
 
-    /// Lets the server at `endpoint` load the checkpoint, in the place of the adapter `before`.
+    /// Makes the server at `endpoint` load the checkpoint in place of the adapter `before`.
     pub(super) fn load(&self, client: &HttpClient, endpoint: &str, before: Option<&str>) -> Result<(), HttpError> {
         let endpoint = endpoint.trim_end_matches('/');
         match &self.reload {
@@ -101,7 +100,7 @@ impl Reloading {
     }
 
     fn load_adapter(&self, client: &HttpClient, endpoint: &str, before: Option<&str>) -> Result<(), HttpError> {
-        // Unloading only frees memory. A server that has restarted has no adapter and refuses.
+        // Unloading only frees memory. A server that has restarted has no adapter to unload and answers with an error.
         for name in before.into_iter().chain(self.adapter()) {
             let _ = client.post(&format!("{endpoint}/unload_lora_adapter"), &json!({ "lora_name": name }));
         }
@@ -147,9 +146,9 @@ fn model_path(client: &HttpClient, root: &str) -> Result<Option<String>, HttpErr
     }
 }
 
-/// Whether a running server may have restarted since it was told what to serve.
+/// Whether a running server may have restarted since it loaded the checkpoint.
 #[derive(Debug, Default)]
-pub(super) struct Doubt(Mutex<State>);
+pub(super) struct RestartCheck(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -158,10 +157,10 @@ struct State {
     removed: u64,
 }
 
-impl Doubt {
-    /// Removes it: the server serves the checkpoint, again if it has to be. Returns how often that was necessary so far.
+impl RestartCheck {
+    /// Makes sure that the server serves the checkpoint. Loads it again if necessary. Returns how often a check was necessary so far.
     pub(super) fn remove(&self, reloading: &Reloading, client: &HttpClient, endpoint: &str) -> Result<u64, HttpError> {
-        // Others that would ask this server wait here meanwhile.
+        // Other threads of this server wait here meanwhile.
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.is_there {
             if !reloading.is_served(client, endpoint)? {
@@ -172,11 +171,11 @@ impl Doubt {
         Ok(state.removed)
     }
 
-    /// Raises it for what went wrong with a request that was put when it had been removed so often. Older ones were broken by that restart.
+    /// Records a failed request that was sent after `removed` checks. An older request failed because of a restart that is already known.
     pub(super) fn raise(&self, error: &HttpError, reloading: &Reloading, removed: u64) {
         let is_cause = match error.failure() {
             Failure::Unreachable => true,
-            // To ask costs little, to run a program may cost a restart.
+            // A check costs little, but a program may restart the server.
             Failure::Server | Failure::Timeout => matches!(reloading.reload, Reload::Recipe(_)),
             Failure::Busy { .. } | Failure::Permanent => false,
         };

@@ -137,8 +137,8 @@ fn a_program_that_is_not_there_is_named() {
     };
     let error = CommandTrainer::new(&TrainerConfig { command: vec!["/nowhere/train".into()], ..TrainerConfig::default() }, false)
         .train(&job, &mut |_| ControlFlow::Continue(()))
-        .unwrap_err()
-        .to_string();
+        .map_err(|error| with_causes(&error))
+        .unwrap_err();
     assert!(error.starts_with("the trainer \"/nowhere/train\" cannot be started: /nowhere/train: No such file"), "{error}");
 }
 

@@ -9,8 +9,8 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-/// Bytes of the longest line that is read.
-const LONGEST_LINE: u64 = 1 << 20;
+/// Bytes of the longest line that is read. A verdict is short, and a JSON value takes much more memory than its text.
+const LONGEST_LINE: u64 = 1 << 16;
 /// What a process that has closed its output is given to end by itself, so that its own exit status can be told.
 const GRACE: Duration = Duration::from_secs(1);
 

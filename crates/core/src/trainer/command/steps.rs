@@ -1,4 +1,4 @@
-//! What the program tells of its steps, kept so that the curve of the loss is whole whatever interrupted it.
+//! The steps that the program reports. They are kept in a file, so that the curve of the loss is complete after an interruption.
 
 use crate::error::{Error, OrCancelled, Result};
 use crate::metrics::TrainingMetrics;
@@ -10,10 +10,10 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-/// What was told, line by line, beside the program's own states.
+/// The reported steps, one a line, beside the program's own states.
 const FILE: &str = "starloop-progress.jsonl";
 
-/// A line of progress. Other keys are the program's own.
+/// A line of progress. Other keys are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct StepLine {
     /// The optimizer step, from 1.
@@ -34,10 +34,10 @@ struct TooLong {
     dropped_too_long: u64,
 }
 
-/// What was told so far.
-pub(super) struct Told<'a> {
+/// The steps so far.
+pub(super) struct Steps<'a> {
     lines: Vec<StepLine>,
-    /// What an earlier try told, until it is known from where this one goes on.
+    /// The steps of an earlier try, until the first step of this try is known.
     earlier: Vec<StepLine>,
     dropped_too_long: u64,
     file: fs::File,
@@ -45,9 +45,9 @@ pub(super) struct Told<'a> {
     progress: &'a mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 }
 
-impl<'a> Told<'a> {
-    /// Goes on with what an earlier try told, if there was one.
-    pub fn take_up(directory: &Path, progress: &'a mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<Self> {
+impl<'a> Steps<'a> {
+    /// Continues with the steps of an earlier try, if there was one.
+    pub fn resume(directory: &Path, progress: &'a mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<Self> {
         let path = directory.join(FILE);
         // A crash may have cut the last line off.
         let text = if path.exists() { fs::read_to_string(&path)? } else { String::new() };
@@ -58,11 +58,11 @@ impl<'a> Told<'a> {
         }
         atomic::write(&path, &whole)?;
         let file = atomic::open_to_append(&path)?;
-        Ok(Told { lines: Vec::new(), earlier, dropped_too_long: 0, file, path, progress })
+        Ok(Steps { lines: Vec::new(), earlier, dropped_too_long: 0, file, path, progress })
     }
 
-    /// Takes notice of a line of the program's output, which may be progress.
-    pub fn hear(&mut self, line: &[u8]) -> Result<()> {
+    /// Reads a line of the program's output, which may be progress.
+    pub fn read_line(&mut self, line: &[u8]) -> Result<()> {
         if let Ok(step) = serde_json::from_slice::<StepLine>(line) {
             return self.step(step);
         }
@@ -74,7 +74,7 @@ impl<'a> Told<'a> {
 
     fn step(&mut self, line: StepLine) -> Result<()> {
         if self.lines.is_empty() {
-            // The steps before the one that it goes on from are those of the earlier try; the others are told anew.
+            // The steps before the first one of this try come from the earlier try.
             self.take_earlier(line.step)?;
             let mut kept = Vec::new();
             for line in &self.lines {
@@ -97,7 +97,7 @@ impl<'a> Told<'a> {
 
     fn push(&mut self, line: StepLine) -> Result<()> {
         let last = self.lines.last().map_or(0, |line| line.step);
-        // A line stands for the steps since the one before.
+        // A line reports all steps since the line before.
         for step in last + 1..=line.step {
             (self.progress)(TrainingProgress { step, tokens: line.tokens, loss: line.loss }).or_cancelled()?;
         }
@@ -105,10 +105,10 @@ impl<'a> Told<'a> {
         Ok(())
     }
 
-    /// The figures of the whole fine-tuning; nothing where no step was told.
+    /// The figures of the whole fine-tuning; nothing if no step was reported.
     pub fn metrics(mut self) -> Result<Option<TrainingMetrics>> {
         if self.lines.is_empty() {
-            // It found its own finished state.
+            // The program continued from a finished state.
             self.take_earlier(u64::MAX)?;
         }
         let Some(&last) = self.lines.last() else { return Ok(None) };
@@ -116,7 +116,7 @@ impl<'a> Told<'a> {
         let (mut loss, mut weight, mut before) = (0.0, 0.0, StepLine { step: 0, loss: 0.0, tokens: 0, target_tokens: 0 });
         for line in &self.lines {
             if line.step > late {
-                // By target tokens where they are told, as the embedded trainer does.
+                // Weighted by target tokens if the program reports them, as the embedded trainer does.
                 let targets = line.target_tokens.saturating_sub(before.target_tokens);
                 let share = if last.target_tokens > 0 { targets } else { line.step - before.step } as f64;
                 loss += line.loss * share;
