@@ -47,12 +47,27 @@ impl PromptEncoder<'_> {
     /// The tokens of a prompt. The tokens of a completion follow them.
     ///
     /// # Errors
-    /// The chat template refuses the prompt, or the tokenizer cannot encode it.
+    /// The chat template refuses the prompt, or a part of it has no token ([`Error::UnknownText`]).
     pub fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
-        let Some(template) = &self.template else { return self.tokenizer.encode(prompt, true) };
-        let said = Message { role: "user".into(), content: prompt.into() };
-        // The template writes the special tokens itself.
-        self.tokenizer.encode(&template.render(&[said], true)?, false)
+        let (text, add_special) = self.rendered(prompt)?;
+        self.tokenizer.encode(&text, add_special)
+    }
+
+    /// As [`PromptEncoder::encode`], but a part of the prompt that has no token becomes the tokenizer's unknown token.
+    ///
+    /// # Errors
+    /// The chat template refuses the prompt.
+    pub fn encode_lossy(&self, prompt: &str) -> Result<Vec<u32>> {
+        let (text, add_special) = self.rendered(prompt)?;
+        self.tokenizer.encode_lossy(&text, add_special)
+    }
+
+    /// The text to encode, and whether the tokenizer adds its special tokens.
+    fn rendered<'p>(&self, prompt: &'p str) -> Result<(Cow<'p, str>, bool)> {
+        let Some(template) = &self.template else { return Ok((Cow::Borrowed(prompt), true)) };
+        let message = Message { role: "user".into(), content: prompt.into() };
+        // The template writes the special tokens.
+        Ok((Cow::Owned(template.render(&[message], true)?), false))
     }
 
     /// The token that ends a completion that is trained.

@@ -216,8 +216,9 @@ impl OpenAiPolicy {
         Box::new(move |server, job| {
             let url = &urls[server];
             let refused = |error: starloop_lm::Error| HttpError::new(without_password(url), HttpErrorKind::Request).caused_by(error);
-            let encode = |text: &str| prompts.encode(text).map_err(refused);
-            let count = |text: &str| prompts.tokenizer().encode(text, false).map_err(refused).map(|ids| ids.len());
+            // These are counted only, so text without a token may count as the unknown token.
+            let encode = |text: &str| prompts.encode_lossy(text).map_err(refused);
+            let count = |text: &str| prompts.tokenizer().encode_lossy(text, false).map_err(refused).map(|ids| ids.len());
             let seed = job.samples.first().map_or(0, |(_, seed)| *seed);
             let put = || {
                 let n = job.samples.len();

@@ -1,4 +1,4 @@
-//! The embedded policy and trainer on a tiny random checkpoint.
+//! The embedded policy and trainer on a tiny random checkpoint, whose tokens are digits and letters.
 
 use starloop_core::config::TrainingConfig;
 use starloop_core::error::Error;
@@ -21,7 +21,7 @@ fn examples() -> Vec<Example> {
     let example = |i: u32| Example {
         problem: ProblemId(format!("sum/{i}")),
         mode: Mode::Unhinted,
-        prompt: format!("{i} + {i}"),
+        prompt: format!("{i} p {i}"),
         completion: (2 * i).to_string(),
     };
     (1..=4).map(example).collect()
@@ -130,7 +130,7 @@ fn sampling_is_counted_and_repeats() {
     let mut policy = EmbeddedPolicy::default();
     let sha256 = policy.load(&fixture()).unwrap();
     assert_eq!(sha256.len(), 64);
-    let request = PromptRequest { prompt: "1 + 2".into(), seeds: (1..=5).collect() };
+    let request = PromptRequest { prompt: "1 p 2".into(), seeds: (1..=5).collect() };
     let params = SamplingParams { temperature: 1.0, ..SamplingParams::greedy(6) };
     let mut finished = 0;
     let samples = policy
@@ -149,7 +149,7 @@ fn sampling_is_counted_and_repeats() {
 fn a_prompt_that_does_not_fit_is_named_by_its_request() {
     let mut policy = EmbeddedPolicy::default();
     policy.load(&fixture()).unwrap();
-    let requests = ["1", &"1 + ".repeat(2000)].map(|prompt| PromptRequest { prompt: prompt.into(), seeds: vec![1, 2] });
+    let requests = ["1", &"1 p ".repeat(2000)].map(|prompt| PromptRequest { prompt: prompt.into(), seeds: vec![1, 2] });
     let error = policy.sample(&requests, &SamplingParams::greedy(6), &mut |_| Continue(())).err().unwrap();
     assert!(matches!(error, Error::Request { request: 1, .. }), "{error}");
 }
@@ -158,7 +158,7 @@ fn a_prompt_that_does_not_fit_is_named_by_its_request() {
 fn a_continuation_is_scored_by_its_own_tokens() {
     let mut policy = EmbeddedPolicy::default();
     policy.load(&fixture()).unwrap();
-    let requests = [("1 + 2", " = 3"), ("1 +", " 7"), ("1 + 2", " = 4")];
+    let requests = [("1 p 2", " q 3"), ("1 p", " 7"), ("1 p 2", " q 4")];
     let requests = requests.map(|(prompt, continuation)| ScoreRequest { prompt: prompt.into(), continuation: continuation.into() });
     let mut done = 0;
     let scores = policy
@@ -175,7 +175,7 @@ fn a_continuation_is_scored_by_its_own_tokens() {
         let expected: f64 = whole[tokens(prompt).len()..].iter().flatten().map(|&logprob| f64::from(logprob)).sum();
         assert!(*score < 0.0 && (score - expected).abs() < 1e-9, "{score} {expected}");
     }
-    let too_long = ScoreRequest { prompt: "1 + ".repeat(2000), continuation: " 1".into() };
+    let too_long = ScoreRequest { prompt: "1 p ".repeat(2000), continuation: " 1".into() };
     let error = policy.score(&[requests[0].clone(), too_long], &mut |_| Continue(())).err().unwrap();
     assert!(matches!(error, Error::Request { request: 1, .. }), "{error}");
 }

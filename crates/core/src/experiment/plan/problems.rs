@@ -85,7 +85,7 @@ impl Problems {
     pub fn tokens(&self, text: &str) -> Result<f64> {
         match &self.counts_tokens {
             Counter::Letters(letters) => Ok(text.chars().count() as f64 / letters),
-            Counter::Tokenizer(tokenizer) => Ok(tokenizer.encode(text, false).during("counting tokens")?.len() as f64),
+            Counter::Tokenizer(tokenizer) => Ok(tokenizer.encode_lossy(text, false).during("counting tokens")?.len() as f64),
         }
     }
 }
