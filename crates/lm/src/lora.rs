@@ -27,7 +27,7 @@ pub struct LoraConfig {
     pub target_modules: Vec<String>,
 }
 
-/// Stands for all linear maps of the layers.
+/// The name for all linear maps of the layers.
 pub const ALL_LINEAR: &str = "all-linear";
 
 impl Default for LoraConfig {
@@ -39,13 +39,13 @@ impl Default for LoraConfig {
 /// The adapters of a decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapters {
-    /// What they were made by.
+    /// The settings that made them.
     pub settings: LoraConfig,
-    /// What PEFT's config says besides.
+    /// The further keys of PEFT's config.
     pub rules: PeftRules,
     /// For each adapted parameter, by its place, the adapters of its tensors.
     pub of: BTreeMap<usize, Vec<Adapter>>,
-    /// Where the adapters begin among the decoder's parameters.
+    /// The place of the first adapter among the decoder's parameters.
     pub first: usize,
 }
 
@@ -106,7 +106,7 @@ impl Adapters {
     }
 }
 
-/// What PEFT puts before the names of a base's tensors.
+/// The prefix that PEFT puts before the names of a base's tensors.
 pub(crate) const PREFIX: &str = "base_model.model.";
 
 /// The module of a weight's tensor.

@@ -37,6 +37,9 @@ pub(crate) fn config(config: &Config) -> Checked {
             return named("run", format!("{name:?} is named twice"));
         }
     }
+    require(config.model.chat || config.model.chat_variables.is_empty(), "model", "chat_variables", || {
+        "the chat template reads them, and prompts are put by it only with model.chat = true".to_owned()
+    })?;
     config.policy.check(config.model.chat)?;
     sampling("sampling", &config.sampling)?;
     training("training", &config.training)?;
