@@ -14,7 +14,7 @@ pub mod tokenizer;
 use crate::error::{Error, Result};
 use std::path::Path;
 
-/// How a file begins that stands for one in Git LFS.
+/// The beginning of a Git LFS pointer.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// Refuses a file of Git LFS that was not downloaded.
@@ -22,7 +22,7 @@ fn refuse_pointer(bytes: &[u8], path: &Path) -> Result<()> {
     if !bytes.starts_with(POINTER) {
         return Ok(());
     }
-    let problem = "is a Git LFS pointer, not the file that it stands for; run `git lfs pull` there, or download the file".into();
+    let problem = "is a Git LFS pointer instead of the file; run `git lfs pull` in that directory, or download the file".into();
     Err(Error::Weights { path: path.into(), problem })
 }
 

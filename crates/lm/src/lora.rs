@@ -39,9 +39,9 @@ impl Default for LoraConfig {
 /// The adapters of a decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapters {
-    /// The settings that they were made with.
+    /// The settings that made them.
     pub settings: LoraConfig,
-    /// Further settings of PEFT's config.
+    /// The further keys of PEFT's config.
     pub rules: PeftRules,
     /// The adapters of the tensors of each adapted parameter, by the index of that parameter.
     pub of: BTreeMap<usize, Vec<Adapter>>,
@@ -125,7 +125,7 @@ impl Adapters {
     }
 }
 
-/// What PEFT puts before the names of a base's tensors.
+/// The prefix that PEFT puts before the names of a base's tensors.
 pub(crate) const PREFIX: &str = "base_model.model.";
 
 /// The module of a weight's tensor.

@@ -50,6 +50,9 @@ pub(crate) fn config(config: &Config) -> Checked {
         let known: Vec<String> = config.methods.keys().cloned().collect();
         return named("main", format!("there is no [methods.{main}]; there are: {}", known.join(", ")));
     }
+    require(config.model.chat || config.model.chat_variables.is_empty(), "model", "chat_variables", || {
+        "the chat template reads them, and prompts are put by it only with model.chat = true".to_owned()
+    })?;
     config.policy.check(config.model.chat)?;
     for (path, held) in [
         ("model", toml::Table::try_from(&config.model).map(drop)),

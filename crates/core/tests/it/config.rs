@@ -117,6 +117,10 @@ fn wrong_values_are_named() {
             "model.chat=true",
             "my.toml: `methods.partial`: hints with the beginning of a rationale, which a chat template does not support; set model.chat = false",
         ),
+        (
+            "model.chat_variables={enable_thinking=false}",
+            "override model.chat_variables: `model.chat_variables`: the chat template reads them, and prompts are put by it only with model.chat = true",
+        ),
         ("seeds=[1,2,1]", "override seeds: `seeds`: 1 is named twice, or more than 2^63 - 1"),
         ("sampling.topp=1", "override sampling.topp: unknown key `sampling.topp`; did you mean `sampling.top_p`?"),
         ("training.batch=3", "override training.batch: unknown key `training.batch`; did you mean `training.batch_size`?"),

@@ -74,7 +74,7 @@ impl ConfigReader {
         self.keys.get(key).filter(|value| !value.is_null()).cloned()
     }
 
-    /// Takes note of keys that are of no consequence here.
+    /// Marks keys as read that change nothing here.
     pub fn ignore(&mut self, keys: &[&str]) {
         self.read.extend(keys.iter().map(|key| (*key).to_owned()));
     }
@@ -94,7 +94,7 @@ impl ConfigReader {
         self.optional_text(key)?.ok_or_else(|| self.missing(key))
     }
 
-    /// Whether a key is there, be it with `null`.
+    /// Returns whether a key is there, also with `null`.
     pub fn has(&self, key: &str) -> bool {
         self.keys.contains_key(key)
     }
@@ -204,7 +204,7 @@ impl ConfigReader {
         }
     }
 
-    /// Warns of keys that were neither read nor are known to be of no consequence, as those are that begin with an underscore.
+    /// Warns of keys that were not read and may change the model. Keys that begin with an underscore do not.
     pub fn warn_of_unread(&self) {
         let irrelevant = |key: &str| key.starts_with('_') || IRRELEVANT.contains(&key);
         for key in self.keys.keys().filter(|key| !self.read.contains(key) && !irrelevant(key)) {

@@ -28,7 +28,7 @@ pub(super) fn spec(config: &mut ConfigReader) -> Result<DecoderSpec> {
     Ok(family.build())
 }
 
-/// What Gemma 2 and 3 have in common; `softcaps` are the defaults of attention's and the logits' bounds.
+/// Reads the keys that Gemma 2 and 3 share; `softcaps` are the defaults of attention's and the logits' bounds.
 pub(super) fn read_gemma(family: &mut LlamaLike, config: &mut ConfigReader, softcaps: [Option<f32>; 2]) -> Result<()> {
     for key in ["hidden_activation", "hidden_act"] {
         config.only(key, &[json!("gelu_pytorch_tanh")])?;

@@ -46,7 +46,7 @@ pub(super) struct LlamaLike {
     pub logit_softcap: Option<f32>,
 }
 
-/// Where the norms of a layer stand, and what they are called.
+/// The places and names of a layer's norms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NormPlacement {
     /// Before attention and feed-forward (llama).
@@ -57,7 +57,7 @@ pub(super) enum NormPlacement {
     Around,
 }
 
-/// What `transformers` takes for a key that is not in config.json.
+/// The values that `transformers` takes for keys that are not in config.json.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Defaults {
     pub context: usize,

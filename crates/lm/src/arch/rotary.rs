@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use serde_json::{Map, Value};
 use std::f64::consts::TAU;
 
-/// Where the rotary keys of a config are, and what they are by default.
+/// The rotary keys of a config, and their defaults.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RotaryKeys {
     /// The part of `rope_parameters` that holds for some layers only (gemma3).
@@ -17,7 +17,7 @@ pub(super) struct RotaryKeys {
     pub default_theta: f32,
     /// The old key of the share of each head that turns, and its default.
     pub share: (&'static str, f32),
-    /// Whether `rope_scaling` is meant for these layers.
+    /// Whether `rope_scaling` holds for these layers.
     pub scaled: bool,
 }
 

@@ -5,7 +5,7 @@ use super::ConfigReader;
 use crate::error::{Error, Result};
 use crate::kernels::Heads;
 
-/// Far above what has been published, and low enough that no product of three sizes overflows.
+/// Bounds far above all published models. No product of two of them, with a small factor, overflows.
 const MOST_LAYERS: usize = 1 << 12;
 const MOST_WIDTH: usize = 1 << 22;
 const MOST_TOKENS: usize = 1 << 26;
@@ -14,7 +14,7 @@ pub(super) const MOST_POSITIONS: usize = 1 << 30;
 /// The weights' files may hold so many times fewer elements than the sizes ask for; a smaller difference is an error that names a tensor.
 const SLACK: u128 = 4;
 
-/// Where a family has its sizes, and what `transformers` takes for a key that is not there.
+/// The keys of a family's sizes, and the defaults of `transformers`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SizeKeys {
     pub hidden: &'static str,
@@ -107,7 +107,7 @@ impl ConfigReader {
     /// Refuses sizes that ask for far more weights than the files hold.
     fn check_elements(&self, sizes: &Sizes) -> Result<()> {
         let product = |a: usize, b: usize| a as u128 * b as u128;
-        // What every family has: queries and outputs of attention, two maps of the feed-forward.
+        // Every family has queries and outputs of attention and two maps of the feed-forward.
         let layer = 2 * product(sizes.heads.query * sizes.heads.dim, sizes.hidden) + 2 * product(sizes.hidden, sizes.intermediate);
         let needed = product(sizes.vocabulary, sizes.hidden) + sizes.layers as u128 * layer;
         match self.elements {

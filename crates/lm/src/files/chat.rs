@@ -29,7 +29,7 @@ const NAME: &str = "chat_template";
 /// Variables of a template besides the conversation, such as `enable_thinking`.
 pub type ChatVariables = serde_json::Map<String, serde_json::Value>;
 
-/// Whether prompts are put as what the user says in a conversation, and with which variables of the template.
+/// How prompts are put to a model: as they are (`None`), or as a user's message in a conversation, with these variables of the template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chat(pub Option<ChatVariables>);
 
@@ -39,7 +39,7 @@ impl From<bool> for Chat {
     }
 }
 
-/// What one side said.
+/// A message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// `system`, `user` or `assistant`.
@@ -103,7 +103,8 @@ impl ChatTemplate {
             return Err(Error::ChatTemplate { path, message });
         }
         let mut environment = environment::environment();
-        environment.add_template_owned(NAME, syntax::prepared(&source)).map_err(|error| refusal(&path, &error))?;
+        let source = syntax::prepared(&source).map_err(|message| Error::ChatTemplate { path: path.clone(), message })?;
+        environment.add_template_owned(NAME, source).map_err(|error| refusal(&path, &error))?;
         let tokens = named_tokens(&config, dir, files)?;
         Ok(Some(ChatTemplate { environment, path, tokens, variables: ChatVariables::new() }))
     }
@@ -118,7 +119,7 @@ impl ChatTemplate {
     /// tokens: encode it without adding any ([`crate::Tokenizer::encode`] with `false`).
     ///
     /// # Errors
-    /// The template refuses the conversation, most often its roles; it exceeds [`BUDGET`]; or it calls what only Python has.
+    /// The template refuses the conversation, most often its roles; it exceeds [`BUDGET`]; or it calls a function that only Python has.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
         let message = |m: &Message| Value::from_pairs([("role", Value::from(m.role.as_str())), ("content", m.content.as_str().into())]);
         let conversation = context! {

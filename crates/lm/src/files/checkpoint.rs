@@ -2,8 +2,7 @@
 //!
 //! A missing, extra, misshapen or damaged tensor is an error. A directory appears whole or not at all. Weights are read from safetensors or
 //! from PyTorch's own files, one or several, in F32, F16 or BF16, stay in 16 bits until they are trained, and are written as safetensors in
-//! the type that they have; what else a directory holds of [`Checkpoint::companions`] is carried along byte for byte, so that `transformers` opens what
-//! was written.
+//! the type that they have. [`Checkpoint::companions`] are written byte for byte as they were read, so that `transformers` opens the directory.
 
 mod gguf;
 mod index;
@@ -42,7 +41,7 @@ pub const SHARD_BYTES: usize = 5_000_000_000;
 const BUFFERS: [&str; 5] = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
 /// How the output head's name ends.
 const HEADS: [&str; 2] = ["lm_head.weight", "embed_out.weight"];
-/// What goes with the weights: it is copied from one checkpoint to those fine-tuned from it.
+/// The files that belong to the weights. They are copied from a checkpoint to those that are fine-tuned from it.
 pub const COMPANIONS: &[&str] =
     &["tokenizer.json", "tokenizer_config.json", "generation_config.json", "special_tokens_map.json", "chat_template.jinja"];
 
@@ -59,7 +58,7 @@ pub struct Checkpoint {
     pub parameters: Vec<Values>,
 }
 
-/// What a directory holds, without its weights being read.
+/// The content of a directory, read without its weights.
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// config.json as it was read.
@@ -249,7 +248,7 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What the names of all tensors begin with but the output head's: `transformer.` of `transformer.wte.weight`.
+/// The beginning of the names of all tensors except the output head's: `transformer.` of `transformer.wte.weight`.
 fn base_prefix(spec: &DecoderSpec) -> &str {
     let embedding = &spec.parameters[spec.embedding].tensors[0].name;
     embedding.find('.').map_or("", |dot| &embedding[..=dot])
@@ -313,7 +312,7 @@ fn read_tensor(source: &TensorSource, tensor: &TensorSpec) -> Result<StoredTenso
     }
 }
 
-/// Whether a tensor is the output head of a model whose head is the embedding: PyTorch's format writes it like any other tensor.
+/// Returns whether a tensor is the output head of a model whose head is the embedding. PyTorch's format writes it like any other tensor.
 fn is_tied_head(spec: &DecoderSpec, name: &str) -> bool {
     spec.tied() && HEADS.iter().any(|head| name.ends_with(head))
 }

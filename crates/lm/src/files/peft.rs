@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The file that tells an adapter's directory from a checkpoint's.
+/// The file by which an adapter's directory is recognized.
 pub const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// The adapter's weights.
 pub(crate) const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
@@ -19,7 +19,7 @@ const MOST_RANK: usize = 1 << 16;
 /// The key of the base's hash in the metadata of the weights.
 const BASE_SHA256: &str = "base_sha256";
 
-/// Whether a directory holds an adapter.
+/// Returns whether a directory holds an adapter.
 pub fn is_adapter(dir: &Path) -> bool {
     dir.join(ADAPTER_CONFIG).exists()
 }
@@ -57,7 +57,7 @@ pub(crate) fn write(dir: &Path, base: &Path, spec: &DecoderSpec, values: &[Value
     weights_sha256(dir)
 }
 
-/// What PEFT needs to know; `fan_in_fan_out` says that the base stores its weights by input (gpt2).
+/// The config for PEFT. `fan_in_fan_out` says that the base stores its weights by input (gpt2).
 fn config(spec: &DecoderSpec, lora: &LoraConfig, rules: &PeftRules, base: &Path) -> Value {
     let transposed = spec.blocks.iter().flat_map(Block::linears).any(|linear| spec.parameters[linear.weight].is_transposed());
     let targets = match (&rules.target_pattern, lora.target_modules.as_slice()) {
@@ -95,7 +95,7 @@ pub fn base_of(dir: &Path) -> Result<PathBuf> {
     Ok(read_config(dir)?.base)
 }
 
-/// What `adapter_config.json` says.
+/// The content of `adapter_config.json`.
 #[derive(Debug)]
 pub(crate) struct AdapterConfig {
     pub settings: LoraConfig,
@@ -104,9 +104,9 @@ pub(crate) struct AdapterConfig {
     pub base: PathBuf,
 }
 
-/// How `init_lora_weights` may begin where the base stays as it is. Other ways (pissa, olora, corda, loftq) change the base's weights.
+/// The values of `init_lora_weights` that leave the base as it is. Others (pissa, olora, corda, loftq) change the base's weights.
 const INITIAL_WEIGHTS: [&str; 4] = ["gaussian", "orthogonal", "eva", "true"];
-/// Keys that say nothing about the adapted model, or what another key has to allow first.
+/// Keys that do not change the adapted model, or that have an effect only through another key, which is checked.
 const IRRELEVANT: [&str; 14] = [
     "auto_mapping",
     "corda_config",
@@ -221,7 +221,7 @@ fn patterns<T>(config: &mut ConfigReader, key: &str, read: impl Fn(&Value) -> Op
     entries.flatten().ok_or_else(|| config.error(key, "expected an object of positive numbers by module name"))
 }
 
-/// What an adapter's file holds.
+/// The content of an adapter's weights file.
 #[derive(Debug, Default)]
 pub(crate) struct AdapterWeights {
     /// One matrix for each of the adapters' parameters.

@@ -22,7 +22,7 @@ use end_tokens::EndTokens;
 
 const FILE: &str = "tokenizer.json";
 const CONFIG: &str = "tokenizer_config.json";
-/// What is read beside it.
+/// The files that are read beside it.
 const OTHER_FILES: [&str; 5] = ["generation_config.json", "config.json", CONFIG, MAP, "chat_template.jinja"];
 
 /// A checkpoint's tokenizer and end tokens.
@@ -68,7 +68,7 @@ impl Tokenizer {
         let bytes = files.get(FILE).map_or(&[][..], Vec::as_slice);
         refuse_pointer(bytes, &path)?;
         let mut inner = guarded(&path, || tokenizers::Tokenizer::from_bytes(bytes))?;
-        // What a file says about these is left from the program that wrote it; nothing is to be cut off or filled up here.
+        // A file holds these settings from the program that wrote it. Nothing is cut off or filled up here.
         guarded(&path, || inner.with_padding(None).with_truncation(None).map(|_| ()))?;
         let config = match files.get(CONFIG) {
             Some(bytes) => read_json(bytes, &dir.join(CONFIG))?,
@@ -118,8 +118,8 @@ impl Tokenizer {
         Ok(ids[usize::from(twice)..].to_vec())
     }
 
-    /// Ids of a text without special tokens, each with the byte of the text that it ends before. Where a token is but a part of a character,
-    /// the first such has the whole of it.
+    /// Ids of a text without special tokens, each with the byte of the text that it ends before. Of several tokens that are parts of
+    /// one character, the first has the whole character.
     pub fn encode_with_ends(&self, text: &str) -> Result<Vec<(u32, usize)>> {
         let encoding = guarded(&self.path, || self.inner.encode(text, false))?;
         let ends = encoding.get_offsets().iter().scan(0, |end, &(_, to)| {
@@ -145,8 +145,8 @@ impl Tokenizer {
         }
     }
 
-    /// The last few tokens that have a text: from the beginning of a character on, because some decoders spoil all of a run of bytes that
-    /// begins inside one.
+    /// The last few tokens that have a text. They begin at the beginning of a character: some decoders write a replacement character for
+    /// each byte of a run that begins inside a character.
     fn tail(&self, context: &[u32]) -> Result<Vec<u32>> {
         let visible = context.iter().copied().filter(|id| !self.special.contains(id)).collect::<Vec<_>>();
         let mut length = 4;
@@ -191,7 +191,7 @@ fn vocabulary(tokenizer: &tokenizers::Tokenizer) -> usize {
     tokenizer.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
 }
 
-/// What a call of the `tokenizers` crate returns. Its error, or its panic, becomes an error that names the file.
+/// Returns the result of a call of the `tokenizers` crate. Its error, or its panic, becomes an error that names the file.
 fn guarded<T>(path: &Path, call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
     let message = match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => return Ok(value),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// The further keys of an `adapter_config.json`. By default they change nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PeftRules {
-    /// `target_modules` as a regular expression that the whole name of a module matches. It stands in place of the names.
+    /// `target_modules` as a regular expression that the whole name of a module matches. It replaces the names.
     pub target_pattern: Option<String>,
     /// `exclude_modules`: names, or with `exclude_pattern` a regular expression.
     pub excluded: Vec<String>,
@@ -62,7 +62,7 @@ impl PeftRules {
         Ok(Matcher { lora, rules: self, target, exclude, layer, ranks, alphas })
     }
 
-    /// Whether a module is saved whole.
+    /// Returns whether a module is saved whole.
     pub(crate) fn saves(&self, module: &str) -> bool {
         self.saved.iter().any(|name| module.split('.').any(|part| part == name) || is_named(module, name))
     }

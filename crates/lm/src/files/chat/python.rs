@@ -46,7 +46,7 @@ pub(super) fn method(state: &mut State<'_, '_>, value: &Value, method: &str, arg
     }
 }
 
-/// What Python's `strip` removes by default: Rust's blanks and the four separators of ASCII.
+/// Returns whether Python's `strip` removes a character by default: Rust's blanks and the four separators of ASCII.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
 }
@@ -120,7 +120,7 @@ fn words(text: &str, pieces: usize, from_end: bool) -> Vec<&str> {
 }
 
 /// `str.splitlines`: every line end of Unicode counts, and no empty line follows the last end.
-fn split_lines(text: &str, keep: bool) -> Vec<&str> {
+pub(super) fn split_lines(text: &str, keep: bool) -> Vec<&str> {
     let is_end = |c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let (mut lines, mut rest) = (Vec::new(), text);
     while let Some(at) = rest.find(is_end) {

@@ -1,4 +1,4 @@
-//! What Jinja accepts in a template's source and `minijinja` does not, written in another way that means the same.
+//! Rewrites a template's source: Jinja accepts some constructs that `minijinja` does not.
 //!
 //! - Line ends of all systems become newlines.
 //! - `{% generation %}` marks what training may learn. It adds nothing to the text and becomes `{% with %}`, which has the same scope.
@@ -9,11 +9,20 @@ pub(super) const PERCENT: &str = "percent";
 /// Deeper expressions stay as they are; the parser refuses them.
 const MAX_DEPTH: usize = 100;
 
+/// The most words of a tag. The parser goes one level deeper for each operator of a chain, and the stack holds so many levels.
+const MOST_WORDS: usize = 1000;
+/// The most `elif` tags of a template, for the same reason.
+const MOST_BRANCHES: usize = 500;
+
 /// The template as `minijinja` reads it.
-pub(super) fn prepared(source: &str) -> String {
+///
+/// # Errors
+/// A tag is too long; the text says where.
+pub(super) fn prepared(source: &str) -> Result<String, String> {
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
     let mut text = String::with_capacity(source.len());
     let mut rest = source.as_str();
+    let mut branches = 0;
     while let Some((begin, close)) = next_tag(rest) {
         text.push_str(&rest[..begin]);
         let tag = &rest[begin..];
@@ -21,7 +30,7 @@ pub(super) fn prepared(source: &str) -> String {
             "#}" => tag[2..].find(close).map(|at| at + 2),
             _ => code_length(&tag[2..], close).map(|length| length + 2),
         };
-        let Some(length) = length else { return text + tag };
+        let Some(length) = length else { return Ok(text + tag) };
         let (code, after) = (&tag[2..length], &tag[length..]);
         let word = code.trim_matches(['-', '+']).trim();
         if close == "%}" && word == "raw" {
@@ -35,15 +44,36 @@ pub(super) fn prepared(source: &str) -> String {
             ("%}", "generation") => text.push_str(&code.replace("generation", "with")),
             ("%}", "endgeneration") => text.push_str(&code.replace("endgeneration", "endwith")),
             ("#}", _) => text.push_str(code),
-            _ => text.push_str(&with_percent_filter(code, 0)),
+            _ => {
+                branches += usize::from(word.starts_with("elif"));
+                let line = || 1 + text.matches('\n').count();
+                if branches > MOST_BRANCHES {
+                    return Err(format!("there are more than {MOST_BRANCHES} elif tags (in chat_template:{})", line()));
+                }
+                if words(code) > MOST_WORDS {
+                    return Err(format!("a tag has more than {MOST_WORDS} words; divide it (in chat_template:{})", line()));
+                }
+                text.push_str(&with_percent_filter(code, 0));
+            }
         }
         text.push_str(&after[..2]);
         rest = &after[2..];
     }
-    text + rest
+    Ok(text + rest)
 }
 
-/// Where the next tag begins and how it ends.
+/// The lexemes of a tag, blanks aside.
+fn words(code: &str) -> usize {
+    let (mut at, mut words) = (0, 0);
+    while at < code.len() {
+        let length = lexeme_length(&code[at..]);
+        words += usize::from(!code[at..at + length].trim().is_empty());
+        at += length;
+    }
+    words
+}
+
+/// The place at which the next tag begins, and the text that ends it.
 fn next_tag(text: &str) -> Option<(usize, &'static str)> {
     let begin = text.match_indices('{').map(|(at, _)| at).find(|at| text[at + 1..].starts_with(['{', '%', '#']))?;
     Some(match text.as_bytes()[begin + 1] {
@@ -71,7 +101,7 @@ fn code_length(code: &str, close: &str) -> Option<usize> {
     None
 }
 
-/// Where the tag begins that ends a raw block.
+/// The place at which the tag begins that ends a raw block.
 fn end_of_raw(text: &str) -> Option<usize> {
     let is_end = |at: &usize| text[at + 2..].trim_start_matches(['-', '+']).trim_start().starts_with("endraw");
     text.match_indices("{%").map(|(at, _)| at).find(is_end)
@@ -188,7 +218,7 @@ mod tests {
             ("{% raw", "{% raw"),
             ("{{ '%s' % }}", "{{ '%s' |percent()}}"),
         ] {
-            assert_eq!(prepared(source), expected, "{source}");
+            assert_eq!(prepared(source).as_deref(), Ok(expected), "{source}");
         }
     }
 }

@@ -15,7 +15,7 @@ const MAX_DIMENSIONS: usize = 64;
 /// A tensor as a pickle describes it: a view of a storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PickledTensor {
-    /// Where its elements are.
+    /// The storage of its elements.
     pub(super) storage: Storage,
     /// The first element, counted in elements.
     pub(super) offset: usize,
@@ -25,7 +25,7 @@ pub(super) struct PickledTensor {
     pub(super) strides: Vec<usize>,
 }
 
-/// A block of elements, kept in a file of its own.
+/// A block of elements in a separate file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Storage {
     /// Its file's name.
@@ -235,7 +235,7 @@ impl Machine<'_> {
                 let storage = self.storage(id)?;
                 self.push(Object::Storage(storage));
             }
-            other => return Err(format!("opcode 0x{other:02x} is none that tensors need")),
+            other => return Err(format!("opcode 0x{other:02x} is not one that tensors need")),
         }
         Ok(())
     }
@@ -404,7 +404,7 @@ mod tests {
                 refused += usize::from(tensors(&damaged).is_err());
             }
         }
-        // Names, sizes and what is not looked at may change without a contradiction; opcodes and references may not.
+        // Names, sizes and values that are not read may change without a contradiction; opcodes and references may not.
         assert!(refused > pickle.len(), "{refused} of {}", 5 * pickle.len());
     }
 }

@@ -16,7 +16,7 @@ const MAX_HEADER: u64 = 100_000_000;
 pub(super) struct SafetensorsFile {
     path: PathBuf,
     file: fs_err::File,
-    /// Where the elements begin, in bytes.
+    /// The byte at which the elements begin.
     data: u64,
     header: Metadata,
 }

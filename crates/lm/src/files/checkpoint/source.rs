@@ -14,10 +14,10 @@ use safetensors::Dtype;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What the weights of a directory may be called, the better choice first: a single file, or the index of shards.
+/// The names of a directory's weights, the better choice first: a single file, or the index of shards.
 const NAMES: [(&str, &str); 2] = [(super::WEIGHTS, "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")];
 
-/// What may stand before the names of all tensors and says nothing about the model.
+/// Prefixes of the names of all tensors that do not change the model.
 const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "language_model."];
 
 /// A tensor as it is stored: little-endian elements, the last index running fastest.
@@ -29,7 +29,7 @@ pub(super) struct StoredTensor {
 }
 
 impl StoredTensor {
-    /// What its bits mean, if it has 16 of them for each element.
+    /// The format of its elements, if they have 16 bits.
     pub(super) fn half_kind(&self) -> Option<HalfKind> {
         match self.dtype {
             Dtype::BF16 => Some(HalfKind::Bf16),
@@ -115,8 +115,8 @@ impl TensorSource {
         TensorSource { path: file.path().into(), files: vec![TensorFile::Gguf(file)], place }
     }
 
-    /// Puts `prefix` before all names if it is before none, and removes what programs put before all names: PyTorch's wrappers of modules,
-    /// and the place of a language model in one that also sees. The files of a model that was saved without its output head, as GPT-2's were,
+    /// Puts `prefix` before all names if it is before none. Removes the prefixes of PyTorch's wrappers of modules, and of a language model
+    /// that is a part of a larger model. The files of a model that was saved without its output head, as GPT-2's were,
     /// leave it out (`base_model_prefix` in `transformers`).
     pub(super) fn complete_names(&mut self, prefix: &str) {
         while let Some(wrapper) = WRAPPERS.into_iter().find(|wrapper| self.place.keys().all(|name| name.starts_with(wrapper))) {

@@ -64,7 +64,7 @@ impl TorchFile {
         self.tensors.keys().cloned().collect()
     }
 
-    /// The elements of all storages that tensors name, and no more than the file has bytes.
+    /// The elements of all storages that tensors name, at most the bytes of the file.
     pub(super) fn elements(&self) -> u128 {
         let bytes = fs_err::metadata(&self.path).map_or(0, |metadata| metadata.len());
         self.tensors.values().map(|tensor| tensor.storage.elements as u128).sum::<u128>().min(bytes.into())

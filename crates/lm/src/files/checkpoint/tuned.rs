@@ -1,5 +1,5 @@
-//! Whether a directory that another program wrote is what a fine-tuning of a base must be, tensor by tensor, so that a model that does not
-//! fit into this machine's memory can be checked on it.
+//! Checks that a directory that another program wrote is a fine-tuning of a base. It reads tensor by tensor, so that it can check a model
+//! that does not fit into the memory.
 
 use super::source::{StoredTensor, TensorSource};
 use super::{CONFIG, base_prefix, read_config, read_tensor, refuse_extra, weights_sha256};
@@ -97,7 +97,7 @@ fn same_tokenizer(base: &Path, tuned: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a tensor has the base's values, as far as the type in which it is stored can tell. Both are checked to be there, of the right
+/// Returns whether a tensor has the base's values, within the precision of the type in which it is stored. Both are checked to be there, of the right
 /// shape and finite.
 fn is_same(then: &TensorSource, now: &TensorSource, tensor: &TensorSpec) -> Result<bool> {
     let (before, after) = (read_tensor(then, tensor)?, read_tensor(now, tensor)?);

@@ -1,8 +1,8 @@
 //! A byte-pair tokenizer made from text (Sennrich et al. 2016), for a model that is trained from scratch.
 //!
 //! Its alphabet are the 256 bytes (Radford et al. 2019), so there is no text that it cannot write, and decoding gives a text back as it
-//! was. Words are cut as GPT-2 cuts them, after every digit has been cut off as a token of its own: a number is then read as it is
-//! computed with, digit by digit, and not as whichever groups of digits the text happens to repeat.
+//! was. Every digit is one token. Then words are cut as GPT-2 cuts them. So a model reads a number digit by digit, as it computes with it,
+//! and not in the groups of digits that the text repeats.
 
 use crate::error::{Error, Result};
 use serde_json::json;
@@ -19,7 +19,7 @@ use tokenizers::{AddedToken, Tokenizer};
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 /// The least vocabulary: the bytes and the end token.
 pub const LEAST_VOCABULARY: usize = 256 + 1;
-/// A pair that is seen less often says nothing about other texts.
+/// A pair that occurs less often is no evidence about other texts.
 const LEAST_COUNT: u64 = 2;
 
 /// Makes a tokenizer of at most `vocabulary` tokens; it has fewer where the texts hold too few pairs that repeat. The result are the

@@ -1,4 +1,4 @@
-//! Where in a generated text each of its tokens ends.
+//! The place in a generated text at which each of its tokens ends.
 
 use super::Tokenizer;
 use crate::error::Result;
@@ -20,7 +20,7 @@ impl Tokenizer {
         let all = [context, ids].concat();
         // The tokens before `first` have given the text up to `settled`.
         let (mut first, mut settled) = (context.len(), 0);
-        // What is decoded with the next tokens begins at one of these, because a decoder may spoil a text that begins inside a character.
+        // Decoding of the next tokens begins at one of these: a decoder may write a wrong text if it begins inside a character.
         let mut boundaries = (0, context.len());
         for read in context.len() + 1..=all.len() {
             let added = self.decode_after(&all[boundaries.0..first], &all[first..read])?;
