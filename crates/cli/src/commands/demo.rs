@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, log: Log) -> Result<()> {
             console::print(&format!("\n{heading}\n{text}"))?;
         }
     }
-    if !log.quiet {
+    if log.has_remarks() {
         eprintln!("\n{}", next_steps(&report, &arguments.run_dir));
     }
     stalled.map_or(Ok(()), Err)

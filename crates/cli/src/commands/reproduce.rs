@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, log: Log) -> Result<()> {
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&experiment.config().name));
     let Done { report, stalled } = carry_out(&experiment, &run_dir, true, log)?;
     if arguments.json { console::print(&report.json()) } else { console::print(&report.paper_tables()) }?;
-    if !log.quiet {
+    if log.has_remarks() {
         eprintln!("{}", next_steps(&report, &run_dir));
     }
     stalled.map_or(Ok(()), Err)
