@@ -22,6 +22,13 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+impl Log {
+    /// Whether remarks for people are written too.
+    pub fn has_remarks(self) -> bool {
+        !self.quiet && self.format == LogFormat::Text
+    }
+}
+
 /// The form of progress lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {

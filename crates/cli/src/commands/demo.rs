@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
             console::print(&format!("\n{heading}\n{text}"))?;
         }
     }
-    if !log.quiet {
+    if log.has_remarks() {
         console::say(&format!("\n{}", next_steps(&report, &arguments.run_dir)));
     }
     stalled.map_or(Ok(()), Err)

@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&experiment.config().name));
     let Done { report, stalled } = carry_out(&experiment, &run_dir, true, access, log)?;
     if arguments.json { console::print_json_text(&report.json()) } else { console::print(&report.paper_tables()) }?;
-    if !log.quiet {
+    if log.has_remarks() {
         console::say(&next_steps(&report, &run_dir));
     }
     stalled.map_or(Ok(()), Err)

@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     }
     let Done { report, stalled } = carry_out(&experiment, &run_dir, arguments.resume, access, log)?;
     if arguments.json { console::print_json_text(&report.json()) } else { report::show(&report, false) }?;
-    if !log.quiet {
+    if log.has_remarks() {
         console::say(&next_steps(&report, &run_dir));
     }
     stalled.map_or(Ok(()), Err)
@@ -101,7 +101,7 @@ fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir:
         fs_err::write(RunDir::cost_plot(run_dir), svg)?;
     }
     if arguments.json { console::print_json(&report.costs()) } else { console::print(&report.cost_table()) }?;
-    if !log.quiet && report.cost_svg().is_some() {
+    if log.has_remarks() && report.cost_svg().is_some() {
         let seeds: Vec<String> = directories.iter().map(|directory| directory.display().to_string()).collect();
         let plot = RunDir::cost_plot(run_dir);
         console::say(&format!("plot: {}\nNext:\n  starloop report {} --html report.html", plot.display(), seeds.join(" ")));

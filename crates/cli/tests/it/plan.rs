@@ -16,7 +16,7 @@ fn a_plan_needs_neither_weights_nor_data() {
         assert!(shown.contains(words), "no {words:?} in {shown}");
     }
     plan(&["--assume", "training_shar=1"]).failed(2, &["unknown field `training_shar`"]);
-    plan(&["--accelerator", "V100"]).failed(2, &["there are H100, H200, A100"]);
+    plan(&["--accelerator", "V100"]).failed(2, &["unknown accelerator; expected H100, H200, A100"]);
     plan(&["--shape", "/nowhere/config.json"]).failed(1, &["/nowhere/config.json"]);
 }
 

@@ -86,7 +86,7 @@ fn a_problem_has_its_story() {
         assert!(whole.contains(part), "{part:?}: {whole}");
     }
     let nothing = starloop("inspect --problem nowhere", &[text(small_run())]);
-    assert!(nothing.err.contains("no attempt of"), "{}", nothing.err);
+    assert!(nothing.err.contains("no attempts of"), "{}", nothing.err);
     assert_eq!(nothing.done(), "");
 }
 

@@ -147,8 +147,11 @@ fn headline(run: &RunReport, method: &MethodReport, choice: Choice, config: &tom
     };
     let reached = format!("{}% {after}{} ({name})", percent(accuracy.mean), method.info.label);
     let from = base.map(|base| {
-        let examples = plural(worked_examples(config, name), "worked example");
-        format!("{}% (untrained model, {examples}) \u{2192} ", percent(base.mean))
+        let examples = match worked_examples(config, name) {
+            0 => String::new(),
+            several => format!(", {}", plural(several, "worked example")),
+        };
+        format!("{}% (untrained model{examples}) \u{2192} ", percent(base.mean))
     });
     let difference = method.from_base.map(|difference| format!("; {}, {}", difference.points(), difference.test()));
     Some(Headline {

@@ -77,25 +77,30 @@ fn summary_tables() {
     let directory = tempfile::tempdir().unwrap();
     two_methods(directory.path());
     insta::assert_snapshot!(read(directory.path()).summary_tables(), @r"
-                           few-shot                  STaR
-                               base  with rationalization
-                           few_shot                  star
-    ─────────────────────────────────────────────────────
-    accuracy, %                65.3                  99.7
-      95% interval       59.8..70.5            98.1..99.9
-      paper (GPT-J 6B)            -                  89.5
-    1 digit, %                100.0                 100.0
-    2 digits, %                96.0                 100.0
-    3 digits, %                 0.0                  99.0
-    split                      test                  test
-    after iteration               0                     2
-    problems learned, %           -     97.4 (94.9 + 2.5)
-    problems attempted            -                 4,000
-    tokens sampled                -                  447k
-    tokens trained                -                 3.00M
-    time                 1 min 06 s            3 min 17 s
+                             few-shot                  STaR
+                                 base  with rationalization
+                             few_shot                  star
+    ───────────────────────────────────────────────────────
+    accuracy, %                  65.3                  99.7
+      95% interval         59.8..70.5            98.1..99.9
+      paper (GPT-J 6B)              -                  89.5
+    1 digit (n = 100), %        100.0                 100.0
+    2 digits (n = 100), %        96.0                 100.0
+    3 digits (n = 100), %         0.0                  99.0
+    split                        test                  test
+    after iteration                 0                     2
+    problems learned, %             -     97.4 (94.9 + 2.5)
+    problems attempted              -                 4,000
+    tokens sampled                  -                  447k
+    tokens trained                  -                 3.00M
+    time                   1 min 06 s            3 min 17 s
 
-    The paper: STaR with rationalization 89.5 (16 iterations).
+    The paper, %: STaR with rationalization 89.5 (16 iterations).
+
+    builtin:tiny (1000 parameters), arithmetic, 300 test problems
+    65.3% (untrained model) → 99.7% after 2 iterations of STaR with rationalization (star)
+    star is the only method of its kind in the run, so nothing was chosen by the figure.
+    95% interval over 300 problems of one run: 98.1..99.9% (Wilson). Another seed can differ by more.
     ");
 }
 
@@ -112,6 +117,7 @@ fn the_papers_table_has_what_was_measured_beside_it() {
     few-shot base (few_shot)                 -         65.3  59.8..70.5           -                  -
 
     The paper's model is GPT-J 6B unless a row names another. Measured on 300 test problems.
+    The paper, %: STaR with rationalization 89.5 (16 iterations).
     ");
 }
 
@@ -144,12 +150,13 @@ fn iteration_tables() {
     two_methods(directory.path());
     insta::assert_snapshot!(read(directory.path()).iteration_tables(), @r"
     star (STaR with rationalization)
-    iteration  accuracy, %         95%      1       2       3
-                              interval  digit  digits  digits
-    ─────────────────────────────────────────────────────────
-            0         65.3  59.8..70.5  100.0    96.0     0.0
-            1         98.0  95.7..99.1  100.0    99.0    95.0
-            2         99.7  98.1..99.9  100.0   100.0    99.0
+    iteration  accuracy, %         95%          1          2          3
+                              interval      digit     digits     digits
+                                        (n = 100)  (n = 100)  (n = 100)
+    ───────────────────────────────────────────────────────────────────
+            0         65.3  59.8..70.5      100.0       96.0        0.0
+            1         98.0  95.7..99.1      100.0       99.0       95.0
+            2         99.7  98.1..99.9      100.0      100.0       99.0
 
     iteration  problems   right,     right,  learned  faithful %,  faithful %,   tokens  steps   tokens    loss        time
                          no hint  with hint               no hint    with hint  sampled         trained
@@ -179,7 +186,7 @@ fn chart() {
       0% ┤ 3
          └────────────────────────
            0       1       2  iteration
-           1 = 1 digit, 2 = 2 digits, 3 = 3 digits
+           1 = 1 digit (n = 100), 2 = 2 digits (n = 100), 3 = 3 digits (n = 100)
     ");
 }
 
@@ -203,7 +210,7 @@ fn svg_is_well_formed_and_has_a_curve_for_each_class() {
     let curves = document.descendants().filter(|node| node.has_tag_name("polyline") && node.attribute("stroke-width") == Some("2"));
     assert_eq!(curves.count(), 3);
     let texts: Vec<&str> = document.descendants().filter(|node| node.has_tag_name("text")).filter_map(|node| node.text()).collect();
-    for expected in ["iteration", "accuracy (%)", "1 digit", "3 digits", "99.0%"] {
+    for expected in ["iteration", "accuracy (%)", "1 digit (n = 100)", "3 digits (n = 100)", "99.0%"] {
         assert!(texts.iter().any(|text| text.trim() == expected), "no {expected:?} in {texts:?}");
     }
 }

@@ -71,7 +71,7 @@ fn every_sign_is_found_by_itself_with_its_figures() {
         (
             EasyProblemsDominate,
             found(|m| m.practice.as_mut().unwrap().problems_by_examples = BTreeMap::from([(1, 100), (9, 40)])),
-            "has 9.0 examples each, the least practised quarter 1.0",
+            "has 9.0 examples each, and the quarter with the fewest 1.0",
         ),
     ];
     for (kind, findings, figures) in cases {
