@@ -8,7 +8,8 @@ use starloop_record::atomic::{self, create_directory};
 use std::path::Path;
 
 /// Files of a checkpoint that other programs write and read.
-const OTHERS: [&str; 6] = ["added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "pretrain.json"];
+const OTHERS: [&str; 7] =
+    ["added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "pretrain.json", "trained_problems.json"];
 /// The file that the hub shows as the model card.
 const CARD_FILE: &str = "README.md";
 
@@ -108,31 +109,5 @@ mod tests {
         let error = checkpoint(&source, Form::AsTrained, &place.path().join("two"), "card").unwrap_err().to_string();
         assert!(error.contains("/vocab.txt: it is a symbolic link or a directory"), "{error}");
         assert!(!place.path().join("two").exists());
-    }
-}
-
-#[cfg(all(test, unix))]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    #[test]
-    fn only_a_checkpoints_own_files_are_exported() {
-        let place = tempfile::tempdir().unwrap();
-        let within = |name: &str| place.path().join(name);
-        std::fs::write(within("secret"), "secret").unwrap();
-        std::fs::create_dir(within("checkpoint")).unwrap();
-        for name in ["config.json", "model.safetensors", "tokenizer.json"] {
-            std::fs::write(within("checkpoint").join(name), name).unwrap();
-        }
-        symlink(within("secret"), within("checkpoint/notes.md")).unwrap();
-        checkpoint(&within("checkpoint"), Form::AsTrained, &within("out"), "card").unwrap();
-        let mut names: Vec<_> = std::fs::read_dir(within("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        assert_eq!(names, ["README.md", "config.json", "model.safetensors", "tokenizer.json"]);
-        symlink(within("secret"), within("checkpoint/chat_template.jinja")).unwrap();
-        let error = checkpoint(&within("checkpoint"), Form::AsTrained, &within("other"), "card").unwrap_err().to_string();
-        assert!(error.contains("chat_template.jinja: is a link to") && !within("other").exists(), "{error}");
     }
 }
