@@ -144,7 +144,7 @@ fn a_narrow_screen_has_room_for_the_legend_the_stages_and_what_was_kept() {
     let buffer = drawn((80, 40), &progress, &[], &View::default());
     shows(
         &buffer,
-        &["● star 75.0%", "■ direct_equal_tokens 30.0%", "sampling", "tokens/s", "iteration 1: learned 75 + 12 with hint, dropped 3"],
+        &["● star 75.0%", "■ direct_equal_tokens 30.0%", "sampling", "tokens/s", " learned 75 + 12 with hint, dropped 3 "],
     );
     let selection = SelectionCounts { kept_unhinted: 1_739, kept_hinted: 412, dropped_duplicate: 322, ..selection };
     progress.methods[0].iterations[1].selection = selection;
