@@ -83,6 +83,10 @@ fn a_key_like_no_other_gets_the_list() {
 fn wrong_values_are_named() {
     for (override_, expected) in [
         ("training.steps=0", "--set training.steps: `training.steps`: must be at least 1"),
+        (
+            "main=x",
+            "--set main: `main`: there is no [methods.x]; there are: adastar, b_star, direct, few_shot, few_shot_direct, grpo, partial, rationales, rest_em, rft, spin, star, v_star, without",
+        ),
         ("training.steps=many", "--set training.steps: `training.steps`: invalid type: string \"many\", expected u64"),
         ("sampling.top_p=1.5", "--set sampling.top_p: `sampling.top_p`: must be in 0..1, 0 excluded, found 1.5"),
         (
