@@ -11,7 +11,7 @@ pub(super) fn false_step(text: &str) -> Option<bool> {
 
 /// Whether an annotation or a plain equation of the text is false; `None` if the text has none that can be evaluated.
 pub(super) fn false_equation(text: &str) -> Option<bool> {
-    let plain = plain_equations(text).map(is_false).reduce(|a, b| a || b);
+    let plain = plain_equations(text).into_iter().map(is_false).reduce(|a, b| a || b);
     match (false_step(text), plain) {
         (None, plain) => plain,
         (annotated, plain) => annotated.map(|is_false| is_false || plain == Some(true)),
@@ -20,13 +20,24 @@ pub(super) fn false_equation(text: &str) -> Option<bool> {
 
 /// The equations of numbers in a text, each with one operator or more on its left and one number on its right. An equation that could be a
 /// part of a longer expression is left out, so that no true step is called false.
-fn plain_equations(text: &str) -> impl Iterator<Item = &str> {
+fn plain_equations(text: &str) -> Vec<&str> {
     static EQUATION: LazyLock<Regex> = LazyLock::new(|| {
         let number = r"\$?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)%?";
         let operator = r"(?:\s*[+\-\u{2212}*/\u{d7}\u{f7}]\s*|\s+[xX]\s+)";
         Regex::new(&format!("{number}(?:{operator}{number})+\\s*=\\s*{number}")).expect("the pattern is fixed")
     });
-    EQUATION.find_iter(text).filter(|found| begins(&text[..found.start()]) && ends(&text[found.end()..])).map(|found| found.as_str())
+    let (mut equations, mut from) = (Vec::new(), 0);
+    while let Some(found) = EQUATION.find_at(text, from) {
+        let equation = found.as_str();
+        if begins(&text[..found.start()]) && ends(&text[found.end()..]) {
+            equations.push(equation);
+            from = found.end();
+        } else {
+            // In a running sum the right side of one equation is the left side of the next.
+            from = equation.rfind('=').map_or(found.end(), |at| found.start() + at + 1);
+        }
+    }
+    equations
 }
 
 /// Whether an expression can begin after this text: not after an operator, a part of a word or of a number, or a word that acts on what

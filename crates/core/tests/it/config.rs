@@ -91,6 +91,10 @@ fn a_key_like_no_other_gets_the_list() {
 fn wrong_values_are_named() {
     for (override_, expected) in [
         ("training.steps=0", "override training.steps: `training.steps`: must be at least 1, found 0"),
+        (
+            "main=x",
+            "override main: `main`: there is no [methods.x]; there are: adastar, b_star, direct, few_shot, few_shot_direct, grpo, partial, rationales, rest_em, rft, spin, star, v_star, without",
+        ),
         ("training.steps=many", "override training.steps: `training.steps`: invalid type: string \"many\", expected u64"),
         ("sampling.top_p=1.5", "override sampling.top_p: `sampling.top_p`: must be in 0..1, 0 excluded, found 1.5"),
         (

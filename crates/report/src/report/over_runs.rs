@@ -1,4 +1,4 @@
-//! The accuracy of each method over several runs: the mean, and an interval that holds the choice of the seed.
+//! The accuracy of each method over several runs: the mean, and the interval of the variation between seeds.
 
 use super::cost::interval_over_runs;
 use super::{Report, table};

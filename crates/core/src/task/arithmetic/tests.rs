@@ -25,6 +25,16 @@ fn sides(problem: &Problem) -> (u64, u64) {
 }
 
 #[test]
+fn an_answer_alone_has_no_step_to_check() {
+    let task = task(ArithmeticConfig::default(), 1);
+    let problem = &task.training_problems(1)[0];
+    let right = task.reference(problem).expect("every sum has a scratchpad");
+    assert_eq!(task.has_false_step(problem, &right), Some(false));
+    assert_eq!(task.has_false_step(problem, &right.replacen("C: 0", "C: 1", 1)), Some(true));
+    assert_eq!(task.has_false_step(problem, &problem.answer), None);
+}
+
+#[test]
 fn a_problem_in_full() {
     let problem = problem(Split::Train, 3, (624, 259));
     assert_eq!(problem.id.0, "arithmetic/train/624+259");

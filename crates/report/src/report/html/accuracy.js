@@ -8,7 +8,7 @@ const percentAxis = (highest) => {
 
 const iterationAxis = (last) => {
   const values = Array.from({ length: last + 1 }, (_, n) => n);
-  return { label: "iteration (0 is the base with worked examples)", range: [0, Math.max(last, 1)], ticks: values, format: String };
+  return { label: "iteration (0 is the untrained model)", range: [0, Math.max(last, 1)], ticks: values, format: String };
 };
 
 const accuracyPoint = (x, accuracy, name) => ({

@@ -94,18 +94,18 @@ const paperTable = (name) => {
     notes.map((note) => element("p", { class: "note paper-note" }, note)));
 };
 
-/** The methods that several runs have: the mean, and an interval that holds the choice of the seed. */
+/** The methods that several runs have: the mean, and an interval of the variation between seeds. */
 const overRunsTable = () => data.over_runs.length > 0 && table(["", "runs", "mean, %", "95% interval over runs (Student's)", "each run, %"],
   data.over_runs.map(({ method, label, runs, mean, interval: [low, high] }) =>
     [[label, element("small", {}, ` ${plain(method)}`)], String(runs.length), element("strong", {}, percent(mean)), `${percent(low)} to ${percent(high)}`,
       runs.map(([, accuracy]) => percent(accuracy)).join(" ")]),
-  { caption: "Accuracy over runs: the interval holds the choice of the seed", kind: "over-runs" });
+  { caption: "Accuracy over runs: the interval shows the variation between seeds", kind: "over-runs" });
 
 const resultSection = () => section("result", "Result",
   element("div", { class: "cards" }, data.runs.map(glance)),
   overRunsTable(),
   [...new Set(data.runs.map((run) => run.data))].map(paperTable),
-  element("p", { class: "note" }, "Intervals are Wilson's. They hold the choice of the problems and not the choice of the seed. Differences are paired: both models answered the "
+  element("p", { class: "note" }, "Intervals are Wilson's. They show the variation between problems and not between seeds. Differences are paired: both models answered the "
     + "same problems, and p is that of McNemar's exact test. Training problems learned from: a share of those attempted (by a rationale without hint + "
     + "by rationalization only)."),
   glossarySection());

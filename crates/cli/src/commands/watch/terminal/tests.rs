@@ -143,10 +143,7 @@ fn a_narrow_screen_has_room_for_the_legend_the_stages_and_what_was_kept() {
     progress.methods[1].iterations = vec![metrics(1, 30)];
     progress.methods[1].info.name = "direct_equal_tokens".into();
     let buffer = drawn((80, 40), &progress, &[], &View::default());
-    shows(
-        &buffer,
-        &["● star 75.0%", "■ direct_equal_tokens 30.0%", "sampling", "tokens/s", "iteration 1: learned 75 + 12 with hint, dropped 3"],
-    );
+    shows(&buffer, &["● star 75.0%", "■ direct_equal_tokens 30.0%", "sampling", "tokens/s", " learned 75 + 12 with hint, dropped 3 "]);
     let selection = SelectionCounts { kept_unhinted: 1_739, kept_hinted: 412, dropped_duplicate: 322, ..selection };
     progress.methods[0].iterations[1].selection = selection;
     let narrow = ["iteration 1: learned 1739 + 412 with hint, dropped 322", "● star 75.0%", "sampling", "90.0k  10.0k    9.0 s"];
