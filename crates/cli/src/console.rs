@@ -94,6 +94,7 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::NotFound { what: Missing::Shape, .. } => "--shape takes a config.json or one of these names",
         Error::Cancelled | Error::Server { .. } => "--resume continues the run",
+        Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => "--out names another place",
         Error::OutputInUse { .. } => "--out DIR names another output",
         Error::NoKnownRationale { .. } => {
             "`starloop run CONFIG --dry-run` shows all settings; docs/methods.md says which methods need none"
