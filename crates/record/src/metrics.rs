@@ -385,7 +385,7 @@ mod tests {
         };
         assert_eq!(read(1, 2, 0.5).map(|accuracy| accuracy.correct), Ok(1));
         for (correct, total, mean, said) in
-            [(3, 2, 0.5, "3 right answers of 2"), (1, 2, 1e300, "an accuracy is 1e+300"), (1, 2, -0.5, "is -0.5")]
+            [(3, 2, 0.5, "3 right answers of 2"), (1, 2, 7.5, "an accuracy is 7.5"), (1, 2, -0.5, "is -0.5")]
         {
             assert!(read(correct, total, mean).is_err_and(|error| error.contains(said)), "{said}");
         }

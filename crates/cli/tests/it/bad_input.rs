@@ -95,7 +95,7 @@ fn training_data_that_cannot_be_read_is_named_with_its_line() {
     let (model, data, out) = (repository("fixtures/llama-tiny"), place.path().join("pairs.jsonl"), place.path().join("out"));
     let pair = r#"{"prompt": "a", "completion": "b"}"#;
     for (content, said) in [
-        (format!("{pair}\n\n{{\"prompt\": \"a\"}}\n"), "line 3: missing field `completion`"),
+        (format!("{pair}\n\n{{\"prompt\": \"a\"}}\n"), "line 3: the columns are prompt; expected `prompt` and `completion`"),
         (format!("{pair}\n{{\"prompt"), "line 2"),
         (String::new(), "holds no example"),
         (format!("{{\"prompt\": \"a\", \"completion\": \"{}\"}}", "b ".repeat(40)), ":1: 42 tokens, but training.sequence_length is 32"),

@@ -262,7 +262,7 @@ fn an_interrupted_command_is_taken_up_by_the_next() {
         })
     };
     let message = refused(&hub(&broken, &[]), &place);
-    assert!(message.contains("/model.safetensors: ") && message.contains("the same command goes on from there"), "{message}");
+    assert!(message.contains("/model.safetensors: ") && message.contains("the same command continues from it"), "{message}");
     assert_eq!(
         names(&place.path().join("tiny.partial")),
         ["config.json", "model.safetensors.partial", "tokenizer.json", "tokenizer_config.json"]

@@ -411,7 +411,7 @@ fn a_server_is_started_for_each_checkpoint_and_stopped_with_all_that_it_started(
     };
     let never_healthy = launched(&["policy.start_seconds=2", "policy.health=/nothing"]);
     let error = with_causes(&run(&bench, "unhealthy", &never_healthy, false).err().unwrap());
-    assert!(error.contains("does not serve after 2 s") && error.contains("server.log") && error.contains("running 1 test"), "{error}");
+    assert!(error.contains("is not ready after 2 s") && error.contains("server.log") && error.contains("running 1 test"), "{error}");
     assert_gone(&pids);
     std::fs::remove_file(&pids).unwrap();
     run(&bench, "launched", &launched(&["policy.replicas=2", "policy.health=/health"]), false).unwrap();
