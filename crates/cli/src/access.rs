@@ -1,6 +1,6 @@
 //! What a command may read and start besides what its arguments name.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use starloop_core::error::Error;
 use starloop_core::experiment::Experiment;
 use starloop_record::run_dir::Outside;
@@ -50,6 +50,6 @@ impl Access {
     /// # Errors
     /// The config names a program.
     pub fn check_programs(self, experiment: &Experiment) -> Result<()> {
-        if self.no_programs { Ok(experiment.refuse_programs()?) } else { Ok(()) }
+        if self.no_programs { Ok(experiment.refuse_programs().context("--no-programs starts no program")?) } else { Ok(()) }
     }
 }

@@ -256,7 +256,7 @@ impl Experiment {
         match self.programs().first() {
             None => Ok(()),
             Some((key, program)) => {
-                let message = format!("names the program {program:?}, and --no-programs starts none; leave out that option, or this key");
+                let message = format!("names the program {program:?}, and programs are not allowed here; allow them, or remove this key");
                 Err(self.invalid((*key).to_owned(), message))
             }
         }

@@ -175,7 +175,8 @@ fn verify_names_the_line_that_it_cannot_read() {
 #[test]
 fn train_lowers_the_loss_and_writes_a_checkpoint_that_samples() {
     let place = tempfile::tempdir().unwrap();
-    let pair = |digit: &str| json!({"prompt": "a b", "completion": digit.repeat(4), "other keys": "are allowed"}).to_string() + "\n";
+    let four = |digit: &str| [digit; 4].join(" ");
+    let pair = |digit: &str| json!({"prompt": "a b", "completion": four(digit), "other keys": "are allowed"}).to_string() + "\n";
     let pairs: String = ["7", "8", "9"].into_iter().map(pair).collect();
     let data = place.path().join("pairs.jsonl");
     std::fs::write(&data, pairs).unwrap();
@@ -306,7 +307,7 @@ fn memory_is_kept_to_a_budget_or_refused_and_changes_no_sample() {
     std::fs::write(&data, r#"{"prompt": "Input:\n1 + 2\nTarget:\n", "completion": "3"}"#).unwrap();
     let options = ["--model", text(&base), "--data", text(&data), "--out", text(&out)];
     starloop("train --memory 90MB --set steps=1 --set warmup_steps=0", &options)
-        .failed(1, &["training needs at least", "recompute_activations"]);
+        .failed(1, &["training needs at least", "recompute activations"]);
     assert!(!out.exists());
     starloop("train --memory 150MB --set steps=1 --set warmup_steps=0", &options).done();
 }

@@ -1,5 +1,6 @@
 //! The paper's experiments by name, and multiple choice by likelihood.
 
+use crate::pretraining_text::Corpus;
 use crate::program::{command, lines, numbers, starloop, text};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -68,8 +69,12 @@ fn the_most_likely_choice_is_the_one_that_score_says() {
     let set = |key: &str, path: &Path| format!("task.{key}={}", Value::from(text(path)));
     let data = [set("train", &train), set("test", &test), "task.dev_problems=1".to_owned()];
     let data: Vec<&str> = data.iter().flat_map(|set| ["--set", set]).collect();
-    let line = "eval --model builtin:arithmetic --task commonsense_qa --split test --by-likelihood --quiet";
-    let figures = starloop(&format!("{line} --json"), &[&data[..], &["--answers", text(&answers)]].concat()).json();
+    let corpus = Corpus::new();
+    let model = corpus.path("model");
+    corpus.pretrain(&model, &["--set", "training.steps=20", "--set", "model.max_position_embeddings=512"]).done();
+    let line = "eval --task commonsense_qa --split test --by-likelihood --quiet --model";
+    let options = [&[text(&model)], &data[..]].concat();
+    let figures = starloop(line, &[&options[..], &["--json", "--answers", text(&answers)]].concat()).json();
     assert_eq!((&figures["chance"], &figures["accuracy"]["total"]), (&json!(0.2), &json!(6)));
     let answers = lines(&answers);
     let of_kind = |chosen: &str| answers.iter().filter(|answer| answer[chosen] == answer["right"]).count();
@@ -78,13 +83,14 @@ fn the_most_likely_choice_is_the_one_that_score_says() {
     let first = &answers[0];
     assert_eq!((&first["right"], &first["choices"][1]), (&json!(1), &json!("8")));
     let prompt = "Q: 7 + 1\nAnswer Choices:\n(a) 7\n(b) 8\n(c) 9\n(d) 10\n(e) 11\nA:";
+    let path = text(&model);
     let score = |text: &str| {
-        let score = starloop("score --model builtin:arithmetic --json", &["--text", text]).json();
+        let score = starloop("score --json", &["--model", path, "--text", text]).json();
         score["logprobs"].as_array().unwrap().iter().filter_map(Value::as_f64).sum::<f64>()
     };
     for (choice, logprob) in first["choices"].as_array().unwrap().iter().zip(numbers(&first["logprobs"])) {
         let alone = score(&format!("{prompt} {}", choice.as_str().unwrap())) - score(prompt);
         assert!((alone - logprob).abs() < 1e-3, "{choice}: {alone} {logprob}");
     }
-    assert!(starloop(line, &data).done().starts_with("likelihood"));
+    assert!(starloop(line, &options).done().starts_with("likelihood"));
 }

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A recipe with a corpus of a few hundred short sums in words, and a paragraph or two of plain text.
-struct Corpus {
+pub struct Corpus {
     place: TempDir,
 }
 
 impl Corpus {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let corpus = Corpus { place: tempfile::tempdir().unwrap() };
         let row = |n: usize| format!("{{\"question\": \"How much is {} and {}?\", \"answer\": \"{}\"}}\n", n % 20, n / 20, n % 20 + n / 20);
         fs::write(corpus.path("sums.jsonl"), (0..300).map(row).collect::<String>()).unwrap();
@@ -59,7 +59,7 @@ A: {{{{ answer }}}}"""
         corpus
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
 
@@ -68,7 +68,8 @@ A: {{{{ answer }}}}"""
         [text(&self.path("recipe.toml")), "--quiet", "--json", "--out", text(out)].map(str::to_owned).to_vec()
     }
 
-    fn pretrain(&self, out: &Path, more: &[&str]) -> crate::program::Outcome {
+    /// Trains a model whose tokenizer knows every byte.
+    pub fn pretrain(&self, out: &Path, more: &[&str]) -> crate::program::Outcome {
         let arguments = self.pretraining(out);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
         starloop("pretrain", &arguments)

@@ -223,7 +223,7 @@ fn a_checkpoint_is_exported_with_its_card() {
     }
     std::fs::remove_file(out.join("README.md")).unwrap();
     assert_same(&out, &small_run().join("star/iter-002/checkpoint"));
-    starloop(line, &[text(small_run()), "--checkpoint", text(&out)]).failed(2, &["exists already", "--checkpoint"]);
+    starloop(line, &[text(small_run()), "--checkpoint", text(&out)]).failed(2, &["exists already", "name another directory"]);
     starloop("export --method star --iteration 9", &[text(small_run())]).failed(2, &["no checkpoint of iteration 9", "those of 1, 2"]);
     starloop("export --method star --adapter", &[text(small_run())]).failed(2, &["fine-tuned whole"]);
     starloop("export --method few_shot", &[text(small_run())]).failed(2, &["few_shot has no checkpoint"]);

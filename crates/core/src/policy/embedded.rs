@@ -13,6 +13,7 @@ use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Once;
 
 /// Samples with `starloop-lm`.
 #[derive(Debug, Default)]
@@ -58,7 +59,7 @@ impl Policy for EmbeddedPolicy {
         let model = loaded(self.model.as_ref())?;
         let prompts = model.prompts(self.chat.clone()).map_err(sampling_error)?;
         let encode = |request: &PromptRequest| -> starloop_lm::Result<Request> {
-            Ok(Request { prompt: prompts.encode(&request.prompt)?, seeds: request.seeds.clone(), params: params.clone() })
+            Ok(Request { prompt: prompt_tokens(&prompts, &request.prompt)?, seeds: request.seeds.clone(), params: params.clone() })
         };
         let requests = requests.par_iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>().map_err(sampling_error)?;
         let completions = engine::sample(model, &requests, &self.limits, progress).map_err(sampling_error)?;
@@ -75,9 +76,9 @@ impl Policy for EmbeddedPolicy {
         let model = loaded(self.model.as_ref())?;
         let prompts = model.prompts(self.chat.clone()).map_err(sampling_error)?;
         let encode = |request: &CompletionRequest| -> starloop_lm::Result<Tail> {
-            let mut tokens = prompts.encode(&request.prompt)?;
+            let mut tokens = prompt_tokens(&prompts, &request.prompt)?;
             let from = tokens.len();
-            tokens.extend(model.tokenizer().encode(&request.completion, false)?);
+            tokens.extend(model.tokenizer().encode_lossy(&request.completion, false)?);
             tokens.extend(request.ended.then(|| prompts.end_token()));
             Ok(Tail { tokens, from })
         };
@@ -115,7 +116,7 @@ impl EmbeddedPolicy {
         let model = loaded(self.model.as_ref())?;
         let (prompts, context) = (model.prompts(self.chat.clone()).map_err(sampling_error)?, model.spec().context);
         let encode = |written: &Written| -> starloop_lm::Result<(Tail, Vec<usize>)> {
-            let mut tokens = prompts.encode(&written.prompt)?;
+            let mut tokens = prompt_tokens(&prompts, &written.prompt)?;
             let from = tokens.len();
             let (ids, ends): (Vec<u32>, Vec<usize>) = as_drawn(&prompts, written, stop_strings)?.into_iter().unzip();
             tokens.extend(ids);
@@ -160,6 +161,19 @@ impl Scorer for EmbeddedPolicy {
     }
 }
 
+/// The tokens of a prompt. Text that has no token becomes the unknown token, with one warning: a single character of a data set must not end
+/// a run.
+pub(crate) fn prompt_tokens(prompts: &PromptEncoder<'_>, prompt: &str) -> starloop_lm::Result<Vec<u32>> {
+    static WARNED: Once = Once::new();
+    match prompts.encode(prompt) {
+        Err(error @ starloop_lm::Error::UnknownText { .. }) => {
+            WARNED.call_once(|| log::warn!("{error}; in prompts the unknown token stands for it"));
+            prompts.encode_lossy(prompt)
+        }
+        tokens => tokens,
+    }
+}
+
 /// The summed log-probability of each tail.
 fn scores(model: &LanguageModel, tails: &[Tail], progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Vec<f64>> {
     let scores = model.score_tails(tails, progress).map_err(sampling_error)?;
@@ -169,8 +183,8 @@ fn scores(model: &LanguageModel, tails: &[Tail], progress: &mut dyn FnMut(Progre
 /// The tokens that differ from those of the prompt alone: the last letters of a prompt may be one token with the first of what follows.
 fn tail(model: &LanguageModel, request: &ScoreRequest) -> starloop_lm::Result<Tail> {
     let ScoreRequest { prompt, continuation } = request;
-    let before = model.tokenizer().encode(prompt, true)?;
-    let tokens = model.tokenizer().encode(&format!("{prompt}{continuation}"), true)?;
+    let before = model.tokenizer().encode_lossy(prompt, true)?;
+    let tokens = model.tokenizer().encode_lossy(&format!("{prompt}{continuation}"), true)?;
     let from = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
     Ok(Tail { tokens, from })
 }

@@ -4,6 +4,7 @@ use super::{Trainer, TrainingJob, TrainingProgress};
 use crate::config::TrainingConfig;
 use crate::error::{EngineContext, Error, OrCancelled, Result};
 use crate::metrics::TrainingMetrics;
+use crate::policy::embedded::prompt_tokens;
 use crate::selection::Loss;
 use crate::types::{Example, ProblemId};
 use serde::{Deserialize, Serialize};
@@ -187,7 +188,7 @@ impl<'a> Encoder<'a> {
 
     /// Prompt and completion, with `ended` also the end token; nothing where they are too long and the settings say to leave such out.
     fn tail(&self, problem: &ProblemId, prompt: &str, completion: &str, ended: bool) -> Result<Option<Tail>> {
-        let mut tokens = self.prompts.encode(prompt).during(CONTEXT)?;
+        let mut tokens = prompt_tokens(&self.prompts, prompt).during(CONTEXT)?;
         let from = tokens.len();
         tokens.extend(self.tokenizer.encode(completion, false).during(CONTEXT)?);
         if ended {

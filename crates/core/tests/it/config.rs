@@ -84,7 +84,7 @@ fn unknown_keys_are_named_with_their_path_and_the_nearest() {
 #[test]
 fn a_key_like_no_other_gets_the_list() {
     let error = parse(&CONFIG.replacen("base =", "zzz =", 1), &[]).err().unwrap();
-    assert_eq!(error, "my.toml: unknown key `model.zzz`; valid there: base, chat, kv_cache, hub");
+    assert_eq!(error, "my.toml: unknown key `model.zzz`; valid there: base, chat, chat_variables, kv_cache, hub");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_config_that_is_made_in_code_is_checked_like_one_that_was_written() {
         change(&mut config);
         doubles::resolve(config).err().unwrap().to_string()
     };
-    assert_eq!(refused(|config| config.training.steps = 0), "the config: `training.steps`: must be at least 1");
+    assert_eq!(refused(|config| config.training.steps = 0), "the config: `training.steps`: must be at least 1, found 0");
     for (change, key) in [
         ((|config| config.training.steps = u64::MAX) as fn(&mut Config), "`training`"),
         (|config| config.sampling.top_k = usize::MAX, "`sampling`"),

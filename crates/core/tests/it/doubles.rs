@@ -117,11 +117,12 @@ impl Bench {
         RunDir::open_read_only(&self.place.path().join(name)).unwrap()
     }
 
-    /// Every file of a run with its bytes, and every directory, except what holds times.
+    /// Every file of a run with its bytes, and every directory, except the ones that hold times or places.
     pub fn snapshot(&self, name: &str) -> BTreeMap<String, Option<String>> {
         let mut files = BTreeMap::new();
         walk(&self.place.path().join(name), "", &mut files);
         files.remove("events.jsonl");
+        files.remove("lock");
         files
     }
 }

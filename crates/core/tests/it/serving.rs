@@ -348,7 +348,7 @@ fn what_will_never_be_answered_stops_the_run_and_says_why() {
     let said = told(&["policy.tries=2"], |asked| Act::Answer(json!({ "model": "other", "choices": right_answer_of(asked) })));
     assert!(said.contains("failed 2 times") && said.contains("the model \"other\""), "{said}");
     let said = told(&["policy.patience_seconds=2"], |_| Act::Close);
-    assert!(said.contains("no answer for 2 s") && said.contains("--resume"), "{said}");
+    assert!(said.contains("no answer for 2 s") && said.contains("resuming the run continues from them"), "{said}");
 }
 
 fn right_answer_of(asked: &Asked) -> serde_json::Value {

@@ -1,6 +1,6 @@
 //! The rows of a training file, in the shapes that TRL reads and in that of Alpaca.
 //!
-//! | columns | without a chat template | with one (`--chat`) |
+//! | columns | without a chat template | with one |
 //! |---|---|---|
 //! | `prompt`, `completion` as texts | read | read; the prompt is what the user says |
 //! | `instruction`, `output`, and `input` if there is one | read; a blank line divides instruction and input | likewise |
@@ -59,7 +59,7 @@ fn conversation<'a>(messages: impl Iterator<Item = &'a Value>, chat: bool) -> Re
         texts.push((text(fields, "role").map_err(named)?, text(fields, "content").map_err(named)?));
     }
     if !chat {
-        return Err("the row is a conversation; --chat puts it by the checkpoint's chat template".to_owned());
+        return Err("the row is a conversation; format it with the checkpoint's chat template (`chat`)".to_owned());
     }
     let roles: Vec<&str> = texts.iter().map(|(role, _)| role.as_str()).collect();
     if roles != ["user", "assistant"] {
@@ -100,7 +100,7 @@ mod tests {
             r#"{"prompt": [{"role": "user", "content": "2 + 2?"}], "completion": [{"role": "assistant", "content": "4"}]}"#,
         ] {
             assert_eq!(pair(line, true), expected(), "{line}");
-            assert!(pair(line, false).is_err_and(|error| error.contains("--chat")), "{line}");
+            assert!(pair(line, false).is_err_and(|error| error.contains("chat template")), "{line}");
         }
         let with_input = pair(r#"{"instruction": "Add.", "input": "2 2", "output": "4"}"#, false);
         assert_eq!(with_input.map(|pair| pair.prompt), Ok("Add.\n\n2 2".to_owned()));
