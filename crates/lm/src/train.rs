@@ -476,7 +476,9 @@ impl<K: Kernels> TrainingSession<K> {
                 saved.push((values.ok_or_else(|| error(format!("{kind} {i} is missing or belongs to another model")))?, buffer));
             }
         }
-        saved.into_iter().for_each(|(values, buffer)| kernels.upload(&values, buffer));
+        for (values, buffer) in saved {
+            kernels.upload(&values, buffer);
+        }
         self.steps_done = steps;
         Ok(note)
     }
