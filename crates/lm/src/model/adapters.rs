@@ -131,7 +131,9 @@ impl<K: Kernels> LanguageModel<K> {
 fn set_lengths(lengths: &[f32], columns: usize, weight: &mut [f32]) {
     for (length, row) in lengths.iter().zip(weight.chunks_exact_mut(columns)) {
         let norm = row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
-        row.iter_mut().for_each(|x| *x *= (f64::from(*length) / norm) as f32);
+        for x in row {
+            *x *= (f64::from(*length) / norm) as f32;
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn strftime_now(format: &str) -> Result<String, Error> {
             Some('H' | 'M' | 'S') => number(0, 2),
             Some('I') => number(12, 2),
             Some('p') => "AM".into(),
-            Some('F') => format!("{year}-{month:02}-{day:02}"),
+            Some('F') => [number(year, 4), number(month.into(), 2), number(day.into(), 2)].join("-"),
             Some('%') => "%".into(),
             other => {
                 let code = other.map_or_else(String::new, String::from);

@@ -75,6 +75,7 @@ fn escape(text: &Value) -> Value {
 }
 
 /// Jinja's `indent(width=4, first=False, blank=False)`.
+#[expect(clippy::needless_pass_by_value, reason = "a filter's arguments are values")]
 fn indent(state: &State<'_, '_>, text: &str, options: Rest<Value>, named: Kwargs) -> Result<String, Error> {
     let given = |at: usize, name: &str| match options.get(at) {
         Some(value) => Ok(Some(value.clone())),
@@ -110,6 +111,7 @@ fn word_count(text: &str) -> usize {
 }
 
 /// Jinja's `truncate(length=255, killwords=False, end='...', leeway=5)`.
+#[expect(clippy::needless_pass_by_value, reason = "a filter's arguments are values")]
 fn truncate(text: &str, options: Rest<Value>, named: Kwargs) -> Result<String, Error> {
     let given = |at: usize, name: &str| match options.get(at) {
         Some(value) => Ok(Some(value.clone())),

@@ -141,7 +141,7 @@ fn with_percent_filter(code: &str, depth: usize) -> String {
         if lexeme == "%" && after_string {
             let operand = operand_length(&code[at..]);
             let argument = with_percent_filter(&code[at..at + operand], depth + 1);
-            text.push_str(&format!("|{PERCENT}({})", argument.trim()));
+            text.extend(["|", PERCENT, "(", argument.trim(), ")"]);
             at += operand;
             after_string = false;
             continue;
