@@ -115,6 +115,7 @@ impl RunDir {
             for name in [CONFIG, RUN] {
                 atomic::sweep_beside(&root.join(name))?;
             }
+            run.mark_as_made_here()?;
             let config = new.config.to_string();
             atomic::write(&root.join(CONFIG), config.as_bytes())?;
             let info = RunInfo {
@@ -124,7 +125,6 @@ impl RunDir {
                 ..new.info.clone()
             };
             run.write_info(&info)?;
-            run.mark_as_made_here()?;
             return Ok((run, Found::Nothing));
         }
         let info = run.info()?;

@@ -76,7 +76,7 @@ fn a_run_is_written_through_no_link() {
 /// A config with a verifier that leaves a mark when it is started.
 fn with_verifier(place: &Path, mark: &Path) -> PathBuf {
     let (rows, config) = (place.join("rows.jsonl"), place.join("own.toml"));
-    let row = |n: u32| format!("{{\"question\": \"{n} + 1\", \"answer\": \"{}\"}}\n", n + 1);
+    let row = |n: u32| format!("{{\"question\": \"{n} + 1\", \"answer\": \"{0}\", \"rationale\": \"{0}\"}}\n", n + 1);
     std::fs::write(&rows, (0..40).map(row).collect::<String>()).unwrap();
     let script = format!("touch {}; while read line; do echo '{{\"verdict\": \"wrong\"}}'; done", text(mark));
     // The shipped base has tokens for sums alone.

@@ -126,7 +126,7 @@ impl DataRow {
     pub fn require(&self, column: &str) -> Result<&Value, String> {
         self.get(column).ok_or_else(|| {
             if self.columns.get(column).is_some_and(Value::is_null) {
-                return format!("{column:?} is null, expected a value");
+                return format!("there is no {column:?}; it is null, expected a value");
             }
             let present: Vec<&str> = self.columns.keys().map(String::as_str).collect();
             format!("there is no {column:?}; the columns are: {}", present.join(", "))
@@ -190,7 +190,7 @@ mod tests {
             (b"\"a\"", "a.jsonl, line 1: not a JSON object: invalid type: string"),
             (b"{\"q\": 1, \"b\": 2}", "a.jsonl, line 1: there is no \"q.stem\"; the columns are: b, q"),
             (b"{\"q\": {\"stem\": null}}", "a.jsonl, line 1: there is no \"q.stem\""),
-            (b"{\"q.stem\": null}", "a.jsonl, line 1: \"q.stem\" is null, expected a value"),
+            (b"{\"q.stem\": null}", "a.jsonl, line 1: there is no \"q.stem\"; it is null, expected a value"),
             (b"{\"q\": {\"stem\": 7}}", "a.jsonl, line 1: \"q.stem\" must be a text, found 7"),
             (b"{\"q\": {\"stem\": \"a\"}}\n{\"q\": \"\xff\"}", "a.jsonl, line 2: byte 8 is not UTF-8; save the file in that encoding"),
             (b"\xff\xfe{\0", "a.jsonl, line 1: byte 1 is not UTF-8"),
