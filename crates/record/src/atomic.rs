@@ -39,7 +39,7 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 /// The file system refuses; the error names the file.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let parent = parent(path);
-    fs::create_dir_all(parent)?;
+    fs::create_dir_all(parent).map_err(|error| named(path, &error))?;
     let (mut builder, prefix) = builder(path);
     // The umask decides about the rest, as for any other file.
     #[cfg(unix)]
