@@ -10,7 +10,7 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// A path does not exist.
-    #[error("{path}: no such directory")]
+    #[error("{path}: does not exist; expected the directory of a checkpoint")]
     NotFound {
         /// The path.
         path: PathBuf,

@@ -38,6 +38,11 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 /// # Errors
 /// The file system refuses; the error names the file.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    // A rename would replace the name of a device, such as /dev/stdout.
+    if path.starts_with("/dev") && !path.starts_with("/dev/shm") {
+        let device = std::fs::OpenOptions::new().write(true).open(path);
+        return device.and_then(|mut device| device.write_all(bytes)).map_err(|error| named(path, &error));
+    }
     let parent = parent(path);
     fs::create_dir_all(parent).map_err(|error| named(path, &error))?;
     let (mut builder, prefix) = builder(path);

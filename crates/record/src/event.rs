@@ -49,7 +49,7 @@ pub enum Event {
         /// The stage.
         stage: Stage,
         /// Problems (sampling, evaluating) or steps (training) in it.
-        #[serde(deserialize_with = "crate::counts::count")]
+        #[serde(deserialize_with = "crate::types::counts::count")]
         total: u64,
     },
     /// A stage moved on. Not kept in `events.jsonl`.
@@ -70,7 +70,7 @@ pub enum Event {
         /// The stage.
         stage: Stage,
         /// Tokens sampled or trained in it.
-        #[serde(deserialize_with = "crate::counts::count")]
+        #[serde(deserialize_with = "crate::types::counts::count")]
         tokens: u64,
         /// Wall-clock seconds that it took.
         seconds: f64,

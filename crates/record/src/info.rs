@@ -1,7 +1,7 @@
 //! `run.json`: what a run is. It states everything that readers need, so that they read no task, model or config to understand a run.
 
 use crate::approach::Approach;
-use crate::counts::MOST;
+use crate::types::counts::MOST;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -103,19 +103,19 @@ pub struct MethodInfo {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Outer iterations.
-    #[serde(deserialize_with = "crate::counts::count")]
+    #[serde(deserialize_with = "crate::types::counts::count")]
     pub iterations: u32,
     /// Completions sampled while collecting, rationalizations included (as if every problem needed one).
-    #[serde(deserialize_with = "crate::counts::count")]
+    #[serde(deserialize_with = "crate::types::counts::count")]
     pub attempts: u64,
     /// Completions sampled while evaluating, those of the base included.
-    #[serde(deserialize_with = "crate::counts::count")]
+    #[serde(deserialize_with = "crate::types::counts::count")]
     pub evaluations: u64,
     /// Optimizer steps.
-    #[serde(deserialize_with = "crate::counts::count")]
+    #[serde(deserialize_with = "crate::types::counts::count")]
     pub steps: u64,
     /// Tokens that go through the model in training, as if every packed sequence were full.
-    #[serde(deserialize_with = "crate::counts::count")]
+    #[serde(deserialize_with = "crate::types::counts::count")]
     pub trained_tokens: u64,
 }
 

@@ -18,7 +18,6 @@
 
 pub mod approach;
 pub mod atomic;
-mod counts;
 pub mod digest;
 pub mod error;
 pub mod event;

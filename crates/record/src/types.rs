@@ -3,6 +3,8 @@
 //! A [`Problem`] is put to a policy in a [`Mode`]; what comes back is an [`Attempt`]; a task's verdict on it makes a [`GradedAttempt`];
 //! what is worth learning from becomes an [`Example`].
 
+pub(crate) mod counts;
+
 use serde::{Deserialize, Serialize};
 pub use starloop_answers::choice::Named;
 pub use starloop_answers::verdict::{Grade, Verdict};
@@ -170,10 +172,10 @@ pub struct Attempt {
     /// The SHA-256 of the whole prompt, in hexadecimal.
     pub prompt_sha256: String,
     /// Tokens of the prompt.
-    #[serde(deserialize_with = "crate::counts::count")]
+    #[serde(deserialize_with = "crate::types::counts::count")]
     pub prompt_tokens: usize,
     /// Tokens of the completion, the end token included.
-    #[serde(deserialize_with = "crate::counts::count")]
+    #[serde(deserialize_with = "crate::types::counts::count")]
     pub completion_tokens: usize,
     /// The generated text, without end token or stop string.
     pub completion: String,

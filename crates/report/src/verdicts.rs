@@ -243,7 +243,7 @@ mod tests {
         );
         let found = |doubts: &Doubts| doubts.shown.iter().map(|doubt| doubt.excerpt.clone()).collect::<Vec<_>>();
         assert_eq!(found(&audit.weakest), ["It makes 7 in all"]);
-        assert_eq!(found(&audit.missed), ["7 or 8. The answer is 8."]);
+        assert_eq!(found(&audit.missed), ["7 or 8. The answer is 8.", "desk (b)"]);
         assert_eq!(found(&audit.disagreements), ["The answer is 7, after 3 days."]);
         assert_eq!(found(&audit.contradictions), ["desk (b)"]);
         assert_eq!(audit.missed.shown[0].read.as_deref(), Some("8"));

@@ -23,8 +23,8 @@ fn a_model_of_the_same_recipe_is_kept_and_one_of_another_refused() {
     let before = (snapshot(&made), std::fs::metadata(&made).unwrap().modified().unwrap());
     assert_eq!(run(SMALL_PRETRAINING, &["--set", "training.steps=3", "--json"]).json(), first);
     let other = run(SMALL_PRETRAINING, &["--set", "training.steps=3", "--seed", "2", "--out", text(&made)]);
-    other.failed(1, &[text(&made), "another recipe", "--out"]);
-    run(SMALL_PRETRAINING, &["--out", text(place.path())]).failed(1, &[text(place.path()), "holds no base model", "--out"]);
+    other.failed(1, &[text(&made), "another recipe", "choose another place"]);
+    run(SMALL_PRETRAINING, &["--out", text(place.path())]).failed(1, &[text(place.path()), "holds no base model", "choose another place"]);
     assert!((snapshot(&made), std::fs::metadata(&made).unwrap().modified().unwrap()) == before);
     let other = run(SMALL_PRETRAINING, &["--set", "training.steps=3", "--seed", "2", "--json"]).json();
     assert_ne!(other["weights_sha256"], first["weights_sha256"]);

@@ -128,7 +128,7 @@ fn a_model_is_kept_until_its_text_changes() {
     let before = snapshot(&out);
     assert_eq!(corpus.pretrain(&out, &short).json(), first);
     fs::write(corpus.path("notes.txt"), "Something else.").unwrap();
-    corpus.pretrain(&out, &short).failed(1, &[text(&out), "notes.txt has changed", "--out"]);
+    corpus.pretrain(&out, &short).failed(1, &[text(&out), "notes.txt has changed", "choose another place"]);
     assert!(snapshot(&out) == before);
     let second = corpus.pretrain(&corpus.path("other"), &short).json();
     assert_ne!(second["recipe_sha256"], first["recipe_sha256"]);

@@ -58,7 +58,7 @@ fn streamed_tokens_and_text_are_those_of_the_completions() {
 
 #[test]
 fn no_part_of_a_stop_string_is_streamed() {
-    let (_dir, model) = fixture::endless("llama-tiny");
+    let (_dir, model) = fixture::endless("llama-tiny", &[5, 9, 14]);
     let request = |stop: Vec<String>| Request {
         prompt: vec![5, 9, 14],
         seeds: vec![0],

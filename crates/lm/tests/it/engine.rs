@@ -33,7 +33,7 @@ fn ragged() -> Vec<Request> {
 #[test]
 fn greedy_continuations_equal_transformers_token_for_token() {
     for name in FIXTURES {
-        let (_dir, model) = fixture::endless(name);
+        let (_dir, model) = fixture::endless(name, &[5, 9, 14]);
         let reference = fixture::reference(name);
         let prompts: Vec<Vec<u32>> = fixture::documents(&reference)
             .iter()
@@ -129,7 +129,7 @@ fn seeds_choose_the_sample_and_nothing_else() {
 
 #[test]
 fn end_tokens_and_stop_strings_end_a_completion() {
-    let (_dir, model) = fixture::endless("llama-tiny");
+    let (_dir, model) = fixture::endless("llama-tiny", &[5, 9, 14]);
     let whole = &run(&model, &[request(vec![5, 9, 14], 20, 0.0, 0)], SMALL)[0];
     assert_eq!((&whole.stop_reason, whole.tokens.len()), (&StopReason::Length, 20));
     let word = model.tokenizer().decode(&whole.tokens[4..5]).unwrap();

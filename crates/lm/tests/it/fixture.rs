@@ -2,8 +2,10 @@
 
 use safetensors::{Dtype, SafeTensors};
 use starloop_lm::LanguageModel;
+use starloop_lm::engine::{self, EngineLimits, Request, SamplingParams, StopReason};
 use starloop_lm::train::Document;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// An error with its causes on one line.
@@ -80,12 +82,18 @@ pub fn copy(name: &str) -> tempfile::TempDir {
     copy
 }
 
-/// A copy whose end token is one that no greedy continuation of the reference has, so that nothing ends early.
-pub fn endless(name: &str) -> (tempfile::TempDir, LanguageModel) {
+/// A copy whose end token is in no greedy continuation of the reference and of `prompt`, so that nothing ends early.
+pub fn endless(name: &str, prompt: &[u32]) -> (tempfile::TempDir, LanguageModel) {
     let (copy, greedy) = (copy(name), &reference(name)["greedy"]);
-    let unused = (0..64).rev().find(|id| !greedy.contains(&(*id as f32))).unwrap();
-    std::fs::write(copy.path().join("generation_config.json"), format!(r#"{{"eos_token_id": {unused}}}"#)).unwrap();
     std::fs::write(copy.path().join("tokenizer_config.json"), "{}").unwrap();
-    let model = LanguageModel::load(copy.path()).unwrap();
-    (copy, model)
+    for unused in (0..64).filter(|id| !greedy.contains(&(*id as f32))) {
+        std::fs::write(copy.path().join("generation_config.json"), format!(r#"{{"eos_token_id": {unused}}}"#)).unwrap();
+        let model = LanguageModel::load(copy.path()).unwrap();
+        let request = Request { prompt: prompt.to_vec(), seeds: vec![0], params: SamplingParams::greedy(40) };
+        let sampled = engine::sample(&model, &[request], &EngineLimits::default(), &mut |_| ControlFlow::Continue(())).unwrap();
+        if sampled[0].stop_reason == StopReason::Length {
+            return (copy, model);
+        }
+    }
+    panic!("every token ends a continuation");
 }

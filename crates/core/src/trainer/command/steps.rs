@@ -10,6 +10,9 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+/// Steps of one line that are reported one by one.
+const MOST_STEPS_OF_A_LINE: u64 = 1_000_000;
+
 /// The reported steps, one a line, beside the program's own states.
 const FILE: &str = "starloop-progress.jsonl";
 
@@ -97,8 +100,9 @@ impl<'a> Steps<'a> {
 
     fn push(&mut self, line: StepLine) -> Result<()> {
         let last = self.lines.last().map_or(0, |line| line.step);
-        // A line reports all steps since the line before.
-        for step in last + 1..=line.step {
+        // A line reports all steps since the line before. A program can print any number, and so many steps take no time to train.
+        let first = (last + 1).max(line.step.saturating_sub(MOST_STEPS_OF_A_LINE));
+        for step in first..=line.step {
             (self.progress)(TrainingProgress { step, tokens: line.tokens, loss: line.loss }).or_cancelled()?;
         }
         self.lines.push(line);
