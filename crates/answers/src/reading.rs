@@ -125,6 +125,27 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
+impl Place {
+    /// The bytes of the completion around this place, with at least `margin` more on each side where there are so many.
+    ///
+    /// ```
+    /// use starloop_answers::{Place, Reading};
+    ///
+    /// let place = Place { reading: Reading::Phrase, span: 15..17 };
+    /// assert_eq!(&"The answer is: 72, I think."[place.around("The answer is: 72, I think.", 4)], "is: 72, I ");
+    /// ```
+    pub fn around(&self, completion: &str, margin: usize) -> Range<usize> {
+        let (mut start, mut end) = (self.span.start.saturating_sub(margin), (self.span.end + margin).min(completion.len()));
+        while !completion.is_char_boundary(start) {
+            start -= 1;
+        }
+        while !completion.is_char_boundary(end) {
+            end += 1;
+        }
+        start..end
+    }
+}
+
 impl<T> Outcome<T> {
     /// The answer, if there is one.
     pub fn answer(&self) -> Option<&T> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use starloop_answers::audit::{last_number, mentions};
 use starloop_answers::number;
 use starloop_record::RunDir;
-use starloop_record::types::{GradedAttempt, ProblemRecord, Reading, Verdict};
+use starloop_record::types::{GradedAttempt, Place, ProblemRecord, Reading, Verdict};
 
 /// Bytes of the completion that are shown on each side of an answer, at least.
 const AROUND: usize = 40;
@@ -188,9 +188,9 @@ fn in_words(problem: &ProblemRecord) -> &str {
 fn doubt(origin: &Origin<'_>, graded: &GradedAttempt, problem: Option<&ProblemRecord>) -> Doubt {
     let completion = &graded.attempt.completion;
     let place = graded.place.as_ref().filter(|place| completion.get(place.span.clone()).is_some());
-    let around = place.map_or(completion.len()..completion.len(), |place| place.span.clone());
-    let start = completion.floor_char_boundary(around.start.saturating_sub(AROUND));
-    let end = completion.ceil_char_boundary((around.end + AROUND).min(completion.len()));
+    // Without a place, the end of the completion.
+    let end_of_text = Place { reading: Reading::LastLine, span: completion.len()..completion.len() };
+    let around = place.unwrap_or(&end_of_text).around(completion, AROUND);
     Doubt {
         method: origin.method.to_owned(),
         iteration: origin.iteration,
@@ -201,7 +201,7 @@ fn doubt(origin: &Origin<'_>, graded: &GradedAttempt, problem: Option<&ProblemRe
         known: problem.map_or_else(String::new, |problem| problem.answer.clone()),
         read: place.map(|place| completion[place.span.clone()].to_owned()),
         reading: place.map(|place| place.reading),
-        excerpt: completion[start..end].to_owned(),
+        excerpt: completion[around].to_owned(),
     }
 }
 
@@ -210,7 +210,7 @@ fn doubt(origin: &Origin<'_>, graded: &GradedAttempt, problem: Option<&ProblemRe
 mod tests {
     use super::*;
     use crate::sample_run::{attempt, begin, write_evaluation, write_iteration, wrong};
-    use starloop_record::types::{GradedAttempt, Named, Place};
+    use starloop_record::types::Named;
     use starloop_record::{Approach, Outcome};
 
     fn read(mut graded: GradedAttempt, reading: Reading, span: std::ops::Range<usize>) -> GradedAttempt {

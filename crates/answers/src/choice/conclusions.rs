@@ -75,7 +75,7 @@ fn by_phrases<'n>(names: &'n Names) -> impl Iterator<Item = Placed> + 'n {
     let limit = names.text.len();
     phrases(names.text, &NOUNS).into_iter().filter_map(move |phrase| {
         // `option B is a desk` says nothing of the answer.
-        let names_inside = names.within(phrase.start, phrase.end).iter().any(|name| name.is_letter());
+        let names_inside = names.within(phrase.start, phrase.end).iter().any(Name::is_letter);
         if names_inside && phrase.form != Form::Negated {
             return None;
         }

@@ -23,8 +23,8 @@ const AROUND: usize = 40;
 /// Grade completions against known answers as the loop does, or audit the verdicts of a run.
 ///
 /// With --task, each line of standard input is one completion:
-/// {"completion": "...", "answer": "..."}. Add "choices": ["...", ...] if the problem has choices, and "stop_reason": "length" if the token limit
-/// cut the completion off.
+/// `{"completion": "...", "answer": "..."}`. Add `"choices": ["...", ...]` if the problem has choices, and `"stop_reason": "length"` if the token
+/// limit cut the completion off.
 ///
 /// With RUN, the program counts the run's verdicts by the rule that found the answer. It lists the verdicts that a person should read: right
 /// answers found by a weak rule, wrong answers whose text holds the known answer, stated numbers that differ from the last number of the text,
@@ -194,9 +194,8 @@ fn explained(number: usize, grade: &Grade, known: &str, completion: &str) -> Str
     };
     let mut shown = format!("line {number}: {said}\n");
     match &grade.place {
-        Some(Place { reading, span }) if completion.get(span.clone()).is_some() => {
-            let start = completion.floor_char_boundary(span.start.saturating_sub(AROUND));
-            let end = completion.ceil_char_boundary((span.end + AROUND).min(completion.len()));
+        Some(place @ Place { reading, span }) if completion.get(span.clone()).is_some() => {
+            let Range { start, end } = place.around(completion, AROUND);
             let (before, read, after) = (&completion[start..span.start], &completion[span.clone()], &completion[span.end..end]);
             let cut = |is_cut: bool| if is_cut { "…" } else { "" };
             let _ = writeln!(shown, "  rule: {} ({})", reading.description(), reading.name());

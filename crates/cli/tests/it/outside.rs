@@ -80,6 +80,7 @@ fn with_verifier(place: &Path, mark: &Path) -> PathBuf {
     std::fs::write(&rows, (0..40).map(row).collect::<String>()).unwrap();
     let script = format!("touch {}; while read line; do echo '{{\"verdict\": \"wrong\"}}'; done", text(mark));
     // The shipped base has tokens for sums alone.
+    let train = serde_json::Value::from(text(&rows));
     let toml = format!(
         r#"name = "own"
 run = ["few"]
@@ -91,7 +92,7 @@ few_shot = 0
 kind = "few_shot"
 [task]
 kind = "jsonl"
-train = {rows:?}
+train = {train}
 dev_problems = 10
 prompt = "Input:\n{{{{ question }}}}\nTarget:{{{{ hint }}}}\n"
 hint = " {{{{ answer }}}}"

@@ -1,4 +1,4 @@
-//! GGUF files against PyPI's `gguf`, and against the same models in the Hugging Face format.
+//! GGUF files against Python's `gguf`, and against the same models in the Hugging Face format.
 
 use crate::fixture;
 use crate::golden::{by_name, worst};

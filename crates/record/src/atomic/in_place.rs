@@ -139,10 +139,10 @@ mod tests {
 
     #[test]
     fn the_system_refuses_a_link_that_appears_after_the_check() {
+        use std::os::unix::fs::OpenOptionsExt;
         let place = tempfile::tempdir().unwrap();
         let link = place.path().join("link");
         symlink(place.path().join("nowhere"), &link).unwrap();
-        use std::os::unix::fs::OpenOptionsExt;
         let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         let opened = std::fs::OpenOptions::new().create(true).append(true).custom_flags(flags).open(&link);
         assert!(opened.is_err() && !place.path().join("nowhere").exists());

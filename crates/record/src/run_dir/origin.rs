@@ -71,7 +71,7 @@ impl RunDir {
         if !RunDir::was_made_here(root) {
             let canonical = fs::canonicalize(root)?;
             collect(&canonical, &canonical, &mut found)?;
-            found.sort_by_key(|outside| outside.to_string());
+            found.sort_by_key(ToString::to_string);
         }
         Ok(found)
     }

@@ -1,6 +1,6 @@
 //! The tokenizer files of a Hugging Face checkpoint, made from the metadata of a GGUF file.
 //!
-//! Two kinds are read: byte-pair encoding over bytes (`gpt2`), and SentencePiece (`llama`), whose merges follow from the scores as in
+//! Two kinds are read: byte-pair encoding over bytes (`gpt2`), and `SentencePiece` (`llama`), whose merges follow from the scores as in
 //! `transformers`.
 
 use super::metadata::Metadata;
@@ -114,7 +114,7 @@ fn byte_pairs(metadata: &Metadata, tokens: &[String]) -> Result<(Map<String, Val
     Ok((tokenizer, matches!(name, "llama-bpe" | "llama3")))
 }
 
-/// A SentencePiece tokenizer, which begins texts with a token unless the file says otherwise.
+/// A `SentencePiece` tokenizer, which begins texts with a token unless the file says otherwise.
 fn sentence_piece(metadata: &Metadata, tokens: &[String]) -> Result<(Map<String, Value>, bool)> {
     let key = "tokenizer.ggml.scores";
     let scores = metadata.array(key).and_then(|scores| scores.as_f32_slice());
@@ -142,7 +142,7 @@ fn sentence_piece(metadata: &Metadata, tokens: &[String]) -> Result<(Map<String,
     Ok((tokenizer.as_object().cloned().unwrap_or_default(), true))
 }
 
-/// The merges that the scores of SentencePiece mean: every way to make a token of two others, the highest score first.
+/// The merges that the scores of `SentencePiece` mean: every way to make a token of two others, the highest score first.
 fn merges(tokens: &[String], scores: &[f32]) -> Vec<Value> {
     let ids: HashMap<&str, usize> = tokens.iter().enumerate().map(|(id, token)| (token.as_str(), id)).collect();
     let mut merges: Vec<(f32, usize, usize)> = Vec::new();
