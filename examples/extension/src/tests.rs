@@ -52,7 +52,7 @@ fn a_cancelled_run_goes_on_to_the_same_bytes() {
     assert_eq!(files(&cut), files(&whole));
 }
 
-/// Every file below a directory with its bytes, except the log with its times.
+/// Every file below a directory with its bytes, except the log with its times and the lock, which names its place.
 fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut directories = vec![directory.to_owned()];
@@ -61,7 +61,7 @@ fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 directories.push(path);
-            } else if path.file_name().is_none_or(|name| name != "events.jsonl") {
+            } else if path.file_name().is_none_or(|name| name != "events.jsonl" && name != "lock") {
                 let name = path.strip_prefix(directory).expect("below it").to_string_lossy().into_owned();
                 found.insert(name, std::fs::read(&path).expect("readable"));
             }

@@ -162,7 +162,7 @@ impl Task for ArithmeticTask {
         self.digit_counts(iteration).into_iter().flat_map(of_class).collect()
     }
 
-    /// A pair and its mirror image are the same problem, as in [`pairs`].
+    /// A pair and its mirror image are the same problem, as in `pairs`.
     fn identity(&self, problem: &Problem) -> Identity {
         parse_question(&problem.question)
             .map_or_else(|| Identity::of_question(problem), |(_, (a, b))| Identity::of_texts([pairs::name(a, b).as_str()]))
