@@ -32,7 +32,10 @@ fn main() -> Result<()> {
     let place = places.first().map_or("runs/doubling", String::as_str);
     let iterations = if options.iter().any(|option| option == "--stop-after-first") { 1 } else { u32::MAX };
     match run(Path::new(place), iterations, &[]) {
-        Err(Error::Cancelled) => Ok(eprintln!("cancelled; start again to go on")),
+        Err(Error::Cancelled) => {
+            eprintln!("cancelled; start again to go on");
+            Ok(())
+        }
         done => done,
     }
 }

@@ -1,7 +1,7 @@
 //! Text to token ids and back: the only caller of the `tokenizers` crate. Ids and texts are those of `transformers`, with one difference:
 //! the beginning token is never put before a text that begins with it already, as a rendered chat does.
 //!
-//! The crate panics on some files. Every call goes through [`guarded`], which makes a panic an error that names the file.
+//! The crate panics on some files. Every call goes through `guarded`, which makes a panic an error that names the file.
 
 use super::chat::ChatTemplate;
 use super::checkpoint::require_directory;
