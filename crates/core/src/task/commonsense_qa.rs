@@ -31,24 +31,24 @@ use std::path::{Path, PathBuf};
 
 /// The name of the task and of its data.
 const NAME: &str = "commonsense_qa";
-/// Written for this program, in the form of the paper's.
+/// Worked examples that were written for this program, in the form of the paper's.
 const EXAMPLES: &str = include_str!("commonsense_qa/examples.txt");
 /// The line between the question and its choices.
 const CHOICES: &str = "Answer Choices:";
-/// Stands after the right choice in a hinted prompt.
+/// The text after the right choice in a hinted prompt.
 const HINT: &str = " (CORRECT)";
 
-/// Which problems are learned and measured.
+/// The problems to train on and to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CommonsenseQaConfig {
-    /// The problems to learn from: the official JSON lines (`starloop get data commonsense_qa`).
+    /// The training problems: the official JSON lines (`starloop get data commonsense_qa`).
     pub train: PathBuf,
-    /// The problems of the final figure (paper: the official dev file, for the answers of the official test file are not published).
+    /// The test problems, for the final figure (paper: the official dev file; the answers of the official test file are not published).
     pub test: PathBuf,
-    /// Problems that are held out of train for choices, the same in every run.
+    /// The number of problems held out of `train` for decisions. They are the same in every run.
     pub dev_problems: usize,
-    /// Problems sampled in each iteration, drawn anew for each; 0 for all (paper: all).
+    /// Problems in each iteration, another selection for each; 0 for all (paper: all).
     pub problems_per_iteration: usize,
     /// Held-out problems that are measured; 0 for all.
     pub evaluation_problems: usize,
@@ -56,7 +56,7 @@ pub struct CommonsenseQaConfig {
     pub choice_style: choice::Style,
     /// Whether letter or text counts if an answer names different choices with them; `"neither"` counts it as a contradiction.
     pub choice_preference: Preference,
-    /// A file of worked examples, `Q: ...`, `A: ...`, without hints, instead of the program's own (the authors' `prompts.txt`).
+    /// A file of worked examples, `Q: ...`, `A: ...`, without hints. It replaces the built-in ones (the authors' `prompts.txt`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompts: Option<PathBuf>,
 }
@@ -135,7 +135,7 @@ impl Task for CommonsenseQaTask {
         NAME
     }
 
-    /// By the letter of the answer: a model that likes one letter shows it here.
+    /// By the letter of the answer, so that a model's preference for one letter is visible.
     fn classes(&self, _: u32) -> Vec<String> {
         let mut classes = self.dataset.classes();
         classes.sort_unstable();
@@ -217,7 +217,7 @@ impl Task for CommonsenseQaTask {
     }
 }
 
-/// Whether there is something to choose from.
+/// Checks the number of choices and that each has a text.
 fn check(choices: &[String]) -> Result<(), String> {
     match choices.len() {
         2..=MOST_CHOICES if choices.iter().all(|choice| !choice.trim().is_empty()) => Ok(()),
@@ -258,7 +258,7 @@ fn entry(row: &DataRow) -> Result<Entry<()>, String> {
     }
     let key = row.text("answerKey")?;
     let answer = index_of_label(key, choices.len())
-        .ok_or_else(|| format!("\"answerKey\" is {key:?}, which is none of the labels {}", labels.join(", ")))?;
+        .ok_or_else(|| format!("\"answerKey\" is {key:?}, expected one of the labels {}", labels.join(", ")))?;
     let problem = problem(row.text("id")?, row.text("question.stem")?.trim(), answer, choices);
     Ok(Entry::new(row.line, problem, ()))
 }
@@ -268,7 +268,7 @@ fn problem(id: &str, question: &str, answer: usize, choices: Vec<String>) -> Pro
     Problem { id: ProblemId(id.into()), class: format!("({answer})"), question: question.into(), answer: answer.into(), choices }
 }
 
-/// A worked example of a prompt file, whose choices must not show the answer.
+/// A worked example of a prompt file. Its choices must not show the answer.
 fn worked_example(question: &str, solution: &str) -> Result<Problem, String> {
     let (stem, listed) = question.split_once(&format!("\n{CHOICES}")).ok_or_else(|| format!("no line `{CHOICES}` follows the question"))?;
     let choice = |(index, line): (usize, &str)| {

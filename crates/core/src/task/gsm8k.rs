@@ -7,7 +7,7 @@
 //! #### 72
 //! ```
 //!
-//! The hint, ` (72)` here, is the final answer as the paper has it, never the human solution, which the released code showed.
+//! The hint, here ` (72)`, is the final answer, as in the paper. The released code showed the human solution instead.
 
 mod solution;
 
@@ -27,28 +27,28 @@ use std::path::{Path, PathBuf};
 
 /// The name of the task and of its data.
 const NAME: &str = "gsm8k";
-/// Written for this program, in the form of the paper's.
+/// Worked examples that were written for this program, in the form of the paper's.
 const EXAMPLES: &str = include_str!("gsm8k/examples.txt");
-/// From so many steps on, problems are one class.
+/// Problems with this number of steps or more are one class.
 const MANY_STEPS: usize = 8;
 
-/// Which problems are learned and measured.
+/// The problems to train on and to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gsm8kConfig {
-    /// The problems to learn from: JSON lines with `question` and `answer` (`starloop get data gsm8k`).
+    /// The training problems: JSON lines with `question` and `answer` (`starloop get data gsm8k`).
     pub train: PathBuf,
-    /// The problems of the final figure.
+    /// The test problems, for the final figure.
     pub test: PathBuf,
-    /// Problems that are held out of train for choices, the same in every run (the authors chose on the test problems).
+    /// The number of problems held out of `train` for decisions. They are the same in every run (the authors decided on the test problems).
     pub dev_problems: usize,
-    /// Problems sampled in each iteration, drawn anew for each; 0 for all (paper: all).
+    /// Problems in each iteration, another selection for each; 0 for all (paper: all).
     pub problems_per_iteration: usize,
     /// Held-out problems that are measured; 0 for all.
     pub evaluation_problems: usize,
-    /// Learn from no rationale whose annotations say something false, such as `<<2+2=5>>` (paper: only the answer counts).
+    /// Do not learn rationales with a false annotation, such as `<<2+2=5>>` (paper: only the answer counts).
     pub check_annotations: bool,
-    /// A file of worked examples, `Q: ...`, `A: ...`, without hints, instead of the program's own (the authors' `prompts.txt`).
+    /// A file of worked examples, `Q: ...`, `A: ...`, without hints. It replaces the built-in ones (the authors' `prompts.txt`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompts: Option<PathBuf>,
 }
@@ -101,7 +101,7 @@ impl Gsm8kConfig {
     }
 }
 
-/// The task. Beside each problem stands the human solution.
+/// The task. Each problem has its human solution.
 struct Gsm8kTask {
     dataset: Dataset<String>,
     worked: Vec<Solved>,
@@ -165,7 +165,7 @@ impl Task for Gsm8kTask {
         leak::leaks(solution::rationale(completion))
     }
 
-    /// The equations, without blanks, in their order; where there is none, the text.
+    /// The equations in order, without blanks. Without equations, the text.
     fn reasoning_path(&self, completion: &str) -> String {
         let rationale = solution::rationale(completion);
         annotations::equations(rationale).unwrap_or_else(|| leak::words(rationale).collect::<Vec<_>>().join(" "))
@@ -204,7 +204,7 @@ fn entry(row: &DataRow) -> Result<Entry<String>, String> {
     Ok(Entry::new(row.line, problem, format!(" {solution}")))
 }
 
-/// A problem from its solution, whose steps are counted and whose answer is taken out.
+/// A problem with the answer and the number of steps of its solution.
 fn problem(id: String, question: &str, solution: &str) -> Result<Problem, String> {
     let answer = solution::stated(solution).ok_or_else(|| format!("the solution has no line `{MARK} N` with the final answer"))?;
     number::known(answer).ok_or_else(|| no_number(answer))?;
@@ -212,7 +212,7 @@ fn problem(id: String, question: &str, solution: &str) -> Result<Problem, String
     Ok(Problem { id: ProblemId(id), class: class(steps), question: question.into(), answer: answer.into(), choices: Vec::new() })
 }
 
-/// A worked example of a prompt file, whose question must not show the answer.
+/// A worked example of a prompt file. Its question must not show the answer.
 fn worked_example(question: &str, solution: &str) -> Result<Problem, String> {
     let problem = problem(String::new(), question, solution)?;
     if question.ends_with(&hint(&problem.answer)) {
@@ -232,7 +232,7 @@ fn no_number(answer: &str) -> String {
     format!("the known answer {answer:?} is not one number, such as 72, 1,200 or 3/4")
 }
 
-/// The name of a group: `1 step`, `3 steps`, `8+ steps`, after the lines of the human solution.
+/// The name of a class by the lines of the human solution: `1 step`, `3 steps`, `8+ steps`.
 fn class(steps: usize) -> String {
     match steps {
         1 => "1 step".to_owned(),

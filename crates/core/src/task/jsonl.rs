@@ -1,8 +1,8 @@
-//! A user's own problems: a file of JSON lines and a config, and no line of Rust.
+//! A user's own problems: a file of JSON lines and a config, without Rust code.
 //!
-//! The config says in templates how a row is put and in one word how answers are compared. Everything is written out and checked when the
-//! files are read: every row has its prompt with and without the hint, the unhinted one does not depend on the answer, and the known answer,
-//! written as the config writes it, is graded correct. What is wrong is told with file and line before any work is done.
+//! Templates of the config render a row, and `answer_type` says how answers are compared. All rows are rendered and checked when the files are
+//! read. Every row has a prompt with the hint and one without. The prompt without the hint does not depend on the answer. The known answer, as the
+//! config writes it, is graded correct. An error names file and line, before any work is done.
 
 mod answer;
 mod command;
@@ -36,10 +36,10 @@ pub struct JsonlTask {
 }
 
 impl JsonlTask {
-    /// The task with its problems. The seed decides which problems an iteration gets, where it does not get all.
+    /// The task with its problems. If an iteration gets a part of the problems, the seed selects it.
     ///
     /// # Errors
-    /// A value that cannot be, or a file that does not hold what it should.
+    /// A value is not allowed, or a file has wrong content.
     pub fn new(config: &JsonlConfig, seed: u64) -> Result<Self, ConfigError> {
         let task = JsonlTask::without_problems(config)?;
         let layout = Layout::new(config, &task.answers)?;
@@ -59,7 +59,7 @@ impl JsonlTask {
     /// The task without its problems, to grade answers.
     ///
     /// # Errors
-    /// A value that cannot be.
+    /// A value is not allowed.
     pub fn without_problems(config: &JsonlConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let leaks = RegexSet::new(&config.leaks).map_err(|error| ConfigError { key: "leaks", reason: answer::brief(&error) })?;
@@ -80,7 +80,7 @@ fn portions(config: &JsonlConfig) -> Portions {
     Portions { dev_problems, problems_per_iteration, evaluation_problems }
 }
 
-/// The accuracy of choosing blindly, over all problems; 0 where there is nothing to choose from.
+/// The accuracy of random choices over all problems; 0 for problems without choices.
 fn chance_of(files: &Files<Texts>) -> f64 {
     let entries = || files.train.iter().chain(files.dev.iter().flatten()).chain(&files.test);
     let of = |choices: usize| if choices == 0 { 0.0 } else { 1.0 / choices as f64 };

@@ -1,12 +1,12 @@
-//! Whether a rationale tells that its answer was given, as some do that were written with the hint (rationalization: paper, section 3.2).
-//! Such a rationale explains nothing, and a model that learns from it speaks of hints that are not there.
+//! Rationales that mention the hint. Some rationales that were written with the hint do so (rationalization: paper, section 3.2). They explain
+//! nothing, and a model that learns them mentions hints that its prompts do not have.
 
 use crate::types::Problem;
 use regex::Regex;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// Ways of speaking of the hint. What is only *given in the question* is no leak.
+/// Phrases that mention the hint. `given in the question` does not.
 static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"(?ix)
@@ -23,19 +23,19 @@ static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a valid pattern")
 });
 
-/// Whether a rationale speaks of the hint, or is none at all, in which case the answer can only be the hint. Of completions made without the
-/// hint, the second tells nothing; do not ask.
+/// Whether a rationale mentions the hint or is empty. An empty rationale of a hinted completion copies the hint. For completions without the hint
+/// this function has no meaning.
 pub(crate) fn leaks(rationale: &str) -> bool {
     rationale.trim().is_empty() || PHRASES.is_match(rationale)
 }
 
-/// Words that draw a conclusion or link what is there already, and so say nothing of why.
+/// Words that draw a conclusion or link sentences. They give no reason.
 const EMPTY_WORDS: &str = "a all also an and answer are as be because by can choice choices conclude concluded correct equal equals final for \
                            given gives hence i in is it its means must of option or our right says so since statement that the then there \
                            therefore this thus to true us value we which will with would";
 
-/// Whether a rationale written with a hint only restates it: it has no word and no number that is neither in the question nor the answer
-/// nor empty talk. `So the answer is 72.` restates; `48/2 = 24, and 48 + 24 = 72.` does not, because of the 24.
+/// Whether a hinted rationale only restates the hint: all its words and numbers are in the question, in the answer or in a list of words without
+/// content. `So the answer is 72.` restates it. `48/2 = 24, and 48 + 24 = 72.` does not, because of the 24.
 pub(crate) fn restates(problem: &Problem, rationale: &str) -> bool {
     static EMPTY: LazyLock<HashSet<&str>> = LazyLock::new(|| EMPTY_WORDS.split_ascii_whitespace().collect());
     let known: HashSet<String> =
@@ -46,7 +46,7 @@ pub(crate) fn restates(problem: &Problem, rationale: &str) -> bool {
     !words(rationale).flat_map(|word| pieces(&word)).any(|piece| is_new(&piece))
 }
 
-/// What stands between blanks, in lower case, without punctuation around it.
+/// The words between blanks, in lower case, without punctuation around them.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
     let bare = |word: &str| word.trim_matches(['.', ',', ';', ':', '!', '?', '"', '\'']).to_lowercase();
     text.split_whitespace().map(bare).filter(|word| !word.is_empty())

@@ -1,7 +1,7 @@
-//! Questions and answers in the form of the paper's prompts: `Q:` and the question, `A:` and the solution, over and over.
+//! Questions and answers in the form of the paper's prompts: `Q:` with the question, `A:` with the solution, repeated.
 //!
-//! A file of worked examples holds the plain form alone. What the hinted and the direct form show follows from it, so the three cannot
-//! differ, and no hint reaches a prompt without hints.
+//! A file of worked examples has the plain form only. The hinted and the direct form are made from it. So the three forms agree, and no hint reaches
+//! a prompt without hints.
 
 use super::{ConfigError, Style, Task, WorkedExample};
 use crate::types::{Mode, Problem};
@@ -28,10 +28,10 @@ pub(crate) struct Solved {
     pub completion: String,
 }
 
-/// The worked examples that a setting `prompts` names, or else the task's own. `make` makes one of a question and its solution.
+/// The worked examples of the file that the setting `prompts` names, or the built-in ones. `make` converts a question and its solution.
 ///
 /// # Errors
-/// The file cannot be read, or what `make` says of one of its examples, with file and line.
+/// The file cannot be read, or `make` fails. The error names file and line.
 pub(crate) fn worked(
     own: &str,
     file: Option<&Path>,

@@ -77,7 +77,7 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
     })
 }
 
-/// Whether a number of an object may not be the one that the file writes: a float stands for many decimals.
+/// Whether an object has a float. A float can differ from the decimal that the file writes.
 fn has_rounded_number(columns: &Map<String, Value>) -> bool {
     fn is_rounded(value: &Value) -> bool {
         match value {
@@ -90,7 +90,7 @@ fn has_rounded_number(columns: &Map<String, Value>) -> bool {
     columns.values().any(is_rounded)
 }
 
-/// An object in which a number that a float cannot hold is the text of its digits, so that a known answer stays exact.
+/// An object in which numbers that a float cannot hold are texts, so that known answers stay exact.
 fn exact_object(text: &str) -> serde_json::Result<Map<String, Value>> {
     let columns: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text)?;
     columns.into_iter().map(|(name, raw)| Ok((name, exact(&raw)?))).collect()
@@ -139,7 +139,7 @@ impl DataRow {
         value.as_str().ok_or_else(|| format!("{column:?} must be a text, found {value}"))
     }
 
-    /// A column that must be a list, whose elements `element` makes something of.
+    /// A column that must be a list. `element` converts its elements.
     pub fn list<T>(&self, column: &str, element: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>, String> {
         let value = self.require(column)?;
         let made = value.as_array().and_then(|elements| elements.iter().map(element).collect());

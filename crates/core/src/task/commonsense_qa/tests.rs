@@ -97,7 +97,7 @@ fn files_that_do_not_hold_what_they_should_are_refused() {
         odd
     };
     for (second, said) in [
-        (odd(|row| row["answerKey"] = "F".into()), "\"answerKey\" is \"F\", which is none of the labels A, B, C, D, E"),
+        (odd(|row| row["answerKey"] = "F".into()), "\"answerKey\" is \"F\", expected one of the labels A, B, C, D, E"),
         (odd(|row| row["answerKey"] = Value::Null), "there is no \"answerKey\"; it is null, expected a value"),
         (odd(|row| row["question"]["stem"] = 3.into()), "\"question.stem\" must be a text, found 3"),
         (odd(|row| row["question"]["choices"] = "A".into()), "\"question.choices\" is not the list that it should be: \"A\""),

@@ -1,14 +1,14 @@
-//! Answers that a program of the user's judges.
+//! Verdicts of a program of the user.
 //!
-//! The program is started once, when there is something to judge, and answers one line with one line:
+//! The program is started once, before the first completion. It answers each line with one line:
 //!
 //! ```text
-//! {"id": "jsonl/train/00017", "answer": "72", "completion": " 48/2 = 24 ..."}      and "choices", where there are some
+//! {"id": "jsonl/train/00017", "answer": "72", "completion": " 48/2 = 24 ..."}      and "choices", if the problem has them
 //! {"verdict": "correct"}      or {"verdict": "wrong", "predicted": "73"}, or {"verdict": "unparsed"}
 //! ```
-//! It ends when its input ends. An answer may repeat the `id`, which then has to be the one that was asked. Where the program ends, hangs or
-//! answers anything else, the completion's verdict is [`Verdict::Failed`], and another process is started for the next one: a completion
-//! that kills a verifier costs itself alone. Only when it fails many times in a row is the verifier taken to be broken, and the run stops.
+//! It ends when its input ends. An answer may repeat the `id` of its question. If the program ends, hangs or answers anything else, the verdict of
+//! this completion is [`Verdict::Failed`], and another process is started for the next one. So a completion that kills the verifier loses only its
+//! own verdict. If the program fails many times in a row, the verifier is broken, and the run stops.
 
 mod process;
 
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What is shown of an answer that is none.
+/// Characters of a wrong answer that an error shows.
 const SHOWN: usize = 200;
 
 /// A program that judges completions.
@@ -33,7 +33,7 @@ pub(super) struct Verifier {
 }
 
 struct State {
-    /// `None` before the first answer is wanted, and after a failure.
+    /// `None` before the first question and after a failure.
     process: Option<Process>,
     /// Failures since the last verdict.
     failures: u32,
@@ -66,7 +66,7 @@ enum Name {
 }
 
 impl Verifier {
-    /// The verifier; nothing is started yet, so that whoever only reads what was judged runs no program.
+    /// The verifier. It starts no program yet, because reading a run must not run one.
     pub fn new(command: &[String], secrets: &[String], time_limit_seconds: f64, most_failures: u32) -> Self {
         let state = Mutex::new(State { process: None, failures: 0 });
         Verifier {
@@ -78,7 +78,7 @@ impl Verifier {
         }
     }
 
-    /// Starts the program, so that one which cannot be started is found before any work is done.
+    /// Starts the program, so that a program that cannot be started is an error before any work is done.
     pub fn start(&self) -> Result<(), ConfigError> {
         let process = Process::start(&self.command, &self.secrets)
             .map_err(|reason| ConfigError { key: "command", reason: format!("cannot be started: {reason}") })?;
@@ -86,15 +86,15 @@ impl Verifier {
         Ok(())
     }
 
-    /// Whoever held it and panicked cannot have left half of a state.
+    /// A panic while the state was locked cannot leave a part of it.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the program says of a completion.
+    /// The program's verdict on a completion.
     ///
     /// # Errors
-    /// [`Error::Verifier`]: it can no longer be started, or failed too many times in a row.
+    /// [`Error::Verifier`]: the program cannot be started again, or it failed too many times in a row.
     pub fn ask(&self, problem: &Problem, completion: &str) -> Result<Verdict> {
         let Problem { id, answer, choices, .. } = problem;
         let question = serde_json::to_string(&Question { id, answer, choices, completion }).expect("texts are always JSON");
@@ -134,7 +134,7 @@ impl Verifier {
 fn verdict(line: &str, asked: &ProblemId) -> Result<Verdict, String> {
     let Answer { verdict, predicted, id } = serde_json::from_str(line).map_err(|_| {
         let shown: String = line.trim_end().chars().take(SHOWN).collect();
-        format!("it answered {shown:?}, which is no verdict such as {{\"verdict\": \"correct\"}}")
+        format!("it answered {shown:?}, expected a verdict such as {{\"verdict\": \"correct\"}}")
     })?;
     if let Some(id) = id.filter(|id| id != asked) {
         return Err(format!("it answered about {id} when it was asked about {asked}"));

@@ -8,50 +8,50 @@ use starloop_answers::number;
 use starloop_answers::verdict::Tolerance;
 use std::path::{Path, PathBuf};
 
-/// Where the problems are, how they are put, and when an answer is right. Files are seen from the working directory.
+/// The files of problems, the templates of prompts, and the comparison of answers. Paths are relative to the working directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JsonlConfig {
-    /// The problems that are learned from.
+    /// The training problems.
     pub train: PathBuf,
-    /// Held-out problems for choices; without it, `dev_problems` of train.
+    /// Held-out problems for decisions. By default `dev_problems` of `train`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev: Option<PathBuf>,
-    /// Held-out problems for the final figure; without it there is no test split.
+    /// Held-out problems for the final figure. By default there is no test split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// Problems held out of train where there is no `dev`.
+    /// The number of problems held out of `train` if there is no `dev`.
     pub dev_problems: usize,
     /// Problems attempted in an iteration; 0 for all.
     pub problems_per_iteration: usize,
     /// Problems that measure accuracy; 0 for all.
     pub evaluation_problems: usize,
-    /// The column of the problem's name, a text or a number; without it, its place in the file.
+    /// The column of the problem's id, a text or a number. By default the id is the place in the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The columns that make a problem: rows with the same values there are one problem, and are never both learned from and held out. By
     /// default `question` (with the choices), or, if there is no such column, all columns but answer, rationale, id and class.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub identity: Vec<String>,
-    /// The column of the class in which accuracy is reported; without it there is one class, `all`.
+    /// The column of the class in which accuracy is reported. By default there is one class, `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
     /// The column of the known answer.
     pub answer: String,
-    /// The column of what there is to choose from: texts, or objects with `text` and `label`.
+    /// The column of the choices: texts, or objects with `text` and `label`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub choices: Option<String>,
     /// The column of a known rationale. Problems may lack it, worked examples may not.
     pub rationale: String,
-    /// The template of the prompt, `{{ hint }}` where rationalization shows the answer.
+    /// The template of the prompt. `{{ hint }}` is the place where rationalization shows the answer.
     pub prompt: String,
     /// The template of the hint; empty for none.
     pub hint: String,
-    /// The template of a completion with its rationale: worked examples, and known rationales.
+    /// The template of a completion with a rationale, for worked examples and known rationales.
     pub completion: String,
-    /// The template of a completion without: direct prompting and fine-tuning.
+    /// The template of a completion without a rationale, for direct prompting and fine-tuning.
     pub direct_completion: String,
-    /// What stands between a worked example and the next prompt.
+    /// The text between a worked example and the next prompt.
     pub separator: String,
     /// The strings that end a completion.
     pub stop: Vec<String>,
@@ -68,14 +68,14 @@ pub struct JsonlConfig {
     pub choice_style: Style,
     /// For choices: whether letter or text counts if an answer names different choices with them; `"neither"` counts it as a contradiction.
     pub choice_preference: Preference,
-    /// The regular expression whose one group is the answer in a completion (its last match); without it, `####`, `\\boxed{}`,
+    /// A regular expression with one group: the answer in a completion. Its last match counts. By default `####`, `\\boxed{}`,
     /// `<answer>` and phrases such as `the answer is` mark the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
-    /// The accuracy of guessing, in 0..=1; by default that of choosing among the choices, or 0.
+    /// The accuracy of guessing, in 0..=1. By default the one of random choices, or 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chance: Option<f64>,
-    /// Regular expressions. A rationale made with the hint that matches one shows it, and is not learned from.
+    /// Regular expressions. A hinted rationale that matches one mentions the hint, and is not learned.
     pub leaks: Vec<String>,
     /// The verifier of `answer_type = "command"`, with its arguments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -99,7 +99,7 @@ pub struct JsonlConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerType {
-    /// The same text, whatever the blanks between its words and the full stop behind it.
+    /// The same text. White space, quotes, emphasis and a full stop around it make no difference.
     Exact,
     /// The same number: `1,200`, `$1200.00`, `2400/2`.
     Number,
@@ -107,7 +107,7 @@ pub enum AnswerType {
     Choice,
     /// The known answer is a regular expression that matches all of the completion's answer.
     Regex,
-    /// A program of the user's decides.
+    /// A program of the user decides.
     Command,
 }
 
@@ -153,25 +153,31 @@ impl Default for JsonlConfig {
 }
 
 impl JsonlConfig {
-    /// Whether every value can be, as far as it can be told without the files.
+    /// Checks every value that can be checked without the files.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let of_choice = self.answer_type == AnswerType::Choice;
         ConfigError::check(!of_choice || self.choices.is_some(), "choices", || {
             "answer_type = \"choice\" needs the name of the column with the choices".to_owned()
         })?;
-        ConfigError::check(of_choice || self.choices.is_none(), "choices", || "is for answer_type = \"choice\"".to_owned())?;
+        ConfigError::check(of_choice || self.choices.is_none(), "choices", || {
+            "is allowed with answer_type = \"choice\" only; remove it".to_owned()
+        })?;
         let of_command = self.answer_type == AnswerType::Command;
         ConfigError::check(of_command != self.command.is_empty(), "command", || {
             "and answer_type = \"command\" go together: name the program and its arguments, such as [\"sh\", \"verify.sh\"]".to_owned()
         })?;
-        ConfigError::check(!of_command || self.pattern.is_none(), "pattern", || "is not for answer_type = \"command\"".to_owned())?;
+        ConfigError::check(!of_command || self.pattern.is_none(), "pattern", || {
+            "is not allowed with answer_type = \"command\"; remove it".to_owned()
+        })?;
         let (limit, most) = (self.time_limit_seconds, 86_400.0);
         ConfigError::check(limit > 0.0 && limit <= most, "time_limit_seconds", || {
             format!("must be in 0..={most}, 0 excluded, found {limit}")
         })?;
         ConfigError::check(self.most_failures > 0, "most_failures", || "must be at least 1".to_owned())?;
         ConfigError::check(self.chance.is_none_or(|chance| (0.0..=1.0).contains(&chance)), "chance", || "must be in 0..=1".to_owned())?;
-        ConfigError::check(!self.stop.iter().any(String::is_empty), "stop", || "holds an empty text, which would stop at once".to_owned())?;
+        ConfigError::check(!self.stop.iter().any(String::is_empty), "stop", || {
+            "has an empty text, which would stop each completion at once; remove it".to_owned()
+        })?;
         ConfigError::check(self.examples.is_empty() || self.examples_file.is_none(), "examples_file", || {
             "worked examples stand either there or in [[task.examples]]".to_owned()
         })

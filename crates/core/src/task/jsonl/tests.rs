@@ -214,7 +214,7 @@ fn settings_that_cannot_be_are_told_by_their_key() {
             "dev: the problem of line 1 is among the worked examples",
         ),
         (JsonlConfig { answer_type: AnswerType::Choice, ..base() }, "choices: answer_type = \"choice\" needs"),
-        (JsonlConfig { choices: Some("c".into()), ..base() }, "choices: is for answer_type"),
+        (JsonlConfig { choices: Some("c".into()), ..base() }, "choices: is allowed with answer_type"),
         (JsonlConfig { answer_type: AnswerType::Command, ..base() }, "command: and answer_type = \"command\" go together"),
         (JsonlConfig { command: command.clone(), ..base() }, "command: and answer_type = \"command\" go together"),
         (JsonlConfig { command, answer_type: AnswerType::Command, pattern: Some("(.)".into()), ..base() }, "pattern: is not for"),
@@ -237,7 +237,7 @@ fn settings_that_cannot_be_are_told_by_their_key() {
             "examples: example 1: the right answer \"2\", as `completion` writes it, is graded wrong",
         ),
         (JsonlConfig { prompt: "{{ question".into(), ..base() }, "prompt: "),
-        (JsonlConfig { prompt: "{{ question }}".into(), ..base() }, "the prompt with the hint is the prompt without"),
+        (JsonlConfig { prompt: "{{ question }}".into(), ..base() }, "the prompt with the hint equals the prompt without it"),
         (
             JsonlConfig { prompt: "{{ question }} ({{ answer }}){{ hint }}".into(), ..base() },
             "the prompt shows the answer or the rationale",

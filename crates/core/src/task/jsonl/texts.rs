@@ -1,11 +1,11 @@
-//! What a row becomes: a problem, its prompts and its completions.
+//! From a row to a problem, its prompts and its completions.
 //!
-//! Templates see the row's columns, and over them what the config makes of the row: `answer` (the known answer as text, with choices its
-//! letter), `choices` (their texts), `answer_text` (the text of the right one), `rationale`, and in the prompt `hint`, which is empty
-//! where no hint is shown.
+//! Templates see the row's columns. These names come from the config and hide columns of the same name: `answer` (the known answer as text; for
+//! choices the letter, or the text with `choice_style = "text"`), `choices` (their texts), `answer_text` (the text of the right choice),
+//! `rationale`, and in the prompt `hint`, which is empty if no hint is shown.
 //!
-//! That the unhinted prompt holds no answer is not left to the template: it is written a second time from the row without its answer and
-//! rationale, and has to come out the same.
+//! The prompt without a hint must not show the answer. To check this, it is rendered again from the row without its answer and rationale. The
+//! two texts must be equal.
 
 use super::answer::Answers;
 use super::settings::{AnswerType, JsonlConfig};
@@ -21,17 +21,17 @@ use starloop_answers::choice::{self, Style};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The class of all problems where no column tells their classes.
+/// The class of all problems if the config names no column of classes.
 const EVERY_CLASS: &str = "all";
 /// The column that makes a problem, unless the config names others.
 const QUESTION: &str = "question";
 
-/// What is kept of a row beside its problem, whose question is the unhinted prompt.
+/// The texts of a row. The question of its problem is the prompt without the hint.
 #[derive(Debug)]
 pub(super) struct Texts {
     /// The prompt with the hint.
     pub hinted: String,
-    /// Rationale and answer, where the rationale is known.
+    /// Rationale and answer, if the rationale is known.
     pub completion: Option<String>,
     /// The answer alone.
     pub direct: String,
@@ -47,7 +47,7 @@ pub(super) struct Layout<'a> {
     direct: Template,
 }
 
-/// What the config makes of a row.
+/// The values of a row that the config selects.
 struct RowParts {
     answer: String,
     choices: Vec<String>,
@@ -73,7 +73,7 @@ impl<'a> Layout<'a> {
         crate::task::rows::read(path, |row| self.problem(row)).map_err(|reason| ConfigError { key, reason })
     }
 
-    /// The worked examples, of their file or of the config. Their rationales are templates over the example's own columns.
+    /// The worked examples of their file or of the config. Their rationales are templates over the example's columns.
     pub fn worked(&self) -> Result<Vec<Entry<Texts>>, ConfigError> {
         if let Some(path) = &self.config.examples_file {
             return crate::task::rows::read(path, |row| self.worked_example(row))
@@ -148,7 +148,9 @@ impl<'a> Layout<'a> {
             return Err("the prompt shows the answer or the rationale; leave that to `{{ hint }}`".to_owned());
         }
         if hinted == question && !self.config.hint.is_empty() {
-            return Err("the prompt with the hint is the prompt without; put {{ hint }} into `prompt`, or set hint = \"\"".to_owned());
+            return Err(
+                "the prompt with the hint equals the prompt without it; put {{ hint }} into `prompt`, or set hint = \"\"".to_owned()
+            );
         }
         if let Some(unseen) = parts.choices.iter().find(|choice| !question.contains(choice.as_str())) {
             return Err(format!("the prompt does not show the choice {unseen:?}; write the choices into `prompt`"));
@@ -188,7 +190,7 @@ impl<'a> Layout<'a> {
         Ok(RowParts { answer, choices, rationale: None })
     }
 
-    /// The columns with null in place of whatever tells the answer.
+    /// The columns with null in place of the answer, the rationale and values made from them.
     fn without_answer(&self, columns: &Map<String, Value>) -> Map<String, Value> {
         let mut columns = columns.clone();
         for column in [&self.config.answer, &self.config.rationale, "answer", "answer_text", "rationale"] {
@@ -220,13 +222,13 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// What a row has for its id or class.
+/// A row's id or class.
 fn name(row: &DataRow, column: &str) -> Result<String, String> {
     let name = plain(row.require(column)?);
     if name.is_empty() { Err(format!("{column:?} is empty")) } else { Ok(name) }
 }
 
-/// The row's columns, and over them what the config makes of the row.
+/// The row's columns, replaced by the values that the config selects.
 fn overlaid(columns: &Map<String, Value>, parts: &RowParts) -> Map<String, Value> {
     let mut columns = columns.clone();
     columns.insert("answer".to_owned(), parts.answer.clone().into());
@@ -247,7 +249,7 @@ fn with_hint(columns: &Map<String, Value>, hint: &str) -> Map<String, Value> {
     columns
 }
 
-/// The choice that a number names, by its place from 0 or by its text; `None` where it names none, or two.
+/// The choice that a number names, by its place from 0 or by its text. `None` if it names no choice, or two.
 fn by_number(index: u64, text: &str, choices: &[String]) -> Option<usize> {
     let by_place = usize::try_from(index).ok().filter(|&place| place < choices.len());
     let by_text = choices.iter().position(|choice| choice == text);
@@ -259,7 +261,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned())
 }
 
-/// The texts of the choices, and their labels where they have some: `["red", "blue"]`, `[{"label": "A", "text": "red"}, ...]` or
+/// The texts of the choices, and their labels if they have labels: `["red", "blue"]`, `[{"label": "A", "text": "red"}, ...]` or
 /// `{"label": ["A", ...], "text": ["red", ...]}`.
 fn choices_of(value: &Value) -> Result<(Vec<String>, Vec<String>), String> {
     let expected = || format!("must be a list of texts, or of objects with \"text\" and \"label\", found {value}");
@@ -275,7 +277,7 @@ fn choices_of(value: &Value) -> Result<(Vec<String>, Vec<String>), String> {
     };
     let choices = choices.ok_or_else(expected)?;
     if !(2..=MOST_CHOICES).contains(&choices.len()) {
-        return Err(format!("holds {} choices, but there have to be 2 to {MOST_CHOICES}", choices.len()));
+        return Err(format!("holds {} choices, expected 2 to {MOST_CHOICES}", choices.len()));
     }
     Ok((choices, labels.unwrap_or_default()))
 }

@@ -1,7 +1,7 @@
-//! One process that answers lines with lines, in time or not at all.
+//! One process that answers lines with lines, within a time limit.
 //!
-//! A thread writes the question and reads the answer, so that neither a full pipe nor a silent program holds up whoever asks; killing the
-//! process ends the thread.
+//! A thread writes the question and reads the answer. So neither a full pipe nor a silent program can block the caller. If the process is killed,
+//! the thread ends.
 
 use crate::external::process::{ProcessGroup, Shutdown};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Bytes of the longest line that is read. A verdict is short, and a JSON value takes much more memory than its text.
 const LONGEST_LINE: u64 = 1 << 16;
-/// What a process that has closed its output is given to end by itself, so that its own exit status can be told.
+/// The time that a process has to end after it closed its output, so that the error can show its exit status.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A running program. Dropping it kills it.
@@ -23,7 +23,7 @@ pub(super) struct Process {
     last_words: Receiver<String>,
 }
 
-/// The other side of a pipe is gone.
+/// The other side of a pipe is closed.
 struct Closed;
 
 impl Process {
@@ -50,7 +50,7 @@ impl Process {
         self.group.status().is_none()
     }
 
-    /// Puts a line and waits for the answer's.
+    /// Writes a question and waits for the line of the answer.
     pub fn ask(&mut self, question: String, time_limit: Duration) -> Result<String, String> {
         let sent = self.questions.send(question + "\n");
         let answer = sent.map_or(Ok(Err(Closed)), |()| self.answers.recv_timeout(time_limit));
@@ -72,7 +72,7 @@ impl Process {
     }
 }
 
-/// Questions in, answers out, until one side is gone.
+/// Writes questions and reads answers until one side is closed.
 fn converse(
     questions: &Receiver<String>,
     answers: &Sender<Result<String, Closed>>,
@@ -93,7 +93,7 @@ fn converse(
     }
 }
 
-/// A line, or as much of it as may be read.
+/// A line, at most [`LONGEST_LINE`] bytes of it.
 fn read_line(output: &mut impl BufRead) -> Result<String, Closed> {
     let mut line = Vec::new();
     match output.take(LONGEST_LINE).read_until(b'\n', &mut line) {

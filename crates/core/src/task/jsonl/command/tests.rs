@@ -53,7 +53,7 @@ fn whatever_a_program_does_costs_one_completion() {
     for (completion, expected) in [
         ("crash", "failed: it ended without an answer (exit status: 3): cannot divide"),
         ("silence", "failed: it closed its output"),
-        ("nonsense", "failed: it answered \"I think so\", which is no verdict such as {\"verdict\": \"correct\"}"),
+        ("nonsense", "failed: it answered \"I think so\", expected a verdict such as {\"verdict\": \"correct\"}"),
         ("twice", "failed: it answered \"{\\\"verdict\\\": \\\"correct\\\"}\\n{"),
         ("another", "failed: it answered about p/2 when it was asked about p/1"),
     ] {
