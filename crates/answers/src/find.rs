@@ -254,7 +254,7 @@ impl Search<'_, '_> {
         self.numbers.link(last - 1) == Link::List && before.is_some_and(|word| is_one_of(word, &["between", "zwischen", "entre", "между"]))
     }
 
-    /// The last number that stands in no remark: 72 in `She has 72 clips (48 + 24).`
+    /// The last number outside of a remark: 72 in `She has 72 clips (48 + 24).`
     fn before_remark(&self, last: usize) -> usize {
         let numbers = self.numbers;
         let mut index = last;

@@ -23,7 +23,7 @@ pub(crate) use words::{is_filler, is_listed, is_one_of};
 use crate::find;
 use std::fmt;
 
-/// A number with the unit that stands beside it.
+/// A number with its unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quantity {
     /// The exact value. A percentage keeps the number that is written: `25%` has the value 25.

@@ -74,7 +74,7 @@ impl Values {
 }
 
 impl HalfKind {
-    /// The number that 16 bits stand for.
+    /// The number that 16 bits encode.
     #[inline]
     pub fn number(self, bits: u16) -> f32 {
         match self {
@@ -100,7 +100,7 @@ impl HalfKind {
     }
 }
 
-/// The number that 16 bits of half precision stand for, in steps that vectorise on every processor. It is exact for finite numbers. Infinities
+/// The number that 16 bits of half precision encode, in steps that vectorise on every processor. It is exact for finite numbers. Infinities
 /// and NaN become 65536 and larger numbers.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the instruction set of the loop that it is in")]

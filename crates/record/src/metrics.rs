@@ -332,7 +332,7 @@ pub struct BestOf {
     pub k: u32,
     /// The verifier chooses: verifier@k.
     pub verifier: MeanOf,
-    /// The most likely candidate to the generator itself is taken; `None` where the policy does not tell how likely its samples are.
+    /// The most likely candidate to the generator itself is taken; `None` if the policy gives no log-probabilities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub likelihood: Option<MeanOf>,
     /// The answer that most candidates give is taken: majority@k (self-consistency); `None` in runs of a version that did not count it.

@@ -130,7 +130,7 @@ impl Outcome {
     }
 }
 
-/// A line of `outcomes.jsonl`. The lines of one iteration stand in the order of its `attempts.jsonl`.
+/// A line of `outcomes.jsonl`. The lines of one iteration have the order of its `attempts.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeRecord {
     /// The outer iteration that made the attempt. A method that accumulates selects from earlier iterations again.

@@ -1,4 +1,4 @@
-//! Characters that stand for digits, fractions and exponents.
+//! Characters that mean digits, fractions and exponents.
 
 /// The zero of each decimal script (Unicode 15, general category Nd). The nine characters after a zero are 1 to 9.
 #[rustfmt::skip]

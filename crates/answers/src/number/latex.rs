@@ -1,4 +1,4 @@
-//! LaTeX commands, as far as they can stand beside a number.
+//! LaTeX commands that can be beside a number.
 
 use super::token::Kind;
 

@@ -48,7 +48,7 @@ impl TrainerConfig {
         if let Some(unknown) = places.iter().find(|place| !PLACES.contains(place)) {
             let known = PLACES.map(str::to_owned);
             let near = strict::nearest(unknown, &known).map(|near| format!("; did you mean {{{near}}}?")).unwrap_or_default();
-            return invalid(format!("{{{unknown}}} stands for nothing; there are {{{}}}{near}", known.join("}, {")));
+            return invalid(format!("{{{unknown}}} is not a placeholder; there are {{{}}}{near}", known.join("}, {")));
         }
         if !places.iter().any(|place| ["out", "settings"].contains(place)) {
             return invalid("has neither {out} nor {settings}, so the program would not know where its checkpoint is awaited".to_owned());

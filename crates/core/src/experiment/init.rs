@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// Rows that become worked examples where rationales are known, or stubs of them where they are not.
 const EXAMPLES: usize = 3;
-/// A tenth of the problems is held out, but no more than this.
+/// A tenth of the problems is held out, at most this many.
 const MOST_DEV_PROBLEMS: usize = 500;
 
 /// The result of [`init`].

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Direct {
-    /// What is learned of each problem.
+    /// The completion that is learned for each problem.
     pub learn: Learn,
     /// Trains on all the problems that so many iterations of STaR attempt.
     pub problems_of_iterations: u32,

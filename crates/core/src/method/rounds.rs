@@ -15,7 +15,7 @@ pub(super) struct Learning {
     pub(super) reset_to_base: bool,
     /// Learn what all rounds so far have found; otherwise what this one has.
     pub(super) accumulate: bool,
-    /// What is kept.
+    /// The examples that are kept.
     pub(super) rules: SelectionRules,
 }
 

@@ -167,7 +167,7 @@ pub(crate) fn prompt_tokens(prompts: &PromptEncoder<'_>, prompt: &str) -> starlo
     static WARNED: Once = Once::new();
     match prompts.encode(prompt) {
         Err(error @ starloop_lm::Error::UnknownText { .. }) => {
-            WARNED.call_once(|| log::warn!("{error}; in prompts the unknown token stands for it"));
+            WARNED.call_once(|| log::warn!("{error}; prompts have the unknown token in its place"));
             prompts.encode_lossy(prompt)
         }
         tokens => tokens,

@@ -1,4 +1,4 @@
-//! A completion server of this process: many connections at once, kept open, and as ill-behaved as it is told to be.
+//! A completion server of this process: many connections at once, kept open, and with the faults that a test wants.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};

@@ -142,7 +142,10 @@ fn a_trainer_of_the_users_is_told_where_to_write() {
         (&["trainer.command=['x']"][..], "`trainer.command`: is run by kind = \"command\" only"),
         (&["trainer.kind=command"], "`trainer.command`: is missing: name the program that fine-tunes"),
         (&["trainer.kind=command", "trainer.command=['x', '{base}']"], "has neither {out} nor {settings}"),
-        (&["trainer.kind=command", "trainer.command=['x', '{out}', '{dat}']"], "{dat} stands for nothing; there are {base}, {data}, {out}"),
+        (
+            &["trainer.kind=command", "trainer.command=['x', '{out}', '{dat}']"],
+            "{dat} is not a placeholder; there are {base}, {data}, {out}",
+        ),
         (&["trainer.kind=command", "trainer.command=['x', '{out}', '{dat}']"], "did you mean {data}?"),
         (&["trainer.kind=comand"], "unknown variant `comand`, expected `embedded` or `command`"),
         (&["trainer.cmd=x"], "unknown key `trainer.cmd`"),

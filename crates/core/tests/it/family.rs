@@ -57,7 +57,7 @@ fn adastar_asks_no_more_than_it_needs_and_no_problem_twice_in_a_round() {
             .collect();
         let distinct: HashSet<_> = asked.iter().cloned().collect();
         assert_eq!(distinct.len(), asked.len());
-        // Whoever was never asked comes first.
+        // Problems that were never attempted come first.
         let new = distinct.difference(&asked_before).count();
         assert_eq!(new, asked.len().min(all.len() - asked_before.len()), "iteration {iteration}");
         asked_before.extend(distinct);

@@ -35,7 +35,7 @@ pub struct Tokenizer {
     end: EndTokens,
     /// The tokens that decoding leaves out.
     special: HashSet<u32>,
-    /// The token that stands for text without tokens.
+    /// The token for text that has no token.
     unknown: Option<u32>,
 }
 

@@ -1,6 +1,6 @@
 //! The chain of digests: what each finished stage read and wrote.
 //!
-//! `stages/STAGE.json` stands beside the files of an iteration. It is written before the files get their final names, so a file without its
+//! `stages/STAGE.json` is in the directory of an iteration. It is written before the files get their final names, so a file without its
 //! record, or with another digest than the recorded one, was not written by the run. The files of a run can be checked without the program:
 //! each digest is what `sha256sum` prints.
 
@@ -24,7 +24,7 @@ pub enum FileStage {
     Probe,
     /// Samples and grades attempts.
     Collect,
-    /// Decides what is learned.
+    /// Decides which attempts are learned.
     Select,
     /// Fine-tunes.
     Train,

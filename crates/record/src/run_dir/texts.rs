@@ -75,7 +75,7 @@ impl IterationDir {
         for stage in [FileStage::Collect, FileStage::Evaluate] {
             let read = self.stage(stage)?.map(|record| record.read).unwrap_or_default();
             for (name, expected) in read.iter().filter(|(name, _)| name.starts_with(directory)) {
-                // The name stands in a file of the run, which can come from someone else.
+                // The name comes from a file of the run, and the run can come from someone else.
                 let path = atomic::below(self.run_root(), Path::new(name))?;
                 let altered = |found: String| {
                     let (path, stage, expected) = (path.clone(), stage.name().to_owned(), expected.clone());

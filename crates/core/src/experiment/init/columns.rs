@@ -11,7 +11,7 @@ const CHOICES: &[&str] = &["choices", "question.choices", "options"];
 const RATIONALES: &[&str] = &["rationale", "explanation", "reasoning", "chain_of_thought", "cot", "solution"];
 const IDS: &[&str] = &["id", "qid", "uid", "question_id", "problem_id", "name"];
 const CLASSES: &[&str] = &["class", "category", "subject", "topic", "level", "type", "domain"];
-/// More than this are too many to be told apart in a table.
+/// The most classes that a table can show clearly.
 const MOST_CLASSES: usize = 20;
 
 /// The rows of a file, and the columns that were made out.

@@ -1,4 +1,4 @@
-//! What is guessed of a file, and that the config which comes of it works.
+//! The columns that are guessed from a file, and the config that is written.
 
 use super::*;
 use crate::types::StopReason;
@@ -57,7 +57,7 @@ fn without_rationales_examples_are_left_to_be_written() {
     assert!(!draft.has_worked_examples && config.sampling.few_shot == 0);
     assert!(draft.prompt.ends_with("?\nA:") && draft.prompt.matches("Q:").count() == 1, "{}", draft.prompt);
     assert!(text.contains("\n# [[task.examples]]\n# answer = \"city 0\"\n# problem = \"0?\"\n# rationale = \"...\"\n"), "{text}");
-    // What is asked of the user is all that is needed.
+    // The user needs to supply only what the config asks for.
     let filled = text.replace("\n# [[", "\n[[").replace("\n# answer = \"", "\nanswer = \"").replace("\n# problem =", "\nproblem =");
     let filled = filled.replace("\n# rationale = \"", "\nrationale = \"").replace("few_shot = 0", "few_shot = 3");
     let config = Config::parse("mine.toml", &filled, &[]).unwrap_or_else(|error| panic!("{error}"));

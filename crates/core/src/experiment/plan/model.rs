@@ -35,7 +35,7 @@ impl Model {
             None => parameters,
             Some(lora) => adapted(spec, lora)?.parameter_count() - parameters,
         };
-        // Frozen weights need no gradient of their own.
+        // Frozen weights need no gradient.
         let passes = if training.lora.is_some() { 2.0 } else { 3.0 } + f64::from(u8::from(training.recompute_activations));
         let tokens = training.micro_batch_tokens.max(training.sequence_length).min(training.batch_size * training.sequence_length) as f64;
         let kept = 2.0 * spec.usual_training_values(training.recompute_activations) as f64;

@@ -1,5 +1,5 @@
 //! The problems of a plan: how many there are, and texts to count tokens of. Where the data is missing, the published sizes and the worked
-//! examples that come with the task stand in for it.
+//! examples of the task are used instead.
 
 use super::Assumptions;
 use super::work::Mean;

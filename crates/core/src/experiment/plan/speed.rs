@@ -1,7 +1,7 @@
 //! The speed of the embedded engine on this machine, by a measurement of some seconds.
 //!
 //! A small base is measured itself, on the config's own problems. For a large one, and where the base or its problems are missing, a random
-//! model of moderate size stands in. The measurement runs under the same memory limit as a run ([`starloop_lm::memory::budget`]), on examples
+//! model of moderate size is measured instead. The measurement runs under the same memory limit as a run ([`starloop_lm::memory::budget`]), on examples
 //! as long as the run's.
 
 use super::memory::EngineMemory;
@@ -105,7 +105,7 @@ impl Speed {
             Measured::Base => (work.completion_tokens, work.trained_tokens as f64),
             Measured::StandIn => (sampling_flops, training_flops),
         };
-        // No work takes no time, whoever does it.
+        // No work takes no time.
         let seconds = |amount: f64, speed: Option<f64>| if amount == 0.0 { Some(0.0) } else { speed.map(|speed| amount / speed) };
         Some((seconds(sampled, self.sampling)? + seconds(trained, self.training)?) / 3600.0)
     }

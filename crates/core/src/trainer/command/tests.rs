@@ -1,4 +1,4 @@
-//! Programs that train, and programs that do what trainers should not. A shell stands for the trainer; what it hands in is a checkpoint that
+//! Programs that train, and programs that do what trainers should not. A shell is the trainer; what it hands in is a checkpoint that
 //! was changed beforehand.
 
 use super::*;
