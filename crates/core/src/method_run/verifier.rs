@@ -148,11 +148,11 @@ fn best_of(candidates: &[GradedAttempt], scores: &[f64], k: u32) -> BestOf {
         evaluation::pass_at_k(group.len() as u64, right as u64, k.into())
     };
     let by_problem = || candidates.chunk_by(|a, b| a.attempt.problem == b.attempt.problem);
-    let told = candidates.iter().all(|graded| graded.attempt.logprob.is_some());
+    let has_likelihoods = candidates.iter().all(|graded| graded.attempt.logprob.is_some());
     BestOf {
         k,
         verifier: mean(&|_, by_verifier| by_verifier),
-        likelihood: told.then(|| mean(&|graded, _| graded.attempt.logprob.unwrap_or(f64::NEG_INFINITY))),
+        likelihood: has_likelihoods.then(|| mean(&|graded, _| graded.attempt.logprob.unwrap_or(f64::NEG_INFINITY))),
         majority: Some(MeanOf::new(&by_problem().map(majority).collect::<Vec<_>>())),
         pass: MeanOf::new(&by_problem().map(pass).collect::<Vec<_>>()),
     }

@@ -29,7 +29,7 @@ impl Template {
         // A prompt may well end in a newline, which templates drop by themselves.
         let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the usual marks");
         environment.set_syntax(syntax);
-        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| told(&error))?;
+        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| describe(&error))?;
         Ok(Template { environment })
     }
 
@@ -43,7 +43,7 @@ impl Template {
             let mut missing: Vec<String> =
                 template.undeclared_variables(false).into_iter().filter(|name| !row.contains_key(name)).collect();
             if error.kind() != ErrorKind::UndefinedError || missing.is_empty() {
-                return told(&error);
+                return describe(&error);
             }
             missing.sort();
             let there: Vec<&str> = row.keys().map(String::as_str).collect();
@@ -52,7 +52,7 @@ impl Template {
     }
 }
 
-fn told(error: &minijinja::Error) -> String {
+fn describe(error: &minijinja::Error) -> String {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     error.line().map_or_else(|| what.clone(), |line| format!("{what} (line {line} of the template)"))
 }

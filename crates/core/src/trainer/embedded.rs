@@ -73,7 +73,7 @@ fn run<U: Unit>(
     let mut epochs = PackedEpochs::new(units, settings.batch_size, settings.sequence_length, job.seed).during(CONTEXT)?;
     let mut session = TrainingSession::new(model, settings.hyperparameters(job.steps, job.seed)).during(CONTEXT)?;
     let mut tally = resume(&mut session, job)?;
-    for (done, &(tokens, loss)) in tally.told.iter().enumerate() {
+    for (done, &(tokens, loss)) in tally.reported.iter().enumerate() {
         progress(TrainingProgress { step: done as u64 + 1, tokens, loss }).or_cancelled()?;
     }
     while session.steps_done() < job.steps {
@@ -125,7 +125,7 @@ struct Tally {
     late_target_tokens: u64,
     /// Tokens so far and loss of each step, which are reported again when the training is resumed.
     #[serde(default)]
-    told: Vec<(u64, f64)>,
+    reported: Vec<(u64, f64)>,
 }
 
 impl Tally {
@@ -133,7 +133,7 @@ impl Tally {
     fn add(&mut self, step: u64, steps: u64, report: &StepReport) {
         self.tokens += report.tokens as u64;
         self.target_tokens += report.target_tokens as u64;
-        self.told.push((self.tokens, report.loss));
+        self.reported.push((self.tokens, report.loss));
         if step > steps - steps.div_ceil(10) {
             self.late_loss += report.loss * report.target_tokens as f64;
             self.late_target_tokens += report.target_tokens as u64;

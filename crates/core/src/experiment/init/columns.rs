@@ -67,13 +67,13 @@ impl ColumnRoles {
             "number" => "the known answer: a number",
             _ => "the known answer: a text",
         };
-        let told = |column: &Option<String>, what: &str| column.as_ref().map(|column| (column.clone(), what.to_owned()));
+        let named = |column: &Option<String>, what: &str| column.as_ref().map(|column| (column.clone(), what.to_owned()));
         let always = [(self.question.clone(), "the question".to_owned()), (self.answer.clone(), answers.to_owned())];
         let sometimes = [
-            told(&self.choices, "the choices"),
-            told(&self.rationale, "a known rationale"),
-            told(&self.id, "the problem's name"),
-            told(&self.class, "the class in which accuracy is shown"),
+            named(&self.choices, "the choices"),
+            named(&self.rationale, "a known rationale"),
+            named(&self.id, "the problem's name"),
+            named(&self.class, "the class in which accuracy is shown"),
         ];
         always.into_iter().chain(sometimes.into_iter().flatten()).collect()
     }

@@ -175,7 +175,7 @@ impl Machine<'_> {
         match code {
             opcode::PROTO => match self.take::<1>()?[0] {
                 2 => return Ok(()),
-                other => return Err(format!("pickle protocol {other}, expected 2, which torch.save writes unless told otherwise")),
+                other => return Err(format!("pickle protocol {other}, expected 2, which torch.save writes by default")),
             },
             opcode::MARK => self.marks.push(self.stack.len()),
             opcode::NONE => self.push(Object::None),
