@@ -54,7 +54,7 @@ pub fn number(completion: &str, marks: &[Mark], ending: Ending) -> Outcome<Quant
     let search = Search { numbers: &numbers, is_complete };
     let marked = marks.iter().find_map(|&mark| search.marked(mark));
     let place = match marked {
-        Some(Read::Open) => return Outcome::Truncated,
+        Some(Hit::Open) => return Outcome::Truncated,
         None if !is_complete => return Outcome::Truncated,
         Some(place) => Some(place),
         None => search.phrase().or_else(|| search.last_line()).or_else(|| search.last_number()),
@@ -105,7 +105,7 @@ pub(crate) fn only_quantity<'n>(numbers: &'n Numbers) -> Option<&'n Item> {
 }
 
 /// The result of a rule.
-enum Read {
+enum Hit {
     /// The item with an index.
     Item(Reading, usize),
     /// A place whose number has no single meaning.
@@ -120,9 +120,9 @@ struct Search<'a, 'n> {
 }
 
 impl Search<'_, '_> {
-    fn outcome(&self, place: Option<Read>) -> Outcome<Quantity> {
+    fn outcome(&self, place: Option<Hit>) -> Outcome<Quantity> {
         match place {
-            Some(Read::Item(reading, index)) => {
+            Some(Hit::Item(reading, index)) => {
                 let item = &self.numbers.items[index];
                 let place = Place { reading, span: item.start..item.end };
                 match quantity(self.numbers, item) {
@@ -130,13 +130,13 @@ impl Search<'_, '_> {
                     None => Outcome::Unparsed(Some(place)),
                 }
             }
-            Some(Read::Unreadable(reading, span)) => Outcome::Unparsed(Some(Place { reading, span })),
-            Some(Read::Open) => Outcome::Truncated,
+            Some(Hit::Unreadable(reading, span)) => Outcome::Unparsed(Some(Place { reading, span })),
+            Some(Hit::Open) => Outcome::Truncated,
             None => Outcome::Unparsed(None),
         }
     }
 
-    fn marked(&self, mark: Mark) -> Option<Read> {
+    fn marked(&self, mark: Mark) -> Option<Hit> {
         match mark {
             Mark::Hashes => self.hashes(),
             Mark::Boxed => self.first_readable(Reading::Boxed, &boxes(self.numbers.text)),
@@ -145,7 +145,7 @@ impl Search<'_, '_> {
     }
 
     /// The first line behind `####` that is an answer. A heading, `#### Step 1: add`, is none if a text follows it.
-    fn hashes(&self) -> Option<Read> {
+    fn hashes(&self) -> Option<Hit> {
         let lines = hashes(self.numbers.text);
         let mut weaker = None;
         for (at, line) in lines.iter().enumerate() {
@@ -155,13 +155,13 @@ impl Search<'_, '_> {
             let is_closed = line.is_closed && (content == line.content || self.numbers.text[content.end..].starts_with('\n'));
             let is_end = self.is_blank(content.end..self.numbers.text.len());
             if !is_closed && !self.is_complete {
-                return weaker.or(Some(Read::Open));
+                return weaker.or(Some(Hit::Open));
             }
             let read = match self.content(content.clone()) {
-                Content::Item(index) => Read::Item(Reading::Hashes, index),
-                Content::Unreadable(span) => Read::Unreadable(Reading::Hashes, span),
-                Content::Several(span) if is_last => Read::Unreadable(Reading::Hashes, span),
-                Content::Nothing if is_last && is_end => Read::Unreadable(Reading::Hashes, content.clone()),
+                Content::Item(index) => Hit::Item(Reading::Hashes, index),
+                Content::Unreadable(span) => Hit::Unreadable(Reading::Hashes, span),
+                Content::Several(span) if is_last => Hit::Unreadable(Reading::Hashes, span),
+                Content::Nothing if is_last && is_end => Hit::Unreadable(Reading::Hashes, content.clone()),
                 _ => continue,
             };
             if !self.is_numbered_heading(&content) || is_last {
@@ -172,14 +172,14 @@ impl Search<'_, '_> {
         weaker
     }
 
-    fn first_readable(&self, reading: Reading, marked: &[Marked]) -> Option<Read> {
+    fn first_readable(&self, reading: Reading, marked: &[Marked]) -> Option<Hit> {
         for Marked { content, is_closed } in marked {
             if !is_closed && !self.is_complete {
-                return Some(Read::Open);
+                return Some(Hit::Open);
             }
             match self.content(content.clone()) {
-                Content::Item(index) => return Some(Read::Item(reading, index)),
-                Content::Unreadable(span) | Content::Several(span) => return Some(Read::Unreadable(reading, span)),
+                Content::Item(index) => return Some(Hit::Item(reading, index)),
+                Content::Unreadable(span) | Content::Several(span) => return Some(Hit::Unreadable(reading, span)),
                 Content::Nothing => {}
             }
         }
@@ -187,23 +187,23 @@ impl Search<'_, '_> {
     }
 
     /// The last phrase that states a number. If the text ends with a phrase that states something else, it states no number.
-    fn phrase(&self) -> Option<Read> {
+    fn phrase(&self) -> Option<Hit> {
         let text = self.numbers.text;
         let all = phrases(text, &[]);
         for phrase in all.iter().rev() {
             match self.stated(phrase, self.line_end(phrase.end)) {
-                Content::Item(index) => return Some(Read::Item(Reading::Phrase, index)),
-                Content::Unreadable(span) => return Some(Read::Unreadable(Reading::Phrase, span)),
+                Content::Item(index) => return Some(Hit::Item(Reading::Phrase, index)),
+                Content::Unreadable(span) => return Some(Hit::Unreadable(Reading::Phrase, span)),
                 Content::Several(_) | Content::Nothing => {}
             }
         }
         let last = all.last()?;
         let is_end = self.numbers.first_at(last.end) == self.numbers.items.len() && last.form != Form::Direct;
-        is_end.then(|| Read::Unreadable(Reading::Phrase, last.end..self.line_end(last.end)))
+        is_end.then(|| Hit::Unreadable(Reading::Phrase, last.end..self.line_end(last.end)))
     }
 
     /// The last line that is not blank, if it is a quantity alone.
-    fn last_line(&self) -> Option<Read> {
+    fn last_line(&self) -> Option<Hit> {
         let numbers = self.numbers;
         let last = numbers.tokens.iter().rposition(|token| token.kind != Kind::Line)?;
         let first_token = numbers.tokens[..last].iter().rposition(|token| token.kind == Kind::Line).map_or(0, |line| line + 1);
@@ -221,29 +221,29 @@ impl Search<'_, '_> {
             return None;
         }
         match self.side(first, end) {
-            Content::Item(index) => Some(Read::Item(Reading::LastLine, index)),
-            Content::Unreadable(span) => Some(Read::Unreadable(Reading::LastLine, span)),
+            Content::Item(index) => Some(Hit::Item(Reading::LastLine, index)),
+            Content::Unreadable(span) => Some(Hit::Unreadable(Reading::LastLine, span)),
             _ => None,
         }
     }
 
-    fn last_number(&self) -> Option<Read> {
+    fn last_number(&self) -> Option<Hit> {
         let numbers = self.numbers;
         let last = self.before_remark(numbers.items.len().checked_sub(1)?);
         let span = numbers.items[last].start..numbers.items[last].end;
         if last > 0 && (numbers.link(last - 1) == Link::Alternatives || numbers.is_compound(last - 1) || self.ends_range(last)) {
-            return Some(Read::Unreadable(Reading::LastNumber, span));
+            return Some(Hit::Unreadable(Reading::LastNumber, span));
         }
         if self.is_denied(last) {
-            return Some(Read::Unreadable(Reading::LastNumber, span));
+            return Some(Hit::Unreadable(Reading::LastNumber, span));
         }
         let mut first = last;
         while first > 0 && matches!(numbers.link(first - 1), Link::Equation | Link::Approximation) {
             first -= 1;
         }
         Some(match self.side(first, numbers.text.len()) {
-            Content::Item(index) => Read::Item(Reading::LastNumber, index),
-            _ => Read::Unreadable(Reading::LastNumber, span),
+            Content::Item(index) => Hit::Item(Reading::LastNumber, index),
+            _ => Hit::Unreadable(Reading::LastNumber, span),
         })
     }
 

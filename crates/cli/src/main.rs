@@ -150,7 +150,7 @@ fn main() -> ExitCode {
         Command::Train(a) => train::run(a, log),
         Command::Eval(a) => eval::run(a, &registry, access, log),
         Command::Verify(a) => verify::run(a, &registry, access),
-        Command::Doctor(a) => doctor::run(a),
+        Command::Doctor(a) => doctor::run(a, access),
         Command::Completions(a) => completions::run::<Arguments>(a),
         Command::Bench(a) => bench::run(a),
     });

@@ -27,7 +27,7 @@ use crate::types::Style;
 use base_model::BaseModel;
 use starloop_lm::checkpoint::Summary;
 use starloop_record::info::{Inputs, MethodInfo, ModelInfo, RunInfo, RunStatus, TaskInfo};
-use starloop_record::run_dir::{FORMAT_VERSION, Found, NewRun};
+use starloop_record::run_dir::{FORMAT_VERSION, NewRun, OpenedAs};
 use starloop_record::{RunDir, run_dir::settings};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -279,12 +279,12 @@ impl Experiment {
         let task = self.task()?;
         let base = BaseModel::of(&self.config.model)?;
         let inputs = inputs::digest(self.task.settings.files(), base.own_directory())?;
-        let (run_dir, found) = self.open(root, task.as_ref(), inputs, resume)?;
+        let (run_dir, opened) = self.open(root, task.as_ref(), inputs, resume)?;
         let base = base.directory(&run_dir)?;
         run_dir.note_parameters(Summary::read(&base).ok().map(|summary| summary.spec.parameter_count() as u64))?;
         let (mut policy, mut trainer) = (self.policy(&run_dir)?, self.trainer());
         let mut parts = RunParts { task: task.as_ref(), base: &base, policy: policy.as_mut(), trainer: trainer.as_mut() };
-        self.run_in(&run_dir, found, &mut parts, observer)
+        self.run_in(&run_dir, opened, &mut parts, observer)
     }
 
     /// Opens the run directory `root` for writing, with everything that readers need in `run.json`. `task` must be of the kind that the config
@@ -292,7 +292,7 @@ impl Experiment {
     ///
     /// # Errors
     /// As [`RunDir::open`], and [`Error::OtherTask`].
-    pub fn open(&self, root: &Path, task: &dyn Task, inputs: Inputs, resume: bool) -> Result<(RunDir, Found)> {
+    pub fn open(&self, root: &Path, task: &dyn Task, inputs: Inputs, resume: bool) -> Result<(RunDir, OpenedAs)> {
         self.refuse_other_task(task)?;
         let method = |resolved: &ResolvedMethod| MethodInfo {
             name: resolved.name.clone(),
@@ -324,13 +324,13 @@ impl Experiment {
     ///
     /// # Errors
     /// As [`Experiment::run`].
-    pub fn run_in(&self, run_dir: &RunDir, found: Found, parts: &mut RunParts<'_>, observer: &mut dyn Observer) -> Result<()> {
+    pub fn run_in(&self, run_dir: &RunDir, opened: OpenedAs, parts: &mut RunParts<'_>, observer: &mut dyn Observer) -> Result<()> {
         self.refuse_other_task(parts.task)?;
         self.refuse_trained_problems(parts)?;
         let began = Instant::now();
         let mut log = run_dir.event_log()?;
         let mut both = Both(observer, &mut log);
-        both.observe(&Event::RunStarted { run: self.config.name.clone(), resumed: found == Found::EarlierWork }).or_cancelled()?;
+        both.observe(&Event::RunStarted { run: self.config.name.clone(), resumed: opened == OpenedAs::Resumed }).or_cancelled()?;
         self.run_methods(run_dir, parts, &mut both)?;
         run_dir.finish()?;
         // The work is done, so there is nothing left to cancel.

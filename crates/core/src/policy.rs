@@ -80,7 +80,7 @@ pub struct TokenScore {
 }
 
 /// Receives each completion when it arrives, with its place in the result of the call. An error stops the call.
-pub type Keep<'a> = dyn FnMut(usize, &Completion) -> Result<()> + 'a;
+pub type OnCompletion<'a> = dyn FnMut(usize, &Completion) -> Result<()> + 'a;
 
 /// A model that completes prompts. Implementations: the embedded engine, servers, and test doubles.
 pub trait Policy: Send {
@@ -117,7 +117,7 @@ pub trait Policy: Send {
         &mut self,
         requests: &[PromptRequest],
         params: &SamplingParams,
-        keep: &mut Keep<'_>,
+        keep: &mut OnCompletion<'_>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<()> {
         let completions = checked(self.sample(requests, params, progress)?, requests)?;

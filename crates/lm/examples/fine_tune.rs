@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // To train adapters of a frozen model instead: `LanguageModel::load(..)?.with_fresh_adapters(..)`, and `save_adapter` at the end.
     let model = LanguageModel::load_to_train(&checkpoint)?;
-    let end = model.tokenizer().end_tokens()[0];
+    let end = model.tokenizer().eos_token_ids()[0];
     let mut documents = Vec::new();
     for (prompt, completion) in EXAMPLES {
         let prompt = model.tokenizer().encode(prompt, true)?;

@@ -289,7 +289,7 @@ fn sampled_of<'a, T>(generations: &'a mut [T], sampled: &[usize]) -> Vec<(usize,
 /// Why the sequence ends with its latest token; `None` if it goes on.
 fn stop_reason(model: &LanguageModel<impl Kernels>, generation: &Generation<'_>) -> Result<Option<StopReason>> {
     let Generation { request: Request { prompt, params, .. }, tokens, .. } = generation;
-    if tokens.last().is_some_and(|token| model.tokenizer().end_tokens().contains(token)) {
+    if tokens.last().is_some_and(|token| model.tokenizer().eos_token_ids().contains(token)) {
         return Ok(Some(StopReason::EndToken));
     }
     if let Some(stop) = stop::reached(model.tokenizer(), prompt, tokens, params)? {
@@ -302,7 +302,7 @@ impl Generation<'_> {
     /// The text of the completion: without end token, and up to the stop string.
     fn text(&self, model: &LanguageModel<impl Kernels>) -> Result<String> {
         let shown = match self.tokens.split_last() {
-            Some((last, before)) if model.tokenizer().end_tokens().contains(last) => before,
+            Some((last, before)) if model.tokenizer().eos_token_ids().contains(last) => before,
             _ => &self.tokens,
         };
         let mut text = model.tokenizer().decode_after(&self.request.prompt, shown)?;

@@ -25,10 +25,10 @@ pub struct PromptEncoder<'a> {
 
 impl PromptEncoder<'static> {
     /// Reads the encoder of a checkpoint directory, or of an adapter's base, without the weights. `chat` is that of
-    /// [`LanguageModel::prompts`].
+    /// [`LanguageModel::prompt_encoder`].
     ///
     /// # Errors
-    /// As [`LanguageModel::prompts`], or a file cannot be read.
+    /// As [`LanguageModel::prompt_encoder`], or a file cannot be read.
     pub fn load(dir: &Path, chat: impl Into<Chat>) -> Result<Self> {
         check_directory(dir)?;
         let dir = if is_adapter(dir) { &base_of(dir)? } else { dir };
@@ -207,7 +207,7 @@ impl<K: Kernels> LanguageModel<K> {
     ///
     /// # Errors
     /// The checkpoint has no chat template, or one that cannot be read.
-    pub fn prompts(&self, chat: impl Into<Chat>) -> Result<PromptEncoder<'_>> {
+    pub fn prompt_encoder(&self, chat: impl Into<Chat>) -> Result<PromptEncoder<'_>> {
         let Chat(variables) = chat.into();
         let read = |variables| {
             let template = ChatTemplate::from_files(&self.companions)?.ok_or_else(|| no_template(Path::new("")))?;

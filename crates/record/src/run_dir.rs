@@ -88,11 +88,11 @@ pub struct NewRun {
 
 /// What was in a run directory that was opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum OpenedAs {
     /// Nothing; the run begins.
-    Nothing,
+    New,
     /// An earlier part of the same run.
-    EarlierWork,
+    Resumed,
 }
 
 impl RunDir {
@@ -102,7 +102,7 @@ impl RunDir {
     /// # Errors
     /// The directory cannot be written, is in use, holds something else, holds a run and `resume` is false, or holds a run that was begun
     /// with another config or other input files.
-    pub fn open(root: &Path, new: &NewRun, resume: bool) -> Result<(RunDir, Found)> {
+    pub fn open(root: &Path, new: &NewRun, resume: bool) -> Result<(RunDir, OpenedAs)> {
         fs::create_dir_all(root)?;
         refuse_strangers(root)?;
         let lock = Lock::try_take(&root.join(LOCK))?.ok_or_else(|| Error::RunInUse { path: root.to_owned() })?;
@@ -125,7 +125,7 @@ impl RunDir {
                 ..new.info.clone()
             };
             run.write_info(&info)?;
-            return Ok((run, Found::Nothing));
+            return Ok((run, OpenedAs::New));
         }
         let info = run.info()?;
         if !resume {
@@ -133,7 +133,7 @@ impl RunDir {
         }
         run.refuse_changes(&info, new)?;
         run.sweep(&info)?;
-        Ok((run, Found::EarlierWork))
+        Ok((run, OpenedAs::Resumed))
     }
 
     /// Compares a run that is resumed with how it was begun.

@@ -26,7 +26,7 @@ pub(super) struct Grammar<'a> {
 }
 
 /// What was read at one place.
-pub(super) struct Read {
+pub(super) struct Parsed {
     pub value: Option<Value>,
     /// The bytes of the unit.
     pub unit: Option<(usize, usize)>,
@@ -114,7 +114,7 @@ impl<'a> Grammar<'a> {
             })
     }
 
-    pub fn expression(&mut self) -> Read {
+    pub fn expression(&mut self) -> Parsed {
         self.depth += 1;
         let mut left = self.operand();
         let mut count = 1;
@@ -129,7 +129,7 @@ impl<'a> Grammar<'a> {
             count += 1;
         }
         self.depth -= 1;
-        Read { unit: left.unit, value: left.scaled() }
+        Parsed { unit: left.unit, value: left.scaled() }
     }
 
     fn combined(left: Operand, operator: Operator, right: Operand, count: usize) -> Operand {
@@ -247,7 +247,7 @@ impl<'a> Grammar<'a> {
             return None;
         }
         let inside = self.at;
-        let Read { value, .. } = self.expression();
+        let Parsed { value, .. } = self.expression();
         let is_pair = is_list && matches!(self.kind(inside), Some(Kind::Numeral(Some(numeral))) if numeral.has_decimal_comma);
         let is_closed = matches!(self.kind(self.at), Some(Kind::Close(_)));
         self.at += usize::from(is_closed);
@@ -287,7 +287,7 @@ impl<'a> Grammar<'a> {
         let open = self.at;
         self.at += 1;
         if self.starts_operand(self.at) {
-            let Read { value, unit } = self.expression();
+            let Parsed { value, unit } = self.expression();
             if self.kind(self.at) == Some(Kind::Close('}')) {
                 self.at += 1;
                 return value.filter(|_| unit.is_none());

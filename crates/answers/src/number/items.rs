@@ -1,7 +1,7 @@
 //! The numbers of a text, in order, each with what surrounds it.
 
 use super::exact::Number;
-use super::grammar::{Grammar, Read};
+use super::grammar::{Grammar, Parsed};
 use super::token::{Kind, Token, tokens};
 use super::value::Value;
 use super::words;
@@ -194,7 +194,7 @@ impl Scan<'_> {
     /// The item that starts at a token, and the token after it. The item is left out if it is no number of the text's own.
     fn item(&self, first: usize) -> (Option<Item>, usize) {
         let mut grammar = Grammar::new(self.text, self.tokens, first);
-        let Read { value, unit } = grammar.expression();
+        let Parsed { value, unit } = grammar.expression();
         let next = grammar.at.max(first + 1);
         if self.is_label(first) || self.is_confidence(first, next) {
             return (None, next);

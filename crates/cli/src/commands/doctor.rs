@@ -1,5 +1,6 @@
 //! `starloop doctor`: what this machine offers, and what will be slow or refused here.
 
+use crate::access::Access;
 use crate::console;
 use anyhow::Result;
 use serde::Serialize;
@@ -51,7 +52,7 @@ struct Machine {
     disk_free: Option<u64>,
     graphics: Vec<String>,
     hub_cache: HubCache,
-    python: Option<Python>,
+    python: Python,
     problems: Vec<String>,
 }
 
@@ -62,19 +63,26 @@ struct HubCache {
     is_offline: bool,
 }
 
+/// The Python of the path. Its JSON is null unless it was found.
 #[derive(Debug, Serialize)]
-struct Python {
-    version: String,
-    packages: Vec<String>,
+#[serde(untagged)]
+enum Python {
+    Found {
+        version: String,
+        packages: Vec<String>,
+    },
+    Missing,
+    /// `--no-programs` was given.
+    NotAsked,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let machine = Machine::look();
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
+    let machine = Machine::look(access);
     if arguments.json { console::print_json(&machine) } else { console::print(machine.table().trim_end()) }
 }
 
 impl Machine {
-    fn look() -> Self {
+    fn look(access: Access) -> Self {
         let mut system = System::new();
         system.refresh_memory();
         system.refresh_cpu_all();
@@ -96,7 +104,7 @@ impl Machine {
             disk_free: free_space(&std::env::current_dir().unwrap_or_default()),
             graphics: graphics(),
             hub_cache: HubCache::look(),
-            python: Python::look(),
+            python: if access.no_programs { Python::NotAsked } else { Python::look().unwrap_or(Python::Missing) },
             problems: Vec::new(),
         };
         machine.problems = machine.problems();
@@ -132,12 +140,13 @@ impl Machine {
             );
         }
         match &self.python {
-            None => problems
+            Python::NotAsked => {}
+            Python::Missing => problems
                 .push("missing: no python3 on the path; only `[trainer] kind = \"command\"` with Python examples needs it".to_owned()),
-            Some(python) => {
+            Python::Found { packages, .. } => {
                 let missing: Vec<&str> = ["torch", "transformers", "trl"]
                     .into_iter()
-                    .filter(|name| !python.packages.iter().any(|found| found.starts_with(name)))
+                    .filter(|name| !packages.iter().any(|found| found.starts_with(name)))
                     .collect();
                 if !missing.is_empty() {
                     problems.push(format!("missing: the Python packages {}; only examples/trl needs them", missing.join(", ")));
@@ -156,10 +165,11 @@ impl Machine {
         let cache = &self.hub_cache;
         let path =
             cache.path.as_ref().map_or_else(|| "no home directory".to_owned(), |path| crate::untrusted::line(&path.display().to_string()));
-        let python = self
-            .python
-            .as_ref()
-            .map_or_else(|| "none found".to_owned(), |python| format!("{} with {}", python.version, list(&python.packages)));
+        let python = match &self.python {
+            Python::Found { version, packages } => format!("{version} with {}", list(packages)),
+            Python::Missing => "none found".to_owned(),
+            Python::NotAsked => "not asked, because --no-programs starts none".to_owned(),
+        };
         let rows = [
             ("starloop", format!("{} ({}; features: {features})", self.version, self.build)),
             ("system", self.system.clone()),
@@ -230,7 +240,7 @@ impl HubCache {
 }
 
 impl Python {
-    /// Asks `python3` for its version and packages.
+    /// Asks `python3` for its version and packages. None if it does not start, or does not answer in time.
     fn look() -> Option<Self> {
         let script = format!(
             "import sys, importlib.metadata as m\nprint('Python ' + sys.version.split()[0])\nfor name in {PACKAGES:?}:\n    try: print(name, m.version(name))\n    except m.PackageNotFoundError: pass"
@@ -250,6 +260,6 @@ impl Python {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut lines = text.lines().map(crate::untrusted::line);
         let version = lines.next().filter(|line| line.starts_with("Python "))?;
-        Some(Python { version, packages: lines.collect() })
+        Some(Python::Found { version, packages: lines.collect() })
     }
 }

@@ -89,7 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (None, None) => String::new(),
     };
     let model = Model::find(&arguments.model)?.load()?;
-    let tokens = model.prompts(arguments.chat)?.encode(&prompt)?;
+    let tokens = model.prompt_encoder(arguments.chat)?.encode(&prompt)?;
     let Arguments { temperature, top_k, top_p, max_new_tokens, .. } = *arguments;
     let params = SamplingParams { temperature, top_k, top_p, max_new_tokens, stop: arguments.stop.clone() };
     let seeds: Vec<u64> = (0..arguments.n as u64).map(|i| arguments.seed.wrapping_add(i)).collect();

@@ -345,6 +345,9 @@ fn doctor_shows_the_machine() {
     assert!(machine["memory_total"].as_u64().unwrap() > 1 << 28 && machine["cores"].as_u64().unwrap() >= 1, "{machine}");
     assert_eq!(machine["threads"], 1);
     assert!(!machine["vector_units"].as_str().unwrap().is_empty());
+    let without = starloop("doctor --json --no-programs", &[]).json();
+    assert!(without["python"].is_null(), "{without}");
+    assert!(starloop("doctor --no-programs", &[]).done().contains("--no-programs starts none"));
     let table = starloop("doctor", &[]).done();
     for row in ["starloop", "processor", "vector units used", "memory", "disk here", "graphics devices", "hub cache", "python"] {
         assert!(table.lines().any(|line| line.starts_with(row)), "{row}: {table}");

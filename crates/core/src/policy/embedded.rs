@@ -57,7 +57,7 @@ impl Policy for EmbeddedPolicy {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
         let model = loaded(self.model.as_ref())?;
-        let prompts = model.prompts(self.chat.clone()).map_err(sampling_error)?;
+        let prompts = model.prompt_encoder(self.chat.clone()).map_err(sampling_error)?;
         let encode = |request: &PromptRequest| -> starloop_lm::Result<Request> {
             Ok(Request { prompt: prompt_tokens(&prompts, &request.prompt)?, seeds: request.seeds.clone(), params: params.clone() })
         };
@@ -74,7 +74,7 @@ impl Policy for EmbeddedPolicy {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<f64>> {
         let model = loaded(self.model.as_ref())?;
-        let prompts = model.prompts(self.chat.clone()).map_err(sampling_error)?;
+        let prompts = model.prompt_encoder(self.chat.clone()).map_err(sampling_error)?;
         let encode = |request: &CompletionRequest| -> starloop_lm::Result<Tail> {
             let mut tokens = prompt_tokens(&prompts, &request.prompt)?;
             let from = tokens.len();
@@ -114,7 +114,7 @@ impl EmbeddedPolicy {
     /// No model is loaded, or its chat template refuses a prompt.
     pub fn score_tokens(&self, completions: &[Written], stop_strings: &[String]) -> Result<Vec<Option<Vec<TokenScore>>>> {
         let model = loaded(self.model.as_ref())?;
-        let (prompts, context) = (model.prompts(self.chat.clone()).map_err(sampling_error)?, model.spec().context);
+        let (prompts, context) = (model.prompt_encoder(self.chat.clone()).map_err(sampling_error)?, model.spec().context);
         let encode = |written: &Written| -> starloop_lm::Result<(Tail, Vec<usize>)> {
             let mut tokens = prompt_tokens(&prompts, &written.prompt)?;
             let from = tokens.len();

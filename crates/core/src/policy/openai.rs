@@ -4,7 +4,7 @@
 //! that each server expects and checks the answers. `answer.rs` and `logprobs.rs` read the answers. `dispatch.rs` sends many requests at once,
 //! through `external::http`.
 
-use super::{Completion, Keep, Policy, Progress, PromptRequest, SamplingParams};
+use super::{Completion, OnCompletion, Policy, Progress, PromptRequest, SamplingParams};
 use crate::config::{ModelConfig, PromptForm, RecordConfig, ServerKind, ServingConfig};
 use crate::error::{EngineContext, Error, OrCancelled, Result, with_causes};
 use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
@@ -210,7 +210,7 @@ impl OpenAiPolicy {
             logprobs: self.config.wants_logprobs(),
             stop_at_server: self.config.stop_at_server,
             model: served.model.clone(),
-            end_tokens: prompts.tokenizer().end_tokens().to_vec(),
+            end_tokens: prompts.tokenizer().eos_token_ids().to_vec(),
             params: params.clone(),
         };
         Box::new(move |server, job| {
@@ -306,7 +306,7 @@ impl Policy for OpenAiPolicy {
         &mut self,
         requests: &[PromptRequest],
         params: &SamplingParams,
-        keep: &mut Keep<'_>,
+        keep: &mut OnCompletion<'_>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<()> {
         let served = self.served.as_ref().ok_or(Error::NoCheckpoint)?;

@@ -183,7 +183,7 @@ struct Encoder<'a> {
 
 impl<'a> Encoder<'a> {
     fn new(model: &'a LanguageModel, chat: &Chat, settings: &'a TrainingConfig) -> Result<Self> {
-        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompts(chat.clone()).during(CONTEXT)?, settings })
+        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompt_encoder(chat.clone()).during(CONTEXT)?, settings })
     }
 
     /// Prompt and completion, with `ended` also the end token; nothing where they are too long and the settings say to leave such out.

@@ -18,7 +18,7 @@ use starloop_core::policy::Policy;
 use starloop_core::registry::{Registry, TaskKind};
 use starloop_record::RunDir;
 use starloop_record::info::Inputs;
-use starloop_record::run_dir::Found;
+use starloop_record::run_dir::OpenedAs;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -109,7 +109,7 @@ impl Bench {
     }
 
     /// Opens a run for writing.
-    pub fn take(&self, name: &str, experiment: &Experiment, resume: bool) -> Result<(RunDir, Found)> {
+    pub fn take(&self, name: &str, experiment: &Experiment, resume: bool) -> Result<(RunDir, OpenedAs)> {
         experiment.open(&self.place.path().join(name), &self.task, Inputs::new(), resume)
     }
 

@@ -160,7 +160,7 @@ impl Tokenizer {
     }
 
     /// The tokens that end a completion when it is sampled.
-    pub fn end_tokens(&self) -> &[u32] {
+    pub fn eos_token_ids(&self) -> &[u32] {
         &self.end.all
     }
 

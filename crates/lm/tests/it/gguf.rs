@@ -85,7 +85,7 @@ fn the_tokenizer_and_the_template_come_from_the_file() {
     // AB is one token by its merge; `A` is the character 65, and the token 1 is the character 33.
     assert_eq!(ids, [63, 65 - 32, 1, 0]);
     assert_eq!(model.tokenizer().decode(&ids).unwrap(), "ABA!");
-    assert_eq!(model.tokenizer().end_tokens(), [0]);
+    assert_eq!(model.tokenizer().eos_token_ids(), [0]);
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn an_answer_ends_with_the_token_that_the_template_writes_after_it() {
         let tokenizer = tokenizer_with(&styles[style], &special, config, &json!({"eos_token_id": [3, 4]})).unwrap();
         assert_eq!(tokenizer.end_of_turn(), id, "{style}");
         assert_eq!(tokenizer.end_of_text(), 1, "{style}");
-        let stops = tokenizer.end_tokens();
+        let stops = tokenizer.eos_token_ids();
         assert!([1, 3, 4, id].iter().all(|token| stops.contains(token)), "{style}: {stops:?}");
         assert_eq!(&stops[..2], [3, 4], "{style}");
     }

@@ -136,7 +136,7 @@ fn end_tokens_come_from_the_first_file_that_has_them() {
     let place = tempfile::tempdir().unwrap();
     let source = fixture::dir("tokenizers/mistral");
     std::fs::copy(source.join("tokenizer.json"), place.path().join("tokenizer.json")).unwrap();
-    let load = || Tokenizer::load(place.path()).map(|tokenizer| tokenizer.end_tokens().to_vec());
+    let load = || Tokenizer::load(place.path()).map(|tokenizer| tokenizer.eos_token_ids().to_vec());
     assert!(load().unwrap_err().to_string().contains("no eos_token_id"));
     let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
     write("tokenizer_config.json", r#"{"eos_token": "</s>"}"#);

@@ -55,7 +55,7 @@ impl TrainingSet {
     /// # Errors
     /// A text cannot be written as JSON.
     pub fn json_lines(&self) -> Result<String> {
-        let line = |row| Ok(serde_json::to_string(&Row { columns: &self.columns, row }).map_err(std::io::Error::from)? + "\n");
+        let line = |row| Ok(serde_json::to_string(&ExampleRow { columns: &self.columns, row }).map_err(std::io::Error::from)? + "\n");
         self.rows.iter().map(line).collect()
     }
 
@@ -72,12 +72,12 @@ impl TrainingSet {
 }
 
 /// A row as an object whose keys are the columns, in their order.
-struct Row<'a> {
+struct ExampleRow<'a> {
     columns: &'a [&'static str; 4],
     row: &'a [String; 4],
 }
 
-impl Serialize for Row<'_> {
+impl Serialize for ExampleRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.columns.len()))?;
         for (column, text) in self.columns.iter().zip(self.row) {

@@ -114,7 +114,7 @@ mod tests {
             fs_err::write(dir.path().join(name), content).expect("written");
         }
         let tokenizer = starloop_lm::Tokenizer::load(dir.path()).expect("a tokenizer");
-        assert_eq!((tokenizer.vocabulary(), tokenizer.end_tokens()), (WORDS.len(), &[END_OF_TEXT_ID][..]));
+        assert_eq!((tokenizer.vocabulary(), tokenizer.eos_token_ids()), (WORDS.len(), &[END_OF_TEXT_ID][..]));
         let rng = &mut generator("vocabulary test", &[1]);
         for _ in 0..300 {
             let text = document(&CorpusConfig::default(), rng, 191);

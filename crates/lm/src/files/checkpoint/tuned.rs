@@ -90,8 +90,8 @@ fn same_tokenizer(base: &Path, tuned: &Path) -> Result<()> {
     if then.tokens() != now.tokens() {
         return wrong("gives ids to other tokens than the base's; keep the base's tokenizer.json".to_owned());
     }
-    if then.end_tokens() != now.end_tokens() {
-        let message = format!("the tokens that end a completion are {:?}, but {:?} in the base", now.end_tokens(), then.end_tokens());
+    if then.eos_token_ids() != now.eos_token_ids() {
+        let message = format!("the tokens that end a completion are {:?}, but {:?} in the base", now.eos_token_ids(), then.eos_token_ids());
         return wrong(message);
     }
     Ok(())

@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(tokenizer.encode(" apples", true).unwrap().len(), 1);
         assert_eq!(tokenizer.encode("1234", true).unwrap().len(), 4);
         assert_eq!(tokenizer.encode(" 12", true).unwrap().len(), 3);
-        assert_eq!(tokenizer.end_tokens(), [0]);
+        assert_eq!(tokenizer.eos_token_ids(), [0]);
     }
 
     #[test]

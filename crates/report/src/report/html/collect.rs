@@ -33,7 +33,7 @@ pub(super) struct Attempts {
     pub(super) steps: Vec<Steps>,
     /// For each run.
     pub(super) audits: Vec<VerdictAudit>,
-    columns: Columns,
+    columns: AttemptColumns,
     texts: Pages,
     problems: Pages,
     ids: Vec<String>,
@@ -41,7 +41,7 @@ pub(super) struct Attempts {
 
 /// One value for each attempt, column by column. The page filters by these without opening a text.
 #[derive(Default)]
-struct Columns {
+struct AttemptColumns {
     method: Vec<u16>,
     iteration: Vec<u16>,
     class: Vec<u16>,
@@ -293,7 +293,7 @@ impl Attempts {
     }
 }
 
-impl Columns {
+impl AttemptColumns {
     /// Each column with the name of its type in a browser, and its bytes, little endian. The widest come first, so that all are aligned.
     fn bytes(&self) -> [(&'static str, &'static str, Vec<u8>); 11] {
         let of_u32 = |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
