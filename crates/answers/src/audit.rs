@@ -5,7 +5,7 @@
 use crate::completion::own;
 use crate::number::{self, Numbers, Quantity, quantity};
 
-/// Whether a completion holds the known answer anywhere: a number with the same value, or the same words. Words are compared without regard
+/// Returns true if a completion holds the known answer anywhere: a number with the same value, or the same words. Words are compared without regard
 /// to case.
 ///
 /// ```

@@ -332,7 +332,7 @@ impl Search<'_, '_> {
     }
 }
 
-/// Whether only a bracket and blanks stand between a text and its letter: `desk (e)`.
+/// Returns true if only a bracket and blanks stand between a text and its letter: `desk (e)`.
 fn is_beside(gap: &str) -> bool {
     gap.trim_matches([' ', '(', '[', '*']).is_empty()
 }

@@ -120,7 +120,7 @@ fn marker(text: &str) -> Option<usize> {
     special("<|", "|>").or_else(|| special("<｜", "｜>")).or_else(|| TURNS.iter().find(|turn| begins(text, turn)).map(|turn| turn.len()))
 }
 
-/// Whether a text begins with another, without regard to the case of ASCII letters.
+/// Returns true if a text begins with another, without regard to the case of ASCII letters.
 fn begins(text: &str, with: &str) -> bool {
     text.get(..with.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(with))
 }
@@ -176,7 +176,7 @@ impl Scan<'_> {
     }
 }
 
-/// Whether a line begins the turn of somebody else or a new problem: `Human:`, `### Instruction`, `**Question 2:**`.
+/// Returns true if a line begins the turn of somebody else or a new problem: `Human:`, `### Instruction`, `**Question 2:**`.
 fn begins_other_turn(line: &str) -> bool {
     let bare = line.trim_start_matches(['#', '*', '_', '>', ' ', '\t']);
     let is_heading = line.starts_with("##");

@@ -282,12 +282,12 @@ impl<'a> Cursor<'a> {
         last_two || is_one_of(self.peek(), &["not", "neither", "none", "never", "nicht", "pas", "no", "não", "non", "не", "unlikely"])
     }
 
-    /// Whether an answer starts here without a copula.
+    /// Returns true if an answer starts here without a copula.
     fn starts_answer(&self) -> bool {
         self.rest().starts_with(|c: char| c.is_numeric() || matches!(c, '$' | '\\' | '€' | '£' | '₹')) && !self.rest().starts_with("\\n")
     }
 
-    /// Whether the noun ends its line and few words stand before it there: `## Final Answer`.
+    /// Returns true if the noun ends its line and few words stand before it there: `## Final Answer`.
     fn is_heading(&self, noun_end: usize) -> bool {
         let is_short = || {
             let line = self.text[..noun_end].rsplit('\n').next().unwrap_or("");

@@ -81,7 +81,7 @@ impl Reading {
         }
     }
 
-    /// Whether the text states the answer. The other readings take a mention for the answer, which is often right by accident.
+    /// Returns true if the text states the answer. The other readings take a mention for the answer, which is often right by accident.
     pub fn is_stated(self) -> bool {
         self <= Reading::FirstLine
     }

@@ -7,7 +7,7 @@ use crate::number::{Number, Quantity};
 use crate::reading::{Ending, Found, Outcome, Place, Reading};
 use serde::{Deserialize, Serialize};
 
-/// Whether a completion has the right answer. It is never a boolean, because each way of failing has its own remedy.
+/// The result of grading a completion. It is never a boolean, because each way of failing has its own remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
@@ -37,7 +37,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Whether the answer is right.
+    /// Returns true if the answer is right.
     pub fn is_correct(&self) -> bool {
         matches!(self, Verdict::Correct)
     }
@@ -72,7 +72,7 @@ impl From<Verdict> for Grade {
 /// A verdict and what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grade {
-    /// Whether the answer is right.
+    /// The result of grading.
     pub verdict: Verdict,
     /// What was read, and by which rule.
     pub place: Option<Place>,
@@ -93,7 +93,7 @@ pub enum Tolerance {
 }
 
 impl Tolerance {
-    /// Whether two numbers are equal under this tolerance.
+    /// Returns true if two numbers are equal under this tolerance.
     ///
     /// ```
     /// use starloop_answers::{number::parse, verdict::Tolerance};

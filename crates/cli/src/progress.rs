@@ -23,7 +23,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Whether remarks for people are written too.
+    /// Returns true if remarks for people are written too.
     pub fn has_remarks(self) -> bool {
         !self.quiet && self.format == LogFormat::Text
     }

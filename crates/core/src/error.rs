@@ -415,7 +415,7 @@ impl Error {
         }
     }
 
-    /// Whether the request itself was wrong. Other errors are failures during the work.
+    /// Returns true if the request itself was wrong. Other errors are failures during the work.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,

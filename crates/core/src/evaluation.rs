@@ -63,7 +63,7 @@ pub fn pass_at_k(samples: u64, right: u64, k: u64) -> f64 {
     if k > wrong { 1.0 } else { 1.0 - (0..k).map(|drawn| (wrong - drawn) as f64 / (samples - drawn) as f64).product::<f64>() }
 }
 
-/// Whether the answer that most of the completions give is the right one (Wang et al. 2023). A completion without a readable answer has no
+/// Returns true if the answer that most of the completions give is the right one (Wang et al. 2023). A completion without a readable answer has no
 /// vote; of equally many, the answer that came first counts.
 pub fn majority_is_right<'v>(verdicts: impl Iterator<Item = &'v Verdict>) -> bool {
     // `None` is the right answer, however it was written.

@@ -58,7 +58,7 @@ pub trait Method: Debug + Send + Sync {
     /// The first value that is not allowed.
     fn check(&self, settings: &MethodSettings) -> Result<(), Invalid>;
 
-    /// Whether a prompt may end in the middle of a completion. A chat template does not support that, because it ends the user's turn.
+    /// Returns true if a prompt may end in the middle of a completion. A chat template does not support that, because it ends the user's turn.
     fn continues_completions(&self) -> bool {
         false
     }

@@ -53,7 +53,7 @@ pub struct CompletionRequest {
     pub prompt: String,
     /// The completion, without its end token.
     pub completion: String,
-    /// Whether the end token belongs to it.
+    /// True if the end token belongs to it.
     pub ended: bool,
 }
 
@@ -104,7 +104,7 @@ pub trait Policy: Send {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>>;
 
-    /// Whether each completion is kept as it arrives, so that an interrupted call is not repeated from its beginning.
+    /// Returns true if each completion is kept as it arrives, so that an interrupted call is not repeated from its beginning.
     fn keeps_journal(&self) -> bool {
         false
     }

@@ -147,7 +147,7 @@ pub trait Task: Send + Sync {
         0.0
     }
 
-    /// Whether a completion shows that it was given the answer, so that it must not be learned from.
+    /// Returns true if a completion shows that it was given the answer, so that it must not be learned from.
     fn leaks_hint(&self, completion: &str) -> bool;
 
     /// The reasoning path of a completion. Two completions that differ only in wording have the same path (Yuan et al. 2023). By default it is
@@ -162,12 +162,12 @@ pub trait Task: Send + Sync {
         None
     }
 
-    /// Whether a step of a rationale is false; `None` if no step can be checked, which is the default.
+    /// Returns true if a step of a rationale is false; `None` if no step can be checked, which is the default.
     fn has_false_step(&self, _problem: &Problem, _completion: &str) -> Option<bool> {
         None
     }
 
-    /// Whether a rationale with a false step must not be learned, although its answer is right.
+    /// Returns true if a rationale with a false step must not be learned, although its answer is right.
     fn drops_false_steps(&self) -> bool {
         false
     }

@@ -25,11 +25,11 @@ pub struct Product {
     pub n: usize,
     /// The summed dimension.
     pub k: usize,
-    /// Whether `a` is stored transposed.
+    /// True if `a` is stored transposed.
     pub transpose_a: bool,
-    /// Whether `b` is stored transposed.
+    /// True if `b` is stored transposed.
     pub transpose_b: bool,
-    /// Whether the product is added to `out` or replaces it.
+    /// True if the product is added to `out`. If false, it replaces the values of `out`.
     pub accumulate: bool,
 }
 
@@ -124,7 +124,7 @@ pub struct Columns {
 pub struct Activation {
     /// The function.
     pub function: ActivationFunction,
-    /// Whether its result is a gate: `f(gate) * up` rather than `f(up)` (Shazeer 2020).
+    /// True if its result is a gate: `f(gate) * up` rather than `f(up)` (Shazeer 2020).
     pub gated: bool,
 }
 

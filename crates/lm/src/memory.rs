@@ -60,7 +60,7 @@ pub enum Job {
     Training {
         /// Tokens at once.
         tokens: usize,
-        /// Whether the backward pass computes activations again.
+        /// True if the backward pass computes activations again.
         recompute: bool,
     },
 }

@@ -134,7 +134,7 @@ pub struct Hyperparameters {
     pub max_grad_norm: f64,
     /// Tokens that go through the model at once. The gradients of larger batches are accumulated. At least 1.
     pub micro_batch_tokens: usize,
-    /// Whether the backward pass computes activations again instead of keeping them: less memory, a third more work, the same result.
+    /// True if the backward pass computes activations again instead of keeping them: less memory, a third more work, the same result.
     pub recompute_activations: bool,
     /// The seed of the dropout of adapters.
     pub dropout_seed: u64,

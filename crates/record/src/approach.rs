@@ -60,12 +60,12 @@ impl Approach {
         }
     }
 
-    /// Whether it learns from its own samples, iteration by iteration.
+    /// Returns true if it learns from its own samples, iteration by iteration.
     pub fn bootstraps(self) -> bool {
         !matches!(self, Approach::FewShotDirect | Approach::FewShot | Approach::Direct | Approach::Rationales)
     }
 
-    /// Whether it learns what is known of every problem, so that all of them are used.
+    /// Returns true if it learns what is known of every problem, so that all of them are used.
     pub fn learns_what_is_known(self) -> bool {
         matches!(self, Approach::Direct | Approach::Rationales)
     }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 const SUFFIX: &str = ".partial";
 
-/// Whether a path is the temporary name of something unfinished.
+/// Returns true if a path is the temporary name of something unfinished.
 pub fn is_temporary(path: &Path) -> bool {
     path.extension() == Some(OsStr::new(&SUFFIX[1..]))
 }

@@ -37,7 +37,7 @@ pub enum Event {
     RunStarted {
         /// The run's name.
         run: String,
-        /// Whether earlier work was found and kept.
+        /// True if earlier work was found and kept.
         resumed: bool,
     },
     /// A stage began.
@@ -74,7 +74,7 @@ pub enum Event {
         tokens: u64,
         /// Wall-clock seconds that it took.
         seconds: f64,
-        /// Whether its result was found in the run directory instead of being computed.
+        /// True if its result was found in the run directory instead of being computed.
         reused: bool,
     },
     /// An iteration ended; its figures are those of `metrics.json`.

@@ -110,12 +110,12 @@ impl Outcome {
         }
     }
 
-    /// Whether the model is trained on it.
+    /// Returns true if the model is trained on it.
     pub fn is_learned(self) -> bool {
         matches!(self, Outcome::Learned | Outcome::Paired | Outcome::Rewarded)
     }
 
-    /// Whether a rule of selection dropped it, although its answer is right.
+    /// Returns true if a rule of selection dropped it, although its answer is right.
     pub fn is_dropped(self) -> bool {
         matches!(
             self,
@@ -137,7 +137,7 @@ pub struct OutcomeRecord {
     pub iteration: u32,
     /// The problem.
     pub problem: ProblemId,
-    /// Whether the prompt held the answer.
+    /// Shows if the prompt held the answer.
     pub mode: Mode,
     /// Which of the samples for this prompt, from 0.
     pub sample: u32,

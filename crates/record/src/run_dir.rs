@@ -259,7 +259,7 @@ impl RunDir {
         self.write_info(&info)
     }
 
-    /// Whether another process holds the run for writing. A run that is not finished and not held was interrupted.
+    /// Returns true if another process holds the run for writing. A run that is not finished and not held was interrupted.
     ///
     /// # Errors
     /// The lock file cannot be opened.
@@ -369,7 +369,7 @@ impl RunDir {
     }
 }
 
-/// Whether a text is the name of a directory in another one.
+/// Returns true if a text is the name of a directory in another one.
 fn is_directory_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)

@@ -14,7 +14,7 @@ pub struct PreferencePair {
     pub chosen: String,
     /// The worse completion. The end token follows it unless it was cut off.
     pub rejected: String,
-    /// Whether the token limit cut off the worse completion, so that no end token follows it.
+    /// True if the token limit cut off the worse completion, so that no end token follows it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rejected_cut: bool,
 }
@@ -28,7 +28,7 @@ pub struct RewardedSample {
     pub prompt: String,
     /// The completion. The end token follows it unless it was cut off.
     pub completion: String,
-    /// Whether the token limit cut it off, so that no end token follows it.
+    /// True if the token limit cut it off, so that no end token follows it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
     /// The reward minus the mean of its group, perhaps scaled; negative if it is worse than its group.
@@ -56,7 +56,7 @@ impl TrainingRows {
         }
     }
 
-    /// Whether there are no rows.
+    /// Returns true if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -114,7 +114,7 @@ pub enum ModelRef {
     Iteration(u32),
 }
 
-/// Whether the prompt of an attempt held the answer.
+/// The kind of prompt: without or with the known answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -148,7 +148,7 @@ pub enum StopReason {
 }
 
 impl StopReason {
-    /// Whether the limit of new tokens cut the completion, so that no end token belongs to it.
+    /// Returns true if the limit of new tokens cut the completion, so that no end token belongs to it.
     pub fn is_cut(&self) -> bool {
         matches!(self, StopReason::Length)
     }
@@ -161,7 +161,7 @@ pub struct Attempt {
     pub problem: ProblemId,
     /// The problem's class.
     pub class: String,
-    /// Whether the prompt held the answer.
+    /// Shows if the prompt held the answer.
     pub mode: Mode,
     /// Which of the samples for this prompt, from 0.
     pub sample: u32,
@@ -194,7 +194,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Whether the limit of new tokens cut it off.
+    /// Returns true if the limit of new tokens cut it off.
     pub fn is_cut(&self) -> bool {
         self.stop_reason.is_cut()
     }
@@ -204,7 +204,7 @@ impl Attempt {
         self.logprob.map(|logprob| logprob / self.completion_tokens.max(1) as f64)
     }
 
-    /// Whether the geometric mean of its tokens' probabilities is at least so much, in 0..=1. What the policy does not tell of is taken as
+    /// Returns true if the geometric mean of its tokens' probabilities is at least so much, in 0..=1. What the policy does not tell of is taken as
     /// sure.
     pub fn is_as_sure_as(&self, confidence: f64) -> bool {
         self.logprob_per_token().is_none_or(|logprob| logprob.exp() >= confidence)
@@ -249,10 +249,10 @@ pub struct GradedAttempt {
     /// For choices: letter and text, if the answer names different choices with them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contradiction: Option<Named>,
-    /// Whether the rationale equals the task's reference rationale; `None` if the task has none.
+    /// True if the rationale equals the task's reference rationale; `None` if the task has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faithful: Option<bool>,
-    /// Whether a step of the rationale is false; `None` if the task checked no step.
+    /// True if a step of the rationale is false; `None` if the task checked no step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub false_step: Option<bool>,
     /// A digest of the reasoning path: two rationales of a problem that differ only in wording have the same (Yuan et al. 2023).

@@ -51,7 +51,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the error is one of usage: the request cannot be fulfilled, and nothing failed.
+    /// Returns true if the error is one of usage: the request cannot be fulfilled, and nothing failed.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,

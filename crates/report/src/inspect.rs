@@ -23,7 +23,7 @@ pub struct Filter {
     pub purpose: Option<Purpose>,
     /// The verdict's name.
     pub verdict: Option<String>,
-    /// Whether the attempt is learned from.
+    /// The decision of selection about the attempt.
     pub selected: Option<Selected>,
     /// The problem's class.
     pub class: Option<String>,
@@ -31,7 +31,7 @@ pub struct Filter {
     pub text: Option<String>,
 }
 
-/// Whether an attempt is learned from.
+/// The decision of selection about an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selected {
     /// The model is trained on it.
@@ -114,7 +114,7 @@ impl Filter {
     }
 }
 
-/// Whether `wanted` is a problem's id or the last part of it.
+/// Returns true if `wanted` is a problem's id or the last part of it.
 fn is_named(problem: &ProblemId, wanted: &str) -> bool {
     problem.0 == wanted || problem.0.strip_suffix(wanted).is_some_and(|before| before.ends_with('/'))
 }

@@ -7,7 +7,7 @@ use starloop_record::metrics::Accuracy;
 use starloop_record::types::ProblemId;
 use std::collections::BTreeMap;
 
-/// Whether each answer of a measurement is right, by problem and sample.
+/// The result of each answer of a measurement, by problem and sample. True if it is right.
 pub(crate) type RightAnswers = BTreeMap<(ProblemId, u32), bool>;
 
 /// Reads a measurement.

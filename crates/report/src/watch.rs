@@ -20,7 +20,7 @@ use std::path::Path;
 pub struct Progress {
     /// The run's name.
     pub run: String,
-    /// Whether a process works on it.
+    /// Shows if a process works on the run.
     pub state: RunState,
     /// The time of its last event, in seconds since the Unix epoch; `null` if it has no events.
     pub last_news: Option<f64>,
@@ -38,7 +38,7 @@ pub struct Progress {
     pub warnings: Vec<String>,
 }
 
-/// Whether a process works on a run.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {

@@ -82,7 +82,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Whether a letter between words is a letter, not an article or a pronoun.
+/// Returns true if a letter between words is a letter, not an article or a pronoun.
 fn is_letter(text: &str, name: &Name) -> bool {
     if name.kind != NameKind::Plain {
         return true;
@@ -100,7 +100,7 @@ fn is_letter(text: &str, name: &Name) -> bool {
     }
 }
 
-/// Whether a text begins with the end of a word and of what was said: a stop, a bracket, a line break or nothing.
+/// Returns true if a text begins with the end of a word and of what was said: a stop, a bracket, a line break or nothing.
 fn ends_there(after: &str) -> bool {
     let mut chars = after.chars();
     match chars.next() {
@@ -119,7 +119,7 @@ pub(super) fn fold(text: &str) -> String {
     text.chars().map(lower).collect()
 }
 
-/// Whether a character belongs to a word of a script that separates words.
+/// Returns true if a character belongs to a word of a script that separates words.
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() && !is_boundless(c)
 }
@@ -160,7 +160,7 @@ fn letters(text: &str, count: usize) -> impl Iterator<Item = Name> {
     })
 }
 
-/// Whether a letter is no part of a word, an abbreviation or an elision: `d'accord`, `e-mail`, `e.g.`, `it's`.
+/// Returns true if a letter is no part of a word, an abbreviation or an elision: `d'accord`, `e-mail`, `e.g.`, `it's`.
 fn is_alone(before: char, after: &str) -> bool {
     let mut next = after.chars();
     let (first, second, third) = (next.next(), next.next(), next.next());

@@ -85,7 +85,7 @@ impl Names<'_> {
         Some(Statement { letter, text, is_undecided, is_closed, span: span_start..span_end })
     }
 
-    /// Whether a name is what the clause from `start` to `end` states.
+    /// Returns true if a name is what the clause from `start` to `end` states.
     fn is_stated(&self, name: &Name, start: usize, end: usize, reach: Reach) -> bool {
         let gap = &self.text[start..name.start];
         let is_adjacent = words(gap).count() <= 10 && words(gap).all(|word| is_listed(word, FILLERS) || is_boundless_filler(word));
@@ -99,7 +99,7 @@ impl Names<'_> {
         is_reached && !self.is_negated(name.start, start)
     }
 
-    /// Whether `not` or the like stands before a place, in the same clause.
+    /// Returns true if `not` or the like stands before a place, in the same clause.
     pub fn is_negated(&self, at: usize, from: usize) -> bool {
         let clause = self.folded[from..at].rsplit([',', ';', '.', '\n', '，', '。']).next().unwrap_or("");
         let last: Vec<&str> = words(clause).collect();
@@ -127,7 +127,7 @@ impl Names<'_> {
         (is_beside && !mentions_other).then_some(next)
     }
 
-    /// Whether another choice follows as an alternative: `or (c)`.
+    /// Returns true if another choice follows as an alternative: `or (c)`.
     fn has_alternative(&self, name: &Name, choice: Option<usize>, limit: usize) -> bool {
         let next = self.within(name.end, limit.min(name.end + 60)).first();
         let Some(next) = next.filter(|next| Some(next.choice) != choice) else { return false };
@@ -144,7 +144,7 @@ impl Names<'_> {
         joined && words.all(|word| is_listed(word, ALTERNATIVE_FILLERS))
     }
 
-    /// Whether a clause ends at a place.
+    /// Returns true if a clause ends at a place.
     pub fn ends_clause(&self, at: usize, limit: usize) -> bool {
         let rest = self.folded[at..limit.max(at)].trim_start_matches([')', ']', '*', '_', '"', '”', '\'', '}', '$']);
         let rest = rest.trim_start_matches(' ');
@@ -176,7 +176,7 @@ impl Names<'_> {
         from + sentence.min(reason)
     }
 
-    /// Whether the sentence behind a place ends with a question mark.
+    /// Returns true if the sentence behind a place ends with a question mark.
     pub fn is_question(&self, from: usize, limit: usize) -> bool {
         let end = self.line_end(from, limit);
         let stop = self.folded[from..end].find(['.', '!', '?', ';', '。', '？', '！']);

@@ -95,7 +95,7 @@ impl Search<'_, '_> {
         if goes_on || item.value.is_none() { Content::Unreadable(item.start..item.end) } else { Content::Item(index) }
     }
 
-    /// Whether an item is what a place states: only fillers, or words with a colon or an equals sign behind them, stand before it.
+    /// Returns true if an item is what a place states: only fillers, or words with a colon or an equals sign behind them, stand before it.
     pub fn is_direct(&self, from: usize, item: &Item, free_words: usize) -> bool {
         let first = self.numbers.token_at(from);
         let between = self.numbers.tokens.get(first..item.first).unwrap_or_default();
@@ -126,7 +126,7 @@ impl Search<'_, '_> {
         names_it || (is_short && between.iter().map(|token| token.kind).enumerate().all(is_passed_over))
     }
 
-    /// Whether the sentence behind a place ends with a question mark.
+    /// Returns true if the sentence behind a place ends with a question mark.
     pub fn is_question(&self, from: usize, line_end: usize) -> bool {
         let end = self.sentence_end(from, line_end);
         self.numbers.text[..end].ends_with(['?', '？', '؟'])

@@ -68,7 +68,7 @@ impl Number {
         Some(Number(self.0.pow(exponent)))
     }
 
-    /// Whether this number differs from another by at most `tolerance`.
+    /// Returns true if this number differs from another by at most `tolerance`.
     pub(crate) fn is_within(&self, other: &Self, tolerance: &Self) -> bool {
         (&self.0 - &other.0).abs() <= tolerance.0
     }
@@ -78,7 +78,7 @@ impl Number {
         Number((&self.0 * &factor.0).abs())
     }
 
-    /// Whether the number is below 0.
+    /// Returns true if the number is below 0.
     pub fn is_negative(&self) -> bool {
         self.0.is_negative()
     }

@@ -78,7 +78,7 @@ impl<'a> Grammar<'a> {
         self.tokens.get(at).is_some_and(|token| token.is_glued)
     }
 
-    /// Whether a number starts at a token, after signs, currencies and brackets.
+    /// Returns true if a number starts at a token, after signs, currencies and brackets.
     pub fn starts_operand(&self, at: usize) -> bool {
         for at in at..at + 6 {
             match self.kind(at) {
@@ -98,7 +98,7 @@ impl<'a> Grammar<'a> {
         matches!(self.kind(at), Some(Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Fraction | Kind::Open(_)))
     }
 
-    /// Whether a piece of mathematics is a number by itself, as `\pi` is and `<` is not.
+    /// Returns true if a piece of mathematics is a number by itself, as `\pi` is and `<` is not.
     fn is_constant(&self, at: usize) -> bool {
         self.tokens.get(at).is_some_and(|token| {
             let written = &self.text[token.start..token.end];

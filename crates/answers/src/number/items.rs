@@ -93,7 +93,7 @@ impl<'a> Numbers<'a> {
         }
     }
 
-    /// Whether two neighbouring items are parts of one quantity: `2 hours and 30 minutes`.
+    /// Returns true if two neighbouring items are parts of one quantity: `2 hours and 30 minutes`.
     pub fn is_compound(&self, index: usize) -> bool {
         let dimension = |item: &Item| item.unit.and_then(|(start, end)| words::dimension(self.text[start..end].trim()));
         let [item, next, ..] = &self.items[index..] else { return false };
@@ -174,7 +174,7 @@ impl Scan<'_> {
         matches!(before, Some(Kind::Word | Kind::Numeral(_) | Kind::Close(_) | Kind::Percent | Kind::Degree))
     }
 
-    /// Whether a dash before a number is its sign, and not a hyphen, a pause or the mark of a list entry.
+    /// Returns true if a dash before a number is its sign, and not a hyphen, a pause or the mark of a list entry.
     fn is_sign(&self, at: usize) -> bool {
         let before = at.checked_sub(1).and_then(|before| self.kind(before));
         if self.is_glued(at + 1) {
@@ -204,7 +204,7 @@ impl Scan<'_> {
         (Some(Item { start, end, first, next, value, unit }), next)
     }
 
-    /// Whether an expression goes on with something that is no number: `3 + x`, `x - 3`, `y/2`.
+    /// Returns true if an expression goes on with something that is no number: `3 + x`, `x - 3`, `y/2`.
     fn is_part(&self, first: usize, next: usize) -> bool {
         let is_letter = |at: usize| self.word(at).is_some_and(|word| word.len() == 1 && !matches!(word, "a" | "I"));
         let before = first.checked_sub(1).and_then(|at| self.kind(at));

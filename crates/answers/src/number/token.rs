@@ -281,7 +281,7 @@ fn is_in_word(c: char) -> bool {
         || matches!(c, '\u{300}'..='\u{36f}' | '\u{94d}' | '\u{9cd}' | '\u{e47}'..='\u{e4e}')
 }
 
-/// Whether a text begins as an operand does, after blanks.
+/// Returns true if a text begins as an operand does, after blanks.
 fn is_operand(text: &str) -> bool {
     let text = text.trim_start_matches([' ', '\u{a0}', '$', '{', '(']);
     let text = text.strip_prefix(DASHES).unwrap_or(text);

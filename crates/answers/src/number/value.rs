@@ -34,12 +34,12 @@ impl Value {
         }
     }
 
-    /// Whether the value can be the whole part of a mixed number.
+    /// Returns true if the value can be the whole part of a mixed number.
     pub fn is_whole(&self) -> bool {
         matches!(self, Value::Numeral(numeral) if numeral.is_whole)
     }
 
-    /// Whether the value is a fraction of two whole numbers below 1, as in a mixed number.
+    /// Returns true if the value is a fraction of two whole numbers below 1, as in a mixed number.
     pub fn is_proper_fraction(&self, text: &str) -> bool {
         match self {
             Value::Small(numerator, denominator) => numerator < denominator,

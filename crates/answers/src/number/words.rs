@@ -202,7 +202,7 @@ fn is_same_word(word: &str, lower: &str) -> bool {
     word.chars().filter(|&c| !super::digits::is_invisible(c)).flat_map(char::to_lowercase).eq(lower.chars())
 }
 
-/// Whether a word is in a list of words between blanks, without regard to case.
+/// Returns true if a word is in a list of words between blanks, without regard to case.
 pub(crate) fn is_listed(word: &str, list: &str) -> bool {
     list.split_ascii_whitespace().any(|name| is_same_word(word, name))
 }

@@ -51,7 +51,7 @@ pub struct StageLine {
     seconds_left: Option<f64>,
     /// The last measured accuracy of the method, in 0..=1; `null` before the first.
     accuracy: Option<f64>,
-    /// Whether the result was found in the run directory.
+    /// True if the result was found in the run directory.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     reused: bool,
 }

@@ -221,7 +221,7 @@ impl ServingConfig {
         self.secrets.iter().chain(&self.api_key_env).cloned().collect()
     }
 
-    /// Whether requests ask for log-probabilities.
+    /// Returns true if requests ask for log-probabilities.
     pub fn wants_logprobs(&self) -> bool {
         self.logprobs.unwrap_or(self.server != ServerKind::Transformers)
     }

@@ -8,7 +8,7 @@
 pub struct Candidate {
     /// The higher, the better the verifier thinks of it.
     pub score: f64,
-    /// Whether its answer is right.
+    /// True if its answer is right.
     pub right: bool,
 }
 

@@ -71,7 +71,7 @@ pub struct SampledProblem {
     pub completions: Vec<String>,
     /// The verdict on each.
     pub verdicts: Vec<Verdict>,
-    /// Whether the majority of all is right.
+    /// True if the majority of all is right.
     pub majority_is_right: bool,
 }
 

@@ -25,7 +25,7 @@ pub enum Form {
     Adapter,
 }
 
-/// Whether the exported directory holds adapters that need their base.
+/// Returns true if the exported directory holds adapters that need their base.
 pub fn needs_base(source: &Path, form: Form) -> bool {
     peft::is_adapter(source) && form != Form::Merged
 }
@@ -78,7 +78,7 @@ fn copy(from: &Path, to: &Path) -> Result<Vec<String>> {
     Ok(left_out)
 }
 
-/// Whether a file with this name belongs to a checkpoint.
+/// Returns true if a file with this name belongs to a checkpoint.
 fn is_of_checkpoint(name: &str) -> bool {
     let is_weights = [".safetensors", ".safetensors.index.json"].iter().any(|end| name.ends_with(end));
     is_weights || [CONFIG, peft::ADAPTER_CONFIG].contains(&name) || COMPANIONS.contains(&name) || OTHERS.contains(&name)

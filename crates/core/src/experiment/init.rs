@@ -29,7 +29,7 @@ pub struct Draft {
     pub dev_problems: usize,
     /// The columns and their roles, such as `("answer", "the known answer: a number")`.
     pub columns: Vec<(String, String)>,
-    /// Whether the config has worked examples.
+    /// True if the config has worked examples.
     pub has_worked_examples: bool,
     /// A whole prompt, worked examples and all.
     pub prompt: String,

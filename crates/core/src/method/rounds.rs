@@ -19,7 +19,7 @@ pub(super) struct Learning {
     pub(super) rules: SelectionRules,
 }
 
-/// Whether a method stops before its last iteration.
+/// The rule by which a method stops before its last iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EarlyStop {
     /// All iterations are done.

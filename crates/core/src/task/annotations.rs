@@ -4,12 +4,12 @@
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// Whether an annotation of the text is false; `None` if the text has no annotation.
+/// Returns true if an annotation of the text is false; `None` if the text has no annotation.
 pub(super) fn false_step(text: &str) -> Option<bool> {
     text.contains("<<").then(|| has_false_one(text))
 }
 
-/// Whether an annotation or a plain equation of the text is false; `None` if the text has none that can be evaluated.
+/// Returns true if an annotation or a plain equation of the text is false; `None` if the text has none that can be evaluated.
 pub(super) fn false_equation(text: &str) -> Option<bool> {
     let plain = plain_equations(text).into_iter().map(is_false).reduce(|a, b| a || b);
     match (false_step(text), plain) {
@@ -40,7 +40,7 @@ fn plain_equations(text: &str) -> Vec<&str> {
     equations
 }
 
-/// Whether an expression can begin after this text: not after an operator, a part of a word or of a number, or a word that acts on what
+/// Returns true if an expression can begin after this text: not after an operator, a part of a word or of a number, or a word that acts on what
 /// follows. The mark of a list's item is no operator.
 fn begins(before: &str) -> bool {
     let line = before.rsplit('\n').next().unwrap_or_default();
@@ -55,7 +55,7 @@ fn begins(before: &str) -> bool {
     !joined && !operator && !acts
 }
 
-/// Whether an expression can end before this text: not before an operator, a further digit, or a word that acts on what precedes it.
+/// Returns true if an expression can end before this text: not before an operator, a further digit, or a word that acts on what precedes it.
 fn ends(after: &str) -> bool {
     let next = after.trim_start();
     let joined = after.chars().next().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '^' | '!'));
@@ -68,7 +68,7 @@ fn ends(after: &str) -> bool {
     !joined && !decimals && !operator && !acts
 }
 
-/// Whether an annotation of the text equates two different values. An annotation that cannot be evaluated does not count as false.
+/// Returns true if an annotation of the text equates two different values. An annotation that cannot be evaluated does not count as false.
 fn has_false_one(text: &str) -> bool {
     text.split("<<").skip(1).filter_map(|rest| rest.split_once(">>")).any(|(inside, _)| is_false(inside))
 }

@@ -69,7 +69,7 @@ impl TaskSettings for ArithmeticConfig {
 }
 
 impl ArithmeticConfig {
-    /// Whether every value can be; the error names the first that cannot.
+    /// Checks every value. The error names the first that is not allowed.
     pub fn check(&self) -> Result<(), ConfigError> {
         check_digits("digits", self.digits)?;
         let in_range = |n: usize, most: usize| (1..=most).contains(&n);

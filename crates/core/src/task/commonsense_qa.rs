@@ -54,7 +54,7 @@ pub struct CommonsenseQaConfig {
     pub evaluation_problems: usize,
     /// How choices are shown and named: with letters (paper), or by their text alone.
     pub choice_style: choice::Style,
-    /// Whether letter or text counts if an answer names different choices with them; `"neither"` counts it as a contradiction.
+    /// The part that counts if letter and text of an answer name different choices. `"neither"` makes it a contradiction.
     pub choice_preference: Preference,
     /// A file of worked examples, `Q: ...`, `A: ...`, without hints. It replaces the built-in ones (the authors' `prompts.txt`).
     #[serde(skip_serializing_if = "Option::is_none")]

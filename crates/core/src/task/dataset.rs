@@ -26,7 +26,7 @@ impl<T> Entry<T> {
         Entry { line, identity: Identity::of_question(&problem), problem, rest }
     }
 
-    /// Whether this problem or its wording is among those of `seen`. The wording counts too: a template may hide the difference between
+    /// Returns true if this problem or its wording is among those of `seen`. The wording counts too: a template may hide the difference between
     /// two problems.
     fn is_in(&self, seen: &HashSet<Identity>) -> bool {
         seen.contains(&self.identity) || seen.contains(&Identity::of_question(&self.problem))

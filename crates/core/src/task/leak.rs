@@ -23,7 +23,7 @@ static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a valid pattern")
 });
 
-/// Whether a rationale mentions the hint or is empty. An empty rationale of a hinted completion copies the hint. For completions without the hint
+/// Returns true if a rationale mentions the hint or is empty. An empty rationale of a hinted completion copies the hint. For completions without the hint
 /// this function has no meaning.
 pub(crate) fn leaks(rationale: &str) -> bool {
     rationale.trim().is_empty() || PHRASES.is_match(rationale)
@@ -34,7 +34,7 @@ const EMPTY_WORDS: &str = "a all also an and answer are as be because by can cho
                            given gives hence i in is it its means must of option or our right says so since statement that the then there \
                            therefore this thus to true us value we which will with would";
 
-/// Whether a hinted rationale only restates the hint: all its words and numbers are in the question, in the answer or in a list of words without
+/// Returns true if a hinted rationale only restates the hint: all its words and numbers are in the question, in the answer or in a list of words without
 /// content. `So the answer is 72.` restates it. `48/2 = 24, and 48 + 24 = 72.` does not, because of the 24.
 pub(crate) fn restates(problem: &Problem, rationale: &str) -> bool {
     static EMPTY: LazyLock<HashSet<&str>> = LazyLock::new(|| EMPTY_WORDS.split_ascii_whitespace().collect());

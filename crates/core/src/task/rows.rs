@@ -77,7 +77,7 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
     })
 }
 
-/// Whether an object has a float. A float can differ from the decimal that the file writes.
+/// Returns true if an object has a float. A float can differ from the decimal that the file writes.
 fn has_rounded_number(columns: &Map<String, Value>) -> bool {
     fn is_rounded(value: &Value) -> bool {
         match value {

@@ -73,7 +73,7 @@ struct SettingsFile<'a> {
     steps: u64,
     seed: u64,
     examples: usize,
-    /// Whether prompts are put by the checkpoint's chat template.
+    /// True if prompts are put by the checkpoint's chat template.
     chat: bool,
     /// The variables of that template.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -195,7 +195,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
     Some(Asked { path, key: headers.get("authorization").cloned(), body, before: 0 })
 }
 
-/// Whether the connection stays open.
+/// Returns true if the connection stays open.
 fn perform(stream: &TcpStream, act: Act) -> bool {
     match act {
         Act::Answer(body) => write(stream, 200, "", &body.to_string()),

@@ -29,13 +29,13 @@ pub(super) struct LlamaLike {
     pub qkv_bias: bool,
     pub output_bias: bool,
     pub mlp_bias: bool,
-    /// Whether queries and keys are normed, and over what.
+    /// The normalization of queries and keys, if there is one.
     pub query_key_norm: Option<NormedHeads>,
     pub norms: NormPlacement,
     /// How the norms' weights are stored.
     pub norm_layout: Layout,
     pub activation: ActivationFunction,
-    /// Whether the projections are stored as `qkv_proj` and `gate_up_proj`.
+    /// True if the projections are stored as `qkv_proj` and `gate_up_proj`.
     pub fused_tensors: bool,
     pub rotary: Vec<Rotary>,
     /// Which rotary each layer uses.

@@ -17,7 +17,7 @@ pub(super) struct RotaryKeys {
     pub default_theta: f32,
     /// The old key of the share of each head that turns, and its default.
     pub share: (&'static str, f32),
-    /// Whether `rope_scaling` holds for these layers.
+    /// True if `rope_scaling` holds for these layers.
     pub scaled: bool,
 }
 

@@ -192,7 +192,7 @@ impl Block {
         Around { hidden: self.hidden, before, after }
     }
 
-    /// Whether the feed-forward reads the stream that the mixer reads.
+    /// Returns true if the feed-forward reads the stream that the mixer reads.
     fn is_parallel(&self) -> bool {
         matches!(self.norms, Norms::Parallel { .. })
     }

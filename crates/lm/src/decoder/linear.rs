@@ -13,7 +13,7 @@ pub struct Linear {
     pub bias: Option<usize>,
 }
 
-/// Whether a result replaces the values of a buffer or is added to them.
+/// How a result enters a buffer: it replaces the values, or is added to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Write {
     Set,
@@ -25,7 +25,7 @@ pub(crate) enum Write {
 pub struct LinearTensors {
     /// The modules, which read the same input.
     pub modules: Vec<String>,
-    /// Whether the modules have biases.
+    /// True if the modules have biases.
     pub bias: bool,
     /// How each module's weight and bias are stored. A transposed weight has a plain bias.
     pub layouts: Vec<Layout>,

@@ -40,7 +40,7 @@ pub struct DecoderSpec {
 }
 
 impl DecoderSpec {
-    /// Whether the output head is the embedding.
+    /// Returns true if the output head is the embedding.
     pub fn tied(&self) -> bool {
         self.head.weight == self.embedding
     }
@@ -50,12 +50,12 @@ impl DecoderSpec {
         self.parameters.iter().map(ParameterSpec::len).sum()
     }
 
-    /// Whether training changes a parameter. With adapters, it changes only these; otherwise all parameters.
+    /// Returns true if training changes a parameter. With adapters, it changes only these; otherwise all parameters.
     pub fn is_trained(&self, parameter: usize) -> bool {
         self.adapters.as_ref().is_none_or(|adapters| parameter >= adapters.first)
     }
 
-    /// Whether the factor on the embedding is not 1.
+    /// Returns true if the factor on the embedding is not 1.
     pub(super) fn scales_the_embedding(&self) -> bool {
         self.embedding_scale.to_bits() != 1.0f32.to_bits()
     }

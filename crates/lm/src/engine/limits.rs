@@ -14,7 +14,7 @@ pub struct EngineLimits {
     pub step_rows: usize,
     /// Bytes of the key-value cache.
     pub cache_bytes: usize,
-    /// Whether the common beginning of several prompts is computed once. Turn it off only to measure its effect.
+    /// True if the common beginning of several prompts is computed once. Turn it off only to measure its effect.
     pub share_prefixes: bool,
     /// The type of the cached keys and values.
     pub kv_cache: CacheDtype,

@@ -53,7 +53,7 @@ pub struct PolicyGradient {
 }
 
 impl PolicyGradient {
-    /// Whether `values` has one finite number for each of `targets` targets.
+    /// Checks that `values` has one finite number for each of `targets` targets.
     fn check_logprobs(what: &str, values: &[f32], targets: usize) -> Result<(), String> {
         if values.len() != targets {
             return Err(format!(

@@ -95,17 +95,17 @@ impl ParameterSpec {
         self.rows * self.columns
     }
 
-    /// Whether it has no elements.
+    /// Returns true if it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether it is a matrix. Matrices decay; vectors do not.
+    /// Returns true if it is a matrix. Matrices decay; vectors do not.
     pub fn is_matrix(&self) -> bool {
         !matches!(self.role, Role::Norm | Role::Bias)
     }
 
-    /// Whether the checkpoint stores it transposed.
+    /// Returns true if the checkpoint stores it transposed.
     pub fn is_transposed(&self) -> bool {
         self.tensors.iter().any(|tensor| tensor.layout == Layout::Transposed)
     }
@@ -117,7 +117,7 @@ impl TensorSpec {
         self.shape.iter().product()
     }
 
-    /// Whether it has no elements.
+    /// Returns true if it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

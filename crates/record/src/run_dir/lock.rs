@@ -21,7 +21,7 @@ impl Lock {
         Self::of(atomic::open_to_lock(path)?.into_file())
     }
 
-    /// Whether another process holds the lock. Nothing is written, and a missing file is not held.
+    /// Returns true if another process holds the lock. It writes nothing. If the file is missing, it returns false.
     ///
     /// # Errors
     /// The file cannot be opened or locked.

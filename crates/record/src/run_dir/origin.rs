@@ -55,7 +55,7 @@ impl RunDir {
         Ok(lock.write(&mark(&self.root.join(LOCK))?)?)
     }
 
-    /// Whether the run in `root` was begun in this place, or was moved within the file system since.
+    /// Returns true if the run in `root` was begun in this place, or was moved within the file system since.
     pub fn was_made_here(root: &Path) -> bool {
         let path = root.join(LOCK);
         let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() < 4096);
@@ -114,7 +114,7 @@ fn collect(root: &Path, directory: &Path, found: &mut Vec<Outside>) -> Result<()
     Ok(())
 }
 
-/// Whether a path in a directory of the run leads to something in the run, or to nothing.
+/// Returns true if a path in a directory of the run leads to something in the run, or to nothing.
 fn leads_inside(root: &Path, directory: &Path, target: &Path) -> bool {
     fs::canonicalize(directory.join(target)).map_or(true, |target| target.starts_with(root))
 }

@@ -30,7 +30,7 @@ pub enum Source {
 pub struct FlowCount {
     /// Their source.
     pub source: Source,
-    /// Whether their prompts held the answer.
+    /// Shows if their prompts held the answer.
     pub mode: Mode,
     /// The verdict's name; `None` for attempts of earlier iterations, whose answers are right.
     pub verdict: Option<&'static str>,

@@ -28,7 +28,7 @@ pub struct Assumptions {
     pub link_share: f64,
     /// Sequences that a server decodes at once, at most; the default of vLLM.
     pub sequences_per_replica: f64,
-    /// Whether servers keep the worked examples' keys and values from one prompt to the next.
+    /// True if servers keep the worked examples' keys and values from one prompt to the next.
     pub prefix_cache: bool,
     /// Seconds until a server answers or a trainer takes its first step.
     pub start_seconds: f64,

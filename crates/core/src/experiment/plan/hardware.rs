@@ -60,9 +60,9 @@ pub struct Training {
     pub state_bytes: f64,
     /// Bytes of activations on a device.
     pub activation_bytes: f64,
-    /// Whether both fit.
+    /// True if both fit.
     pub fits: bool,
-    /// Whether the devices wait for weights and gradients from each other longer than they compute.
+    /// True if the devices wait for weights and gradients from each other longer than they compute.
     pub waits_for_links: bool,
     /// Tokens that all devices together train in a second.
     pub tokens_per_second: f64,

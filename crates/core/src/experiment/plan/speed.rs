@@ -65,7 +65,7 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// Whether sampling and training are measured.
+    /// Returns which of sampling and training are measured.
     fn parts(self, config: &Config) -> (bool, bool) {
         match self {
             Measure::Nothing => (false, false),
@@ -133,7 +133,7 @@ pub(super) fn speed(
     Ok(Some(Speed { of, threads: rayon::current_num_threads(), sampling, training }))
 }
 
-/// Whether a directory holds weights and a tokenizer, and not only the shape that a plan needs.
+/// Returns true if a directory holds weights and a tokenizer, and not only the shape that a plan needs.
 fn is_complete(directory: &Path) -> bool {
     let weights = ["safetensors", "bin"];
     let mut entries = std::fs::read_dir(directory).into_iter().flatten().flatten();

@@ -81,7 +81,7 @@ impl Hub {
         self.cache.as_deref()
     }
 
-    /// Whether only the cache is read.
+    /// Returns true if only the cache is read.
     pub fn is_offline(&self) -> bool {
         self.offline
     }
@@ -233,7 +233,7 @@ fn companions(model: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
     Ok(small.chain([weights]).map(str::to_owned).collect())
 }
 
-/// Whether a text is the name of a file or directory in another one.
+/// Returns true if a text is the name of a file or directory in another one.
 fn is_plain(name: &str) -> bool {
     !name.contains(['/', '\\', ':', '\0']) && !matches!(name, "" | "." | "..")
 }

@@ -102,7 +102,7 @@ impl HttpClient {
         HttpClient { agent: config.build().into(), secret, redirects: Redirects::Follow, budget: Budget::default(), pace: PACE }
     }
 
-    /// Whether it has a key or token.
+    /// Returns true if it has a key or token.
     pub fn has_secret(&self) -> bool {
         self.secret.is_some()
     }
@@ -139,7 +139,7 @@ impl HttpClient {
         Ok(Download { from, body: Box::new(Paced::new(response.into_body().into_reader(), self.pace)) })
     }
 
-    /// Whether an address answers 200 within `limit`.
+    /// Returns true if an address answers 200 within `limit`.
     pub fn is_healthy(&self, url: &str, limit: Duration) -> bool {
         let request = self.authorized(self.agent.get(url), url).config().timeout_global(Some(limit)).build();
         request.call().is_ok_and(|response| response.status() == StatusCode::OK)

@@ -104,7 +104,7 @@ impl HttpError {
         }
     }
 
-    /// Whether another try helps.
+    /// Classifies the failure. The class decides whether another attempt can succeed.
     pub fn failure(&self) -> Failure {
         use HttpErrorKind as Kind;
         match self.kind {

@@ -17,7 +17,7 @@ pub(super) fn withhold(command: &mut Command, named: &[String]) {
     }
 }
 
-/// Whether the name of a variable says that its value is a secret, such as `HF_TOKEN` or `OPENAI_API_KEY`.
+/// Returns true if the name of a variable says that its value is a secret, such as `HF_TOKEN` or `OPENAI_API_KEY`.
 fn is_secret(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_uppercase();
     let words: Vec<&str> = name.split(['_', '-', '.']).collect();

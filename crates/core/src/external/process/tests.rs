@@ -23,7 +23,7 @@ fn ready(script: &str, shutdown: Shutdown) -> (ProcessGroup, String) {
     (group, said)
 }
 
-/// Whether a process runs. A process that has ended and is not reaped does not run.
+/// Returns true if a process runs. A process that has ended and is not reaped does not run.
 pub(crate) fn is_running(pid: &str) -> bool {
     if !Path::new("/proc").exists() {
         return Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());

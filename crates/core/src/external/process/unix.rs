@@ -71,13 +71,13 @@ pub(super) fn kill(leader: &mut Child) {
     let _ = leader.kill();
 }
 
-/// Whether the leader has ended. Does not reap it: its number stays taken.
+/// Returns true if the leader has ended. Does not reap it: its number stays taken.
 pub(super) fn has_ended(leader: &mut Child) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     pid(leader.id()).is_none_or(|leader| !matches!(waitid(WaitId::Pid(leader), options), Ok(None)))
 }
 
-/// Whether the leader, which has ended, has exited with code 0. Does not reap it.
+/// Returns true if the leader, which has ended, has exited with code 0. Does not reap it.
 pub(super) fn has_succeeded(leader: &mut Child) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     let status = pid(leader.id()).and_then(|leader| waitid(WaitId::Pid(leader), options).ok().flatten());

@@ -93,7 +93,7 @@ impl ModelList {
         self.data.0.iter().flat_map(|entry| [&entry.id, &entry.root]).filter_map(Loose::text)
     }
 
-    /// Whether a model is listed under its own name `id`.
+    /// Returns true if a model is listed under its own name `id`.
     pub(super) fn has(&self, id: &str) -> bool {
         self.data.0.iter().any(|entry| entry.id.text() == Some(id))
     }

@@ -24,7 +24,7 @@ pub(super) enum Prompt {
 pub(super) struct Dialect {
     pub(super) server: ServerKind,
     pub(super) logprobs: bool,
-    /// Whether requests contain the stop strings.
+    /// True if requests contain the stop strings.
     pub(super) stop_at_server: bool,
     /// The name of the model.
     pub(super) model: String,
@@ -40,7 +40,7 @@ pub(super) struct Choice {
     pub(super) stop_reason: StopReason,
     /// Log-probabilities of its tokens (natural logarithm), if they were requested and belong to this text alone.
     pub(super) logprobs: Option<Logprobs>,
-    /// Whether the server generated more text, which was cut off here.
+    /// True if the server generated more text, which was cut off here.
     pub(super) is_cut_here: bool,
 }
 
@@ -203,7 +203,7 @@ impl Dialect {
         Ok(Choice { text, stop_reason, logprobs, is_cut_here })
     }
 
-    /// Whether the server returns a log-probability for each token. llama.cpp returns one for several tokens that make one character, and
+    /// Returns true if the server returns a log-probability for each token. llama.cpp returns one for several tokens that make one character, and
     /// none for a stop string.
     fn scores_every_token(&self) -> bool {
         matches!(self.server, ServerKind::Vllm | ServerKind::Sglang)
@@ -267,7 +267,7 @@ fn in_order(mut choices: Vec<RawChoice>, n: usize) -> Result<Vec<RawChoice>, Str
     Ok(choices)
 }
 
-/// Whether a server's name for a model means `model`: `transformers serve` adds a revision.
+/// Returns true if a server's name for a model means `model`: `transformers serve` adds a revision.
 pub(super) fn is_name_of(name: &str, model: &str) -> bool {
     name.strip_prefix(model).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
 }

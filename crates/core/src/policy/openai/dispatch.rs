@@ -103,7 +103,7 @@ struct Queue {
     limit: u32,
     /// The server gets no request before this time.
     not_before: Option<Instant>,
-    /// Whether one request is checking that the server is back.
+    /// True if one request is checking that the server is back.
     probing: bool,
     /// How often that check failed.
     probes: u32,
@@ -274,7 +274,7 @@ impl Shared {
 }
 
 impl Queue {
-    /// Whether the server counts as down.
+    /// Returns true if the server counts as down.
     fn is_down(&self) -> bool {
         self.failures >= self.limit
     }

@@ -38,9 +38,9 @@ struct Pieces {
     bytes: Vec<u8>,
     /// Where each token ends in `bytes`.
     ends: Vec<u32>,
-    /// Whether a token cannot be read.
+    /// True if a token cannot be read.
     is_unreadable: bool,
-    /// Whether they are a list at all.
+    /// True if they are a list at all.
     is_list: bool,
 }
 

@@ -71,7 +71,7 @@ impl Reloading {
         &self.directory
     }
 
-    /// Whether the server at `endpoint` says that it still serves the checkpoint.
+    /// Asks the server at `endpoint` if it still serves the checkpoint.
     fn is_served(&self, client: &HttpClient, endpoint: &str) -> Result<bool, HttpError> {
         let endpoint = endpoint.trim_end_matches('/');
         match (&self.reload, &self.adapter) {
@@ -146,7 +146,7 @@ fn model_path(client: &HttpClient, root: &str) -> Result<Option<String>, HttpErr
     }
 }
 
-/// Whether a running server may have restarted since it loaded the checkpoint.
+/// Records if a running server may have restarted since it loaded the checkpoint.
 #[derive(Debug, Default)]
 pub(super) struct RestartCheck(Mutex<State>);
 

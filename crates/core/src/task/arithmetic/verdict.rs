@@ -34,7 +34,7 @@ pub(super) fn verify(answer: &str, completion: &str, stop_reason: &StopReason) -
     }
 }
 
-/// Whether a completion that was made with the hint shows the hint: it repeats a `Target:` line, or it has an answer without working, which
+/// Returns true if a completion that was made with the hint shows the hint: it repeats a `Target:` line, or it has an answer without working, which
 /// can only be the hint. The function must not be called for completions that were made without the hint.
 pub(super) fn leaks_hint(completion: &str) -> bool {
     let (text, _) = own_text(completion);

@@ -53,7 +53,7 @@ impl Answers {
         if let Comparison::Command(verifier) = &self.comparison { verifier.start() } else { Ok(()) }
     }
 
-    /// Whether a text can be a known answer.
+    /// Checks that a text can be a known answer.
     pub fn check_known(&self, answer: &str, choices: &[String]) -> Result<(), String> {
         match self.comparison {
             Comparison::Exact if find::plain(answer).is_empty() => Err("the answer is empty".to_owned()),
@@ -64,7 +64,7 @@ impl Answers {
         }
     }
 
-    /// Whether starloop grades completions itself, without the user's program.
+    /// Returns true if starloop grades completions itself, without the user's program.
     pub fn are_compared_here(&self) -> bool {
         !matches!(self.comparison, Comparison::Command(_))
     }

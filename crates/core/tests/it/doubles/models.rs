@@ -24,7 +24,7 @@ impl Fault {
         Fault { at: Some(call), ..Fault::default() }
     }
 
-    /// Whether the fault is still to come.
+    /// Returns true if the fault is still to come.
     pub fn is_ahead(&self) -> bool {
         self.at.is_some_and(|at| self.calls.load(Ordering::Relaxed) <= at)
     }

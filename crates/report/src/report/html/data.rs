@@ -85,7 +85,7 @@ struct Iteration<'a> {
 struct Index<'a> {
     shown: u64,
     total: u64,
-    /// Whether the page holds only a part of the problems.
+    /// True if the page holds only a part of the problems.
     sampled: bool,
     layout: Vec<[&'static str; 2]>,
     names: Names,

@@ -45,7 +45,7 @@ impl Process {
         Ok(Process { group, questions, answers, last_words })
     }
 
-    /// Whether it still runs.
+    /// Returns true if it still runs.
     pub fn is_alive(&mut self) -> bool {
         self.group.status().is_none()
     }

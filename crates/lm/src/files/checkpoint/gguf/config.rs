@@ -107,7 +107,7 @@ fn scaling(metadata: &Metadata, file: &GgufFile, architecture: &str, head_dim: u
     }
 }
 
-/// Whether factors are those of a recipe (`transformers`: `_compute_llama3_parameters`).
+/// Returns true if factors are those of a recipe (`transformers`: `_compute_llama3_parameters`).
 fn is_llama3(factors: &[f32], (factor, low, high, original): (f64, f64, f64, u64), head_dim: u64, theta: f64) -> bool {
     let original = original as f64;
     let expected = |pair: usize| {
