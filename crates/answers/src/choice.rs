@@ -1,4 +1,4 @@
-//! Which choice a completion settles on.
+//! The choice that a completion settles on.
 //!
 //! The rules are tried in this order. Of several statements by one rule, the last one counts.
 //!
@@ -37,7 +37,7 @@ pub enum Style {
     Text,
 }
 
-/// Which of the two counts where a completion names one choice by its letter and another one by its text.
+/// The part that counts if a completion names one choice by its letter and another choice by its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Preference {
@@ -205,7 +205,7 @@ impl Search<'_, '_> {
         None
     }
 
-    /// What the content of a mark states. A letter alone needs no sign that it is one.
+    /// The choice that the content of a mark states. A letter alone needs no sign that it is one.
     fn content(&self, content: Range<usize>) -> Option<Statement> {
         self.alone(content.clone()).or_else(|| self.names.statement(content.start, content.end, Reach::Sentence))
     }

@@ -18,7 +18,7 @@ impl Mark {
     pub const ALL: [Mark; 3] = [Mark::Hashes, Mark::Boxed, Mark::Tag];
 }
 
-/// What stands behind a mark.
+/// The text behind a mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Marked {
     /// The bytes of the content.

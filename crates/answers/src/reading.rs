@@ -1,4 +1,4 @@
-//! What a search for an answer comes to, and which rule found it.
+//! The result of a search for an answer, and the rule that found it.
 
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -96,7 +96,7 @@ pub enum Ending {
     CutOff,
 }
 
-/// What was found in a completion.
+/// The result of a search in a completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome<T> {
     /// An answer.
@@ -110,7 +110,7 @@ pub enum Outcome<T> {
 /// An answer and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<T> {
-    /// What was read.
+    /// The value that was read.
     pub answer: T,
     /// Where, and by which rule.
     pub place: Place,

@@ -74,7 +74,7 @@ impl From<Verdict> for Grade {
 pub struct Grade {
     /// The result of grading.
     pub verdict: Verdict,
-    /// What was read, and by which rule.
+    /// The place that was read, and the rule that found it.
     pub place: Option<Place>,
     /// For choices: letter and text, if they name different choices. It is set whichever of the two counts.
     pub contradiction: Option<Named>,
@@ -158,7 +158,7 @@ pub fn text(completion: &str, is_right: impl Fn(&str) -> bool, marks: &[Mark], e
     Grade { verdict, place, contradiction: None }
 }
 
-/// What a multiple-choice problem offers and which choice is right.
+/// The choices of a multiple-choice problem, and the right one.
 #[derive(Debug, Clone, Copy)]
 pub struct Choices<'a, S> {
     /// The texts of the choices.
@@ -167,7 +167,7 @@ pub struct Choices<'a, S> {
     pub right: usize,
     /// How they are shown.
     pub style: Style,
-    /// What counts if letter and text contradict each other.
+    /// The part that counts if letter and text contradict each other.
     pub preference: Preference,
 }
 

@@ -1,4 +1,4 @@
-//! What a command may read and start besides what its arguments name.
+//! The files and programs that a command may use besides those that its arguments name.
 
 use anyhow::{Context, Result};
 use starloop_core::error::Error;
@@ -18,7 +18,7 @@ pub struct Access {
     pub no_programs: bool,
 }
 
-/// What is read of a run.
+/// The part of a run that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     /// Its own files.

@@ -85,7 +85,7 @@ pub struct Config {
     pub trainer: TrainerConfig,
     /// Measuring, for all methods.
     pub evaluation: EvaluationConfig,
-    /// What the run records of each attempt.
+    /// The data that the run records of each attempt.
     pub record: RecordConfig,
     /// `[methods.NAME]`: its `kind`, the keys that this kind reads, and sections that override the common ones.
     pub methods: BTreeMap<String, toml::Table>,

@@ -37,7 +37,7 @@ pub enum Error {
     ConfigSyntax {
         /// The file or preset.
         origin: String,
-        /// What the TOML parser says, with line and column.
+        /// The message of the TOML parser, with line and column.
         source: toml::de::Error,
     },
     /// A config key that does not exist.
@@ -65,13 +65,13 @@ pub enum Error {
     /// An override that is not `key=value`.
     #[error("the override {text:?} is not of the form key=value, such as training.steps=100")]
     Override {
-        /// What was given.
+        /// The given value.
         text: String,
     },
     /// Something that a config or a caller names does not exist.
     #[error("{}{}", .what.about(.name, .known), did_you_mean(.nearest.as_deref()))]
     NotFound {
-        /// What it is.
+        /// Its description.
         what: Missing,
         /// The name, directory or file that was looked for.
         name: String,
@@ -95,7 +95,7 @@ pub enum Error {
     Corrupt {
         /// The file, with the line if there is one.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         message: String,
     },
     /// An observer or a progress callback returned [`ControlFlow::Break`].
@@ -183,7 +183,7 @@ pub enum Error {
     Json {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with line and column.
+        /// The fault, with line and column.
         source: serde_json::Error,
     },
     /// An attempt at a problem that the task did not pose.
@@ -207,7 +207,7 @@ pub enum Error {
     KnownAnswer {
         /// The problem.
         problem: String,
-        /// What is wrong with its answer, and what was expected.
+        /// The fault of its answer, and the expected answer.
         message: String,
     },
     /// The user's verifier program cannot be started, or fails repeatedly.
@@ -215,7 +215,7 @@ pub enum Error {
     Verifier {
         /// The program with its arguments.
         command: String,
-        /// What it did, and what to do about it.
+        /// Its fault, and the remedy.
         message: String,
         /// The cause, if there is one below.
         source: Option<Cause>,
@@ -225,7 +225,7 @@ pub enum Error {
     ExternalTrainer {
         /// The program with its arguments.
         command: String,
-        /// What it did, and what to do about it.
+        /// Its fault, and the remedy.
         message: String,
         /// The cause, if there is one below.
         source: Option<Cause>,
@@ -248,7 +248,7 @@ pub enum Error {
          method that learns from examples, such as star"
     )]
     ObjectiveNotSupported {
-        /// What was to be learned from, such as `preferences`.
+        /// The kind of training data, such as `preferences`.
         objective: &'static str,
     },
     /// A policy samples and cannot score text.
@@ -269,7 +269,7 @@ pub enum Error {
         request: usize,
         /// The problem of the request, if it is known.
         problem: Option<String>,
-        /// What is wrong with it.
+        /// Its fault.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A policy was used before it loaded a checkpoint.
@@ -280,7 +280,7 @@ pub enum Error {
     Fetch {
         /// Its address, file or model.
         what: String,
-        /// What is wrong and what to do.
+        /// The fault, and the remedy.
         problem: String,
         /// The cause, if there is one below.
         source: Option<Cause>,
@@ -290,7 +290,7 @@ pub enum Error {
     Server {
         /// Its address, or the command that started it.
         endpoint: String,
-        /// What is wrong and what to do. Never holds an API key.
+        /// The fault, and the remedy. Never holds an API key.
         problem: String,
         /// The cause, if there is one below. Never holds an API key.
         source: Option<Cause>,
@@ -298,7 +298,7 @@ pub enum Error {
     /// The language model under a policy or trainer failed.
     #[error("{context}")]
     Engine {
-        /// What was being done, such as `sampling`.
+        /// The operation, such as `sampling`.
         context: &'static str,
         /// The error of the language model.
         source: Box<starloop_lm::Error>,
@@ -308,7 +308,7 @@ pub enum Error {
     TunedCheckpoint {
         /// The program with its arguments.
         command: String,
-        /// What is wrong with the checkpoint.
+        /// The fault of the checkpoint.
         source: Box<starloop_lm::Error>,
     },
     /// The user's own trainer printed its steps out of order.
@@ -337,7 +337,7 @@ pub enum Error {
     },
 }
 
-/// What an [`Error::NotFound`] looked for.
+/// The kind of thing that an [`Error::NotFound`] misses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Missing {

@@ -71,7 +71,7 @@ pub struct ResolvedMethod {
     pub kind: String,
     /// The words that tables and pages show.
     pub label: String,
-    /// What it does.
+    /// Its purpose.
     pub method: Box<dyn Method>,
     /// The settings that hold for it.
     pub settings: MethodSettings,

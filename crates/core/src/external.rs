@@ -1,4 +1,4 @@
-//! What runs outside of this process: servers, programs and the hub. Nothing here knows tasks, models or runs.
+//! Everything that runs outside of this process: servers, programs and the hub. Nothing here knows tasks, models or runs.
 
 pub mod fetch;
 pub(crate) mod http;

@@ -55,7 +55,7 @@ pub struct TrainingPlan {
     pub attempts: Vec<GradedAttempt>,
     /// Earlier iterations whose attempts selection considered too.
     pub earlier: Vec<u32>,
-    /// What selection kept.
+    /// The examples that selection kept.
     pub selection: Selection,
     /// The model to fine-tune.
     pub start: ModelRef,

@@ -29,7 +29,7 @@ pub struct Completion {
     pub prompt_tokens: usize,
     /// Tokens of the completion, the end token included.
     pub completion_tokens: usize,
-    /// Why it ended.
+    /// The reason for its end.
     pub stop_reason: StopReason,
     /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); `None` where the policy gives none.
     pub logprob: Option<f64>,
@@ -66,7 +66,7 @@ pub struct Written {
     pub text: String,
     /// Its number of tokens, those that ended it included, as counted when it was sampled.
     pub tokens: usize,
-    /// What ended it.
+    /// The cause of its end.
     pub stop_reason: StopReason,
 }
 

@@ -29,7 +29,7 @@ pub use identity::Identity;
 pub struct ConfigError {
     /// The key, relative to the config that was checked.
     pub key: &'static str,
-    /// What is wrong with its value.
+    /// The fault of its value.
     pub reason: String,
 }
 
@@ -101,7 +101,7 @@ pub trait Task: Send + Sync {
     /// The problems that measure accuracy after iteration `iteration` (0 is the base). Deterministic.
     fn evaluation_problems(&self, split: Split, iteration: u32) -> Vec<Problem>;
 
-    /// What makes a problem the same as another one, independent of the prompt. A checkpoint records the identities of the problems that it was
+    /// The identity of a problem, independent of the prompt. A checkpoint records the identities of the problems that it was
     /// trained on, and measuring it on one of them is refused. By default the question and the choices: a task whose questions come from a
     /// template must use the data instead.
     fn identity(&self, problem: &Problem) -> Identity {

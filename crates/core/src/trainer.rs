@@ -1,4 +1,4 @@
-//! What fine-tunes a checkpoint on examples. The loop hands over text and gets a directory back.
+//! Fine-tunes a checkpoint on examples. The loop hands over text and gets a directory back.
 
 use crate::config::TrainingConfig;
 use crate::error::Result;
@@ -20,7 +20,7 @@ pub(crate) use workplace::Workplace;
 pub struct TrainingJob<'a> {
     /// The checkpoint to start from (a directory).
     pub base: &'a Path,
-    /// What to learn; never empty.
+    /// The training data. Never empty.
     pub data: &'a TrainingData,
     /// The checkpoint that the penalty of [`Loss::PolicyGradient`](crate::selection::Loss::PolicyGradient) holds to; `None` for other losses.
     pub anchor: Option<&'a Path>,

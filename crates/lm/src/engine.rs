@@ -286,7 +286,7 @@ fn sampled_of<'a, T>(generations: &'a mut [T], sampled: &[usize]) -> Vec<(usize,
     taken.collect()
 }
 
-/// Why the sequence ends with its latest token; `None` if it goes on.
+/// The reason why the sequence ends with its latest token. `None` if it continues.
 fn stop_reason(model: &LanguageModel<impl Kernels>, generation: &Generation<'_>) -> Result<Option<StopReason>> {
     let Generation { request: Request { prompt, params, .. }, tokens, .. } = generation;
     if tokens.last().is_some_and(|token| model.tokenizer().eos_token_ids().contains(token)) {

@@ -79,7 +79,7 @@ pub enum Error {
         path: PathBuf,
         /// The key.
         key: String,
-        /// What is wrong, and what was expected.
+        /// The fault, and the expected value.
         problem: String,
     },
     /// The weights file is not a complete safetensors file.
@@ -95,7 +95,7 @@ pub enum Error {
     Weights {
         /// The file or directory.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// The fault, and the remedy.
         problem: String,
     },
     /// A tensor of the model is missing.
@@ -155,7 +155,7 @@ pub enum Error {
     Tokenizer {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         message: String,
     },
     /// A part of a text has no token.
@@ -175,7 +175,7 @@ pub enum Error {
     ChatTemplate {
         /// The file that holds the template.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         message: String,
     },
     /// A prompt and its new tokens do not fit the model or the cache.
@@ -247,7 +247,7 @@ pub enum Error {
     InvalidUnit {
         /// The example's place in the batch, counted from 0.
         unit: usize,
-        /// What is wrong, and what was expected.
+        /// The fault, and the expected value.
         problem: String,
     },
     /// No module of the model has the name of an adapter target.
@@ -265,7 +265,7 @@ pub enum Error {
         key: String,
         /// The pattern.
         pattern: String,
-        /// What is wrong with it.
+        /// Its fault.
         problem: String,
     },
     /// The weights that training would change are stored in 16 bits.
@@ -311,7 +311,7 @@ pub enum Error {
     Diverged {
         /// The step, counted from 1.
         step: u64,
-        /// Which value: the loss or the gradient norm.
+        /// The value: the loss or the gradient norm.
         what: &'static str,
         /// The value.
         value: f64,
@@ -331,7 +331,7 @@ pub enum Error {
     TrainingState {
         /// The file of the state.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
 }

@@ -147,7 +147,7 @@ pub const PAGE: usize = 16;
 pub struct PagedRows {
     /// Position of each row in its sequence.
     pub positions: Vec<u32>,
-    /// Which page table each row reads.
+    /// The page table that each row reads.
     pub tables: Vec<u32>,
     /// Page ids of each sequence, in order of position.
     pub pages: Vec<Vec<u32>>,

@@ -13,7 +13,7 @@ use crate::weights::{Layout, ParameterSpec, Role, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Which weights are adapted, and how. The names are those of PEFT. The default adapts all linear layers with rank 16.
+/// The adapted weights, and the settings of the adapters. The names are those of PEFT. The default adapts all linear layers with rank 16.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoraConfig {

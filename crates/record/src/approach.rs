@@ -1,4 +1,4 @@
-//! What a method does, in the terms of the paper's comparison.
+//! The kind of a method, in the terms of the paper's comparison.
 
 use serde::{Deserialize, Serialize};
 

@@ -55,7 +55,7 @@ pub enum Error {
     LeadsOutside {
         /// The run directory.
         path: PathBuf,
-        /// What leads outside, with its target.
+        /// The paths that lead outside, with their targets.
         places: Vec<String>,
     },
     /// The run directory has another layout.
@@ -76,7 +76,7 @@ pub enum Error {
     Corrupt {
         /// The file, with the line if there is one.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         message: String,
     },
     /// A file is not what its stage wrote.
@@ -94,7 +94,7 @@ pub enum Error {
         found: String,
         /// The digest that was recorded.
         expected: String,
-        /// What to delete, so that the stage is done again.
+        /// The files to delete, so that the stage is done again.
         delete: PathBuf,
     },
 }

@@ -45,7 +45,7 @@ pub struct RunInfo {
     pub circumstances: Vec<String>,
     /// The SHA-256 of `config.toml`.
     pub config_sha256: String,
-    /// What the files held that the run depends on.
+    /// The hashes of the files that the run depends on.
     #[serde(default, skip_serializing_if = "Inputs::is_empty")]
     pub inputs: Inputs,
 }
@@ -79,7 +79,7 @@ pub struct TaskInfo {
     pub label: String,
     /// The accuracy of guessing, in 0..=1; 0 if guessing cannot be right.
     pub chance: f64,
-    /// What the paper reports for this task, in its order. The first figure is of the model that the paper fine-tunes.
+    /// The figures of the paper for this task, in its order. The first figure is of the model that the paper fine-tunes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paper: Vec<PaperFigure>,
 }
@@ -93,13 +93,13 @@ pub struct MethodInfo {
     pub kind: String,
     /// The words that tables and pages show.
     pub label: String,
-    /// What it does, in the terms of the paper's comparison.
+    /// Its kind, in the terms of the paper's comparison.
     pub approach: Approach,
-    /// What it will do, at most.
+    /// Its largest amount of work.
     pub estimate: Estimate,
 }
 
-/// What a method will do, at most.
+/// The largest amount of work of a method.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Outer iterations.
@@ -132,7 +132,7 @@ impl Estimate {
 /// An accuracy that the paper reports (Zelikman et al. 2022), on its own problems. All shares are in percent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaperFigure {
-    /// What was done.
+    /// The work that was done.
     pub approach: Approach,
     /// The pretrained model.
     pub model: String,

@@ -105,7 +105,7 @@ pub struct AttemptCounts {
     pub tokens: u64,
 }
 
-/// What selection kept and dropped: the counts of its [outcomes](Outcome).
+/// The counts of selection: the counts of its [outcomes](Outcome).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelectionCounts {
     /// Kept, found without the hint.
@@ -204,11 +204,11 @@ impl SelectionCounts {
 /// How well exploring and exploiting were balanced in an iteration, by what a few problems showed (Zeng et al. 2025).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BalanceMetrics {
-    /// What was tried, in the order of the config.
+    /// The settings that were tried, in the order of the config.
     pub tried: Vec<BalanceScore>,
     /// The place in `tried` of what the iteration went on with.
     pub chosen: usize,
-    /// What the attempts cost that were made to find it.
+    /// The cost of the attempts that were made to find it.
     pub probes: AttemptCounts,
     /// Tokens of the prompts of those attempts, each prompt counted once.
     pub prompt_tokens: u64,
@@ -229,7 +229,7 @@ pub struct BalanceScore {
     pub score: f64,
 }
 
-/// What fine-tuning did.
+/// The result of a fine-tuning.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TrainingMetrics {
     /// Optimizer steps.
@@ -289,13 +289,13 @@ pub struct IterationMetrics {
     pub hinted: AttemptCounts,
     /// Selection, where there was one.
     pub selection: SelectionCounts,
-    /// What was found before collecting, where the method balances exploration and exploitation.
+    /// The settings that were found before collecting, if the method balances exploration and exploitation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceMetrics>,
     /// Fine-tuning, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingMetrics>,
-    /// Which split was evaluated.
+    /// The split that was evaluated.
     pub split: Split,
     /// Accuracy over all evaluated problems.
     pub accuracy: Accuracy,
@@ -342,14 +342,14 @@ pub struct BestOf {
     pub pass: MeanOf,
 }
 
-/// What a verifier is worth, as `verification.json` holds it.
+/// The quality of a verifier, as `verification.json` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
     /// The SHA-256 of the weights that wrote the candidates.
     pub generator: String,
     /// The SHA-256 of the verifier's weights.
     pub verifier: String,
-    /// Which problems.
+    /// The problems.
     pub split: Split,
     /// Pairs that the verifier was trained on.
     pub pairs: u64,

@@ -5,7 +5,7 @@
 use crate::types::{Attempt, Mode, ProblemId, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// What selection decided about an attempt.
+/// The decision of selection about an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -139,9 +139,9 @@ pub struct OutcomeRecord {
     pub problem: ProblemId,
     /// Shows if the prompt held the answer.
     pub mode: Mode,
-    /// Which of the samples for this prompt, from 0.
+    /// The index of the sample for this prompt, from 0.
     pub sample: u32,
-    /// What selection decided.
+    /// The decision of selection.
     pub outcome: Outcome,
 }
 

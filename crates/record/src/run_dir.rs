@@ -75,10 +75,10 @@ pub struct RunDir {
     lock: Option<Lock>,
 }
 
-/// What a run is begun with. A resumed run must be begun with the same.
+/// The inputs of a new run. A resumed run must have the same inputs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRun {
-    /// What the run is. Format version, status and config digest are filled in.
+    /// The description of the run. Format version, status and config digest are filled in.
     pub info: RunInfo,
     /// The resolved config.
     pub config: toml::Table,
@@ -86,7 +86,7 @@ pub struct NewRun {
     pub device: String,
 }
 
-/// What was in a run directory that was opened for writing.
+/// The state of a run directory that was opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenedAs {
     /// Nothing; the run begins.

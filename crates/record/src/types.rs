@@ -33,7 +33,7 @@ pub struct Problem {
     pub question: String,
     /// The known final answer.
     pub answer: String,
-    /// What there is to choose from, where the question is multiple choice: the texts, in the order of their letters.
+    /// The choices of a multiple-choice question: the texts, in the order of their letters. Empty for other questions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
 }
@@ -72,7 +72,7 @@ pub struct PromptRecord {
     pub text: String,
 }
 
-/// Which problems: those to learn from, those that choose settings, those that give the final figure.
+/// A set of problems: those to learn from, those that choose settings, or those that give the final figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
@@ -95,7 +95,7 @@ impl Split {
     }
 }
 
-/// What the completion of a worked example shows.
+/// The content of a worked example's completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
@@ -133,7 +133,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// What ended a completion.
+/// The cause of a completion's end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
@@ -163,7 +163,7 @@ pub struct Attempt {
     pub class: String,
     /// Shows if the prompt held the answer.
     pub mode: Mode,
-    /// Which of the samples for this prompt, from 0.
+    /// The index of the sample for this prompt, from 0.
     pub sample: u32,
     /// The seed of this completion's own random generator.
     pub seed: u64,
@@ -179,7 +179,7 @@ pub struct Attempt {
     pub completion_tokens: usize,
     /// The generated text, without end token or stop string.
     pub completion: String,
-    /// What ended it.
+    /// The cause of its end.
     pub stop_reason: StopReason,
     /// The sum of the completion's token log-probabilities (natural logarithm, temperature 1); absent where the policy gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,7 +236,7 @@ impl Attempt {
 /// An attempt and what the task said of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GradedAttempt {
-    /// What was generated.
+    /// The generated text.
     #[serde(flatten)]
     pub attempt: Attempt,
     /// The task's verdict on the final answer.
@@ -279,8 +279,8 @@ pub struct Example {
     pub problem: ProblemId,
     /// How the completion was found.
     pub mode: Mode,
-    /// What the model is shown; not trained on.
+    /// The text that the model is shown. It is not a training target.
     pub prompt: String,
-    /// What the model learns to write, the end token understood.
+    /// The text that the model learns to write. An end token follows it.
     pub completion: String,
 }

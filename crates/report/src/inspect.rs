@@ -10,7 +10,7 @@ use starloop_record::types::{GradedAttempt, ProblemId, ProblemRecord};
 use starloop_record::{Outcome, RunDir};
 use std::collections::HashMap;
 
-/// Which attempts are wanted. Unset fields match everything.
+/// The attempts that are wanted. Unset fields match everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The method's name in the config.

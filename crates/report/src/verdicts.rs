@@ -56,11 +56,11 @@ pub struct Doubt {
     pub method: String,
     /// The outer iteration.
     pub iteration: u32,
-    /// What the attempt was made for.
+    /// The purpose of the attempt.
     pub purpose: Purpose,
     /// The problem's id.
     pub problem: String,
-    /// Which of the samples for this prompt, from 0.
+    /// The index of the sample for this prompt, from 0.
     pub sample: u32,
     /// The verdict's name.
     pub verdict: &'static str,

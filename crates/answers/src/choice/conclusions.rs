@@ -88,7 +88,7 @@ fn by_phrases<'n>(names: &'n Names) -> impl Iterator<Item = Placed> + 'n {
     })
 }
 
-/// What a sentence says after it denied something: `not A, it is B`, `not A but B`. A choice may begin with `not` itself.
+/// The part of a sentence after a denial: `not A, it is B`, `not A but B`. A choice may begin with `not` itself.
 fn corrected(names: &Names, from: usize) -> Option<Statement> {
     let limit = names.text.len();
     let begins = names.text[from..].len() - names.text[from..].trim_start().len();

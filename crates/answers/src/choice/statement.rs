@@ -1,4 +1,4 @@
-//! What a stretch of text says the answer is: a letter, a text, both, or two choices of which neither is settled on.
+//! The answer that a stretch of text states: a letter, a text, both, or two choices of which neither is settled on.
 
 use super::names::{Name, NameKind, Names, words};
 use crate::number::{is_listed, is_one_of};

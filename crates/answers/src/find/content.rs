@@ -1,11 +1,11 @@
-//! What a stretch of text holds: one number, several, or none that is an answer.
+//! The content of a stretch of text: one number, several, or none that is an answer.
 
 use super::Search;
 use crate::number::{Item, Kind, Link, is_filler, is_one_of};
 use crate::phrase::{Form, Phrase, phrases};
 use std::ops::Range;
 
-/// What a stretch of text holds.
+/// The content of a stretch of text.
 pub(super) enum Content {
     Item(usize),
     Unreadable(Range<usize>),
@@ -15,7 +15,7 @@ pub(super) enum Content {
 }
 
 impl Search<'_, '_> {
-    /// What a stretch holds that is an answer: a phrase in it, one number at its beginning, or its only number.
+    /// The answer in a stretch: a phrase in it, one number at its beginning, or its only number.
     pub fn content(&self, range: Range<usize>) -> Content {
         let inside = &self.numbers.text[range.clone()];
         let stated = phrases(inside, &[]).iter().rev().find_map(|phrase| {
@@ -38,7 +38,7 @@ impl Search<'_, '_> {
         Content::Several(range)
     }
 
-    /// What follows a phrase, up to the end of its line.
+    /// The text behind a phrase, up to the end of its line.
     pub fn stated(&self, phrase: &Phrase, line_end: usize) -> Content {
         let first = self.numbers.first_at(phrase.end);
         let Some(item) = self.numbers.items.get(first).filter(|item| item.start < line_end) else { return Content::Nothing };

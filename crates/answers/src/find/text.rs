@@ -66,7 +66,7 @@ fn with_next_line(text: &str, line: Marked) -> Marked {
     Marked { content: start..end.unwrap_or(text.len()), is_closed: end.is_some() }
 }
 
-/// What follows the last phrase that does not deny: the rest of its line, or the next line.
+/// The text behind the last phrase that does not deny: the rest of its line, or the next line.
 fn phrase(text: &str) -> Option<Range<usize>> {
     let last = phrases(text, &[]).into_iter().rev().find(|phrase| phrase.form != Form::Negated)?;
     let rest = text[last.end..].trim_start_matches(|c: char| c.is_whitespace() || c == ':');

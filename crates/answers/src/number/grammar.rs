@@ -25,7 +25,7 @@ pub(super) struct Grammar<'a> {
     depth: usize,
 }
 
-/// What was read at one place.
+/// A value that was read at one place.
 pub(super) struct Parsed {
     pub value: Option<Value>,
     /// The bytes of the unit.

@@ -2,7 +2,7 @@
 
 use super::token::Kind;
 
-/// What a command means here.
+/// The meaning of a command.
 pub(super) enum Command {
     /// A font, a box, a size: the argument counts and the command does not.
     Markup,

@@ -17,7 +17,7 @@ use super::exact::Number;
 /// More digits than this are not evaluated. The bound keeps the work per byte constant.
 const MAX_DIGITS: usize = 4000;
 
-/// What a numeral means, without its value. `digits` are the bytes of the text that hold the mantissa.
+/// The notation of a numeral, without its value. `digits` are the bytes of the text that hold the mantissa.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Numeral {
     pub start: usize,
@@ -43,7 +43,7 @@ impl Numeral {
     }
 }
 
-/// What can stand between two digits of one numeral.
+/// Characters that can stand between two digits of one numeral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mark {
     Comma,

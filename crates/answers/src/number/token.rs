@@ -64,7 +64,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     lexer.tokens
 }
 
-/// What an open brace belongs to.
+/// The construct to which an open brace belongs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Brace {
     /// An argument of a command that leaves no token, such as `\text`.

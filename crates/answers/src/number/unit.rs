@@ -1,4 +1,4 @@
-//! What stands behind a number: scale words and units.
+//! The words behind a number: scale words and units.
 
 use super::grammar::Grammar;
 use super::token::Kind;

@@ -1,4 +1,4 @@
-//! What an expression means, evaluated only when it is asked for.
+//! The value of an expression, evaluated only on request.
 
 use super::exact::Number;
 use super::numeral::Numeral;

@@ -145,7 +145,7 @@ pub(super) fn is_alternative(word: &str) -> bool {
     is_listed(word, "or to oder bis ou à или до 或 或者 到 または या أو")
 }
 
-/// What a unit measures, for units of which one quantity often has two: `2 hours and 30 minutes`.
+/// The dimension of a unit, for units of which one quantity often has two: `2 hours and 30 minutes`.
 pub(super) fn dimension(word: &str) -> Option<u8> {
     const DIMENSIONS: [&[&str]; 5] = [
         &[

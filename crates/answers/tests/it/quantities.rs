@@ -39,7 +39,7 @@ fn numbers_in_completions() {
     assert!(wrong.is_empty(), "{} rows: {wrong:#?}", wrong.len());
 }
 
-/// What tasks give as known answers: a quantity, or a whole solution.
+/// Known answers of tasks: a quantity, or a whole solution.
 #[test]
 fn known_answers() {
     let solution = "48/2 = <<48/2=24>>24 clips in May.\n48+24 = <<48+24=72>>72 in all.\n#### 72";

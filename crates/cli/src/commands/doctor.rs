@@ -36,7 +36,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What was found. Sizes are in bytes.
+/// The findings. Sizes are in bytes.
 #[derive(Debug, Serialize)]
 struct Machine {
     version: &'static str,
@@ -111,7 +111,7 @@ impl Machine {
         machine
     }
 
-    /// What will be slow or refused, and what to do about it.
+    /// Work that will be slow or refused, each with a remedy.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.vector_units == "none" {

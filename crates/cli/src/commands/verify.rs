@@ -184,7 +184,7 @@ fn output<'a>(grade: &'a Grade, known: &'a str, completion: &'a str, is_explaine
     }
 }
 
-/// What was read, where, and by which rule.
+/// The value that was read, its place, and the rule that found it.
 fn explained(number: usize, grade: &Grade, known: &str, completion: &str) -> String {
     let said = match &grade.verdict {
         Verdict::Wrong { predicted } => format!("wrong: {} is not {}", visible(predicted), visible(known)),

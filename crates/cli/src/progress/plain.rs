@@ -36,7 +36,7 @@ struct StageName {
 /// One line about a stage.
 #[derive(Debug, Serialize)]
 pub struct StageLine {
-    /// What the line reports: `stage_started`, `stage_progress` or `stage_finished`.
+    /// The kind of report: `stage_started`, `stage_progress` or `stage_finished`.
     event: &'static str,
     #[serde(flatten)]
     name: StageName,

@@ -1,4 +1,4 @@
-//! What cannot be: one error that names the file or key and says what to do, the right exit code, and nothing lost.
+//! Bad input: one error that names the file or key and says what to do, the right exit code, and nothing lost.
 
 use crate::program::{Outcome, SMALL_PRETRAINING, SMALL_RUN, command, repository, small_run, snapshot, starloop, text};
 

@@ -128,7 +128,7 @@ impl Browser {
         self.post("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}));
     }
 
-    /// What the page has written to its console since this was last asked: errors, warnings, and what its policy refused.
+    /// The messages of the page's console since the last call: errors, warnings, and what its policy refused.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.post("/se/log", &json!({"type": "browser"}));
         log.as_array().unwrap().iter().map(|entry| entry["message"].to_string()).collect()

@@ -211,7 +211,7 @@ fn eval_measures_the_base_as_the_loop_does() {
 
 type IsRight = fn(&Value) -> bool;
 
-/// What a report says of each iteration of each method, by name and kind of value.
+/// The values of a report for each iteration of each method, by name and kind of value.
 const REPORTED: &[(&str, IsRight)] = &[
     ("method", Value::is_string),
     ("iteration", Value::is_u64),

@@ -150,7 +150,7 @@ fn a_terminal_gets_controls_as_text_and_a_pipe_gets_the_data() {
     assert!(!shown.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r')) && !shown.contains('\u{202e}'), "{shown:?}");
 }
 
-/// What a command prints on a terminal.
+/// The output of a command on a terminal.
 fn on_terminal(line: &str, more: &[&str]) -> String {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     use std::io::Read;

@@ -27,7 +27,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What it printed, after seeing that it went well.
+    /// Its output, after a check of its exit code.
     pub fn done(self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.err);
         self.out

@@ -42,7 +42,7 @@ const CIRCUMSTANCES: &[&str] = &[
     "secrets",
 ];
 
-/// Which server it is: all take the same requests, and each has its own further keys and gaps.
+/// The kind of server. All kinds take the same requests. Each has further keys and gaps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerKind {
@@ -98,7 +98,7 @@ pub enum Recipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServingConfig {
-    /// Which server it is.
+    /// The kind of server.
     pub server: ServerKind,
     /// Base addresses such as `http://127.0.0.1:8000/v1`, one for each replica. Empty if the servers are launched: their addresses are known then.
     pub endpoints: Vec<String>,

@@ -93,7 +93,7 @@ impl SamplingConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationConfig {
-    /// Which held-out problems: `dev` for choices, `test` for the final figure.
+    /// The held-out problems: `dev` for choices, `test` for the final figure.
     pub split: Split,
     /// Worked examples shown to a fine-tuned model. By default, as many as the next iteration's sampling shows. The base always gets
     /// `sampling.few_shot`.

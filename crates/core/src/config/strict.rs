@@ -11,7 +11,7 @@ use starloop_lm::error::InvalidSetting;
 pub struct Invalid {
     /// The key, such as `training.steps`.
     pub key: String,
-    /// What was expected, and what was found.
+    /// The expected value, and the value that was found.
     pub message: String,
 }
 

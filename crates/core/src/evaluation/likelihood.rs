@@ -21,7 +21,7 @@ use std::time::Instant;
 pub struct ByLikelihood {
     /// The SHA-256 of the weights.
     pub checkpoint: String,
-    /// Which problems.
+    /// The problems.
     pub split: Split,
     /// The accuracy of guessing, 0..=1.
     pub chance: f64,

@@ -18,7 +18,7 @@ use std::time::Instant;
 /// How problems are sampled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampled {
-    /// Which held-out problems.
+    /// The held-out problems.
     pub split: Split,
     /// Worked examples in front, which show their rationales.
     pub few_shot: usize,
@@ -35,7 +35,7 @@ pub struct Sampled {
 pub struct SelfConsistency {
     /// The SHA-256 of the weights.
     pub checkpoint: String,
-    /// Which problems.
+    /// The problems.
     pub split: Split,
     /// Samples of each problem.
     pub samples: u32,

@@ -47,13 +47,13 @@ pub struct Request<'a> {
     pub accelerators: &'a [Accelerator],
     /// How many of them.
     pub devices: u32,
-    /// What is assumed.
+    /// The assumptions.
     pub assumptions: Assumptions,
-    /// What is measured on this machine, for the embedded engine's hours.
+    /// The measurements on this machine, for the embedded engine's hours.
     pub measure: Measure,
 }
 
-/// What a run will cost.
+/// The cost of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
     /// The model.
@@ -62,7 +62,7 @@ pub struct Plan {
     pub problems: String,
     /// How tokens were counted.
     pub tokens_counted_by: String,
-    /// What is assumed.
+    /// The assumptions.
     pub assumptions: Assumptions,
     /// Devices of each kind in the ways below.
     pub devices: u32,
@@ -81,7 +81,7 @@ pub struct MethodPlan {
     pub method: String,
     /// Tokens of its texts.
     pub lengths: Lengths,
-    /// What it asks and learns.
+    /// The numbers of requests and training examples.
     pub work: Work,
     /// Floating-point operations of sampling, the worked examples being read once for each prompt.
     pub sampling_flops: f64,

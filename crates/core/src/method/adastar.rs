@@ -33,7 +33,7 @@ pub struct AdaStar {
     pub quota_growth: f64,
     /// Ask again, with the answer as a hint, where every unaided attempt failed.
     pub rationalize: bool,
-    /// Which model is shown the hint.
+    /// The model that is shown the hint.
     pub rationalizer: Rationalizer,
     /// Let only the square of the share of right answers decide how many problems go to the back (paper: yes); otherwise all that were
     /// asked do.
@@ -110,7 +110,7 @@ impl AdaStar {
     }
 }
 
-/// What is remembered of a problem; compared in this order.
+/// The history of a problem. The fields are compared in this order.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 struct Standing {
     /// The iteration that last asked it, of those that count; 0 for none.

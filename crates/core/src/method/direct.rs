@@ -20,7 +20,7 @@ pub struct Direct {
     pub problems_of_iterations: u32,
 }
 
-/// What is known of a problem.
+/// The known part of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Learn {

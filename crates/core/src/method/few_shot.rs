@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FewShot {
-    /// What the worked examples show: `rationale` (the paper's chain of thought) or `direct`, the answers alone.
+    /// The content of the worked examples: `rationale` (the paper's chain of thought) or `direct`, the answers alone.
     pub style: Style,
 }
 

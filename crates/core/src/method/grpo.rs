@@ -24,13 +24,13 @@ pub struct Grpo {
     pub clip: [f64; 2],
     /// The weight of the divergence from the model that the reinforcement began with (DeepSeekMath: 0.04; later work mostly 0).
     pub kl: f64,
-    /// What the sum over a sample's tokens is divided by: `completion` (GRPO), `constant` (Dr. GRPO), `batch` (DAPO).
+    /// The divisor of the sum over a sample's tokens: `completion` (GRPO), `constant` (Dr. GRPO), `batch` (DAPO).
     pub length: LengthNormalization,
     /// Divide advantages by the standard deviation of their group (GRPO: yes; Dr. GRPO: no).
     pub scale_by_deviation: bool,
     /// How often each sample is learned from; `training.steps` is an upper bound (DeepSeekMath: 1).
     pub passes: u32,
-    /// What a warm start learns: `own`, the base model's own right answers, or `known`, the rationales that came with the problems.
+    /// The training data of a warm start: `own`, the base model's own right answers, or `known`, the rationales that came with the problems.
     pub first_lesson: FirstLesson,
     /// A fine-tuning first, as iteration 1. A base that needs worked examples in its prompt learns to do without them there.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub struct PartialHints {
     /// Outer iterations, at most.
     pub iterations: u32,
-    /// What a failure is shown a part of.
+    /// The text of which a failure is shown a part.
     pub of: Whole,
     /// The share that is shown in the first iteration, in 0..=1.
     pub first_share: f64,
@@ -28,7 +28,7 @@ pub struct PartialHints {
     pub last_share: f64,
     /// Drop a rationalization that has nothing to say beyond the question and the answer.
     pub drop_restated: bool,
-    /// Which model is shown the hint.
+    /// The model that is shown the hint.
     pub rationalizer: Rationalizer,
     /// Fine-tune the base model each time; otherwise go on from the latest model.
     pub reset_to_base: bool,
@@ -38,7 +38,7 @@ pub struct PartialHints {
     pub patience: u32,
 }
 
-/// What a hint is a part of.
+/// The text of which a hint is a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whole {
@@ -119,7 +119,7 @@ impl Method for PartialHints {
 }
 
 impl PartialHints {
-    /// What failures are shown in an iteration; `None` of nothing.
+    /// The hint that failures are shown in an iteration. `None` if there is no hint.
     fn hint(&self, iteration: u32) -> Option<Hint> {
         let way = f64::from(iteration - 1) / f64::from((self.iterations - 1).max(1));
         let share = self.first_share + (self.last_share - self.first_share) * way;

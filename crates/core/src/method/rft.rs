@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rft {
-    /// What the model that samples has learned.
+    /// The training data of the model that samples.
     pub sampler: Sampler,
     /// Samples all the problems that so many iterations of STaR attempt.
     pub problems_of_iterations: u32,
@@ -24,13 +24,13 @@ pub struct Rft {
     pub max_per_problem: u32,
 }
 
-/// What the model that samples has learned.
+/// The training data of the model that samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampler {
     /// The rationales that came with the problems (paper); they are learned once more beside the samples.
     Rationales,
-    /// What the base itself got right with worked examples in its prompt, where there are no known rationales.
+    /// The base's own right answers with worked examples in its prompt, if there are no known rationales.
     Samples,
 }
 

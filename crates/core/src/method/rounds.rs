@@ -1,4 +1,4 @@
-//! What methods share that teach a model in rounds: when to stop, what a round learns, and what it may cost.
+//! The common parts of methods that teach a model in rounds: stopping, training data and cost.
 
 use super::{Estimate, estimate_training};
 use crate::config::{Invalid, MethodSettings};
@@ -8,7 +8,7 @@ use crate::selection::{self, Round, Selection, SelectionRules};
 use crate::task::Task;
 use crate::types::{GradedAttempt, ModelRef, Problem, Split, Style};
 
-/// What a round learns from, and which model.
+/// The training data of a round, and its model.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Learning {
     /// Fine-tune the base model; otherwise go on from the latest.
@@ -90,7 +90,7 @@ pub(super) fn learn(
     Ok(TrainingPlan { earlier, ..run.plan(iteration, attempts, selection, start) })
 }
 
-/// What `rules` keep of `rounds`, with worked examples in the prompts where the config says so.
+/// The examples of `rounds` that `rules` keep. Their prompts have worked examples if the config says so.
 pub(super) fn select(run: &MethodRun<'_>, rounds: &[Round], rules: SelectionRules) -> Result<Selection> {
     let few_shot = if run.settings().training.train_with_few_shot { run.settings().sampling.few_shot } else { 0 };
     selection::select(run.task(), rounds, SelectionRules { few_shot, ..rules })

@@ -18,7 +18,7 @@ pub struct Star {
     pub iterations: u32,
     /// Ask again, with the answer as a hint, where every unaided attempt failed.
     pub rationalize: bool,
-    /// Which model is shown the hint. The paper's is the one that failed; the base model has never been taught to do without hints.
+    /// The model that is shown the hint. In the paper, it is the model that failed; the base model has never been taught to do without hints.
     pub rationalizer: Rationalizer,
     /// Fine-tune the base model each time (the paper's choice); otherwise go on from the latest model.
     pub reset_to_base: bool,

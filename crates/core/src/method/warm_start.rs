@@ -19,7 +19,7 @@ pub struct WarmStart {
     pub learning_rate: f64,
 }
 
-/// What a warm start learns from the problems of iteration 1.
+/// The training data of a warm start, from the problems of iteration 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FirstLesson {
@@ -29,7 +29,7 @@ pub enum FirstLesson {
     Known,
 }
 
-/// What follows a round that has nothing to learn.
+/// The step after a round that has nothing to learn.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum NothingToLearn {
     /// The method fails.

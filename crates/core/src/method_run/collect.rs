@@ -11,7 +11,7 @@ use crate::policy::SamplingParams;
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Style};
 use std::collections::HashSet;
 
-/// What a hint shows. No training prompt has a hint.
+/// The content of a hint. No training prompt has a hint.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Hint {
     /// The answer (paper, section 3.2).

@@ -20,7 +20,7 @@ pub(super) struct BaseMeasurement {
     max_new_tokens: usize,
 }
 
-/// Which model is measured, and how.
+/// The model that is measured, and the way of measuring.
 pub(super) struct Measurement {
     /// The stage, for the observer.
     pub(super) stage: Stage,

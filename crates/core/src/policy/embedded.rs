@@ -193,7 +193,7 @@ fn loaded(model: Option<&LanguageModel>) -> Result<&LanguageModel> {
     model.ok_or(Error::NoCheckpoint)
 }
 
-/// What ended a completion, as runs record it.
+/// The cause of a completion's end, as runs record it.
 fn recorded(reason: engine::StopReason) -> StopReason {
     match reason {
         engine::StopReason::EndToken => StopReason::EndToken,

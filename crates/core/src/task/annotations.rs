@@ -1,4 +1,4 @@
-//! Whether the equations of a rationale are true: the calculator annotations of GSM8K, such as `<<48/2=24>>` (Cobbe et al. 2021), and plain
+//! Checks the equations of a rationale: the calculator annotations of GSM8K, such as `<<48/2=24>>` (Cobbe et al. 2021), and plain
 //! equations, such as `48 / 2 = 24`.
 
 use regex::Regex;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use starloop_record::info::PaperFigure;
 use std::collections::HashSet;
 
-/// Which sums are learned and measured.
+/// The sums that are learned and measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ArithmeticConfig {

@@ -14,7 +14,7 @@ pub(crate) struct Entry<T> {
     pub line: usize,
     /// The problem; its id is the part that is its own, such as `00017`.
     pub problem: Problem,
-    /// What makes it the same as another problem.
+    /// Its identity.
     pub identity: Identity,
     /// Other data that the task keeps.
     pub rest: T,
@@ -149,7 +149,7 @@ impl<T> Dataset<T> {
         self.rest.get(&problem.id).map(|(_, rest)| rest)
     }
 
-    /// What makes a problem of this dataset the same as another problem.
+    /// The identity of a problem of this dataset.
     pub fn identity(&self, problem: &Problem) -> Option<Identity> {
         self.rest.get(&problem.id).map(|(identity, _)| *identity)
     }

@@ -1,4 +1,4 @@
-//! What makes two problems the same: the data of the problem, and never the words that a template, a hint or a style puts around it.
+//! The identity of a problem: the data of the problem, and never the words that a template, a hint or a style puts around it.
 //!
 //! The division into training and held-out problems, the search for duplicates and the record of what a checkpoint was trained on use this
 //! identity. So a change of the prompt moves no problem from one side to the other.

@@ -1,4 +1,4 @@
-//! What the paper reports (Zelikman et al. 2022: its tables 1 and 2, and its text for arithmetic). Runs record it beside their own figures.
+//! The figures of the paper (Zelikman et al. 2022: its tables 1 and 2, and its text for arithmetic). Runs record it beside their own figures.
 
 use starloop_record::approach::Approach;
 use starloop_record::info::PaperFigure;

@@ -18,7 +18,7 @@ pub(crate) struct DataRow {
     pub number: usize,
     /// Its line in the file, from 1; empty lines count.
     pub line: usize,
-    /// What it holds.
+    /// Its content.
     pub columns: Map<String, Value>,
 }
 

@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 
 mod toward;
 
-/// What is being done, for errors.
+/// The operation, for errors.
 const CONTEXT: &str = "fine-tuning";
 /// The saved state's file in the scratch directory.
 const STATE: &str = "state.safetensors";
@@ -115,7 +115,7 @@ fn save(model: &LanguageModel, job: &TrainingJob<'_>) -> starloop_lm::Result<()>
     model.save_adapter(job.output, &base).map(drop)
 }
 
-/// What is counted over the steps, and saved with a training's state.
+/// Counts over the steps, which are saved with a training's state.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Tally {
     tokens: u64,

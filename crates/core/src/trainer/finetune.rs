@@ -87,7 +87,7 @@ fn refuse_existing(output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What identifies a training, so that the state of another one is not taken up.
+/// The identity of a training, so that the state of another one is not used.
 fn fingerprint(model: &Path, data: &Path, settings: &TrainingConfig, chat: bool, seed: u64) -> Result<String> {
     let weights = weights_sha256(model).during("fine-tuning")?;
     let data = sha256_hex(&fs::read_to_string(data)?);

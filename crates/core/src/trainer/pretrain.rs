@@ -38,23 +38,23 @@ pub const LOG: &str = "pretrain.json";
 pub const REPLAYED_STEPS: usize = 5;
 /// Steps between two entries of the loss curve.
 const CURVE_EVERY: u64 = 50;
-/// What is being done, for errors.
+/// The operation, for errors.
 const CONTEXT: &str = "pretraining";
 /// The saved state's file.
 const STATE: &str = "state.safetensors";
 
-/// What made a base model.
+/// The origin of a base model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PretrainLog {
     /// The recipe with all its defaults.
     pub recipe: PretrainConfig,
-    /// What identifies the recipe.
+    /// The identity of the recipe.
     pub recipe_sha256: String,
     /// The SHA-256 of model.safetensors.
     pub weights_sha256: String,
     /// Weights of the model.
     pub parameters: usize,
-    /// What there was to read, where it was read from files.
+    /// The size of the corpus, if it was read from files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextLog>,
     /// Tokens that were trained on.
@@ -171,7 +171,7 @@ impl Pretraining {
         Ok(Pretraining { session, batches, log })
     }
 
-    /// What the recipe asks for and the text does not give.
+    /// The requests of the recipe that the text cannot fulfil.
     fn warnings(&self) -> Vec<String> {
         let PretrainLog { recipe, text: Some(text), .. } = &self.log else { return Vec::new() };
         let mut warnings = Vec::new();

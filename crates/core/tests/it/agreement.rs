@@ -1,4 +1,4 @@
-//! Whether a server computes what the embedded engine does, on the same checkpoint: log-probabilities of real servers, run on demand.
+//! Compares the log-probabilities of real servers with those of the embedded engine, on the same checkpoint. It runs on request only.
 //!
 //! ```sh
 //! STARLOOP_PYTHON=venv/bin/python cargo test -p starloop-core --test it agreement -- --ignored --nocapture --test-threads 1

@@ -28,7 +28,7 @@ impl Asked {
     }
 }
 
-/// What the server does with a request.
+/// The server's action for a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     /// Answers with this body.

@@ -1,4 +1,4 @@
-//! What the methods beyond the paper's do.
+//! The behaviour of the methods that are newer than the paper.
 
 use crate::doubles::{Bench, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment};
 use starloop_core::evaluation::self_consistency::{Sampled, measure};

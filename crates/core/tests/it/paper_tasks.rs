@@ -20,7 +20,7 @@ struct Case {
     kind: &'static str,
     settings: &'static [&'static str],
     row: fn(usize) -> Value,
-    /// What marks a hint in the question.
+    /// The mark of a hint in the question.
     hint: &'static str,
     /// What the model answers to question and problem where it solves it, where it does not, and where it speaks of the hint.
     solved: fn(&str, usize) -> String,
@@ -120,7 +120,7 @@ fn number(id: &ProblemId) -> usize {
     id.0.rsplit(['/', 'q']).next().unwrap().parse().unwrap()
 }
 
-/// What two iterations of a case left behind.
+/// The results of two iterations of a case.
 struct Outcome {
     task: Box<dyn Task>,
     prompts: Vec<String>,

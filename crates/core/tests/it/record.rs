@@ -1,4 +1,4 @@
-//! What `[record]` adds to the attempts of a run.
+//! The fields that `[record]` adds to the attempts of a run.
 
 use crate::completions::{Act, Completions, completion};
 use crate::doubles::{self, CONFIG, experiment};

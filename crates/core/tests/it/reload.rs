@@ -33,7 +33,7 @@ fn a_running_server_is_told_to_load_each_checkpoint() {
     assert!(error.contains("sh failed (exit status: 1) and said: it is too large"), "{error}");
 }
 
-/// What a server has loaded: a directory, and the adapters with their names.
+/// The models that a server has loaded: a directory, and the adapters with their names.
 #[derive(Default)]
 struct Loaded {
     directory: PathBuf,
@@ -42,7 +42,7 @@ struct Loaded {
 
 type Shared = Arc<Mutex<Loaded>>;
 
-/// What a model in a directory answers.
+/// The answer of a model in a directory.
 fn answer_of(directory: &Path, asked: &Asked) -> Value {
     let skill = std::fs::read_to_string(directory.join("skill")).unwrap();
     let right = complete(asked.prompt(), asked.seed(), skill.parse().unwrap());

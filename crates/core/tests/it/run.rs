@@ -1,4 +1,4 @@
-//! What a run does.
+//! The behaviour of a run.
 
 use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment};
 use starloop_core::error::Error;

@@ -1,4 +1,4 @@
-//! What selection keeps and drops, attempt by attempt.
+//! The decision of selection for each attempt.
 
 use crate::doubles::Numbers;
 use starloop_core::error::Error;

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What a client asked.
+/// A request of a client.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub path: String,
@@ -20,7 +20,7 @@ impl Request {
     }
 }
 
-/// What the server answers.
+/// The answer of the server.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,

@@ -18,7 +18,7 @@ use std::ops::ControlFlow::Continue;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What a checkpoint has that a policy reads here.
+/// The part of a checkpoint that a policy reads here.
 const FILES: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
 
 fn copy_checkpoint(from: &Path, to: &Path) {
@@ -44,7 +44,7 @@ pub fn bench() -> Bench {
     bench
 }
 
-/// What the toy policy would answer: the model is a directory with its skill in it.
+/// The toy policy's answer: the model is a directory with its skill in it.
 pub fn right_answer(asked: &Asked) -> Act {
     let skill = std::fs::read_to_string(Path::new(asked.body["model"].as_str().unwrap()).join("skill")).unwrap();
     let right = complete(asked.prompt(), asked.seed(), skill.parse().unwrap());
@@ -87,7 +87,7 @@ pub fn results(bench: &Bench, name: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// What a faultless server makes of the experiment.
+/// The results of the experiment with a faultless server.
 pub fn faultless(bench: &Bench) -> BTreeMap<String, String> {
     let server = Completions::start(right_answer);
     run(bench, "whole", &served(&[&server.endpoint], &[]), false).unwrap();

@@ -38,7 +38,7 @@ pub(super) struct LlamaLike {
     /// True if the projections are stored as `qkv_proj` and `gate_up_proj`.
     pub fused_tensors: bool,
     pub rotary: Vec<Rotary>,
-    /// Which rotary each layer uses.
+    /// The rotary that each layer uses.
     pub layer_rotary: Vec<Option<usize>>,
     pub windows: Vec<Option<usize>>,
     pub attention_scale: f32,

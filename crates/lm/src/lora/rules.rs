@@ -1,4 +1,4 @@
-//! Which modules PEFT adapts, and with which rank and scale, beyond what [`LoraConfig`] says for all.
+//! The modules that PEFT adapts, with rank and scale, if they differ from the values of [`LoraConfig`].
 
 use super::{ALL_LINEAR, LoraConfig};
 use crate::error::{Error, Result};

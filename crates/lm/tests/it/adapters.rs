@@ -107,7 +107,7 @@ fn what_no_pair_can_hold_is_merged_when_it_is_read() {
     }
 }
 
-/// What is said of the adapter `llama` with another value of a key.
+/// The error for the adapter `llama` with another value of a key.
 fn said_with(key: &str, value: &serde_json::Value) -> Result<(), String> {
     let place = tempfile::tempdir().unwrap();
     let dir = fixture::dir("adapters/llama");

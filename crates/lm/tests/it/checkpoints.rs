@@ -201,7 +201,7 @@ fn unsupported_configs_name_the_key() {
     assert!(message.contains("tokenizer.json"), "{message}");
 }
 
-/// What is said of a fine-tuning of `llama-tiny` after `change`.
+/// The error for a fine-tuning of `llama-tiny` after `change`.
 fn said_of_tuned(change: impl Fn(&Path)) -> Result<(), String> {
     let tuned = fixture::copy("llama-tiny");
     change(tuned.path());

@@ -10,7 +10,7 @@ use std::path::Path;
 /// The most modules at a crate's root.
 const MOST_MODULES: usize = 12;
 
-/// What each module imports.
+/// The imports of each module.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 #[test]

@@ -90,7 +90,7 @@ impl IterationDir {
         self.write(FileStage::Collect, read, &[(ATTEMPTS, lines(&self.root.join(ATTEMPTS), attempts)?)])
     }
 
-    /// What was found before collecting, if the method probes.
+    /// The settings that were found before collecting, if the method probes.
     pub fn balance(&self) -> Result<Option<BalanceMetrics>> {
         self.value(FileStage::Probe, BALANCE)
     }
@@ -195,7 +195,7 @@ impl IterationDir {
         self.root.join(TRAINING_STATE)
     }
 
-    /// What the fine-tuning counted, once its checkpoint is there.
+    /// The counts of the fine-tuning, once its checkpoint exists.
     pub fn training(&self) -> Result<Option<TrainingMetrics>> {
         if self.checkpoint().is_dir() { self.value(FileStage::Train, TRAINING) } else { Ok(None) }
     }

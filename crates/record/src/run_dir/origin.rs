@@ -27,7 +27,7 @@ pub enum Outside {
     Link {
         /// Its place in the run.
         path: PathBuf,
-        /// What it leads to.
+        /// Its target.
         target: PathBuf,
     },
     /// The base of an adapter.
@@ -62,7 +62,7 @@ impl RunDir {
         is_file && fs::read_to_string(&path).is_ok_and(|found| mark(&path).is_ok_and(|expected| found == expected))
     }
 
-    /// What leads out of the run in `root`; nothing if the run was made here, or leads nowhere.
+    /// The paths that lead out of the run in `root`. Empty if the run was made here, or if no path leads out.
     ///
     /// # Errors
     /// A directory cannot be read.
@@ -77,7 +77,7 @@ impl RunDir {
     }
 }
 
-/// What the lock file of a run that was begun at this place holds.
+/// The content of the lock file of a run that was begun at this place.
 #[cfg(unix)]
 fn mark(lock: &Path) -> Result<String> {
     use std::os::unix::fs::MetadataExt;

@@ -52,7 +52,7 @@ impl FileStage {
     }
 }
 
-/// What made the files of a run, as every stage records it.
+/// The program that made the files of a run, as every stage records it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maker {
     /// The program with its version.
@@ -64,14 +64,14 @@ pub struct Maker {
 /// The record of one finished stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageRecord {
-    /// Which stage.
+    /// The stage.
     pub stage: FileStage,
-    /// What made it.
+    /// The program that made it.
     #[serde(flatten)]
     pub maker: Maker,
-    /// What it read.
+    /// The files that it read.
     pub read: Digests,
-    /// What it wrote.
+    /// The files that it wrote.
     pub wrote: Digests,
 }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Flow {
     /// How many attempts have the same source, mode, verdict and outcome.
     pub counts: Vec<FlowCount>,
-    /// Which attempts without hint led to attempts with hint.
+    /// The attempts without hint that led to attempts with hint.
     pub retries: Vec<Retry>,
 }
 

@@ -15,7 +15,7 @@ use starloop_record::{Approach, IterationDir, RunDir};
 pub struct Headline {
     /// The method that it is about, by its name in the config.
     pub method: String,
-    /// Why it is about this method.
+    /// The reason why it is about this method.
     pub choice: Choice,
     /// The accuracy of the untrained model on the same problems; `null` if it was not measured.
     pub base: Option<Accuracy>,
@@ -26,13 +26,13 @@ pub struct Headline {
     /// `65.3% (untrained model, 3 worked examples) → 99.7% after 2 iterations of STaR (star); +34.3 points, 103 problems gained, 0 lost,
     /// McNemar p < 0.0001`
     pub result: String,
-    /// Why it is about this method, and whether that makes the figure too high.
+    /// The reason why it is about this method, and if that makes the figure too high.
     pub choice_note: String,
     /// `95% interval over 300 problems of one run: 98.1..99.9 (Wilson). Another seed can differ by more.`
     pub interval_note: String,
 }
 
-/// Why a headline is about its method.
+/// The reason why a headline is about its method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Choice {

@@ -30,7 +30,7 @@ pub(super) struct TextStyle {
     pub(super) anchor: Anchor,
 }
 
-/// Which part of a text stands at its place.
+/// The part of a text that stands at its position.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
     Start,

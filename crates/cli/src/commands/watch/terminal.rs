@@ -54,7 +54,7 @@ struct State {
     rationales: Vec<Rationale>,
     mark: Option<u64>,
     read: Instant,
-    /// Why the files could not be read the last time, if so.
+    /// The error of the last reading, if the files could not be read.
     trouble: Option<String>,
     view: View,
     in_colour: bool,

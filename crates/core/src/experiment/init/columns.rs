@@ -1,4 +1,4 @@
-//! Which column of a file is what, by its name and by what it holds.
+//! The roles of a file's columns, by their names and contents.
 
 use crate::task::rows::{self, DataRow};
 use serde_json::{Map, Value};
@@ -60,7 +60,7 @@ impl ColumnRoles {
         &self.rows
     }
 
-    /// What was made out, for people.
+    /// The findings, for people.
     pub fn described(&self) -> Vec<(String, String)> {
         let answers = match self.answer_type {
             "choice" => "the known answer: one of the choices",

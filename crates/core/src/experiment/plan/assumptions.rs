@@ -1,4 +1,4 @@
-//! What a plan takes for granted, each with a name, so that it can be printed and set.
+//! The assumptions of a plan. Each has a name, so that it can be printed and set.
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct Assumptions {
     pub doubling_share: f64,
     /// Devices of one machine; more of them train over the network.
     pub devices_per_machine: u32,
-    /// What a device sends over the network, in 10^9 bytes a second: 400 Gbit/s each, as machines of eight H100 have it.
+    /// The network bandwidth of a device, in 10^9 bytes a second: 400 Gbit/s each, as machines of eight H100 have it.
     pub network_gb: f64,
     /// The share of a link's or the network's speed that training reaches. It computes while it waits.
     pub link_share: f64,

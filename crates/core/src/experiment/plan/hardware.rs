@@ -1,4 +1,4 @@
-//! What devices do in an hour: a table of data sheets, and the shares of it that real programs reach.
+//! The speed of devices: a table of data sheets, and the shares of it that real programs reach.
 
 use super::work::Work;
 use super::{Assumptions, Model};
@@ -16,7 +16,7 @@ pub struct Accelerator {
     pub bandwidth_gb: f64,
     /// Memory, in 10^9 bytes.
     pub memory_gb: f64,
-    /// What it sends to others in its machine while it receives as much, in 10^9 bytes a second.
+    /// The bandwidth to other devices of its machine in each direction, in 10^9 bytes a second.
     pub link_gb: f64,
 }
 

@@ -11,7 +11,7 @@ use starloop_lm::memory::{Job, MemoryNeeds, budget, needs};
 /// Sequences at once for which the memory of sampling is given.
 const SEQUENCES: usize = 64;
 
-/// What the embedded engine holds.
+/// The memory of the embedded engine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct EngineMemory {
     /// Bytes of sampling 64 sequences at once, as long as the config's training sequences.

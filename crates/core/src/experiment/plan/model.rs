@@ -1,4 +1,4 @@
-//! What a token costs in a model, counted from its decoder's parameters.
+//! The cost of a token in a model, computed from its decoder's parameters.
 
 use super::memory::adapted;
 use crate::config::TrainingConfig;
@@ -9,7 +9,7 @@ use starloop_lm::decoder::{CacheDtype, DecoderSpec, Flops};
 /// A model's cost for each token. An operation is a multiplication or an addition, so that a weight costs two for each token.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Model {
-    /// What its shape was read from.
+    /// The source of its shape.
     pub source: String,
     /// All weights.
     pub parameters: usize,

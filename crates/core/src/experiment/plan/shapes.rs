@@ -35,7 +35,7 @@ const KNOWN: &[(&str, &str)] = &[
 /// A model's shape.
 #[derive(Debug)]
 pub(super) struct Shape {
-    /// What it was read from.
+    /// Its source.
     pub source: String,
     /// The decoder.
     pub spec: DecoderSpec,

@@ -27,7 +27,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What the errors of the language model are about.
+/// The context of errors of the language model.
 const CONTEXT: &str = "measuring this machine";
 /// Bytes of training up to which the base itself is measured. A larger one would take minutes.
 const SMALL: usize = 1 << 30;
@@ -53,7 +53,7 @@ const NEW: usize = 16;
 const DOCUMENTS: usize = 4;
 const DOCUMENT: usize = 128;
 
-/// Which parts of the embedded engine are measured.
+/// The parts of the embedded engine that are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     /// None.

@@ -20,7 +20,7 @@ pub struct Lengths {
     pub completion: f64,
 }
 
-/// What a method asks and learns, at most.
+/// The largest numbers of requests and training examples of a method.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Work {
     /// Outer iterations.
@@ -105,7 +105,7 @@ fn worked_example_tokens(problems: &Problems, problem: &Problem, style: Style, c
 }
 
 impl Work {
-    /// What a method asks and learns, at most.
+    /// The largest numbers of requests and training examples of a method.
     pub(super) fn of(problems: &Problems, method: &ResolvedMethod, lengths: &Lengths) -> Self {
         let task = problems.task.as_ref();
         let Estimate { iterations, attempts, evaluations, steps, trained_tokens } = method.estimate(task);

@@ -60,7 +60,7 @@ impl<'a, R: Read> LimitedBody<'a, R> {
         &self.head
     }
 
-    /// Why reading stopped, if a limit stopped it.
+    /// The reason, if a limit stopped the reading.
     pub(super) fn refusal(&self) -> Option<HttpErrorKind> {
         self.refusal.clone()
     }

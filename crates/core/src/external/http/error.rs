@@ -14,7 +14,7 @@ pub(crate) struct HttpError {
     source: Option<Cause>,
 }
 
-/// What failed.
+/// The kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HttpErrorKind {
     /// The request cannot be sent, such as one to a malformed address.

@@ -26,7 +26,7 @@ pub(super) struct Completions {
 pub(super) struct RawChoice {
     pub(super) index: Option<u64>,
     pub(super) text: Option<String>,
-    /// What a chat has in place of a text.
+    /// The field of a chat that stands for the text.
     message: Option<IgnoredAny>,
     pub(super) finish_reason: Loose,
     /// The key of vLLM, and that of `SGLang`.
@@ -35,7 +35,7 @@ pub(super) struct RawChoice {
     pub(super) logprobs: Option<RawLogprobs>,
 }
 
-/// What a server counted.
+/// The counts of a server.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Usage {
@@ -168,7 +168,7 @@ impl Loose {
         }
     }
 
-    /// What an error says; nothing if there is no error.
+    /// The text of an error. Empty if there is no error.
     fn message(&self) -> Option<&str> {
         match self {
             Loose::Null => None,

@@ -209,7 +209,7 @@ impl Dialect {
         matches!(self.server, ServerKind::Vllm | ServerKind::Sglang)
     }
 
-    /// Why a completion ended that a server reports as stopped. vLLM and `SGLang` name the stop string or the id of the end token. vLLM names
+    /// The cause of the end of a completion that a server reports as stopped. vLLM and `SGLang` name the stop string or the id of the end token. vLLM names
     /// nothing if it is the model's own end token.
     fn ended(&self, detail: &Loose, is_guessed: bool) -> StopReason {
         let knows_stops = self.stop_at_server && self.params.stop.iter().any(|stop| !stop.is_empty());
@@ -223,7 +223,7 @@ impl Dialect {
     }
 }
 
-/// Why a server ended a text.
+/// The reason why a server ended a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     /// An end token or a stop string.

@@ -51,7 +51,7 @@ pub(super) enum Outcome {
     Refused(usize, Refusal),
 }
 
-/// Why a request will never be answered.
+/// The reason why a request will never be answered.
 #[derive(Debug)]
 pub(super) struct Refusal {
     /// Failed answers.

@@ -130,7 +130,7 @@ struct Updated {
     message: Loose,
 }
 
-/// What `SGLang` says of the model that it serves.
+/// The description that `SGLang` gives of the model that it serves.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ServedModel {

@@ -1,4 +1,4 @@
-//! What servers are asked, and how their answers are read.
+//! Requests to servers, and the reading of their answers.
 
 use super::dialect::{Answer, Choice, Dialect, Prompt};
 use super::logprobs::Logprobs;

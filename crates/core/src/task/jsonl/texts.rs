@@ -119,7 +119,7 @@ impl<'a> Layout<'a> {
         Ok(entry)
     }
 
-    /// What makes the row the same problem as another one. It depends on the columns alone: another template must not move a problem from
+    /// The identity of the row's problem. It depends on the columns alone: another template must not move a problem from
     /// the training problems to the held-out ones.
     fn identity(&self, row: &DataRow, choices: &[String]) -> Result<Identity, String> {
         let JsonlConfig { identity, answer, rationale, id, class, .. } = self.config;

@@ -1,4 +1,4 @@
-//! What each step of a training from scratch learns: documents with their end token, learned whole, in rows of `sequence_length` tokens.
+//! The rows of each step of a training from scratch: documents with their end token, learned whole, in rows of `sequence_length` tokens.
 
 use super::CONTEXT;
 use super::PretrainConfig;
@@ -25,7 +25,7 @@ pub(super) enum Batches {
     Packed(PackedEpochs),
 }
 
-/// What there was to read.
+/// The size of the corpus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextLog {
     /// The files.

@@ -20,7 +20,7 @@ pub struct PretrainConfig {
     /// How the tokens are made; none where the corpus brings them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerConfig>,
-    /// What the model reads.
+    /// The text that the model reads.
     pub corpus: Corpus,
     /// The training; `step_growth`, `step_increment` and `max_steps` have no use here.
     pub training: TrainingConfig,

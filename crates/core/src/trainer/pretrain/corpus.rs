@@ -55,7 +55,7 @@ pub struct TextFile {
     /// the model meets prompts with worked examples.
     #[serde(default = "one")]
     pub max_rows: usize,
-    /// What is one document of a plain text.
+    /// The unit that is one document of a plain text.
     #[serde(default)]
     pub document: DocumentUnit,
 }
@@ -68,7 +68,7 @@ fn one() -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentUnit {
-    /// What stands between blank lines.
+    /// The text between blank lines.
     #[default]
     Paragraph,
     /// All of it.

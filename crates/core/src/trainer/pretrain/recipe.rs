@@ -21,7 +21,7 @@ pub struct Recipe {
     sha256: String,
 }
 
-/// What the model reads.
+/// The text that the model reads.
 #[derive(Debug, Clone)]
 enum Reading {
     Arithmetic(CorpusConfig),
@@ -43,7 +43,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// What identifies it: the SHA-256 of [`PretrainConfig::to_toml`] and, where files are read, of their contents' SHA-256, line by line.
+    /// Its identity: the SHA-256 of [`PretrainConfig::to_toml`] and, where files are read, of their contents' SHA-256, line by line.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
@@ -69,7 +69,7 @@ impl Recipe {
         }
     }
 
-    /// What each step learns, and for the log what there was to read.
+    /// The rows of each step, and the size of the corpus for the log.
     pub(super) fn batches(&self, tokenizer: &Tokenizer) -> Result<(Batches, Option<TextLog>)> {
         match &self.reading {
             Reading::Arithmetic(corpus) => Ok((Batches::draw(corpus, &self.config), None)),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use starloop_lm::checkpoint::sha256;
 use std::path::PathBuf;
 
-/// What separates the rows of a document: the blank line of a few-shot prompt.
+/// The separator of the rows of a document: the blank line of a few-shot prompt.
 const SEPARATOR: &str = "\n\n";
 
 /// A corpus that has been read.

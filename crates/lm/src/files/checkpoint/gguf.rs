@@ -25,7 +25,7 @@ pub fn is_gguf(path: &Path) -> bool {
 /// A file as the parts of a checkpoint. The weights are not read yet.
 pub(super) struct Parts {
     pub source: TensorSource,
-    /// What `config.json` would say.
+    /// The model's config, in the form of `config.json`.
     pub config: Value,
     /// Tokenizer and generation settings, by file name.
     pub companions: BTreeMap<String, Vec<u8>>,

@@ -34,7 +34,7 @@ pub(super) struct View {
     pub(super) scroll: u16,
 }
 
-/// Which curves are shown.
+/// The curves that are shown.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Curve {
     #[default]
@@ -43,7 +43,7 @@ pub(super) enum Curve {
     Loss,
 }
 
-/// Which rationales are browsed.
+/// The rationales that are browsed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Only {
     #[default]
@@ -58,7 +58,7 @@ pub(super) struct Screen<'a> {
     pub(super) progress: &'a Progress,
     pub(super) rationales: &'a [Rationale],
     pub(super) view: &'a View,
-    /// Why the files could not be read, if so.
+    /// The error, if the files could not be read.
     pub(super) trouble: Option<&'a str>,
     /// Seconds since the Unix epoch.
     pub(super) now: f64,
