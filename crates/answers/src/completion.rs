@@ -61,7 +61,7 @@ const QUESTIONS: [&str; 26] = [
     "exercise",
 ];
 
-/// Where the model's own turn ends, in bytes: before a marker of another turn or a new question. `None` if the text ends inside a thought.
+/// The end of the model's own turn, in bytes: before a marker of another turn or a new question. `None` if the text ends inside a thought.
 ///
 /// ```
 /// use starloop_answers::end_of_turn;
@@ -93,7 +93,7 @@ pub(crate) fn own(completion: &str) -> Option<Own<'_>> {
     Some(Own { text: Cow::Owned(text), is_ended })
 }
 
-/// Where the text of the assistant starts: behind the markers of its role.
+/// The start of the assistant's text: behind the markers of its role.
 fn start(text: &str) -> usize {
     let mut at = 0;
     loop {

@@ -1,4 +1,4 @@
-//! Where the answer of a completion is, for numbers and for texts.
+//! Finds the answer of a completion, for numbers and for texts.
 //!
 //! The rules are tried in this order, and the first one that finds a place decides:
 //!

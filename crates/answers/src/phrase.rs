@@ -7,7 +7,7 @@ use crate::script::is_boundless;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Phrase {
     pub start: usize,
-    /// Where the answer starts.
+    /// The start of the answer.
     pub end: usize,
     pub form: Form,
 }
@@ -162,7 +162,7 @@ pub(crate) fn words_before(text: &str) -> impl Iterator<Item = &str> {
     clause.rsplit(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’').filter(|word| !word.is_empty())
 }
 
-/// Where the answer starts after a noun: behind a colon, a copula or nothing.
+/// The start of the answer after a noun: behind a colon, a copula or nothing.
 fn after_noun(text: &str, noun_end: usize) -> Option<(usize, Form)> {
     let mut cursor = Cursor { text, at: noun_end, limit: noun_end + 200 };
     cursor.skip_markup();

@@ -112,7 +112,7 @@ pub enum Outcome<T> {
 pub struct Found<T> {
     /// The value that was read.
     pub answer: T,
-    /// Where, and by which rule.
+    /// The place, and the rule that found it.
     pub place: Place,
 }
 

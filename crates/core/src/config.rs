@@ -89,7 +89,7 @@ pub struct Config {
     pub record: RecordConfig,
     /// `[methods.NAME]`: its `kind`, the keys that this kind reads, and sections that override the common ones.
     pub methods: BTreeMap<String, toml::Table>,
-    /// Where the config came from, for errors. A config that is made in code has `Source::default()`.
+    /// The source of the config, for errors. A config that is made in code has `Source::default()`.
     pub source: Source,
 }
 

@@ -87,7 +87,7 @@ pub enum Error {
     OutputInUse {
         /// The output.
         path: PathBuf,
-        /// Where the other process keeps its state.
+        /// The directory of the other process's state.
         states: PathBuf,
     },
     /// A file of a run does not hold what it should.
@@ -199,7 +199,7 @@ pub enum Error {
         what: &'static str,
         /// The value.
         value: f64,
-        /// Where, such as `star, iteration 2, step 14`.
+        /// The place, such as `star, iteration 2, step 14`.
         place: String,
     },
     /// The known answer of a problem is not an answer of its type.

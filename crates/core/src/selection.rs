@@ -78,8 +78,8 @@ impl Round {
     }
 }
 
-/// Keeps attempts with the right answer, in their order: no leaked hint, no false step if the task drops them, no duplicate, nothing that
-/// `rules` drop, no more than the limit of each problem.
+/// Keeps attempts with the right answer, in their order. Drops leaked hints, false steps if the task drops them, duplicates, attempts that
+/// `rules` drop, and attempts beyond the limit of each problem.
 ///
 /// # Errors
 /// [`Error::UnknownProblem`] if the problem of an attempt is not among the problems of its round.

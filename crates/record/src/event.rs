@@ -100,7 +100,7 @@ pub enum Event {
     },
     /// Something that the user should know and that does not stop the run.
     Warning {
-        /// What, and what to do.
+        /// The warning, and the remedy.
         message: String,
     },
     /// The run ended well.

@@ -221,7 +221,7 @@ pub struct BalanceScore {
     pub temperature: f64,
     /// The least confidence of an attempt that is selected, in 0..=1.
     pub least_confidence: f64,
-    /// Mean over the problems of the selected attempts that are right and take a path of their own (exploration).
+    /// Mean over the problems of the selected attempts that are right and have a path that no other has (exploration).
     pub distinct_right: f64,
     /// Mean share of these among the selected attempts (exploitation).
     pub share_right: f64,

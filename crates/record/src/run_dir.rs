@@ -169,17 +169,17 @@ impl RunDir {
         Ok(())
     }
 
-    /// Where the plot of the run in `root` is put.
+    /// The path of the plot of the run in `root`.
     pub fn plot(root: &Path) -> PathBuf {
         root.join(PLOT)
     }
 
-    /// Where the run with one of several seeds is put, if all of them are put in `root`.
+    /// The directory of the run with one of several seeds in `root`.
     pub fn of_seed(root: &Path, seed: u64) -> PathBuf {
         root.join(format!("seed-{seed}"))
     }
 
-    /// Where the plot of accuracy against cost of the runs in `root` is put.
+    /// The path of the plot of accuracy against cost of the runs in `root`.
     pub fn cost_plot(root: &Path) -> PathBuf {
         root.join(COST_PLOT)
     }

@@ -204,8 +204,8 @@ impl Attempt {
         self.logprob.map(|logprob| logprob / self.completion_tokens.max(1) as f64)
     }
 
-    /// Returns true if the geometric mean of its tokens' probabilities is at least so much, in 0..=1. What the policy does not tell of is taken as
-    /// sure.
+    /// Returns true if the geometric mean of its tokens' probabilities is at least `confidence`, in 0..=1. It also
+    /// returns true if the policy reported no log-probability.
     pub fn is_as_sure_as(&self, confidence: f64) -> bool {
         self.logprob_per_token().is_none_or(|logprob| logprob.exp() >= confidence)
     }

@@ -115,7 +115,7 @@ pub(crate) struct Auditor {
     audit: VerdictAudit,
 }
 
-/// Where an attempt comes from.
+/// The source of an attempt.
 pub(crate) struct Origin<'a> {
     pub method: &'a str,
     pub iteration: u32,

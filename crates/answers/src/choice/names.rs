@@ -1,4 +1,4 @@
-//! Where a text names a choice: by its letter or by its words.
+//! Places where a text names a choice: by its letter or by its words.
 
 use super::Style;
 use crate::number::{DASHES, Numbers, is_one_of, parse};

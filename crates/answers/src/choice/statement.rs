@@ -44,7 +44,7 @@ const ALTERNATIVE_FILLERS: &str = "a an the maybe perhaps possibly option choice
 
 const ALTERNATIVES: [&str; 8] = ["or", "and", "oder", "und", "ou", "et", "或", "和"];
 
-/// Where clauses end that state an answer.
+/// The ends of clauses that state an answer.
 const REASONS: [&str; 12] = [
     " because",
     " since ",

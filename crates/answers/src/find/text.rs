@@ -1,4 +1,4 @@
-//! Where the answer of a completion is, for answers that are any text.
+//! Finds the answer of a completion, for answers that are any text.
 
 use crate::completion::own;
 use crate::marks::{Mark, Marked, boxes, hashes, tags};

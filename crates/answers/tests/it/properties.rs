@@ -142,7 +142,7 @@ fn a_number_is_right_in_every_notation_and_its_neighbours_are_wrong() {
     }
 }
 
-/// No beginning and no end of a number is taken for it, whatever is wrong with the notation.
+/// A prefix or suffix of a number is never read as the number, also in a wrong notation.
 #[test]
 fn a_part_of_a_number_is_never_right() {
     let mut random = Random::new(8);

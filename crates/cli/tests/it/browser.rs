@@ -32,7 +32,7 @@ const ARGUMENTS: [&str; 11] = [
     "--window-size=1280,900",
 ];
 
-/// Tells whoever runs the tests, past their harness, which shows what is printed by those alone that fail.
+/// Prints a line past the test harness, which hides the output of tests that pass.
 pub fn tell(line: &str) {
     let mut stderr = std::io::stderr();
     stderr.write_all(format!("{line}\n").as_bytes()).unwrap();
@@ -47,8 +47,8 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one. Where none is installed the test has to be skipped, and a line on standard error says so; with
-    /// `STARLOOP_REQUIRE_BROWSER` set, as in `.ci/run`, that is a failure.
+    /// Starts a browser. If none is installed, the test is skipped, and a line on standard error says so. With
+    /// `STARLOOP_REQUIRE_BROWSER` set, as in `.ci/run`, a missing browser is a failure.
     pub fn start(test: &str) -> Option<Browser> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let Ok(mut driver) = driver else {

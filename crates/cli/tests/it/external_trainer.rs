@@ -54,7 +54,7 @@ fn neither_ctrl_c_nor_kill_leaves_a_trainer_behind_and_the_run_goes_on() {
     let place = tempfile::tempdir().unwrap();
     let (run, file) = (place.path().join("run"), place.path().join("pids"));
     let pids = || std::fs::read_to_string(&file).unwrap_or_default().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    // It hangs where it is told to, and trains elsewhere.
+    // It hangs at the given place, and trains elsewhere.
     let mut command = own_program();
     let script = format!(
         "if [ -e {0} ]; then sleep 600 & echo $$ $! > {1}; wait; fi; {2}",

@@ -1,4 +1,4 @@
-//! Whatever ends the program, taking the work up again leads to the same bytes.
+//! A program that was stopped in any way resumes and writes the same bytes.
 
 use crate::program::{
     Outcome, SMALL_PRETRAINING, SMALL_RUN, assert_same, base, command, small_run, starloop, start, state_of, text, wait_until,
@@ -173,7 +173,7 @@ fn a_training_that_is_killed_ends_in_the_same_weights() {
     wait_until(&mut child, "a saved state", || state_of(&cut).is_some());
     child.kill().unwrap();
     child.wait().unwrap();
-    // What another training of the same output saved is not taken up.
+    // A training does not use the state that another training saved for the same output.
     for (out, steps) in [(&whole, "12"), (&cut, "12")] {
         starloop(&format!("train {}", line(out, steps)), &[]).done();
     }

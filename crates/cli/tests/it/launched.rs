@@ -21,7 +21,7 @@ fn neither_ctrl_c_nor_kill_leaves_a_server_behind() {
     for signal in ["INT", "KILL", "TERM"] {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("pids");
-        // A server that never serves, and whose child does not care about being asked to end. Both add to the file, whoever is first.
+        // A server that never serves. Its child ignores SIGTERM. Both processes write their numbers to the file.
         let script =
             format!("sh -c 'trap \"\" TERM; echo $$; sleep 600' >> {0} & echo $$ >> {0}; wait # {{port}} {{checkpoint}}", text(&file));
         let launch = format!("policy.launch={}", serde_json::json!(["sh", "-c", script]));

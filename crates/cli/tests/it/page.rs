@@ -8,7 +8,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Writes the page of a run beside it. What was said on standard error.
+/// Writes the page of a run beside it. The output on standard error.
 fn write_page(run: &Path, page: &Path, more: &[&str]) -> String {
     let outcome = starloop("report --quiet", &[&[text(run), "--html", text(page)], more].concat());
     assert_eq!(outcome.code, Some(0), "{}", outcome.err);

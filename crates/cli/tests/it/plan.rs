@@ -60,7 +60,7 @@ fn a_dry_run_needs_no_more_memory_than_the_run() {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("run");
     starloop("run smoke --quiet", &[&limited[..], &["--run-dir", text(&run)]].concat()).done();
-    // What the run cannot do, the dry run refuses in the same words.
+    // The dry run refuses with the same message as the run.
     let too_small = [&settings[..], &["--memory", "60MB"]].concat();
     for line in ["run smoke --dry-run", "run smoke --quiet"] {
         starloop(line, &[&too_small[..], &["--run-dir", text(&place.path().join("small"))]].concat())

@@ -82,7 +82,7 @@ fn two_processes_that_share_the_model_train_as_well_as_the_embedded_trainer() {
     as_good_as_embedded("two processes of FSDP", &[&launch[..], &[text(&lifted)]].concat(), &[], &[]);
 }
 
-/// The losses, step by step, of one fine-tuning of the config's first iteration, and the weights that come of it.
+/// The losses of each step of one fine-tuning, that of the config's first iteration.
 fn trained(name: &str, place: &Path, launcher: &[&str]) -> Vec<f64> {
     let run = place.join(name);
     let python = python();

@@ -28,7 +28,7 @@ impl From<InvalidSetting> for Invalid {
     }
 }
 
-/// Where a config came from. The default is for a config that is made in code.
+/// The source of a config. The default is for a config that is made in code.
 #[derive(Debug, Clone)]
 pub struct Source {
     origin: String,

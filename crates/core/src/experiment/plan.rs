@@ -58,7 +58,7 @@ pub struct Request<'a> {
 pub struct Plan {
     /// The model.
     pub model: Model,
-    /// Where problems and texts come from.
+    /// The source of problems and texts.
     pub problems: String,
     /// How tokens were counted.
     pub tokens_counted_by: String,

@@ -1,7 +1,7 @@
 //! The one supervisor of the programs that this process starts: verifiers, trainers, servers. No such program outlives this process.
 //!
 //! A started program leads a process group ([`ProcessGroup`]). The group is stopped when its value is dropped. [`Shutdown`] says how: killed at
-//! once, or asked to end first. What happens on each platform:
+//! once, or asked to end first. The behaviour on each platform:
 //!
 //! | | Unix | Windows |
 //! |---|---|---|
@@ -82,7 +82,7 @@ impl ProcessGroup {
         }
     }
 
-    /// The program itself, for its pipes. Whether it has ended is [`ProcessGroup::status`].
+    /// The program itself, for its pipes. [`ProcessGroup::status`] shows if it has ended.
     pub fn leader(&mut self) -> &mut Child {
         &mut self.leader
     }

@@ -21,7 +21,7 @@ const ASKED_AT_ONCE: usize = 32;
 /// `kind = "adastar"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own that a config names")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate switch of the config")]
 pub struct AdaStar {
     /// Outer iterations, at most.
     pub iterations: u32,

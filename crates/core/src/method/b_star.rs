@@ -1,7 +1,7 @@
 //! B-STaR (Zeng et al. 2025): rounds of many samples whose temperature and selection follow the balance of exploration and exploitation,
 //! which a few problems show at the beginning of each round.
 //!
-//! The score of a problem is `min(d / target, 1) * d / n`: of `n` selected attempts, `d` are right and take a path of their own. Too cold,
+//! The score of a problem is `min(d / target, 1) * d / n`: of `n` selected attempts, `d` are right and have a path that no other has. Too cold,
 //! and all paths are one; too hot, and few are right.
 
 use super::rounds::{self, EarlyStop, Learning};

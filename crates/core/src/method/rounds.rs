@@ -66,8 +66,8 @@ pub(super) fn latest(iteration: u32) -> ModelRef {
     if iteration == 1 { ModelRef::Base } else { ModelRef::Iteration(iteration - 1) }
 }
 
-/// What iteration `iteration` learns from `attempts`, and where rounds accumulate from those of the earlier ones. `problems_of` gives the
-/// problems of each.
+/// Plans the training of iteration `iteration` on the examples that selection keeps of `attempts`. If rounds accumulate, the attempts of earlier iterations
+/// count too. `problems_of` returns the problems of an iteration.
 pub(super) fn learn(
     run: &mut MethodRun<'_>,
     iteration: u32,
@@ -77,7 +77,7 @@ pub(super) fn learn(
 ) -> Result<TrainingPlan> {
     let mut rounds = vec![Round { iteration, problems: problems_of(run.task(), iteration), attempts }];
     if learning.accumulate {
-        // The newest first: where the number of examples of a problem is limited, the better model's stay.
+        // The newest first: if the number of examples of a problem is limited, the examples of the better model stay.
         for earlier in (1..iteration).rev() {
             let (problems, attempts) = (problems_of(run.task(), earlier), run.earlier_attempts(earlier)?);
             rounds.push(Round { iteration: earlier, problems, attempts });

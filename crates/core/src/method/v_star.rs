@@ -137,8 +137,8 @@ impl VStar {
         Ok(TrainingPlan { earlier, ..run.plan(iteration, attempts, selection, ModelRef::Base) })
     }
 
-    /// What was attempted up to an iteration. The newest first: where the number of examples or pairs of a problem is limited, the better
-    /// model's stay.
+    /// The attempts up to an iteration, the newest first. If the number of examples or pairs of a problem is limited, those of the better
+    /// model stay.
     fn rounds(&self, run: &MethodRun<'_>, last: u32) -> Result<Vec<Round>> {
         let first = 1 + u32::from(self.warm_start.is_some());
         let round =

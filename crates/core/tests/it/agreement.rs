@@ -76,7 +76,7 @@ fn serve(mut config: Config, checkpoint: &Path, place: &Path) -> (OpenAiPolicy, 
     (policy, format!("http://127.0.0.1:{}/v1/completions", port.trim()))
 }
 
-/// Draws a completion at temperature 1, and is told every token's log-probability at each of its places.
+/// Samples a completion at temperature 1, with every token's log-probability at each position.
 fn told(url: &str, checkpoint: &Path, prompt: &str, seed: u64, vocabulary: usize) -> Told {
     let body = json!({
         "model": checkpoint.display().to_string(), "prompt": prompt, "seed": seed, "max_tokens": 96, "temperature": 1.0,
@@ -154,7 +154,7 @@ fn distance(further: &str) -> Distance {
     for seed in 0..COMPARED {
         let prompt = prompt(seed);
         let told = told(&url, &base, &prompt, seed, model.spec().vocabulary);
-        assert!(told.top_logprobs.iter().all(|top| top.len() + 2 > model.spec().vocabulary), "the whole vocabulary is told");
+        assert!(told.top_logprobs.iter().all(|top| top.len() + 2 > model.spec().vocabulary), "the server returns the whole vocabulary");
         distance.count(&model, &prompt, &told);
     }
     distance
@@ -163,7 +163,7 @@ fn distance(further: &str) -> Distance {
 #[test]
 #[ignore = "needs STARLOOP_PYTHON with llama-cpp-python[server]"]
 fn every_token_is_as_likely_to_a_server_as_to_the_embedded_engine() {
-    // llama.cpp keeps keys and values in 16 bits unless it is told otherwise.
+    // llama.cpp keeps keys and values in 16 bits by default.
     for (cache, further, tolerance) in [("16 bits", "", 3e-2), ("32 bits", "--type_k 0 --type_v 0", 1e-3)] {
         let distance = distance(further);
         let Distance { tokens, sum, largest, largest_of_all, divergence, largest_divergence } = distance;

@@ -122,7 +122,7 @@ impl Bench {
         let mut files = BTreeMap::new();
         walk(&self.place.path().join(name), "", &mut files);
         files.remove("events.jsonl");
-        // It holds the number of its own file.
+        // It holds the number of its file.
         if let Some(Some(lock)) = files.get_mut("lock") {
             lock.clear();
         }

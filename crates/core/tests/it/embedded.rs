@@ -84,7 +84,7 @@ fn an_interrupted_fine_tuning_ends_in_the_same_weights() {
             Continue(())
         })
         .unwrap();
-    assert_eq!((told, again), (losses, metrics), "the steps before are told again");
+    assert_eq!((told, again), (losses, metrics), "the earlier steps are reported again");
     let weights = |place: &Places| std::fs::read(place.output.join("model.safetensors")).unwrap();
     assert!(weights(&cut) == weights(&whole));
     assert!(weights(&cut) != std::fs::read(fixture().join("model.safetensors")).unwrap());

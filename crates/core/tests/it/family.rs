@@ -163,7 +163,7 @@ fn several_samples_of_each_problem_are_measured() {
     let (base, mut policy, mut watcher) = (bench.place.path().join("base"), ToyPolicy::default(), Watcher::default());
     let (figures, sampled) = measure(&bench.task, &asked, &mut policy, &base, &mut watcher).unwrap();
     assert_eq!(figures.at.iter().map(|at| at.k).collect::<Vec<_>>(), [1, 2, 4]);
-    // It solves the ten problems of level 0 whatever is drawn, half of the ten of level 1 by luck, and none beyond.
+    // It solves the ten problems of level 0 with any seed, half of the ten of level 1 by luck, and none beyond.
     let solved = |level: usize| &sampled[10 * level..][..10];
     assert!(solved(0).iter().all(|problem| problem.majority_is_right && problem.verdicts.iter().all(Verdict::is_correct)));
     assert!([2, 3].iter().all(|&level| solved(level).iter().flat_map(|problem| &problem.verdicts).all(|verdict| !verdict.is_correct())));

@@ -61,7 +61,7 @@ fn identities(task: &dyn Task, problems: &[Problem]) -> BTreeSet<Identity> {
     problems.iter().map(|problem| task.identity(problem)).collect()
 }
 
-/// What attempts and answers depend on: the problems with their samples' seeds, which of them were right, and what was learned.
+/// The inputs of attempts and answers: the problems with their samples' seeds, which of them were right, and what was learned.
 fn decisions(run: &RunDir) -> BTreeMap<String, Vec<String>> {
     let place = run.iteration("star", 1);
     let attempts = place.attempts().unwrap().unwrap();

@@ -30,7 +30,7 @@ const LENGTH: usize = 100;
 fn a_quick_server() {
     let Ok(port) = std::env::var("STARLOOP_TEST_PORT") else { return };
     serve_alone(&TcpListener::bind(format!("127.0.0.1:{port}")).unwrap(), |asked| {
-        // What an engine would take for them.
+        // The values that an engine would use for them.
         std::thread::sleep(Duration::from_millis(50));
         let mut body = completion(asked, &"so 7 ".repeat(LENGTH / 2), -1.0);
         body["choices"][0]["logprobs"]["token_logprobs"] = json!(vec![-0.012_345_678_9; LENGTH]);

@@ -15,14 +15,14 @@ use starloop_record::info::Inputs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-/// A kind of task, with small files of its own.
+/// A kind of task, with small files.
 struct Case {
     kind: &'static str,
     settings: &'static [&'static str],
     row: fn(usize) -> Value,
     /// The mark of a hint in the question.
     hint: &'static str,
-    /// What the model answers to question and problem where it solves it, where it does not, and where it speaks of the hint.
+    /// The model's answers to question and problem: if it solves the problem, if it does not, and if it mentions the hint.
     solved: fn(&str, usize) -> String,
     wrong: &'static str,
     leak: &'static str,

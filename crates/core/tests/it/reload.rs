@@ -115,7 +115,7 @@ fn a_server_that_restarts_is_told_again_what_to_serve() {
     run(&bench, "restarted", &reloaded_by("sglang", &server, &["policy.in_flight=4"]), false).unwrap();
     assert_eq!(results(&bench, "restarted"), whole);
     let asked = |start: &str| server.others().iter().filter(|(path, _)| path.starts_with(start)).count();
-    assert!(asked("/update") >= 3, "it had to be told again: {:?}", server.others());
+    assert!(asked("/update") >= 3, "it had to load it again: {:?}", server.others());
 }
 
 /// vLLM with adapters: a name for each.
@@ -166,7 +166,7 @@ fn vllm_loads_an_adapter_by_a_name_of_its_own_and_lets_go_of_it() {
     assert_eq!(loaded.lock().unwrap().adapters, [(name.clone(), adapter())]);
     ask(&mut policy, 3).unwrap();
     assert_eq!(server.models(), [name.clone()].into());
-    // A server that restarts, or that another run has used, makes no difference: what is there by that name is loaded anew.
+    // A server that restarts, or that another run has used, makes no difference: the server loads the name again.
     policy.load(&adapter()).unwrap();
     // The base is asked by its own name, and the adapter takes no more memory.
     policy.load(&bench.place.path().join("base")).unwrap();
@@ -200,7 +200,7 @@ fn vllm_that_restarts_is_given_the_adapter_again() {
     assert_eq!(server.others().iter().filter(|(path, _)| path == "/v1/load_lora_adapter").count(), 2);
 }
 
-/// What is said of a server that answers requests other than for completions like this, when it is to serve `checkpoint`.
+/// The error for a server that gives this answer to requests other than for completions, when it should serve `checkpoint`.
 fn refusal(recipe: &str, checkpoint: &Path, other: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> String {
     let bench = bench();
     let server = Completions::with_others(|asked| Act::Answer(completion(asked, "x", -1.0)), other);

@@ -1,4 +1,4 @@
-//! Whatever stops a run, resuming leads to the same bytes.
+//! A run that was stopped in any way resumes and writes the same bytes.
 
 use crate::doubles::{Bench, CONFIG, Fault, ToyPolicy, ToyTrainer, Watcher, experiment, parse};
 use starloop_core::error::Error;
@@ -70,7 +70,7 @@ const FAMILY: [(&str, &[&str]); 15] = [
     ("v_star", &[]),
 ];
 
-/// Those that learn by an objective of their own, with and without a fine-tuning first.
+/// Methods with another objective, with and without a fine-tuning first.
 const WITH_OBJECTIVES: [(&str, &[&str]); 5] = [
     ("spin", &[]),
     ("spin", &["methods.spin.warm_start={ steps = 1, learning_rate = 1e-3 }"]),

@@ -133,7 +133,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_leaves_no_checkpoint() {
         bench.run_with("toy", &experiment(&[]), false, &mut ToyPolicy::default(), &mut trainer, &mut Watcher::default()).err().unwrap();
     assert!(matches!(&error, Error::NotFinite { place, .. } if place == "direct, iteration 1"), "{error}");
     assert!(!bench.open("toy").iteration("direct", 1).checkpoint().exists());
-    // What was finished before is kept, and the run goes on from it.
+    // Finished work is kept, and the run continues from it.
     bench.run("toy", &experiment(&[]), true).unwrap();
 }
 

@@ -380,7 +380,7 @@ fn a_key_comes_from_the_environment_and_is_shown_to_the_server_alone() {
     assert!(error.to_string().contains("STARLOOP_NO_SUCH_VARIABLE") && error.is_usage(), "{error}");
 }
 
-/// The words that start this very test program as a server, in a shell that starts a process of its own.
+/// The words that start this very test program as a server, in a shell that starts another process.
 #[cfg(unix)]
 fn launch(pids: &Path) -> String {
     let program = std::env::current_exe().unwrap();
@@ -433,7 +433,7 @@ fn a_server_that_ends_is_told_with_its_last_words() {
     assert!(error.contains("cannot be started (policy.launch): /nowhere/serve: No such file"), "{error}");
 }
 
-/// Waits until none of the processes whose numbers stand in a file is there, or merely unburied.
+/// Waits until every process whose number is in a file has ended. A process that is not reaped has ended.
 #[cfg(unix)]
 fn assert_gone(pids: &Path) {
     let pids = std::fs::read_to_string(pids).unwrap();

@@ -1,6 +1,6 @@
 //! The kernels on a processor: library matrix products and vectorised loops, on rayon's threads.
 
-#![expect(clippy::inline_always, reason = "what is not inlined into `simd::vectorized` is compiled without its instruction set")]
+#![expect(clippy::inline_always, reason = "only code that is inlined into `simd::vectorized` is compiled for its instruction set")]
 
 mod activation;
 mod attention;

@@ -76,7 +76,7 @@ pub trait Objective {
     /// Checks the data of a unit. [`TrainingSession::step_toward`](super::TrainingSession::step_toward) does so first.
     ///
     /// # Errors
-    /// What is wrong with the data, and what was expected.
+    /// The fault of the data, and the expected data.
     fn check_unit(&self, unit: &Self::Unit) -> Result<(), String> {
         let _ = unit;
         Ok(())

@@ -74,7 +74,7 @@ fn text_that_is_decoded_in_parts_is_whole() {
             for cut in 0..=ids.len() {
                 let (before, after) = ids.split_at(cut);
                 let begun = tokenizer.decode(before).unwrap();
-                // Where the cut falls into a character, the part before it is no beginning of the text.
+                // If the cut is inside a character, the text does not start with the decoded part.
                 if whole.starts_with(&begun) {
                     assert_eq!(begun + &tokenizer.decode_after(before, after).unwrap(), whole, "{kind}: {text:?} cut at {cut}");
                 }

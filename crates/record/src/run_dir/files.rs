@@ -69,7 +69,7 @@ pub(super) fn some_lines<T: DeserializeOwned>(path: &Path, most: usize) -> Resul
     let mut file = BufReader::new(fs::File::open(path)?);
     let length = file.seek(SeekFrom::End(0))?;
     let mut line = Vec::new();
-    // Where the lines end that were read.
+    // The ends of the lines that were read.
     let mut read = 0;
     for place in 0..most as u64 {
         // From the byte before, so that a line which begins just there is not passed over.

@@ -174,7 +174,7 @@ impl IterationDir {
         self.write(FileStage::Select, read, &files)
     }
 
-    /// Where the checkpoint is, once it is there.
+    /// The path of the checkpoint, once it exists.
     pub fn checkpoint(&self) -> PathBuf {
         self.root.join(CHECKPOINT)
     }
@@ -190,7 +190,7 @@ impl IterationDir {
         self.stages().check_below(FileStage::Train, &self.run, &self.name(CHECKPOINT))
     }
 
-    /// Where a fine-tuning may keep state until it is done.
+    /// The directory in which a fine-tuning may keep state until it is done.
     pub fn training_state(&self) -> PathBuf {
         self.root.join(TRAINING_STATE)
     }

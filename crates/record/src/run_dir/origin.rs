@@ -1,4 +1,4 @@
-//! Where a run was made, and what it leads to outside of its directory.
+//! The place where a run was made, and its links and paths to other places.
 //!
 //! A run can come from someone else. Its files can then name files of the reader: through symbolic links, and as the base of an adapter. The
 //! run's lock file holds a mark of the place where the run was begun: on Unix the number of the lock file itself, which no archive, copy or

@@ -92,7 +92,7 @@ pub(super) fn base_answers(run: &RunReport, method: &MethodReport, directory: &R
     })
 }
 
-/// Where the answers are that [`MethodReport::shown`] counts.
+/// The place of the answers that [`MethodReport::shown`] counts.
 fn place(method: &MethodReport, directory: &RunDir) -> IterationDir {
     let name = &method.info.name;
     if method.final_metrics.is_some() { directory.final_measurement(name) } else { directory.iteration(name, method.shown().iteration) }

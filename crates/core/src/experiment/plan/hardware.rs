@@ -54,7 +54,7 @@ pub struct Serving {
 /// How a model is trained on devices of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Training {
-    /// Devices that train: no more than a step has packed sequences.
+    /// Devices that train: at most one for each packed sequence of a step.
     pub devices: u32,
     /// Bytes of weights, gradients and the optimizer on a device, sharded over all of them.
     pub state_bytes: f64,
@@ -97,7 +97,7 @@ impl Accelerator {
         if sequences < 1.0 {
             return None;
         }
-        // What is cut in parts waits for the others in every layer.
+        // The devices of a sharded model wait for each other in every layer.
         let speed = parts * assumptions.doubling_share.powf(parts.log2());
         // A step reads the weights once and each sequence's keys and values, and multiplies for each sequence.
         let read = weights + sequences * (work.mean_prompt + work.mean_completion / 2.0) * model.cache_bytes_per_token;

@@ -1,4 +1,4 @@
-//! The problems of a plan: how many there are, and texts to count tokens of. Where the data is missing, the published sizes and the worked
+//! The problems of a plan: how many there are, and texts to count tokens of. If the data is missing, the published sizes and the worked
 //! examples of the task are used instead.
 
 use super::Assumptions;
@@ -32,7 +32,7 @@ struct Published {
 /// The problems of a plan.
 pub(super) struct Problems {
     pub task: Box<dyn Task>,
-    /// Where counts and texts come from.
+    /// The source of counts and texts.
     pub source: String,
     counts_tokens: Counter,
     /// The problems whose texts are counted.
@@ -161,7 +161,7 @@ impl Task for Counted {
         vec![self.problem.clone(); count]
     }
 
-    /// Where there is no question, that of a worked example, all of them being as long as one.
+    /// The prompt of a problem. If the problem has no question, the prompt has a worked example's question, which has a typical length.
     fn prompt(&self, problem: &Problem, mode: Mode) -> String {
         if !problem.question.is_empty() {
             return self.task.prompt(problem, mode);

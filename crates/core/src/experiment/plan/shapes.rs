@@ -41,7 +41,7 @@ pub(super) struct Shape {
     pub spec: DecoderSpec,
     /// The directory, where there is one.
     pub directory: Option<PathBuf>,
-    /// Where a shipped model was unpacked to; removed with this value.
+    /// The directory of an unpacked shipped model; removed with this value.
     _unpacked: Option<tempfile::TempDir>,
 }
 

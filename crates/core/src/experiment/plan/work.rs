@@ -50,7 +50,7 @@ pub struct Work {
 }
 
 impl Lengths {
-    /// Counts the texts of a method. Where problems have no known rationale, completions are as long as those of the worked examples.
+    /// Counts the texts of a method. If problems have no known rationale, completions are as long as those of the worked examples.
     pub(super) fn of(problems: &Problems, method: &ResolvedMethod) -> Result<Self> {
         let style = method.method.style();
         let (mut prompts, mut completions, mut examples) = (Mean::default(), Mean::default(), Mean::default());
@@ -81,7 +81,7 @@ pub(super) fn example_tokens(problems: &Problems, method: &ResolvedMethod) -> Re
     Ok(lengths)
 }
 
-/// Tokens of a problem's completion with its end token. Where its rationale is not known, those of all worked examples.
+/// Tokens of a problem's completion with its end token. If its rationale is not known, those of all worked examples.
 fn completion_tokens(problems: &Problems, problem: &Problem, style: Style) -> Result<Vec<f64>> {
     let task = problems.task.as_ref();
     let completion = match style {

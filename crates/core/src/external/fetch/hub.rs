@@ -17,7 +17,7 @@ const ENDPOINT: &str = "https://huggingface.co";
 /// Bytes of the longest list of a model's files.
 const LONGEST_LIST: u64 = 32 << 20;
 
-/// Where models come from, as the hub's environment variables say.
+/// The sources of models, from the hub's environment variables.
 #[derive(Debug)]
 pub struct Hub {
     /// `HF_ENDPOINT`, or the hub.

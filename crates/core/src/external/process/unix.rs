@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Waits for the end of its input, to which nobody writes. Then asks the group `$1` to end if `$2` is above 0, waits up to `$2` seconds, and
-/// kills what is left.
+/// kills the rest.
 const WATCHER: &str = r#"cat >/dev/null
 if [ "$2" -gt 0 ]; then
     kill -s TERM -- "-$1" 2>/dev/null

@@ -36,7 +36,7 @@ struct Listed(Vec<f64>);
 #[derive(Debug, Default)]
 struct Pieces {
     bytes: Vec<u8>,
-    /// Where each token ends in `bytes`.
+    /// The end of each token in `bytes`.
     ends: Vec<u32>,
     /// True if a token cannot be read.
     is_unreadable: bool,

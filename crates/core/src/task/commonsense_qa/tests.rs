@@ -1,4 +1,4 @@
-//! The task on small files of its own.
+//! The task on small files.
 
 use super::*;
 use crate::types::{Reading, StopReason, Verdict};

@@ -1,4 +1,4 @@
-//! The task on small files of its own.
+//! The task on small files.
 
 use super::*;
 use crate::types::{Reading, StopReason, Verdict};
@@ -108,7 +108,7 @@ fn an_authors_file_gives_the_worked_examples_instead() {
     let problem = &task.evaluation_problems(Split::Test, 1)[0];
     let examples = task.worked_examples(problem, Mode::Unhinted, Style::Rationale, 10);
     assert_eq!((examples.len(), examples[0].completion.as_str()), (2, " Four.\n#### 4,000"));
-    // What is shown is neither learned nor measured.
+    // The worked examples are neither learned nor measured.
     let used = [task.training_problems(1), task.evaluation_problems(Split::Dev, 1)].concat();
     assert!(used.len() == 11 && used.iter().all(|problem| problem.question != "In 4 steps?"));
 }

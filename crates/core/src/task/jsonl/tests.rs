@@ -1,4 +1,4 @@
-//! Rows become prompts and verdicts, and what cannot be is told with its place.
+//! Rows become prompts and verdicts. An error names the place of bad input.
 
 use super::*;
 use StopReason::{EndToken, Length};

@@ -100,7 +100,7 @@ impl<'a> Layout<'a> {
         if let Some(completion) = &entry.rest.completion {
             self.is_graded_correct(&entry.problem, completion, "completion")?;
         }
-        // A worked example may lack the columns of `identity`. Then its wording tells whether it is one of the problems.
+        // A worked example may lack the columns of `identity`. Then its wording shows if it is one of the problems.
         entry.identity = self.identity(row, &entry.problem.choices).unwrap_or(entry.identity);
         Ok(entry)
     }

@@ -156,7 +156,7 @@ fn an_interrupted_program_goes_on_and_the_curve_of_the_loss_is_whole() {
     assert_eq!((metrics.steps, metrics.final_loss), (4, 1.0));
     std::fs::remove_dir_all(place.out()).unwrap();
     let (again, steps) = place.finetune("cp -r \"$tuned\" \"$out\"").unwrap();
-    assert_eq!((again, steps.len()), (metrics, 4), "and one that finds itself finished tells what it told before");
+    assert_eq!((again, steps.len()), (metrics, 4), "and a finished training reports the same metrics again");
 }
 
 #[test]

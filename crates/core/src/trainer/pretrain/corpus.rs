@@ -29,7 +29,7 @@ pub struct TextCorpus {
     /// Written with the recipe, so that it reads back.
     #[serde(default)]
     pub kind: TextKind,
-    /// Where the documents are.
+    /// The place of the documents.
     pub files: Vec<TextFile>,
 }
 

@@ -84,7 +84,7 @@ impl Policy for ToyPolicy<'_> {
 }
 
 impl Scorer for ToyPolicy<'_> {
-    /// What it solves, it is sure of; elsewhere it prefers 0.
+    /// It is sure of the problems that it solves; elsewhere it prefers 0.
     fn score(&mut self, requests: &[ScoreRequest], progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Vec<f64>> {
         self.fault.map_or(Ok(()), Fault::call)?;
         let skill = self.skill.unwrap();
@@ -99,7 +99,7 @@ impl Scorer for ToyPolicy<'_> {
     }
 }
 
-/// Has no answer of its own, and repeats a hint if it may.
+/// Has no answer, and repeats a hint if it may.
 pub struct Hopeless {
     pub repeats_hints: bool,
 }
@@ -139,7 +139,7 @@ pub fn completion(text: String) -> Completion {
     Completion { text, prompt_tokens: 1, completion_tokens: 1, stop_reason: StopReason::EndToken, logprob: Some(-1.0), tokens: None }
 }
 
-/// What `complete` makes of a prompt and each of its seeds.
+/// The completions of `complete` for a prompt and each of its seeds.
 pub fn completions(request: &PromptRequest, complete: impl Fn(&str, u64) -> Completion) -> Vec<Completion> {
     request.seeds.iter().map(|&seed| complete(&request.prompt, seed)).collect()
 }
@@ -155,7 +155,7 @@ pub fn complete(prompt: &str, seed: u64, skill: u32) -> Completion {
         (false, _, 0) => "no idea".into(),
         (false, ..) => "a guess, so 1".into(),
     };
-    // A float with all its digits, to be had back from JSON exactly.
+    // A float with all its digits, so that JSON returns it exactly.
     let logprob = Some(-(seed as f64) / 3e19);
     Completion { prompt_tokens: prompt.len(), completion_tokens: 5, logprob, ..completion(text) }
 }
@@ -172,7 +172,7 @@ impl Trainer for ToyTrainer<'_> {
         let start: u32 = std::fs::read_to_string(job.base.join("skill"))?.parse().unwrap();
         std::fs::create_dir_all(job.scratch)?;
         std::fs::write(job.scratch.join("state"), "half way")?;
-        // What a trainer leaves beside its output when it dies must not stay.
+        // Files that a killed trainer leaves beside its output must not stay.
         std::fs::write(job.output.with_file_name("stray"), "")?;
         std::fs::create_dir(job.output)?;
         self.fault.map_or(Ok(()), Fault::call)?;

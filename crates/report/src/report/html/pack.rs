@@ -10,7 +10,7 @@ use std::io::Write;
 /// Bytes as a pack. The same bytes give the same pack: gzip's clock is left at 0.
 pub(super) fn bytes(bytes: &[u8]) -> String {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::new(6));
-    let packed = gzip.write_all(bytes).and_then(|()| gzip.finish()).expect("a vector takes whatever is written");
+    let packed = gzip.write_all(bytes).and_then(|()| gzip.finish()).expect("a write to a vector does not fail");
     STANDARD.encode(packed)
 }
 

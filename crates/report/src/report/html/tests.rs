@@ -73,10 +73,10 @@ fn pages_hold_every_value_once_and_in_order() {
         assert_eq!(pages.push(value), n as u64);
     }
     pages.close();
-    assert_eq!(pages.firsts, [0, 400, 500, 501, 901], "a long value is a page of its own");
+    assert_eq!(pages.firsts, [0, 400, 500, 501, 901], "a long value has a whole page");
     let opened: Vec<String> = pages.packs.iter().flat_map(|pack| serde_json::from_str::<Vec<String>>(&unpacked(pack)).unwrap()).collect();
     assert_eq!(opened, values);
-    assert_eq!(pack::json(&values), pack::json(&values), "the same bytes whenever it is made");
+    assert_eq!(pack::json(&values), pack::json(&values), "the bytes are always the same");
 }
 
 /// The relative luminance of a colour `#rrggbb` (WCAG 2.2).

@@ -23,7 +23,7 @@ fn judged(verifier: &Verifier, completion: &str) -> String {
     }
 }
 
-/// Answers by what the completion holds, and misbehaves where it is told to.
+/// Answers by what the completion holds, and misbehaves on request.
 const SCRIPT: &str = r#"while read -r line; do case "$line" in
     *"so 7"*) echo '{"verdict": "correct"}';;
     *"so "*) echo '{"verdict": "wrong", "predicted": 8, "note": "other keys are allowed"}';;
@@ -144,7 +144,7 @@ fn one_that_cannot_be_started_is_told_at_once() {
 fn nothing_is_left_running() {
     let place = tempfile::tempdir().expect("a directory");
     let pids = place.path().join("pids");
-    // A child of its own, and a verifier that does not care about the end of its input.
+    // A verifier that starts a child, and that ignores the end of its input.
     let script = format!("sleep 600 & echo $$ $! > {pids:?}; read -r line; echo '{{\"verdict\": \"correct\"}}'; wait");
     let verifier = verifier(&script, 60.0, 1);
     assert_eq!(judged(&verifier, "x"), "correct");
