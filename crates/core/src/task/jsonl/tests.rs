@@ -217,7 +217,7 @@ fn settings_that_cannot_be_are_told_by_their_key() {
         (JsonlConfig { choices: Some("c".into()), ..base() }, "choices: is allowed with answer_type"),
         (JsonlConfig { answer_type: AnswerType::Command, ..base() }, "command: and answer_type = \"command\" go together"),
         (JsonlConfig { command: command.clone(), ..base() }, "command: and answer_type = \"command\" go together"),
-        (JsonlConfig { command, answer_type: AnswerType::Command, pattern: Some("(.)".into()), ..base() }, "pattern: is not for"),
+        (JsonlConfig { command, answer_type: AnswerType::Command, pattern: Some("(.)".into()), ..base() }, "pattern: is not allowed"),
         (JsonlConfig { pattern: Some("(".into()), ..base() }, "pattern: unclosed group"),
         (JsonlConfig { pattern: Some("x".into()), ..base() }, "pattern: must have one group (...) around the answer, found 0"),
         (

@@ -1,0 +1,27 @@
+//! Completions and known answers.
+
+use starloop_answers::{Ending, Mark, choice, find, number};
+use starloop_fuzz::Target;
+
+const CHOICES: [&str; 3] = ["a desk", "not B", "12"];
+
+#[test]
+fn completions() {
+    let seeds = [
+        "So 24 + 48 = 72.\n#### 72",
+        "The answer is $\\frac{3}{4}$, or 0.75.",
+        "\\boxed{1{,}200 \\text{ km}} <answer>-3 1/2</answer>",
+        "<think>B?</think> I'd go with (B), because a desk is not 12. Answer: B",
+    ];
+    let words = &["####", "\\boxed{", "the answer is", "<think>", "½", "^", "(a)", "and", "1,000"];
+    Target::new("completions", seeds.map(|seed| seed.as_bytes().to_vec())).words(words).run(super::tmp(), |input| {
+        let text = &String::from_utf8_lossy(input);
+        for ending in [Ending::Complete, Ending::CutOff] {
+            let _ = (find::number(text, &Mark::ALL, ending), find::text(text, &Mark::ALL, ending));
+            for style in [choice::Style::Letters, choice::Style::Text] {
+                let _ = choice::find(text, &CHOICES, style, &Mark::ALL, ending);
+            }
+        }
+        let _ = (number::known(text), choice::known(text, &CHOICES));
+    });
+}

@@ -1,0 +1,49 @@
+//! Every parser of outside input, on changed inputs.
+//!
+//! Seconds in each `cargo test`; a long run is
+//! `STARLOOP_FUZZ_INPUTS=1000000 cargo test -p starloop-fuzz`. Overflow checks and debug assertions are on in that build.
+
+mod answers;
+mod checkpoints;
+mod configs;
+mod problems;
+mod runs;
+mod servers;
+
+use starloop_fuzz::memory::Counting;
+use std::path::{Path, PathBuf};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The directory for temporary files.
+fn tmp() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// A path in the repository.
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// The bytes of a file of the repository.
+fn bytes(path: &str) -> Vec<u8> {
+    std::fs::read(repository(path)).unwrap()
+}
+
+/// The files of a directory of the repository.
+fn files(path: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(repository(path)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.is_file());
+    files.sort();
+    files
+}
+
+/// A copy of files of the repository in a temporary directory.
+fn copies(from: &str, names: &[&str]) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    for name in names {
+        std::fs::copy(repository(from).join(name), place.path().join(name)).unwrap();
+    }
+    place
+}

@@ -1,0 +1,93 @@
+//! The files of a finished run, read by everything that reads runs.
+
+use sha2::{Digest, Sha256};
+use starloop_core::event::{Event, Observer};
+use starloop_core::experiment::Experiment;
+use starloop_fuzz::Target;
+use starloop_record::RunDir;
+use starloop_report::compare::ComparedMethods;
+use starloop_report::inspect::Filter;
+use starloop_report::verdicts::VerdictAudit;
+use starloop_report::watch::Watch;
+use starloop_report::{Report, compare, inspect};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+const SMALL: [&str; 7] = [
+    "task.digits=[2,3]",
+    "task.problems_per_iteration=24",
+    "task.evaluation_per_class=3",
+    "training.steps=4",
+    "methods.direct.training.steps=4",
+    "policy.kind=\"embedded\"",
+    "record.token_logprobs=true",
+];
+
+/// Every file of a run that is text.
+fn texts(root: &Path, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            texts(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "json" || extension == "jsonl" || extension == "toml") {
+            found.push(path);
+        }
+    }
+}
+
+fn read(run: &Path) {
+    let _ = Report::read(&[run.to_owned()]).map(|report| report.summary_tables());
+    if let Ok(opened) = RunDir::open_read_only(run) {
+        let _ = inspect::each(&opened, &Filter::default(), |_, _| Ok(()));
+        let _ = VerdictAudit::of(&opened, &Filter::default(), 3);
+    }
+    let _ = compare::compare(run, run, &ComparedMethods::default());
+    if let Ok(watch) = Watch::open(run) {
+        let _ = (watch.progress().is_ok(), watch.rationales("star", 3).is_ok());
+    }
+}
+
+/// Passes every event by.
+struct Quiet;
+
+impl Observer for Quiet {
+    fn observe(&mut self, _event: &Event) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn run_directory() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("run");
+    Experiment::load("smoke", &SMALL.map(str::to_owned)).unwrap().run(&root, false, &mut Quiet).unwrap();
+    let mut files = Vec::new();
+    texts(&root, &mut files);
+    assert!(files.len() > 10, "{files:?}");
+    let whole: Vec<Vec<u8>> = files.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    for (path, bytes) in files.iter().zip(&whole) {
+        // Files that record the SHA-256 of this one. Each second input is recorded there too, so that the readers accept its SHA-256.
+        let before = sha256(bytes);
+        let records: Vec<usize> = (0..files.len()).filter(|&file| String::from_utf8_lossy(&whole[file]).contains(&before)).collect();
+        let mut is_recorded = false;
+        let target = Target::new("run-directory", [bytes.clone()]).words(&["\"verdict\"", "\"correct\"", "\"method\"", "null"]);
+        target.share(0.1 / files.len() as f64).run(super::tmp(), |input| {
+            is_recorded = !is_recorded;
+            if is_recorded {
+                let after = sha256(input);
+                for &record in &records {
+                    std::fs::write(&files[record], String::from_utf8_lossy(&whole[record]).replace(&before, &after)).unwrap();
+                }
+            }
+            std::fs::write(path, input).unwrap();
+            read(&root);
+            std::fs::write(path, bytes).unwrap();
+            records.iter().for_each(|&record| std::fs::write(&files[record], &whole[record]).unwrap());
+        });
+    }
+}
