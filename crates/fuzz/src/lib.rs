@@ -17,7 +17,7 @@ pub mod memory;
 use change::Change;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use sha2::{Digest, Sha256};
+use starloop_record::digest::sha256_hex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -93,8 +93,7 @@ impl Target {
 
     /// Writes an input into the corpus, under the beginning of its SHA-256.
     fn keep(&self, input: &[u8]) -> PathBuf {
-        let name: String = Sha256::digest(input)[..6].iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = self.corpus().join(name);
+        let path = self.corpus().join(&sha256_hex(input)[..12]);
         std::fs::create_dir_all(self.corpus()).and_then(|()| std::fs::write(&path, input)).expect("a file of the corpus");
         path
     }

@@ -8,6 +8,7 @@ mod damage;
 mod external_trainer;
 #[cfg(unix)]
 mod interrupted;
+#[cfg(unix)]
 mod kills;
 mod launched;
 mod model;

@@ -3,6 +3,8 @@
 //! Seconds in each `cargo test`; a long run is
 //! `STARLOOP_FUZZ_INPUTS=1000000 cargo test -p starloop-fuzz`. Overflow checks and debug assertions are on in that build.
 
+#![allow(clippy::unwrap_used)]
+
 mod answers;
 mod checkpoints;
 mod configs;

@@ -1,10 +1,10 @@
 //! The files of a finished run, read by everything that reads runs.
 
-use sha2::{Digest, Sha256};
 use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::Experiment;
 use starloop_fuzz::Target;
 use starloop_record::RunDir;
+use starloop_record::digest::sha256_hex;
 use starloop_report::compare::ComparedMethods;
 use starloop_report::inspect::Filter;
 use starloop_report::verdicts::VerdictAudit;
@@ -57,10 +57,6 @@ impl Observer for Quiet {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[test]
 fn run_directory() {
     let place = tempfile::tempdir().unwrap();
@@ -72,14 +68,14 @@ fn run_directory() {
     let whole: Vec<Vec<u8>> = files.iter().map(|path| std::fs::read(path).unwrap()).collect();
     for (path, bytes) in files.iter().zip(&whole) {
         // Files that record the SHA-256 of this one. Each second input is recorded there too, so that the readers accept its SHA-256.
-        let before = sha256(bytes);
+        let before = sha256_hex(bytes);
         let records: Vec<usize> = (0..files.len()).filter(|&file| String::from_utf8_lossy(&whole[file]).contains(&before)).collect();
         let mut is_recorded = false;
         let target = Target::new("run-directory", [bytes.clone()]).words(&["\"verdict\"", "\"correct\"", "\"method\"", "null"]);
         target.share(0.1 / files.len() as f64).run(super::tmp(), |input| {
             is_recorded = !is_recorded;
             if is_recorded {
-                let after = sha256(input);
+                let after = sha256_hex(input);
                 for &record in &records {
                     std::fs::write(&files[record], String::from_utf8_lossy(&whole[record]).replace(&before, &after)).unwrap();
                 }
@@ -87,7 +83,9 @@ fn run_directory() {
             std::fs::write(path, input).unwrap();
             read(&root);
             std::fs::write(path, bytes).unwrap();
-            records.iter().for_each(|&record| std::fs::write(&files[record], &whole[record]).unwrap());
+            for &record in &records {
+                std::fs::write(&files[record], &whole[record]).unwrap();
+            }
         });
     }
 }
