@@ -228,7 +228,7 @@ fn settings_that_cannot_be_are_told_by_their_key() {
         (JsonlConfig { time_limit_seconds: 0.0, ..base() }, "time_limit_seconds: must be in 0..=86400"),
         (JsonlConfig { most_failures: 0, ..base() }, "most_failures: must be at least 1"),
         (JsonlConfig { chance: Some(1.5), ..base() }, "chance: must be in 0..=1"),
-        (JsonlConfig { stop: vec![String::new()], ..base() }, "stop: holds an empty text"),
+        (JsonlConfig { stop: vec![String::new()], ..base() }, "stop: has an empty text"),
         (JsonlConfig { examples_file: Some("x.jsonl".into()), ..base() }, "examples_file: worked examples stand either there or"),
         (JsonlConfig { examples: vec![example("2?", " ", "2")], ..base() }, "examples: example 1: \"rationale\" is empty"),
         (JsonlConfig { examples: vec![example("2?", "{{ x", "2")], ..base() }, "examples: example 1: in \"rationale\": "),
