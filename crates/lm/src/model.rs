@@ -224,15 +224,10 @@ impl<K: Kernels> LanguageModel<K> {
 
 /// Refuses a path that is not the directory of a checkpoint or of an adapter.
 fn check_directory(dir: &Path) -> Result<()> {
-    let not_a_checkpoint = |problem: String| Err(Error::NotACheckpoint { path: dir.into(), problem });
-    if !dir.exists() {
-        return Err(Error::NotFound { path: dir.into() });
-    }
-    if !dir.is_dir() {
-        return not_a_checkpoint("expected a directory in the Hugging Face layout, found a file".into());
-    }
+    checkpoint::require_directory(dir)?;
     if !is_adapter(dir) && !dir.join(checkpoint::CONFIG).exists() {
-        return not_a_checkpoint(format!("the directory has neither {} nor {ADAPTER_CONFIG}", checkpoint::CONFIG));
+        let problem = format!("the directory has neither {} nor {ADAPTER_CONFIG}", checkpoint::CONFIG);
+        return Err(Error::NotACheckpoint { path: dir.into(), problem });
     }
     Ok(())
 }

@@ -196,13 +196,15 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// Refuses a path at which there is no directory.
-pub(super) fn require_directory(dir: &Path) -> Result<()> {
+pub(crate) fn require_directory(dir: &Path) -> Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
-    let problem = if dir.exists() { "is not a directory" } else { "does not exist" };
-    let problem = format!("{problem}; expected the directory of a checkpoint, with config.json, tokenizer.json and weights in it");
-    Err(Error::Weights { path: dir.into(), problem })
+    if !dir.exists() {
+        return Err(Error::NotFound { path: dir.into() });
+    }
+    let problem = "expected a directory in the Hugging Face layout, found a file".into();
+    Err(Error::NotACheckpoint { path: dir.into(), problem })
 }
 
 /// The files of a checkpoint's or an adapter's directory that belong to it, in the order of their names.

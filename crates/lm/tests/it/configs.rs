@@ -198,7 +198,7 @@ fn a_directory_that_is_not_there_is_named() {
         assert!(error.starts_with("/nowhere/model: does not exist; expected the directory of a checkpoint"), "{error}");
     }
     for error in errors(file.path()) {
-        assert!(error.contains("is not a directory; expected the directory of a checkpoint"), "{error}");
+        assert!(error.contains("not a checkpoint: expected a directory in the Hugging Face layout, found a file"), "{error}");
     }
 }
 
