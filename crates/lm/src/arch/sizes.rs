@@ -21,6 +21,8 @@ pub(super) struct SizeKeys {
     pub layers: &'static str,
     pub heads: &'static str,
     pub intermediate: &'static str,
+    /// The default of the feed-forward's width, as a multiple of the hidden size. `None` if the key is required.
+    pub intermediate_multiple: Option<usize>,
     pub context: (&'static str, usize),
     pub grouped: Option<GroupedHeads>,
 }
@@ -38,6 +40,7 @@ pub(super) const GPT: SizeKeys = SizeKeys {
     layers: "n_layer",
     heads: "n_head",
     intermediate: "n_inner",
+    intermediate_multiple: Some(4),
     context: ("n_positions", 1024),
     grouped: None,
 };
@@ -48,6 +51,7 @@ pub(super) const LLAMA: SizeKeys = SizeKeys {
     layers: "num_hidden_layers",
     heads: "num_attention_heads",
     intermediate: "intermediate_size",
+    intermediate_multiple: None,
     context: ("max_position_embeddings", 2048),
     grouped: None,
 };
@@ -69,11 +73,9 @@ impl ConfigReader {
         let hidden = self.size_within(keys.hidden, MOST_WIDTH)?;
         let layers = self.size_within(keys.layers, MOST_LAYERS)?;
         let heads = self.heads(keys, hidden)?;
-        let intermediate = match self.optional_size_within(keys.intermediate, MOST_WIDTH)? {
-            Some(intermediate) => intermediate,
-            None if keys.intermediate == GPT.intermediate => 4 * hidden,
-            None => return Err(self.error(keys.intermediate, "is missing")),
-        };
+        let default = keys.intermediate_multiple.map(|multiple| multiple * hidden);
+        let intermediate = self.optional_size_within(keys.intermediate, MOST_WIDTH)?.or(default);
+        let intermediate = intermediate.ok_or_else(|| self.error(keys.intermediate, "is missing"))?;
         let (context, default) = keys.context;
         let context = self.optional_size_within(context, MOST_POSITIONS)?.unwrap_or(default);
         let sizes = Sizes { vocabulary: self.size_within("vocab_size", MOST_TOKENS)?, hidden, layers, heads, intermediate, context };
