@@ -101,6 +101,7 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::NoChoices { .. } => "measure it without --by-likelihood",
         Error::Record(record::Error::RunExists { .. }) => "--resume continues that run; --run-dir DIR starts another one",
+        Error::Record(record::Error::LeadsOutside { .. }) => "--trust lets the command read these files",
         Error::Record(record::Error::NotARun { .. } | record::Error::RunInUse { .. }) => "--run-dir DIR names another directory",
         Error::Record(record::Error::ConfigChanged { .. } | record::Error::InputChanged { .. }) => "--run-dir DIR starts another run",
         _ => return None,

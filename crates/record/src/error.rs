@@ -48,8 +48,8 @@ pub enum Error {
     },
     /// A run that was copied here leads to files outside of its directory.
     #[error(
-        "{} was copied here from another place, and would read files outside of its directory: {}; if you trust whoever made it, --trust allows \
-         that",
+        "{}: this run was copied here from another place, and these paths lead outside of its directory: {}; expected a run that reads only its \
+         own files; allow them only if you trust the author of the run",
         .path.display(), .places.join(", ")
     )]
     LeadsOutside {
