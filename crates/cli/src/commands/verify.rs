@@ -236,10 +236,10 @@ fn table(audit: &VerdictAudit) -> String {
 fn entry(doubt: &Doubt) -> String {
     let Doubt { method, iteration, purpose, problem, sample, verdict, known, read, reading, excerpt } = doubt;
     let rule = reading.map_or_else(String::new, |reading| format!(" by {}", reading.name()));
-    let read = read.as_deref().map_or_else(|| "nothing read".to_owned(), |read| format!("read {}{rule}", visible(read)));
+    let read = read.as_deref().map_or_else(String::new, |read| format!(", read {}{rule}", visible(read)));
     let [method, problem, known, excerpt] = [method, problem, known, excerpt].map(|text| visible(text));
     format!(
-        "  {problem} ({method}, iteration {iteration}, {}, sample {sample}): {verdict}, known {known}, {read}\n    {excerpt}\n",
+        "  {problem} ({method}, iteration {iteration}, {}, sample {sample}): {verdict}, known {known}{read}\n    {excerpt}\n",
         purpose.label()
     )
 }
