@@ -8,6 +8,8 @@
 //! file may be left. `STARLOOP_KILL_SEED` changes the trials. Failing system calls need `strace`.
 
 use crate::program::{assert_same, command, starloop, start, text};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -36,19 +38,6 @@ const SIGNALS: [&str; 5] = ["KILL", "TERM", "INT", "HUP", "STOP"];
 const CALLS: [&str; 4] = ["write", "rename,renameat,renameat2", "fsync,fdatasync", "openat"];
 const FAULTS: [&str; 3] = ["error=EIO", "error=ENOSPC", "signal=KILL"];
 
-/// `SplitMix64` (Steele, Lea, Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
-    }
-}
-
 /// A run that did not die, and its time.
 struct Whole {
     run: PathBuf,
@@ -65,10 +54,10 @@ impl Whole {
     }
 
     /// A signal at a random moment. After SIGSTOP, SIGKILL follows.
-    fn signalled(&self, run: &Path, random: &mut Random) -> String {
-        let (signal, moment) = (SIGNALS[random.below(SIGNALS.len())], random.below(self.time.as_millis() as usize + 1));
+    fn signalled(&self, run: &Path, random: &mut ChaCha8Rng) -> String {
+        let (signal, moment) = (SIGNALS[random.random_range(0..SIGNALS.len())], random.random_range(0..=self.time.as_millis() as u64));
         let mut child = start(&self.line, &["--resume", "--run-dir", text(run)]);
-        std::thread::sleep(Duration::from_millis(moment as u64));
+        std::thread::sleep(Duration::from_millis(moment));
         let send =
             |signal: &str| Command::new("kill").args(["-s", signal, &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
         send(signal);
@@ -80,8 +69,9 @@ impl Whole {
     }
 
     /// A system call that fails, or in which the process dies.
-    fn failing(&self, run: &Path, random: &mut Random) -> String {
-        let (calls, fault, when) = (CALLS[random.below(CALLS.len())], FAULTS[random.below(FAULTS.len())], 1 + random.below(300));
+    fn failing(&self, run: &Path, random: &mut ChaCha8Rng) -> String {
+        let (calls, fault, when) =
+            (CALLS[random.random_range(0..CALLS.len())], FAULTS[random.random_range(0..FAULTS.len())], random.random_range(1..=300));
         let inject = format!("inject={calls}:{fault}:when={when}");
         let program = command(&self.line, &["--resume", "--run-dir", text(run)]);
         let mut traced = Command::new("strace");
@@ -104,13 +94,20 @@ fn every_method_survives_random_deaths() {
     if !has_strace {
         eprintln!("strace was not found: no system call fails");
     }
-    let mut random = Random(number("STARLOOP_KILL_SEED", 0) as u64);
+    let mut random = ChaCha8Rng::seed_from_u64(number("STARLOOP_KILL_SEED", 0) as u64);
     let trials = number("STARLOOP_KILL_TRIALS", 300);
     for trial in 0..trials {
         let (whole, run) = (&whole[trial % whole.len()], place.path().join("run"));
-        let deaths: Vec<String> = (0..=random.below(2))
-            .map(|_| if has_strace && random.below(2) == 0 { whole.failing(&run, &mut random) } else { whole.signalled(&run, &mut random) })
-            .collect();
+        let deaths: Vec<String> =
+            (0..=random.random_range(0..2))
+                .map(|_| {
+                    if has_strace && random.random_bool(0.5) {
+                        whole.failing(&run, &mut random)
+                    } else {
+                        whole.signalled(&run, &mut random)
+                    }
+                })
+                .collect();
         eprintln!("trial {} of {trials}, {}: {}", trial + 1, METHODS[trial % METHODS.len()], deaths.join(", then "));
         starloop(&whole.line, &["--resume", "--run-dir", text(&run)]).done();
         assert_same(&run, &whole.run);
