@@ -31,5 +31,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// The arithmetic model of this repository.
 fn arithmetic() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../core/models/arithmetic")
 }

@@ -10,7 +10,7 @@
 //! use std::ops::ControlFlow;
 //! use std::path::Path;
 //!
-//! let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic");
+//! let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/models/arithmetic");
 //! let model = LanguageModel::load(&directory)?;
 //! let request = Request {
 //!     prompt: model.tokenizer().encode("Input:\n6 2 4 + 2 5 9\nTarget:\n", true)?,
@@ -167,7 +167,7 @@ pub fn sample(
 /// use std::ops::ControlFlow;
 /// use std::path::Path;
 ///
-/// let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic"))?;
+/// let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/models/arithmetic"))?;
 /// let prompt = model.tokenizer().encode("Input:\n6 2 4 + 2 5 9\nTarget:\n", true)?;
 /// let request = Request { prompt, seeds: vec![1], params: SamplingParams::greedy(100) };
 /// let mut text = String::new();

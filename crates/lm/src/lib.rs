@@ -23,7 +23,7 @@
 //! use std::ops::ControlFlow;
 //! use std::path::Path;
 //!
-//! let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic"))?;
+//! let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/models/arithmetic"))?;
 //! let prompt = model.tokenizer().encode("Input:\n6 2 4 + 2 5 9\nTarget:\n", true)?;
 //! let request = Request { prompt, seeds: vec![0], params: SamplingParams::greedy(100) };
 //! let completions = sample(&model, &[request], &EngineLimits::default(), &mut |_progress| ControlFlow::Continue(()))?;

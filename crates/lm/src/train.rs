@@ -10,7 +10,7 @@
 //! use std::ops::ControlFlow;
 //! use std::path::Path;
 //!
-//! let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic");
+//! let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/models/arithmetic");
 //! let model = LanguageModel::load_to_train(&directory)?;
 //! let prompt = model.tokenizer().encode("Input:\n1 + 1\nTarget:\n", true)?;
 //! let completion = model.tokenizer().encode("2\n", false)?;

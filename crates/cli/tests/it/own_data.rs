@@ -33,7 +33,7 @@ fn a_model_learns_from_a_users_own_file() {
     let (sums, examples) = (place.path().join("sums.jsonl"), place.path().join("examples.jsonl"));
     write_sums(&sums, &examples);
     let config = place.path().join("sums.toml");
-    let smoke = std::fs::read_to_string(repository("configs/smoke.toml")).unwrap();
+    let smoke = std::fs::read_to_string(repository("crates/core/configs/smoke.toml")).unwrap();
     let (before, after) = (smoke.split("[task]").next().unwrap(), smoke.split("[sampling]").nth(1).unwrap());
     let task = format!(
         r#"[task]

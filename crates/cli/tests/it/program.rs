@@ -110,7 +110,7 @@ pub fn repository(path: &str) -> PathBuf {
 
 /// The shipped base model's checkpoint directory.
 pub fn base() -> PathBuf {
-    repository("models/arithmetic")
+    repository("crates/core/models/arithmetic")
 }
 
 /// An uninterrupted [`SMALL_RUN`], which all tests share.

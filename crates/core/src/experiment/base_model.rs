@@ -20,12 +20,12 @@ macro_rules! builtin {
         Builtin {
             name: $name,
             files: &[
-                ("config.json", include_bytes!(concat!("../../../../models/", $name, "/config.json"))),
-                ("generation_config.json", include_bytes!(concat!("../../../../models/", $name, "/generation_config.json"))),
-                ("model.safetensors", include_bytes!(concat!("../../../../models/", $name, "/model.safetensors"))),
-                ("pretrain.json", include_bytes!(concat!("../../../../models/", $name, "/pretrain.json"))),
-                ("tokenizer.json", include_bytes!(concat!("../../../../models/", $name, "/tokenizer.json"))),
-                ("tokenizer_config.json", include_bytes!(concat!("../../../../models/", $name, "/tokenizer_config.json"))),
+                ("config.json", include_bytes!(concat!("../../models/", $name, "/config.json"))),
+                ("generation_config.json", include_bytes!(concat!("../../models/", $name, "/generation_config.json"))),
+                ("model.safetensors", include_bytes!(concat!("../../models/", $name, "/model.safetensors"))),
+                ("pretrain.json", include_bytes!(concat!("../../models/", $name, "/pretrain.json"))),
+                ("tokenizer.json", include_bytes!(concat!("../../models/", $name, "/tokenizer.json"))),
+                ("tokenizer_config.json", include_bytes!(concat!("../../models/", $name, "/tokenizer_config.json"))),
             ],
         }
     };

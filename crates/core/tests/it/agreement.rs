@@ -28,7 +28,7 @@ fn prompt(i: u64) -> String {
 #[ignore = "needs STARLOOP_PYTHON with llama-cpp-python[server]"]
 fn log_probabilities_of_a_server_are_those_of_the_embedded_engine() {
     let place = tempfile::tempdir().unwrap();
-    let base = root().join("models/arithmetic");
+    let base = root().join("crates/core/models/arithmetic");
     let mut server = policy(&example("llama-cpp-python.toml", &[]), place.path());
     server.load(&base).unwrap();
     let requests: Vec<PromptRequest> = (0..300).map(|i| PromptRequest { prompt: prompt(i), seeds: vec![i] }).collect();
@@ -143,7 +143,7 @@ impl Distance {
 /// Compares `COMPARED` completions that a server draws, token by token and over the whole vocabulary.
 fn distance(further: &str) -> Distance {
     let place = tempfile::tempdir().unwrap();
-    let base = root().join("models/arithmetic");
+    let base = root().join("crates/core/models/arithmetic");
     let mut config = example("llama-cpp-python.toml", &[]);
     if let PolicyConfig::OpenAi(serving) = &mut config.policy {
         serving.launch[2] = serving.launch[2].replace("--logits_all true", &format!("--logits_all true {further}"));

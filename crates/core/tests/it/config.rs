@@ -16,7 +16,7 @@ fn parse(text: &str, overrides: &[&str]) -> Result<Experiment, String> {
 
 #[test]
 fn every_shipped_config_parses_and_its_echo_reads_back_to_the_same() {
-    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
     let mut files = 0;
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -45,7 +45,7 @@ fn every_shipped_config_parses_and_its_echo_reads_back_to_the_same() {
 
 #[test]
 fn every_shipped_recipe_parses_and_its_echo_reads_back_to_the_same() {
-    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/pretrain");
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/pretrain");
     for entry in std::fs::read_dir(directory).unwrap() {
         let name = entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
         let recipe = PretrainConfig::load(&name, &[]).unwrap();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 const SHIPPED: [&str; 2] = ["arithmetic", "arithmetic-long"];
 
 fn directory(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models").join(name)
 }
 
 #[test]

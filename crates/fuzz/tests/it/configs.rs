@@ -11,7 +11,7 @@ fn seeds(directory: &str) -> Vec<Vec<u8>> {
 #[test]
 fn config_of_a_run() {
     let words = &["[task]", "kind = ", "methods.star.", "run = ", "[policy]", "'''", "\"\"\"", "1979-05-27T07:32:00Z", "inf"];
-    Target::new("config", seeds("configs")).words(words).run(super::tmp(), |input| {
+    Target::new("config", seeds("crates/core/configs")).words(words).run(super::tmp(), |input| {
         if let Ok(text) = std::str::from_utf8(input) {
             let _ = Config::parse("fuzz.toml", text, &[]);
         }
@@ -20,7 +20,7 @@ fn config_of_a_run() {
 
 #[test]
 fn config_of_a_pretraining() {
-    Target::new("pretrain-config", seeds("configs/pretrain")).words(&["[model]", "[training]"]).run(super::tmp(), |input| {
+    Target::new("pretrain-config", seeds("crates/core/configs/pretrain")).words(&["[model]", "[training]"]).run(super::tmp(), |input| {
         if let Ok(text) = std::str::from_utf8(input) {
             let _ = PretrainConfig::parse("fuzz.toml", text, &[]);
         }

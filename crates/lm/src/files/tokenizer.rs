@@ -95,7 +95,7 @@ impl Tokenizer {
     /// use starloop_lm::Tokenizer;
     /// use std::path::Path;
     ///
-    /// let tokenizer = Tokenizer::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic"))?;
+    /// let tokenizer = Tokenizer::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/models/arithmetic"))?;
     /// let ids = tokenizer.encode("6 2 4 + 2 5 9", true)?;
     /// assert_eq!(tokenizer.decode(&ids)?, "6 2 4 + 2 5 9");
     /// assert!(tokenizer.encode("six", true).is_err());

@@ -34,7 +34,7 @@ impl<K: Kernels> LanguageModel<K> {
     /// use starloop_lm::LanguageModel;
     /// use std::path::Path;
     ///
-    /// let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic"))?;
+    /// let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/models/arithmetic"))?;
     /// let tokens = model.tokenizer().encode("Input:\n6 2 4 + 2 5 9\nTarget:\n", true)?;
     /// let logprobs = model.score(&tokens)?;
     /// assert_eq!(logprobs.len(), tokens.len());

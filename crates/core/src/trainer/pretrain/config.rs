@@ -58,10 +58,10 @@ pub struct ModelShape {
 
 /// The shipped recipes, whose files are in `configs/pretrain/`.
 const RECIPES: &[(&str, &str)] = &[
-    ("arithmetic", include_str!("../../../../../configs/pretrain/arithmetic.toml")),
-    ("arithmetic-long", include_str!("../../../../../configs/pretrain/arithmetic-long.toml")),
-    ("arithmetic-one-digit", include_str!("../../../../../configs/pretrain/arithmetic-one-digit.toml")),
-    ("words", include_str!("../../../../../configs/pretrain/words.toml")),
+    ("arithmetic", include_str!("../../../configs/pretrain/arithmetic.toml")),
+    ("arithmetic-long", include_str!("../../../configs/pretrain/arithmetic-long.toml")),
+    ("arithmetic-one-digit", include_str!("../../../configs/pretrain/arithmetic-one-digit.toml")),
+    ("words", include_str!("../../../configs/pretrain/words.toml")),
 ];
 
 impl PretrainConfig {
