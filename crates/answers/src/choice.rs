@@ -28,6 +28,7 @@ use std::ops::Range;
 
 /// How the choices of a problem are shown, and so how they can be named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
     /// `(a) radio (b) umbrella`: by letter or by text.
@@ -39,6 +40,7 @@ pub enum Style {
 
 /// The part that counts if a completion names one choice by its letter and another choice by its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Preference {
     /// The letter.

@@ -15,8 +15,8 @@ use access::Access;
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
 use commands::{
-    bench, compare, completions, demo, doctor, eval, export, get, init, inspect, plan, pretrain, report, reproduce, run, sample, score,
-    train, verify, watch,
+    bench, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, report, reproduce, run, sample,
+    schema, score, train, verify, watch,
 };
 use progress::{Log, LogFormat};
 use starloop_core::registry::Registry;
@@ -112,6 +112,10 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Print completions for a shell
     Completions(completions::Arguments),
+    /// Write manual pages
+    Man(man::Arguments),
+    /// Print the JSON schema of configs, for editors
+    Schema(schema::Arguments),
     /// Measure training and sampling speed on a random model
     #[command(hide = true)]
     Bench(bench::Arguments),
@@ -152,6 +156,8 @@ fn main() -> ExitCode {
         Command::Verify(a) => verify::run(a, &registry, access),
         Command::Doctor(a) => doctor::run(a, access),
         Command::Completions(a) => completions::run::<Arguments>(a),
+        Command::Man(a) => man::run::<Arguments>(a),
+        Command::Schema(a) => schema::run(a),
         Command::Bench(a) => bench::run(a),
     });
     match outcome {

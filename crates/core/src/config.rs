@@ -42,6 +42,8 @@ pub(crate) mod check;
 mod policy;
 mod presets;
 mod record;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod sections;
 pub(crate) mod strict;
 mod trainer;
@@ -57,6 +59,9 @@ pub use strict::{Invalid, Section, Source};
 pub(crate) use trainer::PLACES;
 pub use trainer::{TrainerConfig, TrainerKind};
 pub use training::TrainingConfig;
+
+/// The JSON schema (draft 7) of a config, for editors that complete and check TOML. It describes the kinds that this project ships.
+pub const SCHEMA: &str = include_str!("config/schema.json");
 
 /// The config of an experiment: its methods, task, model and settings.
 #[derive(Debug, Clone)]

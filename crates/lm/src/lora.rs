@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 /// The adapted weights, and the settings of the adapters. The names are those of PEFT. The default adapts all linear layers with rank 16.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct LoraConfig {
     /// Rows of `A` and columns of `B`.

@@ -74,6 +74,7 @@ pub struct PromptRecord {
 
 /// A set of problems: those to learn from, those that choose settings, or those that give the final figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
     /// Problems that may be trained on.
@@ -97,6 +98,7 @@ impl Split {
 
 /// The content of a worked example's completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
     /// A rationale and the answer.

@@ -44,6 +44,7 @@ const CIRCUMSTANCES: &[&str] = &[
 
 /// The kind of server. All kinds take the same requests. Each has further keys and gaps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ServerKind {
     /// Any other: only what `OpenAI` describes is sent.
@@ -66,6 +67,7 @@ pub enum ServerKind {
 
 /// How prompts are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PromptForm {
     /// As token ids, made here: no beginning token is doubled, and the tokenizer is the one that training uses.
@@ -76,6 +78,7 @@ pub enum PromptForm {
 
 /// How a running server is made to serve another checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Reload {
     /// A recipe.
@@ -86,6 +89,7 @@ pub enum Reload {
 
 /// A way to make a server load another checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Recipe {
     /// `SGLang`: `/update_weights_from_disk`.
@@ -96,6 +100,7 @@ pub enum Recipe {
 
 /// `[policy]` of `kind = "openai"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ServingConfig {
     /// The kind of server.

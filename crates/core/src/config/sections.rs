@@ -8,6 +8,7 @@ use starloop_lm::files::chat::{Chat, ChatVariables};
 
 /// `[model]`: the pretrained model that everything starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// `builtin:NAME` for a shipped model, or a checkpoint directory in the Hugging Face layout.
@@ -44,6 +45,7 @@ impl ModelConfig {
 
 /// `[sampling]`: how rationales are drawn while collecting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplingConfig {
     /// Divides the logits; 0 takes the most likely token (the paper samples near greedily).
@@ -91,6 +93,7 @@ impl SamplingConfig {
 
 /// `[evaluation]`: how accuracy is measured. Always one greedy completion for each problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationConfig {
     /// The held-out problems: `dev` for choices, `test` for the final figure.

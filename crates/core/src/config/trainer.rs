@@ -8,6 +8,7 @@ pub(crate) const PLACES: [&str; 7] = ["base", "data", "out", "state", "settings"
 
 /// The trainer, which fine-tunes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrainerKind {
     /// This program, on this machine.
@@ -19,6 +20,7 @@ pub enum TrainerKind {
 
 /// The settings of `[trainer]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainerConfig {
     /// The kind of trainer.

@@ -9,6 +9,7 @@ use starloop_lm::train::{Hyperparameters, LearningRate, Schedule};
 
 /// `[training]`: one fine-tuning, and how its length grows with the iterations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
     /// Optimizer steps in iteration 1 (paper: 40; arithmetic with rationalization: 300).

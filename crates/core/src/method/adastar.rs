@@ -20,6 +20,7 @@ const ASKED_AT_ONCE: usize = 32;
 
 /// `kind = "adastar"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a separate switch of the config")]
 pub struct AdaStar {

@@ -20,6 +20,7 @@ use std::collections::HashSet;
 /// `kind = "b_star"`. Samples of each problem are `sampling.samples_per_problem` (paper: 64); `sampling.temperature`
 /// has to be above 0 and is not used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct BStar {
     /// Rounds, at most.

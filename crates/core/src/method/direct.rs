@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// `kind = "direct"`. One fine-tuning of `training.steps` steps, as iteration 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Direct {
     /// The completion that is learned for each problem.
@@ -22,6 +23,7 @@ pub struct Direct {
 
 /// The known part of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Learn {
     /// The answer alone (the paper's).

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// `kind = "few_shot"`. The number of worked examples is `sampling.few_shot`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct FewShot {
     /// The content of the worked examples: `rationale` (the paper's chain of thought) or `direct`, the answers alone.

@@ -16,6 +16,7 @@ use starloop_lm::train::{LengthNormalization, Objective, PolicyGradient};
 
 /// `kind = "grpo"`. The samples of a group are `sampling.samples_per_problem`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Grpo {
     /// Outer iterations, at most, the warm start included.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// `kind = "partial_hints"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct PartialHints {
     /// Outer iterations, at most.
@@ -40,6 +41,7 @@ pub struct PartialHints {
 
 /// The text of which a hint is a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Whole {
     /// The answer; the task must be able to show a part of it.

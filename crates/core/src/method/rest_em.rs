@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// `kind = "rest_em"`. Samples of each problem are `sampling.samples_per_problem` (paper: 32), drawn at `sampling.temperature`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RestEm {
     /// Rounds, at most.

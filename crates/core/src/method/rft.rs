@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 /// `kind = "rft"`. Iteration 1 makes the model that samples, iteration 2 learns from its samples. Samples of each problem are
 /// `sampling.samples_per_problem` (paper: 100), drawn at `sampling.temperature` (paper: 0.7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Rft {
     /// The training data of the model that samples.
@@ -26,6 +27,7 @@ pub struct Rft {
 
 /// The training data of the model that samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Sampler {
     /// The rationales that came with the problems (paper); they are learned once more beside the samples.

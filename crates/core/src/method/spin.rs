@@ -14,6 +14,7 @@ use starloop_lm::train::{Objective, Preference};
 
 /// `kind = "spin"`. Every problem must have a known rationale; all rounds learn from the problems of iteration 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Spin {
     /// Outer iterations, at most, the warm start included.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// `kind = "star"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Star {
     /// Outer iterations, at most.
@@ -32,6 +33,7 @@ pub struct Star {
 
 /// A model that rationalizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rationalizer {
     /// The model whose attempts failed (the paper's choice).

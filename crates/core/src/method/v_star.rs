@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// `kind = "v_star"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct VStar {
     /// Outer iterations, the warm start included; each fine-tunes the base model on the right rationales of all so far.
@@ -28,6 +29,7 @@ pub struct VStar {
 
 /// The verifier: the last generator, trained to prefer right rationales to wrong ones, the generator being the reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Verifier {
     /// Optimizer steps.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// `[methods.NAME.warm_start]`: iteration 1 is a plain fine-tuning of the base model with these settings, and all else as in `training`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WarmStart {
     /// Optimizer steps.
@@ -21,6 +22,7 @@ pub struct WarmStart {
 
 /// The training data of a warm start, from the problems of iteration 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FirstLesson {
     /// The base model's own right answers, as the first iteration of STaR without rationalization does.

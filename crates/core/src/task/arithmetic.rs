@@ -22,6 +22,7 @@ use std::collections::HashSet;
 
 /// The sums that are learned and measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ArithmeticConfig {
     /// The smallest and the largest digit count n of the two numbers (paper: 1 to 5).
@@ -43,6 +44,7 @@ impl Default for ArithmeticConfig {
 
 /// Longer numbers that join the problems at some iteration, training and evaluation alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExtensionConfig {
     /// The first iteration (counted from 1) that has them (paper: 21, the first after iteration 20).

@@ -40,6 +40,7 @@ const HINT: &str = " (CORRECT)";
 
 /// The problems to train on and to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CommonsenseQaConfig {
     /// The training problems: the official JSON lines (`starloop get data commonsense_qa`).

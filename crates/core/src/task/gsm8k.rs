@@ -34,6 +34,7 @@ const MANY_STEPS: usize = 8;
 
 /// The problems to train on and to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Gsm8kConfig {
     /// The training problems: JSON lines with `question` and `answer` (`starloop get data gsm8k`).

@@ -20,6 +20,7 @@ mod record;
 mod reload;
 mod resume;
 mod run;
+mod schema;
 mod selection;
 mod server;
 mod serving;

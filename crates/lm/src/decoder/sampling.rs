@@ -20,6 +20,7 @@ pub struct StepRows {
 
 /// The type of the cached keys and values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CacheDtype {
     /// 32 bits, in which they are computed.

@@ -27,6 +27,7 @@ impl Unit for Rewarded {
 
 /// The divisor of the sum over the targets of a sample. The sum is also divided by the number of samples in the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LengthNormalization {
     /// The number of targets of the sample (GRPO). A token of a long wrong answer then has a smaller weight than a token of a short one.

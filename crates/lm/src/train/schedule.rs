@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the learning rate decays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
     /// It stays at the peak.

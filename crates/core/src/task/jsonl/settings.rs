@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The files of problems, the templates of prompts, and the comparison of answers. Paths are relative to the working directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct JsonlConfig {
     /// The training problems.
@@ -92,11 +93,13 @@ pub struct JsonlConfig {
     pub examples_file: Option<PathBuf>,
     /// `[[task.examples]]`: worked examples, with the columns of the problems.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>"))]
     pub examples: Vec<toml::Table>,
 }
 
 /// How the answer of a completion is compared with the known one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerType {
     /// The same text. White space, quotes, emphasis and a full stop around it make no difference.

@@ -1,0 +1,6 @@
+//! Prints the JSON schema of a config: `cargo run -p starloop-core --features schema --example schema >crates/core/src/config/schema.json`.
+#![allow(clippy::print_stdout, reason = "its output is the schema")]
+
+fn main() {
+    println!("{:#}", starloop_core::config::schema::schema());
+}
