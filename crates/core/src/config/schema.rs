@@ -57,7 +57,7 @@ struct Experiment {
     /// The pretrained model.
     model: ModelConfig,
     /// The policy, which samples. The default is this process.
-    #[schemars(schema_with = "policy")]
+    #[schemars(default, schema_with = "policy")]
     policy: Option<()>,
     /// The problems.
     #[schemars(schema_with = "task")]

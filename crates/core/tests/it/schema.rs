@@ -1,11 +1,14 @@
 //! The JSON schema of configs and the reader accept the same keys and kinds.
 
 use serde_json::{Map, Value};
-use starloop_core::config::{Config, SCHEMA};
+use starloop_core::config::{Config, SCHEMA, presets};
 use starloop_core::error::Error;
 use starloop_core::experiment::Experiment;
 use starloop_core::registry::Registry;
 use std::collections::BTreeSet;
+
+/// The remedy of a failure in this file.
+const REMEDY: &str = "list a new kind in config/schema.rs, then make schema.json again: `just schema`";
 
 fn schema() -> Value {
     serde_json::from_str(SCHEMA).unwrap()
@@ -44,13 +47,27 @@ fn kinds(alternatives: &Value) -> Map<String, Value> {
 #[test]
 fn common_sections_have_the_keys_that_the_reader_accepts() {
     let schema = schema();
-    assert_eq!(keys(&schema), accepted(&["zzz=1"]));
+    assert_eq!(keys(&schema), accepted(&["zzz=1"]), "{REMEDY}");
     for section in ["model", "sampling", "training", "trainer", "evaluation", "record"] {
         let table = resolved(&schema, &schema["properties"][section]);
-        assert_eq!(keys(table), accepted(&[&format!("{section}.zzz=1")]), "[{section}]");
+        assert_eq!(keys(table), accepted(&[&format!("{section}.zzz=1")]), "[{section}]: {REMEDY}");
     }
     let lora = resolved(&schema, &resolved(&schema, &schema["properties"]["training"])["properties"]["lora"]);
-    assert_eq!(keys(lora), accepted(&["training.lora.zzz=1"]));
+    assert_eq!(keys(lora), accepted(&["training.lora.zzz=1"]), "{REMEDY}");
+}
+
+#[test]
+fn the_reader_requires_the_keys_that_the_schema_requires() {
+    let schema = schema();
+    let required: BTreeSet<&str> = schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let (_, smoke) = presets().iter().find(|(name, _)| *name == "smoke").unwrap();
+    let whole: toml::Table = smoke.parse().unwrap();
+    for key in keys(&schema) {
+        let mut without = whole.clone();
+        without.remove(&key);
+        let read = Config::parse("without", &without.to_string(), &[]);
+        assert_eq!(read.is_err(), required.contains(key.as_str()), "{key}: {:?}", read.err());
+    }
 }
 
 #[test]
@@ -60,18 +77,18 @@ fn tasks_methods_and_policies_have_the_kinds_and_keys_of_the_registry() {
         keys(table).into_iter().filter(|key| key != "kind" && !others.contains(&key.as_str())).collect()
     };
     let tasks = kinds(&schema["properties"]["task"]);
-    assert_eq!(tasks.keys().collect::<BTreeSet<_>>(), registry.tasks.iter().map(|task| &task.kind).collect());
+    assert_eq!(tasks.keys().collect::<BTreeSet<_>>(), registry.tasks.iter().map(|task| &task.kind).collect(), "{REMEDY}");
     for (kind, table) in &tasks {
         let Err(Error::UnknownKey { valid, .. }) = registry.task_settings(kind, &["task.zzz=1".to_owned()]) else { panic!("{kind}") };
-        assert_eq!(without(table, &[]), valid.into_iter().collect(), "[task] kind = {kind:?}");
+        assert_eq!(without(table, &[]), valid.into_iter().collect(), "[task] kind = {kind:?}: {REMEDY}");
     }
     let methods = kinds(&schema["properties"]["methods"]["additionalProperties"]);
-    assert_eq!(methods.keys().collect::<BTreeSet<_>>(), registry.methods.iter().map(|method| &method.kind).collect());
+    assert_eq!(methods.keys().collect::<BTreeSet<_>>(), registry.methods.iter().map(|method| &method.kind).collect(), "{REMEDY}");
     for (kind, table) in &methods {
         let valid = accepted(&[&format!("methods.m={{kind=\"{kind}\", zzz=1}}"), "run=[\"m\"]"]);
-        assert_eq!(without(table, &["sampling", "training", "evaluation"]), valid, "[methods.NAME] kind = {kind:?}");
+        assert_eq!(without(table, &["sampling", "training", "evaluation"]), valid, "[methods.NAME] kind = {kind:?}: {REMEDY}");
     }
     let policies = kinds(&schema["properties"]["policy"]);
-    assert_eq!(without(&policies["openai"], &[]), accepted(&["policy.kind=openai", "policy.zzz=1"]));
+    assert_eq!(without(&policies["openai"], &[]), accepted(&["policy.kind=openai", "policy.zzz=1"]), "{REMEDY}");
     assert!(policies.contains_key("embedded"));
 }
