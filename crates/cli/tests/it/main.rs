@@ -5,6 +5,7 @@ mod bad_input;
 mod browser;
 mod commands;
 mod damage;
+mod docs;
 mod external_trainer;
 #[cfg(unix)]
 mod interrupted;
