@@ -17,6 +17,10 @@ lint:
     cargo clippy --workspace --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+# Prebuilt archives for Linux, in dist/; needs `pip install cargo-zigbuild ziglang`
+dist *targets:
+    .ci/dist {{targets}}
+
 # Two small iterations from the shipped base
 smoke:
     cargo run --release -- run smoke --run-dir "$(mktemp -d)/smoke"

@@ -5,12 +5,12 @@
 //!
 //! | | Unix | Windows |
 //! |---|---|---|
-//! | what is stopped | the group: the program and all children that stay in the group | the program and its tree of children (`taskkill /T`) |
+//! | what is stopped | the group: the program and all children that stay in the group | the job object: the program and all its children |
 //! | [`Shutdown::Graceful`] | SIGTERM to the group, SIGKILL after the patience | killed at once: console programs receive no such request |
-//! | this process dies (Ctrl-C, a signal, a crash, `kill -9`) | a watcher stops the group in the same way | the group keeps running |
+//! | this process dies (Ctrl-C, a signal, a crash, `kill -9`) | a watcher stops the group in the same way | Windows ends the job |
 //!
 //! The watcher is a shell of a few lines beside each group (`process/unix.rs`). Another design, a list of children that a signal handler
-//! walks, would miss crashes and `kill -9`. Windows has job objects for this purpose; they need unsafe code, which this crate does not contain.
+//! walks, would miss crashes and `kill -9`.
 //!
 //! A program gets no tokens and keys from the environment but those that its config names (`process/secrets.rs`).
 
@@ -18,7 +18,7 @@ mod log_tail;
 #[cfg(unix)]
 #[path = "process/unix.rs"]
 mod platform;
-#[cfg(not(unix))]
+#[cfg(windows)]
 #[path = "process/windows.rs"]
 mod platform;
 mod secrets;
@@ -138,10 +138,8 @@ impl ProcessGroup {
 
     fn kill(&mut self) {
         if self.status.is_none() {
-            // Before the leader is reaped, so that its number still means this group.
-            platform::kill(&mut self.leader);
+            self.guard.kill(&mut self.leader);
             self.status = self.leader.wait().ok();
-            self.guard.dismiss();
         }
     }
 }

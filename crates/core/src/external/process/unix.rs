@@ -48,6 +48,12 @@ impl Guard {
         Some(patience)
     }
 
+    /// Kills the group, whose leader has not been reaped, so that its number still means this group.
+    pub(super) fn kill(&mut self, leader: &mut Child) {
+        kill(leader);
+        self.dismiss();
+    }
+
     /// Ends the watcher.
     pub(super) fn dismiss(&mut self) {
         signal(self.watcher.id(), Signal::KILL);

@@ -1,39 +1,51 @@
-//! Stopping a program with its tree of children by `taskkill`, which comes with Windows.
-//!
-//! There is no watcher: when this process is killed, programs that it started keep running.
+//! A job object, which holds a program with all its children. Windows ends them when the last handle of the job is closed, whatever ends this
+//! process.
 
 use super::Shutdown;
 use std::io;
-use std::process::{Child, Command, Stdio};
+use std::os::windows::io::AsRawHandle;
+use std::process::{Child, Command};
 use std::time::Duration;
+use win32job::{ExtendedLimitInfo, Job};
 
-/// Nothing has to be remembered: each [`Shutdown`] kills.
+/// The job. `None` after the program has ended.
 #[derive(Debug)]
-pub(super) struct Guard;
+pub(super) struct Guard {
+    job: Option<Job>,
+}
 
 impl Guard {
-    #[expect(clippy::unnecessary_wraps, reason = "on Unix a watcher is started here")]
-    pub(super) fn new(_: &Child, _: Shutdown) -> io::Result<Self> {
-        Ok(Guard)
+    pub(super) fn new(leader: &Child, _: Shutdown) -> io::Result<Self> {
+        let job = Job::create_with_limit_info(ExtendedLimitInfo::new().limit_kill_on_job_close()).map_err(io::Error::other)?;
+        job.assign_process(leader.as_raw_handle() as isize).map_err(io::Error::other)?;
+        Ok(Guard { job: Some(job) })
     }
 
-    /// A console program cannot be asked.
+    /// Windows has no request that every console program understands.
     #[expect(clippy::unused_self, reason = "on Unix the answer depends on it")]
     pub(super) fn ask_to_end(&self, _: &Child) -> Option<Duration> {
         None
     }
 
-    #[expect(clippy::unused_self, reason = "on Unix a watcher is ended here")]
-    pub(super) fn dismiss(&mut self) {}
+    /// Ends the program with all its children.
+    pub(super) fn kill(&mut self, leader: &mut Child) {
+        drop(self.job.take());
+        kill(leader);
+    }
+
+    /// Lets what the program has started keep running.
+    pub(super) fn dismiss(&mut self) {
+        if let Some(job) = self.job.take() {
+            let _ = job.set_extended_limit_info(&ExtendedLimitInfo::new());
+        }
+    }
 }
 
+/// A job needs no group.
 pub(super) fn lead_a_group(_: &mut Command) {}
 
-/// Kills the program and its children. A failure means that they have ended.
+/// Ends the program alone, before it has a guard. A failure means that it has ended.
 pub(super) fn kill(leader: &mut Child) {
-    let mut taskkill = Command::new("taskkill");
-    taskkill.args(["/F", "/T", "/PID", &leader.id().to_string()]);
-    let _ = taskkill.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let _ = leader.kill();
 }
 
