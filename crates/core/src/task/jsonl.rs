@@ -9,6 +9,7 @@ mod command;
 mod settings;
 mod texts;
 
+pub use command::verdict;
 pub use settings::{AnswerType, JsonlConfig};
 
 use crate::error::Result;

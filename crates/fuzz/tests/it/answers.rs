@@ -1,6 +1,8 @@
-//! Completions and known answers.
+//! Completions, known answers, and the replies of verifier programs.
 
 use starloop_answers::{Ending, Mark, choice, find, number};
+use starloop_core::task::jsonl;
+use starloop_core::types::ProblemId;
 use starloop_fuzz::Target;
 
 const CHOICES: [&str; 3] = ["a desk", "not B", "12"];
@@ -23,5 +25,20 @@ fn completions() {
             }
         }
         let _ = (number::known(text), choice::known(text, &CHOICES));
+    });
+}
+
+#[test]
+fn verifier_replies() {
+    let seeds = [
+        r#"{"verdict": "correct"}"#,
+        r#"{"id": "jsonl/train/00017", "verdict": "wrong", "predicted": 73.5e2}"#,
+        r#"{"verdict": "wrong", "predicted": {"a": [1, null, "\ud83e\udd80"]}, "reason": "none"}"#,
+        r#"{"verdict": "unparsed", "id": "jsonl/train/00018"}"#,
+    ];
+    let words = &["\"verdict\"", "\"correct\"", "[[[[[[[[", "1e999", "null"];
+    let asked = ProblemId("jsonl/train/00017".to_owned());
+    Target::new("verifier-replies", seeds.map(|seed| seed.as_bytes().to_vec())).words(words).run(super::tmp(), |input| {
+        let _ = jsonl::verdict(&String::from_utf8_lossy(input), &asked);
     });
 }

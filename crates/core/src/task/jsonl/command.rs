@@ -130,8 +130,11 @@ impl Verifier {
     }
 }
 
-/// The verdict in a line.
-fn verdict(line: &str, asked: &ProblemId) -> Result<Verdict, String> {
+/// The verdict in `line`, a verifier's answer to a question about `asked`.
+///
+/// # Errors
+/// The line is not a verdict, or it answers about another problem. The text names what was found and what was expected.
+pub fn verdict(line: &str, asked: &ProblemId) -> Result<Verdict, String> {
     let Answer { verdict, predicted, id } = serde_json::from_str(line).map_err(|_| {
         let shown: String = line.trim_end().chars().take(SHOWN).collect();
         format!("it answered {shown:?}, expected a verdict such as {{\"verdict\": \"correct\"}}")
