@@ -2,4 +2,5 @@
 
 pub mod fetch;
 pub(crate) mod http;
+pub mod hub_cache;
 pub(crate) mod process;

@@ -7,6 +7,7 @@ use super::digest::Digest;
 use super::{OnProgress, PartialDirectory, Progress, RemoteFile, refused};
 use crate::error::{Error, Result};
 use crate::external::http::{Failure, HttpClient, without_password};
+use crate::external::hub_cache::{self, HubCache, RepositoryKind, is_plain};
 use fs_err as fs;
 use serde::Deserialize;
 use starloop_lm::checkpoint::{COMPANIONS, CONFIG, WEIGHTS};
@@ -23,8 +24,7 @@ pub struct Hub {
     /// `HF_ENDPOINT`, or the hub.
     endpoint: String,
     http: HttpClient,
-    /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or in `huggingface` among the user's caches; nothing if there is no home.
-    cache: Option<PathBuf>,
+    cache: HubCache,
     /// `HF_HUB_OFFLINE`: whether only the cache is used.
     offline: bool,
 }
@@ -64,21 +64,19 @@ impl Hub {
     /// The hub by the variables of an environment: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let given = |name| variable(name).filter(|value| !value.trim().is_empty());
-        let user_caches = || given("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(Path::new(&given("HOME")?).join(".cache")));
-        let home = given("HF_HOME").map(PathBuf::from).or_else(|| Some(user_caches()?.join("huggingface")));
-        let saved_token = || std::fs::read_to_string(home.as_ref()?.join("token")).ok();
+        let saved_token = || std::fs::read_to_string(hub_cache::home(&variable)?.join("token")).ok();
         let endpoint = given("HF_ENDPOINT").map_or_else(|| ENDPOINT.to_owned(), |url| url.trim_end_matches('/').to_owned());
         // The saved token is for the hub. Another server gets a token only if HF_TOKEN names one for it.
         let saved_token = || saved_token().filter(|_| endpoint == ENDPOINT);
         let token = given("HF_TOKEN").or_else(saved_token).map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
-        let cache = given("HF_HUB_CACHE").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join("hub")));
+        let cache = HubCache::from_environment(&variable);
         let offline = given("HF_HUB_OFFLINE").is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()));
         Hub { http: HttpClient::for_downloads(&endpoint, token), endpoint, cache, offline }
     }
 
     /// The directory in which the hub's own programs keep models. `None` if the environment names no home.
     pub fn cache(&self) -> Option<&Path> {
-        self.cache.as_deref()
+        self.cache.directory()
     }
 
     /// Returns true if only the cache is read.
@@ -165,9 +163,9 @@ impl Hub {
         Ok((found.sha, files))
     }
 
-    /// The place of a model in the cache, which has it as `models--ORG--NAME/{refs,snapshots,blobs}`.
+    /// The place of a model in the cache.
     fn cache_of(&self, name: &str) -> Option<PathBuf> {
-        Some(self.cache.as_ref()?.join(format!("models--{}", name.replace('/', "--"))))
+        self.cache.repository(RepositoryKind::Model, name)
     }
 
     fn copy_cached(&self, name: &str, revision: &str, directory: &Path, report: &mut OnProgress<'_>) -> Result<FetchedModel> {
@@ -231,11 +229,6 @@ fn companions(model: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
         weights.ok_or_else(|| missing(model, WEIGHTS, "is not among its files, nor is pytorch_model.bin or an index of shards"))?;
     let small = std::iter::once(CONFIG).chain(COMPANIONS.iter().copied()).filter(|name| there.contains(name));
     Ok(small.chain([weights]).map(str::to_owned).collect())
-}
-
-/// Returns true if a text is the name of a file or directory in another one.
-fn is_plain(name: &str) -> bool {
-    !name.contains(['/', '\\', ':', '\0']) && !matches!(name, "" | "." | "..")
 }
 
 fn is_commit(text: &str) -> bool {
