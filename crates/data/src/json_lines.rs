@@ -1,0 +1,69 @@
+//! JSON lines: one object a line.
+
+use crate::json;
+use crate::row::At;
+use serde_json::{Map, Value};
+use std::io::{BufRead, Read};
+
+/// Bytes of the longest row of a text file. A value takes much more memory than its text.
+pub(crate) const LONGEST_ROW: u64 = 8 << 20;
+
+/// The columns of a row and its place; or the place of a fault and its description.
+pub(crate) type Read1 = Result<(At, Map<String, Value>), (At, String)>;
+
+/// Reads the rows of a stream.
+pub(crate) struct JsonLines<R> {
+    source: R,
+    line: usize,
+    bytes: Vec<u8>,
+}
+
+impl<R: BufRead> JsonLines<R> {
+    /// The rows of `source`, whose first line is line `line` of the file.
+    pub fn new(source: R, line: usize) -> Self {
+        JsonLines { source, line: line - 1, bytes: Vec::new() }
+    }
+
+    /// The next row. Empty lines are left out.
+    pub fn next(&mut self) -> Option<Read1> {
+        loop {
+            self.line += 1;
+            let at = At::Line(self.line);
+            match self.row() {
+                Ok(None) => return None,
+                Ok(Some(None)) => {}
+                Ok(Some(Some(columns))) => return Some(Ok((at, columns))),
+                Err(problem) => return Some(Err((at, problem))),
+            }
+        }
+    }
+
+    /// The row of a line: `None` at the end, `Some(None)` for an empty line.
+    fn row(&mut self) -> Result<Option<Option<Map<String, Value>>>, String> {
+        self.bytes.clear();
+        let read = self.source.by_ref().take(LONGEST_ROW + 1).read_until(b'\n', &mut self.bytes);
+        if read.map_err(|error| error.to_string())? == 0 {
+            return Ok(None);
+        }
+        if self.bytes.len() as u64 > LONGEST_ROW {
+            return Err(format!("the line has more than {LONGEST_ROW} bytes, expected one row"));
+        }
+        let text = utf8(&self.bytes)?.trim();
+        if text.is_empty() {
+            return Ok(Some(None));
+        }
+        let columns = json::object(text).map_err(|error| not_an_object(&error, &format!(" at column {}", error.column())))?;
+        Ok(Some(Some(columns)))
+    }
+}
+
+/// The text of a row.
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8; save the file in that encoding", error.valid_up_to() + 1))
+}
+
+/// The description of an error, with its place as `at` says it: `serde_json` counts lines within the row.
+pub(crate) fn not_an_object(error: &serde_json::Error, at: &str) -> String {
+    let message = error.to_string();
+    format!("not a JSON object: {}{at}", message.split(" at line ").next().unwrap_or_default())
+}
