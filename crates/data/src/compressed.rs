@@ -97,11 +97,7 @@ mod tests {
         // A frame that holds no data: its magic number, its length and its bytes (RFC 8878, section 3.1.2).
         let skipped = [&0x184D_2A50_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"abc"].concat();
         assert_eq!(read([zstd(&long), skipped.clone(), zstd("b")].concat(), Compression::Zstd).unwrap(), format!("{long}b"));
-        for (bytes, compression) in [
-            (gzip(&long), Compression::Gzip),
-            (zstd(&long), Compression::Zstd),
-            (skipped, Compression::Zstd),
-        ] {
+        for (bytes, compression) in [(gzip(&long), Compression::Gzip), (zstd(&long), Compression::Zstd), (skipped, Compression::Zstd)] {
             assert!(read(bytes[..bytes.len() - 1].to_vec(), compression).is_err());
         }
         assert!(read(b"text".to_vec(), Compression::Zstd).unwrap_err().to_string().starts_with("damaged Zstandard data"));

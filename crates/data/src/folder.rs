@@ -19,8 +19,7 @@ const DEEPEST: usize = 5;
 const MOST_FILES: usize = 100_000;
 
 /// Other words for the splits, as the hub's programs read them.
-const SPLITS: [&[&str]; 3] =
-    [&["train", "training"], &["validation", "valid", "val", "dev"], &["test", "testing", "eval", "evaluation"]];
+const SPLITS: [&[&str]; 3] = [&["train", "training"], &["validation", "valid", "val", "dev"], &["test", "testing", "eval", "evaluation"]];
 
 /// The files with the rows of `split`, in the order of their names. If no name in the folder has the word of a split, all files belong to
 /// `train`. `config` names a configuration, which is a folder within the folder.
@@ -154,7 +153,8 @@ mod tests {
 
     #[test]
     fn the_layouts_of_the_hub_are_read() {
-        let plain = ["README.md", "data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "data/test-00000-of-00001.parquet"];
+        let plain =
+            ["README.md", "data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "data/test-00000-of-00001.parquet"];
         assert_eq!(found(&plain, None, "train").unwrap(), plain[1..3]);
         assert_eq!(found(&plain, None, "test").unwrap(), plain[3..]);
         let configs = ["main/train-00000-of-00001.parquet", "main/test-00000-of-00001.parquet", "socratic/train-00000-of-00001.parquet"];

@@ -28,8 +28,6 @@ mod format;
 mod json;
 mod json_array;
 mod json_lines;
-#[cfg(feature = "parquet")]
-mod parquet;
 mod row;
 mod rows;
 mod separated;

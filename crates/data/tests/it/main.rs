@@ -2,6 +2,4 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[cfg(feature = "parquet")]
-mod parquet;
 mod text;
