@@ -1,6 +1,7 @@
 //! The commands, one file each. A command reads its arguments, calls the libraries and prints data.
 
 pub mod bench;
+pub mod chat;
 pub mod compare;
 pub mod completions;
 pub mod demo;
@@ -20,6 +21,7 @@ pub mod run;
 pub mod sample;
 pub mod schema;
 pub mod score;
+pub mod serve;
 pub mod train;
 pub mod verify;
 pub mod watch;

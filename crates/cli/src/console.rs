@@ -1,7 +1,7 @@
 //! Messages, errors and interruption: everything on the terminal besides data.
 
 use crate::output::say_warning;
-pub use crate::output::{json_line, print, print_json, print_json_text, say};
+pub use crate::output::{json_line, print, print_json, print_json_text, print_piece, prompt, say};
 
 use starloop_core::error::{Error, Missing};
 use starloop_record as record;
@@ -9,7 +9,7 @@ use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
 /// The exit code of an interrupted program.
-const INTERRUPTED: i32 = 130;
+pub const INTERRUPTED: i32 = 130;
 
 /// Prints the messages of all crates to standard error, from a level on.
 struct Messages {

@@ -15,8 +15,8 @@ use access::Access;
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
 use commands::{
-    bench, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, report, reproduce, run, sample,
-    schema, score, train, verify, watch,
+    bench, chat, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, report, reproduce, run,
+    sample, schema, score, serve, train, verify, watch,
 };
 use progress::{Log, LogFormat};
 use starloop_core::registry::Registry;
@@ -100,8 +100,12 @@ enum Command {
     Pretrain(pretrain::Arguments),
     /// Complete a prompt
     Sample(sample::Arguments),
+    /// Talk to a model
+    Chat(chat::Arguments),
     /// Print the log-probability of each token of a text
     Score(score::Arguments),
+    /// Serve models over OpenAI's interface
+    Serve(serve::Arguments),
     /// Fine-tune a checkpoint on prompt and completion pairs
     Train(train::Arguments),
     /// Measure a checkpoint's accuracy on a task
@@ -127,7 +131,7 @@ fn main() -> ExitCode {
     let Some(command) = &arguments.command else {
         return console::print(WELCOME).map_or_else(|error| console::fail(&error), |()| ExitCode::SUCCESS);
     };
-    if !matches!(command, Command::Inspect(_) | Command::Watch(_)) {
+    if !matches!(command, Command::Inspect(_) | Command::Watch(_) | Command::Serve(_) | Command::Chat(_)) {
         console::explain_interruption();
     }
     if let Some(memory) = arguments.memory {
@@ -150,7 +154,9 @@ fn main() -> ExitCode {
         Command::Model(a) => commands::model::run(a),
         Command::Pretrain(a) => pretrain::run(a, log),
         Command::Sample(a) => sample::run(a),
+        Command::Chat(a) => chat::run(a, &registry, access),
         Command::Score(a) => score::run(a),
+        Command::Serve(a) => serve::run(a, access),
         Command::Train(a) => train::run(a, log),
         Command::Eval(a) => eval::run(a, &registry, access, log),
         Command::Verify(a) => verify::run(a, &registry, access),

@@ -1,9 +1,12 @@
-//! The `--model` of a command: a checkpoint directory, or a model that is part of the program.
+//! The models that the arguments of a command name: a checkpoint directory, a model that is part of the program, or the models of a run.
 
-use anyhow::{Context, Result};
+use crate::access::{Access, Reading};
+use anyhow::{Context, Result, bail};
 use starloop_core::experiment::base_model::BaseModel;
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::is_gguf;
+use starloop_record::RunDir;
+use starloop_record::metrics::IterationMetrics;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -35,4 +38,52 @@ impl Model {
     pub fn load(&self) -> Result<LanguageModel> {
         LanguageModel::load(&self.directory).context("cannot load the model")
     }
+}
+
+/// The models that one argument names, the default one first. Their directories exist as long as this value.
+#[derive(Debug)]
+pub struct Models {
+    /// Names and directories.
+    pub named: Vec<(String, PathBuf)>,
+    _found: Option<Model>,
+}
+
+impl Models {
+    /// A model under the name that was given. Or a run: its iterations as `METHOD/N`, the most accurate one of its last method first, and `base`.
+    pub fn find(argument: &str, access: Access) -> Result<Self> {
+        let path = Path::new(argument);
+        let run = if path.is_dir() && !is_model(path) { Some(RunDir::open_read_only(path)) } else { None };
+        let Some(run) = run else {
+            let model = Model::find(argument)?;
+            return Ok(Models { named: vec![(argument.to_owned(), model.directory().to_owned())], _found: Some(model) });
+        };
+        access.check_run(path, Reading::Checkpoints)?;
+        let named = of_run(&run?)?;
+        if named.is_empty() {
+            bail!("{}: the run has no checkpoint yet; name its base model instead", path.display());
+        }
+        Ok(Models { named, _found: None })
+    }
+}
+
+fn is_model(directory: &Path) -> bool {
+    ["config.json", "adapter_config.json"].iter().any(|file| directory.join(file).is_file())
+}
+
+fn of_run(run: &RunDir) -> Result<Vec<(String, PathBuf)>> {
+    let mut named = Vec::new();
+    let info = run.info()?;
+    for method in info.methods.iter().rev() {
+        let mut metrics: Vec<(u32, Option<IterationMetrics>)> = Vec::new();
+        for iteration in run.iterations(&method.name)? {
+            metrics.push((iteration, run.iteration(&method.name, iteration).metrics()?));
+        }
+        let accuracy = |metrics: &Option<IterationMetrics>| metrics.as_ref().map_or(-1.0, |metrics| metrics.accuracy.mean);
+        metrics.sort_by(|a, b| accuracy(&b.1).total_cmp(&accuracy(&a.1)).then(a.0.cmp(&b.0)));
+        let directory = |(iteration, _): &(u32, _)| (format!("{}/{iteration}", method.name), run.iteration(&method.name, *iteration).checkpoint());
+        named.extend(metrics.iter().map(directory).filter(|(_, directory)| directory.is_dir()));
+    }
+    let base = if info.model.base.starts_with("builtin:") { run.base_model() } else { info.model.base.into() };
+    named.extend(base.is_dir().then(|| ("base".to_owned(), base)));
+    Ok(named)
 }

@@ -14,6 +14,17 @@ pub fn print(line: &str) -> Result<()> {
     write_line(&for_output(line, io::stdout().is_terminal()))
 }
 
+/// Prints a piece of a line at once.
+pub fn print_piece(piece: &str) -> Result<()> {
+    write(&for_output(piece, io::stdout().is_terminal()))
+}
+
+/// Prints a prompt for the user on standard error.
+pub fn prompt(text: &str) -> Result<()> {
+    let mut err = io::stderr().lock();
+    err.write_all(text.as_bytes()).and_then(|()| err.flush()).context("cannot write to standard error")
+}
+
 /// Prints a value as one line of JSON.
 pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
     print_json_text(&serde_json::to_string(value)?)
@@ -42,8 +53,12 @@ pub fn say_warning(level: &str, message: &str, has_colours: bool) {
 }
 
 fn write_line(line: &str) -> Result<()> {
+    write(&format!("{line}\n"))
+}
+
+fn write(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    let written = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     written.context("cannot write to standard output")
 }
 

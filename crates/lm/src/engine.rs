@@ -22,6 +22,8 @@
 //! # Ok::<(), starloop_lm::Error>(())
 //! ```
 
+mod batch;
+mod generation;
 mod limits;
 mod pages;
 mod params;
@@ -32,21 +34,17 @@ mod stream;
 
 pub use crate::decoder::CacheDtype;
 pub use crate::model::score::Progress;
+pub use batch::{Batch, Delivery, NewToken, Update};
 pub use limits::EngineLimits;
 pub use params::SamplingParams;
 
-use crate::decoder::{DecoderSpec, KeyValueCache};
+use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
 use crate::kernels::{Kernels, PAGE};
-use crate::memory;
 use crate::model::LanguageModel;
-use pages::PagePool;
-use rayon::prelude::*;
-use sampler::Sampler;
-use scheduler::Scheduler;
 use serde::Serialize;
 use std::ops::ControlFlow;
-use stream::TextStream;
+use std::sync::Arc;
 
 /// A prompt, and how it is completed.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,19 +128,6 @@ pub struct GeneratedToken<'a> {
 /// Receives each token as it is generated.
 type OnToken<'a> = dyn FnMut(GeneratedToken<'_>) -> ControlFlow<()> + 'a;
 
-/// The state of one sequence: what it completes and what it has generated.
-struct Generation<'a> {
-    /// The place of the request in the call.
-    place: usize,
-    /// The place of the seed in the request.
-    sample: usize,
-    request: &'a Request,
-    sampler: Sampler,
-    tokens: Vec<u32>,
-    logprobs: Vec<f32>,
-    stream: TextStream,
-}
-
 /// Completes every request once for each of its seeds, within `limits` and the process's [budget](memory::budget). Returns the completions
 /// of the first request in the order of its seeds, then those of the second, and so on. Calls `progress` after each step of the batch.
 ///
@@ -197,36 +182,31 @@ fn run(
     mut on_token: Option<&mut OnToken<'_>>,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Completion>> {
-    let limits = &match memory::budget() {
-        Some(budget) => limits.within(budget, &model.decoder)?,
-        None => *limits,
-    };
-    let pages = check(model, requests, limits)?;
-    let mut cache = KeyValueCache::new(&model.decoder, pages, limits.kv_cache);
-    let pool = if limits.share_prefixes { PagePool::new(pages) } else { PagePool::unshared(pages) };
-    let mut generations = start(requests);
-    let sequences = generations.iter().map(|g| (g.request.prompt.as_slice(), g.request.params.max_new_tokens));
-    let mut scheduler = Scheduler::new(sequences, pool, limits);
-    let mut completions: Vec<Option<Completion>> = generations.iter().map(|_| None).collect();
-    let mut logits = Vec::new();
+    let limits = limits.within_budget(model)?;
+    let mut batch = Batch::with_pages(model, &limits, check(model, requests, &limits)?);
+    let delivery = if on_token.is_some() { Delivery::Tokens { alternatives: 0 } } else { Delivery::Completions };
+    let mut first_places = Vec::with_capacity(requests.len());
+    let mut completions = Vec::new();
+    for request in requests {
+        first_places.push(completions.len());
+        completions.resize(completions.len() + request.seeds.len(), None);
+        batch.add(Arc::new(request.clone()), delivery);
+    }
     let mut state = Progress { finished: 0, tokens: 0 };
-    while let Some(step) = scheduler.plan() {
-        model.decoder.step(&step.rows, &mut cache, &mut logits);
-        for (index, stop_reason) in extend(model, &step.sampled, &logits, &mut generations)? {
-            let generation = &mut generations[index];
-            if let Some(on_token) = &mut on_token {
-                generation.hand_out(model, stop_reason.as_ref(), *on_token)?;
+    while !batch.is_idle() {
+        for Update { request, sample, token, end } in batch.step() {
+            let (request, end) = (request as usize, end.transpose()?);
+            if let (Some(on_token), Some(token)) = (&mut on_token, &token) {
+                let NewToken { id: token, logprob, ref text, .. } = *token;
+                let stop_reason = end.as_ref().map(|completion| &completion.stop_reason);
+                continue_unless_cancelled(on_token(GeneratedToken { request, sample, token, logprob, text, stop_reason }))?;
             }
-            match stop_reason {
-                None => scheduler.extend(index, generation.tokens[generation.tokens.len() - 1]),
-                Some(stop_reason) => {
-                    scheduler.finish(index);
-                    completions[index] = Some(generation.complete(model, stop_reason)?);
-                    state.finished += 1;
-                }
+            if let Some(completion) = end {
+                completions[first_places[request] + sample] = Some(completion);
+                state.finished += 1;
             }
         }
-        state.tokens += step.sampled.len() as u64;
+        state.tokens = batch.generated();
         continue_unless_cancelled(progress(state))?;
     }
     Ok(completions.into_iter().flatten().collect())
@@ -234,110 +214,6 @@ fn run(
 
 fn continue_unless_cancelled(answer: ControlFlow<()>) -> Result<()> {
     if answer.is_break() { Err(Error::Cancelled { work: "sampling" }) } else { Ok(()) }
-}
-
-/// A sequence for each seed of each request.
-fn start(requests: &[Request]) -> Vec<Generation<'_>> {
-    let mut generations = Vec::new();
-    for (place, request) in requests.iter().enumerate() {
-        generations.extend(request.seeds.iter().enumerate().map(|(sample, &seed)| Generation {
-            place,
-            sample,
-            request,
-            sampler: Sampler::new(&request.params, seed),
-            tokens: Vec::new(),
-            logprobs: Vec::new(),
-            stream: TextStream::default(),
-        }));
-    }
-    generations
-}
-
-/// Draws the next token of each sampled sequence. Returns why the sequence ends, if it does.
-fn extend(
-    model: &LanguageModel<impl Kernels>,
-    sampled: &[usize],
-    logits: &[f32],
-    generations: &mut [Generation<'_>],
-) -> Result<Vec<(usize, Option<StopReason>)>> {
-    let rows = logits.par_chunks_exact(model.spec().vocabulary);
-    sampled_of(generations, sampled)
-        .into_par_iter()
-        .zip(rows)
-        .map_init(Vec::new, |weights, ((index, generation), row)| {
-            let tokens = generation.request.prompt.len() + generation.tokens.len();
-            let (token, logprob) =
-                generation.sampler.draw(row, weights).ok_or(Error::NonFiniteLogit { request: generation.place, tokens })?;
-            generation.tokens.push(token);
-            generation.logprobs.push(logprob);
-            Ok((index, stop_reason(model, generation)?))
-        })
-        .collect()
-}
-
-/// The generations that are sampled, with their numbers. The scheduler admits requests in order, so these ascend.
-fn sampled_of<'a, T>(generations: &'a mut [T], sampled: &[usize]) -> Vec<(usize, &'a mut T)> {
-    let (mut rest, mut passed) = (generations, 0);
-    let taken = sampled.iter().filter_map(|&index| {
-        let (generation, after) = std::mem::take(&mut rest).get_mut(index - passed..)?.split_first_mut()?;
-        (rest, passed) = (after, index + 1);
-        Some((index, generation))
-    });
-    taken.collect()
-}
-
-/// The reason why the sequence ends with its latest token. `None` if it continues.
-fn stop_reason(model: &LanguageModel<impl Kernels>, generation: &Generation<'_>) -> Result<Option<StopReason>> {
-    let Generation { request: Request { prompt, params, .. }, tokens, .. } = generation;
-    if tokens.last().is_some_and(|token| model.tokenizer().eos_token_ids().contains(token)) {
-        return Ok(Some(StopReason::EndToken));
-    }
-    if let Some(stop) = stop::reached(model.tokenizer(), prompt, tokens, params)? {
-        return Ok(Some(StopReason::StopString(stop.to_owned())));
-    }
-    Ok((tokens.len() >= params.max_new_tokens).then_some(StopReason::Length))
-}
-
-impl Generation<'_> {
-    /// The text of the completion: without end token, and up to the stop string.
-    fn text(&self, model: &LanguageModel<impl Kernels>) -> Result<String> {
-        let shown = match self.tokens.split_last() {
-            Some((last, before)) if model.tokenizer().eos_token_ids().contains(last) => before,
-            _ => &self.tokens,
-        };
-        let mut text = model.tokenizer().decode_after(&self.request.prompt, shown)?;
-        if let Some((end, _)) = self.request.params.first_stop(&text) {
-            text.truncate(end);
-        }
-        Ok(text)
-    }
-
-    fn complete(&mut self, model: &LanguageModel<impl Kernels>, stop_reason: StopReason) -> Result<Completion> {
-        let text = self.text(model)?;
-        Ok(Completion { tokens: std::mem::take(&mut self.tokens), logprobs: std::mem::take(&mut self.logprobs), text, stop_reason })
-    }
-
-    /// Hands the latest token to `on_token`.
-    fn hand_out(
-        &mut self,
-        model: &LanguageModel<impl Kernels>,
-        stop_reason: Option<&StopReason>,
-        on_token: &mut OnToken<'_>,
-    ) -> Result<()> {
-        let (Some(&token), Some(&logprob)) = (self.tokens.last(), self.logprobs.last()) else { return Ok(()) };
-        let text = match stop_reason {
-            None => self.stream.next(model.tokenizer(), &self.request.prompt, &self.tokens, &self.request.params)?,
-            Some(_) => self.stream.rest(self.text(model)?),
-        };
-        continue_unless_cancelled(on_token(GeneratedToken {
-            request: self.place,
-            sample: self.sample,
-            token,
-            logprob,
-            text: &text,
-            stop_reason,
-        }))
-    }
 }
 
 /// Checks limits and requests, and returns how many pages the cache gets.

@@ -5,7 +5,7 @@ pub mod score;
 
 use crate::decoder::{Decoder, DecoderSpec};
 use crate::error::{Error, Result};
-use crate::files::chat::{Chat, ChatTemplate, Message};
+use crate::files::chat::{Chat, ChatTemplate, ChatVariables, Message};
 use crate::files::checkpoint::{self, Checkpoint};
 use crate::files::peft::{ADAPTER_CONFIG, base_of, is_adapter};
 use crate::files::tokenizer::Tokenizer;
@@ -214,6 +214,24 @@ impl<K: Kernels> LanguageModel<K> {
             Ok::<_, Error>(template.with_variables(variables))
         };
         Ok(PromptEncoder { tokenizer: Cow::Borrowed(&self.tokenizer), template: variables.map(read).transpose()? })
+    }
+
+    /// The checkpoint's chat template, if it has one.
+    ///
+    /// # Errors
+    /// The template cannot be read.
+    pub fn chat_template(&self) -> Result<Option<ChatTemplate>> {
+        ChatTemplate::from_files(&self.companions)
+    }
+
+    /// The tokens of a conversation by the checkpoint's chat template, up to the beginning of the assistant's next message.
+    ///
+    /// # Errors
+    /// The checkpoint has no chat template, the template refuses the conversation, or a part of its text has no token.
+    pub fn encode_conversation(&self, messages: &[Message], variables: ChatVariables) -> Result<Vec<u32>> {
+        let template = self.chat_template()?.ok_or_else(|| no_template(Path::new("")))?;
+        // The template writes the special tokens.
+        self.tokenizer.encode(&template.with_variables(variables).render(messages, true)?, false)
     }
 
     /// The tokenizer: text to ids and back.

@@ -141,7 +141,7 @@ impl Arguments {
             if self.json {
                 console::print_json(&output(&grade, &problem.answer, &input.completion, self.explain))?;
             } else if self.explain {
-                console::print(explained(number, &grade, &problem.answer, &input.completion).trim_end())?;
+                console::print(explained(&format!("line {number}"), &grade, &problem.answer, &input.completion).trim_end())?;
             }
         }
         if self.json {
@@ -184,15 +184,15 @@ fn output<'a>(grade: &'a Grade, known: &'a str, completion: &'a str, is_explaine
     }
 }
 
-/// The value that was read, its place, and the rule that found it.
-fn explained(number: usize, grade: &Grade, known: &str, completion: &str) -> String {
+/// The value that was read, its place, and the rule that found it. `of` names the completion.
+pub fn explained(of: &str, grade: &Grade, known: &str, completion: &str) -> String {
     let said = match &grade.verdict {
         Verdict::Wrong { predicted } => format!("wrong: {} is not {}", visible(predicted), visible(known)),
         Verdict::Contradiction { letter, text } => format!("contradiction: letter ({letter}), text of ({text})"),
         Verdict::Failed { reason } => format!("failed: {}", visible(reason)),
         other => other.name().to_owned(),
     };
-    let mut shown = format!("line {number}: {said}\n");
+    let mut shown = format!("{of}: {said}\n");
     match &grade.place {
         Some(place @ Place { reading, span }) if completion.get(span.clone()).is_some() => {
             let Range { start, end } = place.around(completion, AROUND);

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod browser;
+mod chat;
 mod commands;
 mod damage;
 mod docs;
@@ -22,6 +23,7 @@ mod plan;
 mod pretraining;
 mod pretraining_text;
 mod program;
+mod serve;
 mod smoke;
 mod trl;
 mod views;

@@ -51,6 +51,8 @@ pub enum ServerKind {
     #[default]
     #[serde(rename = "openai")]
     OpenAi,
+    /// `starloop serve`, which gives the results of the embedded engine.
+    Starloop,
     /// `vllm serve`.
     Vllm,
     /// `python -m sglang.launch_server`.
@@ -217,7 +219,7 @@ struct Nothing {}
 impl ServingConfig {
     /// How prompts are sent.
     pub fn prompt_form(&self) -> PromptForm {
-        let takes_tokens = matches!(self.server, ServerKind::Vllm | ServerKind::Sglang | ServerKind::LlamaCpp);
+        let takes_tokens = matches!(self.server, ServerKind::Starloop | ServerKind::Vllm | ServerKind::Sglang | ServerKind::LlamaCpp);
         self.prompts.unwrap_or(if takes_tokens { PromptForm::Tokens } else { PromptForm::Text })
     }
 

@@ -1,4 +1,5 @@
-//! The policy that samples on servers that speak `OpenAI`'s completions: vLLM, `SGLang`, llama.cpp, mistral.rs, `transformers serve`.
+//! The policy that samples on servers that speak `OpenAI`'s completions: `starloop serve`, vLLM, `SGLang`, llama.cpp, mistral.rs,
+//! `transformers serve`.
 //!
 //! `launch.rs` starts a server for each checkpoint. `reload.rs` makes a running server load another checkpoint. `dialect.rs` writes the requests
 //! that each server expects and checks the answers. `answer.rs` and `logprobs.rs` read the answers. `dispatch.rs` sends many requests at once,
@@ -61,6 +62,8 @@ struct Served {
     endpoints: Vec<String>,
     /// The name of the model in requests.
     model: String,
+    /// The SHA-256 of its weights.
+    sha256: String,
     prompts: Arc<PromptEncoder<'static>>,
     /// The servers that were launched for it.
     servers: Vec<Server>,
@@ -123,7 +126,7 @@ impl OpenAiPolicy {
         endpoints.iter().try_for_each(|endpoint| self.check_model(endpoint, &names))?;
         let doubts = || endpoints.iter().map(|_| RestartCheck::default()).collect();
         let reloading = reloading.map(|reloading| Arc::new((reloading, doubts())));
-        Ok(Served { endpoints, model, prompts, servers, reloading })
+        Ok(Served { endpoints, model, sha256: sha256.to_owned(), prompts, servers, reloading })
     }
 
     /// Calls a server that may be starting or busy. Repeats the call while `may_pass` holds for the failure. An error begins with `problem`.
@@ -148,8 +151,9 @@ impl OpenAiPolicy {
 
     /// Checks that a server lists the model by one of these names. A server without a list passes, because its answers name the model.
     fn check_model(&self, endpoint: &str, models: &[String]) -> Result<()> {
-        if self.config.server == ServerKind::Transformers {
-            // It lists the models of a cache on its disk, and loads a directory at the first request.
+        if matches!(self.config.server, ServerKind::Transformers | ServerKind::Starloop) {
+            // `transformers` lists the models of a cache on its disk. Both load a directory at the first request that names it. A request to
+            // `starloop serve` also names the digest of the weights.
             return Ok(());
         }
         let list = || match self.client.get_json(&format!("{}/models", endpoint.trim_end_matches('/')), answer::LONGEST_LIST) {
@@ -210,6 +214,7 @@ impl OpenAiPolicy {
             logprobs: self.config.wants_logprobs(),
             stop_at_server: self.config.stop_at_server,
             model: served.model.clone(),
+            sha256: served.sha256.clone(),
             end_tokens: prompts.tokenizer().eos_token_ids().to_vec(),
             params: params.clone(),
         };

@@ -9,6 +9,7 @@ mod answers;
 mod checkpoints;
 mod configs;
 mod problems;
+mod requests;
 mod runs;
 mod servers;
 

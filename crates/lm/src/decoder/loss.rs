@@ -1,7 +1,7 @@
 //! The loss: from the last stream to cross-entropies, and back. Logits are computed in parts and never held whole.
 
 use super::buffers::buffers;
-use super::{Decoder, DecoderSpec, Packed, Pass, TrainingMemory};
+use super::{Decoder, DecoderSpec, Packed, Pass, TrainingMemory, downloaded};
 use crate::kernels::Kernels;
 
 /// Logits that are held at once. The loss is computed in parts of about this size.
@@ -45,6 +45,24 @@ impl<K: Kernels> Decoder<K> {
         loss.reserve(kernels, &LossRows::widths(spec), rows);
         kernels.gather_rows(&streams[spec.blocks.len()], &batch.rows, spec.hidden, &mut loss.x);
         spec.final_norm.forward(Pass::plain(self, rows), &loss.x, &mut loss.normed, &mut loss.statistics);
+    }
+
+    /// Hands the logits of every target, `[vocabulary]`, to `each`, in the order of the targets. The logits are computed in parts.
+    pub fn each_logits(&self, batch: &Packed, memory: &mut TrainingMemory<K>, mut each: impl FnMut(&[f32])) {
+        self.forward(batch, memory);
+        self.norm_loss_rows(batch, memory);
+        let (kernels, spec) = (&self.kernels, &self.spec);
+        let part = part_rows(spec, batch.rows.len());
+        let TrainingMemory { loss, logits, .. } = memory;
+        logits.reserve(kernels, &LogitPart::widths(spec), part);
+        let order: Vec<u32> = (0..batch.rows.len() as u32).collect();
+        for rows in order.chunks(part) {
+            let LogitPart { logits, x, .. } = logits;
+            kernels.gather_rows(&loss.normed, rows, spec.hidden, x);
+            self.logits(rows.len(), x, logits);
+            self.bound_logits(rows.len(), logits);
+            downloaded(kernels, logits).chunks_exact(spec.vocabulary).take(rows.len()).for_each(&mut each);
+        }
     }
 
     /// The loss of every target. With `gradients` (scales `[targets]` and buffers), also computes the gradient of the sum of the losses, each

@@ -182,7 +182,7 @@ impl<K: Kernels> Decoder<K> {
         downloaded(&self.kernels, &logits)
     }
 
-    fn forward(&self, batch: &Packed, memory: &mut TrainingMemory<K>) {
+    pub(super) fn forward(&self, batch: &Packed, memory: &mut TrainingMemory<K>) {
         memory.reserve(self, batch.tokens.len());
         self.embed(&batch.tokens, &batch.positions, &mut memory.streams[0]);
         for block in 0..self.spec.blocks.len() {

@@ -1,46 +1,57 @@
 //! Decides which tokens run in which step. Works on ids and pages, without tensors and without text.
 
-use super::EngineLimits;
 use super::pages::PagePool;
+use super::{EngineLimits, Request};
 use crate::decoder::StepRows;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// A sequence that was admitted and has pages.
 #[derive(Debug)]
 struct Running {
-    request: usize,
+    number: u64,
     tokens: Vec<u32>,
     /// Positions whose keys and values are in the cache, or are shared with an earlier sequence.
     computed: usize,
+    /// True if the whole prompt is in the cache.
+    is_sampled: bool,
     pages: Vec<u32>,
 }
 
-/// One step: rows for the decoder, and the requests whose next token is sampled, in the order of the logits.
+/// One step: rows for the decoder, and the numbers of the sequences whose next token is sampled, in the order of the logits.
 #[derive(Debug, Default)]
 pub(super) struct Step {
     pub(super) rows: StepRows,
-    pub(super) sampled: Vec<usize>,
+    pub(super) sampled: Vec<u64>,
 }
 
-/// Admits requests in order when pages become free, and fills each step up to its limit.
+/// Admits sequences in order when pages become free, and fills each step up to its limit.
 #[derive(Debug)]
-pub(super) struct Scheduler<'a> {
-    /// Numbers of the requests, their prompts, and the most positions that they can use.
-    waiting: VecDeque<(usize, &'a [u32], usize)>,
+pub(super) struct Scheduler {
+    /// Numbers of the sequences, and what they complete.
+    waiting: VecDeque<(u64, Arc<Request>)>,
     /// In order of admission. A sequence follows those whose pages it shares.
     running: Vec<Running>,
     pool: PagePool,
     limits: EngineLimits,
 }
 
-impl<'a> Scheduler<'a> {
-    /// Each request is its prompt and its most new tokens. The pool must be large enough for each request alone.
-    pub(super) fn new(requests: impl Iterator<Item = (&'a [u32], usize)>, pool: PagePool, limits: &EngineLimits) -> Self {
-        let waiting = requests.enumerate().map(|(index, (prompt, new))| (index, prompt, prompt.len() + new)).collect();
-        Scheduler { waiting, running: Vec::new(), pool, limits: *limits }
+impl Scheduler {
+    pub(super) fn new(pool: PagePool, limits: &EngineLimits) -> Self {
+        Scheduler { waiting: VecDeque::new(), running: Vec::new(), pool, limits: *limits }
     }
 
-    /// The next step, or `None` when every request is finished.
+    /// Adds a sequence. The pool must be large enough for it alone.
+    pub(super) fn add(&mut self, number: u64, request: Arc<Request>) {
+        self.waiting.push_back((number, request));
+    }
+
+    /// Sequences that are not admitted.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The next step, or `None` when every sequence is finished.
     ///
     /// Sequences get rows in order of admission, each as many as remain of its prompt. So a sequence that shares pages gets rows in the step
     /// that fills those pages or later.
@@ -61,28 +72,37 @@ impl<'a> Scheduler<'a> {
 
     fn admit(&mut self) {
         while self.running.len() < self.limits.sequences.max(1) {
-            let Some((request, prompt, total)) = self.waiting.pop_front() else { return };
-            let Some((pages, computed)) = self.pool.allocate(prompt, total) else {
-                self.waiting.push_front((request, prompt, total));
-                return;
-            };
-            self.running.push(Running { request, tokens: prompt.to_vec(), computed, pages });
+            let Some((number, request)) = self.waiting.front() else { return };
+            let total = request.prompt.len() + request.params.max_new_tokens;
+            let Some((pages, computed)) = self.pool.allocate(&request.prompt, total) else { return };
+            self.running.push(Running { number: *number, tokens: request.prompt.clone(), computed, is_sampled: false, pages });
+            self.waiting.pop_front();
         }
     }
 
     /// Appends a sampled token.
-    pub(super) fn extend(&mut self, request: usize, token: u32) {
-        if let Some(sequence) = self.running.iter_mut().find(|sequence| sequence.request == request) {
+    pub(super) fn extend(&mut self, number: u64, token: u32) {
+        if let Some(sequence) = self.running.iter_mut().find(|sequence| sequence.number == number) {
             sequence.tokens.push(token);
         }
     }
 
     /// Removes a finished sequence.
-    pub(super) fn finish(&mut self, request: usize) {
-        if let Some(at) = self.running.iter().position(|sequence| sequence.request == request) {
+    pub(super) fn finish(&mut self, number: u64) {
+        if let Some(at) = self.running.iter().position(|sequence| sequence.number == number) {
             let sequence = self.running.remove(at);
             self.pool.release(&sequence.pages);
         }
+    }
+
+    /// Removes a sequence that is not finished. Returns false if it must stay until its prompt is computed, because others may share its pages.
+    pub(super) fn withdraw(&mut self, number: u64) -> bool {
+        match self.running.iter().find(|sequence| sequence.number == number) {
+            None => self.waiting.retain(|(waiting, _)| *waiting != number),
+            Some(sequence) if sequence.is_sampled => self.finish(number),
+            Some(_) => return false,
+        }
+        true
     }
 }
 
@@ -99,7 +119,8 @@ impl Running {
         self.computed += count;
         if self.computed == self.tokens.len() {
             step.rows.sampled.push(step.rows.tokens.len() as u32 - 1);
-            step.sampled.push(self.request);
+            step.sampled.push(self.number);
+            self.is_sampled = true;
         }
     }
 }
@@ -108,6 +129,7 @@ impl Running {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::engine::SamplingParams;
     use crate::kernels::PAGE;
     use std::collections::{BTreeMap, HashMap};
 
@@ -119,18 +141,27 @@ mod tests {
             (state >> 33) % n
         };
         let prefix: Vec<u32> = (0..40).collect();
-        let requests: Vec<(Vec<u32>, usize)> = (0..30)
+        let requests: Vec<Arc<Request>> = (0..30)
             .map(|i| {
                 let kept = below(41) as usize;
                 let own = 1 + below(20) as u32;
-                ([&prefix[..kept], &(0..own).map(|j| 1000 + i * 100 + j).collect::<Vec<_>>()].concat(), 1 + below(30) as usize)
+                let prompt = [&prefix[..kept], &(0..own).map(|j| 1000 + i * 100 + j).collect::<Vec<_>>()].concat();
+                Arc::new(Request { prompt, seeds: vec![0], params: SamplingParams::greedy(1 + below(30) as usize) })
             })
             .collect();
-        let mut scheduler = Scheduler::new(requests.iter().map(|(p, n)| (p.as_slice(), *n)), PagePool::new(pages), &limits);
-        let mut generated: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut scheduler = Scheduler::new(PagePool::new(pages), &limits);
+        // Half of them join while others run.
+        let mut joining = requests.iter().enumerate();
+        for (number, request) in joining.by_ref().take(15) {
+            scheduler.add(number as u64, Arc::clone(request));
+        }
+        let mut generated: BTreeMap<u64, usize> = BTreeMap::new();
         let mut contents: HashMap<(u32, usize), (usize, u32)> = HashMap::new();
         let mut finished = 0;
         while let Some(step) = scheduler.plan() {
+            if let Some((number, request)) = joining.next() {
+                scheduler.add(number as u64, Arc::clone(request));
+            }
             let rows = &step.rows;
             assert!(rows.tokens.len() <= limits.step_rows && rows.paged.pages.len() <= limits.sequences);
             // All rows store before any attends: record, then check what each row would see.
@@ -142,7 +173,7 @@ mod tests {
             for &row in &rows.sampled {
                 let table = &rows.paged.pages[rows.paged.tables[row as usize] as usize];
                 let index = step.sampled[rows.sampled.iter().position(|r| *r == row).unwrap()];
-                let sequence = scheduler.running.iter().find(|s| s.request == index).unwrap();
+                let sequence = scheduler.running.iter().find(|s| s.number == index).unwrap();
                 for (position, token) in sequence.tokens.iter().enumerate() {
                     assert_eq!(contents[&(table[position / PAGE], position % PAGE)], (position, *token));
                 }
@@ -150,16 +181,16 @@ mod tests {
             for index in step.sampled {
                 let count = generated.entry(index).or_default();
                 *count += 1;
-                if *count == requests[index].1 {
+                if *count == requests[index as usize].params.max_new_tokens {
                     scheduler.finish(index);
                     finished += 1;
                 } else {
-                    scheduler.extend(index, 50_000 + (index * 100 + *count) as u32);
+                    scheduler.extend(index, 50_000 + index as u32 * 100 + *count as u32);
                 }
             }
         }
         assert_eq!(finished, requests.len());
-        assert!(generated.iter().all(|(index, count)| *count == requests[*index].1));
+        assert!(generated.iter().all(|(index, count)| *count == requests[*index as usize].params.max_new_tokens));
         assert_eq!(scheduler.pool.unused(), pages);
     }
 

@@ -129,6 +129,11 @@ impl Tokenizer {
         Ok(encoding.get_ids().iter().copied().zip(ends).collect())
     }
 
+    /// The name of a token in the tokenizer's file, such as `<|endoftext|>`. Special tokens have a name and no text.
+    pub fn name(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
     /// The text of ids, special tokens left out.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         guarded(&self.path, || self.inner.decode(ids, true))

@@ -3,7 +3,7 @@
 use super::LanguageModel;
 use crate::decoder::{DecoderSpec, Packed, TrainingMemory};
 use crate::error::{Error, Result};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, exponentials};
 use std::ops::ControlFlow;
 
 /// The progress of a call that samples or scores.
@@ -25,6 +25,33 @@ pub struct Tail {
     pub tokens: Vec<u32>,
     /// The first token to score, counted from 0. Token 0 has no context, so 0 means the same as 1.
     pub from: usize,
+}
+
+/// The score of a token of a document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoredToken {
+    /// Its log-probability (natural logarithm) given the tokens before it.
+    pub logprob: f32,
+    /// The likeliest tokens at its place with their log-probabilities, the likeliest first.
+    pub alternatives: Vec<(u32, f32)>,
+}
+
+/// The `count` likeliest tokens of a row of finite logits with their log-probabilities, the likeliest first.
+pub(crate) fn likeliest(logits: &[f32], count: usize) -> Vec<(u32, f32)> {
+    let count = count.min(logits.len());
+    if count == 0 {
+        return Vec::new();
+    }
+    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+    let by_logit = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    if count < order.len() {
+        order.select_nth_unstable_by(count - 1, by_logit);
+        order.truncate(count);
+    }
+    order.sort_unstable_by(by_logit);
+    let largest = logits[order[0] as usize];
+    let total = libm::log(exponentials(logits, largest, 1.0, &mut Vec::new()));
+    order.into_iter().map(|token| (token, (f64::from(logits[token as usize] - largest) - total) as f32)).collect()
 }
 
 impl<K: Kernels> LanguageModel<K> {
@@ -50,6 +77,33 @@ impl<K: Kernels> LanguageModel<K> {
         }
         let scores = self.score_tails(&[Tail { tokens: tokens.to_vec(), from: 1 }], &mut |_| ControlFlow::Continue(()))?;
         Ok(std::iter::once(None).chain(scores.into_iter().flatten().map(Some)).collect())
+    }
+
+    /// As [`LanguageModel::score`], and for each token but the first the `alternatives` likeliest tokens at its place.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::score`].
+    pub fn score_with_alternatives(&self, tokens: &[u32], alternatives: usize) -> Result<Vec<Option<ScoredToken>>> {
+        let logprobs = self.score(tokens)?;
+        let mut likeliest_at = vec![Vec::new(); tokens.len().saturating_sub(1)];
+        if alternatives > 0 && tokens.len() > 1 {
+            let (_, packed) = next_batch(&[Tail { tokens: tokens.to_vec(), from: 1 }]);
+            let mut memory = TrainingMemory::new(self.decoder.kernels()).with_recomputation();
+            let mut places = likeliest_at.iter_mut();
+            self.decoder.each_logits(&packed, &mut memory, |row| {
+                if let Some(place) = places.next() {
+                    *place = likeliest(row, alternatives);
+                }
+            });
+        }
+        let scored = logprobs.into_iter().zip(std::iter::once(Vec::new()).chain(likeliest_at)).zip(tokens);
+        let scored = scored.map(|((logprob, mut alternatives), &token)| {
+            let logprob = logprob?;
+            // The two are computed by different sums, which must not differ for the same token.
+            alternatives.iter_mut().filter(|(id, _)| *id == token).for_each(|(_, of_token)| *of_token = logprob);
+            Some(ScoredToken { logprob, alternatives })
+        });
+        Ok(scored.collect())
     }
 
     /// The log-probability of each token from [`Tail::from`] on, given the tokens before it, document by document. Calls `progress` after each

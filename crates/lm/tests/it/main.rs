@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::float_cmp, missing_docs)]
 
 mod adapters;
+mod batch;
 mod cancelling;
 mod chat;
 mod checkpoints;

@@ -28,6 +28,8 @@ pub(super) struct Dialect {
     pub(super) stop_at_server: bool,
     /// The name of the model.
     pub(super) model: String,
+    /// The SHA-256 of its weights.
+    pub(super) sha256: String,
     /// Ids of the tokens that end a completion.
     pub(super) end_tokens: Vec<u32>,
     pub(super) params: SamplingParams,
@@ -89,8 +91,8 @@ impl Dialect {
             Prompt::Tokens(ids) => json!(ids),
             Prompt::Text(text) => json!(text),
         };
-        let mut body =
-            json!({ "model": self.model, "prompt": prompt, "max_tokens": max_new_tokens, "seed": folded(seed), "stream": false });
+        let seed = if self.server == ServerKind::Starloop { seed } else { folded(seed) };
+        let mut body = json!({ "model": self.model, "prompt": prompt, "max_tokens": max_new_tokens, "seed": seed, "stream": false });
         if self.stop_at_server && !stop.is_empty() {
             body["stop"] = json!(stop);
         }
@@ -106,12 +108,14 @@ impl Dialect {
         }
         merge(&mut body, json!({ "n": n, "temperature": temperature, "top_p": top_p, "presence_penalty": 0.0, "frequency_penalty": 0.0 }));
         if self.logprobs {
-            body["logprobs"] = 1.into();
+            // This program gives those of the tokens alone for 0; some servers give none.
+            body["logprobs"] = u8::from(self.server != ServerKind::Starloop).into();
         }
         let all_or = |all: i64| if *top_k == 0 { all } else { *top_k as i64 };
         merge(
             &mut body,
             match self.server {
+                ServerKind::Starloop => json!({ "top_k": all_or(0), "weights_sha256": self.sha256 }),
                 ServerKind::Vllm | ServerKind::Sglang => json!({ "top_k": all_or(-1), "min_p": 0.0, "repetition_penalty": 1.0 }),
                 ServerKind::LlamaCpp => json!({
                     "top_k": all_or(0), "min_p": 0.0, "typical_p": 1.0, "repeat_penalty": 1.0, "dry_multiplier": 0.0,
@@ -206,7 +210,7 @@ impl Dialect {
     /// Returns true if the server returns a log-probability for each token. llama.cpp returns one for several tokens that make one character, and
     /// none for a stop string.
     fn scores_every_token(&self) -> bool {
-        matches!(self.server, ServerKind::Vllm | ServerKind::Sglang)
+        matches!(self.server, ServerKind::Starloop | ServerKind::Vllm | ServerKind::Sglang)
     }
 
     /// The cause of the end of a completion that a server reports as stopped. vLLM and `SGLang` name the stop string or the id of the end token. vLLM names

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 fn dialect(server: ServerKind, temperature: f64, top_k: usize) -> Dialect {
     let params = SamplingParams { temperature, top_k, top_p: 1.0, max_new_tokens: 9, stop: vec!["\n\n".into()] };
     let logprobs = server != ServerKind::Transformers;
-    Dialect { server, logprobs, stop_at_server: true, model: "m".into(), end_tokens: vec![2, 5], params }
+    Dialect { server, logprobs, stop_at_server: true, model: "m".into(), sha256: "5f".into(), end_tokens: vec![2, 5], params }
 }
 
 #[test]
@@ -54,6 +54,8 @@ fn seeds_fit_what_servers_take() {
     for seed in [0, 1, u64::MAX, 0x8000_0000_0000_0001] {
         let sent = dialect(ServerKind::Vllm, 1.0, 0).request(&Prompt::Text(String::new()), 1, seed)["seed"].as_u64();
         assert!(sent.is_some_and(|sent| sent < 1 << 31), "{sent:?}");
+        let own = dialect(ServerKind::Starloop, 1.0, 0).request(&Prompt::Tokens(vec![1]), 1, seed);
+        assert_eq!((&own["seed"], &own["weights_sha256"], &own["logprobs"]), (&json!(seed), &json!("5f"), &json!(0)));
     }
 }
 
