@@ -15,8 +15,8 @@ use access::Access;
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
 use commands::{
-    bench, chat, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, report, reproduce, run,
-    sample, schema, score, serve, train, verify, watch,
+    bench, chat, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, report, reproduce, run, sample,
+    schema, score, serve, train, verify, watch,
 };
 use progress::{Log, LogFormat};
 use starloop_core::registry::Registry;

@@ -80,7 +80,8 @@ fn of_run(run: &RunDir) -> Result<Vec<(String, PathBuf)>> {
         }
         let accuracy = |metrics: &Option<IterationMetrics>| metrics.as_ref().map_or(-1.0, |metrics| metrics.accuracy.mean);
         metrics.sort_by(|a, b| accuracy(&b.1).total_cmp(&accuracy(&a.1)).then(a.0.cmp(&b.0)));
-        let directory = |(iteration, _): &(u32, _)| (format!("{}/{iteration}", method.name), run.iteration(&method.name, *iteration).checkpoint());
+        let directory =
+            |(iteration, _): &(u32, _)| (format!("{}/{iteration}", method.name), run.iteration(&method.name, *iteration).checkpoint());
         named.extend(metrics.iter().map(directory).filter(|(_, directory)| directory.is_dir()));
     }
     let base = if info.model.base.starts_with("builtin:") { run.base_model() } else { info.model.base.into() };

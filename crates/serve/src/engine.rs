@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, atomic};
+use std::thread::JoinHandle;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Prompts that belong to one request of a client.
@@ -47,6 +48,7 @@ pub(crate) struct Engine {
     /// The most tokens of a prompt with its completion.
     pub(crate) longest: usize,
     inbox: Sender<Job>,
+    thread: JoinHandle<()>,
 }
 
 impl Engine {
@@ -63,8 +65,13 @@ impl Engine {
                 log::error!("an engine stopped: {error}");
             }
         };
-        std::thread::Builder::new().name("engine".into()).spawn(work)?;
-        Ok(Engine { model, sha256, longest, inbox })
+        let thread = std::thread::Builder::new().name("engine".into()).spawn(work)?;
+        Ok(Engine { model, sha256, longest, inbox, thread })
+    }
+
+    /// Returns true if the thread has ended, which happens before this value is dropped only after a failure.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.thread.is_finished()
     }
 
     /// Gives a job to the thread. Returns false if the thread has failed.

@@ -47,9 +47,14 @@ mod tests {
     #[test]
     fn only_the_whole_key_is_accepted() {
         let key = ApiKey::new("secret\n").unwrap();
-        for (header, accepted) in
-            [("Bearer secret", true), ("bearer  secret ", true), ("Bearer secre", false), ("Bearer secrets", false), ("secret", false), ("", false)]
-        {
+        for (header, accepted) in [
+            ("Bearer secret", true),
+            ("bearer  secret ", true),
+            ("Bearer secre", false),
+            ("Bearer secrets", false),
+            ("secret", false),
+            ("", false),
+        ] {
             assert_eq!(key.is_in(Some(header.as_bytes())), accepted, "{header:?}");
         }
         assert!(!key.is_in(None));

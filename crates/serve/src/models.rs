@@ -57,7 +57,17 @@ impl Models {
         Err(ApiError::new(Refused::Conflict, message))
     }
 
+    /// The engine of a model. One that failed is replaced by a new one.
     async fn loaded(&self, entry: &Entry) -> Result<Arc<Engine>, ApiError> {
+        let engine = self.loaded_once(entry).await?;
+        if !engine.has_failed() {
+            return Ok(engine);
+        }
+        self.forget(&entry.directory);
+        self.loaded_once(entry).await
+    }
+
+    async fn loaded_once(&self, entry: &Entry) -> Result<Arc<Engine>, ApiError> {
         let slot = self.slot(&entry.directory);
         let load = || async {
             let (directory, limits, metrics) = (entry.directory.clone(), self.limits, Arc::clone(&self.metrics));
@@ -84,7 +94,7 @@ impl Models {
     }
 
     /// Drops a model. The next request loads it again. Requests in progress keep it until they are finished.
-    pub(crate) fn forget(&self, directory: &Path) {
+    fn forget(&self, directory: &Path) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|(loaded, _)| loaded != directory);
     }

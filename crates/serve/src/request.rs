@@ -12,6 +12,7 @@ use crate::error::{ApiError, Refused};
 use neutral::Value;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 use serde_json::value::RawValue;
 use starloop_lm::engine::SamplingParams;
 use starloop_lm::files::chat::{ChatVariables, Message};
@@ -427,13 +428,9 @@ fn variables(raw: Option<Box<RawValue>>) -> Result<ChatVariables, ApiError> {
 
 impl<'de> Deserialize<'de> for Seed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seed = Option::<i128>::deserialize(deserializer)?;
-        let bits = |seed: i128| u64::try_from(seed).ok().or_else(|| i64::try_from(seed).ok().map(|seed| seed as u64));
-        match seed.map(bits) {
-            None => Ok(Seed(None)),
-            Some(Some(seed)) => Ok(Seed(Some(seed))),
-            Some(None) => Err(serde::de::Error::custom("the seed does not fit 64 bits")),
-        }
+        let Some(seed) = Option::<Number>::deserialize(deserializer)? else { return Ok(Seed(None)) };
+        let bits = seed.as_u64().or_else(|| seed.as_i64().map(|seed| seed as u64));
+        bits.map(|bits| Seed(Some(bits))).ok_or_else(|| serde::de::Error::custom(format!("{seed} is not an integer of 64 bits")))
     }
 }
 

@@ -113,7 +113,8 @@ impl Shared {
 
     /// The whole body of a request.
     async fn body(&self, request: Request) -> Result<Bytes, ApiError> {
-        let is_json = |value: &HeaderValue| value.to_str().is_ok_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/json"));
+        let is_json =
+            |value: &HeaderValue| value.to_str().is_ok_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/json"));
         // A page in a browser cannot send this type to another origin without asking first.
         if !request.headers().get(CONTENT_TYPE).is_some_and(is_json) {
             return Err(ApiError::new(Refused::Invalid, "the header Content-Type must be application/json"));
@@ -121,7 +122,8 @@ impl Shared {
         match tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), self.limits.body)).await {
             Ok(Ok(body)) => Ok(body),
             Ok(Err(error)) if is_length_error(&error) => {
-                let message = format!("the body of the request has more than {} bytes, which is the limit of this server", self.limits.body);
+                let message =
+                    format!("the body of the request has more than {} bytes, which is the limit of this server", self.limits.body);
                 Err(ApiError::new(Refused::TooLarge, message))
             }
             Ok(Err(error)) => Err(ApiError::new(Refused::Invalid, format!("the body of the request broke off: {error}"))),
@@ -155,10 +157,7 @@ async fn chat(State(shared): State<Arc<Shared>>, request: Request) -> Result<Res
 }
 
 /// Prepares a request on a thread that may be busy for a while, and answers it.
-async fn answer(
-    admitted: Admitted,
-    prepare: impl FnOnce() -> Result<Prepared, ApiError> + Send + 'static,
-) -> Result<Response, ApiError> {
+async fn answer(admitted: Admitted, prepare: impl FnOnce() -> Result<Prepared, ApiError> + Send + 'static) -> Result<Response, ApiError> {
     let prepared = tokio::task::spawn_blocking(prepare).await;
     let prepared = prepared.map_err(|_| ApiError::new(Refused::Failed, "the server failed; its log says why"))??;
     let tokens: usize = prepared.prompts.iter().map(Vec::len).sum();

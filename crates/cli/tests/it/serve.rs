@@ -112,7 +112,8 @@ mod with_the_feature {
         let begin = |port: u16| serve(&format!("builtin:arithmetic --port {port}"), &["--checkpoints", text(&root)]);
         let mut servers: Vec<Served> = ports.iter().map(|&port| begin(port)).collect();
         let endpoints = format!("policy.endpoints={:?}", servers.iter().map(|server| server.address.as_str()).collect::<Vec<_>>());
-        let more = ["--run-dir", text(&run("served")), "--set", "policy.kind=openai", "--set", "policy.server=starloop", "--set", &endpoints];
+        let served = run("served");
+        let more = ["--run-dir", text(&served), "--set", "policy.kind=openai", "--set", "policy.server=starloop", "--set", &endpoints];
         let mut child = command(line, &more);
         child.args(["--set", "policy.api_key_env=STARLOOP_API_KEY", "--set", "policy.in_flight=4"]).env("STARLOOP_API_KEY", "secret");
         let mut child = child.stdout(Stdio::null()).spawn().unwrap();

@@ -58,7 +58,7 @@ pub struct Update {
 /// use starloop_lm::engine::{Batch, Delivery, EngineLimits, Request, SamplingParams};
 /// use std::path::Path;
 ///
-/// let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/arithmetic"))?;
+/// let model = LanguageModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/models/arithmetic"))?;
 /// let prompt = model.tokenizer().encode("Input:\n6 2 4 + 2 5 9\nTarget:\n", true)?;
 /// let request = Request { prompt, seeds: vec![1], params: SamplingParams::greedy(100) };
 /// let mut batch = Batch::new(&model, &EngineLimits { cache_bytes: 1 << 24, ..EngineLimits::default() })?;
@@ -168,9 +168,8 @@ impl<'m, K: Kernels> Batch<'m, K> {
         let taken = |&sequence: &u64| self.generations.remove(&sequence).map(|generation| (sequence, generation));
         let mut sampled: Vec<(u64, Generation)> = step.sampled.iter().filter_map(taken).collect();
         let rows = self.logits.par_chunks_exact(self.model.spec().vocabulary);
-        let advance = |weights: &mut Vec<f32>, ((_, generation), row): (&mut (u64, Generation), &[f32])| {
-            generation.advance(self.model, row, weights)
-        };
+        let advance =
+            |weights: &mut Vec<f32>, ((_, generation), row): (&mut (u64, Generation), &[f32])| generation.advance(self.model, row, weights);
         let updates: Vec<Update> = sampled.par_iter_mut().zip(rows).map_init(Vec::new, advance).collect();
         self.generated += sampled.len() as u64;
         let mut kept = Vec::new();

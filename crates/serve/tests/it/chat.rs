@@ -13,12 +13,12 @@ fn chatting(place: &Path) -> Running {
 /// Writes the model of [`chatting`].
 pub fn with_template(place: &Path) {
     for name in ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
-        let from = repository("models/arithmetic").join(name);
+        let from = repository("crates/core/models/arithmetic").join(name);
         if from.exists() {
             std::fs::copy(from, place.join(name)).unwrap();
         }
     }
-    let template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system message') }}{% endif %}Input:\n{{ messages[-1].content }}\nTarget:\n";
+    let template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system message') }}{% endif %}Input:\n{{ messages[-1].content }}\nTarget:{{ '\n' }}";
     std::fs::write(place.join("chat_template.jinja"), template).unwrap();
 }
 

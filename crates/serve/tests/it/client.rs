@@ -59,7 +59,7 @@ impl Answer {
 
 /// A server of the shipped base model under the name `arithmetic`.
 pub fn arithmetic() -> Running {
-    start(&[("arithmetic", &repository("models/arithmetic"))], small())
+    start(&[("arithmetic", &repository("crates/core/models/arithmetic"))], small())
 }
 
 /// Settings whose caches fit into a test.

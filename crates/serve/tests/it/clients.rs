@@ -52,7 +52,10 @@ fn write_tasks(place: &Path) {
     let mut lines = String::new();
     for at in 0..40_u64 {
         let (a, b) = (10 + at * 37 % 89, 10 + at * 53 % 83);
-        let choices: Vec<String> = [0, 1, 10, 7].iter().map(|more| format!("<scratch>\n{} + {} , {} C: 0\n", digits(a), digits(b), digits(a + b + more))).collect();
+        let choices: Vec<String> = [0, 1, 10, 7]
+            .iter()
+            .map(|more| format!("<scratch>\n{} + {} , {} C: 0\n", digits(a), digits(b), digits(a + b + more)))
+            .collect();
         let question = format!("Input:\n{} + {}\nTarget:\n", digits(a), digits(b));
         lines += &json!({ "question": question, "answer": digits(a + b), "choices": choices, "label": 0 }).to_string();
         lines.push('\n');
@@ -96,7 +99,7 @@ fn walk(directory: &Path) -> Vec<PathBuf> {
 fn lm_evaluation_harness_scores_as_with_its_own_model() {
     let place = tempfile::tempdir().unwrap();
     write_tasks(place.path());
-    let model = repository("models/arithmetic");
+    let model = repository("crates/core/models/arithmetic");
     let server = server(&model);
     let directory = model.canonicalize().unwrap().display().to_string();
     let own = evaluated(place.path(), "hf", "hf", &format!("pretrained={directory},dtype=float32"));
@@ -123,7 +126,11 @@ fn lm_evaluation_harness_scores_as_with_its_own_model() {
             for (own, served) in own["filtered_resps"].as_array().unwrap().iter().zip(served["filtered_resps"].as_array().unwrap()) {
                 let number = |value: &Value| value[0].as_f64().or_else(|| value[0].as_str()?.parse().ok()).unwrap();
                 worst = worst.max((number(own) - number(served)).abs());
-                assert_eq!(own[1].to_string().to_lowercase(), served[1].to_string().to_lowercase(), "whether the choice is the greedy text");
+                assert_eq!(
+                    own[1].to_string().to_lowercase(),
+                    served[1].to_string().to_lowercase(),
+                    "whether the choice is the greedy text"
+                );
             }
         }
         println!("{task}: 40 documents agree; the largest difference of a log-likelihood is {worst:.1e}");

@@ -7,12 +7,13 @@ use starloop_lm::engine::{Completion, EngineLimits, Request, SamplingParams, Sto
 use std::ops::ControlFlow;
 
 fn model() -> LanguageModel {
-    LanguageModel::load(&repository("models/arithmetic")).unwrap()
+    LanguageModel::load(&repository("crates/core/models/arithmetic")).unwrap()
 }
 
 fn sampled(model: &LanguageModel, prompt: &str, seeds: &[u64], params: &SamplingParams) -> Vec<Completion> {
     let request = Request { prompt: model.tokenizer().encode(prompt, true).unwrap(), seeds: seeds.to_vec(), params: params.clone() };
-    sample(model, &[request], &EngineLimits { cache_bytes: 1 << 25, ..EngineLimits::default() }, &mut |_| ControlFlow::Continue(())).unwrap()
+    sample(model, &[request], &EngineLimits { cache_bytes: 1 << 25, ..EngineLimits::default() }, &mut |_| ControlFlow::Continue(()))
+        .unwrap()
 }
 
 fn params(temperature: f64, max_new_tokens: usize) -> SamplingParams {

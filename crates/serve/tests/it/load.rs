@@ -69,7 +69,7 @@ fn in_process(model: &LanguageModel, limits: &EngineLimits, round: usize) -> Vec
 #[ignore = "minutes of load"]
 fn sixty_four_clients_lose_nothing() {
     let rounds: usize = std::env::var("STARLOOP_LOAD_ROUNDS").map_or(4, |rounds| rounds.parse().unwrap());
-    let directory = repository("models/arithmetic");
+    let directory = repository("crates/core/models/arithmetic");
     let limits = EngineLimits { sequences: CLIENTS, cache_bytes: 1 << 26, ..EngineLimits::default() };
     let server = start(&[("arithmetic", &directory)], Settings { engine: limits, ..Settings::default() });
     let model = LanguageModel::load(&directory).unwrap();
@@ -87,7 +87,11 @@ fn sixty_four_clients_lose_nothing() {
         println!("round {round}: in process {alone:.1} s, served {took:.1} s, resident {:.0} MB", marks[round] as f64 / 1e6);
     }
     ratios.sort_by(f64::total_cmp);
-    println!("{} requests in each round; throughput of the server: {:.2} of sampling in process (median)", CLIENTS * REQUESTS, ratios[ratios.len() / 2]);
+    println!(
+        "{} requests in each round; throughput of the server: {:.2} of sampling in process (median)",
+        CLIENTS * REQUESTS,
+        ratios[ratios.len() / 2]
+    );
     let growth = marks[marks.len() - 1].saturating_sub(marks[0]);
     println!("growth after the first round: {:.1} MB", growth as f64 / 1e6);
     assert!(growth < 32 << 20);

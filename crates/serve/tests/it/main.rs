@@ -5,6 +5,7 @@ mod chat;
 mod client;
 mod clients;
 mod completions;
+mod docs;
 mod limits;
 mod load;
 mod policy;

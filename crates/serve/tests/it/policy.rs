@@ -61,7 +61,7 @@ fn served(servers: &[&Running]) -> Vec<String> {
 
 fn server(root: &Path, settings: Settings) -> Running {
     let mut catalog = Catalog::default();
-    catalog.add("base", &repository("models/arithmetic")).unwrap();
+    catalog.add("base", &repository("crates/core/models/arithmetic")).unwrap();
     catalog.add_root(root).unwrap();
     start_with(catalog, settings)
 }
@@ -91,7 +91,7 @@ fn a_server_that_reads_other_weights_or_wants_a_key_ends_the_run() {
     };
     let mut catalog = Catalog::default();
     let base = place.path().join("altered/base");
-    catalog.add(base.to_str().unwrap(), &repository("models/arithmetic-long")).unwrap();
+    catalog.add(base.to_str().unwrap(), &repository("crates/core/models/arithmetic-long")).unwrap();
     let altered = attempt("altered", &start_with(catalog, small()));
     assert!(altered.contains("this server reads another copy of the checkpoint"), "{altered}");
     let keyed = attempt("keyed", &server(place.path(), Settings { api_key: Some(ApiKey::new("secret").unwrap()), ..small() }));

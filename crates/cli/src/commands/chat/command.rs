@@ -14,7 +14,10 @@ pub enum Command<'a> {
     /// The number of answers to each message.
     Samples(&'a str),
     /// Grade the latest answers.
-    Task { name: &'a str, answer: &'a str },
+    Task {
+        name: &'a str,
+        answer: &'a str,
+    },
     Unknown(&'a str),
 }
 
