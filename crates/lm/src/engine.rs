@@ -190,7 +190,7 @@ fn run(
     for request in requests {
         first_places.push(completions.len());
         completions.resize(completions.len() + request.seeds.len(), None);
-        batch.add(Arc::new(request.clone()), delivery);
+        batch.add(&Arc::new(request.clone()), delivery);
     }
     let mut state = Progress { finished: 0, tokens: 0 };
     while !batch.is_idle() {

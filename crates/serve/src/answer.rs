@@ -55,11 +55,15 @@ impl Head {
 
     fn object(&self, object: &str, choices: Vec<Value>) -> Map<String, Value> {
         let fingerprint = format!("fp_{}", &self.sha256[..self.sha256.len().min(12)]);
-        let body = json!({
-            "id": self.id, "object": object, "created": self.created, "model": self.model, "system_fingerprint": fingerprint,
-            "choices": choices,
-        });
-        if let Value::Object(body) = body { body } else { Map::new() }
+        let keys: [(&str, Value); 6] = [
+            ("id", self.id.as_str().into()),
+            ("object", object.into()),
+            ("created", self.created.into()),
+            ("model", self.model.as_str().into()),
+            ("system_fingerprint", fingerprint.into()),
+            ("choices", choices.into()),
+        ];
+        keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// A whole answer.

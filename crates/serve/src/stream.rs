@@ -106,12 +106,11 @@ impl<G> Stream<G> {
             choice.tokens.push(token.id);
             return Ok(());
         }
-        let logprobs = match wanted {
-            None => Value::Null,
-            Some(_) => {
-                let piece = pieces::of_token(prepared.engine.model.tokenizer(), &choice.tokens, &token);
-                prepared.head.logprobs(&[piece.map_err(|error| ApiError::of_engine(&error))?], wanted, choice.sent)
-            }
+        let logprobs = if wanted.is_some() {
+            let piece = pieces::of_token(prepared.engine.model.tokenizer(), &choice.tokens, &token);
+            prepared.head.logprobs(&[piece.map_err(|error| ApiError::of_engine(&error))?], wanted, choice.sent)
+        } else {
+            Value::Null
         };
         let NewToken { id, text, .. } = token;
         let part = prepared.head.choice_part(index, &text, !choice.has_begun, end.as_ref(), &logprobs);

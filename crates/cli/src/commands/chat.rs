@@ -115,7 +115,10 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access) -> Result
             Command::Unknown(name) => Err(anyhow::anyhow!("there is no command {name}; /help lists the commands")),
             Command::Say(text) if text.trim().is_empty() => Ok(()),
             Command::Say(text) => session.answer(text),
-            Command::Reset => session.reset(),
+            Command::Reset => {
+                session.reset();
+                Ok(())
+            }
             Command::System(text) => session.set_system(text),
             Command::Samples(count) => session.set_samples(count),
             Command::Task { name, answer } => session.grade(name, answer, registry, access),

@@ -43,7 +43,7 @@ pub struct Arguments {
     /// The port to listen on; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     port: u16,
-    /// The key that requests must carry [default: the variable STARLOOP_API_KEY]. Other users of this machine can see arguments
+    /// The key that requests must carry [default: the variable `STARLOOP_API_KEY`]. Other users of this machine can see arguments
     #[arg(long, value_name = "KEY")]
     api_key: Option<String>,
     /// A file that holds the key that requests must carry

@@ -120,16 +120,16 @@ impl<'m, K: Kernels> Batch<'m, K> {
     pub fn submit(&mut self, request: Request, delivery: Delivery) -> Result<u64> {
         request.check(0, self.model.spec())?;
         request.check_length(0, "the key-value cache", self.capacity)?;
-        Ok(self.add(Arc::new(request), delivery))
+        Ok(self.add(&Arc::new(request), delivery))
     }
 
     /// Adds a request that was checked.
-    pub(super) fn add(&mut self, request: Arc<Request>, delivery: Delivery) -> u64 {
+    pub(super) fn add(&mut self, request: &Arc<Request>, delivery: Delivery) -> u64 {
         let number = self.requests;
         self.requests += 1;
         for sample in 0..request.seeds.len() {
-            self.generations.insert(self.sequences, Generation::new(number, sample, &request, delivery));
-            self.scheduler.add(self.sequences, Arc::clone(&request));
+            self.generations.insert(self.sequences, Generation::new(number, sample, request, delivery));
+            self.scheduler.add(self.sequences, Arc::clone(request));
             self.sequences += 1;
         }
         number

@@ -72,7 +72,9 @@ pub fn small() -> Settings {
 
 pub fn start(models: &[(&str, &Path)], settings: Settings) -> Running {
     let mut catalog = Catalog::default();
-    models.iter().for_each(|(name, directory)| catalog.add(name, directory).unwrap());
+    for (name, directory) in models {
+        catalog.add(name, directory).unwrap();
+    }
     start_with(catalog, settings)
 }
 

@@ -58,10 +58,9 @@ impl<'m> Session<'m> {
     }
 
     /// Forgets the conversation.
-    pub fn reset(&mut self) -> Result<()> {
+    pub fn reset(&mut self) {
         self.messages.clear();
         self.answers.clear();
-        Ok(())
     }
 
     pub fn set_system(&mut self, text: &str) -> Result<()> {
