@@ -41,3 +41,4 @@ fixtures venv="venv":
     {{venv}}/bin/python fixtures/make_torch_files.py
     {{venv}}/bin/python fixtures/make_tokenizers.py
     {{venv}}/bin/python fixtures/make_chat_renderings.py
+    {{venv}}/bin/python fixtures/make_parquet.py

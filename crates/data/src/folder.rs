@@ -73,7 +73,7 @@ fn collect(root: &Path, within: &Path, depth: usize, all: &mut Vec<PathBuf>) -> 
             if depth > 0 {
                 collect(root, &path, depth - 1, all)?;
             }
-        } else if Format::known(&path).0.is_some() {
+        } else if Format::is_known(&path) {
             all.push(path);
         }
         if all.len() > MOST_FILES {

@@ -34,8 +34,12 @@ impl Format {
         (known.unwrap_or(Format::Json), compression)
     }
 
-    /// The format that the file's extension names, if this crate reads it.
-    pub(crate) fn known(path: &Path) -> (Option<Self>, Compression) {
+    /// Returns true if the file's extension names a format.
+    pub fn is_known(path: &Path) -> bool {
+        Format::known(path).0.is_some()
+    }
+
+    fn known(path: &Path) -> (Option<Self>, Compression) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let (name, compression) = match name.rsplit_once('.') {
             Some((name, "gz")) => (name, Compression::Gzip),

@@ -28,11 +28,13 @@ mod format;
 mod json;
 mod json_array;
 mod json_lines;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod row;
 mod rows;
 mod separated;
 
 pub use error::{Error, Result};
 pub use format::{Compression, Format, READABLE};
-pub use row::{Place, Row};
+pub use row::{At, Place, Row};
 pub use rows::Rows;

@@ -34,6 +34,14 @@ impl Place {
     pub fn line(line: usize) -> Self {
         At::Line(line).into()
     }
+
+    /// Two places of the same file or folder: `lines 3 and 7`.
+    pub fn and(&self, other: &Self) -> String {
+        match (self, other) {
+            (Place { file: None, at: At::Line(one) }, Place { file: None, at: At::Line(two) }) => format!("lines {one} and {two}"),
+            _ => format!("{self} and {other}"),
+        }
+    }
 }
 
 impl From<At> for Place {

@@ -74,6 +74,12 @@ impl Rows {
         Ok(Rows { files: VecDeque::new(), open: Some(open), name: name.to_owned(), are_several: false, number: 0, has_failed: false })
     }
 
+    /// An error about the latest row.
+    pub fn fault(&self, row: &Row, problem: String) -> Error {
+        let file = self.open.as_ref().map_or(&self.name, |open| &open.name).clone();
+        Error::Row { file, place: row.place.at.into(), problem }
+    }
+
     fn open_next(&mut self) -> Result<Option<Open>> {
         let Some(path) = self.files.pop_front() else { return Ok(None) };
         let short = self.are_several.then(|| path.file_name().unwrap_or_default().to_string_lossy().into());

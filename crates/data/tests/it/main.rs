@@ -2,4 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "parquet")]
+mod parquet;
 mod text;

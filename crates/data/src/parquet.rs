@@ -1,0 +1,81 @@
+//! Parquet, row by row.
+//!
+//! Pages are decoded one at a time, and of each column only [`BATCH`] rows are held. The library's own rows are not used: they lose nanoseconds and the
+//! digits of some numbers, and they panic on types that they do not know.
+
+mod kind;
+mod leaf;
+
+use crate::error::{Error, Result};
+use crate::json_lines::Read1;
+use crate::row::At;
+use leaf::{Leaf, LeafRows};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use serde_json::Map;
+use std::fs::File;
+
+/// Rows of a column that are held in memory.
+const BATCH: usize = 64;
+
+/// Reads the rows of a file.
+pub(crate) struct ParquetRows {
+    reader: SerializedFileReader<File>,
+    leaves: Vec<Leaf>,
+    /// The number of row groups that were opened.
+    groups: usize,
+    /// The columns of the current row group.
+    columns: Vec<LeafRows>,
+    /// Rows of the group that are left.
+    left: i64,
+    row: usize,
+}
+
+impl ParquetRows {
+    /// Reads the description of a file. Errors name it `name`.
+    pub fn new(name: &str, file: File) -> Result<Self> {
+        let fault = |problem: String| Error::File { file: name.to_owned(), problem };
+        let reader = SerializedFileReader::new(file).map_err(|error| fault(format!("not a readable Parquet file: {error}")))?;
+        let leaves = leaf::of_schema(reader.metadata().file_metadata().schema_descr()).map_err(fault)?;
+        Ok(ParquetRows { reader, leaves, groups: 0, columns: Vec::new(), left: 0, row: 0 })
+    }
+
+    /// The next row.
+    pub fn next(&mut self) -> Option<Read1> {
+        match self.open_group() {
+            Ok(false) => return None,
+            Ok(true) => {}
+            Err(problem) => return Some(Err((At::Row(self.row + 1), problem))),
+        }
+        self.left -= 1;
+        self.row += 1;
+        let at = At::Row(self.row);
+        let mut columns = Map::new();
+        for (leaf, rows) in self.leaves.iter().zip(&mut self.columns) {
+            if let Err(problem) = rows.read_into(&mut columns, leaf) {
+                return Some(Err((at, format!("column {:?}: {problem}", leaf.name()))));
+            }
+        }
+        Some(Ok((at, columns)))
+    }
+
+    /// Opens the next row group that has rows, if the current one has none left; false at the end.
+    fn open_group(&mut self) -> Result<bool, String> {
+        while self.left <= 0 {
+            if self.groups == self.reader.num_row_groups() {
+                return Ok(false);
+            }
+            let group = self.reader.get_row_group(self.groups).map_err(|error| error.to_string())?;
+            self.left = group.metadata().num_rows();
+            self.groups += 1;
+            if group.num_columns() != self.leaves.len() {
+                return Err(format!("row group {} has {} columns, expected {}", self.groups, group.num_columns(), self.leaves.len()));
+            }
+            let open = |(number, leaf): (usize, &Leaf)| {
+                let pages = group.get_column_page_reader(number).map_err(|error| format!("column {:?}: {error}", leaf.name()))?;
+                Ok(LeafRows::new(leaf, pages))
+            };
+            self.columns = self.leaves.iter().enumerate().map(open).collect::<Result<_, String>>()?;
+        }
+        Ok(true)
+    }
+}
