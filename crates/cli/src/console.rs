@@ -92,6 +92,9 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NotFound { what: Missing::Data, download: Some(data), .. } => {
             return Some(format!("`starloop get data {data}` downloads it"));
         }
+        Error::NoDataset { name, .. } => {
+            return Some(format!("`starloop get data {name}` downloads it; HF_HUB_CACHE names another cache"));
+        }
         Error::NotFound { what: Missing::Shape, .. } => "--shape takes a config.json or one of these names",
         Error::Cancelled | Error::Server { .. } => "--resume continues the run",
         Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => "--out names another place",

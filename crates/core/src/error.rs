@@ -32,6 +32,19 @@ pub enum Error {
     /// Something is wrong with a run directory.
     #[error(transparent)]
     Record(#[from] starloop_record::Error),
+    /// Something is wrong with a file of rows.
+    #[error(transparent)]
+    Data(#[from] starloop_data::Error),
+    /// A data set of the hub is not on this machine.
+    #[error("{name}: no such file or folder, and revision {revision} of a data set with this name is in none of: {}", joined(.places))]
+    NoDataset {
+        /// Its name, `ORG/NAME`.
+        name: String,
+        /// The revision.
+        revision: String,
+        /// The directories that were looked for.
+        places: Vec<PathBuf>,
+    },
     /// A config file is not TOML.
     #[error("{origin}: not valid TOML")]
     ConfigSyntax {
@@ -424,6 +437,7 @@ impl Error {
                 | Error::ConfigValue { .. }
                 | Error::Override { .. }
                 | Error::NotFound { .. }
+                | Error::NoDataset { .. }
                 | Error::Record(
                     starloop_record::Error::RunExists { .. }
                         | starloop_record::Error::NotARun { .. }
@@ -440,6 +454,10 @@ impl Error {
                 | Error::Unexportable { .. }
         )
     }
+}
+
+fn joined(places: &[PathBuf]) -> String {
+    places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn suggest(nearest: Option<&str>, valid: &[String]) -> String {

@@ -31,7 +31,7 @@ use starloop_record::run_dir::{FORMAT_VERSION, NewRun, OpenedAs};
 use starloop_record::{RunDir, run_dir::settings};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// An experiment whose every key is known and every value checked.
@@ -225,7 +225,7 @@ impl Experiment {
 
     fn refuse_missing_files(&self) -> Result<()> {
         let settings = &self.task.settings;
-        let missing = settings.files().into_iter().find(|file| !file.as_os_str().is_empty() && !file.exists());
+        let missing = settings.files()?.into_iter().find(|file| !file.exists());
         let Some(file) = missing else { return Ok(()) };
         let (name, download) = (file.display().to_string(), settings.data_set().map(str::to_owned));
         Err(Error::NotFound { what: Missing::Data, name, known: Vec::new(), nearest: None, download })
@@ -278,7 +278,8 @@ impl Experiment {
         }
         let task = self.task()?;
         let base = BaseModel::of(&self.config.model)?;
-        let inputs = inputs::digest(self.task.settings.files(), base.own_directory())?;
+        let files = self.task.settings.files()?;
+        let inputs = inputs::digest(files.iter().map(PathBuf::as_path), base.own_directory())?;
         let (run_dir, opened) = self.open(root, task.as_ref(), inputs, resume)?;
         let base = base.directory(&run_dir)?;
         run_dir.note_parameters(Summary::read(&base).ok().map(|summary| summary.spec.parameter_count() as u64))?;

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem, Split, StopReason, Style};
 use starloop_record::digest::sha256_hex;
 use starloop_record::info::PaperFigure;
-use std::path::Path;
+use std::path::PathBuf;
 
 pub use identity::Identity;
 
@@ -48,8 +48,11 @@ pub trait TaskSettings: std::fmt::Debug + Send + Sync {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError>;
 
     /// The files that [`TaskSettings::build`] reads.
-    fn files(&self) -> Vec<&Path> {
-        Vec::new()
+    ///
+    /// # Errors
+    /// A data set is not on this machine, or a folder does not have what is asked of it.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        Ok(Vec::new())
     }
 
     /// The published data set that these files are, if it can be downloaded by a name.

@@ -70,6 +70,15 @@ impl PromptEncoder<'_> {
         Ok((Cow::Owned(template.render(&[message], true)?), false))
     }
 
+    /// A conversation as the chat template renders it, with the beginning of the assistant's next message. The text has all special tokens.
+    ///
+    /// # Errors
+    /// There is no chat template, or it refuses the conversation.
+    pub fn conversation(&self, messages: &[Message]) -> Result<String> {
+        let template = self.template.as_ref().ok_or_else(|| no_template(Path::new("")))?;
+        template.render(messages, true)
+    }
+
     /// The token that ends a completion that is trained.
     pub fn end_token(&self) -> u32 {
         if self.template.is_some() { self.tokenizer.end_of_turn() } else { self.tokenizer.end_of_text() }

@@ -3,12 +3,12 @@
 use crate::console;
 use crate::untrusted::line;
 use anyhow::Result;
-use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use starloop_core::external::fetch::Progress;
 use starloop_core::external::fetch::dataset::{ADDRESS_VARIABLE, DATASETS, Dataset};
 use starloop_core::external::fetch::hub::Hub;
+use starloop_core::external::hub_cache::HubName;
 use std::path::{Path, PathBuf};
 
 /// Download a model or a data set. To continue an interrupted download, repeat the command.
@@ -18,6 +18,7 @@ Examples:
   starloop get model ORG/NAME                           config, tokenizer and weights from the Hugging Face hub
   starloop get model ORG/NAME --revision v1 --out DIR   a tag, branch or commit, to another place
   starloop get data gsm8k                               the authors' files, into data/gsm8k
+  starloop get data ORG/NAME                            a data set from the hub, into data/NAME
 
 HF_TOKEN gives access to gated models. HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE work as in the hub's own programs.
 STARLOOP_DATA_URL sets a mirror of the data: ADDRESS/NAME/FILE.")]
@@ -47,15 +48,21 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Download the files of a task, as their authors published them
+    /// Download the files of a task, as their authors published them, or a data set of the hub
     #[command(after_help = "\
 Examples:
   starloop get data gsm8k
-  starloop get data commonsense_qa --out DIR")]
+  starloop get data commonsense_qa --out DIR
+  starloop get data ORG/NAME --config main
+
+A task then reads the data set by its name: train = \"ORG/NAME\".")]
     Data {
-        /// The task
-        #[arg(value_parser = PossibleValuesParser::new(DATASETS.iter().map(|dataset| dataset.name)))]
-        name: String,
+        /// The task (gsm8k, commonsense_qa), or ORG/NAME[@REVISION] of a data set on the hub
+        #[arg(value_parser = data_name)]
+        name: DataName,
+        /// Download only this configuration of a data set, which is a folder
+        #[arg(long, value_name = "NAME")]
+        config: Option<String>,
         /// The directory to write [default: data/NAME]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
@@ -76,11 +83,21 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
             }
             console::print(&format!("{}: {} files of commit {}", out.display(), model.files.len(), model.commit))
         }
-        What::Data { name, out, json } => {
-            let out = out.clone().unwrap_or_else(|| Path::new("data").join(name));
-            let dataset = Dataset::find(name).expect("the arguments allow known names only");
-            dataset.fetch(&out, variable(ADDRESS_VARIABLE).as_deref(), &mut bar(quiet))?;
-            let files = dataset.file_names().collect::<Vec<_>>();
+        What::Data { name, config, out, json } => {
+            let place = |name: &str| out.clone().unwrap_or_else(|| Path::new("data").join(name));
+            let (out, files) = match name {
+                DataName::OfTask(dataset) => {
+                    let out = place(dataset.name);
+                    dataset.fetch(&out, variable(ADDRESS_VARIABLE).as_deref(), &mut bar(quiet))?;
+                    (out, dataset.file_names().map(str::to_owned).collect::<Vec<_>>())
+                }
+                DataName::OfHub(name) => {
+                    let out = place(name.name.rsplit('/').next().unwrap_or(&name.name));
+                    let hub = Hub::from_environment(variable);
+                    let files = hub.fetch_dataset(name, config.as_deref(), &out, &mut bar(quiet))?.files;
+                    (out, files)
+                }
+            };
             if *json {
                 return console::print_json(&json!({"directory": out, "files": files}));
             }
@@ -112,6 +129,22 @@ fn bar(quiet: bool) -> impl FnMut(Progress<'_>) {
             bar.finish();
         }
     }
+}
+
+/// The name of published data.
+#[derive(Debug, Clone)]
+enum DataName {
+    /// The authors' files of a task.
+    OfTask(&'static Dataset),
+    /// A data set of the hub.
+    OfHub(HubName),
+}
+
+fn data_name(text: &str) -> Result<DataName, String> {
+    let known = || DATASETS.iter().map(|dataset| dataset.name).collect::<Vec<_>>().join(", ");
+    let of_hub = || HubName::parse(text).map(DataName::OfHub);
+    let name = Dataset::find(text).map(DataName::OfTask).or_else(of_hub);
+    name.ok_or_else(|| format!("expected one of {}, or ORG/NAME of a data set on the hub", known()))
 }
 
 /// Reads `ORG/NAME`, or `NAME` alone, as some old models of the hub have it.

@@ -3,6 +3,7 @@
 use crate::console;
 use anyhow::Result;
 use starloop_core::experiment::init::{Draft, init};
+use starloop_core::external::data_source::DataSource;
 use std::path::{Path, PathBuf};
 
 /// Write a config for your own problems, and show the first prompt.
@@ -10,13 +11,21 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   starloop init problems.jsonl                          reads the columns, writes problems.toml
-  starloop init problems.jsonl --out configs/mine.toml --base bases/MODEL
+  starloop init problems.csv --out configs/mine.toml --base bases/MODEL
+  starloop init ORG/NAME --config main --split train    a data set in the hub's cache
   starloop run problems.toml --dry-run                  next: all keys, and an estimate of the cost
 
-Each line of the file is a JSON object with at least a question and its known answer.")]
+The file has JSON lines, a JSON array, CSV, TSV or Parquet, each also compressed (.gz, .zst). Each row has at least a question and its
+known answer. Instead of a file, name a folder of such files, or a data set of the hub.")]
 pub struct Arguments {
-    /// The problems, as JSON lines
+    /// The problems: a file, a folder, or a data set of the hub
     file: PathBuf,
+    /// The configuration of a folder or data set
+    #[arg(long, value_name = "NAME")]
+    config: Option<String>,
+    /// The split of a folder or data set [default: train]
+    #[arg(long, value_name = "NAME")]
+    split: Option<String>,
     /// The config to write [default: the file's name with .toml]
     #[arg(long, value_name = "CONFIG")]
     out: Option<PathBuf>,
@@ -26,9 +35,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let name = arguments.file.file_name().map_or_else(|| Path::new("own").into(), PathBuf::from);
-    let out = arguments.out.clone().unwrap_or_else(|| name.with_extension("toml"));
-    let Draft { train_problems, dev_problems, columns, has_worked_examples, prompt } = init(&arguments.file, &out, &arguments.base)?;
+    let out = arguments.out.clone().unwrap_or_else(|| named_after(&arguments.file));
+    let source = DataSource::new(arguments.file.clone(), arguments.config.clone(), arguments.split.clone());
+    let Draft { train_problems, dev_problems, columns, has_worked_examples, prompt } = init(&source, &out, &arguments.base)?;
     console::print(&format!("wrote {}: {train_problems} problems to learn from, {dev_problems} held out.", out.display()))?;
     let width = columns.iter().map(|(column, _)| column.len()).max().unwrap_or(0);
     for (column, what) in &columns {
@@ -44,4 +53,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     console::print(&format!("  starloop run {out} --dry-run"))?;
     console::print(&format!("  starloop run {out}"))
+}
+
+/// The file's name with `.toml` instead of its extension.
+fn named_after(file: &Path) -> PathBuf {
+    let name = file.file_name().map_or_else(|| Path::new("own").into(), PathBuf::from);
+    let is_compressed = name.extension().is_some_and(|extension| ["gz", "zst", "zstd"].iter().any(|known| extension == *known));
+    if is_compressed { name.with_extension("").with_extension("toml") } else { name.with_extension("toml") }
 }

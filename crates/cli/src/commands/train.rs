@@ -5,10 +5,11 @@ use crate::model::Model;
 use crate::progress::{Console, Log};
 use anyhow::Result;
 use starloop_core::config::TrainingConfig;
+use starloop_core::external::data_source::DataSource;
 use starloop_core::trainer::finetune::finetune;
 use std::path::PathBuf;
 
-/// Fine-tune a checkpoint on JSON lines of prompt and completion. Only the completion and its end token have a loss.
+/// Fine-tune a checkpoint on prompts and completions. Only the completion and its end token have a loss.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -16,15 +17,23 @@ Examples:
   starloop train --model DIR --data pairs.jsonl --out tuned --steps 200 --learning-rate 1e-4 --batch-size 8 --sequence-length 1024
   starloop train --model DIR --data pairs.jsonl --out tuned --set schedule=cosine --set weight_decay=0.1 --json
 
-Each line of the data: {\"prompt\": \"...\", \"completion\": \"...\"}. With --set checkpoint_every=100 the training saves its state.
+The data is JSON lines, a JSON array, CSV, TSV or Parquet, each also compressed (.gz, .zst), a folder of such files, or a data set of the hub.
+Each row has `prompt` and `completion`, or `instruction`, `input` and `output`. With --chat, a row can also have `messages`, or lists of
+messages in `prompt` and `completion`. Every message of the assistant is learned, except those in `prompt`. With --set checkpoint_every=100 the training saves its state.
 If an interrupted command is repeated, it continues from the saved state.")]
 pub struct Arguments {
     /// The checkpoint directory to start from, or builtin:NAME
     #[arg(long, value_name = "DIR")]
     model: String,
-    /// JSON lines of prompt and completion
+    /// Rows of prompt and completion: a file, a folder, or a data set of the hub
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    /// The configuration of a folder or data set
+    #[arg(long, value_name = "NAME")]
+    config: Option<String>,
+    /// The split of a folder or data set [default: train]
+    #[arg(long, value_name = "NAME")]
+    split: Option<String>,
     /// The checkpoint directory to write. It must not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -63,7 +72,8 @@ pub fn run(arguments: &Arguments, log: Log) -> Result<()> {
     let settings = TrainingConfig::from_overrides(&set)?;
     let model = Model::find(&arguments.model)?;
     let Arguments { data, out, chat, seed, .. } = arguments;
-    let metrics = finetune(model.directory(), data, out, &settings, *chat, *seed, &mut Console::new(log))?;
+    let data = DataSource::new(data.clone(), arguments.config.clone(), arguments.split.clone());
+    let metrics = finetune(model.directory(), &data, out, &settings, *chat, *seed, &mut Console::new(log))?;
     if arguments.json {
         return console::print_json(&metrics);
     }

@@ -36,7 +36,7 @@ fn files_that_are_not_there_are_named() {
         ("run nowhere/x.toml", 2),
         ("pretrain nowhere/x.toml", 1),
         ("report nowhere/x", 1),
-        ("train --model x --data nowhere/x --out z", 1),
+        ("train --model x --data nowhere/x --out z", 2),
         ("score --model nowhere/x --text a", 1),
     ] {
         starloop(line, &[]).failed(code, &["nowhere/x"]);
@@ -97,7 +97,7 @@ fn training_data_that_cannot_be_read_is_named_with_its_line() {
     for (content, said) in [
         (format!("{pair}\n\n{{\"prompt\": \"a\"}}\n"), "line 3: the columns are prompt; expected `prompt` and `completion`"),
         (format!("{pair}\n{{\"prompt"), "line 2"),
-        (String::new(), "holds no example"),
+        (String::new(), "holds no row"),
         (format!("{{\"prompt\": \"a\", \"completion\": \"{}\"}}", "b ".repeat(40)), ":1: 42 tokens, but training.sequence_length is 32"),
     ] {
         std::fs::write(&data, content).unwrap();

@@ -51,7 +51,7 @@ fn wrong_usage_is_exit_code_2() {
         ("sample --model x --prompt y --top-p 0", "above 0"),
         ("sample --model x --prompt y --temperature=-1", "at least 0"),
         ("get", "Commands:"),
-        ("get data mnist", "[possible values: gsm8k, commonsense_qa]"),
+        ("get data mnist", "expected one of gsm8k, commonsense_qa, or ORG/NAME"),
         ("get model ../x", "expected ORG/NAME"),
         ("get model a/b/c", "expected ORG/NAME"),
         ("get model a/b --revision ../c", "expected a branch, tag or commit"),

@@ -1,6 +1,7 @@
 //! `starloop model`, adapters from training to merging, and prompts in a conversation.
 
 use crate::program::{base, repository, starloop, text};
+use serde_json::json;
 use std::path::Path;
 
 #[test]
@@ -58,9 +59,16 @@ fn a_prompt_in_a_conversation_is_trained_and_sampled_alike() {
     starloop("model convert", &[text(&base()), text(&path("base"))]).done();
     let template = "{% for m in messages %}Input:\n{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}Target:\n{% endif %}";
     std::fs::write(path("base/chat_template.jinja"), template).unwrap();
-    let line = "{\"prompt\": \"6 + 9\", \"completion\": \"9 9 9\"}\n";
-    std::fs::write(path("pairs.jsonl"), line.repeat(4)).unwrap();
-    let (data, out) = (path("pairs.jsonl"), path("tuned"));
+    let message = |role: &str, content: &str| json!({"role": role, "content": content});
+    let conversation = [message("system", "1 + 1"), message("user", "6 + 9"), message("assistant", "9 9 9"), message("user", "6 + 9")];
+    let last = message("assistant", "9 9 9");
+    let rows = json!([
+        {"prompt": "6 + 9", "completion": "9 9 9"},
+        {"messages": conversation.iter().chain([&last]).collect::<Vec<_>>()},
+        {"prompt": conversation, "completion": [last]},
+    ]);
+    std::fs::write(path("pairs.json"), rows.to_string()).unwrap();
+    let (data, out) = (path("pairs.json"), path("tuned"));
     let settings = "--set steps=30 --set learning_rate=1e-2 --set warmup_steps=0 --set batch_size=1 --set sequence_length=128";
     let model = path("base");
     starloop(&format!("train --quiet --chat {settings}"), &["--model", text(&model), "--data", text(&data), "--out", text(&out)]).done();

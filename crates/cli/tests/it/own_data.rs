@@ -168,3 +168,64 @@ fn verify_asks_a_users_program_and_outlives_its_crashes() {
     let missing = "verify --task jsonl --set task.answer_type=command --set task.command=[\"/nowhere/x\"]";
     starloop(missing, &[]).failed(1, &["command: cannot be started: /nowhere/x"]);
 }
+
+/// The shipped problems as CSV.
+fn problems_as_csv() -> String {
+    let quoted = |value: &serde_json::Value| match value.as_str() {
+        Some(text) => format!("\"{}\"", text.replace('"', "\"\"")),
+        None => value.as_number().map(ToString::to_string).unwrap_or_default(),
+    };
+    let rows = lines(&repository("examples/own-data/problems.jsonl"));
+    let row = |row: &serde_json::Value| ["question", "answer", "topic", "rationale"].map(|column| quoted(&row[column])).join(",") + "\r\n";
+    "question,answer,topic,rationale\r\n".to_owned() + &rows.iter().map(row).collect::<String>()
+}
+
+#[test]
+fn init_reads_csv_arrays_and_the_folders_of_the_hub() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    std::fs::create_dir_all(path("set/main")).unwrap();
+    std::fs::write(path("set/main/train-00000-of-00001.csv"), problems_as_csv()).unwrap();
+    std::fs::write(path("rows.csv"), problems_as_csv()).unwrap();
+    std::fs::write(path("rows.json"), json!(lines(&repository("examples/own-data/problems.jsonl"))).to_string()).unwrap();
+    let part = ["set", "--config", "main", "--split", "train"];
+    for (number, named) in [&["rows.csv"][..], &["rows.json"], &["set"], &part].into_iter().enumerate() {
+        let out = path(&format!("{number}.toml"));
+        let file = path(named[0]);
+        let arguments = [&[text(&file)], &named[1..], &["--out", text(&out), "--base", "builtin:arithmetic"]].concat();
+        let said = starloop("init", &arguments).done();
+        assert!(said.contains("19 problems to learn from, 2 held out") && said.contains("a number"), "{said}");
+        let task = Experiment::load(text(&out), &[]).unwrap().task().unwrap();
+        assert_eq!(task.training_problems(1).len(), 19);
+    }
+}
+
+#[test]
+fn each_bad_file_has_one_clear_error() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("bad.toml");
+    for (name, content, said) in [
+        (
+            "short.csv",
+            &b"question,answer\nOne?,1\nTwo?\n"[..],
+            "short.csv, line 3: the row has 1 values, and the header has 2 columns: question, answer",
+        ),
+        ("twice.csv", b"question,answer,answer\n", "twice.csv, line 1: two columns are called \"answer\"; give each column its own name"),
+        (
+            "open.csv",
+            b"question,answer\n\"One?,1\nTwo?,2\n",
+            "open.csv, line 2: a value in quotes that begins in this row has no closing quote",
+        ),
+        ("latin.csv", b"question,answer\nGr\xfc\xdfe?,1\n", "latin.csv, line 2: column \"question\": byte 3 is not UTF-8"),
+        ("cut.json", b"[{\"question\": \"One?\", \"answer\": 1},\n{\"question\"", "cut.json, line 2: the file ends within row 2"),
+        ("not.csv.gz", b"question,answer\n", "not.csv.gz, line 1: invalid gzip header"),
+        ("not.parquet", b"question", "not.parquet: "),
+    ] {
+        let file = place.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        starloop("init", &[text(&file), "--out", text(&out)]).failed(2, &[said]);
+    }
+    starloop("init org/nowhere", &["--out", text(&out)])
+        .failed(2, &["org/nowhere", "datasets--org--nowhere", "starloop get data org/nowhere"]);
+    assert!(!out.exists());
+}

@@ -7,6 +7,7 @@ mod columns;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
+use crate::external::data_source::DataSource;
 use crate::registry::Registry;
 use crate::task::prompt;
 use crate::task::template::Template;
@@ -35,18 +36,19 @@ pub struct Draft {
     pub prompt: String,
 }
 
-/// Writes a config for the problems in `file` to `out`, which must not exist.
+/// Writes a config for the problems of `source` to `out`, which must not exist.
 ///
 /// # Errors
-/// The file is not JSON lines, the roles of its columns are not clear, or a row does not fit them.
-pub fn init(file: &Path, out: &Path, base: &str) -> Result<Draft> {
+/// The source cannot be read, the roles of its columns are not clear, or a row does not fit them.
+pub fn init(source: &DataSource, out: &Path, base: &str) -> Result<Draft> {
     if out.exists() {
         let message = format!("{} exists already; remove it, or choose another file", out.display());
         return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
     }
-    let invalid = |message| Error::ConfigValue { origin: file.display().to_string(), key: "task.train".to_owned(), message };
-    let columns = ColumnRoles::read(file).map_err(invalid)?;
-    let text = written(file, out, base, &columns);
+    let invalid = |message| Error::ConfigValue { origin: source.to_string(), key: "task.train".to_owned(), message };
+    source.files("train")?;
+    let columns = ColumnRoles::read(source).map_err(invalid)?;
+    let text = written(source, out, base, &columns);
     let config = Config::parse(&out.display().to_string(), &text, &[])?;
     let experiment = Experiment::new(config, &Registry::default())?;
     let (config, task) = (experiment.config(), experiment.read_task()?);
@@ -64,7 +66,7 @@ pub fn init(file: &Path, out: &Path, base: &str) -> Result<Draft> {
 }
 
 /// The config's text.
-fn written(file: &Path, out: &Path, base: &str, columns: &ColumnRoles) -> String {
+fn written(source: &DataSource, out: &Path, base: &str, columns: &ColumnRoles) -> String {
     let examples = columns.examples(EXAMPLES);
     let worked = columns.rationale.is_some() && !examples.is_empty();
     let blocks: Vec<String> = examples.iter().map(|example| block(example, worked)).collect();
@@ -82,11 +84,11 @@ fn written(file: &Path, out: &Path, base: &str, columns: &ColumnRoles) -> String
     };
     let name = out.file_stem().map_or_else(|| "own".to_owned(), |stem| stem.to_string_lossy().trim_start_matches('.').to_owned());
     let known = json!({
-        "file": file.display().to_string(),
+        "file": source.to_string(),
         "out": out.display().to_string(),
         "name": quoted(&name),
         "base": quoted(base),
-        "file_text": quoted(&file.display().to_string()),
+        "file_text": toml::Value::try_from(source).map_or_else(|_| quoted(&source.to_string()), |value| value.to_string()),
         "dev_problems": (rows.len() / 10).clamp(1, MOST_DEV_PROBLEMS),
         "id": columns.id.as_deref().map(quoted),
         "class": columns.class.as_deref().map(quoted),

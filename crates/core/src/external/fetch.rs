@@ -1,4 +1,4 @@
-//! Files from the network: models of the Hugging Face hub ([`hub`]) and the data of the paper's tasks ([`dataset`]).
+//! Files from the network: models and data sets of the Hugging Face hub ([`hub`]) and the data of the paper's tasks ([`dataset`]).
 //!
 //! A directory appears when it is complete. Until then its name ends in `.partial`, and so do the names of unfinished files in it. The same
 //! command continues after an interruption. Every file is compared with a digest that was known before: that of the hub, or of a table in this
@@ -13,6 +13,7 @@ use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, Retry
 use digest::Digest;
 use fs_err as fs;
 use starloop_record::atomic;
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,6 +74,9 @@ impl PartialDirectory {
 
     /// Fetches one file, unless it is complete.
     fn fetch(&self, http: &HttpClient, file: &RemoteFile, report: &mut OnProgress<'_>) -> Result<()> {
+        if let Some(folder) = self.path(&file.name).parent() {
+            atomic::make_directory(folder)?;
+        }
         let (finished, partial) = (self.path(&file.name), self.path(&format!("{}.partial", file.name)));
         if finished.exists() && file.digest.matches(&finished)? {
             report(Progress { file: &file.name, done: file.size, size: file.size });
@@ -109,13 +113,21 @@ impl PartialDirectory {
 
     /// Removes all files but these, and gives the directory its name.
     fn finish(self, names: &[String]) -> Result<()> {
-        for entry in fs::read_dir(&self.partial)? {
-            let entry = entry?;
-            if !names.iter().any(|name| entry.file_name() == name.as_str()) {
-                fs::remove_file(entry.path())?;
+        self.keep(&self.partial, &names.iter().map(|name| self.path(name)).collect())?;
+        Ok(fs::rename(&self.partial, &self.target)?)
+    }
+
+    /// Removes the files of a folder that are not among these.
+    fn keep(&self, folder: &Path, files: &HashSet<PathBuf>) -> Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                self.keep(&path, files)?;
+            } else if !files.contains(&path) {
+                fs::remove_file(path)?;
             }
         }
-        Ok(fs::rename(&self.partial, &self.target)?)
+        Ok(())
     }
 }
 

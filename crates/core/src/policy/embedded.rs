@@ -164,11 +164,24 @@ impl Scorer for EmbeddedPolicy {
 /// The tokens of a prompt. Text that has no token becomes the unknown token, with one warning: a single character of a data set must not end
 /// a run.
 pub(crate) fn prompt_tokens(prompts: &PromptEncoder<'_>, prompt: &str) -> starloop_lm::Result<Vec<u32>> {
+    known_or_lossy(prompts.encode(prompt), || prompts.encode_lossy(prompt))
+}
+
+/// The tokens of a conversation that the chat template has rendered, as [`prompt_tokens`].
+pub(crate) fn conversation_tokens(tokenizer: &starloop_lm::Tokenizer, conversation: &str) -> starloop_lm::Result<Vec<u32>> {
+    // The template has written the special tokens.
+    known_or_lossy(tokenizer.encode(conversation, false), || tokenizer.encode_lossy(conversation, false))
+}
+
+fn known_or_lossy(
+    tokens: starloop_lm::Result<Vec<u32>>,
+    lossy: impl FnOnce() -> starloop_lm::Result<Vec<u32>>,
+) -> starloop_lm::Result<Vec<u32>> {
     static WARNED: Once = Once::new();
-    match prompts.encode(prompt) {
+    match tokens {
         Err(error @ starloop_lm::Error::UnknownText { .. }) => {
             WARNED.call_once(|| log::warn!("{error}; prompts have the unknown token in its place"));
-            prompts.encode_lossy(prompt)
+            lossy()
         }
         tokens => tokens,
     }

@@ -15,6 +15,7 @@
 //! not bind letters to choices.
 
 use crate::error::{Error, Result};
+use crate::external::data_source::DataSource;
 use crate::task::dataset::{Dataset, Entry, Files, Portions};
 use crate::task::identity::Identity;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
@@ -27,7 +28,7 @@ use starloop_answers::choice::{self, Preference};
 use starloop_answers::{Ending, Mark, Outcome, end_of_turn};
 use starloop_record::info::PaperFigure;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The name of the task and of its data.
 const NAME: &str = "commonsense_qa";
@@ -43,10 +44,10 @@ const HINT: &str = " (CORRECT)";
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CommonsenseQaConfig {
-    /// The training problems: the official JSON lines (`starloop get data commonsense_qa`).
-    pub train: PathBuf,
+    /// The training problems: the official JSON lines (`starloop get data commonsense_qa`), or the rows on the hub.
+    pub train: DataSource,
     /// The test problems, for the final figure (paper: the official dev file; the answers of the official test file are not published).
-    pub test: PathBuf,
+    pub test: DataSource,
     /// The number of problems held out of `train` for decisions. They are the same in every run.
     pub dev_problems: usize,
     /// Problems in each iteration, another selection for each; 0 for all (paper: all).
@@ -80,14 +81,15 @@ impl Default for CommonsenseQaConfig {
 impl TaskSettings for CommonsenseQaConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         let worked = self.worked()?;
-        let read = |key, path| rows::of_setting(key, path, entry);
+        let read = |key, source| rows::of_setting(key, source, entry);
         let files = Files { train: read("train", &self.train)?, dev: None, test: read("test", &self.test)? };
         let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| Identity::of_question(&solved.problem)), self.portions(), seed)?;
         Ok(Box::new(self.task(dataset, worked)))
     }
 
-    fn files(&self) -> Vec<&Path> {
-        [&self.train, &self.test].into_iter().chain(&self.prompts).map(PathBuf::as_path).collect()
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let rows = [self.train.files(rows::split_of("train"))?, self.test.files(rows::split_of("test"))?];
+        Ok(rows.into_iter().flatten().chain(self.prompts.clone()).collect())
     }
 
     fn data_set(&self) -> Option<&'static str> {
@@ -245,11 +247,7 @@ fn index_of_label(label: &str, count: usize) -> Option<usize> {
 }
 
 fn entry(row: &DataRow) -> Result<Entry<()>, String> {
-    let choices = row.list("question.choices", |choice| {
-        let text = |part: &str| choice.get(part)?.as_str().map(|text| text.trim().to_owned());
-        Some((text("label")?, text("text")?))
-    })?;
-    let (labels, choices): (Vec<String>, Vec<String>) = choices.into_iter().unzip();
+    let (labels, choices, question) = if row.get("choices").is_some() { columns_of_hub(row) } else { columns_of_authors(row) }?;
     check(&choices)?;
     for (index, label) in labels.iter().enumerate() {
         if index_of_label(label, labels.len()) != Some(index) {
@@ -260,8 +258,24 @@ fn entry(row: &DataRow) -> Result<Entry<()>, String> {
     let key = row.text("answerKey")?;
     let answer = index_of_label(key, choices.len())
         .ok_or_else(|| format!("\"answerKey\" is {key:?}, expected one of the labels {}", labels.join(", ")))?;
-    let problem = problem(row.text("id")?, row.text("question.stem")?.trim(), answer, choices);
-    Ok(Entry::new(row.line, problem, ()))
+    let problem = problem(row.text("id")?, question.trim(), answer, choices);
+    Ok(Entry::new(row.place.clone(), problem, ()))
+}
+
+/// The labels, the choices and the question of a row of the authors' files.
+fn columns_of_authors(row: &DataRow) -> Result<(Vec<String>, Vec<String>, &str), String> {
+    let choices = row.list("question.choices", |choice| {
+        let text = |part: &str| choice.get(part)?.as_str().map(|text| text.trim().to_owned());
+        Some((text("label")?, text("text")?))
+    })?;
+    let (labels, choices) = choices.into_iter().unzip();
+    Ok((labels, choices, row.text("question.stem")?))
+}
+
+/// The same of a row of the data set on the hub.
+fn columns_of_hub(row: &DataRow) -> Result<(Vec<String>, Vec<String>, &str), String> {
+    let texts = |column| row.list(column, |text| text.as_str().map(|text| text.trim().to_owned()));
+    Ok((texts("choices.label")?, texts("choices.text")?, row.text("question")?))
 }
 
 fn problem(id: &str, question: &str, answer: usize, choices: Vec<String>) -> Problem {

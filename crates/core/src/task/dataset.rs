@@ -6,12 +6,13 @@
 use super::identity::{Identity, digest};
 use super::{ConfigError, Split};
 use crate::types::{Problem, ProblemId};
+use starloop_data::Place;
 use std::collections::{HashMap, HashSet};
 
 /// A problem of a file, before it gets its full name, with the other data that its task keeps.
 pub(crate) struct Entry<T> {
-    /// The line of the file, for errors.
-    pub line: usize,
+    /// The place in the file, for errors.
+    pub place: Place,
     /// The problem; its id is the part that is its own, such as `00017`.
     pub problem: Problem,
     /// Its identity.
@@ -22,8 +23,8 @@ pub(crate) struct Entry<T> {
 
 impl<T> Entry<T> {
     /// A problem whose question and choices are columns of the file.
-    pub fn new(line: usize, problem: Problem, rest: T) -> Self {
-        Entry { line, identity: Identity::of_question(&problem), problem, rest }
+    pub fn new(place: Place, problem: Problem, rest: T) -> Self {
+        Entry { place, identity: Identity::of_question(&problem), problem, rest }
     }
 
     /// Returns true if this problem or its wording is among those of `seen`. The wording counts too: a template may hide the difference between
@@ -87,8 +88,8 @@ impl<T> Dataset<T> {
         let shown: HashSet<Identity> = worked.into_iter().collect();
         for (key, entries) in [("dev", dev.as_ref()), ("test", Some(&test))] {
             if let Some(entry) = entries.and_then(|entries| entries.iter().find(|entry| entry.is_in(&shown))) {
-                let (line, question) = (entry.line, &entry.problem.question);
-                return Err(ConfigError { key, reason: format!("the problem of line {line} is among the worked examples: {question:?}") });
+                let (place, question) = (&entry.place, &entry.problem.question);
+                return Err(ConfigError { key, reason: format!("the problem of {place} is among the worked examples: {question:?}") });
             }
         }
         let mut train: Vec<Entry<T>> = train.into_iter().filter(|entry| !entry.is_in(&shown)).collect();
@@ -98,17 +99,18 @@ impl<T> Dataset<T> {
         };
         if let Some(Common { ours, theirs, more }) = common(&train, &dev) {
             let reason = if files_have_dev {
-                in_both_files(ours, theirs, more)
+                in_both_files(&ours, &theirs, more)
             } else {
+                let both = theirs.and(&ours);
                 format!(
-                    "lines {theirs} and {ours} of train hold different data and have the same prompt, so only one of them can be held out; \
+                    "{both} of train hold different data and have the same prompt, so only one of them can be held out; \
                      show what differs in the prompt, or name the columns that make a problem with `identity`"
                 )
             };
             return Err(ConfigError { key: if files_have_dev { "dev" } else { "train" }, reason });
         }
         if let Some(Common { ours, theirs, more }) = common(&train, &test) {
-            return Err(ConfigError { key: "test", reason: in_both_files(ours, theirs, more) });
+            return Err(ConfigError { key: "test", reason: in_both_files(&ours, &theirs, more) });
         }
         let mut dataset = Dataset { seed, ..Dataset::empty(portions) };
         dataset.train = dataset.named(task, Split::Train, train);
@@ -163,10 +165,10 @@ impl<T> Dataset<T> {
 }
 
 fn distinct_ids<T>(key: &'static str, entries: &[Entry<T>]) -> Result<(), ConfigError> {
-    let mut lines = HashMap::new();
-    for Entry { line, problem, .. } in entries {
-        if let Some(first) = lines.insert(&problem.id, line) {
-            return Err(ConfigError { key, reason: format!("lines {first} and {line} have the same id: {}", problem.id) });
+    let mut places: HashMap<_, &Place> = HashMap::new();
+    for Entry { place, problem, .. } in entries {
+        if let Some(first) = places.insert(&problem.id, place) {
+            return Err(ConfigError { key, reason: format!("{} have the same id: {}", first.and(place), problem.id) });
         }
     }
     Ok(())
@@ -185,10 +187,10 @@ fn hold_out<T>(train: &mut Vec<Entry<T>>, count: usize) -> Result<Vec<Entry<T>>,
 
 /// A problem of train that is held out too.
 struct Common {
-    /// Its line in train.
-    ours: usize,
-    /// Its line among the held-out problems.
-    theirs: usize,
+    /// Its place in train.
+    ours: Place,
+    /// Its place among the held-out problems.
+    theirs: Place,
     /// How many others there are.
     more: usize,
 }
@@ -196,17 +198,17 @@ struct Common {
 /// The first problem that is both in train and held out, by its data or by its wording.
 fn common<T>(train: &[Entry<T>], held_out: &[Entry<T>]) -> Option<Common> {
     let of_entry = |entry: &Entry<T>| [entry.identity, Identity::of_question(&entry.problem)];
-    let lines: HashMap<Identity, usize> =
-        held_out.iter().flat_map(|entry| of_entry(entry).map(|identity| (identity, entry.line))).collect();
-    let place = |entry: &Entry<T>| Some((entry.line, *of_entry(entry).iter().find_map(|identity| lines.get(identity))?));
+    let places: HashMap<Identity, &Place> =
+        held_out.iter().flat_map(|entry| of_entry(entry).map(|identity| (identity, &entry.place))).collect();
+    let place = |entry: &Entry<T>| Some((entry.place.clone(), *of_entry(entry).iter().find_map(|identity| places.get(identity))?));
     let mut both = train.iter().filter_map(place);
     let (ours, theirs) = both.next()?;
-    Some(Common { ours, theirs, more: both.count() })
+    Some(Common { ours, theirs: theirs.clone(), more: both.count() })
 }
 
-fn in_both_files(ours: usize, theirs: usize, more: usize) -> String {
+fn in_both_files(ours: &Place, theirs: &Place, more: usize) -> String {
     let others = if more == 0 { String::new() } else { format!(", and {more} more") };
-    format!("its line {theirs} is the problem of line {ours} of train{others}; take them out of one file")
+    format!("its {theirs} is the problem of {ours} of train{others}; take them out of one file")
 }
 
 /// The `count` problems whose hash comes first, in their own order; 0 for all.

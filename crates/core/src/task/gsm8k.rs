@@ -12,6 +12,7 @@
 mod solution;
 
 use crate::error::{Error, Result};
+use crate::external::data_source::DataSource;
 use crate::task::dataset::{Dataset, Entry, Files, Portions};
 use crate::task::identity::Identity;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
@@ -23,7 +24,7 @@ use solution::MARK;
 use starloop_answers::verdict::Tolerance;
 use starloop_answers::{Mark, number};
 use starloop_record::info::PaperFigure;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The name of the task and of its data.
 const NAME: &str = "gsm8k";
@@ -37,10 +38,10 @@ const MANY_STEPS: usize = 8;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Gsm8kConfig {
-    /// The training problems: JSON lines with `question` and `answer` (`starloop get data gsm8k`).
-    pub train: PathBuf,
+    /// The training problems: rows with `question` and `answer` (`starloop get data gsm8k`).
+    pub train: DataSource,
     /// The test problems, for the final figure.
-    pub test: PathBuf,
+    pub test: DataSource,
     /// The number of problems held out of `train` for decisions. They are the same in every run (the authors decided on the test problems).
     pub dev_problems: usize,
     /// Problems in each iteration, another selection for each; 0 for all (paper: all).
@@ -71,14 +72,15 @@ impl Default for Gsm8kConfig {
 impl TaskSettings for Gsm8kConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         let worked = self.worked()?;
-        let read = |key, path| rows::of_setting(key, path, entry);
+        let read = |key, source| rows::of_setting(key, source, entry);
         let files = Files { train: read("train", &self.train)?, dev: None, test: read("test", &self.test)? };
         let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| Identity::of_question(&solved.problem)), self.portions(), seed)?;
         Ok(Box::new(Gsm8kTask { dataset, worked, check_annotations: self.check_annotations }))
     }
 
-    fn files(&self) -> Vec<&Path> {
-        [&self.train, &self.test].into_iter().chain(&self.prompts).map(PathBuf::as_path).collect()
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let rows = [self.train.files(rows::split_of("train"))?, self.test.files(rows::split_of("test"))?];
+        Ok(rows.into_iter().flatten().chain(self.prompts.clone()).collect())
     }
 
     fn data_set(&self) -> Option<&'static str> {
@@ -202,7 +204,7 @@ impl Task for Gsm8kTask {
 fn entry(row: &DataRow) -> Result<Entry<String>, String> {
     let (question, solution) = (row.text("question")?.trim(), row.text("answer")?.trim());
     let problem = problem(format!("{:05}", row.number), question, solution)?;
-    Ok(Entry::new(row.line, problem, format!(" {solution}")))
+    Ok(Entry::new(row.place.clone(), problem, format!(" {solution}")))
 }
 
 /// A problem with the answer and the number of steps of its solution.

@@ -4,7 +4,7 @@ use super::{Trainer, TrainingJob, TrainingProgress};
 use crate::config::TrainingConfig;
 use crate::error::{EngineContext, Error, OrCancelled, Result};
 use crate::metrics::TrainingMetrics;
-use crate::policy::embedded::prompt_tokens;
+use crate::policy::embedded::{conversation_tokens, prompt_tokens};
 use crate::selection::Loss;
 use crate::types::{Example, ProblemId};
 use serde::{Deserialize, Serialize};
@@ -28,13 +28,34 @@ const STATE: &str = "state.safetensors";
 /// Fine-tunes with `starloop-lm`.
 #[derive(Debug, Default)]
 pub struct EmbeddedTrainer {
-    chat: Chat,
+    form: PromptForm,
+}
+
+/// The form of the prompts of a job.
+#[derive(Debug)]
+enum PromptForm {
+    /// A text, which is put to the model as [`Chat`] says.
+    Asked(Chat),
+    /// A conversation as the checkpoint's chat template rendered it.
+    Rendered,
+}
+
+impl Default for PromptForm {
+    fn default() -> Self {
+        PromptForm::Asked(Chat::default())
+    }
 }
 
 impl EmbeddedTrainer {
     /// A trainer that with `chat` puts prompts by the checkpoint's chat template.
     pub fn new(chat: impl Into<Chat>) -> Self {
-        EmbeddedTrainer { chat: chat.into() }
+        EmbeddedTrainer { form: PromptForm::Asked(chat.into()) }
+    }
+
+    /// A trainer whose prompts are conversations that the checkpoint's chat template has rendered
+    /// ([`PromptEncoder::conversation`]).
+    pub fn of_conversations() -> Self {
+        EmbeddedTrainer { form: PromptForm::Rendered }
     }
 }
 
@@ -43,13 +64,13 @@ impl Trainer for EmbeddedTrainer {
         let (metrics, used) = match (job.data.rows(), job.data.loss()) {
             (TrainingRows::Completions(examples), _) => {
                 let model = load(job).during(CONTEXT)?;
-                let documents = documents(&model, &self.chat, examples, job.settings)?;
+                let documents = documents(&model, &self.form, examples, job.settings)?;
                 let used = documents.len();
                 (run(job, model, documents, TrainingSession::step, progress)?, used)
             }
-            (TrainingRows::Preferences(pairs), Loss::Preference { beta }) => toward::preferences(job, pairs, beta, &self.chat, progress)?,
+            (TrainingRows::Preferences(pairs), Loss::Preference { beta }) => toward::preferences(job, pairs, beta, &self.form, progress)?,
             (TrainingRows::Rewards(samples), Loss::PolicyGradient { loss, .. }) => {
-                toward::rewards(job, samples, loss, &self.chat, progress)?
+                toward::rewards(job, samples, loss, &self.form, progress)?
             }
             (_, loss) => return Err(Error::ObjectiveNotSupported { objective: loss.name() }),
         };
@@ -165,8 +186,8 @@ fn resume(session: &mut TrainingSession, job: &TrainingJob<'_>) -> Result<Tally>
 
 /// Prompt, completion and end token of every example that fits; loss on completion and end token, by token position (not after a separator,
 /// which completions may hold).
-fn documents(model: &LanguageModel, chat: &Chat, examples: &[Example], settings: &TrainingConfig) -> Result<Vec<Document>> {
-    let encoder = Encoder::new(model, chat, settings)?;
+fn documents(model: &LanguageModel, form: &PromptForm, examples: &[Example], settings: &TrainingConfig) -> Result<Vec<Document>> {
+    let encoder = Encoder::new(model, form, settings)?;
     let document = |example: &Example| {
         let tail = encoder.tail(&example.problem, &example.prompt, &example.completion, true)?;
         Ok(tail.map(|tail| Document::completion(&tail.tokens[..tail.from], &tail.tokens[tail.from..])))
@@ -178,17 +199,26 @@ fn documents(model: &LanguageModel, chat: &Chat, examples: &[Example], settings:
 struct Encoder<'a> {
     tokenizer: &'a Tokenizer,
     prompts: PromptEncoder<'a>,
+    form: &'a PromptForm,
     settings: &'a TrainingConfig,
 }
 
 impl<'a> Encoder<'a> {
-    fn new(model: &'a LanguageModel, chat: &Chat, settings: &'a TrainingConfig) -> Result<Self> {
-        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompt_encoder(chat.clone()).during(CONTEXT)?, settings })
+    fn new(model: &'a LanguageModel, form: &'a PromptForm, settings: &'a TrainingConfig) -> Result<Self> {
+        let chat = match form {
+            PromptForm::Asked(chat) => chat.clone(),
+            PromptForm::Rendered => true.into(),
+        };
+        Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompt_encoder(chat).during(CONTEXT)?, form, settings })
     }
 
     /// Prompt and completion, with `ended` also the end token; nothing where they are too long and the settings say to leave such out.
     fn tail(&self, problem: &ProblemId, prompt: &str, completion: &str, ended: bool) -> Result<Option<Tail>> {
-        let mut tokens = prompt_tokens(&self.prompts, prompt).during(CONTEXT)?;
+        let mut tokens = match self.form {
+            PromptForm::Asked(_) => prompt_tokens(&self.prompts, prompt),
+            PromptForm::Rendered => conversation_tokens(self.tokenizer, prompt),
+        }
+        .during(CONTEXT)?;
         let from = tokens.len();
         tokens.extend(self.tokenizer.encode(completion, false).during(CONTEXT)?);
         if ended {

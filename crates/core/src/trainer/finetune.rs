@@ -1,42 +1,60 @@
-//! Plain supervised fine-tuning on a file of prompts and completions, outside of any loop.
+//! Plain supervised fine-tuning on rows of prompts and completions, outside of any loop.
 
 mod rows;
 
 use crate::config::TrainingConfig;
-use crate::error::{EngineContext, Error, OrCancelled, Result};
+use crate::error::{EngineContext, Error, OrCancelled, Result, with_causes};
 use crate::event::{Event, Observer, Stage};
+use crate::external::data_source::DataSource;
 use crate::metrics::TrainingMetrics;
 use crate::selection::{TrainedProblems, TrainingData};
 use crate::trainer::embedded::EmbeddedTrainer;
 use crate::trainer::{Trainer, TrainingJob, Workplace};
 use crate::types::{Example, Mode, ProblemId};
-use fs_err as fs;
+use rows::{Lesson, Prompt};
+use starloop_data::{At, Place, Row};
 use starloop_lm::checkpoint::weights_sha256;
+use starloop_lm::model::PromptEncoder;
 use starloop_record::atomic::create_directory;
-use starloop_record::digest::sha256_hex;
+use starloop_record::digest::{file_sha256, sha256_hex};
 use std::path::Path;
 use std::time::Instant;
 
-/// Reads rows of prompt and completion in one of the shapes of `finetune/rows.rs`. Empty lines are skipped. With `chat`, rows may be
-/// conversations.
+/// Reads the rows of `data` in one of the shapes of `finetune/rows.rs`. With `conversations`, the chat template of that encoder renders each
+/// prompt, and rows may be conversations.
 ///
 /// # Errors
-/// The file cannot be read, a line is not such a row, or there is none.
-pub fn read_pairs(path: &Path, chat: bool) -> Result<Vec<Example>> {
-    let corrupt = |message: String| Error::Corrupt { path: path.to_owned(), message };
+/// A file cannot be read, a row has none of the shapes, the template refuses a conversation, or there is no row.
+pub fn read_examples(data: &DataSource, conversations: Option<&PromptEncoder<'_>>) -> Result<Vec<Example>> {
+    let mut rows = data.rows("train")?;
     let mut examples = Vec::new();
-    let text = fs::read_to_string(path)?;
-    // Some editors begin a file with a byte order mark.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let pair = rows::pair(line, chat).map_err(|message| corrupt(format!("line {}: {message}", number + 1)))?;
-        let problem = ProblemId(format!("{}:{}", path.display(), number + 1));
-        examples.push(Example { problem, mode: Mode::Unhinted, prompt: pair.prompt, completion: pair.completion });
+    while let Some(row) = rows.next() {
+        let row = row?;
+        let lessons = rows::lessons(&row.columns, conversations.is_some()).map_err(|problem| rows.fault(&row, problem))?;
+        let problem = ProblemId(place(data, &row));
+        for Lesson { prompt, completion } in lessons {
+            let prompt = match (prompt, conversations) {
+                (Prompt::Text(text), _) => text,
+                (Prompt::Messages(messages), Some(encoder)) => {
+                    encoder.conversation(&messages).map_err(|error| rows.fault(&row, with_causes(&error)))?
+                }
+                (Prompt::Messages(_), None) => unreachable!("only a template makes conversations"),
+            };
+            examples.push(Example { problem: problem.clone(), mode: Mode::Unhinted, prompt, completion });
+        }
     }
-    if examples.is_empty() { Err(corrupt("holds no example, so there is nothing to train on".into())) } else { Ok(examples) }
+    Ok(examples)
 }
 
-/// Fine-tunes the checkpoint `model` on the pairs in `data` into `output`, which must not exist. An interrupted training of the same output
+/// The name of an example for messages: `pairs.jsonl:3`.
+fn place(data: &DataSource, row: &Row) -> String {
+    match row.place {
+        Place { file: None, at: At::Line(line) } => format!("{data}:{line}"),
+        ref place => format!("{data}, {place}"),
+    }
+}
+
+/// Fine-tunes the checkpoint `model` on the rows of `data` into `output`, which must not exist. An interrupted training of the same output
 /// is taken up if it was saved (`checkpoint_every`), with the same model, data, settings and seed. With `chat`, prompts are put by the
 /// checkpoint's chat template.
 ///
@@ -44,14 +62,15 @@ pub fn read_pairs(path: &Path, chat: bool) -> Result<Vec<Example>> {
 /// The data is not as it should be, `output` exists or is being made by another process, or training fails.
 pub fn finetune(
     model: &Path,
-    data: &Path,
+    data: &DataSource,
     output: &Path,
     settings: &TrainingConfig,
     chat: bool,
     seed: u64,
     observer: &mut dyn Observer,
 ) -> Result<TrainingMetrics> {
-    let examples = read_pairs(data, chat)?;
+    let encoder = if chat { Some(PromptEncoder::load(model, true).during("fine-tuning")?) } else { None };
+    let examples = read_examples(data, encoder.as_ref())?;
     let fingerprint = fingerprint(model, data, settings, chat, seed)?;
     let data = TrainingData::of_examples(examples);
     refuse_existing(output)?;
@@ -65,7 +84,8 @@ pub fn finetune(
     let metrics = create_directory(output, |output| {
         let (steps, scratch) = (settings.steps, workplace.scratch.as_path());
         let job = TrainingJob { base: model, data: &data, anchor: None, settings, steps, seed, output, scratch };
-        let metrics = EmbeddedTrainer::new(chat).train(&job, &mut |progress| {
+        let mut trainer = if chat { EmbeddedTrainer::of_conversations() } else { EmbeddedTrainer::new(false) };
+        let metrics = trainer.train(&job, &mut |progress| {
             let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
             observer.observe(&Event::StageProgress { done, tokens, loss })
         })?;
@@ -88,9 +108,10 @@ fn refuse_existing(output: &Path) -> Result<()> {
 }
 
 /// The identity of a training, so that the state of another one is not used.
-fn fingerprint(model: &Path, data: &Path, settings: &TrainingConfig, chat: bool, seed: u64) -> Result<String> {
+fn fingerprint(model: &Path, data: &DataSource, settings: &TrainingConfig, chat: bool, seed: u64) -> Result<String> {
     let weights = weights_sha256(model).during("fine-tuning")?;
-    let data = sha256_hex(&fs::read_to_string(data)?);
+    let files: Vec<String> = data.files("train")?.iter().map(|file| file_sha256(file)).collect::<Result<_, _>>()?;
+    let data = if let [only] = files.as_slice() { only.clone() } else { sha256_hex(files.join(" ")) };
     let mut fingerprint = sha256_hex(format!("{weights} {data} {settings:?} {chat} {seed}"));
     fingerprint.truncate(12);
     Ok(fingerprint)
@@ -102,15 +123,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_with_a_byte_order_mark_is_read_and_an_error_names_its_line() {
+    fn examples_are_named_by_their_lines_and_so_are_errors() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("pairs.jsonl");
         let good = r#"{"prompt": "a", "completion": "b"}"#;
         std::fs::write(&path, format!("\u{feff}{good}\r\n\n{good}\n")).unwrap();
-        let examples = read_pairs(&path, false).unwrap();
+        let data = DataSource::from(path.clone());
+        let examples = read_examples(&data, None).unwrap();
+        assert!(examples[1].problem.0.ends_with("pairs.jsonl:3"), "{:?}", examples[1].problem);
         assert_eq!((examples.len(), examples[0].prompt.as_str(), examples[1].completion.as_str()), (2, "a", "b"));
         std::fs::write(&path, format!("{good}\n{{\"prompt\": \"a\", \"completion\": null}}\n")).unwrap();
-        let error = read_pairs(&path, false).unwrap_err().to_string();
-        assert!(error.ends_with("pairs.jsonl: line 2: `completion` is null, expected a text"), "{error}");
+        let error = read_examples(&data, None).unwrap_err().to_string();
+        assert!(error.ends_with("pairs.jsonl, line 2: `completion` is null, expected a text"), "{error}");
     }
 }

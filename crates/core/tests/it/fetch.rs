@@ -6,9 +6,11 @@ use crate::server::{Reply, Request, Server};
 use model::{COMMIT, Model, git_blob, sha256};
 use serde_json::json;
 use starloop_core::error::with_causes;
+use starloop_core::external::data_source::DataSource;
 use starloop_core::external::fetch::Progress;
 use starloop_core::external::fetch::dataset::{DATASETS, Dataset, PublishedFile};
 use starloop_core::external::fetch::hub::{FetchedModel, Hub};
+use starloop_core::external::hub_cache::HubName;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tempfile::TempDir;
@@ -418,4 +420,25 @@ fn the_published_files_are_pinned() {
     for file in DATASETS.iter().flat_map(|dataset| dataset.files) {
         assert!(file.sha256.len() == 64 && file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) && file.size > 100_000, "{file:?}");
     }
+}
+
+#[test]
+fn a_data_set_comes_with_its_folders_and_is_then_read_by_its_name() {
+    let rows = "q,a\n1,2\n";
+    let files = Model::new(&["README.md", ".gitattributes", "picture.png"]).set("main/train-00000.csv", rows).set("other/train.csv", rows);
+    let server = Server::start(move |request| files.answer_as_dataset(request));
+    let place = tempfile::tempdir().unwrap();
+    let name = HubName::parse("org/tiny").unwrap();
+    let get = |config: Option<&str>, out: &str| hub(&server, &[]).fetch_dataset(&name, config, &place.path().join(out), &mut |_| {});
+    assert_eq!(get(None, "all").unwrap().files, ["main/train-00000.csv", "other/train.csv", "README.md"]);
+    assert_eq!(get(Some("main"), "main").unwrap().files, ["main/train-00000.csv", "README.md"]);
+    assert_eq!(names(&place.path().join("main")), ["README.md", "main"]);
+    let source = DataSource::new(place.path().join("all"), Some("main".to_owned()), None);
+    assert_eq!(source.rows("train").unwrap().count(), 1);
+    let missing = with_causes(&get(Some("third"), "third").unwrap_err());
+    assert!(missing.contains("org/tiny: the data set has no file of the configuration \"third\" that can be read"), "{missing}");
+    let again = get(None, "all").unwrap_err().to_string();
+    assert!(again.contains("exists already"), "{again}");
+    let offline = hub(&server, &[("HF_HUB_OFFLINE", "1")]).fetch_dataset(&name, None, &place.path().join("new"), &mut |_| {});
+    assert!(offline.unwrap_err().to_string().contains("HF_HUB_OFFLINE is set"));
 }

@@ -1,9 +1,9 @@
 //! The roles of a file's columns, by their names and contents.
 
+use crate::external::data_source::DataSource;
 use crate::task::rows::{self, DataRow};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
-use std::path::Path;
 
 const QUESTIONS: &[&str] = &["question.stem", "question", "problem", "prompt", "query", "input", "instruction", "text", "stem"];
 const ANSWERS: &[&str] = &["answer", "final_answer", "answerKey", "answer_key", "label", "target", "output", "gold", "expected"];
@@ -27,15 +27,15 @@ pub(super) struct ColumnRoles {
 }
 
 impl ColumnRoles {
-    pub fn read(file: &Path) -> Result<Self, String> {
-        let rows = rows::read(file, |row| Ok(DataRow { number: row.number, line: row.line, columns: row.columns.clone() }))?;
+    pub fn read(source: &DataSource) -> Result<Self, String> {
+        let rows = rows::read(source, "train", |row| Ok(row.clone()))?;
         let everywhere = |column: &str, is_fit: fn(&Value) -> bool| rows.iter().all(|row| row.get(column).is_some_and(is_fit));
         let first =
             |names: &[&str], is_fit: fn(&Value) -> bool| names.iter().find(|name| everywhere(name, is_fit)).map(|&name| name.to_owned());
         let missing = |what: &str, names: &[&str]| {
             let there: BTreeSet<&str> = rows.iter().flat_map(|row| row.columns.keys()).map(String::as_str).collect();
             let there = there.into_iter().collect::<Vec<_>>().join(", ");
-            format!("{}: no column for {what} in every row; one should be called {}; there are: {there}", file.display(), names.join(", "))
+            format!("{source}: no column for {what} in every row; one should be called {}; there are: {there}", names.join(", "))
         };
         let question = first(QUESTIONS, Value::is_string).ok_or_else(|| missing("the question", QUESTIONS))?;
         let answer = first(ANSWERS, is_plain).ok_or_else(|| missing("the known answer", ANSWERS))?;

@@ -20,7 +20,7 @@ fn files(content: &str) -> (tempfile::TempDir, PathBuf, PathBuf) {
 /// Drafts a config for rows that `row` makes of numbers, and sees that its task grades a right answer as right.
 fn drafted(row: impl Fn(u32) -> Value) -> Drafted {
     let (_place, file, out) = files(&(0..20).map(|n| row(n).to_string()).collect::<Vec<_>>().join("\n"));
-    let draft = init(&file, &out, "bases/x").unwrap_or_else(|error| panic!("{error}"));
+    let draft = init(&file.clone().into(), &out, "bases/x").unwrap_or_else(|error| panic!("{error}"));
     let text = std::fs::read_to_string(&out).unwrap_or_else(|error| panic!("{error}"));
     let config = Config::parse("mine.toml", &text, &[]).unwrap_or_else(|error| panic!("{error}"));
     let task = resolved(&config).task().unwrap_or_else(|error| panic!("{error}"));
@@ -94,14 +94,14 @@ fn files_that_cannot_be_made_out_leave_nothing_behind() {
         ("{\"question\": \"1?\", \"answer\": 1}", "dev_problems`: 1 of 1 different problems"),
     ] {
         let (_place, file, out) = files(content);
-        let error = init(&file, &out, "x").err().map(|error| error.to_string()).unwrap_or_default();
+        let error = init(&file.clone().into(), &out, "x").err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(said), "no {said:?} in {error:?}");
         assert!(!out.exists());
     }
     let (_place, file, out) = files(good);
-    assert!(init(&file, &out, "x").is_ok());
+    assert!(init(&file.clone().into(), &out, "x").is_ok());
     let before = std::fs::read(&out).unwrap_or_default();
-    let error = init(&file, &out, "y").err().map(|error| error.to_string()).unwrap_or_default();
+    let error = init(&file.clone().into(), &out, "y").err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("mine.toml exists already"), "{error}");
     assert!(std::fs::read(&out).unwrap_or_default() == before && !before.is_empty());
 }

@@ -1,7 +1,9 @@
-//! Models of the Hugging Face hub, or of a server with the same interface.
+//! Models and data sets of the Hugging Face hub, or of a server with the same interface.
 //!
 //! A name and a revision are first resolved to a commit. Every file is of that commit. Files that are already in the cache of the hub's programs
 //! are copied from there. The cache is only read.
+
+mod rows;
 
 use super::digest::Digest;
 use super::{OnProgress, PartialDirectory, Progress, RemoteFile, refused};
@@ -29,7 +31,7 @@ pub struct Hub {
     offline: bool,
 }
 
-/// A model that was fetched.
+/// A model or data set that was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchedModel {
     /// The commit of its files.
@@ -104,7 +106,7 @@ impl Hub {
     }
 
     fn download(&self, name: &str, revision: &str, directory: &Path, report: &mut OnProgress<'_>) -> Result<FetchedModel> {
-        let (commit, files) = self.list(name, revision)?;
+        let (commit, files) = self.list(RepositoryKind::Model, name, revision)?;
         let snapshot = self.cache_of(name).map(|cache| cache.join("snapshots").join(&commit));
         let partial = PartialDirectory::begin(directory)?;
         let mut fetch = |file: &str| -> Result<()> {
@@ -129,9 +131,10 @@ impl Hub {
         Ok(FetchedModel { commit, files: names })
     }
 
-    /// The commit of a revision, and the files at its root.
-    fn list(&self, name: &str, revision: &str) -> Result<(String, BTreeMap<String, RemoteFile>)> {
-        let url = format!("{}/api/models/{name}/revision/{}?blobs=true", self.endpoint, revision.replace('/', "%2F"));
+    /// The commit of a revision, and its files; of a model only those at its root.
+    fn list(&self, kind: RepositoryKind, name: &str, revision: &str) -> Result<(String, BTreeMap<String, RemoteFile>)> {
+        let place = kind.plural();
+        let url = format!("{}/api/{place}/{name}/revision/{}?blobs=true", self.endpoint, revision.replace('/', "%2F"));
         let wrong = |problem: String| Error::Fetch { what: without_password(&url), problem, source: None };
         let found: Revision = self.http.get_json(&url, LONGEST_LIST).map_err(|error| match error.failure() {
             Failure::Permanent => refused(&self.http, name.to_owned(), error),
@@ -140,7 +143,7 @@ impl Hub {
                 Error::Fetch { what: name.to_owned(), problem, source: Some(error.into()) }
             }
             Failure::Unreachable | Failure::Busy { .. } | Failure::Timeout => {
-                let problem = "cannot be fetched; without a network, copy the model's directory to this machine by hand, or set \
+                let problem = "cannot be fetched; without a network, copy its directory to this machine by hand, or set \
                                HF_HUB_OFFLINE=1 to use the cache";
                 Error::Fetch { what: name.to_owned(), problem: problem.to_owned(), source: Some(error.into()) }
             }
@@ -150,14 +153,20 @@ impl Hub {
             return Err(wrong(format!("the list names the commit {:?}, expected 40 to 64 hexadecimal digits", found.sha)));
         }
         let mut files = BTreeMap::new();
-        for sibling in found.siblings.into_iter().filter(|sibling| is_plain(&sibling.rfilename)) {
+        let is_wanted = |sibling: &Sibling| match kind {
+            RepositoryKind::Model => is_plain(&sibling.rfilename),
+            RepositoryKind::Dataset => sibling.rfilename.split('/').all(is_plain),
+        };
+        // The addresses of models have no folder for their kind.
+        let folder = if kind == RepositoryKind::Model { String::new() } else { format!("{place}/") };
+        for sibling in found.siblings.into_iter().filter(is_wanted) {
             let hash = sibling.lfs.as_ref().map(|large| large.sha256.clone()).or(sibling.blob_id);
             let size = sibling.lfs.as_ref().map(|large| large.size).or(sibling.size);
             let name_of_file = sibling.rfilename;
             let (Some(digest), Some(size)) = (hash.and_then(|hash| Digest::from_hexadecimal(&hash)), size) else {
                 return Err(wrong(format!("the list gives no size or hash of {name_of_file}")));
             };
-            let url = format!("{}/{name}/resolve/{}/{name_of_file}", self.endpoint, found.sha);
+            let url = format!("{}/{folder}{name}/resolve/{}/{name_of_file}", self.endpoint, found.sha);
             files.insert(name_of_file.clone(), RemoteFile { name: name_of_file, url, size, digest });
         }
         Ok((found.sha, files))

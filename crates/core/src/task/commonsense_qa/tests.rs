@@ -21,7 +21,7 @@ fn config(place: &Path) -> CommonsenseQaConfig {
     let (train, test) = (place.join("train.jsonl"), place.join("test.jsonl"));
     write(&train, &(0..10).map(|number| row(number, LETTERS[number % 5])).collect::<Vec<_>>());
     write(&test, &[row(20, "B"), row(21, "e")]);
-    CommonsenseQaConfig { train, test, dev_problems: 3, ..CommonsenseQaConfig::default() }
+    CommonsenseQaConfig { train: train.into(), test: test.into(), dev_problems: 3, ..CommonsenseQaConfig::default() }
 }
 
 #[test]
@@ -107,12 +107,12 @@ fn files_that_do_not_hold_what_they_should_are_refused() {
         (row(2, ""), "\"answerKey\" is \"\""),
     ] {
         let config = config(place.path());
-        write(&config.test, &[row(20, "B"), second]);
+        write(config.test.path(), &[row(20, "B"), second]);
         let error = config.build(1).err().expect("refused").to_string();
         assert!(error.starts_with("test: ") && error.contains("test.jsonl, line 2: ") && error.contains(said), "{error}");
     }
     let config = config(place.path());
-    write(&config.test, &[row(20, "B"), row(21, "C"), row(20, "D")]);
+    write(config.test.path(), &[row(20, "B"), row(21, "C"), row(20, "D")]);
     assert_eq!(config.build(1).err().expect("refused").to_string(), "test: lines 1 and 3 have the same id: id20");
 }
 
@@ -174,4 +174,19 @@ fn a_problem_of_the_models_own_is_not_graded() {
         assert_eq!(task.verify(&problem, completion, &stop_reason).unwrap().verdict.name(), expected, "{completion:?}");
     }
     assert!(task.leaks_hint("\nQ: Next") && !task.leaks_hint("I do not know.\nQ: by the hint"));
+}
+
+#[test]
+fn the_rows_on_the_hub_are_the_same_problems() {
+    let place = tempfile::tempdir().unwrap();
+    let config = config(place.path());
+    let of_authors = config.build(1).unwrap_or_else(|error| panic!("{error}")).training_problems(1);
+    let on_hub = |row: Value| {
+        let choices = row["question"]["choices"].as_array().cloned().unwrap_or_default();
+        let column = |part: &str| choices.iter().map(|choice| choice[part].clone()).collect::<Vec<_>>();
+        let choices = json!({"label": column("label"), "text": column("text")});
+        json!({"id": row["id"], "question": row["question"]["stem"], "choices": choices, "answerKey": row["answerKey"]})
+    };
+    write(config.train.path(), &(0..10).map(|number| on_hub(row(number, LETTERS[number % 5]))).collect::<Vec<_>>());
+    assert_eq!(config.build(1).unwrap_or_else(|error| panic!("{error}")).training_problems(1), of_authors);
 }

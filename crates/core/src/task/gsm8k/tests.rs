@@ -15,7 +15,7 @@ fn config(place: &Path) -> Gsm8kConfig {
     let test = row("A test: how much?", "#### -3") + "\n" + &row("Another?", " Half.\n#### 1/2 ");
     std::fs::write(place.join("train.jsonl"), train).unwrap();
     std::fs::write(place.join("test.jsonl"), test).unwrap();
-    let (train, test) = (place.join("train.jsonl"), place.join("test.jsonl"));
+    let (train, test) = (place.join("train.jsonl").into(), place.join("test.jsonl").into());
     Gsm8kConfig { train, test, dev_problems: 3, ..Gsm8kConfig::default() }
 }
 

@@ -1,26 +1,29 @@
 //! `[task]` with `kind = "jsonl"`.
 
 use super::JsonlTask;
+use crate::error::Result;
+use crate::external::data_source::DataSource;
+use crate::task::rows::split_of;
 use crate::task::{ConfigError, Task, TaskSettings};
 use serde::{Deserialize, Serialize};
 use starloop_answers::choice::{Preference, Style};
 use starloop_answers::number;
 use starloop_answers::verdict::Tolerance;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The files of problems, the templates of prompts, and the comparison of answers. Paths are relative to the working directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct JsonlConfig {
-    /// The training problems.
-    pub train: PathBuf,
+    /// The training problems: JSON lines, a JSON array, CSV, TSV or Parquet; a folder of such files; or a data set of the hub, `ORG/NAME`.
+    pub train: DataSource,
     /// Held-out problems for decisions. By default `dev_problems` of `train`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dev: Option<PathBuf>,
+    pub dev: Option<DataSource>,
     /// Held-out problems for the final figure. By default there is no test split.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub test: Option<PathBuf>,
+    pub test: Option<DataSource>,
     /// The number of problems held out of `train` if there is no `dev`.
     pub dev_problems: usize,
     /// Problems attempted in an iteration; 0 for all.
@@ -88,9 +91,9 @@ pub struct JsonlConfig {
     pub time_limit_seconds: f64,
     /// Completions in a row on which the verifier may fail; then the run stops.
     pub most_failures: u32,
-    /// Worked examples as JSON lines, with the columns of the problems.
+    /// A file of worked examples, with the columns of the problems.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub examples_file: Option<PathBuf>,
+    pub examples_file: Option<DataSource>,
     /// `[[task.examples]]`: worked examples, with the columns of the problems.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>"))]
@@ -117,7 +120,7 @@ pub enum AnswerType {
 impl Default for JsonlConfig {
     fn default() -> Self {
         JsonlConfig {
-            train: PathBuf::new(),
+            train: DataSource::default(),
             dev: None,
             test: None,
             dev_problems: 100,
@@ -212,9 +215,12 @@ impl TaskSettings for JsonlConfig {
         Ok(Box::new(JsonlTask::new(self, seed)?))
     }
 
-    fn files(&self) -> Vec<&Path> {
+    fn files(&self) -> Result<Vec<PathBuf>> {
         let JsonlConfig { train, dev, test, examples_file, .. } = self;
-        [train].into_iter().chain(dev).chain(test).chain(examples_file).map(PathBuf::as_path).collect()
+        let sources = [("train", Some(train)), ("dev", dev.as_ref()), ("test", test.as_ref()), ("examples_file", examples_file.as_ref())];
+        let named = sources.into_iter().filter_map(|(key, source)| Some((key, source?)));
+        let files = named.map(|(key, source)| source.files(split_of(key))).collect::<Result<Vec<_>>>()?;
+        Ok(files.into_iter().flatten().collect())
     }
 
     fn program(&self) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! Rows become prompts and verdicts. An error names the place of bad input.
 
 use super::*;
+use crate::external::data_source::DataSource;
 use StopReason::{EndToken, Length};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -19,8 +20,8 @@ impl Place {
         path
     }
 
-    fn rows(&self, name: &str, rows: &[Value]) -> PathBuf {
-        self.file(name, &rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"))
+    fn rows(&self, name: &str, rows: &[Value]) -> DataSource {
+        self.file(name, &rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")).into()
     }
 }
 
@@ -182,7 +183,7 @@ fn rows_that_cannot_be_are_told_with_file_and_line() {
         ("{\"question\": \"2?\", \"answer\": \"two\", \"kind\": \"x\"}", "line 2: the answer \"two\" is not a number"),
         ("{\"question\": \"2?\", \"answer\": 2, \"kind\": \"x\", \"rationale\": 5}", "line 2: \"rationale\" must be a text, found 5"),
     ] {
-        let train = place.file("bad.jsonl", &format!("{good}\n{second}\n"));
+        let train = place.file("bad.jsonl", &format!("{good}\n{second}\n")).into();
         let error = refused(&JsonlConfig { train, ..numbers(&place) });
         assert!(error.starts_with("train: ") && error.contains(&format!("bad.jsonl, {said}")), "{error}");
     }
@@ -206,7 +207,7 @@ fn settings_that_cannot_be_are_told_by_their_key() {
     let base = || numbers(&place);
     let command = vec!["sh".to_owned()];
     for (config, said) in [
-        (JsonlConfig { train: PathBuf::new(), ..base() }, "train: is missing"),
+        (JsonlConfig { train: DataSource::default(), ..base() }, "train: is missing"),
         (JsonlConfig { dev_problems: 40, ..base() }, "dev_problems: 40 of 30 different problems"),
         (JsonlConfig { test: Some(place.rows("t.jsonl", &sums(3))), ..base() }, " is the problem of line"),
         (

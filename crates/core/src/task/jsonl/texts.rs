@@ -9,17 +9,18 @@
 
 use super::answer::Answers;
 use super::settings::{AnswerType, JsonlConfig};
+use crate::external::data_source::DataSource;
 use crate::task::ConfigError;
 use crate::task::dataset::Entry;
 use crate::task::identity::Identity;
-use crate::task::rows::DataRow;
+use crate::task::rows::{self, DataRow};
 use crate::task::template::Template;
 use crate::task::verdict::{MOST_CHOICES, letter};
 use crate::types::{Problem, ProblemId, Reading, StopReason, Verdict};
 use serde_json::{Map, Value};
 use starloop_answers::choice::{self, Style};
+use starloop_data::{Place, READABLE};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// The class of all problems if the config names no column of classes.
 const EVERY_CLASS: &str = "all";
@@ -68,20 +69,19 @@ impl<'a> Layout<'a> {
     }
 
     /// The problems of a file.
-    pub fn read(&self, key: &'static str, path: &Path) -> Result<Vec<Entry<Texts>>, ConfigError> {
-        ConfigError::check(!path.as_os_str().is_empty(), key, || "is missing: name a file of JSON lines, one problem a line".to_owned())?;
-        crate::task::rows::read(path, |row| self.problem(row)).map_err(|reason| ConfigError { key, reason })
+    pub fn read(&self, key: &'static str, source: &DataSource) -> Result<Vec<Entry<Texts>>, ConfigError> {
+        ConfigError::check(!source.is_empty(), key, || format!("is missing: name a file with one problem a row ({READABLE})"))?;
+        rows::of_setting(key, source, |row| self.problem(row))
     }
 
     /// The worked examples of their file or of the config. Their rationales are templates over the example's columns.
     pub fn worked(&self) -> Result<Vec<Entry<Texts>>, ConfigError> {
-        if let Some(path) = &self.config.examples_file {
-            return crate::task::rows::read(path, |row| self.worked_example(row))
-                .map_err(|reason| ConfigError { key: "examples_file", reason });
+        if let Some(source) = &self.config.examples_file {
+            return rows::of_setting("examples_file", source, |row| self.worked_example(row));
         }
         let made = self.config.examples.iter().enumerate().map(|(number, table)| {
             let columns = serde_json::to_value(table).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
-            self.worked_example(&DataRow { number, line: number + 1, columns })
+            self.worked_example(&DataRow { number, place: Place::line(number + 1), columns })
                 .map_err(|reason| ConfigError { key: "examples", reason: format!("example {}: {reason}", number + 1) })
         });
         made.collect()
@@ -163,7 +163,7 @@ impl<'a> Layout<'a> {
         if self.config.answer_type != AnswerType::Regex {
             self.is_graded_correct(&problem, &direct, "direct_completion")?;
         }
-        Ok(Entry::new(row.line, problem, Texts { hinted, completion, direct }))
+        Ok(Entry::new(row.place.clone(), problem, Texts { hinted, completion, direct }))
     }
 
     /// Answer and choices. The rationale is not read.

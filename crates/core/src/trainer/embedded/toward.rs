@@ -1,13 +1,12 @@
 //! Training toward an objective: what the models of comparison say of every token is computed once, before the training, and one model after
 //! another, so that there are never two in memory.
 
-use super::{CONTEXT, Encoder, load, run};
+use super::{CONTEXT, Encoder, PromptForm, load, run};
 use crate::config::TrainingConfig;
 use crate::error::{EngineContext, Result};
 use crate::metrics::TrainingMetrics;
 use crate::trainer::{TrainingJob, TrainingProgress};
 use starloop_lm::LanguageModel;
-use starloop_lm::files::chat::Chat;
 use starloop_lm::score::Tail;
 use starloop_lm::train::{Document, Pair, PolicyGradient, Preference, Rewarded};
 use starloop_record::training_rows::{PreferencePair, RewardedSample};
@@ -19,11 +18,11 @@ pub(super) fn preferences(
     job: &TrainingJob<'_>,
     pairs: &[PreferencePair],
     beta: f64,
-    chat: &Chat,
+    form: &PromptForm,
     progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 ) -> Result<(TrainingMetrics, usize)> {
     let model = load(job).during(CONTEXT)?;
-    let units = preference_units(&model, &Encoder::new(&model, chat, job.settings)?, pairs)?;
+    let units = preference_units(&model, &Encoder::new(&model, form, job.settings)?, pairs)?;
     let (used, objective) = (units.len(), Preference { beta });
     Ok((run(job, model, units, |session, batch| session.step_toward(&objective, batch), progress)?, used))
 }
@@ -33,16 +32,16 @@ pub(super) fn rewards(
     job: &TrainingJob<'_>,
     samples: &[RewardedSample],
     loss: PolicyGradient,
-    chat: &Chat,
+    form: &PromptForm,
     progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 ) -> Result<(TrainingMetrics, usize)> {
     // First the anchor, which is dropped before the model to train is loaded.
     let anchored = match job.anchor.filter(|_| loss.kl > 0.0) {
-        Some(anchor) => Some(anchor_logprobs(anchor, job.settings, chat, samples)?),
+        Some(anchor) => Some(anchor_logprobs(anchor, job.settings, form, samples)?),
         None => None,
     };
     let model = load(job).during(CONTEXT)?;
-    let units = reward_units(&model, &Encoder::new(&model, chat, job.settings)?, samples, anchored)?;
+    let units = reward_units(&model, &Encoder::new(&model, form, job.settings)?, samples, anchored)?;
     let used = units.len();
     Ok((run(job, model, units, |session, batch| session.step_toward(&loss, batch), progress)?, used))
 }
@@ -76,9 +75,9 @@ fn reward_units(
     Ok(tails.iter().zip(compared).map(unit).collect())
 }
 
-fn anchor_logprobs(anchor: &Path, settings: &TrainingConfig, chat: &Chat, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
+fn anchor_logprobs(anchor: &Path, settings: &TrainingConfig, form: &PromptForm, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
     let model = LanguageModel::load(anchor).during(CONTEXT)?;
-    let (tails, _) = sample_tails(&Encoder::new(&model, chat, settings)?, samples)?;
+    let (tails, _) = sample_tails(&Encoder::new(&model, form, settings)?, samples)?;
     logprobs(&model, &tails)
 }
 

@@ -4,36 +4,48 @@
 //! |---|---|---|
 //! | `prompt`, `completion` as texts | read | read; the prompt is what the user says |
 //! | `instruction`, `output`, and `input` if there is one | read; a blank line divides instruction and input | likewise |
-//! | `prompt`, `completion` as lists of messages; `messages` | refused | one message of the user and one of the assistant |
+//! | `prompt`, `completion` as lists of messages | refused | the messages of the assistant in `completion` are learned |
+//! | `messages` | refused | all messages of the assistant are learned |
 //!
-//! A conversation of more messages, or with a system message, is refused: the trainer puts a prompt as one message of the user.
+//! Each message that is learned is one example: the messages before it are its prompt. A conversation can have system messages and any number
+//! of turns. TRL learns the same tokens from `prompt` and `completion` by default, and from `messages` with `assistant_only_loss`. Its default
+//! for `messages` also learns the messages of the user, which this program never does.
 
 use serde_json::{Map, Value};
+use starloop_lm::files::chat::Message;
 
-/// A prompt and its completion.
+/// A text that the model learns, and the context that it is shown.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Pair {
-    pub prompt: String,
+pub(super) struct Lesson {
+    pub prompt: Prompt,
     pub completion: String,
 }
 
-/// Reads one line of the file.
+/// The context of a completion.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Prompt {
+    /// A text, shown as it is.
+    Text(String),
+    /// A conversation, which the chat template renders.
+    Messages(Vec<Message>),
+}
+
+/// The lessons of a row. Without `chat` each prompt is a text, with it a conversation.
 ///
 /// # Errors
 /// The text says what is wrong with the row.
-pub(super) fn pair(line: &str, chat: bool) -> Result<Pair, String> {
-    let row: Map<String, Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+pub(super) fn lessons(row: &Map<String, Value>, chat: bool) -> Result<Vec<Lesson>, String> {
     match (row.get("prompt"), row.get("completion")) {
-        (Some(Value::Array(prompt)), Some(Value::Array(completion))) => conversation(prompt.iter().chain(completion), chat),
-        (Some(_), Some(_)) => Ok(Pair { prompt: text(&row, "prompt")?, completion: text(&row, "completion")? }),
+        (Some(Value::Array(prompt)), Some(Value::Array(completion))) => conversation(prompt, completion, chat),
+        (Some(_), Some(_)) => Ok(vec![pair(text(row, "prompt")?, text(row, "completion")?, chat)]),
         _ => match (row.get("messages"), row.contains_key("instruction") && row.contains_key("output")) {
-            (Some(Value::Array(messages)), _) => conversation(messages.iter(), chat),
+            (Some(Value::Array(messages)), _) => conversation(&[], messages, chat),
             (Some(other), _) => Err(format!("`messages` is {}, expected a list of messages", kind(other))),
             (None, true) => {
-                let (instruction, completion) = (text(&row, "instruction")?, text(&row, "output")?);
-                let input = if row.contains_key("input") { text(&row, "input")? } else { String::new() };
+                let (instruction, completion) = (text(row, "instruction")?, text(row, "output")?);
+                let input = if row.get("input").is_some_and(|input| !input.is_null()) { text(row, "input")? } else { String::new() };
                 let prompt = if input.is_empty() { instruction } else { format!("{instruction}\n\n{input}") };
-                Ok(Pair { prompt, completion })
+                Ok(vec![pair(prompt, completion, chat)])
             }
             (None, false) => {
                 let columns: Vec<&str> = row.keys().map(String::as_str).collect();
@@ -44,6 +56,11 @@ pub(super) fn pair(line: &str, chat: bool) -> Result<Pair, String> {
     }
 }
 
+fn pair(prompt: String, completion: String, chat: bool) -> Lesson {
+    let prompt = if chat { Prompt::Messages(vec![Message::new("user", &prompt)]) } else { Prompt::Text(prompt) };
+    Lesson { prompt, completion }
+}
+
 fn text(row: &Map<String, Value>, column: &str) -> Result<String, String> {
     match row.get(column) {
         Some(Value::String(text)) => Ok(text.clone()),
@@ -51,22 +68,28 @@ fn text(row: &Map<String, Value>, column: &str) -> Result<String, String> {
     }
 }
 
-fn conversation<'a>(messages: impl Iterator<Item = &'a Value>, chat: bool) -> Result<Pair, String> {
-    let mut texts = Vec::new();
-    for (number, message) in messages.enumerate() {
-        let Value::Object(fields) = message else { return Err(format!("message {} is {}, expected an object", number + 1, kind(message))) };
-        let named = |error: String| format!("message {}: {error}", number + 1);
-        texts.push((text(fields, "role").map_err(named)?, text(fields, "content").map_err(named)?));
-    }
+/// A lesson for each message of the assistant in `learned`. The messages of `shown` come before.
+fn conversation(shown: &[Value], learned: &[Value], chat: bool) -> Result<Vec<Lesson>, String> {
+    let messages: Vec<Message> =
+        shown.iter().chain(learned).enumerate().map(|(number, value)| message(number, value)).collect::<Result<_, _>>()?;
     if !chat {
         return Err("the row is a conversation; format it with the checkpoint's chat template (`chat`)".to_owned());
     }
-    let roles: Vec<&str> = texts.iter().map(|(role, _)| role.as_str()).collect();
-    if roles != ["user", "assistant"] {
-        return Err(format!("the messages are of {}; expected one of the user and one of the assistant", roles.join(", ")));
+    let of_assistant = (shown.len()..messages.len()).filter(|&at| messages[at].role == "assistant");
+    let lesson = |at: usize| Lesson { prompt: Prompt::Messages(messages[..at].to_vec()), completion: messages[at].content.clone() };
+    let lessons: Vec<Lesson> = of_assistant.map(lesson).collect();
+    if lessons.is_empty() || messages[0].role == "assistant" {
+        let roles: Vec<&str> = messages.iter().map(|message| message.role.as_str()).collect();
+        let expected = "expected at least one of the assistant, with others before it";
+        return Err(format!("the messages are of {}; {expected}", if roles.is_empty() { "nobody".to_owned() } else { roles.join(", ") }));
     }
-    let mut texts = texts.into_iter().map(|(_, text)| text);
-    Ok(Pair { prompt: texts.next().unwrap_or_default(), completion: texts.next().unwrap_or_default() })
+    Ok(lessons)
+}
+
+fn message(number: usize, value: &Value) -> Result<Message, String> {
+    let Value::Object(fields) = value else { return Err(format!("message {} is {}, expected an object", number + 1, kind(value))) };
+    let named = |error: String| format!("message {}: {error}", number + 1);
+    Ok(Message { role: text(fields, "role").map_err(named)?, content: text(fields, "content").map_err(named)? })
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -84,46 +107,75 @@ fn kind(value: &Value) -> &'static str {
 mod tests {
     use super::*;
 
+    fn read(row: &str, chat: bool) -> Result<Vec<Lesson>, String> {
+        lessons(&serde_json::from_str(row).map_err(|error| error.to_string())?, chat)
+    }
+
+    /// A lesson as text: `ROLE: CONTENT` of each message, and the completion behind an arrow.
+    fn shown(row: &str, chat: bool) -> Result<Vec<String>, String> {
+        let shown = |Lesson { prompt, completion }: Lesson| match prompt {
+            Prompt::Text(text) => format!("{text} -> {completion}"),
+            Prompt::Messages(messages) => {
+                let messages: Vec<String> = messages.into_iter().map(|Message { role, content }| format!("{role}: {content}")).collect();
+                format!("{} -> {completion}", messages.join(" | "))
+            }
+        };
+        Ok(read(row, chat)?.into_iter().map(shown).collect())
+    }
+
     #[test]
-    fn every_shape_gives_the_same_pair() {
-        let expected = || Ok(Pair { prompt: "2 + 2?".into(), completion: "4".into() });
-        for line in [
+    fn every_shape_gives_the_same_lesson() {
+        for row in [
             r#"{"prompt": "2 + 2?", "completion": "4", "id": 7}"#,
             r#"{"instruction": "2 + 2?", "output": "4"}"#,
             r#"{"instruction": "2 + 2?", "input": "", "output": "4"}"#,
+            r#"{"instruction": "2 + 2?", "input": null, "output": "4"}"#,
         ] {
-            assert_eq!(pair(line, false), expected(), "{line}");
-            assert_eq!(pair(line, true), expected(), "{line}");
+            assert_eq!(shown(row, false), Ok(vec!["2 + 2? -> 4".to_owned()]), "{row}");
+            assert_eq!(shown(row, true), Ok(vec!["user: 2 + 2? -> 4".to_owned()]), "{row}");
         }
-        for line in [
+        for row in [
             r#"{"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}"#,
             r#"{"prompt": [{"role": "user", "content": "2 + 2?"}], "completion": [{"role": "assistant", "content": "4"}]}"#,
         ] {
-            assert_eq!(pair(line, true), expected(), "{line}");
-            assert!(pair(line, false).is_err_and(|error| error.contains("chat template")), "{line}");
+            assert_eq!(shown(row, true), Ok(vec!["user: 2 + 2? -> 4".to_owned()]), "{row}");
+            assert!(read(row, false).is_err_and(|error| error.contains("chat template")), "{row}");
         }
-        let with_input = pair(r#"{"instruction": "Add.", "input": "2 2", "output": "4"}"#, false);
-        assert_eq!(with_input.map(|pair| pair.prompt), Ok("Add.\n\n2 2".to_owned()));
+        assert_eq!(shown(r#"{"instruction": "Add.", "input": "2 2", "output": "4"}"#, false), Ok(vec!["Add.\n\n2 2 -> 4".to_owned()]));
+    }
+
+    #[test]
+    fn each_message_of_the_assistant_is_a_lesson_with_all_messages_before_it() {
+        let turns = r#"[{"role": "system", "content": "s"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
+            {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]"#;
+        let whole = shown(&format!("{{\"messages\": {turns}}}"), true);
+        let second = "system: s | user: a | assistant: b | user: c -> d".to_owned();
+        assert_eq!(whole, Ok(vec!["system: s | user: a -> b".to_owned(), second.clone()]));
+        let completion = r#"[{"role": "assistant", "content": "d"}]"#;
+        let prompt =
+            turns.replace(",\n            {\"role\": \"user\", \"content\": \"c\"}, {\"role\": \"assistant\", \"content\": \"d\"}", "");
+        let prompt = prompt.replace("]", ", {\"role\": \"user\", \"content\": \"c\"}]");
+        assert_eq!(shown(&format!("{{\"prompt\": {prompt}, \"completion\": {completion}}}"), true), Ok(vec![second]));
     }
 
     #[test]
     fn what_is_wrong_with_a_row_is_named() {
-        for (line, said) in [
+        for (row, said) in [
             (r#"{"prompt": "a"}"#, "the columns are prompt; expected `prompt` and `completion`"),
             (r#"{"prompt": "a", "completion": null}"#, "`completion` is null, expected a text"),
             (r#"{"prompt": ["a"], "completion": "b"}"#, "`prompt` is a list, expected a text"),
             (r#"{"instruction": 1, "output": "b"}"#, "`instruction` is a number"),
             (r#"{"messages": "a"}"#, "`messages` is a text"),
+            (r#"{"messages": []}"#, "the messages are of nobody; expected at least one of the assistant"),
             (r#"{"messages": ["a"]}"#, "message 1 is a text"),
             (r#"{"messages": [{"role": "user"}]}"#, "message 1: `content` is missing"),
-            (r#"{"messages": [{"role": "user", "content": "a"}]}"#, "the messages are of user; expected one of the user and one"),
+            (r#"{"messages": [{"role": "user", "content": "a"}]}"#, "the messages are of user; expected at least one of the assistant"),
             (
-                r#"{"messages": [{"role": "system", "content": ""}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#,
-                "the messages are of system, user, assistant",
+                r#"{"messages": [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]}"#,
+                "the messages are of assistant, user; expected at least one of the assistant, with others before it",
             ),
-            ("[]", "invalid type: sequence"),
         ] {
-            assert!(pair(line, true).is_err_and(|error| error.contains(said)), "{line}: {:?}", pair(line, true));
+            assert!(read(row, true).is_err_and(|error| error.contains(said)), "{row}: {:?}", read(row, true));
         }
     }
 }

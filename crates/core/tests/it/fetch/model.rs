@@ -59,6 +59,12 @@ impl Model {
         name.and_then(|name| self.0.get(name)).map_or(Reply::status(404), |bytes| Reply::file(request, bytes))
     }
 
+    /// As the hub answers about a data set.
+    pub fn answer_as_dataset(&self, request: &Request) -> Reply {
+        let path = request.path.replacen("/api/datasets/", "/api/models/", 1).replacen("/datasets/", "/", 1);
+        self.answer(&Request { path, ..request.clone() })
+    }
+
     pub fn serve(self) -> Server {
         Server::start(move |request| self.answer(request))
     }
