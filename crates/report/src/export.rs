@@ -4,6 +4,7 @@
 //! Exports read finished files and change nothing in a run directory.
 
 mod card;
+mod dataset;
 mod figures;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -13,6 +14,7 @@ mod tensorboard;
 mod training_set;
 
 pub use card::{Weights, card, chosen_iteration};
+pub use dataset::dataset;
 pub use figures::{csv, json_lines};
 pub use tensorboard::tensorboard;
 pub use training_set::{TrainingSet, training_set};

@@ -20,6 +20,7 @@ Examples:
   starloop export runs/gsm8k --method star --iteration 4 --merged --checkpoint shared/gsm8k
   starloop export runs/one runs/two --csv figures.csv --png accuracy.png
   starloop export runs/arithmetic --training-set learned.parquet
+  starloop export runs/arithmetic --training-set rationales        a folder for the hub: data/ and README.md
   starloop export runs/arithmetic --tensorboard events             then: tensorboard --logdir events")]
 pub struct Arguments {
     /// Run directories. A checkpoint or a training set needs exactly one
@@ -52,7 +53,8 @@ pub struct Arguments {
     /// Write the same plot as PNG in print quality (needs the feature `png`)
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
-    /// Write the training set (completions or pairs) for `datasets` and TRL: .jsonl, or .parquet (needs the feature `parquet`)
+    /// Write the training set (completions or pairs) for `datasets` and TRL: .jsonl, .parquet (needs the feature `parquet`), or a new folder
+    /// as a data set of the hub, with its card
     #[arg(long, value_name = "FILE")]
     training_set: Option<PathBuf>,
     /// Write event files for TensorBoard into this directory
@@ -110,7 +112,15 @@ fn training_set(arguments: &Arguments, run: &RunReport, path: &Path) -> Result<(
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("jsonl") => write(path, learned.json_lines()?.as_bytes()),
         Some("parquet") => write(path, &learned.parquet()?),
-        _ => bail!("{}: unknown format of the training set; give a file name that ends in .jsonl or .parquet", path.display()),
+        None => {
+            export::dataset(run, method, &learned, path)?;
+            say(path);
+            Ok(())
+        }
+        Some(_) => bail!(
+            "{}: unknown format of the training set; give a file name that ends in .jsonl or .parquet, or the name of a new folder",
+            path.display()
+        ),
     }
 }
 

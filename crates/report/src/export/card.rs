@@ -78,7 +78,7 @@ fn results<'a>(method: &'a MethodReport, metrics: &IterationMetrics) -> Vec<Row<
 }
 
 /// A JSON string is a YAML string, whatever it holds.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
@@ -165,13 +165,13 @@ fn training_section(metrics: &IterationMetrics) -> String {
     text + "Rationales were judged by their answers only. A rationale with a right answer may have wrong steps, and so may those of this model.\n\n"
 }
 
-fn capitalized(text: &str) -> String {
+pub(super) fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A fence that is longer than any fence in a text.
-fn fence(text: &str) -> String {
+pub(super) fn fence(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     "`".repeat(longest.max(2) + 1)
 }

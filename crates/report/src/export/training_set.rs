@@ -10,6 +10,8 @@ use starloop_record::{IterationDir, RunDir};
 /// no end tokens, because these trainers add them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrainingSet {
+    /// The iteration that learned it.
+    pub iteration: u32,
     /// The names of the columns.
     pub columns: [&'static str; 4],
     /// A text for each column.
@@ -25,12 +27,12 @@ pub fn training_set(directory: &RunDir, method: &MethodReport, iteration: Option
     let last = trained.next_back().map(|iteration| iteration.metrics.iteration);
     let iteration = iteration.or(last).unwrap_or_default();
     let place = directory.iteration(&method.info.name, iteration);
-    if let Some(examples) = examples(&place)? {
+    if let Some(examples) = examples(&place, iteration)? {
         return Ok(examples);
     }
     if let Some(pairs) = place.preferences()? {
         let rows = pairs.into_iter().map(|pair| [pair.prompt, pair.chosen, pair.rejected, pair.problem.0]).collect();
-        return Ok(TrainingSet { columns: ["prompt", "chosen", "rejected", "problem"], rows });
+        return Ok(TrainingSet { iteration, columns: ["prompt", "chosen", "rejected", "problem"], rows });
     }
     let from = match place.compared_file() {
         Some(file) => format!("rewards, which trainers compute and do not read; they are in {}", file.display()),
@@ -40,13 +42,13 @@ pub fn training_set(directory: &RunDir, method: &MethodReport, iteration: Option
     Err(Error::Unexportable { path: directory.root().to_owned(), message })
 }
 
-fn examples(place: &IterationDir) -> Result<Option<TrainingSet>> {
+fn examples(place: &IterationDir, iteration: u32) -> Result<Option<TrainingSet>> {
     let mut rows = Vec::new();
     let found = place.each_example(|example| {
         rows.push([example.prompt, example.completion, example.problem.0, example.mode.to_string()]);
         Ok(())
     })?;
-    Ok(found.then_some(TrainingSet { columns: ["prompt", "completion", "problem", "mode"], rows }))
+    Ok(found.then_some(TrainingSet { iteration, columns: ["prompt", "completion", "problem", "mode"], rows }))
 }
 
 impl TrainingSet {
