@@ -8,6 +8,7 @@
 mod answers;
 mod checkpoints;
 mod configs;
+mod data;
 mod problems;
 mod requests;
 mod runs;

@@ -21,7 +21,7 @@ fn problems() {
         std::fs::write(&train, input).unwrap();
         for (answer_type, choices) in [(AnswerType::Number, None), (AnswerType::Exact, None), (AnswerType::Choice, Some("choices"))] {
             let choices = choices.map(str::to_owned);
-            let config = JsonlConfig { train: train.clone(), dev_problems: 1, answer_type, choices, ..JsonlConfig::default() };
+            let config = JsonlConfig { train: train.clone().into(), dev_problems: 1, answer_type, choices, ..JsonlConfig::default() };
             let _ = JsonlTask::new(&config, 0);
         }
     });
