@@ -40,6 +40,7 @@ pub mod number;
 mod phrase;
 mod reading;
 mod script;
+pub mod steps;
 pub mod verdict;
 
 pub use completion::end_of_turn;

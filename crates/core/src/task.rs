@@ -1,6 +1,5 @@
 //! A task: where problems come from, how prompts show them, and when an answer is right.
 
-mod annotations;
 pub mod arithmetic;
 pub mod commonsense_qa;
 mod dataset;

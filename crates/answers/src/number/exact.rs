@@ -3,7 +3,7 @@
 use num_bigint::{BigInt, BigUint};
 use num_integer::Integer;
 use num_rational::Ratio;
-use num_traits::{One, Signed, Zero};
+use num_traits::{One, Signed, ToPrimitive, Zero};
 use std::fmt;
 
 /// No numerator and no denominator has more bits (about 4,900 decimal digits). A larger number is not read.
@@ -76,6 +76,12 @@ impl Number {
     /// `|self * factor|`.
     pub(crate) fn scaled_magnitude(&self, factor: &Self) -> Self {
         Number((&self.0 * &factor.0).abs())
+    }
+
+    /// The number as floating-point number, to about 15 digits; not finite if numerator or denominator is too large for one.
+    pub fn to_f64(&self) -> f64 {
+        let part = |part: &BigInt| part.to_f64().unwrap_or(f64::INFINITY);
+        part(self.0.numer()) / part(self.0.denom())
     }
 
     /// Returns true if the number is below 0.

@@ -21,11 +21,11 @@ use crate::task::identity::Identity;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
 use crate::task::rows::{self, DataRow};
 use crate::task::verdict::{self, MOST_CHOICES, letter};
-use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, annotations, leak, paper};
+use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, leak, paper};
 use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
 use starloop_answers::choice::{self, Preference};
-use starloop_answers::{Ending, Mark, Outcome, end_of_turn};
+use starloop_answers::{Ending, Mark, Outcome, end_of_turn, steps};
 use starloop_record::info::PaperFigure;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -210,9 +210,9 @@ impl Task for CommonsenseQaTask {
         0.2
     }
 
-    /// Calculator annotations such as `<<2+2=4>>` are checked.
+    /// Calculator annotations such as `<<2+2=4>>` and plain equations such as `2 + 2 = 4` are checked.
     fn has_false_step(&self, _: &Problem, completion: &str) -> Option<bool> {
-        annotations::false_step(completion)
+        steps::false_equation(completion)
     }
 
     fn leaks_hint(&self, completion: &str) -> bool {

@@ -17,12 +17,12 @@ use crate::task::dataset::{Dataset, Entry, Files, Portions};
 use crate::task::identity::Identity;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
 use crate::task::rows::{self, DataRow};
-use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, annotations, leak, paper, verdict};
+use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, leak, paper, verdict};
 use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
 use solution::MARK;
 use starloop_answers::verdict::Tolerance;
-use starloop_answers::{Mark, number};
+use starloop_answers::{Mark, number, steps};
 use starloop_record::info::PaperFigure;
 use std::path::PathBuf;
 
@@ -171,7 +171,7 @@ impl Task for Gsm8kTask {
     /// The equations in order, without blanks. Without equations, the text.
     fn reasoning_path(&self, completion: &str) -> String {
         let rationale = solution::rationale(completion);
-        annotations::equations(rationale).unwrap_or_else(|| leak::words(rationale).collect::<Vec<_>>().join(" "))
+        steps::equations(rationale).unwrap_or_else(|| leak::words(rationale).collect::<Vec<_>>().join(" "))
     }
 
     /// ` (7...)`: the first characters of the answer.
@@ -189,7 +189,7 @@ impl Task for Gsm8kTask {
     fn has_false_step(&self, _: &Problem, completion: &str) -> Option<bool> {
         let rationale = solution::rationale(completion);
         // The rule that drops rationales is about annotations alone.
-        if self.check_annotations { annotations::false_step(rationale) } else { annotations::false_equation(rationale) }
+        if self.check_annotations { steps::false_step(rationale) } else { steps::false_equation(rationale) }
     }
 
     fn drops_false_steps(&self) -> bool {

@@ -15,10 +15,11 @@ pub use settings::{AnswerType, JsonlConfig};
 use crate::error::Result;
 use crate::task::dataset::{Dataset, Files, Portions};
 use crate::task::identity::Identity;
-use crate::task::{ConfigError, Task, WorkedExample, annotations};
+use crate::task::{ConfigError, Task, WorkedExample};
 use crate::types::{Grade, Mode, Problem, Split, StopReason, Style};
 use answer::Answers;
 use regex::RegexSet;
+use starloop_answers::steps;
 use texts::{Layout, Texts};
 
 /// The name of the kind.
@@ -159,9 +160,9 @@ impl Task for JsonlTask {
         self.chance
     }
 
-    /// Calculator annotations such as `<<2+2=4>>` are checked.
+    /// Calculator annotations such as `<<2+2=4>>` and plain equations such as `2 + 2 = 4` are checked.
     fn has_false_step(&self, _: &Problem, completion: &str) -> Option<bool> {
-        annotations::false_step(completion)
+        steps::false_equation(completion)
     }
 
     fn leaks_hint(&self, completion: &str) -> bool {

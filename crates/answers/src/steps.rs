@@ -2,25 +2,37 @@
 //! equations, such as `48 / 2 = 24`.
 
 use regex::Regex;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// Returns true if an annotation of the text is false; `None` if the text has no annotation.
-pub(super) fn false_step(text: &str) -> Option<bool> {
+pub fn false_step(text: &str) -> Option<bool> {
     text.contains("<<").then(|| has_false_one(text))
 }
 
 /// Returns true if an annotation or a plain equation of the text is false; `None` if the text has none that can be evaluated.
-pub(super) fn false_equation(text: &str) -> Option<bool> {
-    let plain = plain_equations(text).into_iter().map(is_false).reduce(|a, b| a || b);
+pub fn false_equation(text: &str) -> Option<bool> {
+    let plain = plain_equations(text).into_iter().map(|at| is_false(&text[at])).reduce(|a, b| a || b);
     match (false_step(text), plain) {
         (None, plain) => plain,
         (annotated, plain) => annotated.map(|is_false| is_false || plain == Some(true)),
     }
 }
 
-/// The equations of numbers in a text, each with one operator or more on its left and one number on its right. An equation that could be a
+/// The bytes of the first false annotation or plain equation of a text; `None` if there is none.
+///
+/// ```
+/// let text = "Then 5 + 3 = 9 are left.";
+/// assert_eq!(starloop_answers::steps::first_false(text).map(|at| &text[at]), Some("5 + 3 = 9"));
+/// ```
+pub fn first_false(text: &str) -> Option<Range<usize>> {
+    let all = annotations(text).chain(plain_equations(text));
+    all.filter(|at| is_false(&text[at.clone()])).min_by_key(|at| at.start)
+}
+
+/// The places of the equations of numbers in a text, each with one operator or more on its left and one number on its right. An equation that could be a
 /// part of a longer expression is left out, so that no true step is called false.
-fn plain_equations(text: &str) -> Vec<&str> {
+fn plain_equations(text: &str) -> Vec<Range<usize>> {
     static EQUATION: LazyLock<Regex> = LazyLock::new(|| {
         let number = r"\$?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)%?";
         let operator = r"(?:\s*[+\-\u{2212}*/\u{d7}\u{f7}]\s*|\s+[xX]\s+)";
@@ -30,7 +42,7 @@ fn plain_equations(text: &str) -> Vec<&str> {
     while let Some(found) = EQUATION.find_at(text, from) {
         let equation = found.as_str();
         if begins(&text[..found.start()]) && ends(&text[found.end()..]) {
-            equations.push(equation);
+            equations.push(found.range());
             from = found.end();
         } else {
             // In a running sum the right side of one equation is the left side of the next.
@@ -70,13 +82,22 @@ fn ends(after: &str) -> bool {
 
 /// Returns true if an annotation of the text equates two different values. An annotation that cannot be evaluated does not count as false.
 fn has_false_one(text: &str) -> bool {
-    text.split("<<").skip(1).filter_map(|rest| rest.split_once(">>")).any(|(inside, _)| is_false(inside))
+    annotations(text).any(|at| is_false(&text[at]))
+}
+
+/// The places of the annotated equations of a text, without the marks around them.
+fn annotations(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let parts = text.split("<<").scan(0, |from, part| {
+        let start = *from;
+        *from += part.len() + 2;
+        Some((start, part))
+    });
+    parts.skip(1).filter_map(|(start, part)| Some(start..start + part.find(">>")?))
 }
 
 /// The annotated equations of a text without blanks, in order; `None` if it has no annotation.
-pub(super) fn equations(text: &str) -> Option<String> {
-    let inside = text.split("<<").skip(1).filter_map(|rest| rest.split_once(">>")).map(|(inside, _)| inside);
-    let bare: Vec<String> = inside.map(|equation| equation.split_whitespace().collect()).collect();
+pub fn equations(text: &str) -> Option<String> {
+    let bare: Vec<String> = annotations(text).map(|at| text[at].split_whitespace().collect()).collect();
     (!bare.is_empty()).then(|| bare.join(";"))
 }
 
@@ -244,6 +265,20 @@ mod tests {
             assert_eq!(false_equation(text), None, "{text}");
         }
         assert_eq!(false_equation("2+3=5+4=9"), Some(false), "a running sum");
+    }
+
+    #[test]
+    fn the_first_false_step_is_found_where_it_stands() {
+        for (text, expected) in [
+            ("é <<2+2=5>>5, then 1 + 1 = 3", Some("2+2=5")),
+            ("1 + 1 = 3, then <<2+2=5>>5", Some("1 + 1 = 3")),
+            ("<<2+2=4>>4 and 2 + 2 = 5", Some("2 + 2 = 5")),
+            ("<<2+2=4>>4", None),
+            ("<<2+2=5", None),
+            ("", None),
+        ] {
+            assert_eq!(first_false(text).map(|at| &text[at]), expected, "{text}");
+        }
     }
 
     #[test]
