@@ -42,8 +42,8 @@ impl Approach {
     /// The name that figures and tables show.
     pub fn title(self) -> &'static str {
         match self {
-            Approach::FewShotDirect => "few-shot direct",
-            Approach::FewShot => "few-shot base",
+            Approach::FewShotDirect => "untrained model, answers alone",
+            Approach::FewShot => "untrained model, with examples",
             Approach::Direct => "direct fine-tuning",
             Approach::Rationales => "fine-tuning on known rationales",
             Approach::Star => "STaR without rationalization",

@@ -93,8 +93,8 @@ impl Outcome {
             Outcome::OverLimit => "over the limit",
             Outcome::HintNotUsed => "hinted, not used",
             Outcome::Unpaired => "no pair",
-            Outcome::GroupAllRight => "all of its group right",
-            Outcome::GroupAllWrong => "all of its group wrong",
+            Outcome::GroupAllRight => "all samples right: no signal",
+            Outcome::GroupAllWrong => "all samples wrong: no signal",
         }
     }
 

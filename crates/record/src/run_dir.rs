@@ -54,6 +54,7 @@ use stage::Stages;
 pub const FORMAT_VERSION: u32 = 2;
 
 const RUN: &str = "run.json";
+const AUDIT: &str = "audit.json";
 const CONFIG: &str = "config.toml";
 const EVENTS: &str = "events.jsonl";
 const LOCK: &str = "lock";
@@ -221,6 +222,22 @@ impl RunDir {
             Some(method) => Err(Error::Corrupt { path, message: format!("the method {:?} is not the name of a directory", method.name) }),
             None => Ok(info),
         }
+    }
+
+    /// The results of an audit of the run, as JSON that readers show as it is; `None` if the run was not audited.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn audit(&self) -> Result<Option<serde_json::Value>> {
+        read_json(&self.root.join(AUDIT))
+    }
+
+    /// Writes the results of an audit, in the place of earlier ones.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_audit<T: serde::Serialize>(&self, audit: &T) -> Result<()> {
+        write_json(&self.root.join(AUDIT), audit)
     }
 
     /// The config that the run was begun with, all defaults resolved.

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  starloop run arithmetic                                      few-shot base, direct fine-tuning, STaR; table and plot at the end
+  starloop run arithmetic                                      untrained model, direct fine-tuning, STaR; table and plot at the end
   starloop run arithmetic --resume                             continue after an interruption, with the same results
   starloop run arithmetic --set methods.star.iterations=2 --seed 7 --run-dir runs/short
   starloop run methods                                         all methods, three seeds: accuracy against cost
