@@ -6,6 +6,7 @@
 mod estimate;
 
 use crate::error::Result;
+use crate::report::directory_name;
 use crate::words::Purpose;
 use serde::Serialize;
 use starloop_record::RunDir;
@@ -18,7 +19,7 @@ use std::path::Path;
 /// How far a run has come.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Progress {
-    /// The run's name.
+    /// The run's name: that of its directory.
     pub run: String,
     /// Shows if a process works on the run.
     pub state: RunState,
@@ -129,6 +130,8 @@ pub struct Rationale {
 pub struct Watch {
     run: RunDir,
     info: RunInfo,
+    /// The name of its directory, which reports show too.
+    name: String,
 }
 
 /// The history of a run, from its events.
@@ -149,7 +152,7 @@ impl Watch {
     /// There is no run, or it has another layout.
     pub fn open(root: &Path) -> Result<Watch> {
         let run = RunDir::open_read_only(root)?;
-        Ok(Watch { info: run.info()?, run })
+        Ok(Watch { info: run.info()?, run, name: directory_name(root) })
     }
 
     /// A mark that changes whenever the run has done something.
@@ -177,7 +180,7 @@ impl Watch {
         let latest = latest.or_else(|| history.done.last().map(|work| (work.method.clone(), work.iteration)));
         let History { mut done, under_way, last_news, worked, warnings } = history;
         done.retain(|work| latest.as_ref().is_some_and(|(method, iteration)| work.method == *method && work.iteration == *iteration));
-        Ok(Progress { run: self.info.name.clone(), state, last_news, worked, methods, done, under_way, left, warnings })
+        Ok(Progress { run: self.name.clone(), state, last_news, worked, methods, done, under_way, left, warnings })
     }
 
     fn method(&self, info: &MethodInfo) -> Result<MethodProgress> {

@@ -42,7 +42,7 @@ pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
     let (low, high) = match screen.view.curve {
         // A loss can be negative if samples are weighted by their advantages.
         Curve::Loss => (points().map(|(_, y)| *y).fold(0.0, f64::min), points().map(|(_, y)| *y).fold(1e-6, f64::max)),
-        _ => (0.0, 100.0),
+        _ => percent_range(points().map(|(_, y)| *y)),
     };
     let label = |y: f64| if screen.view.curve == Curve::Loss { format!("{y:.2}") } else { format!("{y:.0}") };
     let style = |place: usize| if screen.in_colour { Style::new().fg(PALETTE[place % PALETTE.len()]) } else { Style::new() };
@@ -66,6 +66,14 @@ pub(super) fn draw(screen: &Screen<'_>, area: Rect, buffer: &mut Buffer) {
     }
     Paragraph::new(lines).render(legend, buffer);
     draw_ends(&curves, style, chart, last, [low, high], buffer);
+}
+
+/// The range of an axis of percent: whole tens around the values, at least twenty apart.
+fn percent_range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (least, most) = values.fold((100.0_f64, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
+    let low = (least / 10.0).floor() * 10.0;
+    let high = ((most / 10.0).ceil() * 10.0).max(low + 20.0).min(100.0);
+    (low.min(high - 20.0), high)
 }
 
 /// The places of the chart and of the legend, which is beside the chart if there is room, else below it.

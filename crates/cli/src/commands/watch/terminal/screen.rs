@@ -321,11 +321,16 @@ impl Screen<'_> {
         }
         lines.push(Line::from("─".repeat(usize::from(area.width.saturating_sub(4)))).dim());
         lines.extend(laid_out(&attempt.completion, Style::new()));
-        Paragraph::new(lines)
-            .wrap(Wrap { trim: false })
-            .scroll((self.view.scroll, 0))
-            .block(Block::bordered().title(title(&heading)).padding(Padding::horizontal(1)))
-            .render(area, buffer);
+        let block = Block::bordered().title(title(&heading)).title_bottom(self.below(&lines, area)).padding(Padding::horizontal(1));
+        Paragraph::new(lines).wrap(Wrap { trim: false }).scroll((self.view.scroll, 0)).block(block).render(area, buffer);
+    }
+
+    /// How many lines of a text are below an area, and the key that shows them. A long line takes several.
+    fn below(&self, lines: &[Line<'_>], area: Rect) -> Line<'static> {
+        let width = usize::from(area.width.saturating_sub(4)).max(1);
+        let all: usize = lines.iter().map(|line| line.width().div_ceil(width).max(1)).sum();
+        let shown = usize::from(area.height.saturating_sub(2)) + usize::from(self.view.scroll);
+        if all > shown { Line::from(format!(" {} more lines: ↓ ", all - shown)).dim() } else { Line::default() }
     }
 
     fn foot(&self, area: Rect, buffer: &mut Buffer) {
@@ -333,7 +338,8 @@ impl Screen<'_> {
             return Line::styled(format!(" ! {}", untrusted::line(trouble)), self.coloured(Color::Yellow)).render(area, buffer);
         }
         let keys = [("q", "quit"), ("← →", "browse"), ("↑ ↓", "scroll"), ("v", "verdict"), ("c", "curves"), ("m", "method")];
-        let spans = keys.into_iter().flat_map(|(key, what)| [format!(" {key} ").bold(), format!("{what}  ").dim()]);
+        let gap = if area.width < NARROW { "" } else { "  " };
+        let spans = keys.into_iter().flat_map(|(key, what)| [format!(" {key} ").bold(), format!("{what}{gap}").dim()]);
         Line::from(spans.collect::<Vec<_>>()).render(area, buffer);
     }
 }

@@ -158,6 +158,18 @@ fn a_narrow_screen_has_room_for_the_legend_the_stages_and_what_was_kept() {
 }
 
 #[test]
+fn axes_fit_their_values_and_a_long_text_says_how_to_go_on() {
+    let progress = progress();
+    let label = |buffer: &Buffer, value: &str| text_of(buffer).lines().any(|line| line.contains(&format!("{value}│")));
+    let buffer = drawn((110, 40), &progress, &[], &View::default());
+    assert!(label(&buffer, "80") && label(&buffer, "20") && !label(&buffer, "100"), "20% to 75%:\n{}", text_of(&buffer));
+    let long = [rationale(&"word ".repeat(2_000), Verdict::Correct)];
+    let narrow = drawn((60, 30), &progress, &long, &View::default());
+    shows(&narrow, &["more lines: ↓", "m method"]);
+    assert!(!text_of(&drawn((110, 40), &progress, &[rationale("8 8 3", Verdict::Correct)], &View::default())).contains("more lines"));
+}
+
+#[test]
 fn a_loss_below_zero_is_drawn_and_has_no_unit() {
     let mut progress = progress();
     progress.methods[0].info.approach = Approach::Grpo;
