@@ -4,9 +4,10 @@
 
 use crate::error::Result;
 use crate::outcomes::Outcomes;
+use crate::report::{Change, RunReport};
 use crate::words::Purpose;
 use serde::Serialize;
-use starloop_record::types::{GradedAttempt, ProblemId, ProblemRecord};
+use starloop_record::types::{GradedAttempt, Mode, ProblemId, ProblemRecord};
 use starloop_record::{Outcome, RunDir};
 use std::collections::HashMap;
 
@@ -25,6 +26,8 @@ pub struct Filter {
     pub verdict: Option<String>,
     /// The decision of selection about the attempt.
     pub selected: Option<Selected>,
+    /// What makes the attempt instructive.
+    pub kind: Option<Kind>,
     /// The problem's class.
     pub class: Option<String>,
     /// A text within the completion; case matters.
@@ -38,6 +41,35 @@ pub enum Selected {
     Learned,
     /// The answer is right, and selection decided against it.
     Dropped,
+}
+
+/// Instructive kinds of attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An answer behind a method's figure that is right, where the untrained model was wrong.
+    Gained,
+    /// An answer behind a method's figure that is not right, where the untrained model was right.
+    Lost,
+    /// A right attempt with the hint.
+    OnlyWithHint,
+    /// A right answer with a false step.
+    FalseStep,
+}
+
+impl Kind {
+    fn holds(self, graded: &GradedAttempt, change: Change) -> bool {
+        let is_right = graded.verdict.is_correct();
+        match self {
+            Kind::Gained => change == Change::Gained,
+            Kind::Lost => change == Change::Lost,
+            Kind::OnlyWithHint => is_right && graded.attempt.mode == Mode::Hinted,
+            Kind::FalseStep => is_right && graded.false_step == Some(true),
+        }
+    }
+
+    fn compares(self) -> bool {
+        matches!(self, Kind::Gained | Kind::Lost)
+    }
 }
 
 /// An attempt or an answer of a run.
@@ -65,14 +97,17 @@ pub fn each(
     filter: &Filter,
     mut show: impl FnMut(InspectedAttempt, Option<&ProblemRecord>) -> std::io::Result<()>,
 ) -> Result<()> {
-    let mut show_wanted = |attempt: InspectedAttempt, problems: &HashMap<ProblemId, ProblemRecord>| {
+    let mut show_wanted = |attempt: InspectedAttempt, change: Change, problems: &HashMap<ProblemId, ProblemRecord>| {
         let problem = problems.get(&attempt.graded.attempt.problem);
-        if filter.matches(&attempt) { show(attempt, problem) } else { Ok(()) }
+        if filter.matches(&attempt, change) { show(attempt, problem) } else { Ok(()) }
     };
+    let compared = filter.kind.filter(|kind| kind.compares()).map(|_| RunReport::read(run)).transpose()?;
     for method in run.info()?.methods.into_iter().map(|method| method.name) {
         if filter.method.as_ref().is_some_and(|wanted| *wanted != method) {
             continue;
         }
+        let before = compared.as_ref().map(|report| report.before(&method, run)).transpose()?.flatten();
+        let change = |iteration, graded: &GradedAttempt| before.as_ref().map_or(Change::Same, |before| before.change(iteration, graded));
         let inspected = |iteration, purpose, outcome, graded| {
             let method = method.clone();
             InspectedAttempt { method, iteration, purpose, outcome, graded }
@@ -83,21 +118,27 @@ pub fn each(
             let mut outcomes = Outcomes::read(&place, iteration, drop)?;
             place.each_attempt(|graded| {
                 let (purpose, outcome) = (graded.attempt.mode.into(), outcomes.next(&graded.attempt));
-                Ok(show_wanted(inspected(iteration, purpose, outcome, graded), &problems)?)
+                Ok(show_wanted(inspected(iteration, purpose, outcome, graded), Change::Same, &problems)?)
             })?;
-            place.each_evaluation(|graded| Ok(show_wanted(inspected(iteration, Purpose::Evaluation, None, graded), &problems)?))?;
+            place.each_evaluation(|graded| {
+                let change = change(Some(iteration), &graded);
+                Ok(show_wanted(inspected(iteration, Purpose::Evaluation, None, graded), change, &problems)?)
+            })?;
         }
         let place = run.final_measurement(&method);
         // The figures are written after the answers. Without them, the iteration that made the model is not known yet.
         let Some(iteration) = place.metrics()?.map(|metrics| metrics.iteration) else { continue };
         let problems = place.problems()?;
-        place.each_evaluation(|graded| Ok(show_wanted(inspected(iteration, Purpose::FinalEvaluation, None, graded), &problems)?))?;
+        place.each_evaluation(|graded| {
+            let change = change(None, &graded);
+            Ok(show_wanted(inspected(iteration, Purpose::FinalEvaluation, None, graded), change, &problems)?)
+        })?;
     }
     Ok(())
 }
 
 impl Filter {
-    fn matches(&self, inspected: &InspectedAttempt) -> bool {
+    fn matches(&self, inspected: &InspectedAttempt, change: Change) -> bool {
         let GradedAttempt { attempt, verdict, .. } = &inspected.graded;
         let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
         let used = |wanted| match (wanted, inspected.outcome) {
@@ -109,6 +150,7 @@ impl Filter {
             && self.purpose.is_none_or(|wanted| wanted == inspected.purpose)
             && is(&self.verdict, verdict.name())
             && self.selected.is_none_or(used)
+            && self.kind.is_none_or(|kind| kind.holds(&inspected.graded, change))
             && is(&self.class, &attempt.class)
             && self.text.as_ref().is_none_or(|text| attempt.completion.contains(text.as_str()))
     }
@@ -123,7 +165,7 @@ fn is_named(problem: &ProblemId, wanted: &str) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::sample_run::{attempt, begin, hinted, write_evaluation, write_iteration, wrong};
+    use crate::sample_run::{attempt, begin, hinted, metrics, write_evaluation, write_iteration, wrong};
     use starloop_record::Approach;
     use starloop_record::types::Verdict;
 
@@ -157,6 +199,29 @@ mod tests {
         assert_eq!(texts(Filter { purpose: Some(Purpose::Evaluation), ..Filter::default() }), ["three"]);
         let all = found(&run, &Filter { text: Some("hint".into()), ..Filter::default() });
         assert_eq!(all, [("as the hint says".to_owned(), "B".to_owned(), Some(Outcome::LeaksHint))]);
+    }
+
+    #[test]
+    fn instructive_attempts_are_found_by_their_kind() {
+        let place = tempfile::tempdir().unwrap();
+        let run = begin(place.path(), &[("star", Approach::StarRationalized)]);
+        let mut false_step = attempt("a", "2 + 2 = 5", Verdict::Correct);
+        false_step.false_step = Some(true);
+        let attempts = [(false_step, Outcome::Learned), (hinted("b", "with hint", Verdict::Correct), Outcome::Learned)];
+        write_iteration(&run, "star", 1, &attempts, &[]);
+        write_evaluation(&run, "star", 0, &[attempt("c", "before", wrong("0")), attempt("d", "before", Verdict::Correct)]);
+        write_evaluation(&run, "star", 1, &[attempt("c", "gained", Verdict::Correct), attempt("d", "lost", wrong("0"))]);
+        for iteration in [0, 1] {
+            run.iteration("star", iteration).write_metrics(&metrics(iteration, &[1])).unwrap();
+        }
+        let texts = |kind| {
+            let filter = Filter { kind: Some(kind), ..Filter::default() };
+            found(&run, &filter).into_iter().map(|(text, ..)| text).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(Kind::Gained), ["gained"]);
+        assert_eq!(texts(Kind::Lost), ["lost"]);
+        assert_eq!(texts(Kind::OnlyWithHint), ["with hint"]);
+        assert_eq!(texts(Kind::FalseStep), ["2 + 2 = 5"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! use starloop_report::Report;
 //!
 //! let report = Report::read(&["runs/arithmetic".into()])?;
-//! println!("{}", report.summary_tables());
+//! println!("{}", report.summary_tables(80));
 //! # Ok::<(), starloop_report::Error>(())
 //! ```
 

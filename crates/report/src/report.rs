@@ -4,6 +4,7 @@
 //! share is in 0..=1 here and in the JSON, and in percent wherever it is shown.
 
 mod attempts;
+mod changes;
 mod chart;
 mod cost;
 mod cost_plot;
@@ -12,6 +13,7 @@ mod findings;
 mod flow;
 mod headline;
 mod html;
+mod labels;
 mod over_runs;
 mod plot;
 mod read;
@@ -23,6 +25,7 @@ use crate::error::Result;
 use crate::paired::PairedDifference;
 use rows::{measured, row, sampled_tokens, summary, trained_tokens};
 use serde::Serialize;
+use starloop_record::RunDir;
 use starloop_record::event::Stage;
 use starloop_record::format::thousands;
 use starloop_record::info::{MethodInfo, PaperFigure, RunInfo};
@@ -30,12 +33,14 @@ use starloop_record::metrics::{Accuracy, ClassAccuracy, IterationMetrics};
 use std::path::PathBuf;
 
 pub use attempts::{AttemptFigures, Practice};
+pub(crate) use changes::{Before, Change};
 pub use cost::{CostCurve, CostPoint};
 pub use findings::{Finding, FindingKind};
 pub use flow::{Flow, FlowCount, Retry, Source};
 pub use headline::{Choice, Headline};
 pub use html::{HtmlReport, MOST_ATTEMPTS};
-pub use over_runs::OverRuns;
+pub use over_runs::{IterationOverRuns, MeanOverRuns, OverRuns};
+pub(crate) use read::directory_name;
 pub use rows::{ByClass, MethodSummary, ResultRow, TrainUse};
 
 /// Some runs, as their directories hold them.
@@ -64,9 +69,24 @@ pub struct RunReport {
     pub headline: Option<Headline>,
     /// The name of the data: the task, with the file of the problems if they are the user's own.
     pub data: String,
+    /// The config as it was resolved.
+    pub config: toml::Table,
+    /// The results of an audit of the run, if it has one.
+    pub audit: Option<serde_json::Value>,
 }
 
 impl RunReport {
+    /// Reads one run.
+    pub(crate) fn read(directory: &RunDir) -> Result<Self> {
+        read::run(directory.root(), &mut Vec::new())
+    }
+
+    /// The untrained model's answers for a method; `None` if the method was not measured yet.
+    pub(crate) fn before(&self, method: &str, directory: &RunDir) -> Result<Option<Before>> {
+        let found = self.methods.iter().find(|found| found.info.name == method);
+        found.map(|method| Before::read(self, method, directory)).transpose()
+    }
+
     /// The paper's figure for a method's approach with the paper's model. The figures of that model come first.
     pub fn paper_figure(&self, method: &MethodInfo) -> Option<&PaperFigure> {
         let model = self.paper_model()?;
@@ -178,10 +198,11 @@ impl Report {
         serde_json::to_string_pretty(&json).expect("numbers and strings alone always serialize")
     }
 
-    /// The results for the terminal: one table per run, one column per method, with the paper's figures.
-    pub fn summary_tables(&self) -> String {
-        let over_runs = over_runs::table(self);
-        let tables = table::summaries(self);
+    /// The results for a terminal of `width` columns: one table per run, with the paper's figures. Methods are columns, or rows if they do not
+    /// fit.
+    pub fn summary_tables(&self, width: usize) -> String {
+        let over_runs = over_runs::table(self, width);
+        let tables = table::summaries(self, width);
         if over_runs.is_empty() { tables } else { format!("{tables}\n\n{over_runs}") }
     }
 

@@ -27,7 +27,7 @@ fn own_kinds_are_recorded_and_shown_by_their_names() {
     assert!(attempts.iter().all(|graded| graded.false_step.is_none()), "no checker of another task judges the steps");
 
     let report = starloop_report::Report::read(&[place.path().to_owned()]).expect("a report");
-    for shown in [report.json(), report.summary_tables(), report.paper_tables()] {
+    for shown in [report.json(), report.summary_tables(120), report.paper_tables()] {
         assert!(!shown.contains("STaR with rationalization") && !shown.contains("89.5"), "{shown}");
     }
     assert_eq!(report.summaries()[0].label, "shortest rationale");

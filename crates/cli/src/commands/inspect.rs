@@ -7,7 +7,7 @@ use crate::untrusted::{line, readable, visible};
 use anyhow::{Result, bail};
 use starloop_record::types::{ProblemRecord, Verdict};
 use starloop_record::{Outcome, RunDir};
-use starloop_report::inspect::{self, Filter, InspectedAttempt, Selected};
+use starloop_report::inspect::{self, Filter, InspectedAttempt, Kind, Selected};
 use starloop_report::words::{Purpose, of_verdict};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -23,6 +23,7 @@ Examples:
   starloop inspect runs/arithmetic                                             all attempts and answers
   starloop inspect runs/arithmetic --method star --iteration 3 --verdict wrong
   starloop inspect runs/arithmetic --problem 624+259                           one problem over the iterations
+  starloop inspect runs/arithmetic --kind lost                                 right before training, wrong after it
   starloop inspect runs/gsm8k --dropped --text \"as the hint says\" --limit 5
   starloop inspect runs/gsm8k --purpose hinted --kept --json | head -n 100")]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
@@ -51,6 +52,9 @@ pub struct Arguments {
     /// Only right answers that are not learned
     #[arg(long, conflicts_with = "kept")]
     dropped: bool,
+    /// Only an instructive kind of attempts
+    #[arg(long, value_enum)]
+    kind: Option<Instructive>,
     /// A class of problems, as the reports name it
     #[arg(long, value_name = "CLASS")]
     class: Option<String>,
@@ -77,6 +81,19 @@ enum For {
     Final,
 }
 
+/// [`Kind`] on the command line.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Instructive {
+    /// Right answers of the measured model where the untrained model was wrong
+    Gained,
+    /// Wrong answers of the measured model where the untrained model was right
+    Lost,
+    /// Right attempts with the hint, which the model failed without it
+    OnlyWithHint,
+    /// Right answers with a false step
+    WrongSteps,
+}
+
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     access.check_run(&arguments.run, Reading::Files)?;
     let run = RunDir::open_read_only(&arguments.run)?;
@@ -89,8 +106,10 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     // The pager must end before this program writes to the terminal.
     out.finish()?;
     let total = outcome?;
-    if total == 0 {
-        console::say(&format!("no attempts of {} match", arguments.run.display()));
+    match total {
+        0 => console::say(&format!("no attempts of {} match", arguments.run.display())),
+        total if arguments.kind.is_some() => console::say(&format!("{total} attempts match")),
+        _ => {}
     }
     Ok(())
 }
@@ -129,6 +148,12 @@ impl Arguments {
             For::Evaluation => Purpose::Evaluation,
             For::Final => Purpose::FinalEvaluation,
         };
+        let kind = |kind| match kind {
+            Instructive::Gained => Kind::Gained,
+            Instructive::Lost => Kind::Lost,
+            Instructive::OnlyWithHint => Kind::OnlyWithHint,
+            Instructive::WrongSteps => Kind::FalseStep,
+        };
         Filter {
             method: self.method.clone(),
             iteration: self.iteration,
@@ -136,6 +161,7 @@ impl Arguments {
             purpose: self.purpose.map(purpose),
             verdict: self.verdict.clone(),
             selected: if self.kept { Some(Selected::Learned) } else { self.dropped.then_some(Selected::Dropped) },
+            kind: self.kind.map(kind),
             class: self.class.clone(),
             text: self.text.clone(),
         }

@@ -102,7 +102,7 @@ pub fn show(report: &Report, iterations: bool) -> Result<()> {
     if !chart.is_empty() {
         console::print(&chart)?;
     }
-    console::print(report.summary_tables().trim_end())
+    console::print(report.summary_tables(console::width()).trim_end())
 }
 
 /// Writes the plot as SVG and prints its path, or prints why there is none.

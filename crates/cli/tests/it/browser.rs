@@ -1,6 +1,8 @@
 //! A headless Chromium, driven through `chromedriver` by the little of the `WebDriver` protocol (W3C) that the tests need: JSON over HTTP,
 //! which the client of `starloop get` speaks too. The crates for it bring an asynchronous runtime.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -10,6 +12,7 @@ use tempfile::TempDir;
 use ureq::Agent;
 
 /// Keys as `WebDriver` numbers them (section 17.4.2, Keyboard actions).
+pub const ENTER: char = '\u{e007}';
 pub const ESCAPE: char = '\u{e00c}';
 pub const END: char = '\u{e010}';
 pub const RIGHT: char = '\u{e014}';
@@ -86,8 +89,15 @@ impl Browser {
 
     /// Opens a report and waits until its rationales are there. How long it took.
     pub fn open(&self, page: &Path) -> Duration {
+        self.open_at(page, "")
+    }
+
+    /// The same at a place of the page, `#` included.
+    pub fn open_at(&self, page: &Path, place: &str) -> Duration {
         let began = Instant::now();
-        self.post("/url", &json!({"url": format!("file://{}", page.display())}));
+        // A page that is open already would not be loaded again for another place.
+        self.post("/url", &json!({"url": "about:blank"}));
+        self.post("/url", &json!({"url": format!("file://{}{place}", page.display())}));
         self.wait_until("document.documentElement.dataset.ready === 'true'");
         began.elapsed()
     }
@@ -124,8 +134,17 @@ impl Browser {
     }
 
     /// A command of the Chrome `DevTools` protocol.
-    pub fn devtools(&self, command: &str, parameters: &Value) {
-        self.post("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}));
+    pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.post("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
+    /// The number of sheets (A4) that the page prints on.
+    pub fn printed_sheets(&self) -> usize {
+        let size = json!({"paperWidth": 8.27, "paperHeight": 11.69, "preferCSSPageSize": true});
+        let pdf = STANDARD.decode(self.devtools("Page.printToPDF", &size)["data"].as_str().unwrap()).unwrap();
+        // Each sheet is an object of this type, and the tree of sheets has the type `Pages`.
+        let kind = b"/Type /Page";
+        pdf.windows(kind.len() + 1).filter(|part| part.starts_with(kind) && part[kind.len()] != b's').count()
     }
 
     /// The messages of the page's console since the last call: errors, warnings, and what its policy refused.

@@ -1,5 +1,9 @@
 //! The report's page in a real browser: what a reader does with it, what hostile text does to it, and how much it holds.
 
+mod access;
+mod figures;
+mod paths;
+
 use crate::browser::{Browser, DOWN, END, ESCAPE, RIGHT, tell};
 use crate::program::{lines, reseal, small_run, starloop, text, write_lines};
 use serde_json::{Value, json};
@@ -39,6 +43,14 @@ fn choose(browser: &Browser, filter: &str, option: &str) -> u64 {
              select.value = [...select.options].find((option) => option.text === '{option}').value;
              select.dispatchEvent(new Event('change'));"
         ));
+    })
+}
+
+/// Chooses an instructive kind of attempts by its flag; an empty one lets everything through.
+fn choose_kind(browser: &Browser, flag: &str) -> u64 {
+    let flag = if flag.is_empty() { "all" } else { flag };
+    after(browser, || {
+        browser.run(&format!("document.getElementById('kind-{flag}').click()"));
     })
 }
 
@@ -98,6 +110,12 @@ fn a_reader_filters_searches_follows_a_problem_and_sees_what_changed() {
     keys_move_through_the_list(&browser);
     a_problem_has_its_story(&browser);
     tokens_add_up(&browser, &all);
+    figures::are_those_of_the_files(&browser, &run);
+    paths::from_an_example_and_back(&browser, &run);
+    paths::from_the_grid(&browser, &run);
+    paths::from_figures(&browser, &run);
+    paths::to_a_file(&browser, place.path(), &all);
+    paths::by_a_link(&browser, &page, &all);
     colours_and_narrow_screens(&browser);
     assert_eq!(browser.value("performance.getEntriesByType('resource').length"), 0, "nothing is loaded");
     assert_eq!(browser.complaints(), [""; 0]);
@@ -138,8 +156,10 @@ fn filters_and_search(browser: &Browser, all: &[Value]) {
     assert_eq!(choose(browser, "outcome", "learned"), kept as u64);
     choose(browser, "outcome", "all");
     let right_with_hint = count(&|line| line["mode"] == "hinted" && line["verdict"] == "correct");
-    assert_eq!(choose(browser, "kind", &format!("right only with hint ({right_with_hint})")), right_with_hint);
-    choose(browser, "kind", "all");
+    assert_eq!(choose_kind(browser, "only_with_hint"), right_with_hint);
+    let chip = browser.text("document.getElementById('kind-only_with_hint').parentElement.textContent");
+    assert_eq!(chip, format!("right only with hint ({right_with_hint})"));
+    choose_kind(browser, "");
     let second = ["attempts", "eval"].map(|file| lines(&small_run().join(format!("star/iter-002/{file}.jsonl"))).len());
     assert_eq!(choose(browser, "iteration", "2"), second.iter().sum::<usize>() as u64);
     choose(browser, "iteration", "all");

@@ -101,9 +101,16 @@ fn watch_prints_its_figures() {
 #[cfg(feature = "watch")]
 fn watch_prints_a_screen() {
     let screen = starloop("watch --once", &[text(small_run())]).done();
-    for part in
-        ["starloop watch  smoke", "finished after", "accuracy, %", "● few_shot", "▲ star", "of work", "without hint: ", "known answer: "]
-    {
+    for part in [
+        "starloop watch  small-run",
+        "finished after",
+        "accuracy, %",
+        "● few_shot",
+        "▲ star",
+        "of work",
+        "without hint: ",
+        "known answer: ",
+    ] {
         assert!(screen.contains(part), "{part:?}: {screen}");
     }
     starloop("watch", &[text(small_run())]).failed(1, &["not a terminal", "--once"]);

@@ -37,7 +37,7 @@ fn texts(root: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn read(run: &Path) {
-    let _ = Report::read(&[run.to_owned()]).map(|report| report.summary_tables());
+    let _ = Report::read(&[run.to_owned()]).map(|report| report.summary_tables(120));
     if let Ok(opened) = RunDir::open_read_only(run) {
         let _ = inspect::each(&opened, &Filter::default(), |_, _| Ok(()));
         let _ = VerdictAudit::of(&opened, &Filter::default(), 3);

@@ -104,14 +104,19 @@ fn point(iteration: u32, runs: &[&Spent]) -> CostPoint {
     CostPoint { iteration, runs: runs.len() as u32, accuracy, interval, sampled_tokens, prompt_tokens, trained_tokens, flops }
 }
 
-/// The mean of accuracies and its 95% interval (Student's); `None` for less than two.
+/// The mean of accuracies and its 95% interval (Student's), within 0..=1; `None` for less than two.
 pub(super) fn interval_over_runs(accuracies: &[f64]) -> Option<(f64, [f64; 2])> {
-    let count = accuracies.len() as f64;
-    let mean = accuracies.iter().sum::<f64>() / count;
-    let squares: f64 = accuracies.iter().map(|accuracy| (accuracy - mean).powi(2)).sum();
-    (accuracies.len() > 1).then(|| {
-        let half = students_quantile(accuracies.len() - 1) * (squares / (count - 1.0) / count).sqrt();
-        (mean, [(mean - half).max(0.0), (mean + half).min(1.0)])
+    students_interval(accuracies).map(|(mean, [low, high])| (mean, [low.max(0.0), high.min(1.0)]))
+}
+
+/// The mean of values and its 95% interval (Student's); `None` for less than two.
+pub(super) fn students_interval(values: &[f64]) -> Option<(f64, [f64; 2])> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (values.len() > 1).then(|| {
+        let half = students_quantile(values.len() - 1) * (squares / (count - 1.0) / count).sqrt();
+        (mean, [mean - half, mean + half])
     })
 }
 

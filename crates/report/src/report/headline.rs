@@ -64,7 +64,7 @@ pub(super) fn add(run: &mut RunReport, directory: &RunDir) -> Result<()> {
         (method.from_base, method.from_main) = (from_base, from_main);
     }
     run.headline = match chosen {
-        Some((place, choice)) => headline(run, &run.methods[place], choice, &directory.config()?),
+        Some((place, choice)) => headline(run, &run.methods[place], choice),
         None => None,
     };
     Ok(())
@@ -135,7 +135,7 @@ fn chosen_accuracy(method: &MethodReport) -> f64 {
     metrics.map_or(0.0, |metrics| metrics.accuracy.mean)
 }
 
-fn headline(run: &RunReport, method: &MethodReport, choice: Choice, config: &toml::Table) -> Option<Headline> {
+fn headline(run: &RunReport, method: &MethodReport, choice: Choice) -> Option<Headline> {
     let metrics = method.shown();
     let accuracy = *method.final_accuracy()?;
     let base = base(run, method).map(|(_, metrics)| metrics.accuracy);
@@ -147,7 +147,7 @@ fn headline(run: &RunReport, method: &MethodReport, choice: Choice, config: &tom
     };
     let reached = format!("{}% {after}{} ({name})", percent(accuracy.mean), method.info.label);
     let from = base.map(|base| {
-        let examples = match worked_examples(config, name) {
+        let examples = match worked_examples(&run.config, name) {
             0 => String::new(),
             several => format!(", {}", plural(several, "worked example")),
         };
@@ -159,7 +159,7 @@ fn headline(run: &RunReport, method: &MethodReport, choice: Choice, config: &tom
         choice,
         base,
         accuracy,
-        subject: subject(run, config, metrics.split, accuracy.total),
+        subject: subject(run, metrics.split, accuracy.total),
         result: from.unwrap_or_default() + &reached + &difference.unwrap_or_default(),
         choice_note: choice_note(choice, name, metrics.split),
         interval_note: format!(
@@ -190,17 +190,17 @@ fn worked_examples(config: &toml::Table, method: &str) -> u64 {
 }
 
 /// `builtin:arithmetic (1.23M parameters), arithmetic, 300 test problems`
-fn subject(run: &RunReport, config: &toml::Table, split: Split, problems: u64) -> String {
+fn subject(run: &RunReport, split: Split, problems: u64) -> String {
     let model = &run.info.model;
     let name = model.hub.as_ref().unwrap_or(&model.base);
     let size = model.parameters.map_or_else(String::new, |parameters| format!(" ({} parameters)", count(parameters as f64)));
-    format!("{name}{size}, {}, {} {} problems", data(run, config), thousands(problems), split.name())
+    format!("{name}{size}, {}, {} {} problems", data(run), thousands(problems), split.name())
 }
 
 /// The task, and the file of its problems if the config names one and the task is the user's.
-pub(super) fn data(run: &RunReport, config: &toml::Table) -> String {
+pub(super) fn data(run: &RunReport) -> String {
     let task = &run.info.task;
-    let file = config.get("task").and_then(|task| task.get("train")?.as_str()).and_then(|path| path.rsplit(['/', '\\']).next());
+    let file = run.config.get("task").and_then(|task| task.get("train")?.as_str()).and_then(|path| path.rsplit(['/', '\\']).next());
     match file.filter(|_| task.kind == "jsonl") {
         Some(file) => format!("{} {file}", task.label),
         None => task.label.clone(),

@@ -24,11 +24,15 @@ pub const MOST_ATTEMPTS: u64 = 100_000;
 const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/style.css");
 /// In the order in which they build on each other.
-const SCRIPTS: [&str; 17] = [
+const SCRIPTS: [&str; 27] = [
     include_str!("html/dom.js"),
     include_str!("html/words.js"),
     include_str!("html/data.js"),
+    include_str!("html/address.js"),
+    include_str!("html/store.js"),
+    include_str!("html/crosshair.js"),
     include_str!("html/charts.js"),
+    include_str!("html/dots.js"),
     include_str!("html/glossary.js"),
     include_str!("html/result.js"),
     include_str!("html/accuracy.js"),
@@ -37,9 +41,15 @@ const SCRIPTS: [&str; 17] = [
     include_str!("html/training.js"),
     include_str!("html/health.js"),
     include_str!("html/verdicts.js"),
+    include_str!("html/audit.js"),
     include_str!("html/difference.js"),
     include_str!("html/tokens.js"),
     include_str!("html/rationale.js"),
+    include_str!("html/filters.js"),
+    include_str!("html/list.js"),
+    include_str!("html/exports.js"),
+    include_str!("html/grid.js"),
+    include_str!("html/examples.js"),
     include_str!("html/browser.js"),
     include_str!("html/main.js"),
 ];

@@ -1,18 +1,25 @@
-//! The accuracy of each method over several runs: the mean, and the interval of the variation between seeds.
+//! The accuracy of each method over several runs: the mean, and the interval of the variation between seeds. Runs are put together if a method
+//! has the same settings in them, except for the seed.
 
-use super::cost::interval_over_runs;
-use super::{Report, table};
+use super::cost::{interval_over_runs, students_interval};
+use super::{MethodReport, Report, RunReport, labels, table};
 use serde::Serialize;
+use starloop_record::Approach;
 use starloop_record::format::{percent, range};
+use starloop_record::run_dir::settings::of_method;
 use starloop_record::types::Split;
+use std::collections::BTreeMap;
+use toml::Value;
 
 /// A method's accuracy over the runs that have it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OverRuns {
     /// The method's name in the configs.
     pub method: String,
-    /// The words that tables show for the method.
+    /// The words that tables show for the method, with the settings in which its runs differ from other runs of it.
     pub label: String,
+    /// The approach of the method, in the terms of the paper's comparison.
+    pub approach: Approach,
     /// The name of the data.
     pub data: String,
     /// The split that accuracy was measured on.
@@ -23,41 +30,140 @@ pub struct OverRuns {
     pub mean: f64,
     /// The 95% interval of the mean over runs (Student's).
     pub interval: [f64; 2],
+    /// The difference from the untrained model; `null` if a run has none.
+    pub from_base: Option<MeanOverRuns>,
+    /// The accuracy after each iteration that all runs have measured.
+    pub iterations: Vec<IterationOverRuns>,
 }
 
-/// The methods that at least two runs have measured on the same data and split.
+/// A mean over runs with its 95% interval (Student's).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MeanOverRuns {
+    /// The mean.
+    pub mean: f64,
+    /// Its interval.
+    pub interval: [f64; 2],
+}
+
+/// The accuracy of several runs after an iteration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IterationOverRuns {
+    /// The outer iteration, 0 for the base.
+    pub iteration: u32,
+    /// The accuracy of each run, in 0..=1, in the order of the runs.
+    pub runs: Vec<f64>,
+    /// Mean accuracy over the runs, with its interval.
+    #[serde(flatten)]
+    pub accuracy: MeanOverRuns,
+}
+
+/// A method in one run, with its settings except for the seed.
+struct Member<'a> {
+    run: &'a RunReport,
+    method: &'a MethodReport,
+    settings: BTreeMap<String, Value>,
+}
+
+impl<'a> Member<'a> {
+    fn new(run: &'a RunReport, method: &'a MethodReport) -> Self {
+        let mut settings = of_method(&run.config, &method.info.name);
+        settings.retain(|key, _| key != "seed" && key != "main" && !run.info.circumstances.contains(key));
+        Member { run, method, settings }
+    }
+
+    /// Returns true if two members are the same method on the same data.
+    fn is_comparable(&self, other: &Self) -> bool {
+        let key = |member: &Self| (member.method.info.name.clone(), member.method.shown().split, member.run.data.clone());
+        key(self) == key(other)
+    }
+}
+
+/// The methods that at least two runs have measured with the same settings on the same data and split.
 pub(super) fn of(report: &Report) -> Vec<OverRuns> {
-    let mut found: Vec<OverRuns> = Vec::new();
-    for (run, method) in report.methods() {
-        let (name, split) = (&method.info.name, method.shown().split);
-        if found.iter().any(|known| (&known.method, known.split, &known.data) == (name, split, &run.data)) {
-            continue;
-        }
-        let same = report
-            .methods()
-            .filter(|(other_run, other)| (&other.info.name, other.shown().split, &other_run.data) == (name, split, &run.data));
-        let runs: Vec<(String, f64)> = same.filter_map(|(run, method)| Some((run.name.clone(), method.final_accuracy()?.mean))).collect();
-        let accuracies: Vec<f64> = runs.iter().map(|(_, accuracy)| *accuracy).collect();
-        if let Some((mean, interval)) = interval_over_runs(&accuracies) {
-            let (method, label, data) = (name.clone(), method.info.label.clone(), run.data.clone());
-            found.push(OverRuns { method, label, data, split, runs, mean, interval });
+    let measured = report.methods().filter(|(_, method)| method.final_accuracy().is_some());
+    let mut groups: Vec<Vec<Member<'_>>> = Vec::new();
+    for member in measured.map(|(run, method)| Member::new(run, method)) {
+        match groups.iter_mut().find(|group| group[0].is_comparable(&member) && group[0].settings == member.settings) {
+            Some(group) => group.push(member),
+            None => groups.push(vec![member]),
         }
     }
-    found
+    groups.iter().filter_map(|group| over_runs(group, &groups)).collect()
 }
 
-/// For the terminal; empty if no two runs share a method.
-pub(super) fn table(report: &Report) -> String {
-    let rows = of(report);
+fn over_runs(group: &[Member<'_>], groups: &[Vec<Member<'_>>]) -> Option<OverRuns> {
+    let first = &group[0];
+    let runs: Vec<(String, f64)> =
+        group.iter().filter_map(|member| Some((member.run.name.clone(), member.method.final_accuracy()?.mean))).collect();
+    let (mean, interval) = interval_over_runs(&runs.iter().map(|(_, accuracy)| *accuracy).collect::<Vec<_>>())?;
+    let alike = || groups.iter().filter(|other| other[0].is_comparable(first)).map(|other| &other[0].settings);
+    let settings = if alike().count() > 1 { labels::differing(&first.settings, alike) } else { Vec::new() };
+    let label = std::iter::once(first.method.info.label.clone()).chain(settings).collect::<Vec<_>>().join(", ");
+    let differences: Option<Vec<f64>> = group.iter().map(|member| Some(member.method.from_base?.difference)).collect();
+    Some(OverRuns {
+        method: first.method.info.name.clone(),
+        label,
+        approach: first.method.info.approach,
+        data: first.run.data.clone(),
+        split: first.method.shown().split,
+        runs,
+        mean,
+        interval,
+        from_base: differences.and_then(|differences| students_interval(&differences)).map(MeanOverRuns::new),
+        iterations: iterations(group),
+    })
+}
+
+impl MeanOverRuns {
+    fn new((mean, interval): (f64, [f64; 2])) -> Self {
+        MeanOverRuns { mean, interval }
+    }
+}
+
+fn iterations(group: &[Member<'_>]) -> Vec<IterationOverRuns> {
+    let accuracy = |member: &Member<'_>, iteration| {
+        let found = member.method.evaluated().find(|found| found.metrics.iteration == iteration)?;
+        Some(found.metrics.accuracy.mean)
+    };
+    let of = |iteration| {
+        let runs: Vec<f64> = group.iter().map(|member| accuracy(member, iteration)).collect::<Option<_>>()?;
+        Some(IterationOverRuns { iteration, accuracy: interval_over_runs(&runs).map(MeanOverRuns::new)?, runs })
+    };
+    group[0].method.evaluated().filter_map(|found| of(found.metrics.iteration)).collect()
+}
+
+/// For a terminal of `width` columns; empty if no two runs share a method. The untrained model is first, then the methods by accuracy. Labels
+/// and the right columns are left out if they do not fit.
+pub(super) fn table(report: &Report, width: usize) -> String {
+    let mut rows = of(report);
     if rows.is_empty() {
         return String::new();
     }
-    let header = ["over runs", "split", "runs", "mean, %", "95% interval\nover runs", "each run, %"];
-    let mut table = table::table(header.map(str::to_owned).into(), 1);
-    for OverRuns { method, label, split, runs, mean, interval, .. } in &rows {
-        let each = runs.iter().map(|(_, accuracy)| percent(*accuracy)).collect::<Vec<_>>().join(" ");
-        let number = runs.len().to_string();
-        table.add_row([format!("{label} ({method})"), split.name().to_owned(), number, percent(*mean), range(*interval), each]);
-    }
-    table::trim(&table)
+    let rank = |row: &OverRuns| if row.approach == Approach::FewShot { 2.0 } else { row.mean };
+    rows.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+    let label: fn(&OverRuns) -> String = |row| format!("{} ({})", row.label, row.method);
+    let name: fn(&OverRuns) -> String = |row| row.method.clone();
+    let drawn = |(first, columns): (fn(&OverRuns) -> String, usize)| {
+        let columns = &COLUMNS[..columns];
+        let header = std::iter::once("over runs").chain(columns.iter().map(|(header, _)| *header)).map(str::to_owned);
+        let mut table = table::table(header.collect(), 1);
+        for row in &rows {
+            table.add_row(std::iter::once(first(row)).chain(columns.iter().map(|(_, cell)| cell(row))));
+        }
+        table::trim(&table)
+    };
+    let forms = std::iter::once((label, COLUMNS.len())).chain((2..=COLUMNS.len()).rev().map(|columns| (name, columns)));
+    let fits = |text: &String| text.lines().all(|line| line.chars().count() <= width);
+    let table = forms.map(drawn).find(fits).unwrap_or_else(|| drawn((name, 2)));
+    format!("{table}\n\nIntervals over runs (Student's) show the variation between seeds.")
 }
+
+/// The columns behind the name, the most important first.
+const COLUMNS: [(&str, fn(&OverRuns) -> String); 6] = [
+    ("mean, %", |row| percent(row.mean)),
+    ("95% interval\nover runs", |row| range(row.interval)),
+    ("points from\nuntrained", |row| row.from_base.map_or_else(|| "-".to_owned(), |of| format!("{:+.1}", 100.0 * of.mean))),
+    ("runs", |row| row.runs.len().to_string()),
+    ("split", |row| row.split.name().to_owned()),
+    ("each run, %", |row| row.runs.iter().map(|(_, accuracy)| percent(*accuracy)).collect::<Vec<_>>().join(" ")),
+];

@@ -1,7 +1,7 @@
 //! From run directories to a [`Report`].
 
 use super::attempts::Reader;
-use super::{IterationReport, MethodReport, Report, RunReport, StageCost, findings, headline};
+use super::{IterationReport, MethodReport, Report, RunReport, StageCost, findings, headline, labels};
 use crate::error::{Error, Result};
 use starloop_record::RunDir;
 use starloop_record::event::{Event, Stage};
@@ -27,7 +27,7 @@ pub(super) fn report(paths: &[PathBuf]) -> Result<Report> {
     Ok(report)
 }
 
-fn run(path: &Path, warnings: &mut Vec<String>) -> Result<RunReport> {
+pub(super) fn run(path: &Path, warnings: &mut Vec<String>) -> Result<RunReport> {
     let directory = RunDir::open_read_only(path)?;
     let info = directory.info()?;
     let costs = costs(directory.events()?);
@@ -44,8 +44,19 @@ fn run(path: &Path, warnings: &mut Vec<String>) -> Result<RunReport> {
     if methods.iter().any(|method| method.iterations.iter().any(|iteration| iteration.seconds.is_none())) {
         warnings.push(format!("{}: `events.jsonl` has no times for some iterations; they are shown as \"?\"", path.display()));
     }
-    let mut run = RunReport { name: file_name(path), path: path.to_owned(), info, methods, headline: None, data: String::new() };
-    run.data = headline::data(&run, &directory.config()?);
+    let config = directory.config()?;
+    labels::tell_apart(&mut methods, &config);
+    let mut run = RunReport {
+        name: directory_name(path),
+        path: path.to_owned(),
+        info,
+        methods,
+        headline: None,
+        data: String::new(),
+        config,
+        audit: directory.audit()?,
+    };
+    run.data = headline::data(&run);
     headline::add(&mut run, &directory)?;
     Ok(run)
 }
@@ -86,7 +97,7 @@ fn costs(events: Vec<Event>) -> Costs {
 }
 
 /// The last component of a path, `.` and `..` resolved.
-fn file_name(path: &Path) -> String {
+pub(crate) fn directory_name(path: &Path) -> String {
     let resolved = if path.file_name().is_some() { None } else { path.canonicalize().ok() };
     let path = resolved.as_deref().unwrap_or(path);
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())

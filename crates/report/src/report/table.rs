@@ -1,19 +1,21 @@
 //! Tables for the terminal.
 
+mod rows;
+
 use super::{Headline, MethodReport, MethodSummary, Report, ResultRow, RunReport, TrainUse, summary};
 use crate::paired::{PairedDifference, probability};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use starloop_record::format::{self, duration, percent, range, thousands};
 use starloop_record::info::PaperFigure;
 
-/// One table per run: a column per method, so that many classes still fit a terminal. Costs are totals over the iterations. The headline is
-/// last, where a reader of a terminal looks first.
-pub(super) fn summaries(report: &Report) -> String {
+/// One table per run: a column per method, so that many classes still fit a terminal of `width` columns. If the methods do not fit, each has a
+/// row. Costs are totals over the iterations. The headline is last, where a reader of a terminal looks first.
+pub(super) fn summaries(report: &Report, width: usize) -> String {
     let several = report.runs.len() > 1;
     let tables = report.runs.iter().map(|run| {
         let name = if several { format!("{}\n", run.name) } else { String::new() };
         let headline = run.headline.as_ref().map_or_else(String::new, |headline| format!("\n\n{}", sentences(headline)));
-        format!("{name}{}{headline}", run_summary(run))
+        format!("{name}{}{headline}", run_summary(run, width))
     });
     tables.collect::<Vec<_>>().join("\n\n")
 }
@@ -24,12 +26,23 @@ fn sentences(headline: &Headline) -> String {
     format!("{subject}\n{result}\n{choice_note}\n{interval_note}")
 }
 
-fn run_summary(run: &RunReport) -> String {
+fn run_summary(run: &RunReport, width: usize) -> String {
+    let columns = summary_by_columns(run);
+    let fits = columns.lines().all(|line| line.chars().count() <= width);
+    let table = if fits { columns } else { rows::summary_of(run, width) };
+    table + &run.paper_note().map_or_else(String::new, |note| format!("\n\n{note}"))
+}
+
+/// A column for each method. A row without a value is left out.
+fn summary_by_columns(run: &RunReport) -> String {
     let methods: Vec<(MethodSummary, &MethodReport)> = run.methods.iter().map(|method| (summary(run, method), method)).collect();
     let header = methods.iter().map(|(summary, _)| format!("{}\n{}", two_lines(&summary.label), summary.method));
     let mut table = table(std::iter::once(String::new()).chain(header).collect(), 1);
     let mut row = |label: &str, cell: &dyn Fn(&MethodSummary, &MethodReport) -> String| {
-        table.add_row(std::iter::once(label.to_owned()).chain(methods.iter().map(|(summary, method)| cell(summary, method))));
+        let cells: Vec<String> = methods.iter().map(|(summary, method)| cell(summary, method)).collect();
+        if cells.iter().any(|cell| *cell != none()) {
+            table.add_row(std::iter::once(label.to_owned()).chain(cells));
+        }
     };
     row("accuracy, %", &|summary, _| optional_percent(summary.accuracy));
     row("  95% interval", &|summary, _| summary.interval.map_or_else(none, range));
@@ -46,11 +59,9 @@ fn run_summary(run: &RunReport) -> String {
         ("points from untrained", (|summary| summary.from_base) as fn(&MethodSummary) -> Option<PairedDifference>),
         ("points from main", |summary| summary.from_main),
     ] {
-        if methods.iter().any(|(summary, _)| difference(summary).is_some()) {
-            row(label, &|summary, _| difference(summary).map_or_else(none, |of| format!("{:+.1}", 100.0 * of.difference)));
-            row("  gained, lost", &|summary, _| difference(summary).map_or_else(none, |of| format!("{}, {}", of.gained, of.lost)));
-            row("  McNemar p", &|summary, _| difference(summary).map_or_else(none, |of| p_value(of.p_value)));
-        }
+        row(label, &|summary, _| points(difference(summary)));
+        row("  gained, lost", &|summary, _| gained_lost(difference(summary)));
+        row("  McNemar p", &|summary, _| difference(summary).map_or_else(none, |of| p_value(of.p_value)));
     }
     row("split", &|summary, _| summary.split.name().to_owned());
     row("after iteration", &|summary, method| match method.final_metrics {
@@ -58,16 +69,22 @@ fn run_summary(run: &RunReport) -> String {
         _ => summary.iteration.to_string(),
     });
     row("problems learned, %", &|summary, _| summary.train_used.map_or_else(none, train_used));
-    if let Some(label) = &paper_label
-        && methods.iter().any(|(summary, _)| summary.paper.as_ref().is_some_and(|paper| paper.train_used.is_some()))
-    {
+    if let Some(label) = &paper_label {
         row(label, &|summary, _| paper_train_used(summary.paper.as_ref()));
     }
     row("problems attempted", &|summary, _| count(summary.problems));
     row("tokens sampled", &|summary, _| tokens(summary.sampled_tokens));
     row("tokens trained", &|summary, _| tokens(summary.trained_tokens));
     row("time", &|summary, _| time(summary.seconds));
-    trim(&table) + &run.paper_note().map_or_else(String::new, |note| format!("\n\n{note}"))
+    trim(&table)
+}
+
+fn points(difference: Option<PairedDifference>) -> String {
+    difference.map_or_else(none, |of| format!("{:+.1}", 100.0 * of.difference))
+}
+
+fn gained_lost(difference: Option<PairedDifference>) -> String {
+    difference.map_or_else(none, |of| format!("{}, {}", of.gained, of.lost))
 }
 
 fn p_value(p: f64) -> String {
@@ -94,7 +111,7 @@ pub(super) fn beside_the_paper(report: &Report) -> String {
 
 fn paper_table(run: &RunReport) -> Table {
     let header = ["", "paper, %", "measured, %", "95%\ninterval", "learned, %\npaper", "learned, %\nmeasured"];
-    let mut table = table(header.map(str::to_owned).into(), 1);
+    let mut rows = Vec::new();
     let figures = &run.info.task.paper;
     for figure in figures {
         let same = |method: &&MethodReport| method.info.approach == figure.approach && run.paper_model() == Some(&figure.model);
@@ -103,13 +120,13 @@ fn paper_table(run: &RunReport) -> Table {
             methods.push(None);
         }
         for method in methods {
-            table.add_row(beside(run, Some(figure), method));
+            rows.push(beside(run, Some(figure), method).into());
         }
     }
     for method in run.methods.iter().filter(|method| figures.iter().all(|figure| figure.approach != method.info.approach)) {
-        table.add_row(beside(run, None, Some(method)));
+        rows.push(beside(run, None, Some(method)).into());
     }
-    table
+    filled(header.map(str::to_owned).into(), 1, rows)
 }
 
 fn beside(run: &RunReport, figure: Option<&PaperFigure>, method: Option<&MethodReport>) -> [String; 6] {
@@ -160,13 +177,12 @@ fn accuracy_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
     let classes = method.classes();
     let mut header = vec!["iteration".to_owned(), "accuracy, %".into(), "95%\ninterval".into()];
     header.extend(classes.iter().map(|class| two_lines(&method.class_with_number(class).replacen(" (", "\n(", 1))));
-    let mut table = table(header, 0);
-    for row in rows {
+    let cells = rows.iter().map(|row| {
         let mut cells = vec![row.iteration.to_string(), optional_percent(row.accuracy), row.interval.map_or_else(none, range)];
         cells.extend(classes.iter().map(|class| class_percent(&row.by_class.0, class)));
-        table.add_row(cells);
-    }
-    table
+        cells
+    });
+    filled(header, 0, cells.collect())
 }
 
 fn work_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
@@ -184,8 +200,7 @@ fn work_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
         ]);
     }
     header.extend(["steps", "tokens\ntrained", "loss", "time"]);
-    let mut table = table(header.into_iter().map(Into::into).collect(), 0);
-    for (row, iteration) in rows.iter().zip(&method.iterations) {
+    let cells = rows.iter().zip(&method.iterations).map(|(row, iteration)| {
         let metrics = &iteration.metrics;
         let mut cells = vec![row.iteration.to_string()];
         if bootstraps {
@@ -197,7 +212,20 @@ fn work_table(method: &MethodReport, rows: &[&ResultRow]) -> Table {
         cells.push(tokens(row.trained_tokens));
         cells.push(row.loss.map_or_else(none, |loss| format!("{loss:.4}")));
         cells.push(time(row.seconds));
-        table.add_row(cells);
+        cells
+    });
+    filled(header.into_iter().map(Into::into).collect(), 0, cells.collect())
+}
+
+/// A table of these rows, without the columns that have no value in any row.
+fn filled(header: Vec<String>, left: usize, rows: Vec<Vec<String>>) -> Table {
+    let is_kept: Vec<bool> = (0..header.len()).map(|column| rows.iter().any(|row| row[column] != none())).collect();
+    let only = |cells: Vec<String>| -> Vec<String> {
+        cells.into_iter().zip(&is_kept).filter(|(_, is_kept)| **is_kept).map(|(cell, _)| cell).collect()
+    };
+    let mut table = table(only(header), left);
+    for row in rows {
+        table.add_row(only(row));
     }
     table
 }

@@ -2,7 +2,7 @@
 
 use super::rows::by_class;
 use super::*;
-use crate::sample_run::{attempt, begin, hinted, learned, metrics, write_iteration, wrong};
+use crate::sample_run::{attempt, begin, hinted, learned, metrics, new_run, write_iteration, wrong};
 use starloop_record::event::{Event, Observer};
 use starloop_record::types::{GradedAttempt, Mode, Split, Verdict};
 use starloop_record::{Approach, Outcome, OutcomeRecord, RunDir};
@@ -76,24 +76,24 @@ fn classes_keep_their_order_in_json() {
 fn summary_tables() {
     let directory = tempfile::tempdir().unwrap();
     two_methods(directory.path());
-    insta::assert_snapshot!(read(directory.path()).summary_tables(), @r"
-                             few-shot                  STaR
-                                 base  with rationalization
-                             few_shot                  star
-    ───────────────────────────────────────────────────────
-    accuracy, %                  65.3                  99.7
-      95% interval         59.8..70.5            98.1..99.9
-      paper (GPT-J 6B)              -                  89.5
-    1 digit (n = 100), %        100.0                 100.0
-    2 digits (n = 100), %        96.0                 100.0
-    3 digits (n = 100), %         0.0                  99.0
-    split                        test                  test
-    after iteration                 0                     2
-    problems learned, %             -     97.4 (94.9 + 2.5)
-    problems attempted              -                 4,000
-    tokens sampled                  -                  447k
-    tokens trained                  -                 3.00M
-    time                   1 min 06 s            3 min 17 s
+    insta::assert_snapshot!(read(directory.path()).summary_tables(120), @r"
+                                      untrained                  STaR
+                           model, with examples  with rationalization
+                                       few_shot                  star
+    ─────────────────────────────────────────────────────────────────
+    accuracy, %                            65.3                  99.7
+      95% interval                   59.8..70.5            98.1..99.9
+      paper (GPT-J 6B)                        -                  89.5
+    1 digit (n = 100), %                  100.0                 100.0
+    2 digits (n = 100), %                  96.0                 100.0
+    3 digits (n = 100), %                   0.0                  99.0
+    split                                  test                  test
+    after iteration                           0                     2
+    problems learned, %                       -     97.4 (94.9 + 2.5)
+    problems attempted                        -                 4,000
+    tokens sampled                            -                  447k
+    tokens trained                            -                 3.00M
+    time                             1 min 06 s            3 min 17 s
 
     The paper, %: STaR with rationalization 89.5 (16 iterations).
 
@@ -105,16 +105,91 @@ fn summary_tables() {
 }
 
 #[test]
+fn methods_are_rows_if_they_do_not_fit_as_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(directory.path());
+    let tables = |width| read(directory.path()).summary_tables(width);
+    insta::assert_snapshot!(tables(54).split("\n\nThe paper").next().unwrap(), @r"
+    method    accuracy,         95%  paper,
+                      %    interval       %
+    ───────────────────────────────────────
+    few_shot       65.3  59.8..70.5       -
+    star           99.7  98.1..99.9    89.5
+
+    method      1 digit   2 digits   3 digits
+              (n = 100)  (n = 100)  (n = 100)
+    ─────────────────────────────────────────
+    few_shot      100.0       96.0        0.0
+    star          100.0      100.0       99.0
+    ");
+    for width in [26, 40, 50] {
+        let table = tables(width);
+        let widest = table.split("\n\nThe paper").next().unwrap().lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(width), "{table}");
+    }
+}
+
+#[test]
+fn equal_labels_are_told_apart_by_their_settings() {
+    let directory = tempfile::tempdir().unwrap();
+    let methods = [("star", Approach::StarRationalized), ("longer", Approach::StarRationalized), ("twin", Approach::StarRationalized)];
+    let mut new = new_run(&methods);
+    new.config =
+        "seed = 7\n[methods.star]\niterations = 3\n[methods.longer]\niterations = 9\ntraining.steps = 5\n[methods.twin]\niterations = 3\n"
+            .parse()
+            .unwrap();
+    let run = RunDir::open(directory.path(), &new, false).unwrap().0;
+    for (name, _) in methods {
+        run.iteration(name, 0).write_metrics(&metrics(0, &[5])).unwrap();
+    }
+    let labels: Vec<String> = read(directory.path()).summaries().into_iter().map(|summary| summary.label).collect();
+    let plain = "STaR with rationalization";
+    assert_eq!(labels, [plain, &format!("{plain}, iterations = 9, training.steps = 5"), plain]);
+}
+
+#[test]
+fn runs_that_differ_in_more_than_their_seed_are_not_put_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, seed: u64, rate: &str, right: u64| {
+        let mut new = new_run(&[("star", Approach::Star)]);
+        new.info.seed = seed;
+        new.config = format!("seed = {seed}\n[training]\nlearning_rate = {rate}\n[methods.star]\niterations = 1\n").parse().unwrap();
+        let run = RunDir::open(&directory.path().join(name), &new, false).unwrap().0;
+        run.iteration("star", 0).write_metrics(&metrics(0, &[10])).unwrap();
+        run.iteration("star", 1).write_metrics(&metrics(1, &[right])).unwrap();
+    };
+    for (name, seed, rate, right) in [("a", 1, "0.1", 50), ("b", 2, "0.1", 70), ("c", 1, "0.2", 80), ("d", 2, "0.2", 90)] {
+        write(name, seed, rate, right);
+    }
+    let paths = ["a", "b", "c", "d"].map(|name| directory.path().join(name));
+    let json: serde_json::Value = serde_json::from_str(&Report::read(&paths).unwrap().json()).unwrap();
+    let groups = json["over_runs"].as_array().unwrap();
+    let shown = |group: &serde_json::Value| {
+        let mean = (1e6 * group["mean"].as_f64().unwrap()).round() / 1e6;
+        (group["label"].clone(), mean, group["runs"].as_array().unwrap().len())
+    };
+    assert_eq!(shown(&groups[0]), ("STaR without rationalization".into(), 0.6, 2));
+    assert_eq!(shown(&groups[1]), ("STaR without rationalization, training.learning_rate = 0.2".into(), 0.85, 2));
+    // Student's 97.5% quantile with one degree of freedom is 12.706; the standard error is 0.1.
+    let low = groups[0]["interval"][0].as_f64().unwrap();
+    assert!(low.abs() < 1e-12, "within 0..=1: {low}");
+    let last = &groups[1]["iterations"][1];
+    assert_eq!((&last["iteration"], &last["runs"]), (&1.into(), &serde_json::json!([0.8, 0.9])));
+    let table = Report::read(&paths).unwrap().summary_tables(60);
+    assert!(table.contains("over runs") && table.contains("0.0..100.0"), "{table}");
+}
+
+#[test]
 fn the_papers_table_has_what_was_measured_beside_it() {
     let directory = tempfile::tempdir().unwrap();
     two_methods(directory.path());
     insta::assert_snapshot!(read(directory.path()).paper_tables(), @r"
-                                      paper, %  measured, %         95%  learned, %         learned, %
-                                                               interval       paper           measured
-    ──────────────────────────────────────────────────────────────────────────────────────────────────
-    direct fine-tuning                    76.3            -           -           -                  -
-    STaR with rationalization (star)      89.5         99.7  98.1..99.9           -  97.4 (94.9 + 2.5)
-    few-shot base (few_shot)                 -         65.3  59.8..70.5           -                  -
+                                               paper, %  measured, %         95%         learned, %
+                                                                        interval           measured
+    ───────────────────────────────────────────────────────────────────────────────────────────────
+    direct fine-tuning                             76.3            -           -                  -
+    STaR with rationalization (star)               89.5         99.7  98.1..99.9  97.4 (94.9 + 2.5)
+    untrained model, with examples (few_shot)         -         65.3  59.8..70.5                  -
 
     The paper's model is GPT-J 6B unless a row names another. Measured on 300 test problems.
     The paper, %: STaR with rationalization 89.5 (16 iterations).
@@ -131,7 +206,7 @@ fn a_final_figure_goes_before_the_iterations_that_it_was_chosen_by() {
     let report = read(directory.path());
     let star = &report.summaries()[1];
     assert_eq!((star.iteration, star.split, star.accuracy), (1, Split::Test, Some(200.0 / 300.0)));
-    assert!(report.summary_tables().contains("1 (the best)"), "{}", report.summary_tables());
+    assert!(report.summary_tables(120).contains("1 (the best)"), "{}", report.summary_tables(120));
     assert_eq!(report.results().len(), 4, "it is no iteration");
 }
 
@@ -283,7 +358,7 @@ fn several_runs_are_told_apart() {
     let report = Report::read(&paths).unwrap();
     let names: Vec<&str> = report.runs.iter().map(|run| run.name.as_str()).collect();
     assert_eq!(names, [paths[0].to_str().unwrap(), paths[1].to_str().unwrap(), "c"]);
-    assert!(report.summary_tables().contains("\nc\n"), "{}", report.summary_tables());
+    assert!(report.summary_tables(120).contains("\nc\n"), "{}", report.summary_tables(120));
     assert!(report.svg().unwrap().contains("c: STaR with rationalization"));
 }
 

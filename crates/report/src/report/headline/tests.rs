@@ -59,7 +59,7 @@ fn the_first_sentence_goes_from_the_untrained_model_to_the_final_one_with_a_pair
     assert_eq!((summaries[0].from_base, summaries[1].from_main), (None, None), "neither is compared with itself");
     assert_eq!(summaries[0].from_main.map(|of| (of.gained, of.lost)), Some((1, 6)));
     assert_eq!(serde_json::from_str::<serde_json::Value>(&report.json()).unwrap()["headlines"][0]["result"], headline.result.as_str());
-    let table = report.summary_tables();
+    let table = report.summary_tables(120);
     assert!(table.contains(&headline.result) && table.contains("1 digit (n = 10), %") && !table.contains("2 digits"), "{table}");
 }
 
@@ -104,6 +104,6 @@ fn own_data_is_named_by_its_file() {
     let mut report = report(place.path(), None, &[FEW_SHOT]);
     let run = &mut report.runs[0];
     (run.info.task.kind, run.info.task.label) = ("jsonl".into(), "own data".into());
-    let config: toml::Table = "[task]\ntrain = \"data/problems.jsonl\"".parse().unwrap();
-    assert_eq!(data(run, &config), "own data problems.jsonl");
+    run.config = "[task]\ntrain = \"data/problems.jsonl\"".parse().unwrap();
+    assert_eq!(data(run), "own data problems.jsonl");
 }

@@ -11,14 +11,38 @@ const figure = (title, draw, note) => {
   const place = element("div", { class: "drawing" });
   const shown = element("figure", {}, element("figcaption", {}, title), place, note && element("p", { class: "note" }, note));
   let width = 0;
+  const drawAt = (now) => place.replaceChildren(draw(now));
   new ResizeObserver(([entry]) => {
     const now = Math.floor(entry.contentRect.width);
-    if (now === width || now === 0) return;
+    if (now === width || now === 0 || isPrinting) return;
     width = now;
-    place.replaceChildren(draw(width));
+    drawAt(width);
   }).observe(place);
+  redrawn.add({ place, forPaper: () => drawAt(paperWidth(shown)), forScreen: () => width > 0 && drawAt(width) });
   return shown;
 };
+
+/** The figures of the page. On paper they are drawn anew, because letters of a scaled drawing would be too small. */
+const redrawn = new Set();
+let isPrinting = false;
+
+/** Pixels between the margins of a page of paper: whole, or for two or three panels beside each other. */
+const paperWidth = (shown) => {
+  const panels = shown.closest(".panels");
+  if (!panels || panels.children.length === 1) return 680;
+  return panels.classList.contains("small") ? 160 : 330;
+};
+
+const redraw = (isPaper) => {
+  isPrinting = isPaper;
+  for (const one of redrawn) {
+    if (!one.place.isConnected) redrawn.delete(one);
+    else if (isPaper) one.forPaper();
+    else one.forScreen();
+  }
+};
+addEventListener("beforeprint", () => redraw(true));
+addEventListener("afterprint", () => redraw(false));
 
 /** Ticks at round values, about `wanted` of them. */
 const ticks = (low, high, wanted) => {
@@ -53,9 +77,10 @@ const spread = (labels, low, high, height) => {
 
 /**
  * Lines over a common axis. `x` and `y` are { label, range, ticks, format }; a series is { name, end, points: [{ x, y, low, high, title }],
- * reference } where a reference is a level line; `gaps` are places on x with a rule and a name above.
+ * reference } where a reference is a level line; `gaps` are places on x with a rule and a name above; `signs` is the least number of signs
+ * that the axis has room for, so that charts below each other align; `behind` are lines of other series in grey.
  */
-const lineChart = (title, { x, y, series, gaps = [], height: least = 320, marks = true, note }) => figure(title, (width) => {
+const lineChart = (title, { x, y, series, gaps = [], height: least = 320, marks = true, signs = 0, behind = [], note }) => figure(title, (width) => {
   const narrow = width < 520;
   // Names at the ends of the lines need a line each.
   const height = narrow ? least : Math.max(least, 60 + 16 * series.length);
@@ -63,7 +88,7 @@ const lineChart = (title, { x, y, series, gaps = [], height: least = 320, marks 
   const ends = series.map((one) => plain(one.end ?? one.name));
   // Bold signs of 12 pixels are seldom wider than 7.6, figures of the axis 7.
   const room = narrow || longest(ends) === 0 ? 8 : Math.min(longest(ends) * 7.6 + 18, width * 0.4);
-  const left = 34 + longest(y.ticks.map(y.format)) * 7;
+  const left = 34 + Math.max(longest(y.ticks.map(y.format)), signs) * 7;
   const frame = { left, right: width - room, top: gaps.length > 0 ? 26 : 12, bottom: height - 44 };
   const scale = ([from, to], a, b) => (value) => a + ((value - from) / ((to - from) || 1)) * (b - a);
   const across = scale(x.range, frame.left + 8, frame.right - 8);
@@ -88,6 +113,9 @@ const lineChart = (title, { x, y, series, gaps = [], height: least = 320, marks 
     if (gap.at > x.range[0]) parts.push(drawn("line", { class: "gap", x1: across(gap.at), x2: across(gap.at), y1: frame.top, y2: frame.bottom }));
     parts.push(text(gap.name, { class: "gap", x: (across(gap.at) + across(gap.to)) / 2, y: 16, "text-anchor": "middle" }));
   }
+  for (const points of behind) {
+    parts.push(drawn("polyline", { class: "behind", points: points.map((point) => `${across(point.x).toFixed(1)},${up(point.y).toFixed(1)}`).join(" ") }));
+  }
   const labels = [];
   series.forEach((one, place) => {
     const group = drawn("g", { class: `series ${look(place)}${one.reference ? " reference" : ""}` });
@@ -110,7 +138,9 @@ const lineChart = (title, { x, y, series, gaps = [], height: least = 320, marks 
       for (const point of marks ? drawnPoints : []) {
         const at = along(point);
         if (point.low !== undefined) group.append(drawn("line", { class: "whisker", x1: at, x2: at, y1: up(point.low), y2: up(point.high) }));
-        group.append(mark(place, at, up(point.y), point.title));
+        for (const run of point.runs ?? []) group.append(drawn("circle", { class: "run", cx: at.toFixed(1), cy: up(run).toFixed(1), r: 2.5 }));
+        const shown = mark(place, at, up(point.y), point.title);
+        group.append(point.open ? attemptsLink.drawn(point.open, point.title, shown) : shown);
       }
     }
     parts.push(group);
@@ -126,8 +156,9 @@ const lineChart = (title, { x, y, series, gaps = [], height: least = 320, marks 
     }
   }
   const described = [title, ...ends.filter((end) => end !== "")].join("; ");
-  const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": described }, parts);
-  return narrow && labels.length > 0 ? element("div", {}, chart, legend(ends)) : chart;
+  const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": described }, parts);
+  const readout = crosshair(chart, { series, frame, across, width });
+  return element("div", {}, chart, narrow && labels.length > 0 && legend(ends), readout);
 }, note);
 
 /** Names with their marks, if the drawing has no room for them. */
@@ -150,7 +181,7 @@ const stackedBars = (title, { rows, names, format, note }) => figure(title, (wid
     let x = left;
     const bars = row.parts.map((part) => {
       const [y, wide] = [n * line, scale(part.value)];
-      const bar = drawn("g", { class: `series c${part.place % colours}` },
+      const bar = drawn("g", { class: `series c${part.place % colours}${part.open ? " opens" : ""}`, onclick: () => part.open && showAttempts(part.open) },
         drawn("rect", { class: "part", x: x.toFixed(1), y: y + 3, width: Math.max(wide - 1, 0).toFixed(1), height: line - 7, rx: 1.5 }, drawn("title", {}, part.title)),
         wide > 14 && letter(part.place) && drawn("text", { class: "initial", x: (x + wide / 2).toFixed(1), y: y + 16, "text-anchor": "middle" }, letter(part.place)));
       x += wide;

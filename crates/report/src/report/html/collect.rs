@@ -1,19 +1,20 @@
 //! From the files of runs to columns and pages of attempts.
 
-use super::names::{Change, flags, outcome_index, purpose_index};
+use super::names::{Beside, flags, outcome_index, purpose_index};
 use super::pack::{self, Pages};
 use crate::error::Result;
 use crate::outcomes::Outcomes;
-use crate::paired::RightAnswers;
-use crate::report::{MethodReport, Report, RunReport, headline};
+use crate::report::{Before, Change, MethodReport, Report, RunReport};
 use crate::verdicts::{Auditor, Origin, VerdictAudit};
 use crate::words::{Purpose, verdict_index};
 use serde::Serialize;
+use starloop_answers::{number, steps};
 use starloop_record::digest::sha256_hex;
 use starloop_record::metrics::IterationMetrics;
-use starloop_record::types::{GradedAttempt, ProblemId, ProblemRecord, Verdict};
+use starloop_record::types::{GradedAttempt, Mode, ProblemId, ProblemRecord, Verdict};
 use starloop_record::{IterationDir, Outcome, RunDir};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
 /// Right rationales without hint, by the steps of the reference and their own.
 pub(super) type Steps = BTreeMap<[u64; 2], u64>;
@@ -54,6 +55,8 @@ struct AttemptColumns {
     tokens: Vec<u32>,
     /// Mean log-probability of a token (natural logarithm); not a number if it is not known.
     logprob: Vec<f32>,
+    /// For a wrong number, its distance from the known one, relative to that; else not a number.
+    distance: Vec<f32>,
 }
 
 /// Doubtful verdicts of each kind on the page.
@@ -61,9 +64,10 @@ const SHOWN_DOUBTS: usize = 8;
 /// More steps are counted as this number, because a model that repeats itself has hundreds.
 pub(super) const MOST_STEPS: u64 = 12;
 
-/// The text of an attempt, the answer that was read or the reason of the verifier's failure, and the tokens if they were recorded.
+/// The text of an attempt, the answer that was read or the reason of the verifier's failure, the tokens if they were recorded, and the place
+/// of the first false step (start and end in UTF-16 units).
 #[derive(Serialize)]
-struct Text<'a>(&'a str, Option<&'a str>, #[serde(skip_serializing_if = "Option::is_none")] Option<Tokens>);
+struct Text<'a>(&'a str, Option<&'a str>, Option<Tokens>, Option<[usize; 2]>);
 
 /// Each token's length in the text, in UTF-16 units as a browser counts them, and its negative log-probability (nats, to three places).
 #[derive(Serialize)]
@@ -114,7 +118,7 @@ struct Made<'a> {
     iteration: u32,
     purpose: Purpose,
     outcome: Option<Outcome>,
-    change: Change,
+    beside: Beside,
 }
 
 impl Collector {
@@ -123,14 +127,13 @@ impl Collector {
         for (number, method) in run.methods.iter().enumerate() {
             self.attempts.methods.push([place, number]);
             self.attempts.steps.push(Steps::new());
-            let base = headline::base_answers(run, method, &directory)?;
-            // The answers behind the method's figure are compared with those of the untrained model.
-            let shown = method.final_metrics.is_none().then(|| method.shown().iteration);
+            let before = Before::read(run, method, &directory)?;
             for iteration in &method.iterations {
                 let number = iteration.metrics.iteration;
                 let place = directory.iteration(&method.info.name, number);
                 let problems = place.problems()?;
                 let mut outcomes = Outcomes::read(&place, number, drop)?;
+                let mut paths = Paths::new();
                 place.each_attempt(|graded| {
                     let purpose = Purpose::from(graded.attempt.mode);
                     let made = Made {
@@ -138,34 +141,34 @@ impl Collector {
                         iteration: number,
                         purpose,
                         outcome: outcomes.next(&graded.attempt),
-                        change: Change::Same,
+                        beside: Beside { change: Change::Same, other_path: is_another_path(&mut paths, &graded) },
                     };
                     self.put(made, &graded, &problems);
                     Ok(())
                 })?;
-                let base = base.as_ref().filter(|_| shown == Some(number));
-                self.answers(&place, (&method.info.name, number, Purpose::Evaluation), &problems, base)?;
+                self.answers(&place, (&method.info.name, number, Purpose::Evaluation), &problems, &before)?;
             }
             if let Some(metrics) = &method.final_metrics {
                 let place = directory.final_measurement(&method.info.name);
                 let made = (method.info.name.as_str(), metrics.iteration, Purpose::FinalEvaluation);
-                self.answers(&place, made, &place.problems()?, base.as_ref())?;
+                self.answers(&place, made, &place.problems()?, &before)?;
             }
         }
         Ok(())
     }
 
-    /// Reads the answers of an evaluation. `base` has the untrained model's answers to the same problems.
+    /// Reads the answers of an evaluation.
     fn answers(
         &mut self,
         place: &IterationDir,
         (method, iteration, purpose): (&str, u32, Purpose),
         problems: &Problems,
-        base: Option<&RightAnswers>,
+        before: &Before,
     ) -> Result<()> {
+        let evaluated = (purpose == Purpose::Evaluation).then_some(iteration);
         place.each_evaluation(|graded| {
-            let change = Change::between(base, &graded);
-            self.put(Made { method, iteration, purpose, outcome: None, change }, &graded, problems);
+            let beside = Beside { change: before.change(evaluated, &graded), other_path: false };
+            self.put(Made { method, iteration, purpose, outcome: None, beside }, &graded, problems);
             Ok(())
         })?;
         Ok(())
@@ -195,11 +198,12 @@ impl Collector {
 
     fn attempt(
         &mut self,
-        Made { iteration, purpose, outcome, change, .. }: Made<'_>,
+        Made { iteration, purpose, outcome, beside, .. }: Made<'_>,
         graded: &GradedAttempt,
         problem: Option<&ProblemRecord>,
     ) {
         let attempt = &graded.attempt;
+        let known = problem;
         let problem = self.problem(&attempt.problem, problem);
         let class = self.class(&attempt.class);
         let columns = &mut self.attempts.columns;
@@ -209,7 +213,7 @@ impl Collector {
         columns.purpose.push(purpose_index(purpose));
         columns.verdict.push(verdict_index(&graded.verdict) as u8);
         columns.outcome.push(outcome_index(outcome, purpose));
-        columns.flags.push(flags(graded, change));
+        columns.flags.push(flags(graded, beside));
         columns.problem.push(problem);
         columns.sample.push(attempt.sample);
         columns.tokens.push(attempt.completion_tokens as u32);
@@ -219,9 +223,11 @@ impl Collector {
             Verdict::Failed { reason } => Some(reason.as_str()),
             Verdict::Correct | Verdict::Contradiction { .. } | Verdict::Unparsed | Verdict::Truncated => None,
         };
+        columns.distance.push(known.zip(said).and_then(|(known, said)| distance(said, &known.answer)).unwrap_or(f32::NAN));
         let tokens = attempt.token_logprobs.as_ref().zip(attempt.token_ends.as_ref());
         let tokens = tokens.map(|(logprobs, ends)| Tokens::new(&attempt.completion, logprobs, ends));
-        self.attempts.texts.push(&Text(&attempt.completion, said, tokens));
+        let step = false_step(graded, known).map(|at| utf16(&attempt.completion, at));
+        self.attempts.texts.push(&Text(&attempt.completion, said, tokens, step));
     }
 
     /// The sample holds all attempts at a problem or none, so that its story is whole. A hash of the id decides.
@@ -254,6 +260,53 @@ impl Collector {
             classes.len() - 1
         }) as u16
     }
+}
+
+/// Right paths of an iteration, by problem.
+type Paths = HashMap<ProblemId, HashSet<String>>;
+
+/// Returns true if an attempt is right by a path that no earlier right attempt at its problem has. `paths` are those before it.
+fn is_another_path(paths: &mut Paths, graded: &GradedAttempt) -> bool {
+    if !graded.verdict.is_correct() || graded.path.is_empty() || graded.attempt.mode != Mode::Unhinted {
+        return false;
+    }
+    let known = paths.entry(graded.attempt.problem.clone()).or_default();
+    !known.is_empty() & known.insert(graded.path.clone())
+}
+
+/// The distance of a number from the known one, relative to the known one (or to 1, if that is smaller); `None` if one of them is no number.
+fn distance(said: &str, known: &str) -> Option<f32> {
+    // Arithmetic writes the digits of a number apart.
+    let value = |text: &str| number::parse(&text.split_whitespace().collect::<String>()).map(|quantity| quantity.value.to_f64());
+    let (said, known) = (value(said)?, value(known)?);
+    Some(((said - known).abs() / known.abs().max(1.0)) as f32).filter(|distance| distance.is_finite())
+}
+
+/// The place of the first false step that the record reports: an equation, or the first line that differs from the reference.
+fn false_step(graded: &GradedAttempt, problem: Option<&ProblemRecord>) -> Option<Range<usize>> {
+    let text = &graded.attempt.completion;
+    if graded.false_step != Some(true) {
+        return None;
+    }
+    let equation = steps::first_false(text);
+    equation.or_else(|| {
+        let reference = problem?.reference.as_deref()?;
+        let known = reference.trim_start().lines();
+        let begin = text.len() - text.trim_start().len();
+        let lines = text[begin..].split_inclusive('\n').scan(begin, |from, line| {
+            let start = *from;
+            *from += line.len();
+            Some(start..start + line.trim_end().len())
+        });
+        // A reference that is too short has no line to compare with.
+        lines.zip(known.map(Some).chain(std::iter::repeat(None))).find(|(at, known)| *known != Some(&text[at.clone()])).map(|(at, _)| at)
+    })
+}
+
+/// A range of bytes in UTF-16 units.
+fn utf16(text: &str, at: Range<usize>) -> [usize; 2] {
+    let units = |to: usize| text[..to].encode_utf16().count();
+    [units(at.start), units(at.end)]
 }
 
 impl Tokens {
@@ -295,14 +348,16 @@ impl Attempts {
 
 impl AttemptColumns {
     /// Each column with the name of its type in a browser, and its bytes, little endian. The widest come first, so that all are aligned.
-    fn bytes(&self) -> [(&'static str, &'static str, Vec<u8>); 11] {
+    fn bytes(&self) -> [(&'static str, &'static str, Vec<u8>); 12] {
         let of_u32 = |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let of_f32 = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let of_u16 = |values: &[u16]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
         [
             ("problem", "Uint32Array", of_u32(&self.problem)),
             ("sample", "Uint32Array", of_u32(&self.sample)),
             ("tokens", "Uint32Array", of_u32(&self.tokens)),
-            ("logprob", "Float32Array", self.logprob.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            ("logprob", "Float32Array", of_f32(&self.logprob)),
+            ("distance", "Float32Array", of_f32(&self.distance)),
             ("method", "Uint16Array", of_u16(&self.method)),
             ("iteration", "Uint16Array", of_u16(&self.iteration)),
             ("class", "Uint16Array", of_u16(&self.class)),
@@ -315,6 +370,7 @@ impl AttemptColumns {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -324,6 +380,35 @@ mod tests {
         assert_eq!(tokens.0, [1, 1, 2, 0, 1, 0]);
         assert_eq!(tokens.1, [0.5, 0.25, 1.0, 2.0, 0.0, 0.0]);
         assert_eq!(Tokens::new("ab", &[0.0; 3], &[2, 1, 99]).0, [2, 0, 0], "offsets that cannot be are cut");
+    }
+
+    #[test]
+    fn distances_are_relative_to_the_known_number() {
+        for (said, known, expected) in
+            [("3 9 1 2", "3 9 6 2", Some(50.0 / 3962.0)), ("$1,200", "1000", Some(0.2)), ("2", "0", Some(2.0)), ("(b)", "(a)", None)]
+        {
+            assert_eq!(distance(said, known), expected, "{said}, {known}");
+        }
+    }
+
+    #[test]
+    fn a_false_step_is_marked_where_it_stands() {
+        use crate::sample_run::attempt;
+        let problem = ProblemRecord {
+            reference: Some("one\ntwo\nthree".into()),
+            ..serde_json::from_value(serde_json::json!({"id": "p", "class": "c", "text": "t", "answer": "a"})).unwrap()
+        };
+        for (text, expected) in [
+            ("é is 2 + 2 = 5", Some([5, 14])),
+            (" one\ntwo\nthree", None),
+            ("one\nzwei\nthree", Some([4, 8])),
+            ("one\ntwo\nthree\nfour", Some([14, 18])),
+        ] {
+            let graded = GradedAttempt { false_step: Some(true), ..attempt("p", text, Verdict::Correct) };
+            assert_eq!(false_step(&graded, Some(&problem)).map(|at| utf16(text, at)), expected, "{text}");
+        }
+        let graded = GradedAttempt { false_step: Some(false), ..attempt("p", "2 + 2 = 5", Verdict::Correct) };
+        assert_eq!(false_step(&graded, None), None, "the record decides");
     }
 
     #[test]

@@ -23,6 +23,9 @@ const methodRuns = data.attempts.methods.map(([place, number]) => {
   return { run, method, name: data.runs.length > 1 ? `${run.name} · ${method.name}` : method.name };
 });
 
+/** The name of a method as filters and addresses show it. */
+const nameOf = (method) => methodRuns.find((one) => one.method === method).name;
+
 const canOpen = typeof DecompressionStream === "function";
 
 const unpack = async (id) => {

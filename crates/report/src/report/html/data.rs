@@ -13,6 +13,7 @@ use starloop_record::RunDir;
 use starloop_record::info::{PaperFigure, RunStatus};
 use starloop_record::metrics::{IterationMetrics, LossPoint};
 use starloop_record::run_dir::FORMAT_VERSION;
+use starloop_record::run_dir::settings::of_method;
 
 /// The page's data.
 #[derive(Serialize)]
@@ -44,6 +45,7 @@ struct Run<'a> {
     paper_note: Option<String>,
     methods: Vec<Method<'a>>,
     verdicts: &'a VerdictAudit,
+    audit: Option<&'a serde_json::Value>,
 }
 
 /// A row of the paper's table.
@@ -61,6 +63,8 @@ struct Method<'a> {
     /// The classes with their numbers of problems, as charts and tables name them.
     class_names: Vec<(&'a str, String)>,
     bootstraps: bool,
+    /// True if each iteration trains the untrained model, false if it trains the model before it; `null` if the method has no such setting.
+    restarts: Option<bool>,
     loss_unit: Option<&'static str>,
     summary: MethodSummary,
     iterations: Vec<Iteration<'a>>,
@@ -133,9 +137,10 @@ fn run<'a>(run: &'a RunReport, verdicts: &'a VerdictAudit, steps: &mut dyn Itera
         headline: run.headline.as_ref(),
         seed: run.info.seed,
         verdicts,
+        audit: run.audit.as_ref(),
         finished: run.info.status == RunStatus::Finished,
         chance: run.info.task.chance,
-        config: directory.config()?.to_string(),
+        config: run.config.to_string(),
         paper: paper.collect(),
         paper_model: run.paper_model(),
         paper_note: run.paper_note(),
@@ -156,6 +161,7 @@ fn method<'a>(run: &RunReport, directory: &RunDir, method: &'a MethodReport, ste
         label: &method.info.label,
         class_names: method.classes().into_iter().map(|class| (class, method.class_with_number(class))).collect(),
         bootstraps: method.info.approach.bootstraps(),
+        restarts: of_method(&run.config, &method.info.name).get("method.reset_to_base").and_then(toml::Value::as_bool),
         loss_unit: loss_unit(method.info.approach),
         summary: summary(run, method),
         iterations,

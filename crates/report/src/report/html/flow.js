@@ -10,38 +10,41 @@ const here = { source: "this_iteration" };
 const earlier = { source: "earlier_iterations" };
 
 /** Nodes in columns and ribbons between them. A ribbon has a width at either end. */
-const flowOf = ({ metrics, attempts: { flow } }) => {
+const flowOf = (method, { metrics, attempts: { flow } }) => {
   const nodes = [];
   const ribbons = [];
-  const node = (column, name, value, tone) => {
+  const of = { method: nameOf(method), iteration: String(metrics.iteration) };
+  /** `wanted` are the filters that list the attempts of the node; null if the iteration did not make them. */
+  const node = (column, name, value, tone, wanted) => {
     if (value === 0) return null;
-    nodes.push({ column, name, value, tone });
+    nodes.push({ column, name, value, tone, open: wanted && { ...of, ...wanted } });
     return nodes.at(-1);
   };
   const tie = (from, to, value, at = value) => {
     if (from && to && value + at > 0) ribbons.push({ from, to, value, at });
   };
   const byVerdict = (column, mode, words) => new Map(verdicts.map(({ name, label }) =>
-    [name, node(column, `${label}${words}`, flowSum(flow, { ...here, mode, verdict: name }), name === "correct" ? "good" : "bad")]));
+    [name, node(column, `${label}${words}`, flowSum(flow, { ...here, mode, verdict: name }), name === "correct" ? "good" : "bad", { purpose: mode, verdict: name })]));
   const [unhinted, hinted] = ["unhinted", "hinted"].map((mode) => flowSum(flow, { ...here, mode }));
-  const start = node(0, unhinted === metrics.problems ? "problems" : `attempts at ${plural(metrics.problems, "problem")}`, unhinted, "plain");
+  const start = node(0, unhinted === metrics.problems ? "problems" : `attempts at ${plural(metrics.problems, "problem")}`, unhinted, "plain", { purpose: "unhinted" });
   const tried = { unhinted: byVerdict(1, "unhinted", "") };
   tried.unhinted.forEach((one) => tie(start, one, one?.value));
   if (hinted > 0) {
-    const again = node(2, "asked again with the hint", hinted, "plain");
+    const again = node(2, "asked again with the hint", hinted, "plain", { purpose: "hinted" });
     flow.retries.forEach((retry) => tie(tried.unhinted.get(retry.verdict), again, retry.unhinted, retry.hinted));
     tried.hinted = byVerdict(3, "hinted", ", with hint");
     tried.hinted.forEach((one) => tie(again, one, one?.value));
   }
   const column = hinted > 0 ? 4 : 2;
   const decided = flow.counts.filter(({ outcome }) => outcome !== null && outcomeNamed(outcome).tone !== "bad");
-  const before = node(column - 1, "from earlier iterations", flowSum({ counts: decided }, earlier), "plain");
+  const before = node(column - 1, "from earlier iterations", flowSum({ counts: decided }, earlier), "plain", null);
   const ends = new Map();
   for (const { name, label, tone } of outcomes) {
     // Examples without hint and examples with hint are shown apart.
     for (const modes of tone === "good" ? [["unhinted"], ["hinted"]] : [["unhinted", "hinted"]]) {
       const value = modes.reduce((sum, mode) => sum + flowSum({ counts: decided }, { mode, outcome: name }), 0);
-      const end = node(column, `${label}${tone === "good" && modes[0] === "hinted" ? ", with hint" : ""}`, value, tone);
+      const end = node(column, `${label}${tone === "good" && modes[0] === "hinted" ? ", with hint" : ""}`, value, tone,
+        { outcome: name, ...(tone === "good" ? { purpose: modes[0] } : {}) });
       modes.forEach((mode) => ends.set(`${name} ${mode}`, end));
     }
   }
@@ -50,7 +53,7 @@ const flowOf = ({ metrics, attempts: { flow } }) => {
   }
   const good = [...new Set(ends.values())].filter((end) => end?.tone === "good");
   const steps = metrics.training ? `learned in ${plural(metrics.training.steps, "step")}` : "to be learned";
-  const learned = node(column + 1, steps, good.reduce((sum, end) => sum + end.value, 0), "plain");
+  const learned = node(column + 1, steps, good.reduce((sum, end) => sum + end.value, 0), "plain", good.length > 0 ? { outcome: good[0].open.outcome } : null);
   good.forEach((end) => tie(end, learned, end.value));
   return { nodes, ribbons, columns: column + 2 };
 };
@@ -73,20 +76,23 @@ const flowBars = ({ nodes, columns }, width) => {
     parts.push(drawn("text", { class: "stage", x: 0, y: y + 13 }, `${column > 0 ? "↓ " : ""}${name}`));
     y += 22;
     for (const node of inColumn) {
-      parts.push(drawn("g", { class: `node ${node.tone}` },
+      parts.push(opening(node, `${node.name} ${count(node.value)}`, drawn("g", { class: `node ${node.tone}` },
         drawn("rect", { class: "track", x: 0, y: y + 17, width, height: 7, rx: 2 }),
         drawn("rect", { x: 0, y: y + 17, width: Math.max((node.value / most) * width, 2), height: 7, rx: 2 }),
-        drawn("text", { x: 0, y: y + 12 }, node.name),
-        drawn("text", { class: "value", x: width, y: y + 12, "text-anchor": "end" }, count(node.value))));
+        drawn("text", { x: 0, y: y + 12 }, `${node.name} `),
+        drawn("text", { class: "value", x: width, y: y + 12, "text-anchor": "end" }, count(node.value)))));
       y += 32;
     }
     y += 12;
   });
-  return drawn("svg", { class: "flow", viewBox: `0 0 ${width} ${y}`, width, height: y, role: "img", "aria-label": flowLabel }, parts);
+  return drawn("svg", { class: "flow", viewBox: `0 0 ${width} ${y}`, width, height: y, role: "group", "aria-label": flowLabel }, parts.flat());
 };
 
-const flowDrawing = (iteration, width) => {
-  const flow = flowOf(iteration);
+/** A drawing that opens attempts, if it stands for some. */
+const opening = ({ open }, words, drawing) => (open ? attemptsLink.drawn(open, words, drawing) : drawing);
+
+const flowDrawing = (method, iteration, width) => {
+  const flow = flowOf(method, iteration);
   const { nodes, ribbons, columns } = flow;
   if (width < 140 * columns) return flowBars(flow, width);
   const [thick, gap, top] = [14, 34, 8];
@@ -117,13 +123,13 @@ const flowDrawing = (iteration, width) => {
     const middle = (x1 + x2) / 2;
     const path = `M${x1},${y1}C${middle},${y1} ${middle},${y2} ${x2},${y2}v${b}C${middle},${y2 + b} ${middle},${y1 + a} ${x1},${y1 + a}z`;
     const counts = value === at ? count(value) : `${count(value)} → ${count(at)}`;
-    return drawn("path", { class: `ribbon ${to.tone}`, d: path }, drawn("title", {}, `${from.name} → ${to.name}: ${counts}`));
+    return opening(to, `${counts} ${to.name}`, drawn("path", { class: `ribbon ${to.tone}`, d: path }, drawn("title", {}, `${from.name} → ${to.name}: ${counts}`)));
   });
-  const boxes = nodes.map((node) => drawn("g", { class: `node ${node.tone}` },
+  const boxes = nodes.map((node) => opening(node, `${count(node.value)} ${node.name}`, drawn("g", { class: `node ${node.tone}` },
     drawn("rect", { x: node.x, y: node.y, width: thick, height: node.height, rx: 2 }),
     drawn("text", { class: "value", x: node.x + thick + 5, y: node.y + 11 }, count(node.value)),
-    drawn("text", { x: node.x + thick + 5, y: node.y + 25 }, node.name)));
-  return drawn("svg", { class: "flow", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": flowLabel }, paths, boxes);
+    drawn("text", { x: node.x + thick + 5, y: node.y + 25 }, ` ${node.name}`))));
+  return drawn("svg", { class: "flow", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": flowLabel }, paths, boxes);
 };
 
 const flowTable = ({ metrics, attempts: { flow } }) => {
@@ -144,19 +150,19 @@ const flowTable = ({ metrics, attempts: { flow } }) => {
     .map(({ name, label }) => `${label} ${count(flowSum(flow, { outcome: name }))}`);
   const long = training?.dropped_too_long ?? 0;
   return [
-    table(["", "without hint", "with hint"], rows, { caption: "The same as numbers" }),
+    table(["count", "without hint", "with hint"], rows, { caption: "The same as numbers" }),
     element("p", { class: "note" }, `Not learned: ${dropped.length > 0 ? dropped.join(", ") : "only failures"}.`
       + (long > 0 ? ` ${plural(long, "example")} longer than a packed sequence left out of training.` : "")),
   ];
 };
 
-const flowFigure = (iteration) => {
+const flowFigure = (method, iteration) => {
   const { metrics, attempts } = iteration;
   if (!attempts) {
     const trained = metrics.training ? `It trained on known answers: ${plural(metrics.training.steps, "step")}, ${short(metrics.training.tokens)} tokens.` : "Nothing was trained.";
     return element("p", { class: "note" }, `Nothing was attempted in this iteration. ${trained}`);
   }
   return element("div", {},
-    figure("From problems to what is learned (attempts)", (width) => flowDrawing(iteration, width)),
+    figure("From problems to what is learned (attempts)", (width) => flowDrawing(method, iteration, width)),
     flowTable(iteration));
 };

@@ -6,11 +6,30 @@ const findingTitles = {
   easy_problems_dominate: "Easy problems dominate", false_steps: "Right answers, wrong steps",
 };
 
+/** The attempts that a finding is about. */
+const findingAttempts = {
+  near_chance: { iteration: "0", purpose: "evaluation" }, all_right: { purpose: "unhinted" }, all_wrong: { purpose: "unhinted" }, diversity_falls: { purpose: "unhinted", verdict: "correct" },
+  rationalization_grows: { purpose: "hinted", verdict: "correct" }, leaked_hints: { outcome: "leaks_hint" }, truncated: { verdict: "truncated" },
+  easy_problems_dominate: { outcome: "learned" }, false_steps: { kind: "false_step", outcome: "learned" },
+};
+
+const mostFindings = 3;
+
+const findingItem = (finding) => {
+  const name = data.runs.length > 1 ? `${finding.run} · ${finding.method}` : finding.method;
+  return element("p", {}, `${plain(name)}: ${plain(finding.message)}. `,
+    attemptsLink({ method: name, ...findingAttempts[finding.kind] }, { "aria-label": `attempts of ${plain(name)}: ${findingTitles[finding.kind]}` }, "attempts"));
+};
+
+/** The findings of one kind: the first ones, and the others behind a line. */
+const findingsOf = (kind) => {
+  const items = data.findings.filter((finding) => finding.kind === kind).map(findingItem);
+  return element("li", {}, element("strong", {}, findingTitles[kind] ?? kind), items.slice(0, mostFindings),
+    items.length > mostFindings && element("details", {}, element("summary", {}, `${items.length - mostFindings} more methods`), items.slice(mostFindings)));
+};
+
 const warningsSection = () => {
-  const several = data.runs.length > 1;
-  const findings = data.findings.map((finding) => element("li", {},
-    element("strong", {}, findingTitles[finding.kind] ?? finding.kind),
-    ` – ${plain(several ? `${finding.run} · ${finding.method}` : finding.method)}: ${plain(finding.message)}.`));
+  const findings = [...new Set(data.findings.map(({ kind }) => kind))].map(findingsOf);
   const warnings = data.warnings.map((warning) => element("li", {}, `${plain(warning)}.`));
   if (findings.length + warnings.length === 0) {
     return section("warnings", "Warnings", element("p", {}, "✓ No sign of trouble was found. The report looks for: base near chance, all right or all wrong, falling diversity, growing rationalization, rationales that mention the hint, completions that are cut off, easy problems that dominate, right answers with wrong steps."));
@@ -29,8 +48,9 @@ const healthTable = (method) => {
       percent(share(selection.kept_hinted, kept)), percent(share(selection.dropped_leaked_hint, hinted.correct)),
       attempts?.distinct_paths?.toFixed(2) ?? none, attempts?.checked > 0 ? percent(share(attempts.false_steps, attempts.checked)) : "not checked"];
   });
-  return table(["iteration", "right, %", "right with hint, %", "cut off, %", "no readable answer, %", "learned with hint, % of learned",
-    "rationales that mention the hint, %", "different paths per solved problem", "right answer, wrong steps, % of learned"], rows, { caption: "Signs of health, iteration by iteration" });
+  const header = ["iteration", "right, %", "right with hint, %", "cut off, %", "no readable answer, %", "learned with hint, % of learned",
+    "rationales that mention the hint, %", "different paths per solved problem", "right answer, wrong steps, % of learned"];
+  return table(...withoutEmpty(header, rows), { caption: "Signs of health, iteration by iteration" });
 };
 
 const practiceFigure = (method) => {

@@ -21,12 +21,13 @@ const themeButton = () => {
 
 /** Flow, costs and curves of a method and of one of its iterations. */
 const detailsSection = () => {
-  const first = Math.max(methodRuns.findLastIndex(({ method }) => method.bootstraps), 0);
+  const main = methodRuns.findIndex(({ run, method }) => run.headline?.method === method.name);
+  const first = main >= 0 ? main : Math.max(methodRuns.findLastIndex(({ method }) => method.bootstraps), 0);
   const place = element("div", {});
   const show = (number) => {
     const { method } = methodRuns[number];
     const flow = element("div", { class: "flow-place" });
-    const showFlow = (at) => flow.replaceChildren(flowFigure(method.iterations[at]));
+    const showFlow = (at) => flow.replaceChildren(flowFigure(method, method.iterations[at]));
     const attempted = method.iterations.map(({ metrics }, at) => [at, metrics]).filter(([, metrics]) => metrics.unhinted.attempts > 0);
     const last = attempted.at(-1)?.[0] ?? method.iterations.length - 1;
     const options = (attempted.length > 0 ? attempted : [[last, method.iterations[last].metrics]]).map(([at, metrics]) => [at, String(metrics.iteration)]);
@@ -34,8 +35,9 @@ const detailsSection = () => {
     const parts = [
       element("h3", {}, "The flow of one iteration"), choice("Iteration", options, showFlow, last), flow,
       element("h3", {}, "Training"), trainingFigures(method),
-      element("h3", {}, "Costs"), costFigures(method),
-      method.practice && element("h3", {}, "Health"), healthTable(method), practiceFigure(method), stepsFigure(method),
+      element("div", { class: "screen-only" }, element("h3", {}, "Costs"), costFigures(method)),
+      method.practice && element("h3", {}, "Health"), healthTable(method),
+      element("div", { class: "screen-only" }, [practiceFigure(method), stepsFigure(method)].filter(Boolean)),
     ];
     place.replaceChildren(...parts.filter(Boolean));
   };
@@ -50,9 +52,9 @@ const settingsSection = () => section("settings", "Settings",
 
 const parts = [
   ["result", "Result", resultSection], ["warnings", "Warnings", warningsSection], ["accuracy", "Accuracy", accuracySection],
-  ["verdicts", "Verdicts", verdictsSection],
+  ["verdicts", "Verdicts", verdictsSection], ["audit", "Audit", auditSection],
   ["details", "Training details", detailsSection], ["rationales", "Rationales", rationalesSection], ["settings", "Settings", settingsSection],
-];
+].map(([id, name, make]) => [id, name, make()]).filter(([, , shown]) => shown !== false);
 
 const title = data.runs.map((run) => run.name).join(", ");
 document.title = `${plain(title)} · starloop`;
@@ -60,5 +62,5 @@ document.getElementById("top").append(
   element("div", { class: "brand" }, element("span", { class: "logo", "aria-hidden": "true" }, "✶"), element("h1", {}, plain(title)),
     element("span", { class: "note" }, [...new Set(data.runs.map((run) => run.headline?.subject ?? run.data))].map(plain).join("; "))),
   element("nav", { "aria-label": "sections" }, parts.map(([id, name]) => element("a", { href: `#${id}` }, name)), themeButton()));
-document.getElementById("main").replaceChildren(...parts.map(([, , make]) => make()));
+document.getElementById("main").replaceChildren(...parts.map(([, , shown]) => shown));
 document.getElementById("foot").append(`Made by starloop ${data.starloop} from run directories of format ${data.format}. This page loads nothing from a network. It shows the texts of models as text only.`);

@@ -1,7 +1,7 @@
 //! The lists of names that the packed columns point into. They are part of the page's data, so that its scripts look names up and know no
 //! numbers.
 
-use crate::paired::RightAnswers;
+use crate::report::Change;
 use crate::words::{Purpose, VERDICTS, VerdictWords};
 use serde::Serialize;
 use starloop_record::Outcome;
@@ -103,45 +103,32 @@ pub(super) fn purpose_index(purpose: Purpose) -> u8 {
     Purpose::ALL.iter().position(|other| *other == purpose).unwrap_or_default() as u8
 }
 
-/// The change of an answer from the untrained model's answer to the same problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    /// Both are right or both are wrong, or they are not compared.
-    Same,
-    /// The untrained model was wrong, and this answer is right.
-    Gained,
-    /// The untrained model was right, and this answer is not.
-    Lost,
+/// What other attempts show about an attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beside {
+    /// The change from the untrained model's answer.
+    pub(super) change: Change,
+    /// True if an earlier sample at the problem in the iteration is right by another reasoning path, and so is this one.
+    pub(super) other_path: bool,
 }
 
-impl Change {
-    /// The change of an answer. `base` has the untrained model's answers.
-    pub(super) fn between(base: Option<&RightAnswers>, graded: &GradedAttempt) -> Self {
-        let before = base.and_then(|base| base.get(&(graded.attempt.problem.clone(), graded.attempt.sample)));
-        match (before, graded.verdict.is_correct()) {
-            (Some(false), true) => Change::Gained,
-            (Some(true), false) => Change::Lost,
-            _ => Change::Same,
-        }
-    }
-}
-
-type Flag = (&'static str, fn(&GradedAttempt, Change) -> bool);
+type Flag = (&'static str, fn(&GradedAttempt, Beside) -> bool);
 
 /// Further properties of an attempt in the record. Each flag is the bit of its place.
-const FLAGS: [Flag; 7] = [
+const FLAGS: [Flag; 8] = [
     ("equals_reference", |graded, _| graded.faithful == Some(true)),
     ("steps_checked", |graded, _| graded.false_step.is_some()),
     ("false_step", |graded, _| graded.verdict.is_correct() && graded.false_step == Some(true)),
     ("answer_not_stated", |graded, _| graded.reading().is_some_and(|reading| !reading.is_stated())),
     ("only_with_hint", |graded, _| graded.verdict.is_correct() && graded.attempt.mode == Mode::Hinted),
-    ("gained", |_, change| change == Change::Gained),
-    ("lost", |_, change| change == Change::Lost),
+    ("gained", |_, beside| beside.change == Change::Gained),
+    ("lost", |_, beside| beside.change == Change::Lost),
+    ("other_path", |_, beside| beside.other_path),
 ];
 
 /// The flags of an attempt as bits.
-pub(super) fn flags(graded: &GradedAttempt, change: Change) -> u8 {
-    FLAGS.iter().enumerate().filter(|(_, (_, holds))| holds(graded, change)).map(|(place, _)| 1 << place).sum()
+pub(super) fn flags(graded: &GradedAttempt, beside: Beside) -> u8 {
+    FLAGS.iter().enumerate().filter(|(_, (_, holds))| holds(graded, beside)).map(|(place, _)| 1 << place).sum()
 }
 
 #[cfg(test)]

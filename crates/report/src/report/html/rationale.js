@@ -32,6 +32,13 @@ const storyOf = (attempts, indices) => {
   return sentences;
 };
 
+/** Draws parts of a text with its false step marked. `step` is its start and end. */
+const stepMarked = (text, step) => (from, to) => {
+  if (!step || step[1] <= from || step[0] >= to) return visible(text.slice(from, to));
+  const [start, end] = [Math.max(step[0], from), Math.min(step[1], to)];
+  return [...visible(text.slice(from, start)), element("mark", { class: "false-step", title: "a false step" }, visible(text.slice(start, end))), ...visible(text.slice(end, to))];
+};
+
 const meter = (logprob) => {
   if (Number.isNaN(logprob)) return null;
   const sure = sureness(logprob);
@@ -40,8 +47,8 @@ const meter = (logprob) => {
 };
 
 /** Token by token if their log-probabilities were recorded, else shaded as a whole by their mean. */
-const rationaleText = (text, logprob, tokens) => (tokens && text.length <= moreSigns ? tokenText(text, tokens)
-  : passage(text, { class: `rationale whole shade-${shade(logprob)}` }));
+const rationaleText = (text, logprob, tokens, step) => (tokens && text.length <= moreSigns ? tokenText(text, tokens, step)
+  : passage(text, { class: `rationale whole shade-${shade(logprob)}` }, stepMarked(text, step)));
 
 const figures = (attempts, index) => {
   const mean = attempts.logprob[index];
@@ -58,9 +65,9 @@ const figures = (attempts, index) => {
 const attemptPane = async (store, index, look) => {
   const { attempts, ids, texts, problems } = store;
   const problem = attempts.problem[index];
-  const [[completion, said, tokens], [question, answer, reference]] = await Promise.all([texts.at(index), problems.at(problem)]);
+  const [[completion, said, tokens, step], [question, answer, reference]] = await Promise.all([texts.at(index), problems.at(problem)]);
   const story = store.storyOf(problem);
-  const step = story.indexOf(index);
+  const turn = story.indexOf(index);
   const difference = element("div", {});
   const compare = async (chosen) => {
     if (chosen === "") return difference.replaceChildren();
@@ -84,14 +91,15 @@ const attemptPane = async (store, index, look) => {
     question === "" ? element("p", { class: "note" }, "The run did not record this problem.") : passage(question, { class: "question" }),
     answer !== null && element("p", {}, "Known answer: ", element("strong", {}, visible(answer))),
     element("h4", {}, "Completion"),
-    rationaleText(completion, attempts.logprob[index], tokens),
+    rationaleText(completion, attempts.logprob[index], tokens, step),
+    step && element("p", {}, "False step: ", element("strong", {}, visible(completion.slice(...step))), ". It is marked above."),
     said !== null && element("p", {}, verdictOf(attempts, index).name === "failed" ? "The verifier failed: " : "Answer as it was read: ", element("strong", {}, visible(said.slice(0, 400)))),
     figures(attempts, index),
     reference !== null && element("details", {}, element("summary", {}, "The reference rationale"), passage(reference)),
     element("h4", {}, "Compare"),
     choice("with", options, compare, ""),
     difference,
-    element("h4", {}, `All attempts at this problem (${step + 1} of ${story.length})`),
+    element("h4", {}, `All attempts at this problem (${turn + 1} of ${story.length})`),
     storyOf(attempts, story).map((sentence) => element("p", {}, sentence)),
     element("ol", { class: "story" }, story.slice(0, 200).map(item)),
     story.length > 200 && element("p", { class: "note" }, `The first 200 of ${count(story.length)} attempts.`),

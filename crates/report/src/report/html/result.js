@@ -44,68 +44,116 @@ const differenceCell = (difference) => (difference
   ? [`${difference.difference < 0 ? "−" : "+"}${Math.abs(100 * difference.difference).toFixed(1)}`,
     element("small", {}, ` ${difference.gained} gained, ${difference.lost} lost, p ${difference.p_value < 1e-4 ? "< 0.0001" : difference.p_value.toFixed(4)}`)] : none);
 
-const measuredCells = (method) => {
-  if (!method) return [none, none, none, none];
-  const shown = shownMetrics(method);
-  const { from_base: fromBase, from_main: fromMain, train_used: used } = method.summary;
-  const others = [differenceCell(fromBase), differenceCell(fromMain), problemsLearned(used)];
-  if (!shown) return [none, ...others];
-  const { accuracy, split } = shown;
-  const title = `${accuracy.correct} of ${accuracy.total} ${split} problems`;
-  const figure = element("span", { class: "measured", title },
-    element("strong", {}, percent(accuracy.mean)), element("small", {}, ` ${interval(accuracy)}`), bar(accuracy));
-  return [figure, ...others];
+/** The rows of the result: the untrained model first, then by accuracy. */
+const rankedMethods = (runs) => {
+  const all = runs.flatMap((run) => run.methods.map((method) => ({ run, method })));
+  const rank = ({ method }) => (method.summary.approach === "few_shot" ? 2 : shownMetrics(method)?.accuracy.mean ?? -1);
+  return all.sort((a, b) => rank(b) - rank(a));
 };
 
-/** One table for each task: the paper's rows, each with the methods of the same approach, then the other methods. */
-const paperTable = (name) => {
-  const runs = data.runs.filter((run) => run.data === name);
-  const paperModel = runs[0].paper_model;
-  const known = (approach) => {
-    const names = runs.flatMap((run) => run.methods.filter((method) => method.summary.approach === approach).map((method) => method.name));
-    return [...new Set(names)];
+/** A column is { head, cell, value }: its title, and of a row { run, method, figure } what it shows and what it is sorted by. */
+const resultColumns = (runs) => {
+  const summaries = (row) => row.method?.summary;
+  const splits = new Set(runs.flatMap((run) => run.methods.map((method) => method.summary.split)));
+  const [{ paper_model: paperModel }] = runs;
+  const mains = [...new Set(runs.map((run) => run.headline?.method).filter(Boolean))];
+  const accuracyCell = ({ method }) => {
+    const shown = method && shownMetrics(method);
+    if (!shown) return none;
+    const { accuracy, split } = shown;
+    return element("span", { class: "measured", title: `${accuracy.correct} of ${accuracy.total} ${split} problems` },
+      element("strong", {}, percent(accuracy.mean)), element("small", {}, ` ${interval(accuracy)}`), bar(accuracy));
   };
-  const row = (title, name, approach, figure) => {
-    const methods = runs.map((run) => run.methods.find((method) => method.name === name && method.summary.approach === approach));
+  const paperUsed = ({ figure }) => {
     const used = figure?.train_used;
-    const paperUsed = used ? problemsLearned({ share: (used[0] + used[1]) / 100, generated: used[0] / 100, rationalized: used[1] / 100 }) : none;
-    const label = [title, name && element("small", {}, ` ${plain(name)}`)];
-    const paper = paperModel ? [figure ? figure.percent.toFixed(1) : none, paperUsed] : [];
-    return [label, ...methods.flatMap(measuredCells), ...paper];
+    return used ? problemsLearned({ share: (used[0] + used[1]) / 100, generated: used[0] / 100, rationalized: used[1] / 100 }) : none;
   };
-  const rows = runs[0].paper.flatMap((figure) => {
-    if (figure.model !== paperModel) return [row(`${figure.title}, ${figure.model}`, null, figure.approach, figure)];
-    const names = known(figure.approach);
-    return names.length > 0 ? names.map((name) => row(figure.title, name, figure.approach, figure)) : [row(figure.title, null, figure.approach, figure)];
-  });
-  const inPaper = new Set(runs[0].paper.map((figure) => figure.approach));
-  const others = runs.flatMap((run) => run.methods).filter((method) => !inPaper.has(method.summary.approach));
-  for (const key of new Set(others.map((method) => `${method.name}\n${method.summary.approach}`))) {
-    const [name, approach] = key.split("\n");
-    rows.push(row(others.find((method) => method.name === name).label, name, approach, null));
-  }
-  const header = ["", ...runs.flatMap((run) => [runs.length > 1 ? `${plain(run.name)}, % and 95% interval` : "measured, % and 95% interval",
-    "points from the untrained model", run.headline ? `points from ${plain(run.headline.method)}` : "points from the main method", "training problems learned from, %"]),
-    ...(paperModel ? [`paper (${paperModel}), %`, "paper, training problems learned from, %"] : [])];
+  return [
+    { head: "method", cell: (row) => (row.method ? [plain(row.method.label), element("small", {}, ` ${plain(row.method.name)}`)] : plain(row.title)), value: (row) => row.method?.label ?? row.title },
+    runs.length > 1 && { head: "run", cell: (row) => (row.run ? plain(row.run.name) : none), value: (row) => row.run?.name ?? null },
+    { head: "measured, % and 95% interval", cell: accuracyCell, value: (row) => (row.method && shownMetrics(row.method)?.accuracy.mean) ?? null },
+    splits.size > 1 && { head: "split", cell: (row) => summaries(row)?.split ?? none, value: (row) => summaries(row)?.split ?? null },
+    { head: "points from the untrained model", cell: (row) => differenceCell(summaries(row)?.from_base), value: (row) => summaries(row)?.from_base?.difference ?? null },
+    { head: mains.length === 1 ? `points from ${plain(mains[0])}` : "points from the main method", cell: (row) => differenceCell(summaries(row)?.from_main), value: (row) => summaries(row)?.from_main?.difference ?? null },
+    { head: "training problems solved and learned from, %", cell: (row) => problemsLearned(summaries(row)?.train_used), value: (row) => summaries(row)?.train_used?.share ?? null },
+    { head: `paper (${paperModel}), %`, cell: ({ figure }) => (figure ? figure.percent.toFixed(1) : none), value: ({ figure }) => figure?.percent ?? null },
+    { head: "paper, training problems learned from, %", cell: paperUsed, value: ({ figure }) => figure?.train_used?.[0] ?? null },
+  ].filter(Boolean);
+};
+
+/** One table for each task: the measured methods, each beside the paper's figure for its approach, then the paper's other figures. */
+const resultTable = (name) => {
+  const runs = data.runs.filter((run) => run.data === name);
+  const [{ paper, paper_model: paperModel }] = runs;
+  const figureOf = ({ summary }) => paper.find((figure) => figure.approach === summary.approach && figure.model === paperModel);
+  const measured = rankedMethods(runs).map(({ run, method }) => ({ run, method, figure: figureOf(method) }));
+  const approaches = new Set(measured.map(({ method }) => method.summary.approach));
+  const others = paper.filter((figure) => figure.model !== paperModel || !approaches.has(figure.approach))
+    .map((figure) => ({ figure, title: figure.model === paperModel ? figure.title : `${figure.title}, ${figure.model}` }));
+  const rows = [...measured, ...others];
+  const cells = rows.map((row) => resultColumns(runs).map(({ cell }) => cell(row)));
+  // A column without a value says nothing.
+  const columns = resultColumns(runs).map((column, place) => [column, place]).filter(([, place]) => cells.some((row) => row[place] !== none));
   const splits = [...new Set(runs.flatMap((run) => run.methods.map((method) => method.summary.split)))].join(" and ");
   const notes = [...new Set(runs.map((run) => run.paper_note).filter((note) => note !== null))];
   return element("div", {},
-    table(header, rows, { caption: `Accuracy on ${plain(name)}, ${splits} problems${paperModel ? ", beside the paper (Zelikman et al. 2022)" : ""}` }),
+    table(columns.map(([{ head }]) => head), cells.map((row) => columns.map(([, place]) => row[place])), {
+      caption: `Accuracy on ${plain(name)}, ${splits} problems${paperModel ? ", beside the paper (Zelikman et al. 2022)" : ""}`,
+      left: runs.length > 1 ? 2 : 1, kind: "results", values: rows.map((row) => columns.map(([{ value }]) => value(row))),
+    }),
     notes.map((note) => element("p", { class: "note paper-note" }, note)));
 };
 
-/** The methods that several runs have: the mean, and an interval of the variation between seeds. */
-const overRunsTable = () => data.over_runs.length > 0 && table(["", "runs", "mean, %", "95% interval over runs (Student's)", "each run, %"],
-  data.over_runs.map(({ method, label, runs, mean, interval: [low, high] }) =>
-    [[label, element("small", {}, ` ${plain(method)}`)], String(runs.length), element("strong", {}, percent(mean)), `${percent(low)} to ${percent(high)}`,
-      runs.map(([, accuracy]) => percent(accuracy)).join(" ")]),
-  { caption: "Accuracy over runs: the interval shows the variation between seeds", kind: "over-runs" });
+/** The untrained model first, then by mean accuracy. */
+const rankedOverRuns = () => [...data.over_runs].sort((a, b) => ((b.approach === "few_shot") - (a.approach === "few_shot")) || (b.mean - a.mean));
 
-const resultSection = () => section("result", "Result",
-  element("div", { class: "cards" }, data.runs.map(glance)),
-  overRunsTable(),
-  [...new Set(data.runs.map((run) => run.data))].map(paperTable),
-  element("p", { class: "note" }, "Intervals are Wilson's. They show the variation between problems and not between seeds. Differences are paired: both models answered the "
-    + "same problems, and p is that of McNemar's exact test. Training problems learned from: a share of those attempted (by a rationale without hint + "
-    + "by rationalization only)."),
-  glossarySection());
+const pointsOverRuns = (difference) => (difference
+  ? [`${difference.mean < 0 ? "−" : "+"}${Math.abs(100 * difference.mean).toFixed(1)}`, element("small", {}, ` ${difference.interval.map((end) => (100 * end).toFixed(1).replace("-", "−")).join(" to ")}`)] : none);
+
+/** The methods that several runs have: the mean, and an interval of the variation between seeds. */
+const overRunsTable = () => {
+  const rows = rankedOverRuns();
+  return table(["method", "runs", "mean, %", "95% interval over runs", "points from the untrained model", "each run, %"],
+    rows.map(({ method, label, runs, mean, interval: [low, high], from_base: fromBase }) =>
+      [[plain(label), element("small", {}, ` ${plain(method)}`)], String(runs.length), element("strong", {}, percent(mean)), `${percent(low)} to ${percent(high)}`,
+        pointsOverRuns(fromBase), runs.map(([, accuracy]) => percent(accuracy)).join(" ")]),
+    { caption: "Accuracy over runs. Intervals over runs (Student's) show the variation between seeds.", kind: "over-runs",
+      values: rows.map(({ label, runs, mean, interval: [low], from_base: fromBase }) => [label, runs.length, mean, low, fromBase?.mean ?? null, runs[0][1]]) });
+};
+
+/** The result of several seeds: of the main method, the mean and each run. */
+const overRunsCard = () => {
+  const main = data.runs[0].headline?.method;
+  const rows = rankedOverRuns();
+  const shown = rows.find((row) => row.method === main) ?? rows.find((row) => row.approach !== "few_shot") ?? rows[0];
+  const { label, method, runs, mean, interval: [low, high], from_base: fromBase, iterations } = shown;
+  const base = fromBase && mean - fromBase.mean;
+  const last = iterations.at(-1)?.iteration ?? 0;
+  const subjects = [...new Set(data.runs.map((run) => run.headline?.subject).filter(Boolean))];
+  const biased = data.runs.some((run) => run.headline?.method !== method || typeof run.headline?.choice === "object");
+  return element("article", { class: "card over-runs" },
+    element("h3", {}, `${plural(runs.length, "run")} of ${plain(label)}`),
+    subjects.map((subject) => element("p", { class: "subject" }, plain(subject))),
+    element("p", { class: "headline" },
+      fromBase && element("span", { class: "before" }, `${percent(base)}%`), fromBase && element("span", { class: "arrow", "aria-label": "to" }, " → "),
+      element("strong", {}, `${percent(mean)}%`)),
+    element("p", { class: "result" }, `${fromBase ? `${percent(base)}% (untrained model) → ` : ""}${percent(mean)}% on average over ${plural(runs.length, "run")}`
+      + `${last > 0 ? ` after ${plural(last, "iteration")}` : ""} of ${plain(label)} (${plain(method)}); 95% interval over runs: ${percent(low)} to ${percent(high)}%.`),
+    element("p", { class: "note" }, `Each run: ${runs.map(([name, accuracy]) => `${plain(name)} ${percent(accuracy)}%`).join(", ")}.`),
+    element("p", { class: biased ? "choice-note biased" : "choice-note" }, biased
+      ? `${plain(method)} is the best method of some runs on the split that is reported: biased upwards. "main" in the config names a method before a run.`
+      : `The config names ${plain(method)} as the main method, or no other method of its kind was measured.`));
+};
+
+const resultSection = () => {
+  const isSeveral = data.over_runs.length > 0;
+  const single = [element("div", { class: "cards" }, data.runs.map(glance)), [...new Set(data.runs.map((run) => run.data))].map(resultTable)];
+  return section("result", "Result",
+    isSeveral ? [overRunsCard(), overRunsTable()] : single[0],
+    examplesPlace(),
+    isSeveral ? element("details", {}, element("summary", {}, `Each of the ${data.runs.length} runs`), single) : single[1],
+    element("p", { class: "note" }, "Intervals of one run are Wilson's. They show the variation between problems and not between seeds. Differences are paired: both models answered the "
+      + "same problems, and p is that of McNemar's exact test. Training problems solved and learned from: a share of those attempted (by a rationale without hint + "
+      + "by rationalization only)."),
+    glossarySection());
+};

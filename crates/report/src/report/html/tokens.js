@@ -14,20 +14,21 @@ const shadesKey = () => element("ul", { class: "legend shades" },
     end === null ? "more likely" : `below ${100 * end}%`)));
 
 /** `tokens` are lengths in the text and negative log-probabilities (nats); a length of 0 is an end token, or a part of a character. */
-const tokenSpans = (text, [lengths, nats]) => {
+const tokenSpans = (text, [lengths, nats], step) => {
   let from = 0;
   return lengths.map((length, n) => {
     const part = text.slice(from, from + length);
+    const isFalse = step && from < step[1] && from + length > step[0];
     from += length;
     const last = n === lengths.length - 1;
     const letters = part !== "" ? visible(part) : [last && from >= text.length ? "⟨end⟩" : ""];
-    return element("span", { class: `token shade-${shadeOf(Math.exp(-nats[n]))}${part === "" ? " end" : ""}`, title: likelihood(nats[n]), "data-nats": nats[n] }, letters);
+    return element("span", { class: `token shade-${shadeOf(Math.exp(-nats[n]))}${part === "" ? " end" : ""}${isFalse ? " false-step" : ""}`, title: likelihood(nats[n]), "data-nats": nats[n] }, letters);
   });
 };
 
 /** A rationale token by token. A line below shows the token under the pointer, or the token that the arrow keys chose. */
-const tokenText = (text, tokens) => {
-  const spans = tokenSpans(text, tokens);
+const tokenText = (text, tokens, step) => {
+  const spans = tokenSpans(text, tokens, step);
   const nats = tokens[1];
   const mean = nats.reduce((sum, value) => sum + value, 0) / Math.max(nats.length, 1);
   const shown = element("p", { class: "note", role: "status" }, `${plural(nats.length, "token")}, ${likelihood(mean)} on average. Point at a token, or use the arrow keys.`);

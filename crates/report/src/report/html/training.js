@@ -3,11 +3,16 @@
 const stages = ["sampling", "rationalizing", "fine_tuning", "evaluating", "final_evaluation"];
 const stageNames = ["sampling", "rationalizing", "fine-tuning", "evaluating", "final evaluation"];
 
+/** The attempts that a stage made or learned from. */
+const attemptsOfStage = { sampling: { purpose: "unhinted" }, rationalizing: { purpose: "hinted" }, fine_tuning: { outcome: "learned" }, evaluating: { purpose: "evaluation" },
+  final_evaluation: { purpose: "final_evaluation" } };
+
 const costRows = (method, value, words) => method.iterations.map(({ metrics, stages: costs }) => ({
   name: String(metrics.iteration),
   parts: costs.filter((cost) => (value(cost) ?? 0) > 0).map((cost) => {
     const place = stages.indexOf(cost.stage);
-    return { place, value: value(cost), title: `iteration ${metrics.iteration}, ${stageNames[place]}: ${words(value(cost))}` };
+    const open = { method: nameOf(method), iteration: String(metrics.iteration), ...attemptsOfStage[cost.stage] };
+    return { place, value: value(cost), open, title: `iteration ${metrics.iteration}, ${stageNames[place]}: ${words(value(cost))}` };
   }).sort((a, b) => a.place - b.place),
 })).filter((row) => row.parts.length > 0);
 
@@ -44,6 +49,19 @@ const strands = (method, points) => {
 
 const scientific = (value) => (value === 0 ? "0" : value.toExponential().replace("e-", "e−").replace("e+", "e"));
 
+/** The exponentially weighted mean of a strand, with the first values weighted as if there were more (Kingma and Ba 2015, section 3). */
+const smoothed = (points, weight) => {
+  let [mean, mass] = [0, 0];
+  return points.map((point) => {
+    mean = weight * mean + (1 - weight) * point.y;
+    mass = weight * mass + (1 - weight);
+    return { ...point, y: mean / mass };
+  });
+};
+
+/** Signs that the axes of loss and learning rate have room for, so that their steps align. */
+const trainingSigns = 6;
+
 const curve = (title, label, found, format, height) => {
   const all = found.flatMap((strand) => strand.points);
   const highest = Math.max(...all.map((point) => point.y), 0) * 1.05;
@@ -58,7 +76,7 @@ const curve = (title, label, found, format, height) => {
     x: { label: "optimizer step, iteration after iteration", range: [0, end], ticks: whole(ticks(0, end, 7)), format: short },
     y: { label, range, ticks: ticks(...range, 4), format },
     series: [{ name: "", points: all, strands: found.map((strand) => strand.points) }],
-    gaps, height, marks: all.length <= 24,
+    gaps, height, marks: all.length <= 24, signs: trainingSigns,
   });
 };
 
@@ -70,11 +88,20 @@ const trainingFigures = (method) => {
   const has = (found) => found.some((strand) => strand.points.length > 0);
   const rows = trained.map(({ metrics: { iteration, training } }) =>
     [String(iteration), count(training.steps), short(training.tokens), short(training.target_tokens), training.final_loss.toFixed(4)]);
+  const lossPlace = element("div", {});
+  const showLoss = (weight) => {
+    const label = method.loss_unit ? `loss (${method.loss_unit})` : "loss of the objective";
+    const strands = losses.map((strand) => ({ ...strand, points: smoothed(strand.points, weight) }));
+    lossPlace.replaceChildren(curve("Loss", label, strands, (value) => String(Number(value.toPrecision(3))), 260));
+  };
+  if (has(losses)) showLoss(0);
+  const jumps = method.restarts && trained.length > 1 && " It jumps where an iteration begins, because each iteration trains the untrained model anew.";
   return element("div", {},
     has(losses)
-      ? curve("Loss", method.loss_unit ? `loss (${method.loss_unit})` : "loss of the objective", losses, (value) => String(Number(value.toPrecision(3))), 260)
+      ? [choice("Smoothing of the loss", [[0, "none"], [0.6, "a little"], [0.9, "much"]], (value) => showLoss(Number(value)), 0), lossPlace,
+        element("p", { class: "note" }, "The loss of each optimizer step, or the mean of a few.", jumps)]
       : element("p", { class: "note" }, "The run recorded no curve of the loss."),
-    has(rates) && curve("Learning rate", "learning rate", rates, scientific, 180),
+    has(rates) && element("div", { class: "screen-only" }, curve("Learning rate", "learning rate", rates, scientific, 180)),
     table(["iteration", "steps", "tokens", "target tokens", "final loss"], rows,
       { caption: "Fine-tuning; the final loss is the mean of the last tenth of the steps" }));
 };
