@@ -43,7 +43,7 @@ const filtered = ({ attempts, ids, total }, state) => {
     if (problem && ids[attempts.problem[index]] !== problem) continue;
     if (wanted.every(([column, value]) => column[index] === value)) found.push(index);
   }
-  const compare = (orders[state.order] ?? orders.made)[1](attempts);
+  const compare = (Object.hasOwn(orders, state.order ?? "") ? orders[state.order] : orders.made)[1](attempts);
   return compare ? found.sort(compare) : found;
 };
 

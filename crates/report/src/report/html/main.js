@@ -61,6 +61,6 @@ document.title = `${plain(title)} · starloop`;
 document.getElementById("top").append(
   element("div", { class: "brand" }, element("span", { class: "logo", "aria-hidden": "true" }, "✶"), element("h1", {}, plain(title)),
     element("span", { class: "note" }, [...new Set(data.runs.map((run) => run.headline?.subject ?? run.data))].map(plain).join("; "))),
-  element("nav", { "aria-label": "sections" }, parts.map(([id, name]) => element("a", { href: `#${id}` }, name)), themeButton()));
+  element("nav", { "aria-label": "sections" }, parts.map(([id, name]) => element("a", { href: `#${id}-title` }, name)), themeButton()));
 document.getElementById("main").replaceChildren(...parts.map(([, , shown]) => shown));
 document.getElementById("foot").append(`Made by starloop ${data.starloop} from run directories of format ${data.format}. This page loads nothing from a network. It shows the texts of models as text only.`);

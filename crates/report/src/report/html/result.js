@@ -130,7 +130,8 @@ const overRunsCard = () => {
   const base = fromBase && mean - fromBase.mean;
   const last = iterations.at(-1)?.iteration ?? 0;
   const subjects = [...new Set(data.runs.map((run) => run.headline?.subject).filter(Boolean))];
-  const biased = data.runs.some((run) => run.headline?.method !== method || typeof run.headline?.choice === "object");
+  const headlines = data.runs.map((run) => run.headline).filter(Boolean);
+  const isBiased = headlines.some((headline) => headline.method !== method || typeof headline.choice === "object");
   return element("article", { class: "card over-runs" },
     element("h3", {}, `${plural(runs.length, "run")} of ${plain(label)}`),
     subjects.map((subject) => element("p", { class: "subject" }, plain(subject))),
@@ -140,9 +141,9 @@ const overRunsCard = () => {
     element("p", { class: "result" }, `${fromBase ? `${percent(base)}% (untrained model) → ` : ""}${percent(mean)}% on average over ${plural(runs.length, "run")}`
       + `${last > 0 ? ` after ${plural(last, "iteration")}` : ""} of ${plain(label)} (${plain(method)}); 95% interval over runs: ${percent(low)} to ${percent(high)}%.`),
     element("p", { class: "note" }, `Each run: ${runs.map(([name, accuracy]) => `${plain(name)} ${percent(accuracy)}%`).join(", ")}.`),
-    element("p", { class: biased ? "choice-note biased" : "choice-note" }, biased
+    element("p", { class: isBiased ? "choice-note biased" : "choice-note" }, isBiased
       ? `${plain(method)} is the best method of some runs on the split that is reported: biased upwards. "main" in the config names a method before a run.`
-      : `The config names ${plain(method)} as the main method, or no other method of its kind was measured.`));
+      : plain(headlines[0]?.choice_note ?? "")));
 };
 
 const resultSection = () => {
