@@ -1,6 +1,6 @@
 //! Completions: the same results as the engine gives in its own process.
 
-use crate::client::{PROMPT, arithmetic, repository};
+use crate::client::{PROMPT, arithmetic, repository, small, start};
 use serde_json::{Value, json};
 use starloop_lm::LanguageModel;
 use starloop_lm::engine::{Completion, EngineLimits, Request, SamplingParams, StopReason, sample};
@@ -173,4 +173,23 @@ fn errors_have_openais_form_and_the_text_of_the_command_line() {
     server.post("/v1/embeddings", &json!({})).error(404);
     server.get("/v1/completions", &[]).error(405);
     assert_eq!(server.metric("starloop_requests_open"), 0);
+}
+
+#[test]
+fn an_adapter_is_served_by_its_name() {
+    let (base, adapter) = (repository("fixtures/llama-tiny"), repository("fixtures/adapters/llama"));
+    let server = start(&[("base", &base), ("own", &adapter)], small());
+    let prompt = [5, 9, 14];
+    let logprobs = |name: &str| {
+        let body = json!({ "model": name, "prompt": prompt, "max_tokens": 6, "temperature": 0, "logprobs": 0 });
+        server.completion(&body).json()["choices"][0]["logprobs"]["token_logprobs"].clone()
+    };
+    for (name, directory) in [("own", &adapter), ("base", &base), ("own", &adapter)] {
+        let model = LanguageModel::load(directory).unwrap();
+        let request = Request { prompt: prompt.to_vec(), seeds: vec![1], params: SamplingParams::greedy(6) };
+        let limits = EngineLimits { cache_bytes: 1 << 22, ..EngineLimits::default() };
+        let expected = sample(&model, &[request], &limits, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(logprobs(name), json!(expected[0].logprobs), "{name}");
+    }
+    assert_ne!(logprobs("own"), logprobs("base"));
 }
