@@ -6,7 +6,6 @@ pub use crate::output::{json_line, print, print_json, print_json_text, print_pie
 use starloop_core::error::{Error, Missing};
 use starloop_record as record;
 use std::io::{ErrorKind, IsTerminal};
-use std::process::ExitCode;
 
 /// The exit code of an interrupted program.
 pub const INTERRUPTED: i32 = 130;
@@ -61,7 +60,7 @@ pub fn explain_interruption() {
 }
 
 /// Prints an error with its causes on one line. Returns the exit code: 2 for wrong usage or config, 1 for failures.
-pub fn fail(error: &anyhow::Error) -> ExitCode {
+pub fn fail(error: &anyhow::Error) -> u8 {
     // A reader that closed the pipe early is no failure.
     let of_io = |cause: &&(dyn std::error::Error + 'static)| {
         let through_core = match cause.downcast_ref() {
@@ -72,7 +71,7 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
         through_core.or(through_report).or(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)) == Some(ErrorKind::BrokenPipe)
     };
     if error.chain().any(|cause| of_io(&cause)) {
-        return ExitCode::SUCCESS;
+        return 0;
     }
     say(&format!("error: {error:#}"));
     if let Some(hint) = error.downcast_ref::<Error>().and_then(hint) {
@@ -80,7 +79,7 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
     }
     let is_usage = error.downcast_ref::<Error>().is_some_and(Error::is_usage)
         || error.downcast_ref::<starloop_report::Error>().is_some_and(starloop_report::Error::is_usage);
-    ExitCode::from(if is_usage { 2 } else { 1 })
+    if is_usage { 2 } else { 1 }
 }
 
 /// The options that help against an error.

@@ -1,4 +1,6 @@
 //! `starloop`: teach a language model to reason from its own right answers.
+//!
+//! The program as a library: [`run`] is the whole command line. The binary calls it, and so does the command of the Python package.
 #![warn(clippy::print_stderr)]
 
 mod access;
@@ -20,8 +22,8 @@ use commands::{
 };
 use progress::{Log, LogFormat};
 use starloop_core::registry::Registry;
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::process::ExitCode;
 
 /// Teach a language model to reason from its own right answers (STaR, Zelikman et al. 2022).
 ///
@@ -125,11 +127,22 @@ enum Command {
     Bench(bench::Arguments),
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+/// Runs the command line `arguments`, of which the first is the name of the program. Returns the exit code: 0 done, 1 failed, 2 wrong usage.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => carry_out(arguments),
+        Err(error) => {
+            // A reader that closed the pipe early is no failure.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).unwrap_or(1)
+        }
+    }
+}
+
+fn carry_out(arguments: Arguments) -> u8 {
     console::start(arguments.quiet);
     let Some(command) = &arguments.command else {
-        return console::print(WELCOME).map_or_else(|error| console::fail(&error), |()| ExitCode::SUCCESS);
+        return console::print(WELCOME).map_or_else(|error| console::fail(&error), |()| 0);
     };
     if !matches!(command, Command::Inspect(_) | Command::Watch(_) | Command::Serve(_) | Command::Chat(_)) {
         console::explain_interruption();
@@ -167,7 +180,7 @@ fn main() -> ExitCode {
         Command::Bench(a) => bench::run(a),
     });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => console::fail(&error),
     }
 }
