@@ -12,7 +12,7 @@ use std::path::Path;
 pub struct Access {
     /// Let a run that was copied here read files outside of its directory
     #[arg(long, global = true)]
-    trust: bool,
+    pub trust: bool,
     /// Start no program that a config names (verifier, trainer, server), and no pager
     #[arg(long, global = true)]
     pub no_programs: bool,

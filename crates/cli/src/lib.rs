@@ -1,12 +1,12 @@
 //! `starloop`: teach a language model to reason from its own right answers.
 //!
-//! The program as a library: [`run`] is the whole command line. The binary calls it, and so does the command of the Python package.
+//! The program as a library: [`run()`] is the whole command line. The binary calls it, and so does the command of the Python package.
 #![warn(clippy::print_stderr)]
 
-mod access;
+pub mod access;
 mod commands;
 mod console;
-mod model;
+pub mod model;
 mod output;
 mod overrides;
 mod pager;
@@ -130,7 +130,7 @@ enum Command {
 /// Runs the command line `arguments`, of which the first is the name of the program. Returns the exit code: 0 done, 1 failed, 2 wrong usage.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => carry_out(arguments),
+        Ok(arguments) => carry_out(&arguments),
         Err(error) => {
             // A reader that closed the pipe early is no failure.
             let _ = error.print();
@@ -139,7 +139,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-fn carry_out(arguments: Arguments) -> u8 {
+fn carry_out(arguments: &Arguments) -> u8 {
     console::start(arguments.quiet);
     let Some(command) = &arguments.command else {
         return console::print(WELCOME).map_or_else(|error| console::fail(&error), |()| 0);
