@@ -275,6 +275,22 @@ pub enum Error {
         /// Samples.
         got: usize,
     },
+    /// A task or verifier returned another number of grades than it was asked for.
+    #[error("the task was asked for {expected} grades and returned {got}")]
+    GradeCount {
+        /// Answers.
+        expected: usize,
+        /// Grades.
+        got: usize,
+    },
+    /// A task or a method from outside this crate failed.
+    #[error("{what}")]
+    Extension {
+        /// The part that failed, and where.
+        what: String,
+        /// The cause.
+        source: Cause,
+    },
     /// A policy cannot serve one of its requests.
     #[error("{}", .problem.clone().unwrap_or_else(|| format!("request {}", .request)))]
     Request {

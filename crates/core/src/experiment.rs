@@ -19,6 +19,7 @@ use crate::policy::embedded::EmbeddedPolicy;
 use crate::policy::openai::OpenAiPolicy;
 use crate::registry::{PolicySettings, Registry};
 use crate::selection::TrainedProblems;
+use crate::task::verifier::{Verified, Verifier};
 use crate::task::{Task, TaskSettings};
 use crate::trainer::Trainer;
 use crate::trainer::command::CommandTrainer;
@@ -434,16 +435,41 @@ fn mask_passwords(table: &mut toml::Table) {
 fn resolve_task(config: &Config, registry: &Registry) -> Result<ResolvedTask> {
     let mut keys = config.task.clone();
     let entry = config.source.kind("task", &mut keys, &registry.tasks, |entry| &entry.kind)?;
-    let (settings, mut table) = (entry.read)(config.source.section("task", keys))?;
+    let verifier = resolve_verifier(config, &mut keys, registry)?;
+    let (mut settings, mut table) = entry.reader.read(config.source.section("task", keys))?;
     table.insert("kind".into(), entry.kind.clone().into());
+    if let Some((verifier, keys)) = verifier {
+        settings = Box::new(Verified { settings, verifier: verifier.into() });
+        table.insert("verifier".into(), keys.into());
+    }
     Ok(ResolvedTask { kind: entry.kind.clone(), label: entry.label.clone(), settings, table })
+}
+
+/// The verifier that `[task.verifier]` names, and its keys. Without registered verifiers, the section is left to the task.
+fn resolve_verifier(config: &Config, task: &mut toml::Table, registry: &Registry) -> Result<Option<(Box<dyn Verifier>, toml::Table)>> {
+    const PATH: &str = "task.verifier";
+    if registry.verifiers.is_empty() {
+        return Ok(None);
+    }
+    let mut keys = match task.remove("verifier") {
+        None => return Ok(None),
+        Some(toml::Value::Table(keys)) => keys,
+        Some(other) => {
+            let message = format!("expected a table with the key kind, found {}", other.type_str());
+            return Err(config.source.invalid(Invalid { key: PATH.to_owned(), message }));
+        }
+    };
+    let entry = config.source.kind(PATH, &mut keys, &registry.verifiers, |entry| &entry.kind)?;
+    let (verifier, mut table) = entry.reader.read(config.source.section(PATH, keys))?;
+    table.insert("kind".into(), entry.kind.clone().into());
+    Ok(Some((verifier, table)))
 }
 
 fn resolve_method(config: &Config, name: &str, registry: &Registry) -> Result<ResolvedMethod> {
     let (settings, mut keys) = config.settings_of(name)?;
     let path = format!("methods.{name}");
     let entry = config.source.kind(&path, &mut keys, &registry.methods, |entry| &entry.kind)?;
-    let (method, mut table) = (entry.read)(config.source.section(&path, keys))?;
+    let (method, mut table) = entry.reader.read(config.source.section(&path, keys))?;
     table.insert("kind".into(), entry.kind.clone().into());
     let overrides = config.methods.get(name).into_iter().flatten();
     table.extend(
@@ -461,7 +487,7 @@ fn resolve_policy(config: &Config, registry: &Registry) -> Result<Option<Resolve
         let kinds: Vec<String> = POLICY_KINDS.iter().map(|&kind| kind.to_owned()).chain(kinds).collect();
         return Err(config.source.unknown_kind("policy", &kind.as_str().into(), &kinds));
     };
-    let (settings, mut table) = (entry.read)(config.source.section("policy", keys.clone()))?;
+    let (settings, mut table) = entry.reader.read(config.source.section("policy", keys.clone()))?;
     table.insert("kind".into(), kind.as_str().into());
     Ok(Some(ResolvedPolicy { settings, table }))
 }

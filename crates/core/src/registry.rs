@@ -1,4 +1,4 @@
-//! The registry: the kinds of tasks, methods and policies that configs can name. `main` builds it and passes it on, so a program can add its
+//! The registry: the kinds of tasks, methods, policies and verifiers that configs can name. `main` builds it and passes it on, so a program can add its
 //! kinds without a fork.
 //!
 //! A kind has the name that configs use, a section of the config with its settings, and the words that reports show for it. The task and the
@@ -41,12 +41,36 @@ use crate::task::arithmetic::ArithmeticConfig;
 use crate::task::commonsense_qa::CommonsenseQaConfig;
 use crate::task::gsm8k::Gsm8kConfig;
 use crate::task::jsonl::JsonlConfig;
+use crate::task::verifier::Verifier;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// Reads the keys of a section. Returns what they configure, and all of these keys with their defaults.
-pub(crate) type ReadSettings<T> = fn(Section<'_>) -> Result<(Box<T>, toml::Table)>;
+type Read<T> = dyn Fn(Section<'_>) -> Result<(Box<T>, toml::Table)> + Send + Sync;
+
+/// The reader of a kind's section.
+pub(crate) struct Reader<T: ?Sized>(Arc<Read<T>>);
+
+impl<T: ?Sized> Reader<T> {
+    /// What the section configures, and all of its keys.
+    pub(crate) fn read(&self, section: Section<'_>) -> Result<(Box<T>, toml::Table)> {
+        (self.0)(section)
+    }
+}
+
+impl<T: ?Sized> Clone for Reader<T> {
+    fn clone(&self) -> Self {
+        Reader(Arc::clone(&self.0))
+    }
+}
+
+impl<T: ?Sized> Debug for Reader<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reader")
+    }
+}
 
 /// Everything that configs can name.
 #[derive(Debug, Clone)]
@@ -57,6 +81,8 @@ pub struct Registry {
     pub methods: Vec<MethodKind>,
     /// The values of `[policy] kind`, besides `embedded` and `openai`.
     pub policies: Vec<PolicyKind>,
+    /// The values of `[task.verifier] kind`. If there are none, `[task]` has no such section.
+    pub verifiers: Vec<VerifierKind>,
 }
 
 /// A kind of task.
@@ -67,17 +93,25 @@ pub struct TaskKind {
     /// The words that tables and pages show.
     pub label: String,
     /// Reads the other keys of `[task]`.
-    pub(crate) read: ReadSettings<dyn TaskSettings>,
+    pub(crate) reader: Reader<dyn TaskSettings>,
 }
 
 impl TaskKind {
     /// A kind of task whose settings are `S`.
     pub fn new<S: TaskSettings + Serialize + DeserializeOwned + 'static>(kind: &str, label: &str) -> Self {
-        let read = |section: Section<'_>| {
+        TaskKind::read_by(kind, label, |section| {
             let (settings, table) = section.read_with_defaults::<S>()?;
             Ok((Box::new(settings) as Box<dyn TaskSettings>, table))
-        };
-        TaskKind { kind: kind.to_owned(), label: label.to_owned(), read }
+        })
+    }
+
+    /// A kind of task whose settings have no type of Rust: `read` makes them of `[task]`, and returns all keys with their defaults.
+    pub fn read_by(
+        kind: &str,
+        label: &str,
+        read: impl Fn(Section<'_>) -> Result<(Box<dyn TaskSettings>, toml::Table)> + Send + Sync + 'static,
+    ) -> Self {
+        TaskKind { kind: kind.to_owned(), label: label.to_owned(), reader: Reader(Arc::new(read)) }
     }
 }
 
@@ -89,7 +123,7 @@ pub struct MethodKind {
     /// The words that tables and pages show; `None` for those of the method's [`Method::approach`].
     pub label: Option<String>,
     /// Reads the keys of `[methods.NAME]` that are the method's own.
-    pub(crate) read: ReadSettings<dyn Method>,
+    pub(crate) reader: Reader<dyn Method>,
 }
 
 impl MethodKind {
@@ -104,7 +138,16 @@ impl MethodKind {
             let (method, table) = section.read_with_defaults::<M>()?;
             Ok((Box::new(method) as Box<dyn Method>, table))
         };
-        MethodKind { kind: kind.to_owned(), label: None, read }
+        MethodKind { kind: kind.to_owned(), label: None, reader: Reader(Arc::new(read)) }
+    }
+
+    /// A kind of method whose settings have no type of Rust: `read` makes it of `[methods.NAME]`, and returns all keys with their defaults.
+    pub fn read_by(
+        kind: &str,
+        label: &str,
+        read: impl Fn(Section<'_>) -> Result<(Box<dyn Method>, toml::Table)> + Send + Sync + 'static,
+    ) -> Self {
+        MethodKind { kind: kind.to_owned(), label: Some(label.to_owned()), reader: Reader(Arc::new(read)) }
     }
 }
 
@@ -123,7 +166,7 @@ pub struct PolicyKind {
     /// The value of `kind`.
     pub kind: String,
     /// Reads the other keys of `[policy]`.
-    pub(crate) read: ReadSettings<dyn PolicySettings>,
+    pub(crate) reader: Reader<dyn PolicySettings>,
 }
 
 impl PolicyKind {
@@ -133,7 +176,31 @@ impl PolicyKind {
             let (settings, table) = section.read_with_defaults::<P>()?;
             Ok((Box::new(settings) as Box<dyn PolicySettings>, table))
         };
-        PolicyKind { kind: kind.to_owned(), read }
+        PolicyKind { kind: kind.to_owned(), reader: Reader(Arc::new(read)) }
+    }
+}
+
+/// A kind of verifier. It grades the completions of any task in place of the task.
+#[derive(Debug, Clone)]
+pub struct VerifierKind {
+    /// The value of `kind`.
+    pub kind: String,
+    /// Reads the other keys of `[task.verifier]`.
+    pub(crate) reader: Reader<dyn Verifier>,
+}
+
+impl VerifierKind {
+    /// A kind of verifier whose settings are `V`.
+    pub fn new<V: Verifier + Serialize + DeserializeOwned + 'static>(kind: &str) -> Self {
+        VerifierKind::read_by(kind, |section| {
+            let (verifier, table) = section.read_with_defaults::<V>()?;
+            Ok((Box::new(verifier) as Box<dyn Verifier>, table))
+        })
+    }
+
+    /// A kind of verifier whose settings have no type of Rust: `read` makes it of `[task.verifier]`, and returns all keys with their defaults.
+    pub fn read_by(kind: &str, read: impl Fn(Section<'_>) -> Result<(Box<dyn Verifier>, toml::Table)> + Send + Sync + 'static) -> Self {
+        VerifierKind { kind: kind.to_owned(), reader: Reader(Arc::new(read)) }
     }
 }
 
@@ -161,6 +228,7 @@ impl Default for Registry {
                 MethodKind::of_approach::<Grpo>("grpo"),
             ],
             policies: Vec::new(),
+            verifiers: Vec::new(),
         }
     }
 }
@@ -187,6 +255,14 @@ impl Registry {
     pub fn with_policy(mut self, policy: PolicyKind) -> Self {
         self.policies.retain(|other| other.kind != policy.kind);
         self.policies.push(policy);
+        self
+    }
+
+    /// Adds a kind of verifier. A kind of the same name is replaced.
+    #[must_use]
+    pub fn with_verifier(mut self, verifier: VerifierKind) -> Self {
+        self.verifiers.retain(|other| other.kind != verifier.kind);
+        self.verifiers.push(verifier);
         self
     }
 
@@ -219,6 +295,6 @@ impl Registry {
             return Err(Error::Override { text });
         };
         let entry = source.kind("task", &mut task, &self.tasks, |entry| &entry.kind)?;
-        (entry.read)(source.section("task", task)).map(|(settings, _)| settings)
+        entry.reader.read(source.section("task", task)).map(|(settings, _)| settings)
     }
 }

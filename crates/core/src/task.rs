@@ -13,8 +13,9 @@ mod prompts;
 pub(crate) mod rows;
 pub mod template;
 mod verdict;
+pub mod verifier;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem, Split, StopReason, Style};
 use starloop_record::digest::sha256_hex;
 use starloop_record::info::PaperFigure;
@@ -83,7 +84,7 @@ pub struct WorkedExample {
 /// A kind of problem with known answers. Text in, text out: a task knows no model and no tokens.
 pub trait Task: Send + Sync {
     /// The name that configs and `starloop verify --task` use.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Prepares what grading needs outside of this process: it starts the user's verifier program. No program of the user runs before, so that a
     /// run directory from elsewhere can be read without trusting it.
@@ -130,6 +131,14 @@ pub trait Task: Send + Sync {
     /// # Errors
     /// The problem's known answer is not an answer of its type, or the user's verifier program fails.
     fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade>;
+
+    /// As [`Task::verify`] for several answers. Returns a grade for each, in their order. By default one after the other.
+    ///
+    /// # Errors
+    /// As [`Task::verify`].
+    fn verify_all(&self, answers: &[Answered<'_>]) -> Result<Vec<Grade>> {
+        answers.iter().map(|answer| self.verify(answer.problem, answer.completion, answer.stop_reason)).collect()
+    }
 
     /// The known rationale and answer, if the task has them. By default it has none.
     fn reference(&self, _problem: &Problem) -> Option<String> {
@@ -178,15 +187,41 @@ pub trait Task: Send + Sync {
 /// The first digits of a SHA-256, enough to tell the reasoning paths of one problem apart.
 const PATH_DIGITS: usize = 16;
 
-/// Everything that a task can say about an attempt. A run records it, so that no reader needs the task.
+/// A completion of a problem, to be graded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered<'a> {
+    /// The problem.
+    pub problem: &'a Problem,
+    /// The completion.
+    pub completion: &'a str,
+    /// The cause of its end.
+    pub stop_reason: &'a StopReason,
+}
+
+/// Everything that a task can say about attempts, each with its problem. A run records it, so that no reader needs the task.
 ///
 /// # Errors
-/// As [`Task::verify`].
-pub fn grade(task: &dyn Task, problem: &Problem, attempt: Attempt) -> Result<GradedAttempt> {
-    let Grade { verdict, place, contradiction } = task.verify(problem, &attempt.completion, &attempt.stop_reason)?;
+/// As [`Task::verify`], or the task gave another number of grades.
+pub fn grade(task: &dyn Task, attempts: Vec<(&Problem, Attempt)>) -> Result<Vec<GradedAttempt>> {
+    let answers: Vec<Answered<'_>> = attempts
+        .iter()
+        .map(|(problem, attempt)| Answered { problem, completion: &attempt.completion, stop_reason: &attempt.stop_reason })
+        .collect();
+    let grades = checked(task.verify_all(&answers)?, answers.len())?;
+    Ok(attempts.into_iter().zip(grades).map(|((problem, attempt), grade)| graded(task, problem, attempt, grade)).collect())
+}
+
+/// The grades, if there is one for each answer.
+pub(crate) fn checked(grades: Vec<Grade>, expected: usize) -> Result<Vec<Grade>> {
+    let got = grades.len();
+    if got == expected { Ok(grades) } else { Err(Error::GradeCount { expected, got }) }
+}
+
+fn graded(task: &dyn Task, problem: &Problem, attempt: Attempt, grade: Grade) -> GradedAttempt {
+    let Grade { verdict, place, contradiction } = grade;
     let faithful = task.reference(problem).map(|reference| reference.trim() == attempt.completion.trim());
     let false_step = task.has_false_step(problem, &attempt.completion);
     let mut path = sha256_hex(task.reasoning_path(&attempt.completion));
     path.truncate(PATH_DIGITS);
-    Ok(GradedAttempt { attempt, verdict, place, contradiction, faithful, false_step, path })
+    GradedAttempt { attempt, verdict, place, contradiction, faithful, false_step, path }
 }

@@ -177,6 +177,27 @@ impl Section<'_> {
         }
     }
 
+    /// The keys, still unread.
+    pub fn table(&self) -> &toml::Table {
+        &self.table
+    }
+
+    /// The error about the value of a key.
+    pub fn invalid(&self, key: &str, message: &str) -> Error {
+        self.source.invalid(Invalid { key: format!("{}.{key}", self.path), message: message.to_owned() })
+    }
+
+    /// Checks that every key is one of these.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKey`], with the nearest of these.
+    pub fn refuse_unknown(&self, valid: &[String]) -> Result<()> {
+        let Some(unknown) = self.table.keys().find(|key| !valid.contains(key)) else { return Ok(()) };
+        let path = |key: &str| format!("{}.{key}", self.path);
+        let (key, nearest) = (path(unknown), nearest(unknown, valid).map(|near| path(&near)));
+        Err(Error::UnknownKey { origin: self.source.origin_of(&key), nearest, key, valid: valid.to_vec() })
+    }
+
     /// The keys, without reading them.
     pub fn into_table(self) -> toml::Table {
         self.table

@@ -6,10 +6,10 @@ use crate::evaluation;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{self, Accuracy};
 use crate::policy::seed::sample_seed;
-use crate::policy::{self, Policy, PromptRequest, SamplingParams};
+use crate::policy::{self, Completion, Policy, PromptRequest, SamplingParams};
 use crate::selection::TrainedProblems;
-use crate::task::Task;
 use crate::task::prompt;
+use crate::task::{self, Answered, Task};
 use crate::types::{Mode, Problem, ProblemId, Split, Style, Verdict};
 use serde::Serialize;
 use std::path::Path;
@@ -110,11 +110,12 @@ pub fn measure(
     let mut drawn = completions.into_iter();
     let mut sampled = Vec::with_capacity(problems.len());
     for problem in problems {
-        let (mut completions, mut verdicts) = (Vec::new(), Vec::new());
-        for completion in drawn.by_ref().take(asked.samples as usize) {
-            verdicts.push(task.verify(&problem, &completion.text, &completion.stop_reason)?.verdict);
-            completions.push(completion.text);
-        }
+        let drawn: Vec<Completion> = drawn.by_ref().take(asked.samples as usize).collect();
+        let answers: Vec<Answered<'_>> =
+            drawn.iter().map(|drawn| Answered { problem: &problem, completion: &drawn.text, stop_reason: &drawn.stop_reason }).collect();
+        let grades = task::checked(task.verify_all(&answers)?, answers.len())?;
+        let verdicts: Vec<Verdict> = grades.into_iter().map(|grade| grade.verdict).collect();
+        let completions = drawn.into_iter().map(|completion| completion.text).collect();
         let majority_is_right = evaluation::majority_is_right(verdicts.iter());
         sampled.push(SampledProblem { problem: problem.id, class: problem.class, completions, verdicts, majority_is_right });
     }

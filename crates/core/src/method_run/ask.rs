@@ -101,14 +101,13 @@ impl MethodRun<'_> {
         }
         let attempts = self.draw(place, &question.params, &asked, &checkpoint, done)?;
         let problems = asked.iter().flat_map(|asked| asked.request.seeds.iter().map(|_| asked.problem));
-        let mut graded = Vec::with_capacity(attempts.len());
-        for (problem, attempt) in problems.zip(attempts) {
+        let attempts: Vec<(&Problem, Attempt)> = problems.zip(attempts).collect();
+        for (problem, attempt) in &attempts {
             require_finite("the log-probability of a completion", attempt.logprob.unwrap_or(0.0), || {
                 format!("{}, iteration {}, {mode} attempt at {}", self.name, question.iteration, problem.id)
             })?;
-            graded.push(task::grade(task, problem, attempt)?);
         }
-        Ok(graded)
+        task::grade(task, attempts)
     }
 
     /// An attempt for each sample of each problem, in order. `done` completions of the stage were made before.

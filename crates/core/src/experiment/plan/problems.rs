@@ -140,7 +140,7 @@ struct Counted {
 }
 
 impl Task for Counted {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         self.task.name()
     }
 
