@@ -206,6 +206,11 @@ impl Report {
         if over_runs.is_empty() { tables } else { format!("{tables}\n\n{over_runs}") }
     }
 
+    /// The results as HTML for a notebook: for each run its headline, and a table with one column per method. All text is escaped.
+    pub fn summary_html(&self) -> String {
+        table::summaries_html(self)
+    }
+
     /// The paper's table beside the measured results, one per run, for the terminal.
     pub fn paper_tables(&self) -> String {
         table::beside_the_paper(self)

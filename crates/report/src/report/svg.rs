@@ -97,7 +97,7 @@ fn points(places: &[Place]) -> String {
 }
 
 /// A text without markup and without the control characters that XML forbids.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars().filter(|character| !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}')) {
         match character {

@@ -2,9 +2,10 @@
 
 mod rows;
 
+use super::svg::escaped;
 use super::{Headline, MethodReport, MethodSummary, Report, ResultRow, RunReport, TrainUse, summary};
 use crate::paired::{PairedDifference, probability};
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Row, Table, TableStyle};
 use starloop_record::format::{self, duration, percent, range, thousands};
 use starloop_record::info::PaperFigure;
 
@@ -27,14 +28,39 @@ fn sentences(headline: &Headline) -> String {
 }
 
 fn run_summary(run: &RunReport, width: usize) -> String {
-    let columns = summary_by_columns(run);
+    let columns = trim(&summary_table(run));
     let fits = columns.lines().all(|line| line.chars().count() <= width);
     let table = if fits { columns } else { rows::summary_of(run, width) };
     table + &run.paper_note().map_or_else(String::new, |note| format!("\n\n{note}"))
 }
 
-/// A column for each method. A row without a value is left out.
-fn summary_by_columns(run: &RunReport) -> String {
+/// The tables of [`summaries`] as HTML, each with its headline before it.
+pub(super) fn summaries_html(report: &Report) -> String {
+    report.runs.iter().map(run_html).collect()
+}
+
+fn run_html(run: &RunReport) -> String {
+    let paragraph = |text: &str| format!("<p>{}</p>\n", lines_html(text));
+    let table = summary_table(run);
+    let cells = |row: &Row, tag: &str| {
+        let cell = |cell: &Cell| format!("<{tag}>{}</{tag}>", lines_html(&cell.content()));
+        format!("<tr>{}</tr>\n", row.cell_iter().map(cell).collect::<String>())
+    };
+    let head = table.header().map_or_else(String::new, |row| cells(row, "th"));
+    let body: String = table.row_iter().map(|row| cells(row, "td")).collect();
+    let headline = run.headline.as_ref().map_or_else(String::new, |headline| paragraph(&sentences(headline)));
+    let note = run.paper_note().map_or_else(String::new, |note| paragraph(&note));
+    let name = escaped(&run.name);
+    format!("<p><b>{name}</b></p>\n{headline}<table>\n<thead>{head}</thead>\n<tbody>\n{body}</tbody>\n</table>\n{note}")
+}
+
+/// Lines of text as HTML.
+fn lines_html(text: &str) -> String {
+    text.lines().map(escaped).collect::<Vec<_>>().join("<br>")
+}
+
+/// A row for each figure, a column for each method. A row without a value is left out.
+fn summary_table(run: &RunReport) -> Table {
     let methods: Vec<(MethodSummary, &MethodReport)> = run.methods.iter().map(|method| (summary(run, method), method)).collect();
     let header = methods.iter().map(|(summary, _)| format!("{}\n{}", two_lines(&summary.label), summary.method));
     let mut table = table(std::iter::once(String::new()).chain(header).collect(), 1);
@@ -76,7 +102,7 @@ fn summary_by_columns(run: &RunReport) -> String {
     row("tokens sampled", &|summary, _| tokens(summary.sampled_tokens));
     row("tokens trained", &|summary, _| tokens(summary.trained_tokens));
     row("time", &|summary, _| time(summary.seconds));
-    trim(&table)
+    table
 }
 
 fn points(difference: Option<PairedDifference>) -> String {

@@ -73,6 +73,20 @@ fn classes_keep_their_order_in_json() {
 }
 
 #[test]
+fn tables_for_notebooks_are_those_of_the_terminal_and_escape_their_texts() {
+    let directory = tempfile::tempdir().unwrap();
+    two_methods(directory.path());
+    let mut report = read(directory.path());
+    report.runs[0].name = "<b>&".to_owned();
+    let html = report.summary_html();
+    assert!(html.contains("<th>STaR<br>with rationalization<br>star</th>") && html.contains("<b>&lt;b&gt;&amp;</b>"), "{html}");
+    let cells = |row: &str| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let text = html.replace("<br>", " ").replace("</td><td>", " ").replace("<tr><td>", " ").replace("</td></tr>", " ");
+    let row = report.summary_tables(120).lines().find(|line| line.starts_with("1 digit")).unwrap().to_owned();
+    assert!(text.lines().any(|line| cells(line) == cells(&row)), "{row} in {text}");
+}
+
+#[test]
 fn summary_tables() {
     let directory = tempfile::tempdir().unwrap();
     two_methods(directory.path());
