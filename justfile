@@ -21,6 +21,10 @@ lint:
 dist *targets:
     .ci/dist {{targets}}
 
+# The Python package: its wheel in a fresh environment, and its tests
+python *arguments:
+    crates/python/test.sh {{arguments}}
+
 # Two small iterations from the shipped base
 smoke:
     cargo run --release -- run smoke --run-dir "$(mktemp -d)/smoke"
