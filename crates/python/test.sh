@@ -21,7 +21,7 @@ trap 'rm -rf "$place"' EXIT
 if [ -n "${STARLOOP_TRL:-}" ]; then
     "$place/venv/bin/pip" install --quiet -r examples/python/requirements.txt
 fi
-"$place/venv/bin/maturin" build --quiet --locked "${profile[@]}" --target-dir target \
+"$place/venv/bin/maturin" build --quiet "${profile[@]}" --target-dir target \
     --interpreter "$place/venv/bin/python" --out "$place/wheel"
 ls -l "$place"/wheel/*.whl
 "$place/venv/bin/pip" install --quiet --no-deps "$place"/wheel/*.whl

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use starloop_lm::LanguageModel;
 use starloop_lm::engine::{self, EngineLimits, Request, SamplingParams, StopReason};
-use starloop_lm::files::chat::Message;
+use starloop_lm::files::chat::{ChatVariables, Message};
 use starloop_lm::score::Tail;
 use std::path::PathBuf;
 
@@ -102,7 +102,7 @@ impl Model {
         if sampling.seeds.len() > 1 {
             return Err(misuse(py, "n: a chat has one answer; call generate(..., chat=True) for several".to_owned()));
         }
-        let tokens = py.detach(|| self.model.encode_conversation(&messages)).or_raise(py)?;
+        let tokens = py.detach(|| self.model.encode_conversation(&messages, ChatVariables::new())).or_raise(py)?;
         let answer = self.sample(py, vec![tokens], &sampling)?.into_iter().flatten().next();
         answer.ok_or_else(|| misuse(py, "the model gave no answer".to_owned()))
     }
