@@ -29,9 +29,9 @@ impl Interrupts {
             return ControlFlow::Continue(());
         }
         self.looked = Instant::now();
-        match Python::attach(Python::check_signals) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(raised) => self.stop(raised),
+        match Python::attach(|py| py.check_signals().err()) {
+            None => ControlFlow::Continue(()),
+            Some(raised) => self.stop(raised),
         }
     }
 
