@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::types::{Grade, Mode, Problem, Split, StopReason, Style};
 use starloop_record::info::PaperFigure;
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Grades completions of any task (`[task.verifier]`).
@@ -29,7 +29,7 @@ impl TaskSettings for Verified {
         Ok(Box::new(VerifiedTask { task: self.settings.build(seed)?, verifier: Arc::clone(&self.verifier) }))
     }
 
-    fn files(&self) -> Vec<&Path> {
+    fn files(&self) -> Result<Vec<PathBuf>> {
         self.settings.files()
     }
 
@@ -179,7 +179,8 @@ mod tests {
         let verdict = |completion: &str| task.verify(&problem, completion, &StopReason::EndToken).unwrap().verdict;
         assert_eq!([verdict("yes"), verdict("no, longer")], [Verdict::Correct, Verdict::Unparsed]);
         assert_eq!(task.name(), "arithmetic");
-        assert!(task.prompt(&problem, Mode::Hinted).contains(&problem.answer));
+        let plain = self::experiment(&[], &registry).unwrap().task().unwrap();
+        assert_eq!(task.prompt(&problem, Mode::Hinted), plain.prompt(&problem, Mode::Hinted));
     }
 
     #[test]
