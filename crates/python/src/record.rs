@@ -22,6 +22,9 @@ use std::path::{Path, PathBuf};
 /// Rows of a batch of a table.
 const BATCH: usize = 50_000;
 
+/// Columns of the table that `print` shows.
+const WIDTH: usize = 120;
+
 /// A run directory, finished or not.
 #[pyclass(frozen, module = "starloop")]
 pub struct Run {
@@ -128,7 +131,7 @@ impl Run {
 
     /// The report's table for a terminal.
     fn __str__(&self, py: Python<'_>) -> PyResult<String> {
-        py.detach(|| Ok::<_, starloop_report::Error>(self.report()?.summary_tables())).or_raise(py)
+        py.detach(|| Ok::<_, starloop_report::Error>(self.report()?.summary_tables(WIDTH))).or_raise(py)
     }
 
     fn __repr__(&self) -> String {
