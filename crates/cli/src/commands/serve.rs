@@ -25,8 +25,6 @@ Examples:
   starloop serve DIR --adapter law=adapters/law --adapter code=adapters/code
   starloop serve DIR --host 0.0.0.0 --api-key-file key.txt             for other machines, with a key
   starloop serve builtin:arithmetic --checkpoints runs                 for `[policy] kind = \"openai\"`, `server = \"starloop\"`")]
-// Without the feature, nothing reads the options.
-#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "the command only names the feature"))]
 pub struct Arguments {
     /// A checkpoint or adapter directory, builtin:NAME, or a run directory
     #[arg(value_name = "MODEL|RUN")]

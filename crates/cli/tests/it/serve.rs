@@ -1,17 +1,14 @@
 //! `starloop serve` from the outside. Most of its tests are those of the crate `starloop-serve`.
 
-use crate::program::{small_run, starloop};
-
 #[cfg(not(feature = "serve"))]
 #[test]
 fn without_the_feature_the_command_names_it() {
-    starloop("serve builtin:arithmetic", &[]).failed(2, &["the server", "serve"]);
+    crate::program::starloop("serve builtin:arithmetic", &[]).failed(2, &["the server", "serve"]);
 }
 
 #[cfg(all(feature = "serve", unix))]
 mod with_the_feature {
-    use super::{small_run, starloop};
-    use crate::program::{command, text};
+    use crate::program::{command, small_run, starloop, text};
     use std::collections::BTreeMap;
     use std::io::{BufRead, BufReader, Read};
     use std::net::TcpListener;
