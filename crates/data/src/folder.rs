@@ -45,7 +45,7 @@ pub fn files(folder: &Path, config: Option<&str>, split: &str) -> Result<Vec<Pat
     let wanted: Vec<&PathBuf> = of_config.iter().filter(is_wanted).copied().collect();
     let Some(first) = wanted.first() else {
         let there: BTreeSet<&str> = of_config.iter().flat_map(|file| splits_of(file)).collect();
-        let there = if there.is_empty() { "no file name there has a split".to_owned() } else { format!("there are: {}", joined(there)) };
+        let there = if there.is_empty() { "no file name there has a split".to_owned() } else { format!("there are: {}", joined(&there)) };
         return Err(fault(format!("the folder has no file of the split {split:?}; {there}")));
     };
     if wanted.iter().any(|file| file.parent() != first.parent()) {
@@ -122,10 +122,10 @@ fn parts(name: &str) -> impl Iterator<Item = &str> {
 
 fn configurations(files: &[PathBuf]) -> String {
     let of = |file: &PathBuf| folders(file).find(|folder| folder != "data").unwrap_or_else(|| ".".to_owned());
-    joined(files.iter().map(of).collect::<BTreeSet<_>>())
+    joined(&files.iter().map(of).collect())
 }
 
-fn joined<T: AsRef<str>>(names: BTreeSet<T>) -> String {
+fn joined<T: AsRef<str>>(names: &BTreeSet<T>) -> String {
     names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
 }
 

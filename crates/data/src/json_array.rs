@@ -8,6 +8,9 @@ use crate::row::At;
 use serde_json::{Map, Value};
 use std::io::BufRead;
 
+/// The place and the columns of an element.
+type Element = (At, Map<String, Value>);
+
 /// Reads the elements of a stream that begins with `[`.
 pub(crate) struct JsonArray<R> {
     source: R,
@@ -38,7 +41,7 @@ impl<R: BufRead> JsonArray<R> {
     }
 
     /// An element, or the line of a fault.
-    fn element(&mut self) -> Result<Option<(At, Map<String, Value>)>, (usize, String)> {
+    fn element(&mut self) -> Result<Option<Element>, (usize, String)> {
         let begins = if self.row == 1 { b'[' } else { b',' };
         let mut first = self.visible()?;
         if first == Some(b']') && self.row > 1 {

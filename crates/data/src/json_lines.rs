@@ -11,6 +11,13 @@ pub(crate) const LONGEST_ROW: u64 = 8 << 20;
 /// The columns of a row and its place; or the place of a fault and its description.
 pub(crate) type Read1 = Result<(At, Map<String, Value>), (At, String)>;
 
+/// The content of a line.
+enum Line {
+    End,
+    Empty,
+    Row(Map<String, Value>),
+}
+
 /// Reads the rows of a stream.
 pub(crate) struct JsonLines<R> {
     source: R,
@@ -29,31 +36,30 @@ impl<R: BufRead> JsonLines<R> {
         loop {
             self.line += 1;
             let at = At::Line(self.line);
-            match self.row() {
-                Ok(None) => return None,
-                Ok(Some(None)) => {}
-                Ok(Some(Some(columns))) => return Some(Ok((at, columns))),
+            match self.line() {
+                Ok(Line::End) => return None,
+                Ok(Line::Empty) => {}
+                Ok(Line::Row(columns)) => return Some(Ok((at, columns))),
                 Err(problem) => return Some(Err((at, problem))),
             }
         }
     }
 
-    /// The row of a line: `None` at the end, `Some(None)` for an empty line.
-    fn row(&mut self) -> Result<Option<Option<Map<String, Value>>>, String> {
+    fn line(&mut self) -> Result<Line, String> {
         self.bytes.clear();
         let read = self.source.by_ref().take(LONGEST_ROW + 1).read_until(b'\n', &mut self.bytes);
         if read.map_err(|error| error.to_string())? == 0 {
-            return Ok(None);
+            return Ok(Line::End);
         }
         if self.bytes.len() as u64 > LONGEST_ROW {
             return Err(format!("the line has more than {LONGEST_ROW} bytes, expected one row"));
         }
         let text = utf8(&self.bytes)?.trim();
         if text.is_empty() {
-            return Ok(Some(None));
+            return Ok(Line::Empty);
         }
         let columns = json::object(text).map_err(|error| not_an_object(&error, &format!(" at column {}", error.column())))?;
-        Ok(Some(Some(columns)))
+        Ok(Line::Row(columns))
     }
 }
 

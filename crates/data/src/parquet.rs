@@ -1,7 +1,8 @@
 //! Parquet, row by row.
 //!
 //! Pages are decoded one at a time, and of each column only [`BATCH`] rows are held. The library's own rows are not used: they lose nanoseconds and the
-//! digits of some numbers, and they panic on types that they do not know.
+//! digits of some numbers, and they panic on types that they do not know. The library's decoders panic on some damaged pages. Here a panic becomes
+//! an error, after which nothing more is read.
 
 mod kind;
 mod leaf;
@@ -13,6 +14,7 @@ use leaf::{Leaf, LeafRows};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Map;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Rows of a column that are held in memory.
 const BATCH: usize = 64;
@@ -34,14 +36,15 @@ impl ParquetRows {
     /// Reads the description of a file. Errors name it `name`.
     pub fn new(name: &str, file: File) -> Result<Self> {
         let fault = |problem: String| Error::File { file: name.to_owned(), problem };
-        let reader = SerializedFileReader::new(file).map_err(|error| fault(format!("not a readable Parquet file: {error}")))?;
+        let open = || SerializedFileReader::new(file).map_err(|error| error.to_string());
+        let reader = guarded(open).map_err(|problem| fault(format!("not a readable Parquet file: {problem}")))?;
         let leaves = leaf::of_schema(reader.metadata().file_metadata().schema_descr()).map_err(fault)?;
         Ok(ParquetRows { reader, leaves, groups: 0, columns: Vec::new(), left: 0, row: 0 })
     }
 
     /// The next row.
     pub fn next(&mut self) -> Option<Read1> {
-        match self.open_group() {
+        match guarded(|| self.open_group()) {
             Ok(false) => return None,
             Ok(true) => {}
             Err(problem) => return Some(Err((At::Row(self.row + 1), problem))),
@@ -51,7 +54,7 @@ impl ParquetRows {
         let at = At::Row(self.row);
         let mut columns = Map::new();
         for (leaf, rows) in self.leaves.iter().zip(&mut self.columns) {
-            if let Err(problem) = rows.read_into(&mut columns, leaf) {
+            if let Err(problem) = guarded(|| rows.read_into(&mut columns, leaf)) {
                 return Some(Err((at, format!("column {:?}: {problem}", leaf.name()))));
             }
         }
@@ -78,4 +81,9 @@ impl ParquetRows {
         }
         Ok(true)
     }
+}
+
+/// The result of `read`, or an error if it panics.
+fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("the data is damaged, and its decoder stopped".to_owned()))
 }

@@ -37,7 +37,7 @@ struct Open {
 enum Reader {
     Lines(JsonLines<Source>),
     Array(JsonArray<Source>),
-    Separated(Separated<Source>),
+    Separated(Box<Separated<Source>>),
     #[cfg(feature = "parquet")]
     Parquet(Box<crate::parquet::ParquetRows>),
 }
@@ -136,7 +136,7 @@ impl Reader {
     fn new(name: &str, mut source: Source, format: Format) -> Result<Self> {
         match format {
             Format::Parquet => Reader::parquet(name, source),
-            Format::Separated(delimiter) => Ok(Reader::Separated(Separated::new(source, delimiter))),
+            Format::Separated(delimiter) => Ok(Reader::Separated(Box::new(Separated::new(source, delimiter)))),
             Format::Json => {
                 let fault = |error: std::io::Error| Error::File { file: name.to_owned(), problem: error.to_string() };
                 let (line, first) = skip_to_text(&mut source).map_err(fault)?;

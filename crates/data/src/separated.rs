@@ -111,7 +111,7 @@ impl<R: BufRead> Separated<R> {
             let (result, read, written, fields) = self.machine.read_record(input, out, ends);
             (record.filled, record.fields) = (record.filled + written, record.fields + fields);
             if !self.has_ended {
-                self.line += input[..read].iter().filter(|&&byte| byte == b'\n').count();
+                self.line += input[..read].iter().map(|&byte| usize::from(byte == b'\n')).sum::<usize>();
                 self.source.consume(read);
             }
             match result {

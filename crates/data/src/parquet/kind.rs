@@ -122,15 +122,18 @@ impl Kind {
                 let bits = <[u8; 2]>::try_from(bytes).map_err(|_| format!("a 16-bit float of {} bytes", bytes.len()))?;
                 Ok(float(f64::from(half::f16::from_le_bytes(bits))))
             }
-            Kind::Uuid if bytes.len() == 16 => {
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            Kind::Uuid => {
+                let number = <[u8; 16]>::try_from(bytes).map_err(|_| format!("a UUID of {} bytes", bytes.len()))?;
+                let digits = format!("{:032x}", u128::from_be_bytes(number));
                 let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
                 Ok(parts.join("-").into())
             }
             Kind::Text => {
                 std::str::from_utf8(bytes).map(Value::from).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))
             }
-            _ => Ok(std::str::from_utf8(bytes).map_or_else(|_| BASE64_STANDARD.encode(bytes).into(), Value::from)),
+            Kind::Plain | Kind::Unsigned | Kind::Date | Kind::Time(_) | Kind::Timestamp(..) => {
+                Ok(std::str::from_utf8(bytes).map_or_else(|_| BASE64_STANDARD.encode(bytes).into(), Value::from))
+            }
         }
     }
 }

@@ -54,7 +54,7 @@ fn values_within_columns_have_paths() {
 #[test]
 fn damaged_files_are_refused() {
     let whole = std::fs::read(fixtures().join("snappy.parquet")).unwrap();
-    let read = |bytes: Vec<u8>| Rows::from_bytes("a.parquet", bytes).and_then(|rows| rows.collect::<Result<Vec<Row>, Error>>());
+    let read = |bytes: Vec<u8>| -> Result<Vec<Row>, Error> { Rows::from_bytes("a.parquet", bytes)?.collect() };
     assert_eq!(read(whole.clone()).unwrap().len(), 150);
     for bytes in [Vec::new(), b"PAR1".to_vec(), whole[..whole.len() - 1].to_vec(), whole[whole.len() / 2..].to_vec()] {
         let error = read(bytes).unwrap_err().to_string();
