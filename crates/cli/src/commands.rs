@@ -15,6 +15,7 @@ pub mod man;
 pub mod model;
 pub mod plan;
 pub mod pretrain;
+pub mod prompt;
 pub mod report;
 pub mod reproduce;
 pub mod run;

@@ -17,8 +17,8 @@ use access::Access;
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
 use commands::{
-    bench, chat, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, report, reproduce, run, sample,
-    schema, score, serve, train, verify, watch,
+    bench, chat, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, prompt, report, reproduce, run,
+    sample, schema, score, serve, train, verify, watch,
 };
 use progress::{Log, LogFormat};
 use starloop_core::registry::Registry;
@@ -84,6 +84,8 @@ enum Command {
     Reproduce(reproduce::Arguments),
     /// Write a config for your own problems
     Init(init::Arguments),
+    /// Show the prompts of a config as the model reads them
+    Prompt(prompt::Arguments),
     /// Show the table and the plot of finished or running experiments
     Report(report::Arguments),
     /// Watch a run in progress
@@ -158,6 +160,7 @@ fn carry_out(arguments: &Arguments) -> u8 {
         Command::Plan(a) => plan::run(a, &registry),
         Command::Reproduce(a) => reproduce::run(a, &registry, access, log),
         Command::Init(a) => init::run(a),
+        Command::Prompt(a) => prompt::run(a, &registry),
         Command::Report(a) => report::run(a, access),
         Command::Watch(a) => watch::run(a, access),
         Command::Inspect(a) => inspect::run(a, access),

@@ -153,7 +153,14 @@ fn iteration_line(method: &str, m: &IterationMetrics) -> String {
         parts.push(format!("{} steps to loss {:.4}", training.steps, training.final_loss));
     }
     parts.push(accuracy(m));
+    parts.extend(without_verdict(m));
     format!("{method} {}: {}", m.iteration, parts.join("; "))
+}
+
+/// `the verifier failed on 12 of 540 completions`, if it failed on any.
+fn without_verdict(m: &IterationMetrics) -> Option<String> {
+    let failed = m.failed_verdicts();
+    (failed > 0).then(|| format!("the verifier failed on {failed} of {} completions", m.verdicts()))
 }
 
 /// `, learned from 1893 + 84 with hint, 23 not learned from`, in problems. Examples of earlier iterations are counted too if the method accumulates.

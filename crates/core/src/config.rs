@@ -63,6 +63,9 @@ pub use training::TrainingConfig;
 /// The JSON schema (draft 7) of a config, for editors that complete and check TOML. It describes the kinds that this project ships.
 pub const SCHEMA: &str = include_str!("config/schema.json");
 
+/// The keys of `[task]` that name files.
+const DATA: [&str; 5] = ["train", "dev", "test", "examples_file", "prompts"];
+
 /// The config of an experiment: its methods, task, model and settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -193,7 +196,28 @@ impl Config {
                 download: None,
             });
         }
-        Config::parse(preset_or_path, &fs_err::read_to_string(path)?, overrides)
+        let mut config = Config::parse(preset_or_path, &fs_err::read_to_string(path)?, overrides)?;
+        config.find_beside(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// Paths are seen from the working directory. A relative path that leads nowhere from there and to something from the config's directory is
+    /// seen from the config's directory, so that a config can be run from anywhere.
+    fn find_beside(&mut self, directory: &Path) {
+        let beside = |path: &str| {
+            let found = directory.join(path);
+            (!path.is_empty() && !Path::new(path).exists() && found.exists()).then(|| found.display().to_string())
+        };
+        for key in DATA {
+            if let Some(toml::Value::String(path)) = self.task.get_mut(key)
+                && let Some(found) = beside(path)
+            {
+                *path = found;
+            }
+        }
+        if let Some(found) = beside(&self.model.base) {
+            self.model.base = found;
+        }
     }
 
     /// Reads a config's text; `origin` names it in errors.

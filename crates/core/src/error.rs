@@ -128,6 +128,21 @@ pub enum Error {
         /// Attempts that were made.
         attempts: u64,
     },
+    /// Selection kept nothing, because the user's verifier program gave no verdict.
+    #[error(
+        "{method}, iteration {iteration}: the verifier program failed on {failed} of {attempts} attempts, and none of the others can be learned \
+         from, so there is nothing to train on; correct the program (task.command)"
+    )]
+    NothingGraded {
+        /// The method.
+        method: String,
+        /// The outer iteration.
+        iteration: u32,
+        /// Attempts that were made.
+        attempts: u64,
+        /// Attempts without a verdict.
+        failed: u64,
+    },
     /// A method learns from known rationales, and the task has none to a problem.
     #[error(
         "problem {problem} has no known rationale, and the method as it is set learns from known rationales; change its settings (learn, \
@@ -390,7 +405,10 @@ impl Missing {
             Missing::Shape => {
                 format!("`model.base = {name:?}`: no such directory, so the plan lacks its config.json; published shapes: {known}")
             }
-            Missing::Data => format!("{name}: no such file of problems; set its path in [task]"),
+            Missing::Data => format!(
+                "{name}: no such file of problems, seen from the working directory or from the config's directory; set its path in [task] (a run \
+                 that is resumed accepts another path to the same content)"
+            ),
         }
     }
 }

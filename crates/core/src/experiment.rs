@@ -5,6 +5,7 @@ pub mod export;
 pub mod init;
 pub mod inputs;
 pub mod plan;
+pub mod prompts;
 
 use crate::config::{
     Config, EvaluationConfig, Invalid, MethodSettings, POLICY_KINDS, PolicyConfig, Reload, TrainerKind, TrainingConfig, check,
@@ -24,7 +25,7 @@ use crate::task::{Task, TaskSettings};
 use crate::trainer::Trainer;
 use crate::trainer::command::CommandTrainer;
 use crate::trainer::embedded::EmbeddedTrainer;
-use crate::types::Style;
+use crate::types::{Mode, Style};
 use base_model::BaseModel;
 use starloop_lm::checkpoint::Summary;
 use starloop_record::info::{Inputs, MethodInfo, ModelInfo, RunInfo, RunStatus, TaskInfo};
@@ -212,8 +213,9 @@ impl Experiment {
         self.refuse_missing_files()?;
         let task = self.task.settings.build(self.config.seed);
         let task = task.map_err(|error| self.invalid(format!("task.{}", error.key), error.reason))?;
-        for ResolvedMethod { method, settings, .. } in self.methods_to_run() {
+        for ResolvedMethod { name, method, settings, .. } in self.methods_to_run() {
             method.check_task(task.as_ref())?;
+            self.check_worked_examples(task.as_ref(), name, settings, method.style())?;
             for split in std::iter::once(settings.evaluation.split).chain(settings.evaluation.final_split) {
                 if task.evaluation_problems(split, 0).is_empty() {
                     let message = format!("the task has no {} problems to measure accuracy on; see the keys of [task]", split.name());
@@ -222,6 +224,28 @@ impl Experiment {
             }
         }
         Ok(task)
+    }
+
+    /// Checks that the task has as many worked examples as a method's prompts ask for.
+    fn check_worked_examples(&self, task: &dyn Task, method: &str, settings: &MethodSettings, style: Style) -> Result<()> {
+        let asked = [
+            ("sampling.few_shot", settings.sampling.few_shot, self.config.sampling.few_shot),
+            ("evaluation.few_shot", settings.evaluation.few_shot.unwrap_or(0), self.config.evaluation.few_shot.unwrap_or(0)),
+        ];
+        let problems = task.evaluation_problems(settings.evaluation.split, 0);
+        let Some(problem) = problems.first() else { return Ok(()) };
+        for (key, asked, common) in asked {
+            let found = task.worked_examples(problem, Mode::Unhinted, style, asked).len();
+            if found < asked {
+                let key = if asked == common { key.to_owned() } else { format!("methods.{method}.{key}") };
+                let message = format!(
+                    "{asked} worked examples are to be in each prompt, and the task has {found}; write more of them ([[task.examples]] or \
+                     task.examples_file for your own problems, task.prompts for published data sets), or set at most {found}"
+                );
+                return Err(self.invalid(key, message));
+            }
+        }
+        Ok(())
     }
 
     fn refuse_missing_files(&self) -> Result<()> {
@@ -277,10 +301,11 @@ impl Experiment {
             let message = format!("a run has one seed; begin a run for each, such as one with seed = {first} and without seeds");
             return Err(Error::ConfigValue { origin: self.config.name.clone(), key: "seeds".to_owned(), message });
         }
-        let task = self.task()?;
+        let mut task = self.task()?;
         let base = BaseModel::of(&self.config.model)?;
         let files = self.task.settings.files()?;
         let inputs = inputs::digest(files.iter().map(PathBuf::as_path), base.own_directory())?;
+        self.fit(task.as_mut(), &base)?;
         let (run_dir, opened) = self.open(root, task.as_ref(), inputs, resume)?;
         let base = base.directory(&run_dir)?;
         run_dir.note_parameters(Summary::read(&base).ok().map(|summary| summary.spec.parameter_count() as u64))?;
@@ -311,15 +336,24 @@ impl Experiment {
             seed: self.config.seed,
             status: RunStatus::Running,
             model: ModelInfo { base: model.base.clone(), hub: model.hub.clone(), parameters: None },
-            task: TaskInfo { kind: kind.clone(), label: label.clone(), chance: task.chance(), paper: task.paper_figures() },
+            task: TaskInfo {
+                kind: kind.clone(),
+                label: label.clone(),
+                chance: task.chance(),
+                paper: task.paper_figures(),
+                too_long: task.left_out(),
+            },
             methods: self.methods_to_run().map(method).collect(),
             main: self.config.main.clone(),
             circumstances: PolicyConfig::circumstances(),
             config_sha256: String::new(),
+            next_config_sha256: None,
             inputs,
         };
+        let prolongs = self.methods_to_run().filter(|resolved| resolved.method.can_go_on());
+        let prolongs = prolongs.map(|resolved| format!("methods.{}.iterations", resolved.name)).collect();
         let device = format!("cpu {}", std::env::consts::ARCH);
-        Ok(RunDir::open(root, &NewRun { info, config: self.to_table(), device }, resume)?)
+        Ok(RunDir::open(root, &NewRun { info, config: self.to_table(), prolongs, device }, resume)?)
     }
 
     /// Runs in an open run directory with the given parts.
@@ -369,12 +403,12 @@ impl Experiment {
         let Some(first) = methods.peek() else { return Ok(()) };
         // A new borrow, so that parts, observer and experiment can have different lifetimes.
         let parts = RunParts { task: parts.task, base: parts.base, policy: &mut *parts.policy, trainer: &mut *parts.trainer };
-        let mut run = MethodRun::new(first.at_work(), self.config.seed, parts, run_dir, observer);
+        let mut run = MethodRun::new(first.at_work(), (self.config.seed, &self.config.model), parts, run_dir, observer);
         let mut stalled = None;
         while let Some(resolved) = methods.next() {
             run.next(resolved.at_work());
             match resolved.method.run(&mut run).and_then(|()| run.measure_final()) {
-                Err(error @ Error::NothingSolved { .. }) => {
+                Err(error @ (Error::NothingSolved { .. } | Error::NothingGraded { .. })) => {
                     if methods.peek().is_some() {
                         run.warn(&error.to_string())?;
                     }

@@ -58,6 +58,11 @@ pub trait Method: Debug + Send + Sync {
     /// The first value that is not allowed.
     fn check(&self, settings: &MethodSettings) -> Result<(), Invalid>;
 
+    /// Returns true if a greater number of `iterations` only adds iterations after the last, and changes none before it.
+    fn can_go_on(&self) -> bool {
+        true
+    }
+
     /// Returns true if a prompt may end in the middle of a completion. A chat template does not support that, because it ends the user's turn.
     fn continues_completions(&self) -> bool {
         false
@@ -104,7 +109,7 @@ pub struct Needs {
 pub(crate) fn estimate(method: &dyn Method, settings: &MethodSettings, task: &dyn Task) -> Estimate {
     let mut estimate = method.estimate(settings, task);
     if let Some(split) = settings.evaluation.final_split {
-        estimate.evaluations += task.evaluation_problems(split, estimate.iterations).len() as u64;
+        estimate.evaluations += settings.evaluation.problems(task, split, estimate.iterations).len() as u64;
     }
     estimate.capped()
 }
@@ -127,7 +132,7 @@ fn estimate_training(settings: &MethodSettings, task: &dyn Task, iterations: u32
 
 /// Completions that measure the model of an iteration.
 fn evaluations(settings: &MethodSettings, task: &dyn Task, iteration: u32) -> u64 {
-    task.evaluation_problems(settings.evaluation.split, iteration).len() as u64
+    settings.evaluation.problems(task, settings.evaluation.split, iteration).len() as u64
 }
 
 /// The settings of the fine-tuning in an iteration. A warm start has its own.

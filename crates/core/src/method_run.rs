@@ -3,17 +3,18 @@
 //! Each stage first looks for its result in the run directory, and does its work only if there is none. So an interrupted run can be resumed.
 //! Every stage depends on its inputs and seeds alone, so a resumed run has the same result.
 
-use crate::config::{MethodSettings, TrainingConfig};
+use crate::config::{MethodSettings, ModelConfig, TrainingConfig};
 use crate::error::{Error, OrCancelled, Result};
 use crate::evaluation;
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::{IterationMetrics, LossPoint, SelectionCounts, TrainingMetrics};
 use crate::policy::Policy;
+use crate::policy::prompting::Prompting;
 use crate::policy::seed::stage_seed;
 use crate::selection::{Loss, Selection, TrainedProblems, TrainingData};
 use crate::task::Task;
 use crate::trainer::{Trainer, TrainingJob};
-use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Split, Style};
+use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Split, Style, Verdict};
 use starloop_record::run_dir::Digests;
 use starloop_record::{IterationDir, RunDir};
 use std::collections::{HashMap, HashSet};
@@ -72,6 +73,8 @@ pub struct MethodRun<'a> {
     /// The style of the worked examples when the method's model is measured.
     style: Style,
     seed: u64,
+    /// The model's section of the config: the form of its prompts.
+    model: &'a ModelConfig,
     parts: RunParts<'a>,
     run_dir: &'a RunDir,
     observer: &'a mut dyn Observer,
@@ -87,12 +90,13 @@ impl<'a> MethodRun<'a> {
     /// The first method of a run.
     pub(crate) fn new(
         (name, settings, style): (&'a str, &'a MethodSettings, Style),
-        seed: u64,
+        (seed, model): (u64, &'a ModelConfig),
         parts: RunParts<'a>,
         run_dir: &'a RunDir,
         observer: &'a mut dyn Observer,
     ) -> Self {
-        MethodRun { name, settings, style, seed, parts, run_dir, observer, loaded: None, base_answers: Vec::new(), texts: Texts::default() }
+        let (loaded, base_answers, texts) = (None, Vec::new(), Texts::default());
+        MethodRun { name, settings, style, seed, model, parts, run_dir, observer, loaded, base_answers, texts }
     }
 
     /// Goes on with the next method of the run. The loaded checkpoint and the base's answers are kept.
@@ -159,6 +163,7 @@ impl MethodRun<'_> {
             let due = last || iteration.is_multiple_of(self.settings.evaluation.every);
             let answers = if due { self.evaluate(&place, &measurement)? } else { Vec::new() };
             let metrics = self.write_metrics(iteration, &plan.attempts, plan.selection.counts, Some(training), &answers)?;
+            self.warn_of_failed_verdicts(&metrics, plan.attempts.iter().chain(&answers))?;
             self.warn_of_one_sided_attempts(&metrics)?;
             metrics
         };
@@ -171,6 +176,10 @@ impl MethodRun<'_> {
         let data = &plan.selection.data;
         if data.rows().is_empty() {
             let attempts = plan.attempts.len() as u64;
+            let failed = plan.attempts.iter().filter(|graded| matches!(graded.verdict, Verdict::Failed { .. })).count() as u64;
+            if failed > 0 {
+                return Err(Error::NothingGraded { method: self.name.to_owned(), iteration, attempts, failed });
+            }
             return Err(Error::NothingSolved { method: self.name.to_owned(), iteration, attempts });
         }
         self.refuse_held_out(iteration, data)?;
@@ -204,6 +213,7 @@ impl MethodRun<'_> {
         let began = self.started(iteration, Stage::FineTuning, steps)?;
         self.loaded = None;
         self.parts.policy.unload();
+        let asked = self.prompting(self.few_shot_after(iteration));
         let read = Digests::from([("base".to_owned(), self.relative(&base))]);
         let metrics = place.write_checkpoint(read, |output| {
             let (scratch, anchor) = (place.training_state(), anchor.as_deref());
@@ -223,6 +233,7 @@ impl MethodRun<'_> {
             let mut trained = TrainedProblems::of_checkpoint(&base)?;
             trained.identities.extend(data.problems().iter().cloned());
             trained.write(output)?;
+            asked.write(output)?;
             relocate::adapter(output, &place.checkpoint(), self.run_dir.root())?;
             let curve = LossPoint::curve(&losses, |step| self.parts.trainer.learning_rate(settings, steps, step));
             Ok::<_, Error>((metrics, curve))
@@ -288,6 +299,7 @@ impl MethodRun<'_> {
             accuracy: evaluation::accuracy(answers),
             by_class: evaluation::accuracy_by_class(&self.parts.task.classes(iteration), answers),
             evaluation_tokens: evaluation::count(answers, Mode::Unhinted).tokens,
+            evaluation_failed: evaluation::count(answers, Mode::Unhinted).failed,
         };
         self.place(iteration).write_metrics(&metrics)?;
         Ok(metrics)
@@ -305,6 +317,11 @@ impl MethodRun<'_> {
             self.place(old).discard_checkpoint()?;
         }
         Ok(())
+    }
+
+    /// The form of prompts with so many worked examples.
+    fn prompting(&self, few_shot: usize) -> Prompting {
+        Prompting::new(self.model, few_shot, self.parts.task.prompt_template())
     }
 
     /// Keeps the problems and prompts of a stage that is about to be written. Returns what it read.

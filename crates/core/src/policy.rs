@@ -7,6 +7,7 @@ use std::path::Path;
 
 pub mod embedded;
 pub mod openai;
+pub mod prompting;
 pub mod seed;
 
 pub use starloop_lm::engine::{Progress, SamplingParams};

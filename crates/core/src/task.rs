@@ -16,9 +16,11 @@ mod verdict;
 pub mod verifier;
 
 use crate::error::{Error, Result};
-use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem, Split, StopReason, Style};
+use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem, ProblemId, Split, StopReason, Style};
+use serde::{Deserialize, Serialize};
 use starloop_record::digest::sha256_hex;
 use starloop_record::info::PaperFigure;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 pub use identity::Identity;
@@ -65,11 +67,35 @@ pub trait TaskSettings: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// What happens to problems whose prompts are too long for the model.
+    fn too_long(&self) -> TooLong {
+        TooLong::Error
+    }
+
     /// The task without its problems: it grades answers, and needs no files for it.
     ///
     /// # Errors
     /// A value is not allowed.
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError>;
+}
+
+/// What happens to problems whose prompts are too long for the model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TooLong {
+    /// The run does not begin, and the error names the first one.
+    #[default]
+    Error,
+    /// They are left out, and the run records how many.
+    Skip,
+}
+
+impl TooLong {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == TooLong::default()
+    }
 }
 
 /// A solved problem as it is shown in a few-shot prompt.
@@ -85,6 +111,24 @@ pub struct WorkedExample {
 pub trait Task: Send + Sync {
     /// The name that configs and `starloop verify --task` use.
     fn name(&self) -> &str;
+
+    /// The file and the line of a problem, for errors; `None` if problems are not read from a file.
+    fn source(&self, _problem: &Problem) -> Option<String> {
+        None
+    }
+
+    /// Leaves these problems out from now on. A task whose settings never say [`TooLong::Skip`] needs no such method.
+    fn leave_out(&mut self, _problems: &HashSet<ProblemId>) {}
+
+    /// The number of problems that [`Task::leave_out`] removed.
+    fn left_out(&self) -> u64 {
+        0
+    }
+
+    /// The template that makes the prompts, if the user wrote one. A checkpoint records it.
+    fn prompt_template(&self) -> Option<&str> {
+        None
+    }
 
     /// Prepares what grading needs outside of this process: it starts the user's verifier program. No program of the user runs before, so that a
     /// run directory from elsewhere can be read without trusting it.

@@ -62,6 +62,14 @@ impl PromptEncoder<'_> {
         self.tokenizer.encode_lossy(&text, add_special)
     }
 
+    /// The text of a prompt as it is divided into tokens: the prompt itself, or the conversation that the chat template makes of it.
+    ///
+    /// # Errors
+    /// The chat template refuses the prompt.
+    pub fn text(&self, prompt: &str) -> Result<String> {
+        Ok(self.rendered(prompt)?.0.into_owned())
+    }
+
     /// The text to encode, and whether the tokenizer adds its special tokens.
     fn rendered<'p>(&self, prompt: &'p str) -> Result<(Cow<'p, str>, bool)> {
         let Some(template) = &self.template else { return Ok((Cow::Borrowed(prompt), true)) };

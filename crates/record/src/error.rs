@@ -31,7 +31,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The run was begun with another config.
-    #[error("{} was begun with another config; changed: {}; undo the change, or choose another directory", .path.display(), .keys.join(", "))]
+    #[error("{} was begun with another config; changed: {}; a run that is resumed may have more iterations and further methods at the end of `run`; undo other changes, or choose another directory", .path.display(), .keys.join(", "))]
     ConfigChanged {
         /// The run directory.
         path: PathBuf,

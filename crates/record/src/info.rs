@@ -45,6 +45,9 @@ pub struct RunInfo {
     pub circumstances: Vec<String>,
     /// The SHA-256 of `config.toml`.
     pub config_sha256: String,
+    /// The SHA-256 of the `config.toml` that prolongs the run and is about to be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_config_sha256: Option<String>,
     /// The hashes of the files that the run depends on.
     #[serde(default, skip_serializing_if = "Inputs::is_empty")]
     pub inputs: Inputs,
@@ -82,6 +85,9 @@ pub struct TaskInfo {
     /// The figures of the paper for this task, in its order. The first figure is of the model that the paper fine-tunes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paper: Vec<PaperFigure>,
+    /// Problems that were left out because their prompts are too long for the model.
+    #[serde(default, skip_serializing_if = "crate::metrics::is_zero")]
+    pub too_long: u64,
 }
 
 /// A method of a run.

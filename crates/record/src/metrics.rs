@@ -75,7 +75,7 @@ pub struct ClassAccuracy {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u64) -> bool {
+pub(crate) fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
@@ -303,6 +303,27 @@ pub struct IterationMetrics {
     pub by_class: Vec<ClassAccuracy>,
     /// Tokens generated while evaluating.
     pub evaluation_tokens: u64,
+    /// Evaluated problems without a verdict, because the user's own verifier failed. They count as not right.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub evaluation_failed: u64,
+}
+
+impl IterationMetrics {
+    /// Attempts and evaluated problems without a verdict, because the user's own verifier failed.
+    pub fn failed_verdicts(&self) -> u64 {
+        self.unhinted.failed + self.hinted.failed + self.evaluation_failed
+    }
+
+    /// Attempts and evaluated problems.
+    pub fn verdicts(&self) -> u64 {
+        self.unhinted.attempts + self.hinted.attempts + self.accuracy.total
+    }
+
+    /// Returns true if the user's verifier failed on so many evaluated problems that the accuracy does not describe the model: on one in twenty,
+    /// which changes an accuracy by about as much as its interval on a thousand problems.
+    pub fn accuracy_is_of_the_verifier(&self) -> bool {
+        self.evaluation_failed * 20 > self.accuracy.total
+    }
 }
 
 /// A mean over problems.

@@ -30,6 +30,7 @@ use crate::metrics::IterationMetrics;
 use fs_err as fs;
 use std::path::{Component, Path, PathBuf};
 
+mod changes;
 mod events;
 mod files;
 mod iteration;
@@ -76,13 +77,15 @@ pub struct RunDir {
     lock: Option<Lock>,
 }
 
-/// The inputs of a new run. A resumed run must have the same inputs.
+/// The inputs of a new run. A resumed run must have the same inputs, or more work.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRun {
     /// The description of the run. Format version, status and config digest are filled in.
     pub info: RunInfo,
     /// The resolved config.
     pub config: toml::Table,
+    /// The keys of the config that may grow when the run is resumed, because a greater value only adds work after the work that was done.
+    pub prolongs: Vec<String>,
     /// The device that computes, for the stage records.
     pub device: String,
 }
@@ -102,7 +105,7 @@ impl RunDir {
     ///
     /// # Errors
     /// The directory cannot be written, is in use, holds something else, holds a run and `resume` is false, or holds a run that was begun
-    /// with another config or other input files.
+    /// with other input files or with a config that changes what was done.
     pub fn open(root: &Path, new: &NewRun, resume: bool) -> Result<(RunDir, OpenedAs)> {
         fs::create_dir_all(root)?;
         refuse_strangers(root)?;
@@ -132,25 +135,10 @@ impl RunDir {
         if !resume {
             return Err(Error::RunExists { path: root.to_owned() });
         }
-        run.refuse_changes(&info, new)?;
+        run.accept_changes(&info, new)?;
+        let info = run.info()?;
         run.sweep(&info)?;
         Ok((run, OpenedAs::Resumed))
-    }
-
-    /// Compares a run that is resumed with how it was begun.
-    fn refuse_changes(&self, info: &RunInfo, new: &NewRun) -> Result<()> {
-        let is_circumstance = |change: &String| {
-            let key = change.split(' ').next().unwrap_or_default();
-            new.info.circumstances.iter().any(|circumstance| circumstance == key)
-        };
-        let mut keys = settings::changed_keys(&new.config, &self.config()?);
-        keys.retain(|change| !is_circumstance(change));
-        if !keys.is_empty() {
-            return Err(Error::ConfigChanged { path: self.root.clone(), keys });
-        }
-        let changed = new.info.inputs.iter().filter(|(path, sha256)| info.inputs.get(*path).is_some_and(|then| then != *sha256));
-        let files: Vec<String> = changed.map(|(path, _)| path.clone()).collect();
-        if files.is_empty() { Ok(()) } else { Err(Error::InputChanged { path: self.root.clone(), files }) }
     }
 
     /// Removes what interrupted writers left.
@@ -247,8 +235,9 @@ impl RunDir {
     pub fn config(&self) -> Result<toml::Table> {
         let path = self.root.join(CONFIG);
         let text = fs::read_to_string(&path)?;
-        let (found, expected) = (sha256_hex(&text), self.info()?.config_sha256);
-        if found != expected {
+        let (found, info) = (sha256_hex(&text), self.info()?);
+        let expected = info.config_sha256;
+        if found != expected && info.next_config_sha256.as_ref() != Some(&found) {
             let delete = self.root.clone();
             return Err(Error::Altered { path, stage: "begin".into(), found, expected, delete });
         }

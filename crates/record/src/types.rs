@@ -16,6 +16,13 @@ use std::fmt;
 #[serde(transparent)]
 pub struct ProblemId(pub String);
 
+impl ProblemId {
+    /// Returns true if `wanted` is this id or the last part of it.
+    pub fn is_named(&self, wanted: &str) -> bool {
+        self.0 == wanted || self.0.strip_suffix(wanted).is_some_and(|before| before.ends_with('/'))
+    }
+}
+
 impl fmt::Display for ProblemId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -88,6 +88,18 @@ pub struct InspectedAttempt {
     pub graded: GradedAttempt,
 }
 
+/// The whole prompts of the stage that made an attempt, worked examples included, by their SHA-256.
+///
+/// # Errors
+/// A file of the run is damaged.
+pub fn prompts(run: &RunDir, inspected: &InspectedAttempt) -> Result<HashMap<String, String>> {
+    let place = match inspected.purpose {
+        Purpose::FinalEvaluation => run.final_measurement(&inspected.method),
+        _ => run.iteration(&inspected.method, inspected.iteration),
+    };
+    Ok(place.prompts()?)
+}
+
 /// Passes every wanted attempt to `show`, with its problem if the run recorded it, in the order of methods, iterations and files.
 ///
 /// # Errors
@@ -146,7 +158,7 @@ impl Filter {
             (Selected::Dropped, outcome) => verdict.is_correct() && outcome.is_some_and(|outcome| !outcome.is_learned()),
         };
         self.iteration.is_none_or(|wanted| wanted == inspected.iteration)
-            && self.problem.as_ref().is_none_or(|wanted| is_named(&attempt.problem, wanted))
+            && self.problem.as_ref().is_none_or(|wanted| attempt.problem.is_named(wanted))
             && self.purpose.is_none_or(|wanted| wanted == inspected.purpose)
             && is(&self.verdict, verdict.name())
             && self.selected.is_none_or(used)
@@ -154,11 +166,6 @@ impl Filter {
             && is(&self.class, &attempt.class)
             && self.text.as_ref().is_none_or(|text| attempt.completion.contains(text.as_str()))
     }
-}
-
-/// Returns true if `wanted` is a problem's id or the last part of it.
-fn is_named(problem: &ProblemId, wanted: &str) -> bool {
-    problem.0 == wanted || problem.0.strip_suffix(wanted).is_some_and(|before| before.ends_with('/'))
 }
 
 #[cfg(test)]

@@ -83,6 +83,14 @@ impl From<&Paired> for PairedDifference {
 }
 
 impl PairedDifference {
+    /// The difference of the second measurement from the first one, each given as whether a problem was answered right. `None` if they have no
+    /// problem in common.
+    pub fn between(first: &[(ProblemId, bool)], second: &[(ProblemId, bool)]) -> Option<Self> {
+        let [first, second] =
+            [first, second].map(|answers| answers.iter().map(|(problem, right)| ((problem.clone(), 0), *right)).collect());
+        Paired::of(&first, &second).as_ref().map(PairedDifference::from)
+    }
+
     /// `+11.0 points`
     pub fn points(&self) -> String {
         format!("{:+.1} points", 100.0 * self.difference)

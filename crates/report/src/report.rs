@@ -93,6 +93,15 @@ impl RunReport {
         self.info.task.paper.iter().find(|figure| figure.approach == method.approach && figure.model == model)
     }
 
+    /// The number of problems that were left out because their prompts are too long, in a sentence; `None` if there are none.
+    pub fn left_out_note(&self) -> Option<String> {
+        match self.info.task.too_long {
+            0 => None,
+            1 => Some("1 problem is left out, because its prompt is too long for the model.".to_owned()),
+            many => Some(format!("{many} problems are left out, because their prompts are too long for the model.")),
+        }
+    }
+
     /// The paper's figures for the approaches of the run, in a sentence with their settings; `None` if it reports nothing for them.
     pub fn paper_note(&self) -> Option<String> {
         let mut figures: Vec<String> = Vec::new();
@@ -335,6 +344,18 @@ impl MethodReport {
 
     fn total(&self, count: impl Fn(&IterationMetrics) -> u64) -> u64 {
         self.iterations.iter().map(|iteration| count(&iteration.metrics)).sum()
+    }
+
+    /// Completions without a verdict, because the user's verifier program failed, those of the final figure included.
+    fn failed_verdicts(&self) -> u64 {
+        let of_final = self.final_metrics.as_ref().map_or(0, |metrics| metrics.evaluation_failed);
+        self.total(IterationMetrics::failed_verdicts) + of_final
+    }
+
+    /// All completions that were to have a verdict.
+    fn verdicts(&self) -> u64 {
+        let of_final = self.final_metrics.as_ref().map_or(0, |metrics| metrics.accuracy.total);
+        self.total(IterationMetrics::verdicts) + of_final
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn new_run(methods: &[(&str, Approach)]) -> NewRun {
     NewRun {
         info: run_info(methods.iter().map(|(name, approach)| method_info(name, *approach)).collect()),
         config: format!("name = \"tiny\"\nseed = 7\n[training]\nsteps = 10\n{}", settings.concat()).parse().unwrap(),
+        prolongs: Vec::new(),
         device: "test".into(),
     }
 }
@@ -42,6 +43,7 @@ pub(crate) fn run_info(methods: Vec<MethodInfo>) -> RunInfo {
         status: RunStatus::Running,
         model: ModelInfo { base: "builtin:tiny".into(), hub: None, parameters: Some(1_000) },
         task: TaskInfo {
+            too_long: 0,
             kind: "arithmetic".into(),
             label: "arithmetic".into(),
             chance: 0.0,
@@ -54,6 +56,7 @@ pub(crate) fn run_info(methods: Vec<MethodInfo>) -> RunInfo {
         main: None,
         circumstances: vec!["policy.threads".into()],
         config_sha256: String::new(),
+        next_config_sha256: None,
         inputs: Inputs::default(),
     }
 }
@@ -82,6 +85,7 @@ pub(crate) fn metrics(iteration: u32, right: &[u64]) -> IterationMetrics {
         accuracy: Accuracy::new(right.iter().sum(), 100 * right.len() as u64),
         by_class: by_class.collect(),
         evaluation_tokens: 9_000,
+        evaluation_failed: 0,
     }
 }
 

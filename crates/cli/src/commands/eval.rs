@@ -1,48 +1,64 @@
-//! `starloop eval`: a checkpoint's accuracy on a task.
+//! `starloop eval`: the accuracy of checkpoints on a task.
+
+mod figures;
+mod subject;
 
 use crate::access::Access;
 use crate::console;
 use crate::model::Model;
 use crate::progress::{Console, Log};
-use anyhow::Result;
-use starloop_core::config::Config;
+use anyhow::{Result, bail};
+use figures::{Figures, Measured, Paired};
 use starloop_core::evaluation::likelihood;
 use starloop_core::evaluation::self_consistency::{self, Sampled};
 use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::Experiment;
-use starloop_core::metrics::{Accuracy, IterationMetrics};
+use starloop_core::metrics::IterationMetrics;
 use starloop_core::policy::embedded::EmbeddedPolicy;
 use starloop_core::registry::Registry;
-use starloop_record::atomic;
-use starloop_record::format::interval;
+use starloop_core::types::ProblemId;
+use starloop_record::{RunDir, atomic};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use subject::Subject;
 
-/// Measure a checkpoint's accuracy on a task's held-out problems.
+/// Measure the accuracy of checkpoints on a task's held-out problems.
+///
+/// The task and its settings come from a config, from a run, or from --task with its options. Several models are measured on the same problems,
+/// and each is compared with the first by McNemar's exact test.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  starloop eval --model runs/arithmetic/star/iter-003/checkpoint --task arithmetic
-  starloop eval --model builtin:arithmetic --task arithmetic --few-shot 3 --split dev --json
+  starloop eval mine.toml --model runs/mine/star/iter-003/checkpoint     a checkpoint on the problems of a config
+  starloop eval runs/mine --limit 50                                     the best checkpoint of a run, on 50 of its problems
+  starloop eval mine.toml --model bases/NAME --model runs/mine/star/iter-003/checkpoint --json
+  starloop eval --model builtin:arithmetic --task arithmetic --few-shot 3 --split dev
   starloop eval --model DIR --task gsm8k --samples 8 --temperature 0.7      majority of 1, 2, 4, 8 samples, and pass@k
   starloop eval --model DIR --task commonsense_qa --by-likelihood
   starloop eval --model DIR --task arithmetic --set task.digits=[6,10] --max-new-tokens 256 --answers answers.jsonl")]
 pub struct Arguments {
-    /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
+    /// A config or a run's directory: its task and its settings hold
+    #[arg(value_name = "CONFIG|RUN", required_unless_present = "task", conflicts_with = "task")]
+    subject: Option<String>,
+    /// A checkpoint directory in the Hugging Face layout, or builtin:NAME; may be given several times [default: the run's best checkpoint, or the
+    /// config's base]
     #[arg(long, value_name = "DIR")]
-    model: String,
-    /// The task
+    model: Vec<String>,
+    /// The kind of the task, such as arithmetic, or a config
     #[arg(long, value_name = "NAME")]
-    task: String,
-    /// The held-out problems: dev for choices, test for final figures
-    #[arg(long, default_value = "dev", value_parser = ["dev", "test"])]
-    split: String,
-    /// Number of worked examples in the prompt
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    few_shot: usize,
-    /// The most tokens of an answer. Longer answers are cut off
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    max_new_tokens: usize,
+    task: Option<String>,
+    /// The held-out problems: dev for choices, test for final figures [default: the config's, or dev]
+    #[arg(long, value_parser = ["dev", "test"])]
+    split: Option<String>,
+    /// Measure on N of the problems only. The same N problems for every model
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Number of worked examples in the prompt [default: as the checkpoint was measured in its run, or the config's; 0 with --task NAME]
+    #[arg(long, value_name = "K")]
+    few_shot: Option<usize>,
+    /// The most tokens of an answer. Longer answers are cut off [default: the config's, or 256]
+    #[arg(long, value_name = "N")]
+    max_new_tokens: Option<usize>,
     /// Do not sample: take the choice that is most likely after the prompt. Worked examples then show answers only
     #[arg(long, conflicts_with = "max_new_tokens")]
     by_likelihood: bool,
@@ -82,73 +98,88 @@ impl Observer for Collect {
 }
 
 pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log) -> Result<()> {
-    let set = [
-        format!("model.base={}", toml_text(&arguments.model)),
-        format!("task.kind={}", toml_text(&arguments.task)),
-        format!("evaluation.split={}", toml_text(&arguments.split)),
-        format!("sampling.few_shot={}", arguments.few_shot),
-        format!("sampling.max_new_tokens={}", arguments.max_new_tokens),
-    ];
-    let several = arguments
-        .samples
-        .map(|samples| [format!("sampling.samples_per_problem={samples}"), format!("sampling.temperature={}", arguments.temperature)]);
-    let set = set.into_iter().chain(several.into_iter().flatten());
-    let set: Vec<String> = set.chain(arguments.set.iter().cloned()).collect();
-    // The measurement of a checkpoint is an experiment with one method, which trains nothing.
-    let config = Config::parse("starloop eval", "name = \"eval\"\nrun = [\"eval\"]\n[methods.eval]\nkind = \"few_shot\"", &set)?;
-    let experiment = Experiment::new(config, registry)?;
-    access.check_programs(&experiment)?;
-    if arguments.by_likelihood {
-        return by_likelihood(arguments, &experiment, &mut Console::new(log));
+    let subject = Subject::of(arguments, registry, access)?;
+    let models = subject.models(arguments)?;
+    if models.len() > 1 && arguments.answers.is_some() {
+        bail!("--answers writes the answers of one model, and {} models are given; measure them one by one", models.len());
     }
-    if arguments.samples.is_some() {
-        return several_samples(arguments, &experiment, &mut Console::new(log));
+    let mut measured: Vec<Measured> = Vec::new();
+    for name in models {
+        let model = Model::find(&name)?;
+        let experiment = subject.experiment(arguments, model.directory(), registry)?;
+        access.check_programs(&experiment)?;
+        let (figures, right) = arguments.measure(&experiment, &model, log)?;
+        measured.push(Measured::new(name, &experiment, figures, right));
     }
-    let directory = tempfile::tempdir()?;
-    let mut collect = Collect { console: Console::new(log), metrics: None };
-    experiment.run(&directory.path().join("eval"), false, &mut collect)?;
-    if let Some(answers) = &arguments.answers {
-        atomic::write(answers, &fs_err::read(directory.path().join("eval/eval/iter-000/eval.jsonl"))?)?;
-    }
-    let Some(metrics) = collect.metrics else { return Ok(()) };
+    let pairs = Paired::with_the_first(&measured);
     if arguments.json {
-        return console::print_json(&metrics);
+        return match measured.as_slice() {
+            [one] => console::print_json(one),
+            several => console::print_json(&serde_json::json!({ "models": several, "paired": pairs })),
+        };
     }
-    metrics.by_class.iter().try_for_each(|class| line(&class.class, &class.accuracy))?;
-    line("all", &metrics.accuracy)
+    let is_one = measured.len() == 1;
+    for measured in &measured {
+        if !is_one {
+            console::print(&measured.model)?;
+        }
+        measured.figures.lines().iter().try_for_each(|line| console::print(line))?;
+    }
+    pairs.iter().try_for_each(|pair| console::print(&pair.line()))
 }
 
-fn by_likelihood(arguments: &Arguments, experiment: &Experiment, console: &mut Console) -> Result<()> {
-    let (config, task) = (experiment.config(), experiment.task()?);
-    let model = Model::find(&arguments.model)?;
-    let (split, few_shot, policy) = (config.evaluation.split, arguments.few_shot, &mut EmbeddedPolicy::new(&config.model));
-    let (figures, scored) = likelihood::measure(task.as_ref(), split, few_shot, policy, model.directory(), console)?;
-    write_answers(arguments, &scored)?;
-    if arguments.json {
-        return console::print_json(&figures);
-    }
-    line("likelihood", &figures.accuracy)?;
-    line("per byte", &figures.accuracy_per_byte)
-}
+/// Whether each problem was answered right.
+type Right = Vec<(ProblemId, bool)>;
 
-fn several_samples(arguments: &Arguments, experiment: &Experiment, console: &mut Console) -> Result<()> {
-    let (config, task) = (experiment.config(), experiment.task()?);
-    let model = Model::find(&arguments.model)?;
-    let sampling = &config.sampling;
-    let params = sampling.params(task.stop_strings());
-    let (split, few_shot, samples) = (config.evaluation.split, sampling.few_shot, sampling.samples_per_problem);
-    let asked = Sampled { split, few_shot, samples, params, seed: config.seed };
-    let policy = &mut EmbeddedPolicy::new(&config.model);
-    let (figures, sampled) = self_consistency::measure(task.as_ref(), &asked, policy, model.directory(), console)?;
-    write_answers(arguments, &sampled)?;
-    if arguments.json {
-        return console::print_json(&figures);
+impl Arguments {
+    fn measure(&self, experiment: &Experiment, model: &Model, log: Log) -> Result<(Figures, Right)> {
+        if self.by_likelihood {
+            return self.measure_likelihood(experiment, model, log);
+        }
+        if self.samples.is_some() { self.measure_samples(experiment, model, log) } else { self.measure_greedily(experiment, log) }
     }
-    for at in &figures.at {
-        line(&format!("majority@{}", at.k), &at.majority)?;
-        console::print(&format!("{:<12} {:>20}", format!("pass@{}", at.k), interval(at.pass, at.pass_interval)))?;
+
+    /// The measurement of a checkpoint is an experiment with one method, which trains nothing.
+    fn measure_greedily(&self, experiment: &Experiment, log: Log) -> Result<(Figures, Right)> {
+        let place = tempfile::tempdir()?;
+        let root = place.path().join("eval");
+        let mut collect = Collect { console: Console::new(log), metrics: None };
+        experiment.run(&root, false, &mut collect)?;
+        let answers = RunDir::open_read_only(&root)?.iteration(subject::METHOD, 0).evaluation()?.unwrap_or_default();
+        if let Some(path) = &self.answers {
+            atomic::write(path, &fs_err::read(root.join("eval/iter-000/eval.jsonl"))?)?;
+        }
+        let Some(metrics) = collect.metrics else { bail!("the measurement ended without figures") };
+        let right = answers.into_iter().map(|graded| (graded.attempt.problem, graded.verdict.is_correct())).collect();
+        Ok((Figures::greedy(metrics, experiment.config().sampling.max_new_tokens), right))
     }
-    Ok(())
+
+    fn measure_likelihood(&self, experiment: &Experiment, model: &Model, log: Log) -> Result<(Figures, Right)> {
+        let (config, task, console) = (experiment.config(), experiment.task()?, &mut Console::new(log));
+        let (few_shot, policy) = (config.sampling.few_shot, &mut EmbeddedPolicy::new(&config.model));
+        let (figures, scored) = likelihood::measure(task.as_ref(), &config.evaluation, few_shot, policy, model.directory(), console)?;
+        self.write_answers(&scored)?;
+        let right = scored.into_iter().map(|problem| (problem.problem, problem.chosen == problem.right)).collect();
+        Ok((Figures::ByLikelihood(figures), right))
+    }
+
+    fn measure_samples(&self, experiment: &Experiment, model: &Model, log: Log) -> Result<(Figures, Right)> {
+        let (config, task) = (experiment.config(), experiment.task()?);
+        let (sampling, evaluation) = (&config.sampling, config.evaluation.clone());
+        let (few_shot, samples, params) = (sampling.few_shot, sampling.samples_per_problem, sampling.params(task.stop_strings()));
+        let asked = Sampled { evaluation, few_shot, samples, params, seed: config.seed };
+        let policy = &mut EmbeddedPolicy::new(&config.model);
+        let (figures, sampled) = self_consistency::measure(task.as_ref(), &asked, policy, model.directory(), &mut Console::new(log))?;
+        self.write_answers(&sampled)?;
+        let right = sampled.into_iter().map(|problem| (problem.problem, problem.majority_is_right)).collect();
+        Ok((Figures::Samples(figures), right))
+    }
+
+    fn write_answers<T: serde::Serialize>(&self, problems: &[T]) -> Result<()> {
+        let Some(answers) = &self.answers else { return Ok(()) };
+        let lines: String = problems.iter().map(|problem| Ok(serde_json::to_string(problem)? + "\n")).collect::<Result<_>>()?;
+        Ok(atomic::write(answers, lines.as_bytes())?)
+    }
 }
 
 /// Reads a temperature at which the samples of a problem can differ.
@@ -159,19 +190,4 @@ fn above_zero(text: &str) -> Result<f64, String> {
     } else {
         Err("expected a number above 0: at 0 all samples of a problem are the same".to_owned())
     }
-}
-
-fn write_answers<T: serde::Serialize>(arguments: &Arguments, problems: &[T]) -> Result<()> {
-    let Some(answers) = &arguments.answers else { return Ok(()) };
-    let lines: String = problems.iter().map(|problem| Ok(serde_json::to_string(problem)? + "\n")).collect::<Result<_>>()?;
-    Ok(atomic::write(answers, lines.as_bytes())?)
-}
-
-fn line(name: &str, a: &Accuracy) -> Result<()> {
-    console::print(&format!("{name:<12} {:>20}  {} of {}", interval(a.mean, [a.low, a.high]), a.correct, a.total))
-}
-
-/// A text as TOML writes it.
-fn toml_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

@@ -37,13 +37,20 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let out = arguments.out.clone().unwrap_or_else(|| named_after(&arguments.file));
     let source = DataSource::new(arguments.file.clone(), arguments.config.clone(), arguments.split.clone());
-    let Draft { train_problems, dev_problems, columns, has_worked_examples, prompt } = init(&source, &out, &arguments.base)?;
+    let draft = init(&source, &out, &arguments.base)?;
+    let Draft { train_problems, dev_problems, columns, has_chat, has_worked_examples, prompt, warnings } = draft;
     console::print(&format!("wrote {}: {train_problems} problems to learn from, {dev_problems} held out.", out.display()))?;
+    for warning in &warnings {
+        console::say(&format!("warning: {warning}"));
+    }
     let width = columns.iter().map(|(column, _)| column.len()).max().unwrap_or(0);
     for (column, what) in &columns {
         console::print(&format!("  {column:width$}  {what}"))?;
     }
     console::print(&format!("\nThe first prompt:\n--------\n{prompt}\n--------\n\nNext:"))?;
+    if has_chat {
+        console::print("  the base has a chat template, so the config has model.chat = true")?;
+    }
     let out = out.display();
     if !has_worked_examples {
         console::print(&format!("  write rationales for the worked examples in {out}, and set sampling.few_shot"))?;
@@ -51,6 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.base.starts_with("builtin:") && !Path::new(&arguments.base).exists() {
         console::print(&format!("  set model.base in {out} to a checkpoint directory (starloop get model ORG/NAME downloads one)"))?;
     }
+    console::print(&format!("  starloop prompt {out}"))?;
     console::print(&format!("  starloop run {out} --dry-run"))?;
     console::print(&format!("  starloop run {out}"))
 }

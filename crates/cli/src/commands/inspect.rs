@@ -1,14 +1,19 @@
 //! `starloop inspect`: problems, answers, verdicts and outcomes.
 
 use crate::access::{Access, Reading};
+use crate::commands::prompt;
 use crate::console;
 use crate::pager::Pager;
 use crate::untrusted::{line, readable, visible};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use starloop_core::experiment::prompts::ShownPrompt;
+use starloop_lm::files::chat::{Chat, ChatVariables};
+use starloop_lm::model::PromptEncoder;
 use starloop_record::types::{ProblemRecord, Verdict};
 use starloop_record::{Outcome, RunDir};
 use starloop_report::inspect::{self, Filter, InspectedAttempt, Kind, Selected};
 use starloop_report::words::{Purpose, of_verdict};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,6 +30,7 @@ Examples:
   starloop inspect runs/arithmetic --problem 624+259                           one problem over the iterations
   starloop inspect runs/arithmetic --kind lost                                 right before training, wrong after it
   starloop inspect runs/gsm8k --dropped --text \"as the hint says\" --limit 5
+  starloop inspect runs/gsm8k --problem 00017 --prompt                         the prompt as the model read it, and its tokens
   starloop inspect runs/gsm8k --purpose hinted --kept --json | head -n 100")]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct Arguments {
@@ -64,6 +70,9 @@ pub struct Arguments {
     /// Show at most N attempts, and count the others
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Show the whole prompt of each attempt as the model read it, with its tokens
+    #[arg(long)]
+    prompt: bool,
     /// Do not cut long lines
     #[arg(long)]
     full: bool,
@@ -119,19 +128,24 @@ impl Arguments {
     fn write(&self, run: &RunDir, out: &mut impl Write) -> Result<usize> {
         let limit = self.limit.unwrap_or(usize::MAX);
         let (mut total, mut story) = (0, Vec::new());
+        let mut prompts = self.prompt.then(|| Prompts::of(run)).transpose()?;
         inspect::each(run, &self.filter(), |attempt, problem| {
             total += 1;
             if total > limit {
                 return Ok(());
             }
+            let asked = prompts.as_mut().map(|prompts| prompts.shown(run, &attempt)).transpose().map_err(std::io::Error::other)?;
             match problem {
-                problem if self.json => writeln!(out, "{}", console::json_line(&json(problem, &attempt)?.to_string())),
+                problem if self.json => writeln!(out, "{}", console::json_line(&json(problem, &attempt, asked.as_ref())?.to_string())),
                 // The attempts at one problem are grouped after all of them are read.
-                problem if self.problem.is_some() => {
+                problem if self.problem.is_some() && !self.prompt => {
                     story.push((problem.cloned(), attempt));
                     Ok(())
                 }
-                problem => write!(out, "{}\n{}\n{}", heading(&attempt), self.text_of(problem), self.answer(&attempt)),
+                problem => {
+                    let asked = asked.map_or_else(String::new, |asked| format!("  prompt: {}\n", prompt::body(&asked)));
+                    write!(out, "{}\n{}\n{asked}{}", heading(&attempt), self.text_of(problem), self.answer(&attempt))
+                }
             }
         })?;
         write!(out, "{}", self.story(story))?;
@@ -257,9 +271,49 @@ fn courses(story: &[InspectedAttempt]) -> String {
     text
 }
 
-/// The attempt with its problem.
-fn json(problem: Option<&ProblemRecord>, attempt: &InspectedAttempt) -> std::io::Result<serde_json::Value> {
+/// The prompts of a run as its model read them.
+struct Prompts {
+    encoder: PromptEncoder<'static>,
+    /// The prompts of the stage that made the last attempt: its method, iteration and purpose.
+    stage: Option<(String, u32, Purpose)>,
+    texts: HashMap<String, String>,
+}
+
+impl Prompts {
+    fn of(run: &RunDir) -> Result<Self> {
+        let settings = starloop_record::run_dir::settings::flatten(&run.config()?);
+        let base = match run.base_model() {
+            unpacked if unpacked.is_dir() => unpacked,
+            _ => run.info()?.model.base.into(),
+        };
+        let variables = settings.iter().filter_map(|(key, value)| Some((key.strip_prefix("model.chat_variables.")?, value)));
+        let variables: ChatVariables =
+            variables.map(|(key, value)| Ok((key.to_owned(), serde_json::to_value(value)?))).collect::<Result<_>>()?;
+        let chat = settings.get("model.chat").is_some_and(|chat| chat.as_bool() == Some(true));
+        let encoder =
+            PromptEncoder::load(&base, Chat(chat.then_some(variables))).context("--prompt needs the tokenizer of the run's base")?;
+        Ok(Prompts { encoder, stage: None, texts: HashMap::new() })
+    }
+
+    fn shown(&mut self, run: &RunDir, attempt: &InspectedAttempt) -> Result<ShownPrompt> {
+        let stage = (attempt.method.clone(), attempt.iteration, attempt.purpose);
+        if self.stage.as_ref() != Some(&stage) {
+            (self.texts, self.stage) = (inspect::prompts(run, attempt)?, Some(stage));
+        }
+        let asked = &attempt.graded.attempt;
+        match self.texts.get(&asked.prompt_sha256) {
+            Some(text) => Ok(ShownPrompt::new(&self.encoder, text)?),
+            None => bail!("the run did not record the prompt of {}", asked.problem),
+        }
+    }
+}
+
+/// The attempt with its problem, and with its prompt if it is asked for.
+fn json(problem: Option<&ProblemRecord>, attempt: &InspectedAttempt, asked: Option<&ShownPrompt>) -> std::io::Result<serde_json::Value> {
     let mut value = serde_json::to_value(attempt)?;
     value["question"] = serde_json::to_value(problem)?;
+    if let Some(asked) = asked {
+        value["prompt"] = serde_json::to_value(asked)?;
+    }
     Ok(value)
 }

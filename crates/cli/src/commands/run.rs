@@ -123,7 +123,7 @@ pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, access: 
     access.check_run(run_dir, Reading::Checkpoints)?;
     let stalled = match experiment.run(run_dir, resume, &mut Console::new(log)) {
         Ok(()) => None,
-        Err(error @ Error::NothingSolved { .. }) if experiment.config().run.len() > 1 => Some(error.into()),
+        Err(error @ (Error::NothingSolved { .. } | Error::NothingGraded { .. })) if experiment.config().run.len() > 1 => Some(error.into()),
         Err(error) => return Err(error.into()),
     };
     let report = Report::read(&[run_dir.to_owned()])?;

@@ -69,24 +69,29 @@ pub struct Arguments {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Input {
+    #[serde(deserialize_with = "scalar")]
     completion: String,
-    #[serde(deserialize_with = "text_or_number")]
+    #[serde(deserialize_with = "scalar")]
     answer: String,
     #[serde(default)]
-    choices: Vec<String>,
+    choices: Vec<Scalar>,
     #[serde(default)]
-    id: Option<String>,
+    id: Option<Scalar>,
     #[serde(default = "unspecified")]
     stop_reason: StopReason,
 }
 
-/// A text, or a number with all the digits that the line writes.
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+/// A value that [`scalar`] reads as a text.
+#[derive(Deserialize)]
+struct Scalar(#[serde(deserialize_with = "scalar")] String);
+
+/// A text, a number with all the digits that the line writes, or a truth value.
+fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let raw = Box::<RawValue>::deserialize(deserializer)?;
     match serde_json::from_str(raw.get()) {
         Ok(serde_json::Value::String(text)) => Ok(text),
-        Ok(serde_json::Value::Number(_)) => Ok(raw.get().to_owned()),
-        _ => Err(serde::de::Error::custom(format!("invalid answer {}, expected a text or a number", raw.get()))),
+        Ok(serde_json::Value::Number(_) | serde_json::Value::Bool(_)) => Ok(raw.get().to_owned()),
+        _ => Err(serde::de::Error::custom(format!("invalid value {}, expected a text, a number, true or false", raw.get()))),
     }
 }
 
@@ -134,8 +139,9 @@ impl Arguments {
                 continue;
             }
             let input: Input = serde_json::from_str(&line).with_context(place)?;
-            let id = ProblemId(input.id.unwrap_or_else(|| format!("line {number}")));
-            let problem = Problem { id, class: String::new(), question: String::new(), answer: input.answer, choices: input.choices };
+            let id = ProblemId(input.id.map_or_else(|| format!("line {number}"), |Scalar(id)| id));
+            let choices = input.choices.into_iter().map(|Scalar(choice)| choice).collect();
+            let problem = Problem { id, class: String::new(), question: String::new(), answer: input.answer, choices };
             let grade = task.verify(&problem, &input.completion, &input.stop_reason).with_context(place)?;
             counts.iter_mut().filter(|(name, _)| *name == grade.verdict.name()).for_each(|(_, count)| *count += 1);
             if self.json {

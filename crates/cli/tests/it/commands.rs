@@ -165,7 +165,7 @@ fn verify_tells_the_four_verdicts() {
 #[test]
 fn verify_names_the_line_that_it_cannot_read() {
     for (line, said) in
-        [("{\"completion\": 1", "expected a string"), ("{\"completion\": \"1\", \"anwser\": \"1\"}", "unknown field `anwser`")]
+        [("{\"completion\": [1]", "expected a text"), ("{\"completion\": \"1\", \"anwser\": \"1\"}", "unknown field `anwser`")]
     {
         let outcome = starloop_reading(&format!("{{\"completion\": \"1\", \"answer\": \"1\"}}\n{line}"), "verify --task arithmetic");
         outcome.failed(1, &["standard input, line 2", said]);
@@ -204,7 +204,12 @@ fn eval_measures_the_base_as_the_loop_does() {
     let metrics = starloop(line, &of_base).json();
     assert!(std::fs::read(&answers).unwrap() == std::fs::read(small_run().join("star/iter-000/eval.jsonl")).unwrap());
     let by_loop: Value = serde_json::from_slice(&std::fs::read(small_run().join("star/iter-000/metrics.json")).unwrap()).unwrap();
-    assert_eq!(metrics, by_loop);
+    for key in ["checkpoint", "split", "accuracy", "by_class"] {
+        assert_eq!(metrics[key], by_loop[key], "{key}");
+    }
+    let asked = json!([metrics["model"], metrics["task"], metrics["few_shot"], metrics["chat"], metrics["max_new_tokens"]]);
+    assert_eq!(asked, json!(["builtin:arithmetic", "arithmetic", 3, false, 96]));
+    assert!(metrics.get("hinted").is_none() && metrics.get("without_verdict").is_none(), "no unused zeros: {metrics}");
     let plain = starloop(line, &["--model", text(&base())]).done();
     assert_eq!(plain.lines().count(), 3, "a line for each digit count and one for all: {plain}");
 }
@@ -336,7 +341,7 @@ fn verify_reads_a_number_as_the_known_answer() {
     let verdicts: Vec<Value> = graded.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["verdict"].clone()).collect();
     assert_eq!(verdicts, ["correct", "wrong", "correct"]);
     let refused = starloop_reading(r#"{"completion": "3", "answer": [3]}"#, "verify --task gsm8k");
-    refused.failed(1, &["line 1", "invalid answer [3], expected a text or a number"]);
+    refused.failed(1, &["line 1", "invalid value [3], expected a text, a number, true or false"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The program from the outside: real commands on the real engine, in one binary.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod asked;
 mod bad_input;
 mod browser;
 mod chat;

@@ -229,3 +229,81 @@ fn each_bad_file_has_one_clear_error() {
         .failed(2, &["org/nowhere", "datasets--org--nowhere", "starloop get data org/nowhere"]);
     assert!(!out.exists());
 }
+
+/// A verifier program in a file, and a config of two problems that asks it.
+#[cfg(unix)]
+fn judged_by(place: &Path, program: Option<&str>) -> std::path::PathBuf {
+    let (script, rows, config) = (place.join("verify.sh"), place.join("rows.jsonl"), place.join("judged.toml"));
+    if let Some(program) = program {
+        std::fs::write(&script, program).unwrap();
+    }
+    let row = |n: u32| json!({"question": format!("Input:\n{n} + 1\nTarget:\n"), "answer": format!("{}", n + 1)}).to_string();
+    std::fs::write(&rows, (1..9).map(row).collect::<Vec<_>>().join("\n")).unwrap();
+    let text = format!(
+        "name = 'judged'\nrun = ['few_shot']\n[model]\nbase = 'builtin:arithmetic'\n[task]\nkind = 'jsonl'\ntrain = {:?}\ndev_problems = 6\n\
+         prompt = '{{{{ question }}}}{{{{ hint }}}}'\ndirect_completion = '{{{{ answer }}}}'\nanswer_type = 'command'\ncommand = ['sh', {:?}]\ntime_limit_seconds = 1.0\n\
+         [sampling]\nmax_new_tokens = 4\n[methods.few_shot]\nkind = 'few_shot'\n",
+        text(&rows),
+        text(&script)
+    );
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
+#[cfg(unix)]
+#[test]
+fn a_verifier_that_does_not_work_is_an_error_before_the_first_sample() {
+    let place = tempfile::tempdir().unwrap();
+    for (program, said) in [
+        (None, "it ended without an answer"),
+        (Some("read -r line; echo '{\"verdict\": \"correct\"}'"), "after one answer: it ended without an answer"),
+        (Some("while read -r line; do echo rubbish; done"), "it answered \"rubbish\""),
+        (Some("sleep 60"), "it gave no answer within 1 s"),
+    ] {
+        let config = judged_by(place.path(), program);
+        let run = place.path().join("run");
+        for more in [&["--dry-run"][..], &["--run-dir", text(&run)]] {
+            starloop("run", &[&[text(&config)], more].concat()).failed(2, &["judged: `task.command`: ", said, "verdict"]);
+            assert!(!run.exists(), "nothing is begun");
+        }
+        starloop("run --dry-run --no-programs", &[text(&config)]).done();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn failed_verdicts_are_counted_and_named_as_the_cause() {
+    let place = tempfile::tempdir().unwrap();
+    // It answers the trial before the run, and dies at every completion of the model.
+    let program = "while read -r line; do case \"$line\" in *jsonl/train/*) echo '{\"verdict\": \"correct\"}';; *) echo broken >&2; exit 3;; esac; done";
+    let (config, run) = (judged_by(place.path(), Some(program)), place.path().join("run"));
+    let outcome = starloop("run --json --run-dir", &[text(&run), text(&config)]);
+    for words in
+        ["the verifier failed on 6 of 6 completions", "the verifier program failed on 6 of 6 completions", "exit status: 3): broken"]
+    {
+        assert!(outcome.err.contains(words), "no {words:?} in {}", outcome.err);
+    }
+    assert!(!outcome.err.contains("stronger base model"), "{}", outcome.err);
+    let report = outcome.json();
+    assert_eq!(report["results"][0]["evaluated_without_verdict"], 6);
+    let shown = starloop("report", &[text(&run)]);
+    assert!(shown.out.lines().any(|line| line.starts_with("verifier failed") && line.ends_with('6')), "{}", shown.out);
+    assert!(shown.err.contains("the verifier program failed on 6 of 6 completions"), "{}", shown.err);
+}
+
+#[test]
+fn worked_examples_that_are_not_there_are_an_error_before_the_run() {
+    let place = tempfile::tempdir().unwrap();
+    let (rows, config) = (place.path().join("rows.jsonl"), place.path().join("few.toml"));
+    std::fs::write(&rows, (0..9).map(|n| json!({"question": format!("{n}?"), "answer": n}).to_string()).collect::<Vec<_>>().join("\n"))
+        .unwrap();
+    starloop("init", &[text(&rows), "--out", text(&config), "--base", "builtin:arithmetic"]).done();
+    let said = ["`sampling.few_shot`: 3 worked examples are to be in each prompt, and the task has 0", "task.examples"];
+    for line in ["run --dry-run --set sampling.few_shot=3", "run --set sampling.few_shot=3"] {
+        starloop(line, &[text(&config), "--set", "run=['few_shot']"]).failed(2, &said);
+    }
+    let train = format!("task.train={}", text(&rows));
+    starloop("eval --model builtin:arithmetic --task jsonl --few-shot 3 --set task.dev_problems=3 --set", &[&train]).failed(2, &said);
+    let direct = "run --dry-run --set methods.direct.sampling.few_shot=1";
+    starloop(direct, &[text(&config)]).failed(2, &["`methods.direct.sampling.few_shot`: 1 worked examples"]);
+}

@@ -1,10 +1,12 @@
 //! The sections of a config that are plain values: `[model]`, `[sampling]`, `[evaluation]`.
 
 use super::is_default;
-use crate::types::Split;
+use crate::task::Task;
+use crate::types::{Problem, Split};
 use serde::{Deserialize, Serialize};
 use starloop_lm::engine::{CacheDtype, SamplingParams};
 use starloop_lm::files::chat::{Chat, ChatVariables};
+use starloop_record::digest::sha256_hex;
 
 /// `[model]`: the pretrained model that everything starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +105,9 @@ pub struct EvaluationConfig {
     pub few_shot: Option<usize>,
     /// Evaluate after every so many iterations, and after the last.
     pub every: u32,
+    /// Measure on this many of the split's problems, chosen by their ids; 0 for all.
+    #[serde(skip_serializing_if = "is_default")]
+    pub limit: usize,
     /// `test`: at the end of each method, its best model on `split` = `dev` is measured once more, on the problems of the final figure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub final_split: Option<Split>,
@@ -110,6 +115,20 @@ pub struct EvaluationConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        EvaluationConfig { split: Split::Dev, few_shot: None, every: 1, final_split: None }
+        EvaluationConfig { split: Split::Dev, few_shot: None, every: 1, limit: 0, final_split: None }
+    }
+}
+
+impl EvaluationConfig {
+    /// The problems of a split that accuracy is measured on: the same for every model and seed.
+    pub fn problems(&self, task: &dyn Task, split: Split, iteration: u32) -> Vec<Problem> {
+        let mut problems = task.evaluation_problems(split, iteration);
+        if self.limit > 0 && self.limit < problems.len() {
+            let mut ranks: Vec<_> = problems.iter().map(|problem| sha256_hex(format!("limit {}", problem.id))).collect();
+            ranks.sort_unstable();
+            let last = ranks.swap_remove(self.limit - 1);
+            problems.retain(|problem| sha256_hex(format!("limit {}", problem.id)) <= last);
+        }
+        problems
     }
 }

@@ -4,6 +4,7 @@
 //! Long choices are less likely than short ones. So a second figure divides each log-probability by the choice's bytes,
 //! which no tokenizer changes.
 
+use crate::config::EvaluationConfig;
 use crate::error::{Error, OrCancelled, Result};
 use crate::event::{Event, Observer, Stage};
 use crate::metrics::Accuracy;
@@ -48,19 +49,20 @@ pub struct ScoredProblem {
     pub chosen_per_byte: usize,
 }
 
-/// Asks the model `checkpoint` every held-out problem of the split, with `few_shot` worked examples that show the answers alone.
+/// Asks the model `checkpoint` the held-out problems that `evaluation` names, with `few_shot` worked examples that show the answers alone.
 ///
 /// # Errors
 /// A problem has no choices, its known answer is not among them, or the policy fails.
 pub fn measure(
     task: &dyn Task,
-    split: Split,
+    evaluation: &EvaluationConfig,
     few_shot: usize,
     policy: &mut dyn Scorer,
     checkpoint: &Path,
     observer: &mut dyn Observer,
 ) -> Result<(ByLikelihood, Vec<ScoredProblem>)> {
-    let problems = task.evaluation_problems(split, 0);
+    let split = evaluation.split;
+    let problems = evaluation.problems(task, split, 0);
     let right = problems.iter().map(right_choice).collect::<Result<Vec<_>>>()?;
     let mut requests = Vec::new();
     for problem in &problems {

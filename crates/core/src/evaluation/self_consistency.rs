@@ -1,6 +1,7 @@
 //! Several samples of each held-out problem: how often the majority is right (self-consistency, Wang et al. 2023), and how often at least
 //! one of k is (pass@k, by the unbiased estimator of Chen et al. 2021).
 
+use crate::config::{EvaluationConfig, is_default};
 use crate::error::{OrCancelled, Result};
 use crate::evaluation;
 use crate::event::{Event, Observer, Stage};
@@ -19,7 +20,7 @@ use std::time::Instant;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampled {
     /// The held-out problems.
-    pub split: Split,
+    pub evaluation: EvaluationConfig,
     /// Worked examples in front, which show their rationales.
     pub few_shot: usize,
     /// Samples of each problem.
@@ -45,6 +46,9 @@ pub struct SelfConsistency {
     pub at: Vec<AtK>,
     /// Tokens generated.
     pub tokens: u64,
+    /// Samples without a verdict, because the user's verifier program failed. They count as not right.
+    #[serde(skip_serializing_if = "is_default")]
+    pub without_verdict: u64,
 }
 
 /// The figures of k samples of each problem.
@@ -86,7 +90,8 @@ pub fn measure(
     checkpoint: &Path,
     observer: &mut dyn Observer,
 ) -> Result<(SelfConsistency, Vec<SampledProblem>)> {
-    let problems = task.evaluation_problems(asked.split, 0);
+    let split = asked.evaluation.split;
+    let problems = asked.evaluation.problems(task, split, 0);
     let request = |problem: &Problem| {
         let seed = |sample| sample_seed(asked.seed, 0, Mode::Unhinted, &problem.id, sample);
         let prompt = prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, asked.few_shot);
@@ -94,7 +99,7 @@ pub fn measure(
     };
     let requests: Vec<PromptRequest> = problems.iter().map(request).collect();
     let total = requests.len() as u64 * u64::from(asked.samples);
-    TrainedProblems::of_checkpoint(checkpoint)?.refuse(checkpoint, task, asked.split, 0)?;
+    TrainedProblems::of_checkpoint(checkpoint)?.refuse(checkpoint, task, split, 0)?;
     let checkpoint = policy.load(checkpoint)?;
     let (method, iteration, stage) = ("self-consistency".to_owned(), 0, Stage::Evaluating);
     observer.observe(&Event::StageStarted { method: method.clone(), iteration, stage, total }).or_cancelled()?;
@@ -120,8 +125,10 @@ pub fn measure(
         sampled.push(SampledProblem { problem: problem.id, class: problem.class, completions, verdicts, majority_is_right });
     }
     let at = ks(asked.samples).into_iter().map(|k| at_k(&sampled, asked.samples, k)).collect();
-    let (split, samples, temperature) = (asked.split, asked.samples, asked.params.temperature);
-    Ok((SelfConsistency { checkpoint, split, samples, temperature, at, tokens }, sampled))
+    let (samples, temperature) = (asked.samples, asked.params.temperature);
+    let is_failed = |verdict: &&Verdict| matches!(verdict, Verdict::Failed { .. });
+    let without_verdict = sampled.iter().flat_map(|problem| &problem.verdicts).filter(is_failed).count() as u64;
+    Ok((SelfConsistency { checkpoint, split, samples, temperature, at, tokens, without_verdict }, sampled))
 }
 
 /// 1, 2, 4 and so on, and `samples` itself.

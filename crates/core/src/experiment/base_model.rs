@@ -94,6 +94,18 @@ impl BaseModel {
         }
     }
 
+    /// A directory with its config, tokenizer and chat template, to look at prompts before a run; a shipped model is unpacked to `place`. `None` for
+    /// a GGUF file, whose conversion takes long.
+    ///
+    /// # Errors
+    /// Unpacking fails.
+    pub fn for_prompts(&self, place: &Path) -> Result<Option<PathBuf>> {
+        match &self.0 {
+            Place::Gguf(_) => Ok(None),
+            Place::Directory(_) | Place::Builtin(_) => self.unpacked(place).map(Some),
+        }
+    }
+
     /// Its checkpoint directory. A shipped model is unpacked into the run directory, so that the run is complete without this program.
     ///
     /// # Errors

@@ -8,8 +8,16 @@ use starloop_record::atomic::{self, create_directory};
 use std::path::Path;
 
 /// Files of a checkpoint that other programs write and read.
-const OTHERS: [&str; 7] =
-    ["added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "pretrain.json", "trained_problems.json"];
+const OTHERS: [&str; 8] = [
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "tokenizer.model",
+    "pretrain.json",
+    "trained_problems.json",
+    crate::policy::prompting::PROMPTING,
+];
 /// The file that the hub shows as the model card.
 const CARD_FILE: &str = "README.md";
 

@@ -10,10 +10,13 @@ use crate::experiment::Experiment;
 use crate::external::data_source::DataSource;
 use crate::registry::Registry;
 use crate::task::prompt;
+use crate::task::rows::DataRow;
 use crate::task::template::Template;
 use crate::types::{Mode, Split, Style};
 use columns::ColumnRoles;
 use serde_json::{Map, Value, json};
+use starloop_lm::model::PromptEncoder;
+use std::io::Write;
 use std::path::Path;
 
 /// Rows that become worked examples where rationales are known, or stubs of them where they are not.
@@ -30,10 +33,14 @@ pub struct Draft {
     pub dev_problems: usize,
     /// The columns and their roles, such as `("answer", "the known answer: a number")`.
     pub columns: Vec<(String, String)>,
+    /// True if the base has a chat template, so that the config asks for it.
+    pub has_chat: bool,
     /// True if the config has worked examples.
     pub has_worked_examples: bool,
     /// A whole prompt, worked examples and all.
     pub prompt: String,
+    /// What the user should look at, sentence by sentence.
+    pub warnings: Vec<String>,
 }
 
 /// Writes a config for the problems of `source` to `out`, which must not exist.
@@ -48,8 +55,13 @@ pub fn init(source: &DataSource, out: &Path, base: &str) -> Result<Draft> {
     let invalid = |message| Error::ConfigValue { origin: source.to_string(), key: "task.train".to_owned(), message };
     source.files("train")?;
     let columns = ColumnRoles::read(source).map_err(invalid)?;
+    if columns.rows().len() < 2 {
+        return Err(invalid(format!("{source} holds one problem, expected at least two: one to learn from and one to measure")));
+    }
     let text = written(source, out, base, &columns);
-    let config = Config::parse(&out.display().to_string(), &text, &[])?;
+    let fit = columns.fit_rows().map(rows_file).transpose()?;
+    let checked = fit.as_ref().map(|file| format!("task.train={}", quoted(&file.path().display().to_string())));
+    let config = Config::parse(&out.display().to_string(), &text, checked.as_slice())?;
     let experiment = Experiment::new(config, &Registry::default())?;
     let (config, task) = (experiment.config(), experiment.read_task()?);
     let (train, dev) = (task.training_problems(1), task.evaluation_problems(Split::Dev, 1));
@@ -60,9 +72,20 @@ pub fn init(source: &DataSource, out: &Path, base: &str) -> Result<Draft> {
         train_problems: train.len(),
         dev_problems: dev.len(),
         columns: columns.described(),
+        has_chat: config.model.chat,
         has_worked_examples: config.sampling.few_shot > 0,
         prompt,
+        warnings: columns.warnings,
     })
+}
+
+/// A temporary file of these rows. A config is checked with it if the user's file has rows that must be corrected first.
+fn rows_file<'a>(rows: impl Iterator<Item = &'a DataRow>) -> Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile()?;
+    for row in rows {
+        writeln!(file, "{}", Value::from(row.columns.clone()))?;
+    }
+    Ok(file)
 }
 
 /// The config's text.
@@ -71,7 +94,7 @@ fn written(source: &DataSource, out: &Path, base: &str, columns: &ColumnRoles) -
     let worked = columns.rationale.is_some() && !examples.is_empty();
     let blocks: Vec<String> = examples.iter().map(|example| block(example, worked)).collect();
     let rows = columns.rows();
-    let question = &columns.question;
+    let question = columns::expression(&columns.question);
     let (prompt, hint, completion, direct) = if columns.choices.is_some() {
         let listed = "{% for choice in choices %}({{ 'abcdefghijklmnopqrstuvwxyz'[loop.index0] }}) {{ choice }}\
                       {% if choice == answer_text %}{{ hint }}{% endif %}\n{% endfor %}";
@@ -88,6 +111,7 @@ fn written(source: &DataSource, out: &Path, base: &str, columns: &ColumnRoles) -
         "out": out.display().to_string(),
         "name": quoted(&name),
         "base": quoted(base),
+        "chat": has_chat_template(base),
         "file_text": toml::Value::try_from(source).map_or_else(|_| quoted(&source.to_string()), |value| value.to_string()),
         "dev_problems": (rows.len() / 10).clamp(1, MOST_DEV_PROBLEMS),
         "id": columns.id.as_deref().map(quoted),
@@ -95,7 +119,8 @@ fn written(source: &DataSource, out: &Path, base: &str, columns: &ColumnRoles) -
         "identity": (columns.question != "question").then(|| quoted(&columns.question)),
         "answer": quoted(&columns.answer),
         "answer_type": quoted(columns.answer_type),
-        "choices": columns.choices.as_deref().map(quoted),
+        "choices": columns.choices.as_ref().map(|choices| serde_json::json!(choices).to_string()),
+        "first_choice": columns.first_choice,
         "rationale": columns.rationale.as_deref().map(quoted),
         "prompt": prompt,
         "hint": quoted(hint),
@@ -108,6 +133,11 @@ fn written(source: &DataSource, out: &Path, base: &str, columns: &ColumnRoles) -
     let known = known.as_object().expect("it was written as one");
     let template = Template::parse(include_str!("init/config.toml.j2"));
     template.and_then(|template| template.render(known)).expect("all that the template asks for is known")
+}
+
+/// Returns true if the base, or the base of an adapter, has a chat template.
+fn has_chat_template(base: &str) -> bool {
+    Path::new(base).is_dir() && PromptEncoder::load(Path::new(base), true).is_ok()
 }
 
 /// A worked example; as a comment where its rationale has to be written first.

@@ -140,8 +140,8 @@ impl Way {
 /// # Errors
 /// The base model or the data is missing, or the measured parts do not fit into the memory that this process may use.
 pub fn before_run(experiment: &Experiment, request: &Request<'_>) -> Result<Plan> {
-    BaseModel::of(&experiment.config().model)?;
-    experiment.read_task()?;
+    let base = BaseModel::of(&experiment.config().model)?;
+    experiment.fit(experiment.read_task()?.as_mut(), &base)?;
     plan(experiment, request)
 }
 

@@ -96,6 +96,11 @@ impl Method for PartialHints {
         }
     }
 
+    /// The share of the hint in each iteration depends on the number of iterations.
+    fn can_go_on(&self) -> bool {
+        false
+    }
+
     fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
         rounds::estimate(settings, task, self.iterations, rounds::every_problem(settings, task, 2))
     }

@@ -98,13 +98,18 @@ impl Method for VStar {
         self.warm_start
     }
 
+    /// The verifier learns from all iterations.
+    fn can_go_on(&self) -> bool {
+        false
+    }
+
     fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
         let samples = rounds::every_problem(settings, task, 1);
         let unsampled = u32::from(self.warm_start.is_some());
         let sampled = |iteration| if iteration > unsampled { samples(iteration) } else { 0 };
         let mut estimate = rounds::estimate(settings, task, self.iterations, sampled);
-        let candidates =
-            task.evaluation_problems(settings.evaluation.split, self.iterations).len() as u64 * u64::from(self.verifier.candidates);
+        let candidates = settings.evaluation.problems(task, settings.evaluation.split, self.iterations).len() as u64
+            * u64::from(self.verifier.candidates);
         estimate.evaluations += candidates;
         estimate.steps += self.verifier.steps;
         estimate.trained_tokens += self.verifier.steps * (settings.training.batch_size * settings.training.sequence_length) as u64;

@@ -61,8 +61,9 @@ impl MethodRun<'_> {
         };
         self.finished(&metrics)?;
         if shared.is_none() {
+            self.warn_of_failed_verdicts(&metrics, &answers)?;
             // Answers without rationales say nothing of what there is to bootstrap from.
-            if style == Style::Rationale {
+            if !self.warn_of_another_prompt(measurement.few_shot)? && style == Style::Rationale {
                 self.warn_of_a_hopeless_base(&metrics)?;
             }
             let read = place.stage(FileStage::Evaluate)?.map(|record| record.read).unwrap_or_default();
@@ -88,9 +89,11 @@ impl MethodRun<'_> {
                 accuracy: evaluation::accuracy(&answers),
                 by_class: evaluation::accuracy_by_class(&self.parts.task.classes(iteration), &answers),
                 evaluation_tokens: evaluation::count(&answers, Mode::Unhinted).tokens,
+                evaluation_failed: evaluation::count(&answers, Mode::Unhinted).failed,
                 ..chosen.clone()
             };
             place.write_metrics(&metrics)?;
+            self.warn_of_failed_verdicts(&metrics, &answers)?;
             metrics
         };
         let (method, metrics) = (self.name.to_owned(), Box::new(metrics));
@@ -106,7 +109,7 @@ impl MethodRun<'_> {
             self.reused(iteration, stage, counts.attempts, counts.tokens)?;
             return Ok(answers);
         }
-        let problems = self.parts.task.evaluation_problems(split, iteration);
+        let problems = self.settings.evaluation.problems(self.parts.task, split, iteration);
         let stop = self.parts.task.stop_strings();
         let params = SamplingParams { stop, ..SamplingParams::greedy(self.settings.sampling.max_new_tokens) };
         let few_shot = self.few_shot_after(iteration);

@@ -119,7 +119,7 @@ impl MethodRun<'_> {
     }
 
     fn verified_problems(&self, generator: u32) -> Vec<Problem> {
-        self.parts.task.evaluation_problems(self.settings.evaluation.split, generator)
+        self.settings.evaluation.problems(self.parts.task, self.settings.evaluation.split, generator)
     }
 }
 

@@ -4,6 +4,8 @@ use super::MethodRun;
 use crate::error::Result;
 use crate::event::Event;
 use crate::metrics::IterationMetrics;
+use crate::policy::prompting::Prompting;
+use crate::types::{GradedAttempt, Verdict};
 use starloop_record::format::percent;
 
 impl MethodRun<'_> {
@@ -15,10 +17,26 @@ impl MethodRun<'_> {
         self.report(&Event::Warning { message: format!("{}: {message}", self.name) })
     }
 
+    /// A base that was fine-tuned with other prompts than those of this run. Returns true if there is something to say.
+    pub(super) fn warn_of_another_prompt(&mut self, few_shot: usize) -> Result<bool> {
+        let asked = self.prompting(few_shot);
+        let Some(trained) = Prompting::of_checkpoint(self.parts.base)? else { return Ok(false) };
+        let differences = trained.differences(&asked);
+        if differences.is_empty() {
+            return Ok(false);
+        }
+        let base = self.parts.base.display();
+        self.warn(&format!(
+            "the model {base} is asked otherwise than it was trained, so its accuracy may be low: {}",
+            differences.join("; ")
+        ))?;
+        Ok(true)
+    }
+
     /// A base that solves nothing, or no more than guessing does, cannot bootstrap (paper, section 5: GPT-2 failed even on arithmetic).
     pub(super) fn warn_of_a_hopeless_base(&mut self, metrics: &IterationMetrics) -> Result<()> {
         let (accuracy, chance) = (metrics.accuracy, self.parts.task.chance());
-        if accuracy.correct > 0 && (chance == 0.0 || accuracy.low > chance) {
+        if metrics.accuracy_is_of_the_verifier() || accuracy.correct > 0 && (chance == 0.0 || accuracy.low > chance) {
             return Ok(());
         }
         let few_shot = self.settings.sampling.few_shot;
@@ -36,10 +54,30 @@ impl MethodRun<'_> {
         ))
     }
 
+    /// Attempts and answers on which the user's verifier failed. `graded` are those that `metrics` counts.
+    pub(super) fn warn_of_failed_verdicts<'g>(
+        &mut self,
+        metrics: &IterationMetrics,
+        graded: impl IntoIterator<Item = &'g GradedAttempt>,
+    ) -> Result<()> {
+        let failure = |graded: &'g GradedAttempt| match &graded.verdict {
+            Verdict::Failed { reason } => Some((&graded.attempt.problem, reason)),
+            _ => None,
+        };
+        let Some((problem, reason)) = graded.into_iter().find_map(failure) else { return Ok(()) };
+        self.warn(&format!(
+            "iteration {}: the verifier program failed on {} of {} completions, which count as not right. The first failure, on {problem}: \
+             {reason}. Correct the program (task.command) and begin the run again",
+            metrics.iteration,
+            metrics.failed_verdicts(),
+            metrics.verdicts(),
+        ))
+    }
+
     /// An iteration that learns from hints alone, or that has no failure to learn from.
     pub(super) fn warn_of_one_sided_attempts(&mut self, metrics: &IterationMetrics) -> Result<()> {
         let IterationMetrics { iteration, unhinted, hinted, .. } = metrics;
-        if unhinted.attempts == 0 {
+        if unhinted.attempts == unhinted.failed {
             return Ok(());
         }
         if unhinted.correct == 0 && hinted.correct > 0 {

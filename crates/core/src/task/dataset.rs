@@ -53,12 +53,20 @@ pub(crate) struct Portions {
     pub evaluation_problems: usize,
 }
 
+/// The other data of a problem.
+struct Kept<T> {
+    identity: Identity,
+    /// Its place in its file.
+    place: Place,
+    rest: T,
+}
+
 /// The problems of a task, divided.
 pub(crate) struct Dataset<T> {
     train: Vec<Problem>,
     dev: Vec<Problem>,
     test: Vec<Problem>,
-    rest: HashMap<ProblemId, (Identity, T)>,
+    rest: HashMap<ProblemId, Kept<T>>,
     portions: Portions,
     seed: u64,
 }
@@ -121,9 +129,9 @@ impl<T> Dataset<T> {
 
     /// Gives problems their full names and stores their other data.
     fn named(&mut self, task: &str, split: Split, entries: Vec<Entry<T>>) -> Vec<Problem> {
-        let name = |Entry { mut problem, identity, rest, .. }: Entry<T>| {
+        let name = |Entry { place, mut problem, identity, rest }: Entry<T>| {
             problem.id = ProblemId(format!("{task}/{}/{}", split.name(), problem.id));
-            self.rest.insert(problem.id.clone(), (identity, rest));
+            self.rest.insert(problem.id.clone(), Kept { identity, place, rest });
             problem
         };
         entries.into_iter().map(name).collect()
@@ -146,14 +154,35 @@ impl<T> Dataset<T> {
         first_by_hash(problems, self.portions.evaluation_problems, |problem| digest(["evaluation", &problem.id.0]))
     }
 
+    /// A problem that is learned from.
+    pub fn first(&self) -> Option<&Problem> {
+        self.train.first()
+    }
+
     /// The other data that the task keeps of a problem.
     pub fn rest(&self, problem: &Problem) -> Option<&T> {
-        self.rest.get(&problem.id).map(|(_, rest)| rest)
+        self.rest.get(&problem.id).map(|kept| &kept.rest)
     }
 
     /// The identity of a problem of this dataset.
     pub fn identity(&self, problem: &Problem) -> Option<Identity> {
-        self.rest.get(&problem.id).map(|(identity, _)| *identity)
+        self.rest.get(&problem.id).map(|kept| kept.identity)
+    }
+
+    /// The place of a problem in its file.
+    pub fn place(&self, problem: &Problem) -> Option<&Place> {
+        self.rest.get(&problem.id).map(|kept| &kept.place)
+    }
+
+    /// Removes problems, and returns their number.
+    pub fn leave_out(&mut self, problems: &HashSet<ProblemId>) -> u64 {
+        let mut removed = 0;
+        for of_split in [&mut self.train, &mut self.dev, &mut self.test] {
+            let before = of_split.len();
+            of_split.retain(|problem| !problems.contains(&problem.id));
+            removed += before - of_split.len();
+        }
+        removed as u64
     }
 
     /// The classes that there are, in the order in which they come first.

@@ -5,21 +5,26 @@
 //! config writes it, is graded correct. An error names file and line, before any work is done.
 
 mod answer;
+mod choices;
 mod command;
 mod settings;
 mod texts;
 
+pub use choices::ChoiceColumns;
+pub(crate) use choices::Listed;
 pub use command::verdict;
 pub use settings::{AnswerType, JsonlConfig};
 
 use crate::error::Result;
+use crate::external::data_source::DataSource;
 use crate::task::dataset::{Dataset, Files, Portions};
 use crate::task::identity::Identity;
 use crate::task::{ConfigError, Task, WorkedExample};
-use crate::types::{Grade, Mode, Problem, Split, StopReason, Style};
+use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use answer::Answers;
 use regex::RegexSet;
 use starloop_answers::steps;
+use std::collections::HashSet;
 use texts::{Layout, Texts};
 
 /// The name of the kind.
@@ -32,9 +37,20 @@ pub struct JsonlTask {
     answers: Answers,
     leaks: RegexSet,
     separator: String,
+    prompt: String,
     stop: Vec<String>,
     /// The accuracy of guessing.
     chance: f64,
+    files: Sources,
+    left_out: u64,
+}
+
+/// The files that problems come from.
+#[derive(Clone)]
+struct Sources {
+    train: DataSource,
+    dev: Option<DataSource>,
+    test: Option<DataSource>,
 }
 
 impl JsonlTask {
@@ -71,8 +87,11 @@ impl JsonlTask {
             answers: Answers::new(config)?,
             leaks,
             separator: config.separator.clone(),
+            prompt: config.prompt.clone(),
             stop: config.stop.clone(),
             chance: config.chance.unwrap_or_default(),
+            files: Sources { train: config.train.clone(), dev: config.dev.clone(), test: config.test.clone() },
+            left_out: 0,
         })
     }
 }
@@ -94,8 +113,28 @@ impl Task for JsonlTask {
         NAME
     }
 
+    fn source(&self, problem: &Problem) -> Option<String> {
+        let place = self.dataset.place(problem)?;
+        let of = |split: &str| problem.id.0.split('/').nth(1) == Some(split);
+        let other = if of("dev") { self.files.dev.as_ref() } else { self.files.test.as_ref().filter(|_| of("test")) };
+        Some(format!("{}, {place}", other.unwrap_or(&self.files.train)))
+    }
+
+    fn leave_out(&mut self, problems: &HashSet<ProblemId>) {
+        self.left_out += self.dataset.leave_out(problems);
+    }
+
+    fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    fn prompt_template(&self) -> Option<&str> {
+        Some(&self.prompt)
+    }
+
     fn prepare(&self) -> Result<(), ConfigError> {
-        self.answers.start()
+        let known = self.dataset.first().and_then(|problem| Some((problem, self.dataset.rest(problem)?.direct.as_str())));
+        self.answers.start(known)
     }
 
     fn identity(&self, problem: &Problem) -> Identity {

@@ -11,6 +11,9 @@ use starloop_lm::files::chat::BUDGET;
 /// The name of the one template in the engine.
 const NAME: &str = "template";
 
+/// The variable that holds the row itself, for columns whose names are no names in templates: `columns["Question Text"]`.
+const COLUMNS: &str = "columns";
+
 /// A parsed template.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -39,6 +42,11 @@ impl Template {
     /// The row lacks a column of the template. The text names the missing columns and those of the row.
     pub fn render(&self, row: &Map<String, Value>) -> Result<String, String> {
         let template = self.environment.get_template(NAME).expect("it was added when it was parsed");
+        if !row.contains_key(COLUMNS) && template.undeclared_variables(false).contains(COLUMNS) {
+            let mut whole = row.clone();
+            whole.insert(COLUMNS.to_owned(), row.clone().into());
+            return self.render(&whole);
+        }
         template.render(Serde(row)).map_err(|error| {
             let mut missing: Vec<String> =
                 template.undeclared_variables(false).into_iter().filter(|name| !row.contains_key(name)).collect();

@@ -1,9 +1,10 @@
 //! Verifiers from outside this crate: they grade completions in place of the task. The rest of the task stays as it is.
 
-use super::{Answered, ConfigError, Identity, Task, TaskSettings, WorkedExample};
+use super::{Answered, ConfigError, Identity, Task, TaskSettings, TooLong, WorkedExample};
 use crate::error::Result;
-use crate::types::{Grade, Mode, Problem, Split, StopReason, Style};
+use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use starloop_record::info::PaperFigure;
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +42,10 @@ impl TaskSettings for Verified {
         self.settings.program()
     }
 
+    fn too_long(&self) -> TooLong {
+        self.settings.too_long()
+    }
+
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {
         Ok(Box::new(VerifiedTask { task: self.settings.grader()?, verifier: Arc::clone(&self.verifier) }))
     }
@@ -64,6 +69,22 @@ impl Task for VerifiedTask {
 
     fn name(&self) -> &str {
         self.task.name()
+    }
+
+    fn source(&self, problem: &Problem) -> Option<String> {
+        self.task.source(problem)
+    }
+
+    fn leave_out(&mut self, problems: &HashSet<ProblemId>) {
+        self.task.leave_out(problems);
+    }
+
+    fn left_out(&self) -> u64 {
+        self.task.left_out()
+    }
+
+    fn prompt_template(&self) -> Option<&str> {
+        self.task.prompt_template()
     }
 
     fn prepare(&self) -> Result<(), ConfigError> {

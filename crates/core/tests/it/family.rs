@@ -1,6 +1,7 @@
 //! The behaviour of the methods that are newer than the paper.
 
 use crate::doubles::{Bench, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment};
+use starloop_core::config::EvaluationConfig;
 use starloop_core::evaluation::self_consistency::{Sampled, measure};
 use starloop_core::policy::SamplingParams;
 use starloop_core::task::Task;
@@ -159,7 +160,13 @@ fn b_star_writes_down_what_it_chose_by() {
 fn several_samples_of_each_problem_are_measured() {
     let bench = Bench::new();
     let params = SamplingParams { temperature: 1.0, stop: bench.task.stop_strings(), ..SamplingParams::greedy(9) };
-    let asked = Sampled { split: Split::Test, few_shot: 1, samples: 4, params, seed: 1 };
+    let asked = Sampled {
+        evaluation: EvaluationConfig { split: Split::Test, ..EvaluationConfig::default() },
+        few_shot: 1,
+        samples: 4,
+        params,
+        seed: 1,
+    };
     let (base, mut policy, mut watcher) = (bench.place.path().join("base"), ToyPolicy::default(), Watcher::default());
     let (figures, sampled) = measure(&bench.task, &asked, &mut policy, &base, &mut watcher).unwrap();
     assert_eq!(figures.at.iter().map(|at| at.k).collect::<Vec<_>>(), [1, 2, 4]);

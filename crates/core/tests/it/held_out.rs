@@ -2,6 +2,7 @@
 
 use crate::doubles::{ToyPolicy, ToyTrainer, Watcher, resolve};
 use starloop_core::config::Config;
+use starloop_core::config::EvaluationConfig;
 use starloop_core::error::{Error, Result};
 use starloop_core::evaluation::self_consistency::{self, Sampled};
 use starloop_core::experiment::Experiment;
@@ -112,7 +113,7 @@ fn a_checkpoint_records_its_problems_and_is_measured_on_no_other_division() {
     let Error::TrainedOnHeldOut { trained, measured, split, .. } = &error else { panic!("{error}") };
     assert!(*trained > 0 && (*measured, *split) == (60, "dev") && error.is_usage(), "{error}");
     let task = more.task().unwrap();
-    let sampled = Sampled { split: Split::Dev, few_shot: 0, samples: 2, params: SamplingParams::greedy(8), seed: 1 };
+    let sampled = Sampled { evaluation: EvaluationConfig::default(), few_shot: 0, samples: 2, params: SamplingParams::greedy(8), seed: 1 };
     let policy = &mut ToyPolicy::default();
     let error = self_consistency::measure(task.as_ref(), &sampled, policy, &checkpoint, &mut Watcher::default()).err().unwrap();
     assert!(matches!(error, Error::TrainedOnHeldOut { .. }), "{error}");

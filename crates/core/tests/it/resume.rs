@@ -277,6 +277,39 @@ fn a_changed_config_is_told_by_its_keys() {
 }
 
 #[test]
+fn a_prolonged_run_equals_one_that_was_begun_so() {
+    let bench = Bench::new();
+    bench.run("toy", &experiment(&["methods.star.iterations=2", "evaluation.final_split=test"]), false).unwrap();
+    let longer = experiment(&["run=[\"few_shot\", \"direct\", \"star\", \"rft\"]", "evaluation.final_split=test"]);
+    bench.run("toy", &longer, true).unwrap();
+    bench.run("whole", &longer, false).unwrap();
+    assert_eq!(bench.snapshot("toy"), bench.snapshot("whole"));
+    for (overrides, key) in [
+        (&["methods.star.iterations=2"][..], "methods.star.iterations (3 -> 2)"),
+        (&["run=[\"direct\", \"few_shot\", \"star\", \"rft\"]"], "run ("),
+        (&["sampling.max_new_tokens=9"], "sampling.max_new_tokens"),
+        (&["methods.rft.sampling.samples_per_problem=9"], "methods.rft.sampling.samples_per_problem (2 -> 9)"),
+    ] {
+        let other =
+            experiment(&[&["run=[\"few_shot\", \"direct\", \"star\", \"rft\"]", "evaluation.final_split=test"], overrides].concat());
+        let error = bench.run("toy", &other, true).err().unwrap();
+        let Error::Record(record::Error::ConfigChanged { keys, .. }) = &error else { panic!("{error}") };
+        assert!(keys.len() == 1 && keys[0].starts_with(key), "{keys:?}");
+    }
+}
+
+#[test]
+fn a_method_whose_past_depends_on_its_iterations_is_not_prolonged() {
+    for method in ["partial", "v_star"] {
+        let bench = Bench::new();
+        let of = |iterations: u32| experiment(&[&format!("run=[\"{method}\"]"), &format!("methods.{method}.iterations={iterations}")]);
+        bench.run("toy", &of(2), false).unwrap();
+        let error = bench.run("toy", &of(3), true).err().unwrap().to_string();
+        assert!(error.contains(&format!("methods.{method}.iterations (2 -> 3)")), "{error}");
+    }
+}
+
+#[test]
 fn a_run_in_use_is_refused_and_free_again_afterwards() {
     let bench = Bench::new();
     let root = bench.place.path().join("toy");

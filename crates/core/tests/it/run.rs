@@ -1,6 +1,7 @@
 //! The behaviour of a run.
 
 use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment};
+use starloop_core::config::EvaluationConfig;
 use starloop_core::error::Error;
 use starloop_core::evaluation::likelihood;
 use starloop_core::event::Event;
@@ -292,14 +293,25 @@ fn the_best_on_dev_is_measured_once_on_test() {
 fn choices_are_told_by_their_likelihood() {
     let bench = Bench::new();
     let (mut policy, mut watcher, base) = (ToyPolicy::default(), Watcher::default(), bench.place.path().join("base"));
-    let (figures, scored) = likelihood::measure(&bench.task, Split::Test, 1, &mut policy, &base, &mut watcher).unwrap();
+    let (figures, scored) = likelihood::measure(
+        &bench.task,
+        &EvaluationConfig { split: Split::Test, ..EvaluationConfig::default() },
+        1,
+        &mut policy,
+        &base,
+        &mut watcher,
+    )
+    .unwrap();
     // The base knows level 0. Elsewhere it says 0, which is less likely for each of its bytes than the right answer is.
     assert_eq!((figures.accuracy.correct, figures.accuracy.total, figures.accuracy_per_byte.correct), (10, 40, 40));
     assert_eq!((figures.split, figures.checkpoint.as_str()), (Split::Test, "sha-of-0"));
     assert_eq!((scored[10].right, scored[10].chosen, scored[10].chosen_per_byte), (1, 0, 1));
     let prompts = policy.prompts.borrow();
     assert!(prompts.len() == 80 && prompts.iter().all(|prompt| prompt.starts_with("Q: 1\nA:so 7\n\nQ: ")), "{}", prompts[0]);
-    let error = likelihood::measure(&bench.task, Split::Dev, 0, &mut Hopeless { repeats_hints: false }, &base, &mut watcher).err().unwrap();
+    let error =
+        likelihood::measure(&bench.task, &EvaluationConfig::default(), 0, &mut Hopeless { repeats_hints: false }, &base, &mut watcher)
+            .err()
+            .unwrap();
     assert!(matches!(&error, Error::NotFinite { place, .. } if place == "numbers/dev/80"), "{error}");
 }
 

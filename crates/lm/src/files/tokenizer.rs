@@ -150,6 +150,12 @@ impl Tokenizer {
         }
     }
 
+    /// The text that one token adds after `context`; of a special token, its name.
+    pub fn piece(&self, context: &[u32], id: u32) -> Result<String> {
+        let name = self.special.contains(&id).then(|| self.inner.id_to_token(id)).flatten();
+        name.map_or_else(|| self.decode_after(context, &[id]), Ok)
+    }
+
     /// The last few tokens that have a text. They begin at the beginning of a character: some decoders write a replacement character for
     /// each byte of a run that begins inside a character.
     fn tail(&self, context: &[u32]) -> Result<Vec<u32>> {

@@ -24,6 +24,8 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
+    /// The user's verifier program failed on completions.
+    VerifierFailed,
     /// The base model is no better than guessing.
     NearChance,
     /// Every attempt of an iteration is right: no failure is left to learn from.
@@ -53,6 +55,7 @@ pub(super) fn of(run: &str, method: &MethodReport, chance: f64) -> Vec<Finding> 
     let mut found = |kind, message: Option<String>| {
         findings.extend(message.map(|message| Finding { run: run.to_owned(), method: method.info.name.clone(), kind, message }));
     };
+    found(FindingKind::VerifierFailed, verifier_failed(method));
     found(FindingKind::Truncated, truncated(method));
     if method.info.approach.bootstraps() {
         found(FindingKind::NearChance, near_chance(method, chance));
@@ -67,9 +70,26 @@ pub(super) fn of(run: &str, method: &MethodReport, chance: f64) -> Vec<Finding> 
     findings
 }
 
+/// A completion without a verdict counts as not right, whatever the model wrote.
+fn verifier_failed(method: &MethodReport) -> Option<String> {
+    let failed = method.failed_verdicts();
+    (failed > 0).then(|| {
+        format!(
+            "the verifier program failed on {failed} of {} completions, which count as not right: the accuracy is too low, and right \
+             rationales are missing from the training data. Read the reasons, which are recorded as the verdict \"failed\", correct the \
+             program (task.command), and begin the run again",
+            method.verdicts()
+        )
+    })
+}
+
 /// GPT-2 could not bootstrap even on arithmetic (paper, section 5).
 fn near_chance(method: &MethodReport, chance: f64) -> Option<String> {
-    let base = &method.iterations.first().filter(|first| first.metrics.iteration == 0)?.metrics.accuracy;
+    let metrics = &method.iterations.first()?.metrics;
+    if metrics.iteration != 0 || metrics.accuracy_is_of_the_verifier() {
+        return None;
+    }
+    let base = &metrics.accuracy;
     let better = base.correct > 0 && (chance == 0.0 || base.low > chance);
     let guessing = if chance > 0.0 { format!(", and guessing gives {}%", percent(chance)) } else { String::new() };
     (base.total > 0 && !better).then(|| {
@@ -92,7 +112,10 @@ fn all_right(method: &MethodReport) -> Option<String> {
 }
 
 fn all_wrong(method: &MethodReport) -> Option<String> {
-    let iterations = iterations_where(method, |metrics| metrics.unhinted.attempts > 0 && metrics.unhinted.correct == 0)?;
+    let iterations = iterations_where(method, |metrics| {
+        let AttemptCounts { attempts, correct, failed, .. } = metrics.unhinted;
+        attempts > failed && correct == 0
+    })?;
     Some(format!("no attempt of {iterations} is right without hint, so everything that is learned comes from rationalization"))
 }
 

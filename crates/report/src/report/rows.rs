@@ -42,6 +42,10 @@ pub struct ResultRow {
     pub trained_tokens: u64,
     /// Tokens generated while evaluating.
     pub evaluation_tokens: u64,
+    /// Evaluated problems without a verdict, because the user's verifier program failed. They count as not right.
+    pub evaluated_without_verdict: u64,
+    /// Attempts, with and without the hint, without a verdict for the same reason.
+    pub attempts_without_verdict: u64,
     /// Wall-clock seconds of all stages; `null` if they are not known.
     pub seconds: Option<f64>,
     /// Share of the right answers without the hint whose rationale equals the reference; `null` if there is no reference or no right answer.
@@ -102,10 +106,14 @@ pub struct MethodSummary {
     pub train_used: Option<TrainUse>,
     /// Training problems attempted, over all iterations.
     pub problems: u64,
+    /// Problems of the run that were left out because their prompts are too long for the model.
+    pub problems_left_out: u64,
     /// Tokens generated for training, over all iterations.
     pub sampled_tokens: u64,
     /// Tokens trained on, over all iterations.
     pub trained_tokens: u64,
+    /// Attempts and evaluated problems without a verdict, because the user's verifier program failed, over all iterations.
+    pub without_verdict: u64,
     /// Wall-clock seconds over all iterations whose time is known; `null` if no time is known.
     pub seconds: Option<f64>,
     /// The difference from the untrained model on the same problems; `null` if either was not measured on them.
@@ -149,6 +157,8 @@ pub(super) fn row(run: &RunReport, method: &MethodReport, iteration: &IterationR
         sampled_tokens: sampled_tokens(metrics),
         trained_tokens: trained_tokens(metrics),
         evaluation_tokens: metrics.evaluation_tokens,
+        evaluated_without_verdict: metrics.evaluation_failed,
+        attempts_without_verdict: metrics.unhinted.failed + metrics.hinted.failed,
         seconds: iteration.seconds,
         faithful_unhinted: share(metrics.unhinted.faithful, metrics.unhinted.correct),
         faithful_hinted: share(metrics.hinted.faithful, metrics.hinted.correct),
@@ -177,8 +187,10 @@ pub(super) fn summary(run: &RunReport, method: &MethodReport) -> MethodSummary {
         by_class: accuracy.map_or(ByClass(Vec::new()), |_| by_class(shown, |accuracy| accuracy.mean)),
         train_used: train_used(method.info.approach, shown),
         problems: method.total(|metrics| metrics.problems),
+        problems_left_out: run.info.task.too_long,
         sampled_tokens: method.total(sampled_tokens),
         trained_tokens: method.total(trained_tokens),
+        without_verdict: method.failed_verdicts(),
         seconds: method.seconds(),
         from_base: method.from_base,
         from_main: method.from_main,

@@ -31,7 +31,8 @@ fn run_summary(run: &RunReport, width: usize) -> String {
     let columns = trim(&summary_table(run));
     let fits = columns.lines().all(|line| line.chars().count() <= width);
     let table = if fits { columns } else { rows::summary_of(run, width) };
-    table + &run.paper_note().map_or_else(String::new, |note| format!("\n\n{note}"))
+    let notes = [run.left_out_note(), run.paper_note()].into_iter().flatten();
+    std::iter::once(table).chain(notes).collect::<Vec<_>>().join("\n\n")
 }
 
 /// The tables of [`summaries`] as HTML, each with its headline before it.
@@ -49,7 +50,7 @@ fn run_html(run: &RunReport) -> String {
     let head = table.header().map_or_else(String::new, |row| cells(row, "th"));
     let body: String = table.row_iter().map(|row| cells(row, "td")).collect();
     let headline = run.headline.as_ref().map_or_else(String::new, |headline| paragraph(&sentences(headline)));
-    let note = run.paper_note().map_or_else(String::new, |note| paragraph(&note));
+    let note: String = [run.left_out_note(), run.paper_note()].into_iter().flatten().map(|note| paragraph(&note)).collect();
     let name = escaped(&run.name);
     format!("<p><b>{name}</b></p>\n{headline}<table>\n<thead>{head}</thead>\n<tbody>\n{body}</tbody>\n</table>\n{note}")
 }
@@ -99,6 +100,9 @@ fn summary_table(run: &RunReport) -> Table {
         row(label, &|summary, _| paper_train_used(summary.paper.as_ref()));
     }
     row("problems attempted", &|summary, _| count(summary.problems));
+    if methods.iter().any(|(summary, _)| summary.without_verdict > 0) {
+        row("verifier failed", &|summary, _| count(summary.without_verdict));
+    }
     row("tokens sampled", &|summary, _| tokens(summary.sampled_tokens));
     row("tokens trained", &|summary, _| tokens(summary.trained_tokens));
     row("time", &|summary, _| time(summary.seconds));

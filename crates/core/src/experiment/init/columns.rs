@@ -1,18 +1,23 @@
 //! The roles of a file's columns, by their names and contents.
+//!
+//! Names are compared without capitals, blanks, `_` and `-`. A column has a role if it has the right type in most rows. If some rows lack it, the
+//! error names their lines, instead of another column that all rows have.
+
+mod choices;
+mod names;
 
 use crate::external::data_source::DataSource;
+use crate::task::jsonl::ChoiceColumns;
 use crate::task::rows::{self, DataRow};
 use serde_json::{Map, Value};
-use std::collections::{BTreeSet, HashSet};
+use starloop_answers::number;
+use starloop_data::{At, Place};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-const QUESTIONS: &[&str] = &["question.stem", "question", "problem", "prompt", "query", "input", "instruction", "text", "stem"];
-const ANSWERS: &[&str] = &["answer", "final_answer", "answerKey", "answer_key", "label", "target", "output", "gold", "expected"];
-const CHOICES: &[&str] = &["choices", "question.choices", "options"];
-const RATIONALES: &[&str] = &["rationale", "explanation", "reasoning", "chain_of_thought", "cot", "solution"];
-const IDS: &[&str] = &["id", "qid", "uid", "question_id", "problem_id", "name"];
-const CLASSES: &[&str] = &["class", "category", "subject", "topic", "level", "type", "domain"];
 /// The most classes that a table can show clearly.
 const MOST_CLASSES: usize = 20;
+/// Rows that one message names.
+const SHOWN: usize = 5;
 
 /// The rows of a file, and the columns that were made out.
 pub(super) struct ColumnRoles {
@@ -20,44 +25,86 @@ pub(super) struct ColumnRoles {
     pub question: String,
     pub answer: String,
     pub answer_type: &'static str,
-    pub choices: Option<String>,
+    pub choices: Option<ChoiceColumns>,
+    /// The number of the first choice, if answers are numbers that do not count from 0.
+    pub first_choice: Option<u64>,
     pub rationale: Option<String>,
     pub id: Option<String>,
     pub class: Option<String>,
+    /// What the user should look at, sentence by sentence.
+    pub warnings: Vec<String>,
+    /// The rows, by their place, whose answers are not of the type that almost all others have.
+    unfit: Vec<usize>,
 }
+
+/// The type that a role needs.
+struct Need {
+    names: &'static [&'static str],
+    /// The role, in words.
+    what: &'static str,
+    fits: fn(&Value) -> bool,
+    expected: &'static str,
+}
+
+const QUESTION: Need = Need { names: names::QUESTIONS, what: "the question", fits: Value::is_string, expected: "a text" };
+const ANSWER: Need = Need { names: names::ANSWERS, what: "the known answer", fits: is_plain, expected: "a text or a number" };
 
 impl ColumnRoles {
     pub fn read(source: &DataSource) -> Result<Self, String> {
         let rows = rows::read(source, "train", |row| Ok(row.clone()))?;
-        let everywhere = |column: &str, is_fit: fn(&Value) -> bool| rows.iter().all(|row| row.get(column).is_some_and(is_fit));
-        let first =
-            |names: &[&str], is_fit: fn(&Value) -> bool| names.iter().find(|name| everywhere(name, is_fit)).map(|&name| name.to_owned());
-        let missing = |what: &str, names: &[&str]| {
-            let there: BTreeSet<&str> = rows.iter().flat_map(|row| row.columns.keys()).map(String::as_str).collect();
-            let there = there.into_iter().collect::<Vec<_>>().join(", ");
-            format!("{source}: no column for {what} in every row; one should be called {}; there are: {there}", names.join(", "))
+        let found = Columns::of(&rows, source);
+        let question = found.required(&QUESTION)?;
+        let chosen = choices::find(&found, &question)?;
+        let answer = match &chosen {
+            Some(chosen) => chosen.answer.clone(),
+            None => found.required(&ANSWER)?,
         };
-        let question = first(QUESTIONS, Value::is_string).ok_or_else(|| missing("the question", QUESTIONS))?;
-        let answer = first(ANSWERS, is_plain).ok_or_else(|| missing("the known answer", ANSWERS))?;
-        let choices = first(CHOICES, |value| value.is_array() || value.is_object());
-        let of_numbers =
-            || rows.iter().all(|row| row.get(&answer).is_some_and(|value| starloop_answers::number::known(&plain(value)).is_some()));
-        let answer_type = match &choices {
-            Some(_) => "choice",
-            None if of_numbers() => "number",
-            None => "exact",
+        let mut warnings = Vec::new();
+        let (answer_type, unfit) = match &chosen {
+            Some(_) => ("choice", Vec::new()),
+            None => found.type_of(&answer, &mut warnings),
         };
-        let distinct = |column: &str| rows.iter().filter_map(|row| row.get(column)).map(plain).collect::<HashSet<_>>().len();
-        let id = first(IDS, is_plain).filter(|id| distinct(id) == rows.len());
-        let class = first(CLASSES, is_plain).filter(|class| *class != answer && (2..=MOST_CLASSES).contains(&distinct(class)));
-        let is_text =
-            |row: &DataRow, name: &str| row.get(name).is_some_and(|value| value.as_str().is_some_and(|text| !text.trim().is_empty()));
-        let rationale = RATIONALES.iter().find(|name| rows.iter().any(|row| is_text(row, name))).map(|&name| name.to_owned());
-        Ok(ColumnRoles { rows, question, answer, answer_type, choices, rationale, id, class })
+        warnings.extend(chosen.as_ref().and_then(|chosen| chosen.doubt.clone()));
+        let id = found.id(&mut warnings);
+        let class = found.first(names::CLASSES, is_plain).filter(|class| *class != answer && *class != question);
+        let class = class.filter(|class| (2..=MOST_CLASSES).contains(&found.distinct(class)));
+        let is_written = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
+        let rationale = found.anywhere(names::RATIONALES, is_written).filter(|column| *column != answer && *column != question);
+        let (choices, first_choice) = chosen.map_or((None, None), |chosen| (Some(chosen.columns), chosen.first));
+        let mut roles = ColumnRoles { rows, question, answer, answer_type, choices, first_choice, rationale, id, class, warnings, unfit };
+        roles.warnings.extend(roles.unused());
+        Ok(roles)
     }
 
     pub fn rows(&self) -> &[DataRow] {
         &self.rows
+    }
+
+    /// The rows without those that the user has to correct first; `None` if there are no such rows.
+    pub fn fit_rows(&self) -> Option<impl Iterator<Item = &DataRow>> {
+        let fits = |(place, row)| (!self.unfit.contains(&place)).then_some(row);
+        (!self.unfit.is_empty()).then(|| self.rows.iter().enumerate().filter_map(fits))
+    }
+
+    /// The columns that have a role.
+    fn used(&self) -> impl Iterator<Item = &String> {
+        let choices = self.choices.iter().flat_map(ChoiceColumns::names);
+        [Some(&self.question), Some(&self.answer), self.rationale.as_ref(), self.id.as_ref(), self.class.as_ref()]
+            .into_iter()
+            .flatten()
+            .chain(choices)
+    }
+
+    /// A warning that names the columns without a role, if there are any.
+    fn unused(&self) -> Option<String> {
+        let used: HashSet<&str> = self.used().flat_map(|column| [column.as_str(), top(column)]).collect();
+        let there: BTreeSet<&str> = self.rows.iter().flat_map(|row| row.columns.keys()).map(String::as_str).collect();
+        let unused: Vec<&str> = there.into_iter().filter(|column| !used.contains(column)).collect();
+        let example = expression(unused.first()?);
+        Some(format!(
+            "these columns are not used: {}. To show a column to the model, write it into task.prompt, such as {{{{ {example} }}}}",
+            unused.join(", ")
+        ))
     }
 
     /// The findings, for people.
@@ -69,8 +116,9 @@ impl ColumnRoles {
         };
         let named = |column: &Option<String>, what: &str| column.as_ref().map(|column| (column.clone(), what.to_owned()));
         let always = [(self.question.clone(), "the question".to_owned()), (self.answer.clone(), answers.to_owned())];
+        let choices = self.choices.as_ref().map(|choices| (choices.names().join(", "), "the choices".to_owned()));
         let sometimes = [
-            named(&self.choices, "the choices"),
+            choices,
             named(&self.rationale, "a known rationale"),
             named(&self.id, "the problem's name"),
             named(&self.class, "the class in which accuracy is shown"),
@@ -85,19 +133,174 @@ impl ColumnRoles {
             None => Some("...".to_owned()),
         };
         let example = |(row, rationale): (&DataRow, String)| {
-            let needed = [Some(&self.question), Some(&self.answer), self.choices.as_ref()];
+            let needed = [&self.question, &self.answer].into_iter().chain(self.choices.iter().flat_map(ChoiceColumns::names));
             let mut columns = Map::new();
-            for column in needed.into_iter().flatten() {
-                let name = column.split('.').next().unwrap_or(column);
-                columns.extend(row.columns.get(name).map(|value| (name.to_owned(), without_nulls(value))));
+            for column in needed {
+                let name = if row.columns.contains_key(column) { column } else { top(column) };
+                columns.extend(row.columns.get(name).filter(|value| !value.is_null()).map(|value| (name.to_owned(), without_nulls(value))));
             }
             columns.insert(self.rationale.clone().unwrap_or_else(|| "rationale".to_owned()), rationale.into());
             columns
         };
+        let rows = self.rows.iter().enumerate().filter(|(place, _)| !self.unfit.contains(place)).map(|(_, row)| row);
         // More examples than there are rows to spare would leave nothing to learn from.
-        let spare = self.rows.len().saturating_sub(2);
-        self.rows.iter().filter_map(|row| Some((row, rationale(row)?))).take(count.min(spare)).map(example).collect()
+        let spare = self.rows.len().saturating_sub(2 + self.unfit.len());
+        rows.filter_map(|row| Some((row, rationale(row)?))).take(count.min(spare)).map(example).collect()
     }
+}
+
+/// The columns of all rows, and the columns within them.
+struct Columns<'a> {
+    rows: &'a [DataRow],
+    source: &'a DataSource,
+    /// `question`, `question.stem`, in order.
+    paths: Vec<String>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(rows: &'a [DataRow], source: &'a DataSource) -> Self {
+        let within = |(name, value): (&String, &Value)| {
+            let keys = value.as_object().into_iter().flat_map(Map::keys).map(|key| format!("{name}.{key}")).collect::<Vec<_>>();
+            std::iter::once(name.clone()).chain(keys).collect::<Vec<_>>()
+        };
+        let paths: BTreeSet<String> = rows.iter().flat_map(|row| &row.columns).flat_map(within).collect();
+        Columns { rows, source, paths: paths.into_iter().collect() }
+    }
+
+    /// The columns with one of these names, the names in their order.
+    fn named(&self, names: &'static [&'static str]) -> impl Iterator<Item = &String> {
+        names.iter().flat_map(|&name| self.paths.iter().filter(move |path| names::folded(path) == name))
+    }
+
+    fn count(&self, column: &str, fits: fn(&Value) -> bool) -> usize {
+        self.rows.iter().filter(|row| row.get(column).is_some_and(fits)).count()
+    }
+
+    /// The first column that fits in every row.
+    fn first(&self, names: &'static [&'static str], fits: fn(&Value) -> bool) -> Option<String> {
+        self.named(names).find(|column| self.count(column, fits) == self.rows.len()).cloned()
+    }
+
+    /// The first column that fits in some row.
+    fn anywhere(&self, names: &'static [&'static str], fits: fn(&Value) -> bool) -> Option<String> {
+        self.named(names).find(|column| self.count(column, fits) > 0).cloned()
+    }
+
+    /// The first column that fits in most rows. If it does not fit in all of them, the error names the lines.
+    fn required(&self, need: &Need) -> Result<String, String> {
+        let Need { names, what, fits, expected } = *need;
+        let mostly = self.named(names).find(|column| 2 * self.count(column, fits) > self.rows.len());
+        let column = mostly.or_else(|| self.named(names).next());
+        let Some(column) = column else {
+            let there: BTreeSet<&str> = self.rows.iter().flat_map(|row| row.columns.keys()).map(String::as_str).collect();
+            let there = there.into_iter().collect::<Vec<_>>().join(", ");
+            let source = self.source;
+            return Err(format!("{source}: no column for {what}; one should be called {}; there are: {there}", names[..6].join(", ")));
+        };
+        let unfit: Vec<&DataRow> = self.rows.iter().filter(|row| !row.get(column).is_some_and(fits)).collect();
+        let Some(first) = unfit.first() else { return Ok(column.clone()) };
+        let found = first.get(column).map_or_else(|| "there is no value".to_owned(), |value| format!("found {}", shown(value)));
+        let others = if unfit.len() > 1 { format!(" (the same in {})", places(&unfit[1..])) } else { String::new() };
+        Err(format!(
+            "{}, {}: {column:?} is {what}, expected {expected}, {found}{others}; correct these rows, or remove them",
+            self.source, first.place
+        ))
+    }
+
+    fn distinct(&self, column: &str) -> usize {
+        self.rows.iter().filter_map(|row| row.get(column)).map(plain).collect::<HashSet<_>>().len()
+    }
+
+    /// The type of the answers in a column, and the rows whose answers are of another type.
+    fn type_of(&self, answer: &str, warnings: &mut Vec<String>) -> (&'static str, Vec<usize>) {
+        let is_number = |row: &DataRow| row.get(answer).is_some_and(|value| number::known(&plain(value)).is_some());
+        let unfit: Vec<usize> = (0..self.rows.len()).filter(|&place| !is_number(&self.rows[place])).collect();
+        let (odd, all) = (unfit.len(), self.rows.len());
+        let Some(&first) = unfit.first() else { return ("number", unfit) };
+        let rows: Vec<&DataRow> = unfit.iter().map(|&place| &self.rows[place]).collect();
+        let example = self.rows[first].get(answer).map(shown).unwrap_or_default();
+        // Of an empty answer, the task says that it is empty.
+        let is_empty = rows.iter().any(|row| row.get(answer).is_some_and(|value| plain(value).trim().is_empty()));
+        if odd == all || is_empty {
+            return ("exact", Vec::new());
+        }
+        if 5 * odd > all {
+            warnings.push(format!(
+                "{} of {all} answers are numbers and {odd} are not, such as {example} in {}; answers are compared as texts \
+                 (task.answer_type = \"exact\")",
+                all - odd,
+                rows[0].place
+            ));
+            return ("exact", Vec::new());
+        }
+        let (are, them) = if odd == 1 { ("one is", "the row") } else { ("these are", "the rows") };
+        warnings.push(format!(
+            "{} of {all} answers are numbers, so answers are compared as numbers; {are} not: {} of {}, such as {example}. Write a number there, or \
+             remove {them}, before you run the config; or set task.answer_type = \"exact\" to compare all answers as texts",
+            all - odd,
+            places(&rows),
+            self.source
+        ));
+        ("number", unfit)
+    }
+
+    /// The column of ids, if every row has another id. Otherwise a warning says why the column is not used.
+    fn id(&self, warnings: &mut Vec<String>) -> Option<String> {
+        let column = self.named(names::IDS).find(|column| 2 * self.count(column, is_plain) > self.rows.len())?;
+        let (mut seen, mut fault) = (HashMap::new(), None);
+        for row in self.rows {
+            let id = row.get(column).filter(|value| is_plain(value)).map(plain).filter(|id| !id.is_empty());
+            fault = match id {
+                None => Some(format!("{} has no {column:?}", row.place)),
+                Some(id) => match seen.insert(id.clone(), &row.place) {
+                    Some(place) => Some(format!("{} have the same {column:?}, {id:?}", place.and(&row.place))),
+                    None => continue,
+                },
+            };
+            break;
+        }
+        let Some(fault) = fault else { return Some(column.clone()) };
+        warnings.push(format!(
+            "{fault}, so the column does not name the problems, and their places in the file do; to use it, correct the ids and set \
+             task.id = {column:?}"
+        ));
+        None
+    }
+}
+
+/// The places of rows: `lines 3, 7, 9 and 12 more`.
+fn places(rows: &[&DataRow]) -> String {
+    let more = rows.len().saturating_sub(SHOWN);
+    let line = |row: &&DataRow| match row.place {
+        Place { file: None, at: At::Line(line) } => Some(line.to_string()),
+        _ => None,
+    };
+    let shown = &rows[..rows.len() - more];
+    let named = match shown.iter().map(line).collect::<Option<Vec<_>>>() {
+        Some(lines) => format!("{} {}", if rows.len() == 1 { "line" } else { "lines" }, lines.join(", ")),
+        None => shown.iter().map(|row| row.place.to_string()).collect::<Vec<_>>().join(", "),
+    };
+    named + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
+/// A value for an error, cut after some words.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    let cut: String = text.chars().take(60).collect();
+    if cut.len() < text.len() { cut + "..." } else { cut }
+}
+
+/// The outermost column of a path.
+fn top(column: &str) -> &str {
+    column.split('.').next().unwrap_or(column)
+}
+
+/// A column as a template names it.
+pub(super) fn expression(column: &str) -> String {
+    let is_name = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    if column.split('.').all(is_name) { column.to_owned() } else { format!("columns[{}]", Value::from(column)) }
 }
 
 fn is_plain(value: &Value) -> bool {

@@ -5,7 +5,8 @@ use super::Assumptions;
 use super::work::Mean;
 use crate::error::{EngineContext, Error, Result};
 use crate::experiment::Experiment;
-use crate::task::{Task, WorkedExample};
+use crate::experiment::base_model::BaseModel;
+use crate::task::{Task, TooLong, WorkedExample};
 use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use starloop_lm::tokenizer::Tokenizer;
 use std::path::Path;
@@ -54,7 +55,7 @@ impl Problems {
         let tokenizer = directory.filter(|directory| directory.join("tokenizer.json").exists()).map(Tokenizer::load).transpose();
         let tokenizer = tokenizer.during("counting tokens")?;
         let counts_tokens = tokenizer.map_or(Counter::Letters(assumptions.letters_per_token), |t| Counter::Tokenizer(Box::new(t)));
-        let StandIn { task, mut source, stretch } = match experiment.read_task() {
+        let StandIn { task, mut source, stretch } = match fitting_task(experiment) {
             Ok(task) => StandIn { task, source: "the config's data".to_owned(), stretch: 1.0 },
             Err(error) => stand_in(experiment, problems).ok_or(error)?,
         };
@@ -88,6 +89,17 @@ impl Problems {
             Counter::Tokenizer(tokenizer) => Ok(tokenizer.encode_lossy(text, false).during("counting tokens")?.len() as f64),
         }
     }
+}
+
+/// The task with its data, without the problems that a run leaves out.
+fn fitting_task(experiment: &Experiment) -> Result<Box<dyn Task>> {
+    let mut task = experiment.read_task()?;
+    if experiment.task_settings().too_long() == TooLong::Skip
+        && let Ok(base) = BaseModel::of(&experiment.config().model)
+    {
+        experiment.fit(task.as_mut(), &base)?;
+    }
+    Ok(task)
 }
 
 /// A task, where it comes from, and how much longer its texts are.

@@ -75,7 +75,11 @@ pub(super) fn example_tokens(problems: &Problems, method: &ResolvedMethod) -> Re
     for problem in &problems.sample {
         let prompt = problems.tokens(&problems.task.prompt(problem, Mode::Unhinted))?;
         let shown = worked_example_tokens(problems, problem, style, few_shot)?;
-        let completions = completion_tokens(problems, problem, style)?;
+        let mut completions = completion_tokens(problems, problem, style)?;
+        if completions.is_empty() {
+            // Without a known rationale and without a worked example, the longest completion bounds the length.
+            completions.push(method.settings.sampling.max_new_tokens as f64);
+        }
         lengths.extend(completions.into_iter().map(|completion| (problems.stretch * (prompt + completion) + shown).ceil() as usize));
     }
     Ok(lengths)

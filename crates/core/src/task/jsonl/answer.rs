@@ -48,9 +48,9 @@ impl Answers {
         Ok(Answers { stop: config.stop.clone(), pattern, comparison })
     }
 
-    /// Starts the user's verifier, if there is one.
-    pub fn start(&self) -> Result<(), ConfigError> {
-        if let Comparison::Command(verifier) = &self.comparison { verifier.start() } else { Ok(()) }
+    /// Starts the user's verifier, if there is one, and tries it with `known`: a problem, and a completion with its known answer.
+    pub fn start(&self, known: Option<(&Problem, &str)>) -> Result<(), ConfigError> {
+        if let Comparison::Command(verifier) = &self.comparison { verifier.start(known) } else { Ok(()) }
     }
 
     /// Checks that a text can be a known answer.

@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// What a verifier has to do, for errors.
+const PROTOCOL: &str = "it has to answer each line such as {\"id\": ..., \"answer\": ..., \"completion\": ...} with one line such as \
+                        {\"verdict\": \"correct\"}, and to end only when its input ends";
 /// Characters of a wrong answer that an error shows.
 const SHOWN: usize = 200;
 
@@ -78,12 +81,43 @@ impl Verifier {
         }
     }
 
-    /// Starts the program, so that a program that cannot be started is an error before any work is done.
-    pub fn start(&self) -> Result<(), ConfigError> {
-        let process = Process::start(&self.command, &self.secrets)
-            .map_err(|reason| ConfigError { key: "command", reason: format!("cannot be started: {reason}") })?;
+    /// Starts the program, and asks it twice about a completion with the known answer. So a program that does not exist, does not keep to the
+    /// protocol or ends after its first answer is an error before any work is done.
+    pub fn start(&self, known: Option<(&Problem, &str)>) -> Result<(), ConfigError> {
+        let invalid = |reason| ConfigError { key: "command", reason };
+        let process = Process::start(&self.command, &self.secrets).map_err(|reason| invalid(format!("cannot be started: {reason}")));
+        let mut process = process?;
+        for answers_before in 0..2 {
+            let Some((problem, completion)) = known else { break };
+            let failed = |reason: String| {
+                let after = if answers_before == 0 { "" } else { ", after one answer" };
+                let id = &problem.id;
+                invalid(format!("the program {:?} was tried with the known answer of {id}{after}: {reason}; {PROTOCOL}", self.name()))
+            };
+            let verdict = self.judge(&mut process, problem, completion).map_err(failed)?;
+            if answers_before == 0 && !verdict.is_correct() {
+                log::warn!(
+                    "task.command: the program {:?} calls the known answer of {} {}: {completion:?}. Check the program, or make \
+                     task.direct_completion write answers that it can read",
+                    self.name(),
+                    problem.id,
+                    verdict.name()
+                );
+            }
+        }
         self.state().process = Some(process);
         Ok(())
+    }
+
+    /// The program with its arguments, as errors show it.
+    fn name(&self) -> String {
+        self.command.join(" ")
+    }
+
+    fn judge(&self, process: &mut Process, problem: &Problem, completion: &str) -> Result<Verdict, String> {
+        let Problem { id, answer, choices, .. } = problem;
+        let question = serde_json::to_string(&Question { id, answer, choices, completion }).expect("texts are always JSON");
+        process.ask(question, self.time_limit).and_then(|line| verdict(&line, id))
     }
 
     /// A panic while the state was locked cannot leave a part of it.
@@ -96,9 +130,7 @@ impl Verifier {
     /// # Errors
     /// [`Error::Verifier`]: the program cannot be started again, or it failed too many times in a row.
     pub fn ask(&self, problem: &Problem, completion: &str) -> Result<Verdict> {
-        let Problem { id, answer, choices, .. } = problem;
-        let question = serde_json::to_string(&Question { id, answer, choices, completion }).expect("texts are always JSON");
-        let broken = |message, source| Error::Verifier { command: self.command.join(" "), message, source };
+        let broken = |message, source| Error::Verifier { command: self.name(), message, source };
         let mut state = self.state();
         // One that ended while nothing was asked has failed on nothing.
         let is_alive = state.process.as_mut().is_some_and(Process::is_alive);
@@ -108,8 +140,7 @@ impl Verifier {
                 Process::start(&self.command, &self.secrets).map_err(|error| broken("cannot be started".to_owned(), Some(error.into())))?
             }
         };
-        let judged = process.ask(question, self.time_limit).and_then(|line| verdict(&line, id));
-        match judged {
+        match self.judge(&mut process, problem, completion) {
             Ok(verdict) => {
                 *state = State { process: Some(process), failures: 0 };
                 Ok(verdict)
@@ -120,9 +151,8 @@ impl Verifier {
                     return Ok(Verdict::Failed { reason });
                 }
                 let message = format!(
-                    "failed on {} completions in a row, the last time on {id}: {reason}; try it by hand: it has to answer each line such as \
-                     {{\"id\": ..., \"answer\": ..., \"completion\": ...}} with one line such as {{\"verdict\": \"correct\"}}",
-                    state.failures
+                    "failed on {} completions in a row, the last time on {}: {reason}; try it by hand: {PROTOCOL}",
+                    state.failures, problem.id
                 );
                 Err(broken(message, None))
             }

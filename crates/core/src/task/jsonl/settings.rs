@@ -1,10 +1,10 @@
 //! `[task]` with `kind = "jsonl"`.
 
-use super::JsonlTask;
+use super::{ChoiceColumns, JsonlTask};
 use crate::error::Result;
 use crate::external::data_source::DataSource;
 use crate::task::rows::split_of;
-use crate::task::{ConfigError, Task, TaskSettings};
+use crate::task::{ConfigError, Task, TaskSettings, TooLong};
 use serde::{Deserialize, Serialize};
 use starloop_answers::choice::{Preference, Style};
 use starloop_answers::number;
@@ -42,9 +42,13 @@ pub struct JsonlConfig {
     pub class: Option<String>,
     /// The column of the known answer.
     pub answer: String,
-    /// The column of the choices: texts, or objects with `text` and `label`.
+    /// The column of the choices: texts, or objects with `text` and `label`. Or a list of columns, one for each choice: `["A", "B"]`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub choices: Option<String>,
+    pub choices: Option<ChoiceColumns>,
+    /// The number of the first choice, for known answers that are numbers. By default numbers are the labels of the choices, if these are numbers,
+    /// and otherwise count from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_choice: Option<u64>,
     /// The column of a known rationale. Problems may lack it, worked examples may not.
     pub rationale: String,
     /// The template of the prompt. `{{ hint }}` is the place where rationalization shows the answer.
@@ -76,6 +80,9 @@ pub struct JsonlConfig {
     /// `<answer>` and phrases such as `the answer is` mark the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+    /// What happens to problems whose prompts are too long for the model: `"error"` or `"skip"`.
+    #[serde(skip_serializing_if = "TooLong::is_default")]
+    pub too_long: TooLong,
     /// The accuracy of guessing, in 0..=1. By default the one of random choices, or 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chance: Option<f64>,
@@ -131,6 +138,7 @@ impl Default for JsonlConfig {
             class: None,
             answer: "answer".to_owned(),
             choices: None,
+            first_choice: None,
             rationale: "rationale".to_owned(),
             prompt: "Q: {{ question }}{{ hint }}\nA:".to_owned(),
             hint: " ({{ answer }})".to_owned(),
@@ -144,6 +152,7 @@ impl Default for JsonlConfig {
             choice_style: Style::Letters,
             choice_preference: Preference::Letter,
             pattern: None,
+            too_long: TooLong::Error,
             chance: None,
             leaks: [r"(?i)\bhint\b", r"(?i)\bgiven answer\b", r"(?i)\banswer (is|was|has been) (already )?(given|provided|shown)\b"]
                 .map(str::to_owned)
@@ -167,6 +176,9 @@ impl JsonlConfig {
         })?;
         ConfigError::check(of_choice || self.choices.is_none(), "choices", || {
             "is allowed with answer_type = \"choice\" only; remove it".to_owned()
+        })?;
+        ConfigError::check(self.choices.as_ref().is_none_or(|choices| !choices.names().is_empty()), "choices", || {
+            "names no column; name the column with the choices, or a column for each choice".to_owned()
         })?;
         let of_command = self.answer_type == AnswerType::Command;
         ConfigError::check(of_command != self.command.is_empty(), "command", || {
@@ -225,6 +237,10 @@ impl TaskSettings for JsonlConfig {
 
     fn program(&self) -> Option<&str> {
         self.command.first().map(String::as_str)
+    }
+
+    fn too_long(&self) -> TooLong {
+        self.too_long
     }
 
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError> {

@@ -2,7 +2,8 @@
 //!
 //! Templates see the row's columns. These names come from the config and hide columns of the same name: `answer` (the known answer as text; for
 //! choices the letter, or the text with `choice_style = "text"`), `choices` (their texts), `answer_text` (the text of the right choice),
-//! `rationale`, and in the prompt `hint`, which is empty if no hint is shown.
+//! `rationale`, and in the prompt `hint`, which is empty if no hint is shown. `columns` is the row itself, for columns whose names are no names in
+//! templates: `columns["Question Text"]`.
 //!
 //! The prompt without a hint must not show the answer. To check this, it is rendered again from the row without its answer and rationale. The
 //! two texts must be equal.
@@ -15,7 +16,7 @@ use crate::task::dataset::Entry;
 use crate::task::identity::Identity;
 use crate::task::rows::{self, DataRow};
 use crate::task::template::Template;
-use crate::task::verdict::{MOST_CHOICES, letter};
+use crate::task::verdict::letter;
 use crate::types::{Problem, ProblemId, Reading, StopReason, Verdict};
 use serde_json::{Map, Value};
 use starloop_answers::choice::{self, Style};
@@ -170,17 +171,16 @@ impl<'a> Layout<'a> {
     fn parts(&self, row: &DataRow) -> Result<RowParts, String> {
         let value = row.require(&self.config.answer)?;
         let (mut answer, mut choices) = (plain(value), Vec::new());
-        if let Some(column) = &self.config.choices {
-            let labels;
-            (choices, labels) = choices_of(row.require(column)?).map_err(|reason| format!("{column:?} {reason}"))?;
-            let place = match value.as_u64() {
-                Some(index) => by_number(index, &answer, &choices),
-                None => labels.iter().position(|label| *label == answer).or_else(|| choice::known(&answer, &choices)),
-            };
-            let place = place.ok_or_else(|| {
-                let shown = choices.join(", ");
-                format!("the answer {value} names none of the choices, or two: {shown}; write its letter, its text, or its place from 0")
+        if let Some(columns) = &self.config.choices {
+            let listed = columns.read(row)?;
+            let place = listed.place_of(value, self.config.first_choice).ok_or_else(|| {
+                let shown = listed.texts.join(", ");
+                format!(
+                    "the answer {value} names none of the choices, or two: {shown}; write its letter, its text, or its place from 0 \
+                     (`first_choice` is the number of the first choice)"
+                )
             })?;
+            choices = listed.texts;
             answer = match self.config.choice_style {
                 Style::Letters => letter(place).to_string(),
                 Style::Text => choices[place].clone(),
@@ -249,35 +249,7 @@ fn with_hint(columns: &Map<String, Value>, hint: &str) -> Map<String, Value> {
     columns
 }
 
-/// The choice that a number names, by its place from 0 or by its text. `None` if it names no choice, or two.
-fn by_number(index: u64, text: &str, choices: &[String]) -> Option<usize> {
-    let by_place = usize::try_from(index).ok().filter(|&place| place < choices.len());
-    let by_text = choices.iter().position(|choice| choice == text);
-    if by_place.is_some() && by_text.is_some() && by_place != by_text { None } else { by_text.or(by_place) }
-}
-
 /// A value as the text that a reader would write.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned())
-}
-
-/// The texts of the choices, and their labels if they have labels: `["red", "blue"]`, `[{"label": "A", "text": "red"}, ...]` or
-/// `{"label": ["A", ...], "text": ["red", ...]}`.
-fn choices_of(value: &Value) -> Result<(Vec<String>, Vec<String>), String> {
-    let expected = || format!("must be a list of texts, or of objects with \"text\" and \"label\", found {value}");
-    let texts = |list: &Value| list.as_array().map(|list| list.iter().map(plain).collect::<Vec<_>>());
-    let (choices, labels) = match value {
-        Value::Object(both) => (both.get("text").and_then(texts), both.get("label").and_then(texts)),
-        Value::Array(list) if list.iter().all(Value::is_object) => {
-            let of = |key: &str| list.iter().map(|choice| choice.get(key).map(plain)).collect::<Option<Vec<_>>>();
-            (of("text"), of("label"))
-        }
-        Value::Array(list) if !list.iter().any(|choice| choice.is_array() || choice.is_object()) => (texts(value), None),
-        _ => (None, None),
-    };
-    let choices = choices.ok_or_else(expected)?;
-    if !(2..=MOST_CHOICES).contains(&choices.len()) {
-        return Err(format!("holds {} choices, expected 2 to {MOST_CHOICES}", choices.len()));
-    }
-    Ok((choices, labels.unwrap_or_default()))
 }

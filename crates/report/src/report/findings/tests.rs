@@ -59,6 +59,13 @@ fn of_a_healthy_method_nothing_is_found() {
 fn every_sign_is_found_by_itself_with_its_figures() {
     use FindingKind::*;
     let cases = [
+        (VerifierFailed, metrics(1, |m| m.unhinted.failed = 3), "failed on 3 of 800 completions"),
+        (
+            VerifierFailed,
+            metrics(0, |m| (m.accuracy, m.evaluation_failed) = (Accuracy::new(0, 100), 100)),
+            "failed on 100 of 800 completions",
+        ),
+        (VerifierFailed, metrics(1, |m| (m.unhinted.correct, m.unhinted.failed) = (0, 200)), "failed on 200 of 800"),
         (NearChance, metrics(0, |m| m.accuracy = Accuracy::new(24, 100)), "24 of 100 problems (24.0%"),
         (NearChance, metrics(0, |m| m.accuracy = Accuracy::new(0, 100)), "guessing gives 20.0%"),
         (AllRight, metrics(2, |m| (m.unhinted.correct, m.unhinted.wrong) = (200, 0)), "every attempt of iteration 2 is right"),

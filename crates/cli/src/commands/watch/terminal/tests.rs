@@ -27,6 +27,7 @@ fn metrics(iteration: u32, right: u64) -> IterationMetrics {
         accuracy: Accuracy::new(right, 100),
         by_class: vec![ClassAccuracy { class: "3 digits".into(), accuracy: Accuracy::new(right, 100) }],
         evaluation_tokens: 0,
+        evaluation_failed: 0,
     }
 }
 

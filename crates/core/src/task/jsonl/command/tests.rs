@@ -133,11 +133,31 @@ fn nothing_runs_before_there_is_something_to_judge() {
 fn one_that_cannot_be_started_is_told_at_once() {
     let refused = |command: &[&str]| {
         let command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
-        Verifier::new(&command, &[], 1.0, 1).start().err().map(|error| error.to_string()).unwrap_or_default()
+        Verifier::new(&command, &[], 1.0, 1).start(None).err().map(|error| error.to_string()).unwrap_or_default()
     };
     let said = refused(&["/nowhere/verify", "--fast"]);
     assert!(said.starts_with("command: cannot be started: /nowhere/verify: No such file"), "{said}");
     assert_eq!(refused(&[]), "command: cannot be started: no program is named");
+}
+
+#[test]
+fn a_program_is_tried_before_any_work() {
+    let known = problem("p/1");
+    let tried = |script: &str| verifier(script, 2.0, 20).start(Some((&known, "so 7"))).err().map(|error| error.to_string());
+    assert_eq!(tried(SCRIPT), None);
+    assert_eq!(tried("while read -r line; do echo '{\"verdict\": \"unparsed\"}'; done"), None, "a verdict, and a warning");
+    for (script, said) in [
+        ("exec sh /nowhere/verify.sh", "known answer of p/1: it ended without an answer (exit status: 2): sh: "),
+        ("read -r line; echo '{\"verdict\": \"correct\"}'", "p/1, after one answer: it ended without an answer (exit status: 0)"),
+        ("echo ready; cat", "p/1: it answered \"ready\", expected a verdict such as"),
+        ("cat", "p/1: it answered \"{\\\"id\\\":\\\"p/1\\\""),
+        ("sleep 60", "p/1: it gave no answer within 2 s"),
+        ("read -r line; echo '{\"verdict\": \"correct\"}'; sleep 60", "after one answer: it gave no answer within 2 s"),
+    ] {
+        let error = tried(script).unwrap_or_default();
+        assert!(error.starts_with("command: the program \"sh -c ") && error.contains(said), "no {said:?} in {error}");
+        assert!(error.ends_with("and to end only when its input ends"), "{error}");
+    }
 }
 
 #[test]
