@@ -4,12 +4,12 @@
 
 use crate::error::Result;
 use crate::outcomes::Outcomes;
-use crate::report::{Change, RunReport};
+use crate::paired::{Before, Change};
 use crate::words::Purpose;
 use serde::Serialize;
 use starloop_record::types::{GradedAttempt, Mode, ProblemId, ProblemRecord};
 use starloop_record::{Outcome, RunDir};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The attempts that are wanted. Unset fields match everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,8 +26,10 @@ pub struct Filter {
     pub verdict: Option<String>,
     /// The decision of selection about the attempt.
     pub selected: Option<Selected>,
-    /// What makes the attempt instructive.
+    /// The reason why the attempt is instructive.
     pub kind: Option<Kind>,
+    /// The untrained model's answers for each method, which [`Kind::Gained`] and [`Kind::Lost`] need (`report::before`).
+    pub before: BTreeMap<String, Before>,
     /// The problem's class.
     pub class: Option<String>,
     /// A text within the completion; case matters.
@@ -67,7 +69,8 @@ impl Kind {
         }
     }
 
-    fn compares(self) -> bool {
+    /// Returns true if the kind is about a change from the untrained model.
+    pub fn compares(self) -> bool {
         matches!(self, Kind::Gained | Kind::Lost)
     }
 }
@@ -113,13 +116,12 @@ pub fn each(
         let problem = problems.get(&attempt.graded.attempt.problem);
         if filter.matches(&attempt, change) { show(attempt, problem) } else { Ok(()) }
     };
-    let compared = filter.kind.filter(|kind| kind.compares()).map(|_| RunReport::read(run)).transpose()?;
     for method in run.info()?.methods.into_iter().map(|method| method.name) {
         if filter.method.as_ref().is_some_and(|wanted| *wanted != method) {
             continue;
         }
-        let before = compared.as_ref().map(|report| report.before(&method, run)).transpose()?.flatten();
-        let change = |iteration, graded: &GradedAttempt| before.as_ref().map_or(Change::Same, |before| before.change(iteration, graded));
+        let before = filter.before.get(&method);
+        let change = |iteration, graded: &GradedAttempt| before.map_or(Change::Same, |before| before.change(iteration, graded));
         let inspected = |iteration, purpose, outcome, graded| {
             let method = method.clone();
             InspectedAttempt { method, iteration, purpose, outcome, graded }
@@ -222,7 +224,8 @@ mod tests {
             run.iteration("star", iteration).write_metrics(&metrics(iteration, &[1])).unwrap();
         }
         let texts = |kind| {
-            let filter = Filter { kind: Some(kind), ..Filter::default() };
+            let before = crate::report::before(&run).unwrap();
+            let filter = Filter { kind: Some(kind), before, ..Filter::default() };
             found(&run, &filter).into_iter().map(|(text, ..)| text).collect::<Vec<_>>()
         };
         assert_eq!(texts(Kind::Gained), ["gained"]);

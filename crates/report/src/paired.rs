@@ -4,7 +4,7 @@ use crate::error::Result;
 use serde::Serialize;
 use starloop_record::IterationDir;
 use starloop_record::metrics::Accuracy;
-use starloop_record::types::ProblemId;
+use starloop_record::types::{GradedAttempt, ProblemId};
 use std::collections::BTreeMap;
 
 /// The result of each answer of a measurement, by problem and sample. True if it is right.
@@ -18,6 +18,39 @@ pub(crate) fn right_answers(place: &IterationDir) -> Result<RightAnswers> {
         Ok(())
     })?;
     Ok(answers)
+}
+
+/// The change of an answer from the untrained model's answer to the same problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Both are right or both are wrong, or they are not compared.
+    Same,
+    /// The untrained model was wrong, and this answer is right.
+    Gained,
+    /// The untrained model was right, and this answer is not.
+    Lost,
+}
+
+/// The untrained model's answers to the problems of a method's figure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// The iteration whose answers are compared; `None` for the final evaluation.
+    pub(crate) iteration: Option<u32>,
+    /// The untrained model's answers; `None` if it was not measured on these problems.
+    pub(crate) answers: Option<RightAnswers>,
+}
+
+impl Before {
+    /// The change of an answer of an iteration, or of the final evaluation.
+    pub(crate) fn change(&self, iteration: Option<u32>, graded: &GradedAttempt) -> Change {
+        let answers = self.answers.as_ref().filter(|_| iteration == self.iteration);
+        let before = answers.and_then(|answers| answers.get(&(graded.attempt.problem.clone(), graded.attempt.sample)));
+        match (before, graded.verdict.is_correct()) {
+            (Some(false), true) => Change::Gained,
+            (Some(true), false) => Change::Lost,
+            _ => Change::Same,
+        }
+    }
 }
 
 /// The answers to the problems that both measurements have.

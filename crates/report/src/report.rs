@@ -25,7 +25,6 @@ use crate::error::Result;
 use crate::paired::PairedDifference;
 use rows::{measured, row, sampled_tokens, summary, trained_tokens};
 use serde::Serialize;
-use starloop_record::RunDir;
 use starloop_record::event::Stage;
 use starloop_record::format::thousands;
 use starloop_record::info::{MethodInfo, PaperFigure, RunInfo};
@@ -33,7 +32,7 @@ use starloop_record::metrics::{Accuracy, ClassAccuracy, IterationMetrics};
 use std::path::PathBuf;
 
 pub use attempts::{AttemptFigures, Practice};
-pub(crate) use changes::{Before, Change};
+pub use changes::before;
 pub use cost::{CostCurve, CostPoint};
 pub use findings::{Finding, FindingKind};
 pub use flow::{Flow, FlowCount, Retry, Source};
@@ -76,17 +75,6 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// Reads one run.
-    pub(crate) fn read(directory: &RunDir) -> Result<Self> {
-        read::run(directory.root(), &mut Vec::new())
-    }
-
-    /// The untrained model's answers for a method; `None` if the method was not measured yet.
-    pub(crate) fn before(&self, method: &str, directory: &RunDir) -> Result<Option<Before>> {
-        let found = self.methods.iter().find(|found| found.info.name == method);
-        found.map(|method| Before::read(self, method, directory)).transpose()
-    }
-
     /// The paper's figure for a method's approach with the paper's model. The figures of that model come first.
     pub fn paper_figure(&self, method: &MethodInfo) -> Option<&PaperFigure> {
         let model = self.paper_model()?;

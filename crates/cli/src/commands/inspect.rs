@@ -12,8 +12,9 @@ use starloop_lm::model::PromptEncoder;
 use starloop_record::types::{ProblemRecord, Verdict};
 use starloop_record::{Outcome, RunDir};
 use starloop_report::inspect::{self, Filter, InspectedAttempt, Kind, Selected};
+use starloop_report::report::before;
 use starloop_report::words::{Purpose, of_verdict};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
@@ -129,7 +130,7 @@ impl Arguments {
         let limit = self.limit.unwrap_or(usize::MAX);
         let (mut total, mut story) = (0, Vec::new());
         let mut prompts = self.prompt.then(|| Prompts::of(run)).transpose()?;
-        inspect::each(run, &self.filter(), |attempt, problem| {
+        inspect::each(run, &self.filter(run)?, |attempt, problem| {
             total += 1;
             if total > limit {
                 return Ok(());
@@ -155,7 +156,7 @@ impl Arguments {
         Ok(total)
     }
 
-    fn filter(&self) -> Filter {
+    fn filter(&self, run: &RunDir) -> Result<Filter> {
         let purpose = |purpose| match purpose {
             For::Unhinted => Purpose::Unhinted,
             For::Hinted => Purpose::Hinted,
@@ -168,17 +169,19 @@ impl Arguments {
             Instructive::OnlyWithHint => Kind::OnlyWithHint,
             Instructive::WrongSteps => Kind::FalseStep,
         };
-        Filter {
+        let kind = self.kind.map(kind);
+        Ok(Filter {
             method: self.method.clone(),
             iteration: self.iteration,
             problem: self.problem.clone(),
             purpose: self.purpose.map(purpose),
             verdict: self.verdict.clone(),
             selected: if self.kept { Some(Selected::Learned) } else { self.dropped.then_some(Selected::Dropped) },
-            kind: self.kind.map(kind),
+            kind,
+            before: if kind.is_some_and(Kind::compares) { before(run)? } else { BTreeMap::new() },
             class: self.class.clone(),
             text: self.text.clone(),
-        }
+        })
     }
 
     /// Each problem once, with its attempts over the iterations.

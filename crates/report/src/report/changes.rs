@@ -1,45 +1,22 @@
-//! The answers that differ from the untrained model's answers to the same problems: gained and lost ones.
+//! The untrained model's answers beside those of the measured methods.
 
-use super::{MethodReport, RunReport, headline};
+use super::{MethodReport, RunReport, headline, read};
 use crate::error::Result;
-use crate::paired::RightAnswers;
+use crate::paired::Before;
 use starloop_record::RunDir;
-use starloop_record::types::GradedAttempt;
+use std::collections::BTreeMap;
 
-/// The change of an answer from the untrained model's answer to the same problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// Both are right or both are wrong, or they are not compared.
-    Same,
-    /// The untrained model was wrong, and this answer is right.
-    Gained,
-    /// The untrained model was right, and this answer is not.
-    Lost,
+/// The untrained model's answers for each method of a run, by the method's name.
+///
+/// # Errors
+/// The run has no finished iteration, or a file is damaged.
+pub fn before(directory: &RunDir) -> Result<BTreeMap<String, Before>> {
+    let run = read::run(directory.root(), &mut Vec::new())?;
+    run.methods.iter().map(|method| Ok((method.info.name.clone(), of_method(&run, method, directory)?))).collect()
 }
 
-/// The untrained model's answers, for the answers behind a method's figure.
-#[derive(Debug)]
-pub(crate) struct Before {
-    /// The iteration whose answers are compared; `None` for the final evaluation.
-    iteration: Option<u32>,
-    answers: Option<RightAnswers>,
-}
-
-impl Before {
-    /// Reads the untrained model's answers for a method.
-    pub(crate) fn read(run: &RunReport, method: &MethodReport, directory: &RunDir) -> Result<Self> {
-        let iteration = method.final_metrics.is_none().then(|| method.shown().iteration);
-        Ok(Before { iteration, answers: headline::base_answers(run, method, directory)? })
-    }
-
-    /// The change of an answer of an iteration, or of the final evaluation.
-    pub(crate) fn change(&self, iteration: Option<u32>, graded: &GradedAttempt) -> Change {
-        let answers = self.answers.as_ref().filter(|_| iteration == self.iteration);
-        let before = answers.and_then(|answers| answers.get(&(graded.attempt.problem.clone(), graded.attempt.sample)));
-        match (before, graded.verdict.is_correct()) {
-            (Some(false), true) => Change::Gained,
-            (Some(true), false) => Change::Lost,
-            _ => Change::Same,
-        }
-    }
+/// The same for one method.
+pub(super) fn of_method(run: &RunReport, method: &MethodReport, directory: &RunDir) -> Result<Before> {
+    let iteration = method.final_metrics.is_none().then(|| method.shown().iteration);
+    Ok(Before { iteration, answers: headline::base_answers(run, method, directory)? })
 }

@@ -9,6 +9,7 @@
 
 mod collect;
 mod data;
+mod errors;
 mod names;
 mod pack;
 

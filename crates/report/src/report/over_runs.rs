@@ -141,9 +141,9 @@ pub(super) fn table(report: &Report, width: usize) -> String {
     }
     let rank = |row: &OverRuns| if row.approach == Approach::FewShot { 2.0 } else { row.mean };
     rows.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
-    let label: fn(&OverRuns) -> String = |row| format!("{} ({})", row.label, row.method);
-    let name: fn(&OverRuns) -> String = |row| row.method.clone();
-    let drawn = |(first, columns): (fn(&OverRuns) -> String, usize)| {
+    let label: Cell = |row| format!("{} ({})", row.label, row.method);
+    let name: Cell = |row| row.method.clone();
+    let drawn = |(first, columns): (Cell, usize)| {
         let columns = &COLUMNS[..columns];
         let header = std::iter::once("over runs").chain(columns.iter().map(|(header, _)| *header)).map(str::to_owned);
         let mut table = table::table(header.collect(), 1);
@@ -158,8 +158,11 @@ pub(super) fn table(report: &Report, width: usize) -> String {
     format!("{table}\n\nIntervals over runs (Student's) show the variation between seeds.")
 }
 
+/// A cell of a row.
+type Cell = fn(&OverRuns) -> String;
+
 /// The columns behind the name, the most important first.
-const COLUMNS: [(&str, fn(&OverRuns) -> String); 6] = [
+const COLUMNS: [(&str, Cell); 6] = [
     ("mean, %", |row| percent(row.mean)),
     ("95% interval\nover runs", |row| range(row.interval)),
     ("points from\nuntrained", |row| row.from_base.map_or_else(|| "-".to_owned(), |of| format!("{:+.1}", 100.0 * of.mean))),

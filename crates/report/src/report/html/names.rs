@@ -1,7 +1,7 @@
 //! The lists of names that the packed columns point into. They are part of the page's data, so that its scripts look names up and know no
 //! numbers.
 
-use crate::report::Change;
+use crate::paired::Change;
 use crate::words::{Purpose, VERDICTS, VerdictWords};
 use serde::Serialize;
 use starloop_record::Outcome;
