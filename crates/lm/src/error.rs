@@ -98,6 +98,14 @@ pub enum Error {
         /// The fault, and the remedy.
         problem: String,
     },
+    /// A checkpoint cannot be written as a GGUF file.
+    #[error("{path}: the model cannot be written as GGUF: {problem}")]
+    Gguf {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// The part that has no description in llama.cpp, and what was expected.
+        problem: String,
+    },
     /// A tensor of the model is missing.
     #[error("{path}: tensor \"{name}\" is missing (expected shape {expected:?})")]
     MissingTensor {

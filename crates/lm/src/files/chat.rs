@@ -84,20 +84,7 @@ impl ChatTemplate {
     }
 
     pub(super) fn new(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Option<Self>> {
-        let path = dir.join(CONFIG);
-        let config = match files.get(CONFIG) {
-            Some(bytes) => super::read_json(bytes, &path)?,
-            None => serde_json::Value::Null,
-        };
-        let (path, source) = match files.get(FILES[0]) {
-            Some(bytes) => {
-                let path = dir.join(FILES[0]);
-                let text = std::str::from_utf8(bytes).map_err(|e| Error::ChatTemplate { path: path.clone(), message: e.to_string() })?;
-                (path, Some(text.to_owned()))
-            }
-            None => (path.clone(), template_in(&config, &path)?),
-        };
-        let Some(source) = source else { return Ok(None) };
+        let Some((path, source)) = source(dir, files)? else { return Ok(None) };
         if source.len() > MAX_BYTES {
             let message = format!("the chat template has {} bytes, expected at most {MAX_BYTES}", source.len());
             return Err(Error::ChatTemplate { path, message });
@@ -105,7 +92,7 @@ impl ChatTemplate {
         let mut environment = environment::environment();
         let source = syntax::prepared(&source).map_err(|message| Error::ChatTemplate { path: path.clone(), message })?;
         environment.add_template_owned(NAME, source).map_err(|error| refusal(&path, &error))?;
-        let tokens = named_tokens(&config, dir, files)?;
+        let tokens = named_tokens(&config_of(dir, files)?, dir, files)?;
         Ok(Some(ChatTemplate { environment, path, tokens, variables: ChatVariables::new() }))
     }
 
@@ -141,6 +128,22 @@ impl ChatTemplate {
         let rendered = self.render(&messages, false).unwrap_or_default();
         rendered.rsplit_once(ANSWER).map_or_else(String::new, |(_, after)| after.to_owned())
     }
+}
+
+fn config_of(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<serde_json::Value> {
+    files.get(CONFIG).map_or(Ok(serde_json::Value::Null), |bytes| super::read_json(bytes, &dir.join(CONFIG)))
+}
+
+/// The text of the template of a directory, and the file that has it.
+pub(super) fn source(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Option<(PathBuf, String)>> {
+    if let Some(bytes) = files.get(FILES[0]) {
+        let path = dir.join(FILES[0]);
+        let text = std::str::from_utf8(bytes).map_err(|e| Error::ChatTemplate { path: path.clone(), message: e.to_string() })?;
+        return Ok(Some((path, text.to_owned())));
+    }
+    let path = dir.join(CONFIG);
+    let text = template_in(&config_of(dir, files)?, &path)?;
+    Ok(text.map(|text| (path, text)))
 }
 
 fn refusal(path: &Path, error: &minijinja::Error) -> Error {

@@ -14,7 +14,7 @@ mod tuned;
 mod vectors;
 mod write;
 
-pub use gguf::is_gguf;
+pub use gguf::{GgufType, is_gguf};
 pub use tuned::check_tuned;
 pub use vectors::{NamedVectors, read_vectors, write_vectors};
 pub(super) use write::write_parameters;

@@ -186,6 +186,16 @@ impl Tokenizer {
         self.end.of_turn
     }
 
+    /// The token that is put before every text.
+    pub(crate) fn begin_token(&self) -> Option<u32> {
+        self.begin_token
+    }
+
+    /// The tokens that were added to those of the model. The value is true if decoding leaves the token out.
+    pub(crate) fn added_tokens(&self) -> BTreeMap<u32, bool> {
+        self.inner.get_added_tokens_decoder().into_iter().map(|(id, token)| (id, token.special)).collect()
+    }
+
     /// Every token with its id.
     pub(crate) fn tokens(&self) -> BTreeMap<String, u32> {
         self.inner.get_vocab(true).into_iter().collect()

@@ -3,11 +3,12 @@
 use crate::fixture;
 use crate::golden::{by_name, worst};
 use serde_json::Value;
-use starloop_lm::checkpoint::Checkpoint;
+use starloop_lm::checkpoint::{Checkpoint, GgufType};
 use starloop_lm::decoder::{Packed, TrainingMemory};
 use starloop_lm::kernels::Cpu;
 use starloop_lm::weights::Values;
-use starloop_lm::{LanguageModel, Result};
+use starloop_lm::{LanguageModel, Result, Tokenizer};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 fn gguf(name: &str) -> Checkpoint {
@@ -119,4 +120,110 @@ fn damaged_files_are_refused() {
         let _ = load(&changed);
     }
     assert!(Checkpoint::load_gguf(Path::new("/nowhere/a.gguf")).is_err());
+}
+
+/// A checkpoint with the tokenizer of `fixtures/tokenizers/KIND` and a row for each of its tokens.
+fn with_tokenizer(family: &str, kind: &str) -> Checkpoint {
+    let mut checkpoint = Checkpoint::load(&fixture::dir(family)).unwrap();
+    let directory = fixture::dir("tokenizers").join(kind);
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+        checkpoint.companions.insert(name.into(), std::fs::read(directory.join(name)).unwrap());
+    }
+    checkpoint.companions.remove("generation_config.json");
+    checkpoint.companions.insert("chat_template.jinja".into(), b"{% for m in messages %}{{ m.content }}{% endfor %}".into());
+    let rows = Tokenizer::load(&directory).unwrap().vocabulary() + 3;
+    checkpoint.config["vocab_size"] = rows.into();
+    checkpoint.config["eos_token_id"] = Value::Null;
+    checkpoint.spec = starloop_lm::decoder::DecoderSpec::from_config(&checkpoint.config, Path::new("config.json")).unwrap();
+    for (spec, values) in checkpoint.spec.parameters.iter().zip(&mut checkpoint.parameters) {
+        let old = std::mem::replace(values, Values::Full(Vec::new())).into_full();
+        *values = Values::Full(old.iter().copied().cycle().take(spec.len()).collect());
+    }
+    checkpoint
+}
+
+fn written(checkpoint: &Checkpoint, kind: GgufType) -> Result<Checkpoint> {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("model.gguf");
+    checkpoint.save_gguf(&path, kind, "model").map(|()| Checkpoint::load_gguf(&path).unwrap())
+}
+
+#[test]
+fn a_written_file_holds_the_same_tensors() {
+    for family in ["llama-tiny", "llama-untied", "qwen3", "olmo2", "gemma2", "smollm3", "mistral"] {
+        let mut checkpoint = with_tokenizer(family, "gpt2");
+        // llama.cpp computes these with the settings of the published models.
+        for (key, value) in [("query_pre_attn_scalar", 4), ("no_rope_layer_interval", 4)] {
+            if checkpoint.config.get(key).is_some() {
+                checkpoint.config[key] = value.into();
+            }
+        }
+        checkpoint.config.as_object_mut().unwrap().remove("no_rope_layers");
+        checkpoint.spec = starloop_lm::decoder::DecoderSpec::from_config(&checkpoint.config, Path::new("config.json")).unwrap();
+        let again = written(&checkpoint, GgufType::F32).unwrap();
+        let tolerance = if family == "gemma2" { 1e-6 } else { 0.0 };
+        for ((one, other), spec) in again.parameters.into_iter().zip(&checkpoint.parameters).zip(&again.spec.parameters) {
+            let difference = worst(&one.into_full(), &other.clone().into_full());
+            assert!(difference <= tolerance, "{family}: {} differs by {difference}", spec.tensors[0].name);
+        }
+        let context = if family == "mistral" { 7 } else { 128 };
+        assert_eq!((again.spec.context, again.spec.parameters), (context, checkpoint.spec.parameters), "{family}");
+    }
+}
+
+#[test]
+fn every_number_type_is_read_again() {
+    let checkpoint = with_tokenizer("llama-tiny", "gpt2");
+    for (name, kind) in GgufType::NAMES {
+        let again = written(&checkpoint, kind).unwrap();
+        // Half a step of 8 bits, 3 bits of bf16 less than of f16.
+        let tolerance = match kind {
+            GgufType::F32 => 0.0,
+            GgufType::F16 => 1.0 / 2048.0,
+            GgufType::Bf16 | GgufType::Q8_0 => 1.0 / 250.0,
+        };
+        let mut differences = 0;
+        for (one, other) in again.parameters.into_iter().zip(&checkpoint.parameters) {
+            let (one, other) = (one.into_full(), other.clone().into_full());
+            let largest = other.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+            assert!(worst(&one, &other) <= tolerance * largest, "{name}: {} of {largest}", worst(&one, &other));
+            differences += usize::from(one != other);
+        }
+        assert_eq!(differences > 0, kind != GgufType::F32, "{name}");
+    }
+}
+
+#[test]
+fn a_written_file_holds_the_tokenizer_and_the_template() {
+    let texts: Vec<String> = serde_json::from_slice(&std::fs::read(fixture::dir("tokenizers/texts.json")).unwrap()).unwrap();
+    for kind in ["gpt2", "llama3", "qwen", "llama2", "gemma"] {
+        let checkpoint = with_tokenizer("llama-tiny", kind);
+        let again = written(&checkpoint, GgufType::F16).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let tokenizer = |files: &BTreeMap<String, Vec<u8>>, config| Tokenizer::from_files(files, config).unwrap();
+        let (before, after) = (tokenizer(&checkpoint.companions, &checkpoint.config), tokenizer(&again.companions, &again.config));
+        for text in &texts {
+            assert_eq!(after.encode_lossy(text, true).unwrap(), before.encode_lossy(text, true).unwrap(), "{kind}: {text:?}");
+        }
+        assert_eq!(after.eos_token_ids(), before.eos_token_ids(), "{kind}");
+        assert_eq!(again.companions["chat_template.jinja"], checkpoint.companions["chat_template.jinja"]);
+        assert_eq!(after.vocabulary(), before.vocabulary() + 3, "{kind}: rows without a token have a text");
+    }
+}
+
+#[test]
+fn a_model_without_a_description_is_refused_and_nothing_is_written() {
+    let refused = |checkpoint: &Checkpoint, said: &str| {
+        let place = tempfile::tempdir().unwrap();
+        let error = fixture::chain(&checkpoint.save_gguf(&place.path().join("a.gguf"), GgufType::F16, "a").unwrap_err());
+        assert!(error.contains("a.gguf: the model cannot be written as GGUF") && error.contains(said), "{error}");
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    };
+    refused(&Checkpoint::load(&fixture::dir("../models/arithmetic")).unwrap(), "a model of the kind WordLevel");
+    refused(&Checkpoint::load(&fixture::dir("gptj")).unwrap(), "the family gptj is not written as GGUF");
+    refused(&with_tokenizer("llama-tiny", "unigram"), "a model of the kind Unigram");
+    refused(&with_tokenizer("smollm3", "gpt2"), "no description of this model's");
+    refused(&with_tokenizer("gemma2", "gpt2"), "no description of this model's a setting of the attention");
+    let mut small = with_tokenizer("llama-tiny", "gpt2");
+    small.companions.insert("tokenizer.json".into(), std::fs::read(fixture::dir("tokenizers/gpt-neox/tokenizer.json")).unwrap());
+    refused(&small, "has no row in the embedding");
 }

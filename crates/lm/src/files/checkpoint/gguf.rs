@@ -1,14 +1,22 @@
 //! GGUF files, the format of llama.cpp: one file with weights, tokenizer and chat template.
 //!
 //! [`open`] gives the parts of a checkpoint. `Checkpoint::save` then writes the Hugging Face directory that the rest of this crate reads.
+//! `Checkpoint::save_gguf` writes such a file.
 //! Quantised weights become `f32`, so that no further precision is lost. The crate `anamnesis` reads the header and dequantises blocks; this
 //! module knows how llama.cpp names and arranges the tensors of a family, and how it describes a tokenizer.
 
+mod blocks;
 mod config;
+mod container;
+mod describe;
 mod metadata;
+mod names;
+mod save;
 mod tensors;
 mod tokenizer;
+mod vocabulary;
 
+pub use blocks::GgufType;
 pub(super) use tensors::GgufFile;
 
 use super::source::TensorSource;

@@ -38,12 +38,27 @@ pub(in crate::files) fn write_parameters(path: &Path, parameters: &[ParameterSpe
 }
 
 /// A tensor that becomes bytes when its turn comes, so that writing needs one tensor beyond the model's own memory.
-struct OutgoingTensor<'a> {
-    name: &'a str,
-    tensor: &'a TensorSpec,
+pub(super) struct OutgoingTensor<'a> {
+    pub(super) name: &'a str,
+    pub(super) tensor: &'a TensorSpec,
     /// The parameter's values, and where the tensor's begin among them.
     values: &'a Values,
     begin: usize,
+}
+
+impl OutgoingTensor<'_> {
+    /// The elements in the checkpoint's order.
+    pub(super) fn numbers(&self) -> Vec<f32> {
+        let (layout, part) = (&self.tensor.layout, self.begin..self.begin + self.tensor.len());
+        let ordered = match self.values {
+            Values::Full(values) => layout.checkpoint_order(&self.tensor.shape, &values[part]),
+            Values::Half(halves) => {
+                let bits = layout.checkpoint_order(&self.tensor.shape, &halves.bits[part]);
+                bits.into_iter().map(|bits| halves.kind.number(bits)).collect()
+            }
+        };
+        ordered.into_iter().map(|x| x - layout.offset()).collect()
+    }
 }
 
 impl View for OutgoingTensor<'_> {
@@ -80,7 +95,7 @@ pub(super) fn little_endian(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-fn tensors_of<'a>(parameter: &'a ParameterSpec, values: &'a Values) -> impl Iterator<Item = OutgoingTensor<'a>> {
+pub(super) fn tensors_of<'a>(parameter: &'a ParameterSpec, values: &'a Values) -> impl Iterator<Item = OutgoingTensor<'a>> {
     parameter.tensors.iter().scan(0, move |begin, tensor| {
         let outgoing = OutgoingTensor { name: &tensor.name, tensor, values, begin: *begin };
         *begin += tensor.len();

@@ -1,13 +1,11 @@
 //! The `config.json` that describes the model of a GGUF file.
 
 use super::metadata::Metadata;
+use super::names::FAMILIES;
 use super::tensors::GgufFile;
 use crate::error::Result;
 use serde_json::{Map, Value, json};
 
-/// The families that are read, by llama.cpp's name and the one of `config.json`. Mistral models have the name `llama`.
-const FAMILIES: [(&str, &str); 6] =
-    [("llama", "llama"), ("qwen2", "qwen2"), ("qwen3", "qwen3"), ("smollm3", "smollm3"), ("olmo2", "olmo2"), ("gemma2", "gemma2")];
 /// Rotary frequencies that `rope_freqs.weight` divides, for Llama 3.1 and later (`rope_type = "llama3"`).
 const LLAMA3: [(f64, f64, f64, u64); 2] = [(8.0, 1.0, 4.0, 8192), (32.0, 1.0, 4.0, 8192)];
 
@@ -15,7 +13,9 @@ const LLAMA3: [(f64, f64, f64, u64); 2] = [(8.0, 1.0, 4.0, 8192), (32.0, 1.0, 4.
 pub(super) fn of(metadata: &Metadata, file: &GgufFile) -> Result<Value> {
     let architecture = metadata.architecture()?;
     let Some((_, family)) = FAMILIES.iter().find(|(name, _)| *name == architecture) else {
-        let known = FAMILIES.map(|(name, _)| name).join(", ");
+        let mut known = FAMILIES.map(|(name, _)| name).to_vec();
+        known.dedup();
+        let known = known.join(", ");
         let problem =
             format!("the family {architecture} is not read from GGUF; read are: {known}; convert the original checkpoint instead");
         return Err(metadata.error("general.architecture", &problem));
@@ -56,7 +56,10 @@ pub(super) fn of(metadata: &Metadata, file: &GgufFile) -> Result<Value> {
         "llama" if metadata.whole("llama.attention.sliding_window").is_some() => {
             json!({"model_type": "mistral", "hidden_act": "silu", "sliding_window": metadata.whole("llama.attention.sliding_window")})
         }
-        "llama" => json!({"hidden_act": "silu", "attention_bias": file.has("model.layers.0.self_attn.q_proj.bias"), "mlp_bias": false}),
+        "llama" => {
+            let has_bias = |module: &str| file.has(&format!("model.layers.0.{module}.bias"));
+            json!({"hidden_act": "silu", "attention_bias": has_bias("self_attn.q_proj"), "mlp_bias": has_bias("mlp.gate_proj")})
+        }
         "qwen2" => json!({"hidden_act": "silu"}),
         _ => json!({"hidden_act": "silu", "attention_bias": false}),
     };
@@ -103,7 +106,14 @@ fn scaling(metadata: &Metadata, file: &GgufFile, architecture: &str, head_dim: u
             let factor = metadata.number(&format!("{architecture}.rope.scaling.factor")).unwrap_or(1.0);
             Ok(Some(json!({"rope_type": "linear", "factor": factor})))
         }
-        Some(other) => Err(metadata.error(&key, &format!("{other} is not supported; supported are none and linear"))),
+        Some("yarn") => {
+            let number = |name: &str| metadata.number(&format!("{architecture}.rope.scaling.{name}"));
+            let original =
+                number("original_context_length").ok_or_else(|| metadata.error(&key, "yarn needs the original context length"))?;
+            let factor = number("factor").ok_or_else(|| metadata.error(&key, "yarn needs a factor"))?;
+            Ok(Some(json!({"rope_type": "yarn", "factor": factor, "original_max_position_embeddings": original})))
+        }
+        Some(other) => Err(metadata.error(&key, &format!("{other} is not supported; supported are none, linear and yarn"))),
     }
 }
 

@@ -17,6 +17,11 @@ impl Metadata {
         &self.path
     }
 
+    /// Sets a value.
+    pub fn put(&mut self, key: &str, value: GgufMetadataValue) {
+        self.values.insert(key.to_owned(), value);
+    }
+
     pub fn error(&self, key: &str, problem: &str) -> Error {
         super::problem(&self.path, format!("metadata key \"{key}\": {problem}"))
     }

@@ -1,6 +1,7 @@
 //! The tensors of a GGUF file under the names and in the order of a Hugging Face checkpoint.
 
 use super::metadata::Metadata;
+use super::names::{Arrangement, in_checkpoint};
 use super::problem;
 use crate::error::Result;
 use crate::files::checkpoint::source::StoredTensor;
@@ -11,22 +12,8 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// llama.cpp's names of a layer's tensors, and the ones of a Hugging Face checkpoint.
-const LAYER: [(&str, &str); 11] = [
-    ("attn_q", "self_attn.q_proj"),
-    ("attn_k", "self_attn.k_proj"),
-    ("attn_v", "self_attn.v_proj"),
-    ("attn_output", "self_attn.o_proj"),
-    ("attn_q_norm", "self_attn.q_norm"),
-    ("attn_k_norm", "self_attn.k_norm"),
-    ("attn_norm", "input_layernorm"),
-    ("post_attention_norm", "post_attention_layernorm"),
-    ("post_ffw_norm", "post_feedforward_layernorm"),
-    ("ffn_gate", "mlp.gate_proj"),
-    ("ffn_up", "mlp.up_proj"),
-];
 /// The tensor of the factors that divide rotary frequencies.
-const ROTARY: &str = "rope_freqs.weight";
+pub(super) const ROTARY: &str = "rope_freqs.weight";
 
 /// A file whose header was read.
 #[derive(Debug)]
@@ -44,17 +31,6 @@ struct Tensor {
     arrangement: Arrangement,
 }
 
-/// How llama.cpp arranged the elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Arrangement {
-    /// As they are in the checkpoint.
-    Same,
-    /// The rows of each head alternate between its halves, for rotary positions. The number is the one of heads.
-    AlternatingHalves(usize),
-    /// One was added to each element: the weights of Gemma's norms.
-    OneMore,
-}
-
 impl GgufFile {
     pub(in crate::files::checkpoint) fn open(path: &Path) -> Result<Self> {
         let mut file = fs_err::File::open(path)?;
@@ -70,7 +46,8 @@ impl GgufFile {
         }
         let architecture = metadata.architecture()?.to_owned();
         let heads = |key: &str| metadata.whole(&format!("{architecture}.attention.{key}")).map(|heads| heads as usize);
-        let (queries, keys) = (heads("head_count"), heads("head_count_kv").or(heads("head_count")));
+        let queries = heads("head_count").unwrap_or(0);
+        let heads = [queries, heads("head_count_kv").unwrap_or(queries)];
         let mut tensors = BTreeMap::new();
         let mut rotary = None;
         for info in front.tensor_infos {
@@ -82,16 +59,10 @@ impl GgufFile {
                 rotary = Some(info);
                 continue;
             }
-            let Some(name) = name(&info.name, &architecture) else {
+            let Some(name) = in_checkpoint(&info.name, &architecture) else {
                 return Err(problem(path, format!("tensor {}: not known for the family {architecture}", info.name)));
             };
-            let alternates = matches!(architecture.as_str(), "llama" | "smollm3");
-            let arrangement = match info.name.split('.').nth(2) {
-                Some("attn_q") if alternates => Arrangement::AlternatingHalves(queries.unwrap_or(0)),
-                Some("attn_k") if alternates => Arrangement::AlternatingHalves(keys.unwrap_or(0)),
-                _ if architecture == "gemma2" && name.ends_with("norm.weight") => Arrangement::OneMore,
-                _ => Arrangement::Same,
-            };
+            let arrangement = Arrangement::of(&info.name, &architecture, heads);
             tensors.insert(name, Tensor { info, arrangement });
         }
         Ok(GgufFile { metadata, file: RefCell::new(file), tensors, rotary })
@@ -148,7 +119,7 @@ impl GgufFile {
         match tensor.arrangement {
             Arrangement::Same => {}
             Arrangement::AlternatingHalves(heads) => {
-                bytes = halves_in_order(&bytes, shape[0], heads).ok_or_else(|| {
+                bytes = Arrangement::halves_in_order(&bytes, shape[0], heads).ok_or_else(|| {
                     problem(self.path(), format!("tensor {}: its {} rows cannot be divided into {heads} heads", tensor.info.name, shape[0]))
                 })?;
             }
@@ -177,65 +148,6 @@ impl GgufFile {
         match info.dtype {
             GgufType::F32 | GgufType::F16 | GgufType::BF16 => Ok(bytes),
             kind => dequantize_gguf::<F32Out>(&bytes, kind, count).map_err(|error| wrong(error.to_string())),
-        }
-    }
-}
-
-/// The name in a Hugging Face checkpoint.
-fn name(name: &str, architecture: &str) -> Option<String> {
-    match name {
-        "token_embd.weight" => return Some("model.embed_tokens.weight".to_owned()),
-        "output_norm.weight" => return Some("model.norm.weight".to_owned()),
-        "output.weight" => return Some("lm_head.weight".to_owned()),
-        _ => {}
-    }
-    let (layer, rest) = name.strip_prefix("blk.")?.split_once('.')?;
-    let (module, part) = rest.rsplit_once('.')?;
-    let module = match module {
-        "ffn_down" => "mlp.down_proj",
-        "ffn_norm" if architecture == "gemma2" => "pre_feedforward_layernorm",
-        "ffn_norm" => "post_attention_layernorm",
-        module => LAYER.iter().find(|(name, _)| *name == module)?.1,
-    };
-    (layer.bytes().all(|digit| digit.is_ascii_digit()) && matches!(part, "weight" | "bias"))
-        .then(|| format!("model.layers.{layer}.{module}.{part}"))
-}
-
-/// Rows in which the halves of each head alternate, in the checkpoint's order: first half, then second half. `None` if the rows cannot be
-/// divided so.
-fn halves_in_order(bytes: &[u8], rows: usize, heads: usize) -> Option<Vec<u8>> {
-    let size = rows.checked_div(heads).filter(|size| size * heads == rows && size.is_multiple_of(2))?;
-    let width = bytes.len().checked_div(rows)?;
-    let mut ordered = Vec::with_capacity(bytes.len());
-    for head in 0..heads {
-        for row in (0..size).step_by(2).chain((1..size).step_by(2)) {
-            let start = (head * size + row) * width;
-            ordered.extend_from_slice(bytes.get(start..start + width)?);
-        }
-    }
-    Some(ordered)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_halves_of_heads_come_back_in_order() {
-        // Two heads of four rows: in the file, row i of the first half is before row i of the second half.
-        assert_eq!(halves_in_order(&[0, 2, 1, 3, 4, 6, 5, 7], 8, 2).unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!(halves_in_order(&[0, 1, 2], 3, 2), None);
-        assert_eq!(halves_in_order(&[], 0, 0), None);
-    }
-
-    #[test]
-    fn names_of_both_formats() {
-        assert_eq!(name("blk.12.attn_q.bias", "llama").as_deref(), Some("model.layers.12.self_attn.q_proj.bias"));
-        assert_eq!(name("blk.0.ffn_norm.weight", "gemma2").as_deref(), Some("model.layers.0.pre_feedforward_layernorm.weight"));
-        assert_eq!(name("blk.0.ffn_down.weight", "qwen2").as_deref(), Some("model.layers.0.mlp.down_proj.weight"));
-        for unknown in ["blk.x.attn_q.weight", "blk.0.attn_qkv.weight", "blk.0.attn_q.scale", "other"] {
-            assert_eq!(name(unknown, "llama"), None, "{unknown}");
         }
     }
 }

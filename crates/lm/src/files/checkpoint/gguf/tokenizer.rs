@@ -9,9 +9,15 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
 
 /// Types of tokens in llama.cpp.
-const CONTROL: i64 = 3;
-const USER_DEFINED: i64 = 4;
-const UNKNOWN: i64 = 2;
+pub(super) const NORMAL: i64 = 1;
+pub(super) const UNKNOWN: i64 = 2;
+pub(super) const CONTROL: i64 = 3;
+pub(super) const USER_DEFINED: i64 = 4;
+pub(super) const UNUSED: i64 = 5;
+pub(super) const BYTE: i64 = 6;
+
+/// The names of ways to split text (`tokenizer.ggml.pre`) that differ from each other.
+pub(super) const SPLITTINGS: [&str; 5] = ["gpt-2", "smollm", "llama-bpe", "qwen2", "dbrx"];
 
 /// How the text is split before merges, by llama.cpp's name (`tokenizer.ggml.pre`).
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -22,7 +28,7 @@ pub(super) fn files(metadata: &Metadata) -> Result<BTreeMap<String, Vec<u8>>> {
     let key = "tokenizer.ggml.tokens";
     let tokens = metadata.texts(key).ok_or_else(|| metadata.error(key, "is missing; the file has no tokenizer"))?;
     let types = metadata.array("tokenizer.ggml.token_type").and_then(|types| types.as_i32_slice()).unwrap_or_default();
-    let kind = |id: usize| types.get(id).copied().map_or(1, i64::from);
+    let kind = |id: usize| types.get(id).copied().map_or(NORMAL, i64::from);
     let added: Vec<Value> = tokens
         .iter()
         .enumerate()
