@@ -1,10 +1,15 @@
-//! The models that the arguments of a command name: a checkpoint directory, a model that is part of the program, or the models of a run.
+//! The models that the arguments of a command name: a checkpoint directory, a GGUF file, a model that is part of the program or of the hub, or the
+//! models of a run.
 
 use crate::access::{Access, Reading};
+use crate::commands::get::downloads;
 use anyhow::{Context, Result, bail};
-use starloop_core::experiment::base_model::BaseModel;
+use starloop_core::config::ModelConfig;
+use starloop_core::experiment::base_model::{BaseModel, hub_name};
+use starloop_core::external::fetch::hub::Hub;
+use starloop_core::external::hub_cache::HubName;
 use starloop_lm::LanguageModel;
-use starloop_lm::checkpoint::is_gguf;
+use starloop_lm::checkpoint::{is_checkpoint, is_gguf};
 use starloop_record::RunDir;
 use starloop_record::metrics::IterationMetrics;
 use std::path::{Path, PathBuf};
@@ -19,8 +24,11 @@ pub struct Model {
 }
 
 impl Model {
-    /// Finds a directory, unpacks `builtin:NAME`, or converts a GGUF file.
+    /// Finds a directory, unpacks `builtin:NAME`, converts a GGUF file, or provides a model of the hub.
     pub fn find(model: &str) -> Result<Self> {
+        if let Some(name) = hub_name(model) {
+            return Ok(Model { directory: provide(&name)?, _unpacked: None });
+        }
         if !model.starts_with("builtin:") && !is_gguf(Path::new(model)) {
             return Ok(Model { directory: model.into(), _unpacked: None });
         }
@@ -52,7 +60,7 @@ impl Models {
     /// A model under the name that was given. Or a run: its iterations as `METHOD/N`, the most accurate one of its last method first, and `base`.
     pub fn find(argument: &str, access: Access) -> Result<Self> {
         let path = Path::new(argument);
-        let run = if path.is_dir() && !is_model(path) { Some(RunDir::open_read_only(path)) } else { None };
+        let run = if path.is_dir() && !is_checkpoint(path) { Some(RunDir::open_read_only(path)) } else { None };
         let Some(run) = run else {
             let model = Model::find(argument)?;
             return Ok(Models { named: vec![(argument.to_owned(), model.directory().to_owned())], _found: Some(model) });
@@ -64,10 +72,6 @@ impl Models {
         }
         Ok(Models { named, _found: None })
     }
-}
-
-fn is_model(directory: &Path) -> bool {
-    ["config.json", "adapter_config.json"].iter().any(|file| directory.join(file).is_file())
 }
 
 fn of_run(run: &RunDir) -> Result<Vec<(String, PathBuf)>> {
@@ -87,4 +91,18 @@ fn of_run(run: &RunDir) -> Result<Vec<(String, PathBuf)>> {
     let base = if info.model.base.starts_with("builtin:") { run.base_model() } else { info.model.base.into() };
     named.extend(base.is_dir().then(|| ("base".to_owned(), base)));
     Ok(named)
+}
+
+/// Fetches the base of a config if it has a name of the hub and is not on this machine.
+pub fn provide_base(config: &ModelConfig) -> Result<()> {
+    match hub_name(&config.base) {
+        Some(name) if BaseModel::of(config).is_err() && config.hub.is_none() => provide(&name).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// The directory of a model of the hub. It is fetched if it is not on this machine.
+fn provide(name: &HubName) -> Result<PathBuf> {
+    let hub = Hub::from_environment(|variable| std::env::var(variable).ok());
+    Ok(hub.provide_model(name, &mut downloads(false))?.directory)
 }

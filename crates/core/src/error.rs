@@ -88,7 +88,7 @@ pub enum Error {
         what: Missing,
         /// The name, directory or file that was looked for.
         name: String,
-        /// The names that this program ships.
+        /// The names that this program ships. Of a model with a name of the hub: the places that were searched.
         known: Vec<String>,
         /// The most similar of them.
         nearest: Option<String>,
@@ -389,6 +389,8 @@ pub enum Missing {
     Config,
     /// A base model: a directory, or a name that this program ships.
     Model,
+    /// A base model by its name on the hub.
+    HubModel,
     /// The shape of a model, which a plan needs: that of the base, or a published one.
     Shape,
     /// A file of problems.
@@ -402,6 +404,7 @@ impl Missing {
             Missing::Config => format!("{name:?} is neither a config file nor a preset; presets: {known}"),
             Missing::Model if known.is_empty() => format!("`model.base = {name:?}`: no such directory"),
             Missing::Model => format!("`model.base = {name:?}`: no such shipped model; there are: {known}"),
+            Missing::HubModel => format!("`model.base = {name:?}`: no such model on this machine; searched: {known}"),
             Missing::Shape => {
                 format!("`model.base = {name:?}`: no such directory, so the plan lacks its config.json; published shapes: {known}")
             }

@@ -3,7 +3,9 @@
 use crate::access::{Access, Reading};
 use crate::console;
 use anyhow::{Result, bail};
-use starloop_core::experiment::export::{Form, checkpoint as write_checkpoint, needs_base};
+use clap::builder::PossibleValuesParser;
+use starloop_core::experiment::export::{Form, checkpoint as write_checkpoint, gguf as write_gguf, needs_base};
+use starloop_lm::checkpoint::{GgufType, is_checkpoint};
 use starloop_record::{RunDir, atomic};
 use starloop_report::Report;
 use starloop_report::export::{self, Weights};
@@ -21,9 +23,10 @@ Examples:
   starloop export runs/one runs/two --csv figures.csv --png accuracy.png
   starloop export runs/arithmetic --training-set learned.parquet
   starloop export runs/arithmetic --training-set rationales        a folder for the hub: data/ and README.md
+  starloop export runs/gsm8k --gguf ollama/gsm8k --gguf-type q8_0  then: ollama create gsm8k -f ollama/gsm8k/Modelfile
   starloop export runs/arithmetic --tensorboard events             then: tensorboard --logdir events")]
 pub struct Arguments {
-    /// Run directories. A checkpoint or a training set needs exactly one
+    /// Run directories. A checkpoint or a training set needs exactly one. `--gguf` also takes a checkpoint directory
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// The method of the checkpoint or the training set [default: the last that trained]
@@ -41,6 +44,12 @@ pub struct Arguments {
     /// Write the adapters only
     #[arg(long, conflicts_with = "merged")]
     adapter: bool,
+    /// Write the checkpoint for llama.cpp and Ollama to this new directory: a GGUF file, with adapters merged, and a Modelfile
+    #[arg(long, value_name = "DIR")]
+    gguf: Option<PathBuf>,
+    /// The type of the matrices in the GGUF file
+    #[arg(long, value_name = "TYPE", default_value = "f16", requires = "gguf", value_parser = gguf_type())]
+    gguf_type: String,
     /// Write the figures of every iteration as CSV
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -63,6 +72,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
+    if let (Some(out), [checkpoint]) = (&arguments.gguf, arguments.runs.as_slice())
+        && is_checkpoint(checkpoint)
+    {
+        return gguf(arguments, checkpoint, out);
+    }
     arguments.runs.iter().try_for_each(|run| access.check_run(run, Reading::Checkpoints))?;
     let report = Report::read(&arguments.runs)?;
     if let Some(path) = &arguments.csv {
@@ -86,12 +100,18 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     if let Some(out) = &arguments.tensorboard {
         export::tensorboard(&report, out)?.iter().for_each(|path| say(path));
     }
+    if let Some(out) = &arguments.gguf {
+        let run = only(&report)?;
+        let method = export::method(run, arguments.method.as_deref())?;
+        let metrics = export::chosen_iteration(run, method, arguments.iteration)?;
+        gguf(arguments, &RunDir::open_read_only(&run.path)?.iteration(&method.info.name, metrics.iteration).checkpoint(), out)?;
+    }
     if arguments.wants_checkpoint() { checkpoint(arguments, only(&report)?) } else { Ok(()) }
 }
 
 impl Arguments {
     fn wants_checkpoint(&self) -> bool {
-        let others = [&self.csv, &self.jsonl, &self.svg, &self.png, &self.training_set, &self.tensorboard];
+        let others = [&self.gguf, &self.csv, &self.jsonl, &self.svg, &self.png, &self.training_set, &self.tensorboard];
         self.checkpoint.is_some() || self.merged || self.adapter || others.iter().all(|other| other.is_none())
     }
 }
@@ -142,6 +162,21 @@ fn checkpoint(arguments: &Arguments, run: &RunReport) -> Result<()> {
         console::say(&format!("left out, because they are not files of a checkpoint: {}", left_out.join(", ")));
     }
     console::say(&format!("wrote {}: {} after iteration {}, with its model card", out.display(), method.info.name, metrics.iteration));
+    Ok(())
+}
+
+/// The type names of GGUF files that `export` and `model convert` take.
+pub fn gguf_type() -> PossibleValuesParser {
+    PossibleValuesParser::new(GgufType::NAMES.map(|(name, _)| name))
+}
+
+fn gguf(arguments: &Arguments, checkpoint: &Path, out: &Path) -> Result<()> {
+    let named = GgufType::NAMES.into_iter().find(|(name, _)| *name == arguments.gguf_type);
+    let (_, kind) = named.expect("the arguments allow known types only");
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    write_gguf(checkpoint, kind, &name, out)?;
+    say(&out.join(format!("{name}.gguf")));
+    say(&out.join("Modelfile"));
     Ok(())
 }
 

@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
         What::Model { name, revision, out, json } => {
             let out = out.clone().unwrap_or_else(|| Path::new("bases").join(name.rsplit('/').next().unwrap_or(name)));
             let hub = Hub::from_environment(variable);
-            let model = hub.fetch_model(name, revision, &out, &mut bar(quiet))?;
+            let model = hub.fetch_model(name, revision, &out, &mut downloads(quiet))?;
             if *json {
                 return console::print_json(&json!({"directory": out, "commit": model.commit, "files": model.files}));
             }
@@ -88,13 +88,13 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<()> {
             let (out, files) = match name {
                 DataName::OfTask(dataset) => {
                     let out = place(dataset.name);
-                    dataset.fetch(&out, variable(ADDRESS_VARIABLE).as_deref(), &mut bar(quiet))?;
+                    dataset.fetch(&out, variable(ADDRESS_VARIABLE).as_deref(), &mut downloads(quiet))?;
                     (out, dataset.file_names().map(str::to_owned).collect::<Vec<_>>())
                 }
                 DataName::OfHub(name) => {
                     let out = place(name.name.rsplit('/').next().unwrap_or(&name.name));
                     let hub = Hub::from_environment(variable);
-                    let files = hub.fetch_dataset(name, config.as_deref(), &out, &mut bar(quiet))?.files;
+                    let files = hub.fetch_dataset(name, config.as_deref(), &out, &mut downloads(quiet))?.files;
                     (out, files)
                 }
             };
@@ -111,7 +111,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Draws a bar for each file.
-fn bar(quiet: bool) -> impl FnMut(Progress<'_>) {
+pub fn downloads(quiet: bool) -> impl FnMut(Progress<'_>) {
     let template = "{prefix:40} {bar:24} {bytes:>10}/{total_bytes}  {bytes_per_sec}  {eta} left";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
     let (mut bar, mut shown) = (ProgressBar::hidden(), String::new());

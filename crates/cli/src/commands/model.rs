@@ -1,10 +1,11 @@
 //! `starloop model`: the shape and the memory needs of a checkpoint, and its conversion.
 
+use crate::commands::export::gguf_type;
 use crate::console;
 use crate::model::Model;
 use anyhow::{Result, bail};
 use serde::Serialize;
-use starloop_lm::checkpoint::{Checkpoint, Summary};
+use starloop_lm::checkpoint::{Checkpoint, GgufType, Summary, is_gguf};
 use starloop_lm::lora::{ALL_LINEAR, LoraConfig};
 use starloop_lm::memory::{Job, MemoryNeeds, needs};
 use starloop_lm::weights::HalfKind;
@@ -19,7 +20,8 @@ Examples:
   starloop model info DIR --tokens 8192 --rank 8 --json another batch and rank
   starloop model convert DIR OUT --dtype bf16           a checkpoint (PyTorch's .bin too) as safetensors
   starloop model convert ADAPTER OUT                    an adapter merged into its base
-  starloop model convert model.gguf OUT --dtype bf16    a file of llama.cpp as a Hugging Face directory")]
+  starloop model convert model.gguf OUT --dtype bf16    a file of llama.cpp as a Hugging Face directory
+  starloop model convert DIR model.gguf --dtype q8_0    a checkpoint as a file of llama.cpp")]
 pub struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -29,7 +31,7 @@ pub struct Arguments {
 enum What {
     /// Print family, parameters and the memory that sampling and training need
     Info(Info),
-    /// Write a checkpoint as safetensors. An adapter is merged into its base
+    /// Write a checkpoint as safetensors, or as a GGUF file. An adapter is merged into its base
     Convert(Convert),
 }
 
@@ -68,11 +70,11 @@ struct Convert {
     /// A checkpoint directory in the Hugging Face layout, an adapter directory, a GGUF file, or builtin:NAME
     #[arg(value_name = "DIR")]
     model: String,
-    /// The directory to write. It must not exist
+    /// The directory to write, or the file if the name ends in .gguf. It must not exist
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// The type of the weights [default: as stored]
-    #[arg(long, value_name = "TYPE", value_parser = ["f32", "bf16", "f16"])]
+    /// The type of the weights. A GGUF file can also have q8_0 [default: as stored, f16 in a GGUF file]
+    #[arg(long, value_name = "TYPE", value_parser = gguf_type())]
     dtype: Option<String>,
 }
 
@@ -175,6 +177,9 @@ fn print_table(report: &Report) -> Result<()> {
 
 fn convert(job: &Convert) -> Result<()> {
     let model = Model::find(&job.model)?;
+    if is_gguf(&job.out) {
+        return convert_to_gguf(&model, job);
+    }
     // A merged update is rounded once, to the new type.
     let merged = || Checkpoint::load_merged_in_full(model.directory());
     let checkpoint = match job.dtype.as_deref() {
@@ -182,8 +187,23 @@ fn convert(job: &Convert) -> Result<()> {
         Some("f32") => merged()?.widened(),
         Some("bf16") => merged()?.halved(HalfKind::Bf16),
         Some("f16") => merged()?.halved(HalfKind::F16),
-        Some(other) => bail!("unknown type {other}; expected f32, bf16 or f16"),
+        Some(other) => {
+            bail!("--dtype {other}: only a GGUF file can have this type; expected f32, bf16 or f16, or a file name that ends in .gguf")
+        }
     };
     let sha256 = checkpoint.save(&job.out)?;
     console::print(&format!("{}: {} parameters, weights {sha256}", job.out.display(), checkpoint.spec.parameter_count()))
+}
+
+fn convert_to_gguf(model: &Model, job: &Convert) -> Result<()> {
+    if job.out.exists() {
+        bail!("{} exists already; choose another name or remove it", job.out.display());
+    }
+    let wanted = job.dtype.as_deref().unwrap_or("f16");
+    let named = GgufType::NAMES.into_iter().find(|(name, _)| *name == wanted);
+    let (_, kind) = named.expect("the arguments allow known types only");
+    let checkpoint = Checkpoint::load_merged_in_full(model.directory())?;
+    let name = job.out.file_stem().unwrap_or_default().to_string_lossy();
+    checkpoint.save_gguf(&job.out, kind, &name)?;
+    console::print(&format!("{}: {} parameters, {wanted}", job.out.display(), checkpoint.spec.parameter_count()))
 }

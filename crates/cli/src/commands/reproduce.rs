@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::commands::run::{Done, carry_out, next_steps};
 use crate::console;
+use crate::model::provide_base;
 use crate::overrides::Overrides;
 use crate::progress::Log;
 use anyhow::Result;
@@ -56,6 +57,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
 
 /// Reports a missing model and missing data in one message, so that both can be downloaded before the next try.
 fn everything_is_there(experiment: &Experiment) -> Result<()> {
+    provide_base(&experiment.config().model)?;
     match (BaseModel::of(&experiment.config().model), experiment.read_task()) {
         (Err(model), Err(data)) => {
             let hint = console::hint(&model).map(|hint| format!(" ({hint})")).unwrap_or_default();

@@ -3,6 +3,7 @@
 use crate::access::{Access, Reading};
 use crate::commands::{plan, report};
 use crate::console;
+use crate::model::provide_base;
 use crate::overrides::Overrides;
 use crate::progress::{Console, Log};
 use anyhow::Result;
@@ -121,6 +122,7 @@ pub struct Done {
 pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, access: Access, log: Log) -> Result<Done> {
     access.check_programs(experiment)?;
     access.check_run(run_dir, Reading::Checkpoints)?;
+    provide_base(&experiment.config().model)?;
     let stalled = match experiment.run(run_dir, resume, &mut Console::new(log)) {
         Ok(()) => None,
         Err(error @ (Error::NothingSolved { .. } | Error::NothingGraded { .. })) if experiment.config().run.len() > 1 => Some(error.into()),
@@ -139,6 +141,7 @@ fn preview(experiment: &Experiment, access: Access, json: bool) -> Result<()> {
         console::say(&format!("starting the verifier {program:?}, to see that it starts; --no-programs leaves it out"));
         experiment.task()?;
     }
+    provide_base(&experiment.config().model)?;
     let (config, plan) = (experiment.config(), plan::before_run(experiment)?);
     if json {
         return console::print_json(&serde_json::json!({ "config": experiment.to_toml(), "plan": plan }));

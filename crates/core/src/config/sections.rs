@@ -13,7 +13,8 @@ use starloop_record::digest::sha256_hex;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// `builtin:NAME` for a shipped model, or a checkpoint directory in the Hugging Face layout.
+    /// A checkpoint directory in the Hugging Face layout, a `.gguf` file, `builtin:NAME` for a shipped model, or `ORG/NAME[@REVISION]` on the
+    /// Hugging Face hub.
     pub base: String,
     /// Render prompts as the user's message with the checkpoint's chat template, in sampling and in training. By default prompts are not
     /// changed.

@@ -2,6 +2,8 @@
 
 use crate::config::{ModelConfig, strict::nearest};
 use crate::error::{EngineContext, Error, Missing, Result};
+use crate::external::fetch::hub::Hub;
+use crate::external::hub_cache::HubName;
 use fs_err as fs;
 use starloop_lm::checkpoint::{Checkpoint, is_gguf};
 use starloop_record::RunDir;
@@ -34,6 +36,9 @@ macro_rules! builtin {
 /// The shipped models, made by `starloop pretrain` from the recipe of the same name.
 const BUILTINS: &[Builtin] = &[builtin!("arithmetic"), builtin!("arithmetic-long")];
 
+/// The directory in which `starloop get model` puts models. It is no name of an organization.
+const DOWNLOADS: &str = "bases";
+
 /// The model that `model.base` names.
 pub struct BaseModel(Place);
 
@@ -54,17 +59,28 @@ impl BaseModel {
         let name = |hub: &str| hub.rsplit('/').next().map(str::to_owned);
         // Another base than the one that the config was written for is not on the hub under this name.
         let hub = hub.clone().filter(|hub| Path::new(base).file_name().and_then(|last| last.to_str()) == name(hub).as_deref());
-        BaseModel::find(base).map_err(|error| match error {
+        let found = if hub.is_some() { BaseModel::local(base) } else { BaseModel::find(base) };
+        found.map_err(|error| match error {
             Error::NotFound { what, name, known, nearest, .. } => Error::NotFound { what, name, known, nearest, download: hub },
             error => error,
         })
     }
 
-    /// Looks the model up, before anything is begun.
+    /// Looks the model up, before anything is begun: a shipped model, a directory, a GGUF file, or a model of the hub that is on this machine.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is no such model or directory.
+    /// [`Error::NotFound`] if there is no such model. Nothing is fetched.
     pub fn find(base: &str) -> Result<BaseModel> {
+        let Some(name) = hub_name(base) else { return Self::local(base) };
+        let hub = Hub::from_environment(|name| std::env::var(name).ok());
+        if let Some(snapshot) = hub.find_model(&name) {
+            return Ok(BaseModel(Place::Directory(snapshot.directory)));
+        }
+        let known = std::iter::once(base.to_owned()).chain(hub.places(&name)).collect();
+        Err(Error::NotFound { what: Missing::HubModel, name: base.to_owned(), known, nearest: None, download: Some(name.name) })
+    }
+
+    fn local(base: &str) -> Result<BaseModel> {
         let missing = |known: Vec<String>, nearest| {
             Err(Error::NotFound { what: Missing::Model, name: base.to_owned(), known, nearest, download: None })
         };
@@ -139,6 +155,13 @@ impl BaseModel {
             }
         }
     }
+}
+
+/// The name on the hub that a text is, unless there is a file or a directory with that name, or the directory in which it would be.
+pub fn hub_name(base: &str) -> Option<HubName> {
+    let organization = base.split('/').next().unwrap_or_default();
+    let is_path = organization == DOWNLOADS || Path::new(organization).exists() || is_gguf(Path::new(base));
+    HubName::parse(base).filter(|_| !is_path)
 }
 
 /// Writes the Hugging Face directory of a GGUF file.

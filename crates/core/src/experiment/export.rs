@@ -2,7 +2,7 @@
 
 use crate::error::{EngineContext, Error, Result};
 use fs_err as fs;
-use starloop_lm::checkpoint::{COMPANIONS, CONFIG, Checkpoint};
+use starloop_lm::checkpoint::{COMPANIONS, CONFIG, Checkpoint, GgufType};
 use starloop_lm::files::peft;
 use starloop_record::atomic::{self, create_directory};
 use std::path::Path;
@@ -63,6 +63,27 @@ pub fn checkpoint(source: &Path, form: Form, out: &Path, card: &str) -> Result<V
         let left_out = copy(source, place)?;
         atomic::write(&place.join(CARD_FILE), card.as_bytes())?;
         Ok::<_, Error>(left_out)
+    })
+}
+
+/// Writes the checkpoint in `source` to the new directory `out` for llama.cpp and Ollama: `NAME.gguf`, with adapters merged into their base,
+/// and a Modelfile.
+///
+/// # Errors
+/// `out` exists, or the model has no description in llama.cpp's format, or a file cannot be read or written.
+pub fn gguf(source: &Path, kind: GgufType, name: &str, out: &Path) -> Result<()> {
+    if out.exists() {
+        let message = "it exists already; name another directory".to_owned();
+        return Err(Error::Unexportable { path: out.to_owned(), message });
+    }
+    let file = format!("{name}.gguf");
+    create_directory(out, |place| {
+        atomic::make_directory(place)?;
+        // A merged update is rounded once, to the type of the file.
+        let checkpoint = Checkpoint::load_merged_in_full(source).during("reading the checkpoint")?;
+        checkpoint.save_gguf(&place.join(&file), kind, name).during("writing the GGUF file")?;
+        let modelfile = checkpoint.modelfile(&file).during("writing the Modelfile")?;
+        Ok::<_, Error>(atomic::write(&place.join("Modelfile"), modelfile.as_bytes())?)
     })
 }
 

@@ -37,6 +37,12 @@ pub struct HubName {
     pub revision: String,
 }
 
+impl std::fmt::Display for HubName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.name, self.revision)
+    }
+}
+
 impl HubName {
     /// Reads `ORG/NAME` or `ORG/NAME@REVISION`. Letters, digits, `-`, `_` and `.` are allowed in each part, and `/` in a revision. `None` for
     /// any other text, so that the parts are safe in paths and in addresses.
@@ -73,6 +79,11 @@ impl HubCache {
         HubCache { directory }
     }
 
+    /// The directory in which this program keeps what it fetches, in the same layout: `starloop/hub` among the user's caches.
+    pub fn own(variable: impl Fn(&str) -> Option<String>) -> Self {
+        HubCache { directory: user_caches(&variable).map(|caches| caches.join("starloop").join("hub")) }
+    }
+
     /// The directory of the cache. `None` if the environment names no home.
     pub fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
@@ -95,10 +106,17 @@ impl HubCache {
 
 /// The home of the hub's programs: `HF_HOME`, or `huggingface` among the user's caches. `None` if the environment names no home.
 pub(super) fn home(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let given = |name| variable(name).filter(|value| !value.trim().is_empty()).map(PathBuf::from);
-    let user = || given("HOME").or_else(|| given("USERPROFILE"));
-    let caches = || given("XDG_CACHE_HOME").or_else(|| Some(user()?.join(".cache")));
-    given("HF_HOME").or_else(|| Some(caches()?.join("huggingface")))
+    given(&variable, "HF_HOME").or_else(|| Some(user_caches(&variable)?.join("huggingface")))
+}
+
+/// The directory of the user's caches.
+fn user_caches(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let user = || given(&variable, "HOME").or_else(|| given(&variable, "USERPROFILE"));
+    given(&variable, "XDG_CACHE_HOME").or_else(|| Some(user()?.join(".cache")))
+}
+
+fn given(variable: impl Fn(&str) -> Option<String>, name: &str) -> Option<PathBuf> {
+    variable(name).filter(|value| !value.trim().is_empty()).map(PathBuf::from)
 }
 
 /// Returns true if a text is the name of a file or directory in another one.

@@ -364,6 +364,68 @@ fn the_cache_of_the_hubs_programs_is_used() {
     assert!(message.contains("HF_HUB_OFFLINE is set") && message.contains("/nowhere/models--org--tiny"), "{message}");
 }
 
+/// The same cache with plain copies, as on Windows and in some containers.
+fn copied_cache(model: &Model, at: &Path) {
+    let root = at.join("models--org--tiny");
+    let snapshot = root.join("snapshots").join(COMMIT);
+    std::fs::create_dir_all(&snapshot).unwrap();
+    std::fs::create_dir_all(root.join("refs")).unwrap();
+    std::fs::write(root.join("refs/main"), COMMIT).unwrap();
+    for (name, bytes) in model.0.iter().filter(|(name, _)| !name.contains('/')) {
+        std::fs::write(snapshot.join(name), bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_cache_of_plain_copies_is_used_offline() {
+    let (model, place) = (Model::usual(), tempfile::tempdir().unwrap());
+    let cached = place.path().join("hub");
+    copied_cache(&model, &cached);
+    let server = model.clone().serve();
+    let offline = hub(&server, &[("HF_HUB_CACHE", cached.to_str().unwrap()), ("HF_HUB_OFFLINE", "1")]);
+    let out = place.path().join("tiny");
+    assert_eq!(fetch(&offline, &out).unwrap().commit, COMMIT);
+    assert_eq!(std::fs::read(out.join("model.safetensors")).unwrap(), model.0["model.safetensors"]);
+    let found = offline.find_model(&name("org/tiny")).unwrap();
+    assert_eq!(found.directory, cached.join("models--org--tiny/snapshots").join(COMMIT));
+    assert!(server.seen().is_empty());
+    // Without one of its files, the model counts as missing.
+    std::fs::remove_file(found.directory.join("model.safetensors")).unwrap();
+    assert_eq!(offline.find_model(&name("org/tiny")), None);
+}
+
+fn name(text: &str) -> HubName {
+    HubName::parse(text).unwrap()
+}
+
+#[test]
+fn a_model_that_is_used_by_its_name_is_fetched_once() {
+    let (model, place) = (Model::usual(), tempfile::tempdir().unwrap());
+    let server = model.clone().serve();
+    let variables = [("XDG_CACHE_HOME", place.path().to_str().unwrap())];
+    let here = hub(&server, &variables);
+    let wanted = name("org/tiny");
+    let fetched = here.provide_model(&wanted, &mut |_| {}).unwrap();
+    assert_eq!(fetched.directory, place.path().join("starloop/hub/models--org--tiny/snapshots").join(COMMIT));
+    assert_eq!(names(&fetched.directory), ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]);
+    let asked = server.seen().len();
+    assert_eq!(here.provide_model(&wanted, &mut |_| {}).unwrap(), fetched);
+    let offline = hub(&server, &[variables[0], ("HF_HUB_OFFLINE", "1")]);
+    assert_eq!(offline.provide_model(&name(&format!("org/tiny@{COMMIT}")), &mut |_| {}).unwrap(), fetched);
+    assert_eq!(server.seen().len(), asked, "what is there is not asked for again");
+
+    let said = |hub: &Hub, text| with_causes(&hub.provide_model(&name(text), &mut |_| {}).unwrap_err());
+    let places = format!("{}/huggingface/hub/models--org--other (revision v2), ", place.path().display());
+    let message = said(&offline, "org/other@v2");
+    assert!(
+        message.contains("org/other@v2: no such model on this machine, and HF_HUB_OFFLINE is set") && message.contains(&places),
+        "{message}"
+    );
+    assert!(message.contains("starloop/hub/models--org--other (revision v2)"), "{message}");
+    let message = said(&here, "org/other@v2");
+    assert!(message.contains("HTTP 404") && message.contains(&places), "{message}");
+}
+
 #[test]
 fn without_a_network_it_says_what_to_do() {
     let place = tempfile::tempdir().unwrap();

@@ -29,6 +29,9 @@ const IRRELEVANT: &[&str] = &[
     "pad_token_id",
     "pretraining_tp",
     "problem_type",
+    // The reader of the weights uses these two.
+    "quantization",
+    "quantization_config",
     "resid_pdrop",
     "return_dict",
     "summary_activation",

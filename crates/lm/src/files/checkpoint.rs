@@ -7,6 +7,7 @@
 mod gguf;
 mod index;
 mod pickle;
+mod quantised;
 mod safetensors_file;
 mod source;
 mod torch;
@@ -21,6 +22,7 @@ pub(super) use write::write_parameters;
 
 use super::contents::file_in;
 use super::peft::{self, ADAPTER_CONFIG, ADAPTER_WEIGHTS};
+use super::tokenizer::{VOCABULARY_FILES, complete};
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
 use crate::weights::{Half16, HalfKind, ParameterSpec, TensorSpec, Values};
@@ -93,7 +95,7 @@ impl Checkpoint {
     /// Reads a GGUF file of one of the families llama (and Mistral), qwen2, qwen3, smollm3, olmo2 and gemma2. Quantised weights become `f32`.
     ///
     /// # Errors
-    /// The file is damaged or one part of several; its family, its tokenizer or the type of a tensor is not supported.
+    /// The file is damaged, or another part of the model is missing; its family, its tokenizer or the type of a tensor is not supported.
     pub fn load_gguf(path: &Path) -> Result<Self> {
         let gguf::Parts { source, config, companions } = gguf::open(path)?;
         let spec = DecoderSpec::from_config_of(&config, path, source.elements())?;
@@ -101,18 +103,16 @@ impl Checkpoint {
         Ok(Checkpoint { config, spec, companions, parameters })
     }
 
-    /// Reads a directory.
+    /// Reads a directory. Quantised weights become `f32`.
     pub fn load(dir: &Path) -> Result<Self> {
-        let config = read_config(dir)?;
+        let mut config = read_config(dir)?;
         let mut source = TensorSource::open(dir)?;
         let spec = DecoderSpec::from_config_of(&config, &dir.join(CONFIG), source.elements())?;
         source.complete_names(base_prefix(&spec));
         let parameters = read_weights(&source, &spec)?;
-        let mut companions = BTreeMap::new();
-        for name in COMPANIONS {
-            if let Some(path) = file_in(dir, name)? {
-                companions.insert((*name).into(), fs_err::read(path)?);
-            }
+        let companions = companions(dir, &config)?;
+        if let Value::Object(keys) = &mut config {
+            keys.retain(|key, _| !quantised::KEYS.contains(&key.as_str()));
         }
         Ok(Checkpoint { config, spec, companions, parameters })
     }
@@ -151,6 +151,22 @@ impl Checkpoint {
             weights_sha256(unfinished)
         })
     }
+}
+
+/// The files that belong to the weights. A `tokenizer.json` that is missing is made from an older vocabulary.
+fn companions(dir: &Path, config: &Value) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for name in COMPANIONS.iter().copied().chain(VOCABULARY_FILES) {
+        if let Some(path) = file_in(dir, name)? {
+            files.insert(name.to_owned(), fs_err::read(path)?);
+        }
+    }
+    if VOCABULARY_FILES.iter().all(|name| files.contains_key(*name)) {
+        files.insert(CONFIG.to_owned(), config.to_string().into_bytes());
+        complete(dir, &mut files)?;
+    }
+    files.retain(|name, _| COMPANIONS.contains(&name.as_str()));
+    Ok(files)
 }
 
 /// Makes a directory that was not there before, whole or not at all; `fill` writes its files.
@@ -193,6 +209,11 @@ pub fn weights_sha256(dir: &Path) -> Result<String> {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// Returns true if a directory holds a checkpoint or an adapter, by its config.
+pub fn is_checkpoint(dir: &Path) -> bool {
+    dir.join(CONFIG).is_file() || peft::is_adapter(dir)
 }
 
 /// Refuses a path at which there is no directory.

@@ -17,8 +17,11 @@ pub mod byte_pair;
 mod end_tokens;
 mod ends;
 mod unknown;
+mod vocabulary_files;
 
 use end_tokens::EndTokens;
+pub use vocabulary_files::VOCABULARY_FILES;
+pub(crate) use vocabulary_files::complete;
 
 const FILE: &str = "tokenizer.json";
 const CONFIG: &str = "tokenizer_config.json";
@@ -40,19 +43,20 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, and the end tokens from the files beside it.
+    /// Reads `tokenizer.json`, or makes it from `vocab.json` and `merges.txt`, and reads the end tokens from the files beside it.
     ///
     /// # Errors
     /// No file names an end token, or one names a token that the vocabulary does not have.
     pub fn load(dir: &Path) -> Result<Self> {
         require_directory(dir)?;
-        let mut files = BTreeMap::from([(FILE.to_owned(), fs_err::read(dir.join(FILE))?)]);
-        for name in OTHER_FILES {
+        let mut files = BTreeMap::new();
+        for name in OTHER_FILES.into_iter().chain([FILE]).chain(VOCABULARY_FILES) {
             let path = dir.join(name);
             if path.exists() {
                 files.insert(name.into(), fs_err::read(path)?);
             }
         }
+        complete(dir, &mut files)?;
         Self::new(dir, &files)
     }
 

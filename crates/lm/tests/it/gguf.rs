@@ -218,7 +218,7 @@ fn a_model_without_a_description_is_refused_and_nothing_is_written() {
         assert!(error.contains("a.gguf: the model cannot be written as GGUF") && error.contains(said), "{error}");
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
     };
-    refused(&Checkpoint::load(&fixture::dir("../models/arithmetic")).unwrap(), "a model of the kind WordLevel");
+    refused(&Checkpoint::load(&fixture::dir("../crates/core/models/arithmetic")).unwrap(), "a model of the kind WordLevel");
     refused(&Checkpoint::load(&fixture::dir("gptj")).unwrap(), "the family gptj is not written as GGUF");
     refused(&with_tokenizer("llama-tiny", "unigram"), "a model of the kind Unigram");
     refused(&with_tokenizer("smollm3", "gpt2"), "no description of this model's");
@@ -226,4 +226,22 @@ fn a_model_without_a_description_is_refused_and_nothing_is_written() {
     let mut small = with_tokenizer("llama-tiny", "gpt2");
     small.companions.insert("tokenizer.json".into(), std::fs::read(fixture::dir("tokenizers/gpt-neox/tokenizer.json")).unwrap());
     refused(&small, "has no row in the embedding");
+}
+
+#[test]
+fn a_model_in_several_files_is_read_from_any_of_them() {
+    let place = tempfile::tempdir().unwrap();
+    for part in 1..=2 {
+        let name = format!("split-0000{part}-of-00002.gguf");
+        std::fs::copy(fixture::dir("gguf").join(&name), place.path().join(&name)).unwrap();
+    }
+    let whole = gguf("llama-tiny.gguf");
+    for part in 1..=2 {
+        let read = Checkpoint::load_gguf(&place.path().join(format!("split-0000{part}-of-00002.gguf"))).unwrap();
+        assert_eq!((read.parameters, read.companions), (whole.parameters.clone(), whole.companions.clone()));
+    }
+    let message = |name: &str| Checkpoint::load_gguf(&place.path().join(name)).unwrap_err().to_string();
+    std::fs::rename(place.path().join("split-00001-of-00002.gguf"), place.path().join("first.gguf")).unwrap();
+    assert!(message("first.gguf").contains("\"split.count\": is 2, but the name of the file does not end in -00001-of-00002.gguf"));
+    assert!(message("split-00002-of-00002.gguf").contains("split-00001-of-00002.gguf"));
 }

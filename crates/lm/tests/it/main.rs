@@ -15,6 +15,7 @@ mod golden;
 mod losses;
 mod memory;
 mod modules;
+mod quantised;
 mod templates;
 mod tokenizers;
 mod torch;

@@ -190,3 +190,62 @@ fn nothing_is_cut_off_or_filled_up() {
     let text = "The cat sat on the mat.";
     assert_eq!(tokenizer.encode(text, true).unwrap(), self::tokenizer("gpt2").encode(text, true).unwrap());
 }
+
+/// A directory with `vocab.json` and `merges.txt` in the place of the `tokenizer.json` of a kind.
+fn in_older_files(kind: &str, class: &str) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let directory = fixture::dir("tokenizers").join(kind);
+    let tokenizer = json(&directory.join("tokenizer.json"));
+    let mut vocabulary = tokenizer["model"]["vocab"].clone();
+    for token in tokenizer["added_tokens"].as_array().unwrap() {
+        vocabulary[token["content"].as_str().unwrap()] = token["id"].clone();
+    }
+    let merge = |merge: &Value| {
+        merge.as_str().map_or_else(|| format!("{} {}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap()), str::to_owned)
+    };
+    let merges: Vec<String> = tokenizer["model"]["merges"].as_array().unwrap().iter().map(merge).collect();
+    let mut config = json(&directory.join("tokenizer_config.json"));
+    config["tokenizer_class"] = class.into();
+    config["additional_special_tokens"] =
+        tokenizer["added_tokens"].as_array().unwrap().iter().map(|token| token["content"].clone()).collect();
+    std::fs::write(place.path().join("vocab.json"), vocabulary.to_string()).unwrap();
+    std::fs::write(place.path().join("merges.txt"), format!("#version: 0.2\n{}\n", merges.join("\n"))).unwrap();
+    std::fs::write(place.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+    place
+}
+
+#[test]
+fn older_files_of_a_vocabulary_give_the_ids_of_transformers() {
+    for (kind, class) in [("gpt2", "GPT2Tokenizer"), ("qwen", "Qwen2TokenizerFast")] {
+        let tokenizer = Tokenizer::load(in_older_files(kind, class).path()).unwrap();
+        let expected = json(&fixture::dir("tokenizers").join(kind).join("expected.json"));
+        for (at, text) in texts().iter().enumerate() {
+            let plain = ids(&expected["ids"][at]);
+            assert_eq!(tokenizer.encode_lossy(text, false).unwrap(), plain, "{kind}: {text:?}");
+            assert_eq!(tokenizer.encode_lossy(text, true).unwrap(), ids(&expected["special"][at]), "{kind}: {text:?}");
+            assert_eq!(tokenizer.decode(&plain).unwrap(), expected["decoded"][at].as_str().unwrap_or(text), "{kind}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn vocabularies_that_are_not_read_are_refused_with_the_command_that_converts_them() {
+    let place = tempfile::tempdir().unwrap();
+    let message = |place: &Path| Tokenizer::load(place).unwrap_err().to_string();
+    assert!(
+        message(place.path()).contains("tokenizer.json: is missing, and so are vocab.json and merges.txt"),
+        "{}",
+        message(place.path())
+    );
+    for name in ["tokenizer.model", "tekken.json"] {
+        std::fs::write(place.path().join(name), "").unwrap();
+        let said = message(place.path());
+        assert!(said.contains(name) && said.contains("AutoTokenizer.from_pretrained("), "{said}");
+        std::fs::remove_file(place.path().join(name)).unwrap();
+    }
+    let other = in_older_files("gpt2", "RobertaTokenizer");
+    assert!(message(other.path()).contains("vocab.json and merges.txt of the class RobertaTokenizer, which is not read"));
+    let damaged = in_older_files("gpt2", "GPT2Tokenizer");
+    std::fs::write(damaged.path().join("vocab.json"), "[]").unwrap();
+    assert!(message(damaged.path()).contains("vocab.json: expected an object of tokens and ids"), "{}", message(damaged.path()));
+}

@@ -1,7 +1,7 @@
 //! Models and data sets of the Hugging Face hub, or of a server with the same interface.
 //!
 //! A name and a revision are first resolved to a commit. Every file is of that commit. Files that are already in the cache of the hub's programs
-//! are copied from there. The cache is only read.
+//! are copied from there. The cache is only read. A model that is used by its name is kept in a cache of this program, in the same layout.
 
 mod rows;
 
@@ -9,10 +9,12 @@ use super::digest::Digest;
 use super::{OnProgress, PartialDirectory, Progress, RemoteFile, refused};
 use crate::error::{Error, Result};
 use crate::external::http::{Failure, HttpClient, without_password};
-use crate::external::hub_cache::{self, HubCache, RepositoryKind, is_plain};
+use crate::external::hub_cache::{self, HubCache, HubName, RepositoryKind, Snapshot, is_plain};
 use fs_err as fs;
 use serde::Deserialize;
 use starloop_lm::checkpoint::{COMPANIONS, CONFIG, WEIGHTS};
+use starloop_lm::tokenizer::VOCABULARY_FILES;
+use starloop_record::atomic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,8 @@ pub struct Hub {
     endpoint: String,
     http: HttpClient,
     cache: HubCache,
+    /// Where models are kept that are used by their names.
+    own: HubCache,
     /// `HF_HUB_OFFLINE`: whether only the cache is used.
     offline: bool,
 }
@@ -71,9 +75,9 @@ impl Hub {
         // The saved token is for the hub. Another server gets a token only if HF_TOKEN names one for it.
         let saved_token = || saved_token().filter(|_| endpoint == ENDPOINT);
         let token = given("HF_TOKEN").or_else(saved_token).map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
-        let cache = HubCache::from_environment(&variable);
+        let (cache, own) = (HubCache::from_environment(&variable), HubCache::own(&variable));
         let offline = given("HF_HUB_OFFLINE").is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()));
-        Hub { http: HttpClient::for_downloads(&endpoint, token), endpoint, cache, offline }
+        Hub { http: HttpClient::for_downloads(&endpoint, token), endpoint, cache, own, offline }
     }
 
     /// The directory in which the hub's own programs keep models. `None` if the environment names no home.
@@ -84,6 +88,62 @@ impl Hub {
     /// Returns true if only the cache is read.
     pub fn is_offline(&self) -> bool {
         self.offline
+    }
+
+    /// The files of a model on this machine: in the cache of the hub's programs, or in the one of this program. `None` if neither has all files.
+    pub fn find_model(&self, name: &HubName) -> Option<Snapshot> {
+        let found = [&self.cache, &self.own].into_iter().filter_map(|cache| cache.snapshot(RepositoryKind::Model, name));
+        found.into_iter().find(|snapshot| files_of(&name.name, &snapshot.directory).is_ok())
+    }
+
+    /// The places in which [`Hub::find_model`] looks, in order.
+    pub fn places(&self, name: &HubName) -> Vec<String> {
+        let place = |cache: &HubCache| cache.repository(RepositoryKind::Model, &name.name);
+        let places = [&self.cache, &self.own].into_iter().filter_map(place);
+        places.map(|place| format!("{} (revision {})", place.display(), name.revision)).collect()
+    }
+
+    /// The files of a model on this machine. They are fetched into the cache of this program if no cache has them. An interrupted fetching
+    /// continues.
+    ///
+    /// # Errors
+    /// As [`Hub::fetch_model`], and if `HF_HUB_OFFLINE` is set. The error lists the places.
+    pub fn provide_model(&self, name: &HubName, report: &mut OnProgress<'_>) -> Result<Snapshot> {
+        if let Some(found) = self.find_model(name) {
+            return Ok(found);
+        }
+        let places = self.places(name).join(", ");
+        if self.offline {
+            let problem = format!("no such model on this machine, and HF_HUB_OFFLINE is set, so it is not fetched; searched: {places}");
+            return Err(Error::Fetch { what: name.to_string(), problem, source: None });
+        }
+        self.fetch_into_own(name, report).map_err(|error| match error {
+            Error::Fetch { what, problem, source } => {
+                Error::Fetch { what, problem: format!("{problem}; before, these places were searched: {places}"), source }
+            }
+            error => error,
+        })
+    }
+
+    fn fetch_into_own(&self, name: &HubName, report: &mut OnProgress<'_>) -> Result<Snapshot> {
+        let missing = || Error::Fetch {
+            what: name.to_string(),
+            problem: "there is no place for it, because no variable names the user's home; set HOME".to_owned(),
+            source: None,
+        };
+        let place = self.own.repository(RepositoryKind::Model, &name.name).ok_or_else(missing)?;
+        let (commit, files) = self.list(RepositoryKind::Model, &name.name, &name.revision)?;
+        let directory = place.join("snapshots").join(&commit);
+        if directory.exists() {
+            // A revision that moved to a commit that was fetched before.
+            files_of(&name.name, &directory)?;
+        } else {
+            self.download(&name.name, &commit, &files, &directory, report)?;
+        }
+        let reference = place.join("refs").join(&name.revision);
+        atomic::make_directory(reference.parent().unwrap_or(&place))?;
+        atomic::write(&reference, commit.as_bytes())?;
+        Ok(Snapshot { directory, commit })
     }
 
     /// Fetches a model's config, tokenizer and weights into a directory that is not there yet.
@@ -102,12 +162,24 @@ impl Hub {
                 return Err(Error::Fetch { what: text.to_owned(), problem: format!("is not the {what}"), source: None });
             }
         }
-        if self.offline { self.copy_cached(name, revision, directory, report) } else { self.download(name, revision, directory, report) }
+        if self.offline {
+            return self.copy_cached(name, revision, directory, report);
+        }
+        let (commit, files) = self.list(RepositoryKind::Model, name, revision)?;
+        let files = self.download(name, &commit, &files, directory, report)?;
+        Ok(FetchedModel { commit, files })
     }
 
-    fn download(&self, name: &str, revision: &str, directory: &Path, report: &mut OnProgress<'_>) -> Result<FetchedModel> {
-        let (commit, files) = self.list(RepositoryKind::Model, name, revision)?;
-        let snapshot = self.cache_of(name).map(|cache| cache.join("snapshots").join(&commit));
+    /// Fetches the files of a commit, and returns their names.
+    fn download(
+        &self,
+        name: &str,
+        commit: &str,
+        files: &BTreeMap<String, RemoteFile>,
+        directory: &Path,
+        report: &mut OnProgress<'_>,
+    ) -> Result<Vec<String>> {
+        let snapshot = self.cache_of(name).map(|cache| cache.join("snapshots").join(commit));
         let partial = PartialDirectory::begin(directory)?;
         let mut fetch = |file: &str| -> Result<()> {
             let file = files.get(file).ok_or_else(|| missing(name, file, "is in the index of its shards, but not among its files"))?;
@@ -128,7 +200,7 @@ impl Hub {
             names.extend(shards);
         }
         partial.finish(&names)?;
-        Ok(FetchedModel { commit, files: names })
+        Ok(names)
     }
 
     /// The commit of a revision, and its files; of a model only those at its root.
@@ -196,17 +268,15 @@ impl Hub {
             );
             return Err(Error::Fetch { what: name.into(), problem, source: None });
         }
-        let entries = fs::read_dir(&snapshot)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        let entries = entries.collect::<std::io::Result<Vec<_>>>()?;
-        let mut names = companions(name, &entries.iter().map(String::as_str).collect())?;
-        if let Some(index) = names.iter().find(|file| file.ends_with(".index.json")) {
-            names.extend(shards(&snapshot.join(index))?);
-        }
+        let names = files_of(name, &snapshot)?;
         let partial = PartialDirectory::begin(directory)?;
         for file in &names {
             let cached = snapshot.join(file);
             let size = fs::metadata(&cached)?.len();
-            partial.copy(file, &cached, &cached_digest(&cached)?)?;
+            match cached_digest(&cached)? {
+                Some(digest) => partial.copy(file, &cached, &digest)?,
+                None => atomic::copy(&cached, &partial.path(file))?,
+            }
             report(Progress { file, done: size, size });
         }
         partial.finish(&names)?;
@@ -214,12 +284,29 @@ impl Hub {
     }
 }
 
-/// The hash of a cached file: a snapshot's entries are links to files that are named by theirs.
-fn cached_digest(path: &Path) -> Result<Digest> {
+/// The hash of a cached file, if it is a link to a file that is named by its hash. Some programs and systems make plain copies instead, of
+/// which no hash is known without the hub.
+fn cached_digest(path: &Path) -> Result<Option<Digest>> {
     let blob = fs::canonicalize(path)?;
     let name = blob.file_name().unwrap_or_default().to_string_lossy();
-    let unknown = || Error::Fetch { what: path.display().to_string(), problem: "the cache does not give its hash".into(), source: None };
-    Digest::from_hexadecimal(&name).ok_or_else(unknown)
+    Ok(Digest::from_hexadecimal(&name))
+}
+
+/// The names of the files of a model in a directory.
+///
+/// # Errors
+/// One of them is missing.
+fn files_of(model: &str, directory: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let entries = entries.collect::<std::io::Result<BTreeSet<_>>>()?;
+    let mut names = companions(model, &entries.iter().map(String::as_str).collect())?;
+    if let Some(index) = names.iter().find(|file| file.ends_with(".index.json")) {
+        names.extend(shards(&directory.join(index))?);
+    }
+    match names.iter().find(|name| !directory.join(name).exists()) {
+        Some(name) => Err(missing(model, name, "is not in the cache, or is a link to nothing")),
+        None => Ok(names),
+    }
 }
 
 /// The files to fetch first: config, tokenizer, and the weights or the index of their shards.
@@ -227,7 +314,8 @@ fn companions(model: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
     if !there.contains(CONFIG) {
         return Err(missing(model, CONFIG, "is not among its files; is it a model of transformers?"));
     }
-    if !there.contains("tokenizer.json") {
+    let has_tokenizer = there.contains("tokenizer.json") || VOCABULARY_FILES.iter().all(|name| there.contains(name));
+    if !has_tokenizer {
         let problem = "is not among its files; transformers writes it from other kinds of tokenizers: \
                        AutoTokenizer.from_pretrained(NAME).save_pretrained(DIR)";
         return Err(missing(model, "tokenizer.json", problem));
@@ -236,7 +324,8 @@ fn companions(model: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
     let weights = [WEIGHTS, &index, "pytorch_model.bin", "pytorch_model.bin.index.json"].into_iter().find(|name| there.contains(name));
     let weights =
         weights.ok_or_else(|| missing(model, WEIGHTS, "is not among its files, nor is pytorch_model.bin or an index of shards"))?;
-    let small = std::iter::once(CONFIG).chain(COMPANIONS.iter().copied()).filter(|name| there.contains(name));
+    let vocabulary = VOCABULARY_FILES.into_iter().filter(|_| !there.contains("tokenizer.json"));
+    let small = std::iter::once(CONFIG).chain(COMPANIONS.iter().copied()).chain(vocabulary).filter(|name| there.contains(name));
     Ok(small.chain([weights]).map(str::to_owned).collect())
 }
 

@@ -10,6 +10,7 @@ mod config;
 mod container;
 mod describe;
 mod metadata;
+mod modelfile;
 mod names;
 mod save;
 mod tensors;

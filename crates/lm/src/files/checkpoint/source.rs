@@ -6,6 +6,7 @@
 
 use super::gguf::GgufFile;
 use super::index::ShardIndex;
+use super::quantised::{MOST_PACKED, Method};
 use super::safetensors_file::SafetensorsFile;
 use super::torch::TorchFile;
 use crate::error::{Error, Result};
@@ -75,8 +76,13 @@ pub(super) struct TensorSource {
     path: PathBuf,
     files: Vec<TensorFile>,
     /// The file of each tensor, and its name there.
-    place: BTreeMap<String, (usize, String)>,
+    place: Places,
+    /// How matrices are quantised, and the place of every stored tensor.
+    quantised: Option<(Method, Places)>,
 }
+
+/// The file of each tensor, and its name there.
+type Places = BTreeMap<String, (usize, String)>;
 
 #[derive(Debug)]
 enum TensorFile {
@@ -88,6 +94,17 @@ enum TensorFile {
 impl TensorSource {
     /// Opens the weights' files and reads what they hold.
     pub(super) fn open(dir: &Path) -> Result<Self> {
+        let mut source = Self::of_directory(dir)?;
+        if let Some(method) = Method::of(dir)? {
+            let stored = std::mem::take(&mut source.place);
+            let matrices = stored.iter().filter(|(name, _)| !method.is_companion(name));
+            source.place = matrices.map(|(name, place)| (method.matrix_of(name).unwrap_or_else(|| name.clone()), place.clone())).collect();
+            source.quantised = Some((method, stored));
+        }
+        Ok(source)
+    }
+
+    fn of_directory(dir: &Path) -> Result<Self> {
         let (path, index) = find(dir)?;
         let Some(index) = index else {
             return Self::of_file(&path);
@@ -99,20 +116,20 @@ impl TensorSource {
             place.extend(file.names().into_iter().map(|name| (name.clone(), (files.len(), name))));
             files.push(file);
         }
-        Ok(TensorSource { path, files, place })
+        Ok(TensorSource { path, files, place, quantised: None })
     }
 
     /// Opens a single file.
     pub(super) fn of_file(path: &Path) -> Result<Self> {
         let file = TensorFile::open(path)?;
         let place = file.names().into_iter().map(|name| (name.clone(), (0, name))).collect();
-        Ok(TensorSource { path: path.into(), files: vec![file], place })
+        Ok(TensorSource { path: path.into(), files: vec![file], place, quantised: None })
     }
 
     /// The tensors of a GGUF file.
     pub(super) fn of_gguf(file: GgufFile) -> Self {
         let place = file.names().into_iter().map(|name| (name.clone(), (0, name))).collect();
-        TensorSource { path: file.path().into(), files: vec![TensorFile::Gguf(file)], place }
+        TensorSource { path: file.path().into(), files: vec![TensorFile::Gguf(file)], place, quantised: None }
     }
 
     /// Puts `prefix` before all names if it is before none. Removes the prefixes of PyTorch's wrappers of modules, and of a language model
@@ -123,11 +140,16 @@ impl TensorSource {
             if self.place.is_empty() {
                 break;
             }
-            let place = std::mem::take(&mut self.place).into_iter();
-            self.place = place.map(|(name, place)| (name[wrapper.len()..].to_owned(), place)).collect();
+            self.rename(|name| name.strip_prefix(wrapper).unwrap_or(name).to_owned());
         }
         if !self.place.keys().any(|name| name.starts_with(prefix)) {
-            self.place = std::mem::take(&mut self.place).into_iter().map(|(name, place)| (format!("{prefix}{name}"), place)).collect();
+            self.rename(|name| format!("{prefix}{name}"));
+        }
+    }
+
+    fn rename(&mut self, change: impl Fn(&str) -> String) {
+        for places in std::iter::once(&mut self.place).chain(self.quantised.iter_mut().map(|(_, stored)| stored)) {
+            *places = std::mem::take(places).into_iter().map(|(name, place)| (change(&name), place)).collect();
         }
     }
 
@@ -136,9 +158,10 @@ impl TensorSource {
         self.place.get(name).map_or(&self.path, |(file, _)| self.files[*file].path())
     }
 
-    /// The elements of all tensors together.
+    /// The elements of all tensors together, or more if they are quantised.
     pub(super) fn elements(&self) -> u128 {
-        self.files.iter().map(TensorFile::elements).sum()
+        let stored: u128 = self.files.iter().map(TensorFile::elements).sum();
+        if self.quantised.is_some() { stored.saturating_mul(MOST_PACKED) } else { stored }
     }
 
     /// Every tensor's name, in order.
@@ -146,19 +169,40 @@ impl TensorSource {
         self.place.keys().map(String::as_str)
     }
 
-    /// The type of a tensor's elements, if there is one of that name.
+    /// The type of a tensor's elements, if there is one of that name. It is `f32` for quantised matrices.
     pub(super) fn dtype(&self, name: &str) -> Option<Dtype> {
         let (file, name) = self.place.get(name)?;
-        match &self.files[*file] {
+        let stored = self.stored_dtype(*file, name)?;
+        let is_float = matches!(stored, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16);
+        Some(if self.quantised.is_some() && !is_float { Dtype::F32 } else { stored })
+    }
+
+    fn stored_dtype(&self, file: usize, name: &str) -> Option<Dtype> {
+        match &self.files[file] {
             TensorFile::Safetensors(file) => file.dtype(name),
             TensorFile::Torch(file) => file.dtype(name),
             TensorFile::Gguf(file) => file.dtype(name),
         }
     }
 
-    /// Reads one tensor, if there is one of that name.
+    /// Reads one tensor, if there is one of that name. A quantised matrix becomes `f32`.
     pub(super) fn read(&self, name: &str) -> Result<Option<StoredTensor>> {
-        let Some((file, name)) = self.place.get(name) else { return Ok(None) };
+        if let Some((method, _)) = &self.quantised
+            && self.place.contains_key(name)
+            && let Some(matrix) = method.read_matrix(self, name)?
+        {
+            return Ok(Some(matrix));
+        }
+        self.read_at(self.place.get(name))
+    }
+
+    /// Reads a part of a quantised matrix by its name in the file, if there is one.
+    pub(super) fn read_stored(&self, name: &str) -> Result<Option<StoredTensor>> {
+        self.read_at(self.quantised.as_ref().and_then(|(_, stored)| stored.get(name)))
+    }
+
+    fn read_at(&self, place: Option<&(usize, String)>) -> Result<Option<StoredTensor>> {
+        let Some((file, name)) = place else { return Ok(None) };
         match &self.files[*file] {
             TensorFile::Safetensors(file) => file.read(name),
             TensorFile::Torch(file) => file.read(name),
