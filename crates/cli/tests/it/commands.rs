@@ -391,6 +391,48 @@ fn a_gguf_file_is_a_model() {
 }
 
 #[test]
+fn a_checkpoint_becomes_a_gguf_file_with_a_modelfile() {
+    let place = tempfile::tempdir().unwrap();
+    let (directory, out, file) = (place.path().join("converted"), place.path().join("small"), place.path().join("other.gguf"));
+    starloop("model convert", &[text(&repository("fixtures/gguf/types.gguf")), text(&directory)]).done();
+    starloop("export --gguf-type f32 --gguf", &[text(&out), text(&directory)]).done();
+    starloop("model convert --dtype q8_0", &[text(&directory), text(&file)]).done();
+    let sampled = |model: &Path| starloop("sample --prompt AB --max-new-tokens 4 --temperature 0 --json --model", &[text(model)]).json();
+    assert_eq!(sampled(&out.join("small.gguf"))["completion"], sampled(&directory)["completion"]);
+    assert!(std::fs::metadata(&file).unwrap().len() < std::fs::metadata(out.join("small.gguf")).unwrap().len() / 3);
+    let modelfile = std::fs::read_to_string(out.join("Modelfile")).unwrap();
+    assert_eq!(modelfile, "FROM ./small.gguf\nPARAMETER stop \"<|end|>\"\n");
+    starloop("export --gguf", &[text(&out), text(&directory)]).failed(2, &["small: it exists already"]);
+    starloop("model convert", &[text(&directory), text(&file)]).failed(1, &["other.gguf exists already"]);
+    starloop("model convert --dtype q8_0", &[text(&directory), text(&place.path().join("x"))]).failed(1, &["only a GGUF file"]);
+    let said = ["the model cannot be written as GGUF", "WordLevel"];
+    starloop("model convert builtin:arithmetic", &[text(&place.path().join("a.gguf"))]).failed(1, &said);
+    assert!(!place.path().join("a.gguf").exists());
+}
+
+#[test]
+fn a_model_of_the_hub_is_found_in_the_cache() {
+    let place = tempfile::tempdir().unwrap();
+    let snapshot = place.path().join("models--org--tiny/snapshots/0123456789abcdef0123456789abcdef01234567");
+    std::fs::create_dir_all(&snapshot).unwrap();
+    for name in ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(repository("fixtures/llama-tiny").join(name), snapshot.join(name)).unwrap();
+    }
+    std::fs::create_dir_all(place.path().join("models--org--tiny/refs")).unwrap();
+    std::fs::write(place.path().join("models--org--tiny/refs/v1"), "0123456789abcdef0123456789abcdef01234567").unwrap();
+    let offline = |line: &str| -> crate::program::Outcome {
+        let mut command = crate::program::command(line, &[]);
+        command.env("HF_HUB_CACHE", place.path()).env("HF_HUB_OFFLINE", "1").env("XDG_CACHE_HOME", place.path()).output().unwrap().into()
+    };
+    assert_eq!(offline("model info org/tiny@v1 --json").json()["hidden"], 32);
+    let places = ["org/tiny@main: no such model on this machine", "models--org--tiny (revision main)", "starloop/hub/models--org--tiny"];
+    offline("model info org/tiny --json").failed(1, &places);
+    let run = format!("run smoke --dry-run --set model.base=org/other@v2 --run-dir {}", text(&place.path().join("run")));
+    offline(&run).failed(1, &["org/other@v2: no such model on this machine, and HF_HUB_OFFLINE is set"]);
+    offline("model info bases/other").failed(1, &["bases/other: does not exist"]);
+}
+
+#[test]
 fn off_a_terminal_every_stage_has_a_line_at_its_start_and_end() {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("run");

@@ -57,6 +57,49 @@ fn gguf() {
 }
 
 #[test]
+fn quantised_weights() {
+    let methods = [
+        ("quantised-fp8", "fp8-block"),
+        ("quantised-pack", "pack-int4"),
+        ("quantised-gptq", "gptq"),
+        ("quantised-awq", "awq"),
+        ("quantised-nf4", "nf4"),
+        ("quantised-int8", "bnb-int8"),
+        ("quantised-mlx", "mlx"),
+    ];
+    for (name, method) in methods {
+        let directory = format!("fixtures/quantised/{method}");
+        let target = Target::new(name, [bytes(&format!("{directory}/model.safetensors"))]);
+        let target = target.words(&["data_offsets", "I32", "F8_E4M3", "blocksize"]).share(0.15);
+        file_of(&target, copies(&directory, &["config.json"]).path(), "model.safetensors", |dir| Checkpoint::load(dir).is_ok());
+    }
+}
+
+#[test]
+fn quantisation_config() {
+    let seeds = ["fp8-block", "pack-int4", "gptq", "mlx"].map(|method| bytes(&format!("fixtures/quantised/{method}/config.json")));
+    let target = Target::new("quantisation-config", seeds).words(&["weight_block_size", "group_size", "bits", "quant_method"]).share(0.3);
+    file_of(&target, copies("fixtures/quantised/gptq", &["model.safetensors"]).path(), "config.json", |dir| Checkpoint::load(dir).is_ok());
+}
+
+#[test]
+fn older_vocabularies() {
+    let place = tempfile::tempdir().unwrap();
+    let tokenizer: serde_json::Value = serde_json::from_slice(&bytes("fixtures/tokenizers/gpt2/tokenizer.json")).unwrap();
+    std::fs::write(place.path().join("tokenizer_config.json"), r#"{"tokenizer_class": "GPT2Tokenizer"}"#).unwrap();
+    let merges = tokenizer["model"]["merges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|pair| format!("{} {}\n", pair[0].as_str().unwrap(), pair[1].as_str().unwrap()));
+    std::fs::write(place.path().join("merges.txt"), merges.collect::<String>()).unwrap();
+    let mut vocabulary = tokenizer["model"]["vocab"].clone();
+    vocabulary["<|endoftext|>"] = 9999.into();
+    let target = Target::new("vocabulary", [vocabulary.to_string().into_bytes()]).share(0.1);
+    file_of(&target, place.path(), "vocab.json", |dir| Tokenizer::load(dir).is_ok());
+}
+
+#[test]
 fn tokenizer() {
     let seeds = ["gpt2", "llama2", "llama3", "qwen"].map(|name| bytes(&format!("fixtures/tokenizers/{name}/tokenizer.json")));
     let words = &["Split", "ByteLevel", "(?<=", "(a+)+", "added_tokens", "<unk>"];

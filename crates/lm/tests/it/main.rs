@@ -12,6 +12,7 @@ mod engine;
 mod fixture;
 mod gguf;
 mod golden;
+mod llama_cpp;
 mod losses;
 mod memory;
 mod modules;
