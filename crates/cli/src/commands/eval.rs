@@ -40,8 +40,8 @@ pub struct Arguments {
     /// A config or a run's directory: its task and its settings hold
     #[arg(value_name = "CONFIG|RUN", required_unless_present = "task", conflicts_with = "task")]
     subject: Option<String>,
-    /// A checkpoint directory in the Hugging Face layout, or builtin:NAME; may be given several times [default: the run's best checkpoint, or the
-    /// config's base]
+    /// A checkpoint directory in the Hugging Face layout, a GGUF file, builtin:NAME, or ORG/NAME on the hub; may be given several times [default: the
+    /// run's best checkpoint, or the config's base]
     #[arg(long, value_name = "DIR")]
     model: Vec<String>,
     /// The kind of the task, such as arithmetic, or a config

@@ -41,7 +41,7 @@ Examples:
   starloop model info builtin:arithmetic
   starloop model info DIR --tokens 8192 --rank 8 --json")]
 struct Info {
-    /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
+    /// A checkpoint directory in the Hugging Face layout, a GGUF file, builtin:NAME, or ORG/NAME on the hub
     #[arg(value_name = "DIR")]
     model: String,
     /// Tokens that go through the model at once in training (`training.micro_batch_tokens`)
@@ -67,7 +67,7 @@ Examples:
   starloop model convert DIR OUT --dtype bf16
   starloop model convert ADAPTER OUT")]
 struct Convert {
-    /// A checkpoint directory in the Hugging Face layout, an adapter directory, a GGUF file, or builtin:NAME
+    /// A checkpoint directory in the Hugging Face layout, an adapter directory, a GGUF file, builtin:NAME, or ORG/NAME on the hub
     #[arg(value_name = "DIR")]
     model: String,
     /// The directory to write, or the file if the name ends in .gguf. It must not exist

@@ -16,7 +16,7 @@ Examples:
   starloop sample --model DIR --prompt 'Q: How many legs have two cats?' --stop 'Q:' --max-new-tokens 64
   starloop sample --model DIR --prompt-file question.txt -n 8 --temperature 0.7 --json")]
 pub struct Arguments {
-    /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
+    /// A checkpoint directory in the Hugging Face layout, a GGUF file, builtin:NAME, or ORG/NAME on the hub
     #[arg(long, value_name = "DIR")]
     model: String,
     /// The text to continue

@@ -13,7 +13,7 @@ Examples:
   starloop score --model DIR --text 'The sky is blue.'
   starloop score --model DIR --text-file answer.txt --json")]
 pub struct Arguments {
-    /// A checkpoint directory in the Hugging Face layout, or builtin:NAME
+    /// A checkpoint directory in the Hugging Face layout, a GGUF file, builtin:NAME, or ORG/NAME on the hub
     #[arg(long, value_name = "DIR")]
     model: String,
     /// The text

@@ -22,7 +22,7 @@ Each row has `prompt` and `completion`, or `instruction`, `input` and `output`. 
 messages in `prompt` and `completion`. Every message of the assistant is learned, except those in `prompt`. With --set checkpoint_every=100 the training saves its state.
 If an interrupted command is repeated, it continues from the saved state.")]
 pub struct Arguments {
-    /// The checkpoint directory to start from, or builtin:NAME
+    /// The checkpoint directory to start from, a GGUF file, builtin:NAME, or ORG/NAME on the hub
     #[arg(long, value_name = "DIR")]
     model: String,
     /// Rows of prompt and completion: a file, a folder, or a data set of the hub

@@ -78,9 +78,9 @@ fn parts_that_do_not_belong_together_are_refused() {
         assert!(error.contains("model.safetensors: tensor \"model.layers.0.") && error.contains(said), "{method}: {error}");
     };
     let wrong_block = |config: &mut Value| config["quantization_config"]["weight_block_size"] = json!([7, 7]);
-    refused("fp8-block", &wrong_block, "the shapes of its parts do not belong together");
+    refused("fp8-block", &wrong_block, "its parts do not belong together: their shapes");
     refused("mlx", &|config| config["quantization"]["bits"] = 8.into(), "has shape [");
-    refused("gptq", &|config| config["quantization_config"]["group_size"] = 8.into(), "GPTQ");
+    refused("gptq", &|config| config["quantization_config"]["group_size"] = 8.into(), "its parts do not belong together: parse error");
     refused(
         "pack-int4",
         &|config| config["quantization_config"]["config_groups"]["group_0"]["weights"]["num_bits"] = 8.into(),

@@ -192,11 +192,11 @@ impl Parts<'_> {
     }
 
     fn fits(&self, matrix: Option<Matrix>) -> Result<Option<Matrix>> {
-        matrix.map(Some).ok_or_else(|| self.error("the shapes of its parts do not belong together"))
+        matrix.map(Some).ok_or_else(|| self.error("its parts do not belong together: their shapes do not fit"))
     }
 
     fn library(&self, rows: usize, columns: usize, bytes: anamnesis::Result<Vec<u8>>) -> Result<Matrix> {
-        let bytes = bytes.map_err(|error| self.error(error))?;
+        let bytes = bytes.map_err(|error| self.error(format_args!("its parts do not belong together: {error}")))?;
         Ok(Matrix { rows, columns, values: bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect() })
     }
 
@@ -295,7 +295,7 @@ impl Parts<'_> {
         let state: Value = serde_json::from_slice(&state.bytes).map_err(|error| self.error(format_args!("its quant_state: {error}")))?;
         let size = |key: &str| state[key].as_u64().and_then(|size| usize::try_from(size).ok());
         let shape: Vec<usize> = state["shape"].as_array().into_iter().flatten().filter_map(|size| Some(size.as_u64()? as usize)).collect();
-        let ([rows, columns], Some(block)) = (shape[..], size("blocksize")) else {
+        let (&[rows, columns], Some(block)) = (shape.as_slice(), size("blocksize")) else {
             return Err(self.error("its quant_state gives no shape of two sizes and no blocksize"));
         };
         let count = rows.checked_mul(columns).ok_or_else(|| self.error("its shape is larger than any memory"))?;

@@ -44,7 +44,10 @@ impl Checkpoint {
 
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs_err::create_dir_all(parent)?;
-        let mut unfinished = tempfile::Builder::new().prefix(".gguf-").suffix(".tmp").tempfile_in(parent)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut unfinished = builder.prefix(".gguf-").suffix(".tmp").tempfile_in(parent)?;
         let mut out = BufWriter::new(unfinished.as_file_mut());
         write_front(&mut out, &metadata.values, &listed)?;
         let mut rest = listed.iter();

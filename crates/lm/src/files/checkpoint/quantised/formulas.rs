@@ -124,11 +124,8 @@ pub(super) fn scaled(
 
 /// The integers of a matrix of words.
 pub(super) fn unpacked(words: &StoredTensor, packing: Packing) -> Option<Matrix> {
-    let ([rows, row_words], Dtype::I32 | Dtype::U32) =
-        (words.shape.get(..2)?.try_into().ok().filter(|_| words.shape.len() == 2)?, words.dtype)
-    else {
-        return None;
-    };
+    let ([rows, row_words], Dtype::I32 | Dtype::U32) = (words.shape.as_slice(), words.dtype) else { return None };
+    let (rows, row_words) = (*rows, *row_words);
     let in_word = 32 / packing.bits;
     let full = row_words.checked_mul(in_word)?;
     let columns = packing.columns.unwrap_or(full);
