@@ -92,15 +92,17 @@ fn put_array(out: &mut Vec<u8>, array: &GgufMetadataArray) {
     match array {
         GgufMetadataArray::I32(numbers) => {
             begin(5, numbers.len());
-            numbers.iter().for_each(|number| out.extend(number.to_le_bytes()));
+            out.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
         }
         GgufMetadataArray::F32(numbers) => {
             begin(6, numbers.len());
-            numbers.iter().for_each(|number| out.extend(number.to_le_bytes()));
+            out.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
         }
         GgufMetadataArray::String(texts) => {
             begin(8, texts.len());
-            texts.iter().for_each(|text| put_text(out, text));
+            for text in texts {
+                put_text(out, text);
+            }
         }
         other => unreachable!("no list of this kind is written: {other:?}"),
     }

@@ -92,7 +92,9 @@ fn arranged(tensor: &OutgoingTensor<'_>, name: &str, architecture: &str, spec: &
             halves.ok_or_else(|| format!("tensor \"{}\": its {rows} rows cannot be divided into {heads} heads", tensor.name))
         }
         Arrangement::OneMore => {
-            numbers.iter_mut().for_each(|x| *x += 1.0);
+            for x in &mut numbers {
+                *x += 1.0;
+            }
             Ok(numbers)
         }
     }

@@ -182,7 +182,7 @@ fn probes(tokenizer: &Tokenizer, tokens: usize) -> Vec<String> {
     let added = tokenizer.added_tokens();
     let sampled = (0..tokens as u32).step_by(tokens.div_ceil(SAMPLED_TOKENS).max(1)).filter(|id| !added.contains_key(id));
     let texts: Vec<String> = sampled.filter_map(|id| tokenizer.decode(&[id]).ok()).collect();
-    probes.extend(texts.chunks(16).map(|texts| texts.concat()));
+    probes.extend(texts.chunks(16).map(<[String]>::concat));
     probes
 }
 

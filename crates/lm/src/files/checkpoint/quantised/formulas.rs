@@ -37,7 +37,9 @@ impl Matrix {
         }
         for (group, values) in self.values.chunks_mut(size).enumerate() {
             let bias = biases.map_or(0.0, |biases| biases[group]);
-            values.iter_mut().for_each(|value| *value = *value * scales[group] + bias);
+            for value in values {
+                *value = *value * scales[group] + bias;
+            }
         }
         Some(self)
     }
@@ -116,7 +118,9 @@ pub(super) fn scaled(
     for (row, values) in values.chunks_mut(columns).enumerate() {
         let scales = &scales[row / height * block_columns_count..][..block_columns_count];
         for (values, scale) in values.chunks_mut(width).zip(scales) {
-            values.iter_mut().for_each(|value| *value *= scale);
+            for value in values {
+                *value *= scale;
+            }
         }
     }
     Some(Matrix { rows, columns, values })
