@@ -73,7 +73,7 @@ struct Convert {
     /// The directory to write, or the file if the name ends in .gguf. It must not exist
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// The type of the weights. A GGUF file can also have q8_0 [default: as stored, f16 in a GGUF file]
+    /// The type of the weights. A GGUF file can also have `q8_0` [default: as stored, f16 in a GGUF file]
     #[arg(long, value_name = "TYPE", value_parser = gguf_type())]
     dtype: Option<String>,
 }
