@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const KEY: &str = "secret";
+/// Problems of each local task of lm-evaluation-harness.
+const PROBLEMS: usize = 12;
 
 fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
@@ -50,7 +52,7 @@ fn the_openai_package() {
 fn write_tasks(place: &Path) {
     let digits = |number: u64| number.to_string().chars().map(String::from).collect::<Vec<_>>().join(" ");
     let mut lines = String::new();
-    for at in 0..40_u64 {
+    for at in 0..PROBLEMS as u64 {
         let (a, b) = (10 + at * 37 % 89, 10 + at * 53 % 83);
         let choices: Vec<String> = [0, 1, 10, 7]
             .iter()
@@ -95,7 +97,7 @@ fn walk(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-#[ignore = "needs STARLOOP_PYTHON with lm_eval[api], torch and transformers"]
+#[ignore = "needs STARLOOP_PYTHON with lm_eval[api,hf], torch and transformers"]
 fn lm_evaluation_harness_scores_as_with_its_own_model() {
     let place = tempfile::tempdir().unwrap();
     write_tasks(place.path());
@@ -110,7 +112,7 @@ fn lm_evaluation_harness_scores_as_with_its_own_model() {
     let served = evaluated(place.path(), "served", "local-completions", &arguments);
     for task in ["local_generation", "local_likelihood"] {
         let (own, served) = (own[task].as_array().unwrap(), served[task].as_array().unwrap());
-        assert_eq!((own.len(), served.len()), (40, 40));
+        assert_eq!((own.len(), served.len()), (PROBLEMS, PROBLEMS));
         let by_document = |samples: &[Value]| {
             let mut sorted = samples.to_vec();
             sorted.sort_by_key(|sample| sample["doc_id"].as_u64());
@@ -133,7 +135,7 @@ fn lm_evaluation_harness_scores_as_with_its_own_model() {
                 );
             }
         }
-        println!("{task}: 40 documents agree; the largest difference of a log-likelihood is {worst:.1e}");
+        println!("{task}: {PROBLEMS} documents agree; the largest difference of a log-likelihood is {worst:.1e}");
         assert!(worst < 1e-2);
     }
 }
