@@ -215,7 +215,7 @@ mod tests {
             ),
             ("task.verifier={ most = 3 }", "`task.verifier.kind`: is missing; one of: short"),
             ("task.verifier=short", "`task.verifier`: expected a table with the key kind, found string"),
-            ("task.verifier={ kind = \"short\", more = 3 }", "unknown key `task.verifier.more`; did you mean `task.verifier.most`?"),
+            ("task.verifier={ kind = \"short\", mosts = 3 }", "unknown key `task.verifier.mosts`; did you mean `task.verifier.most`?"),
         ] {
             let error = refused(&[section], &registry);
             assert!(error.contains(expected), "{error}");
