@@ -113,22 +113,22 @@ impl PartialDirectory {
 
     /// Removes all files but these, and gives the directory its name.
     fn finish(self, names: &[String]) -> Result<()> {
-        self.keep(&self.partial, &names.iter().map(|name| self.path(name)).collect())?;
+        keep_only(&self.partial, &names.iter().map(|name| self.path(name)).collect())?;
         Ok(fs::rename(&self.partial, &self.target)?)
     }
+}
 
-    /// Removes the files of a folder that are not among these.
-    fn keep(&self, folder: &Path, files: &HashSet<PathBuf>) -> Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                self.keep(&path, files)?;
-            } else if !files.contains(&path) {
-                fs::remove_file(path)?;
-            }
+/// Removes the files of a folder that are not among these.
+fn keep_only(folder: &Path, files: &HashSet<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            keep_only(&path, files)?;
+        } else if !files.contains(&path) {
+            fs::remove_file(path)?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Appends to a partial file until it has its size.

@@ -34,12 +34,13 @@ pub(crate) fn split_of(key: &str) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn errors_name_the_file_and_the_place() {
-        let place = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let place = tempfile::tempdir().unwrap();
         for (name, content, said) in [
             ("a.jsonl", "\n{\"q\": 1}", "a.jsonl, line 2: on purpose"),
             ("a.csv", "q\n1", "a.csv, line 2: on purpose"),
@@ -47,7 +48,7 @@ mod tests {
             ("b.csv", "q\n1,2", "b.csv, line 2: the row has 2 values"),
         ] {
             let file = place.path().join(name);
-            std::fs::write(&file, content).unwrap_or_else(|error| panic!("{error}"));
+            std::fs::write(&file, content).unwrap();
             let error = read(&file.into(), "train", |_| Err::<(), _>("on purpose".to_owned())).unwrap_err();
             assert!(error.contains(said), "{error}");
         }

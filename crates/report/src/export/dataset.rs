@@ -45,8 +45,9 @@ fn dataset_card(run: &RunReport, method: &MethodReport, set: &TrainingSet) -> Re
     );
     let _ = writeln!(
         text,
-        "# {name}\n\n{} that `{base}` wrote and that {label} selected in iteration {}. Made by {} with seed {}.\n",
+        "# {name}\n\n{} that {} learned in iteration {}. The base model is `{base}`. Made by {} with seed {}.\n",
         plural(set.rows.len() as u64, "training example"),
+        method.info.label,
         set.iteration,
         info.program,
         info.seed
@@ -55,11 +56,15 @@ fn dataset_card(run: &RunReport, method: &MethodReport, set: &TrainingSet) -> Re
     for column in set.columns {
         let _ = writeln!(text, "| `{column}` | {} |", meaning(column));
     }
+    if method.info.approach.bootstraps() {
+        text.push_str(
+            "\nThe model wrote the completions. They were judged by their answers only. A completion with a right answer may have wrong steps.\n",
+        );
+    }
     let fence = fence(&config);
     let _ = writeln!(
         text,
-        "\nCompletions were judged by their answers only. A completion with a right answer may have wrong steps. The licences of the problems and of \
-         the model apply to this data.\n\n## Settings of the run\n\n{fence}toml\n{}\n{fence}",
+        "\nThe licences of the problems and of the model apply to this data.\n\n## Settings of the run\n\n{fence}toml\n{}\n{fence}",
         config.trim_end()
     );
     Ok(text)
@@ -114,7 +119,8 @@ mod tests {
         for part in [
             "- n<1K\n",
             "path: data/train-*\n---\n",
-            "1 training example that `builtin:tiny` wrote",
+            "1 training example that STaR with rationalization learned",
+            "judged by their answers only",
             "| `mode` | `unhinted`, or",
             "```toml\nname",
         ] {
