@@ -209,7 +209,7 @@ mod tests {
     fn a_path_stays_a_path() {
         let (place, cache) = cache();
         let file = place.path().join("datasets--org--name/refs/main");
-        assert_eq!(DataSource::from(file.clone()).files_in(&cache, "train").unwrap(), [file.clone()]);
+        assert_eq!(DataSource::from(file.clone()).files_in(&cache, "train").unwrap(), [file.as_path()]);
         for path in ["data/train.jsonl", "org/name.csv.gz", "a/b/c", "nowhere", "data/gsm8k"] {
             assert_eq!(DataSource::from(path).files_in(&cache, "train").unwrap(), [PathBuf::from(path)], "{path}");
         }
