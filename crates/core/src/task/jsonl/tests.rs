@@ -206,7 +206,7 @@ fn settings_that_cannot_be_are_told_by_their_key() {
     let place = Place::new();
     let base = || numbers(&place);
     let command = vec!["sh".to_owned()];
-    for (config, said) in [
+    for (config, said) in vec![
         (JsonlConfig { train: DataSource::default(), ..base() }, "train: is missing"),
         (JsonlConfig { dev_problems: 40, ..base() }, "dev_problems: 40 of 30 different problems"),
         (JsonlConfig { test: Some(place.rows("t.jsonl", &sums(3))), ..base() }, " is the problem of line"),

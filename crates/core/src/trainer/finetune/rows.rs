@@ -154,7 +154,7 @@ mod tests {
         let completion = r#"[{"role": "assistant", "content": "d"}]"#;
         let prompt =
             turns.replace(",\n            {\"role\": \"user\", \"content\": \"c\"}, {\"role\": \"assistant\", \"content\": \"d\"}", "");
-        let prompt = prompt.replace("]", ", {\"role\": \"user\", \"content\": \"c\"}]");
+        let prompt = prompt.replace(']', ", {\"role\": \"user\", \"content\": \"c\"}]");
         assert_eq!(shown(&format!("{{\"prompt\": {prompt}, \"completion\": {completion}}}"), true), Ok(vec![second]));
     }
 
