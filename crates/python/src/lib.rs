@@ -23,7 +23,7 @@ use pyo3::prelude::*;
 /// Models, runs and verdicts of starloop.
 #[pymodule]
 mod _starloop {
-    use super::{PyResult, Python, pyfunction};
+    use super::{Python, pyfunction};
     use std::ffi::OsString;
 
     #[pymodule_export]
@@ -49,7 +49,7 @@ mod _starloop {
 
     /// Runs the command line. Returns its exit code.
     #[pyfunction]
-    fn run_command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> {
-        Ok(py.detach(|| starloop::run(arguments)))
+    fn run_command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+        py.detach(|| starloop::run(arguments))
     }
 }

@@ -135,7 +135,7 @@ impl Run {
     }
 
     fn __repr__(&self) -> String {
-        format!("<starloop.Run {:?}>", self.run.root())
+        format!("<starloop.Run {}>", self.run.root().display())
     }
 
     /// The report's table and figure.
@@ -150,28 +150,28 @@ impl Run {
 
 /// Rows that become batches of a table.
 struct Rows<R> {
-    rows: Vec<R>,
+    pending: Vec<R>,
     batches: Vec<RecordBatch>,
     batch: fn(&[R]) -> Result<RecordBatch, ArrowError>,
 }
 
 impl<R> Rows<R> {
     fn new(batch: fn(&[R]) -> Result<RecordBatch, ArrowError>) -> Self {
-        Rows { rows: Vec::new(), batches: Vec::new(), batch }
+        Rows { pending: Vec::new(), batches: Vec::new(), batch }
     }
 
     fn push(&mut self, row: R) -> Result<(), ArrowError> {
-        self.rows.push(row);
-        if self.rows.len() == BATCH {
-            self.batches.push((self.batch)(&self.rows)?);
-            self.rows.clear();
+        self.pending.push(row);
+        if self.pending.len() == BATCH {
+            self.batches.push((self.batch)(&self.pending)?);
+            self.pending.clear();
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<Table, ArrowError> {
         // Without rows, the last batch gives the columns.
-        self.batches.push((self.batch)(&self.rows)?);
+        self.batches.push((self.batch)(&self.pending)?);
         Ok(Table::new(self.batches[0].schema(), self.batches))
     }
 }

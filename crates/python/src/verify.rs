@@ -77,6 +77,7 @@ impl Verdict {
     }
 
     /// In a condition, every object of Python is true. A wrong verdict must not be.
+    #[expect(clippy::unused_self, reason = "Python calls it with the verdict")]
     fn __bool__(&self) -> PyResult<bool> {
         Err(PyTypeError::new_err("a verdict has more than two values; use its attribute is_correct"))
     }
