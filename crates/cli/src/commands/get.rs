@@ -57,7 +57,7 @@ Examples:
 
 A task then reads the data set by its name: train = \"ORG/NAME\".")]
     Data {
-        /// The task (gsm8k, commonsense_qa), or ORG/NAME[@REVISION] of a data set on the hub
+        /// A task of the paper, or ORG/NAME[@REVISION] of a data set on the hub
         #[arg(value_parser = data_name)]
         name: DataName,
         /// Download only this configuration of a data set, which is a folder
