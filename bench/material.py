@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 import subprocess
 
 from alternate import peer
@@ -51,20 +50,6 @@ def requests(settings, count, samples, again=False):
                 json.dump({"prompt_token_ids": prompt, "max_new_tokens": new, "seed": number * samples + sample}, file)
                 file.write("\n")
     return path, length(prefix)
-
-
-def endless(settings, checkpoint):
-    """Copies a checkpoint without its end token, so that requests end at their token limit."""
-    copy = settings.scratch / f"{checkpoint.name}-endless"
-    if copy.exists():
-        shutil.rmtree(copy)
-    copy.mkdir(parents=True)
-    for name in ("model.safetensors", "tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(checkpoint / name, copy / name)
-    config = json.loads((checkpoint / "config.json").read_text())
-    config["eos_token_id"] = 2**32 - 1  # not in the vocabulary; the peers ignore end tokens
-    (copy / "config.json").write_text(json.dumps(config, indent=2))
-    return copy
 
 
 def parameters(checkpoint):

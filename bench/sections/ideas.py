@@ -15,8 +15,8 @@ WITHOUT = {
 def measure(settings):
     questions = 8 if settings.quick else material.QUESTIONS
     requests, prefix = material.requests(settings, questions, 1)
-    model = material.endless(settings, material.random_llama(settings, "S", layers=6, hidden=256, heads=8, intermediate=768))
-    halves = settings.scratch / "endless-f16"
+    model = material.random_llama(settings, "S", layers=6, hidden=256, heads=8, intermediate=768)
+    halves = settings.scratch / "random-S-f16"
     convert = starloop(settings, "model", "convert", model, halves, "--dtype", "f16")
     conversion = Engine("conversion", convert, read=nothing, leftover=halves)
     run(conversion)

@@ -10,7 +10,7 @@ from alternate import Engine, alternate, starloop
 def measure(settings):
     problems = 200 if settings.quick else 10_000
     requests, prefix = material.requests(settings, problems, 1, again=True)
-    model = material.endless(settings, settings.base)
+    model = settings.base
     engine = Engine("starloop", starloop(settings, "bench", "--mode", "sample", "--model", model, "--requests", requests, "--temperature", 0.7, "--json"))
     alternate([engine], replace(settings, rounds=1))
     tenths = engine.runs[0].figures["tenths"]

@@ -31,7 +31,6 @@ model. Weights are f32 unless a row says otherwise.
 
 
 def of_model(settings, model, requests, temperature):
-    model = material.endless(settings, model)
     given = ["--requests", requests, "--temperature", temperature]
     scripts = [*given, "--threads", settings.threads]
     engines = [
@@ -42,7 +41,7 @@ def of_model(settings, model, requests, temperature):
     if settings.vllm_python:
         engines.append(Engine("vLLM", peer("vllm_generate.py", "--model", model, *scripts, python=settings.vllm_python)))
     for kind in ("f32", "f16"):
-        gguf = model / f"{kind}.gguf"
+        gguf = settings.scratch / f"{model.name}-{kind}.gguf"
         conversion = Engine("conversion", peer("to_gguf.py", "--model", model, "--kind", kind, "--out", gguf), read=nothing)
         run(conversion)
         command = peer("llama_cpp_generate.py", "--model", gguf, *scripts)

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod chat;
+pub mod clean;
 pub mod compare;
 pub mod completions;
 pub mod demo;
@@ -19,10 +20,12 @@ pub mod prompt;
 pub mod report;
 pub mod reproduce;
 pub mod run;
+pub mod runs;
 pub mod sample;
 pub mod schema;
 pub mod score;
 pub mod serve;
+pub mod sweep;
 pub mod train;
 pub mod verify;
 pub mod watch;

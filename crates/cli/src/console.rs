@@ -1,8 +1,9 @@
 //! Messages, errors and interruption: everything on the terminal besides data.
 
 use crate::output::say_warning;
-pub use crate::output::{json_line, print, print_json, print_json_text, print_piece, prompt, say};
+pub use crate::output::{is_stdout, json_line, print, print_json, print_json_text, print_piece, prompt, say, write_file};
 
+use crate::usage::Usage;
 use starloop_core::error::{Error, Missing};
 use starloop_record as record;
 use std::io::{ErrorKind, IsTerminal};
@@ -59,27 +60,43 @@ pub fn explain_interruption() {
     }
 }
 
-/// Prints an error with its causes on one line. Returns the exit code: 2 for wrong usage or config, 1 for failures.
+/// Prints an error with its causes on one line. Returns the exit code: 2 if the request cannot be carried out as it is (a wrong option, key or
+/// value, an input that is not there, an output that is there already), 1 if the work failed.
 pub fn fail(error: &anyhow::Error) -> u8 {
-    // A reader that closed the pipe early is no failure.
     let of_io = |cause: &&(dyn std::error::Error + 'static)| {
         let through_core = match cause.downcast_ref() {
             Some(Error::Io(error)) => Some(error.kind()),
             _ => None,
         };
         let through_report = cause.downcast_ref().and_then(starloop_report::Error::io_kind);
-        through_core.or(through_report).or(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)) == Some(ErrorKind::BrokenPipe)
+        let through_engine = match cause.downcast_ref() {
+            // A file that is missing in a checkpoint is damage, and not a wrong request.
+            Some(starloop_lm::Error::Io(error)) if error.kind() != ErrorKind::NotFound => Some(error.kind()),
+            _ => None,
+        };
+        through_core.or(through_report).or(through_engine).or(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind))
     };
-    if error.chain().any(|cause| of_io(&cause)) {
+    let kind = error.chain().find_map(|cause| of_io(&cause));
+    // A reader that closed the pipe early is no failure.
+    if kind == Some(ErrorKind::BrokenPipe) {
         return 0;
     }
     say(&format!("error: {error:#}"));
     if let Some(hint) = error.downcast_ref::<Error>().and_then(hint) {
         say(&format!("hint: {hint}"));
     }
-    let is_usage = error.downcast_ref::<Error>().is_some_and(Error::is_usage)
+    let is_usage = error.is::<Usage>()
+        || matches!(kind, Some(ErrorKind::NotFound | ErrorKind::AlreadyExists))
+        || error.downcast_ref::<Error>().is_some_and(Error::is_usage)
         || error.downcast_ref::<starloop_report::Error>().is_some_and(starloop_report::Error::is_usage);
     if is_usage { 2 } else { 1 }
+}
+
+/// Prints a remark on standard error. With `--quiet`, only warnings and errors are shown.
+pub fn remark(message: &str) {
+    if log::max_level() >= log::LevelFilter::Warn {
+        say(message);
+    }
 }
 
 /// The options that help against an error.

@@ -12,13 +12,14 @@ mod overrides;
 mod pager;
 mod progress;
 mod untrusted;
+mod usage;
 
 use access::Access;
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
 use commands::{
-    bench, chat, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, prompt, report, reproduce, run,
-    sample, schema, score, serve, train, verify, watch,
+    bench, chat, clean, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, prompt, report,
+    reproduce, run, runs, sample, schema, score, serve, sweep, train, verify, watch,
 };
 use progress::{Log, LogFormat};
 use starloop_core::registry::Registry;
@@ -27,7 +28,8 @@ use std::num::NonZeroUsize;
 
 /// Teach a language model to reason from its own right answers (STaR, Zelikman et al. 2022).
 ///
-/// Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+/// Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage (also a config that is
+/// wrong or missing), 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXAMPLES)]
 struct Arguments {
@@ -35,7 +37,7 @@ struct Arguments {
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// Memory that this process may use, such as 8GiB. Work is divided into parts that fit; work that cannot fit is refused
-    #[arg(long, global = true, value_name = "SIZE")]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = memory)]
     memory: Option<ByteSize>,
     /// Show only warnings and errors on standard error
     #[arg(long, short, global = true)]
@@ -78,6 +80,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Run an experiment: sample, verify, rationalize, fine-tune, evaluate, repeat
     Run(run::Arguments),
+    /// Run an experiment at several settings, and compare them
+    Sweep(sweep::Arguments),
     /// Estimate the cost of a run before it starts
     Plan(plan::Arguments),
     /// Run an experiment of the paper and print its table beside the paper's
@@ -86,6 +90,10 @@ enum Command {
     Init(init::Arguments),
     /// Show the prompts of a config as the model reads them
     Prompt(prompt::Arguments),
+    /// List the runs in a directory, with state, size and best result
+    Runs(runs::Arguments),
+    /// Remove what a finished run does not need
+    Clean(clean::Arguments),
     /// Show the table and the plot of finished or running experiments
     Report(report::Arguments),
     /// Watch a run in progress
@@ -157,35 +165,46 @@ fn carry_out(arguments: &Arguments) -> u8 {
     let outcome = threads(arguments.threads).and_then(|()| match command {
         Command::Demo(a) => demo::run(a, &registry, access, log),
         Command::Run(a) => run::run(a, &registry, access, log),
+        Command::Sweep(a) => sweep::run(a, &registry, access, log),
         Command::Plan(a) => plan::run(a, &registry),
         Command::Reproduce(a) => reproduce::run(a, &registry, access, log),
         Command::Init(a) => init::run(a),
         Command::Prompt(a) => prompt::run(a, &registry),
+        Command::Runs(a) => runs::run(a),
+        Command::Clean(a) => clean::run(a, access),
         Command::Report(a) => report::run(a, access),
         Command::Watch(a) => watch::run(a, access),
         Command::Inspect(a) => inspect::run(a, access),
         Command::Compare(a) => compare::run(a, access),
         Command::Export(a) => export::run(a, access),
         Command::Get(a) => get::run(a, arguments.quiet),
-        Command::Model(a) => commands::model::run(a),
+        Command::Model(a) => commands::model::run(a, access),
         Command::Pretrain(a) => pretrain::run(a, log),
-        Command::Sample(a) => sample::run(a),
+        Command::Sample(a) => sample::run(a, access),
         Command::Chat(a) => chat::run(a, &registry, access),
-        Command::Score(a) => score::run(a),
+        Command::Score(a) => score::run(a, access),
         Command::Serve(a) => serve::run(a, access),
-        Command::Train(a) => train::run(a, log),
+        Command::Train(a) => train::run(a, access, log),
         Command::Eval(a) => eval::run(a, &registry, access, log),
         Command::Verify(a) => verify::run(a, &registry, access),
         Command::Doctor(a) => doctor::run(a, access),
         Command::Completions(a) => completions::run::<Arguments>(a),
         Command::Man(a) => man::run::<Arguments>(a),
         Command::Schema(a) => schema::run(a),
-        Command::Bench(a) => bench::run(a),
+        Command::Bench(a) => bench::run(a, access),
     });
     match outcome {
         Ok(()) => 0,
         Err(error) => console::fail(&error),
     }
+}
+
+/// Reads a size in bytes. A number without a unit is refused: nobody means so few bytes.
+fn memory(text: &str) -> Result<ByteSize, String> {
+    if let Ok(number) = text.trim().parse::<f64>() {
+        return Err(format!("{number} what? write {number}MB, {number}GB or {number}GiB"));
+    }
+    text.parse().map_err(|_| "expected a size such as 500MB or 8GiB".to_owned())
 }
 
 /// Sets the number of worker threads of the process.

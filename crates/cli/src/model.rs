@@ -1,8 +1,10 @@
-//! The models that the arguments of a command name: a checkpoint directory, a GGUF file, a model that is part of the program or of the hub, or the
-//! models of a run.
+//! The models that the arguments of a command name: a checkpoint directory, a checkpoint of a run, a GGUF file, or a model that is part of the
+//! program or of the hub.
 
 use crate::access::{Access, Reading};
 use crate::commands::get::downloads;
+use crate::console;
+use crate::usage::Usage;
 use anyhow::{Context, Result, bail};
 use starloop_core::config::ModelConfig;
 use starloop_core::experiment::base_model::{BaseModel, hub_name};
@@ -12,8 +14,51 @@ use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::{is_checkpoint, is_gguf};
 use starloop_record::RunDir;
 use starloop_record::metrics::IterationMetrics;
+use starloop_report::{Report, export};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+
+/// The help of options that name a model.
+pub const MODEL_HELP: &str = "\
+A checkpoint directory in the Hugging Face layout, a run (its best checkpoint), RUN@METHOD or RUN@METHOD/ITERATION, builtin:NAME, a GGUF file, or ORG/NAME on the hub";
+
+/// A model by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Named {
+    /// A checkpoint directory.
+    Directory(PathBuf),
+    /// A checkpoint of a run. Without a method or an iteration, the best one.
+    OfRun { run: PathBuf, method: Option<String>, iteration: Option<u32> },
+    /// A model that is part of the program, or a GGUF file. It is unpacked.
+    Packed(String),
+    /// A model of the hub. It is fetched if it is not on this machine.
+    OfHub(HubName),
+}
+
+impl Named {
+    fn parse(model: &str) -> Self {
+        let is_run = |path: &str| Path::new(path).join("run.json").is_file();
+        if model.starts_with("builtin:") || is_gguf(Path::new(model)) {
+            return Named::Packed(model.to_owned());
+        }
+        if is_run(model) {
+            return Named::OfRun { run: model.into(), method: None, iteration: None };
+        }
+        if let Some(name) = hub_name(model) {
+            return Named::OfHub(name);
+        }
+        match model.rsplit_once('@') {
+            Some((run, place)) if is_run(run) => {
+                let (method, iteration) = match place.rsplit_once('/').map(|(method, number)| (method, number.parse())) {
+                    Some((method, Ok(iteration))) => (method, Some(iteration)),
+                    _ => (place, None),
+                };
+                Named::OfRun { run: run.into(), method: Some(method.to_owned()), iteration }
+            }
+            _ => Named::Directory(model.into()),
+        }
+    }
+}
 
 /// A checkpoint directory. It exists as long as this value.
 #[derive(Debug)]
@@ -24,17 +69,26 @@ pub struct Model {
 }
 
 impl Model {
-    /// Finds a directory, unpacks `builtin:NAME`, converts a GGUF file, or provides a model of the hub.
-    pub fn find(model: &str) -> Result<Self> {
-        if let Some(name) = hub_name(model) {
-            return Ok(Model { directory: provide(&name)?, _unpacked: None });
+    /// Finds a directory or a checkpoint of a run, unpacks `builtin:NAME`, or converts a GGUF file. Says which checkpoint of a run it is.
+    ///
+    /// # Errors
+    /// There is no such model, the run has no such checkpoint, or the run was copied here and leads outside of its directory.
+    pub fn find(model: &str, access: Access) -> Result<Self> {
+        match Named::parse(model) {
+            Named::OfHub(name) => Ok(Model { directory: provide(&name)?, _unpacked: None }),
+            Named::Directory(directory) if !directory.exists() => Err(Usage::error(format!(
+                "{model}: no such model; expected a checkpoint directory, a run, RUN@METHOD, RUN@METHOD/ITERATION, builtin:NAME, a GGUF file, or ORG/NAME on the hub"
+            ))),
+            Named::Directory(directory) => Ok(Model { directory, _unpacked: None }),
+            Named::OfRun { run, method, iteration } => {
+                Ok(Model { directory: of_run(&run, method.as_deref(), iteration, access)?, _unpacked: None })
+            }
+            Named::Packed(name) => {
+                let place = tempfile::tempdir()?;
+                let directory = BaseModel::find(&name)?.unpacked(&place.path().join("model"))?;
+                Ok(Model { directory, _unpacked: Some(place) })
+            }
         }
-        if !model.starts_with("builtin:") && !is_gguf(Path::new(model)) {
-            return Ok(Model { directory: model.into(), _unpacked: None });
-        }
-        let place = tempfile::tempdir()?;
-        let directory = BaseModel::find(model)?.unpacked(&place.path().join("model"))?;
-        Ok(Model { directory, _unpacked: Some(place) })
     }
 
     /// The checkpoint directory.
@@ -62,11 +116,11 @@ impl Models {
         let path = Path::new(argument);
         let run = if path.is_dir() && !is_checkpoint(path) { Some(RunDir::open_read_only(path)) } else { None };
         let Some(run) = run else {
-            let model = Model::find(argument)?;
+            let model = Model::find(argument, access)?;
             return Ok(Models { named: vec![(argument.to_owned(), model.directory().to_owned())], _found: Some(model) });
         };
         access.check_run(path, Reading::Checkpoints)?;
-        let named = of_run(&run?)?;
+        let named = all_of_run(&run?)?;
         if named.is_empty() {
             bail!("{}: the run has no checkpoint yet; name its base model instead", path.display());
         }
@@ -74,7 +128,7 @@ impl Models {
     }
 }
 
-fn of_run(run: &RunDir) -> Result<Vec<(String, PathBuf)>> {
+fn all_of_run(run: &RunDir) -> Result<Vec<(String, PathBuf)>> {
     let mut named = Vec::new();
     let info = run.info()?;
     for method in info.methods.iter().rev() {
@@ -105,4 +159,42 @@ pub fn provide_base(config: &ModelConfig) -> Result<()> {
 fn provide(name: &HubName) -> Result<PathBuf> {
     let hub = Hub::from_environment(|variable| std::env::var(variable).ok());
     Ok(hub.provide_model(name, &mut downloads(false))?.directory)
+}
+
+/// The directory of a checkpoint of a run.
+fn of_run(run: &Path, method: Option<&str>, iteration: Option<u32>, access: Access) -> Result<PathBuf> {
+    access.check_run(run, Reading::Checkpoints)?;
+    let report = Report::read(&[run.to_owned()])?;
+    let chosen = export::Chosen::of(&report.runs[0], method, iteration)?;
+    console::remark(&format!("model: {}", chosen.words()));
+    if let Some(warning) = chosen.no_better_than_the_base() {
+        console::say(&format!("warning: {warning}"));
+    }
+    Ok(chosen.directory()?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::Named;
+
+    #[test]
+    fn a_name_means_one_model() {
+        let place = tempfile::tempdir().unwrap();
+        let run = place.path().join("runs/a@b").display().to_string();
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(format!("{run}/run.json"), "{}").unwrap();
+        let of_run =
+            |method: Option<&str>, iteration| Named::OfRun { run: run.clone().into(), method: method.map(str::to_owned), iteration };
+        for (name, expected) in [
+            (run.clone(), of_run(None, None)),
+            (format!("{run}@star"), of_run(Some("star"), None)),
+            (format!("{run}@star/3"), of_run(Some("star"), Some(3))),
+            (format!("{run}@star/x"), of_run(Some("star/x"), None)),
+            ("builtin:arithmetic".to_owned(), Named::Packed("builtin:arithmetic".into())),
+            ("./models/a@b".to_owned(), Named::Directory("./models/a@b".into())),
+        ] {
+            assert_eq!(Named::parse(&name), expected, "{name}");
+        }
+    }
 }

@@ -6,8 +6,10 @@
 
 use crate::untrusted::{is_unseen, visible};
 use anyhow::{Context, Result};
+use starloop_record::atomic;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 /// Prints a line of data.
 pub fn print(line: &str) -> Result<()> {
@@ -33,6 +35,23 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
 /// Prints a text that is JSON.
 pub fn print_json_text(json: &str) -> Result<()> {
     write_line(&json_line(json))
+}
+
+/// Returns true if an option names standard output.
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Writes a file whole or not at all. `-` is standard output, which gets the bytes as they are.
+///
+/// # Errors
+/// The file or standard output cannot be written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    if !is_stdout(path) {
+        return Ok(atomic::write(path, bytes)?);
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// JSON as standard output gets it.

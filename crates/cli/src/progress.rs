@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plain::PlainProgress;
 use starloop_core::event::{Event, Observer, Stage};
 use starloop_core::metrics::{Accuracy, AttemptCounts, BestOf, IterationMetrics, MeanOf, SelectionCounts, Verification};
-use starloop_record::format::{count, duration, interval_to, percent};
+use starloop_record::format::{count, duration, interval_to, percent, plural};
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -105,12 +105,14 @@ impl Observer for Console {
                 self.begin(&format!("{method} {iteration} {}", stage_name(*stage)), unit(*stage), *total);
             }
             Event::StageProgress { done, tokens, loss } => self.advance(*done, *tokens, *loss),
-            Event::StageFinished { .. } => self.bar.finish_and_clear(),
             Event::IterationFinished { method, metrics } => self.line(event, &iteration_line(method, metrics)),
             Event::MethodFinished { method, metrics } => self.line(event, &final_line(method, metrics)),
             Event::Verified { method, verification } => self.line(event, &verified_line(method, verification)),
             Event::Warning { .. } if self.log.format == LogFormat::Json => say(&serde_json::json!(event).to_string()),
             Event::Warning { message } => self.bar.suspend(|| say(&format!("warning: {message}"))),
+            // The program ends with the error, in words.
+            Event::RunFailed { .. } if self.log.format == LogFormat::Json => self.line(event, ""),
+            Event::StageFinished { .. } | Event::RunFailed { .. } => self.bar.finish_and_clear(),
             Event::RunFinished { seconds } => self.line(event, &format!("finished in {}", duration(*seconds))),
         }
         ControlFlow::Continue(())
@@ -163,7 +165,8 @@ fn without_verdict(m: &IterationMetrics) -> Option<String> {
     (failed > 0).then(|| format!("the verifier failed on {failed} of {} completions", m.verdicts()))
 }
 
-/// `, learned from 1893 + 84 with hint, 23 not learned from`, in problems. Examples of earlier iterations are counted too if the method accumulates.
+/// `, learned from 1893 + 84 with hint, 23 not learned from, 5 right answers dropped`, in problems and in right answers (`inspect --dropped`). If
+/// the method accumulates, problems and examples of earlier iterations count too: `, 149 new examples, 1149 in all`.
 fn learned(m: &IterationMetrics) -> String {
     let SelectionCounts { kept_unhinted, kept_hinted, problems, problems_unhinted, problems_hinted, pairs, .. } = m.selection;
     if problems == 0 || (kept_unhinted + kept_hinted == 0 && pairs > 0) {
@@ -171,9 +174,17 @@ fn learned(m: &IterationMetrics) -> String {
     }
     let examples = kept_unhinted + kept_hinted;
     let of_problems = problems_unhinted + problems_hinted;
-    let counted = if examples == of_problems { String::new() } else { format!(", {examples} examples") };
+    let counted = match m.selection.kept_earlier {
+        0 if examples == of_problems => String::new(),
+        0 => format!(", {examples} examples"),
+        earlier => format!(", {} new examples, {examples} in all", examples.saturating_sub(earlier)),
+    };
+    let dropped = match (m.selection.kept_earlier, m.selection.dropped()) {
+        (0, dropped @ 1..) => format!(", {} dropped", plural(dropped, "right answer")),
+        _ => String::new(),
+    };
     format!(
-        ", learned from {problems_unhinted}{} + {problems_hinted} with hint{counted}, {} not learned from",
+        ", learned from {problems_unhinted}{} + {problems_hinted} with hint{counted}, {} not learned from{dropped}",
         faithful(&m.unhinted),
         problems.saturating_sub(of_problems)
     )
@@ -210,4 +221,45 @@ fn accuracy(m: &IterationMetrics) -> String {
 
 fn faithful(counts: &AttemptCounts) -> String {
     counts.faithful.map_or_else(String::new, |faithful| format!(" ({faithful} faithful)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_word_means_one_thing() {
+        let counts = |selection: SelectionCounts| learned(&IterationMetrics { selection, ..iteration() });
+        let alone = SelectionCounts {
+            kept_unhinted: 1,
+            kept_hinted: 10,
+            problems: 48,
+            problems_unhinted: 1,
+            problems_hinted: 10,
+            ..Default::default()
+        };
+        assert_eq!(counts(alone), ", learned from 1 + 10 with hint, 37 not learned from");
+        let dropped = SelectionCounts { dropped_leaked_hint: 2, dropped_duplicate: 1, ..alone };
+        assert_eq!(counts(dropped), ", learned from 1 + 10 with hint, 37 not learned from, 3 right answers dropped");
+        let accumulated = SelectionCounts { kept_unhinted: 1149, kept_hinted: 0, kept_earlier: 1000, ..alone };
+        assert_eq!(counts(accumulated), ", learned from 1 + 10 with hint, 149 new examples, 1149 in all, 37 not learned from");
+    }
+
+    fn iteration() -> IterationMetrics {
+        IterationMetrics {
+            iteration: 2,
+            checkpoint: String::new(),
+            problems: 48,
+            unhinted: AttemptCounts::default(),
+            hinted: AttemptCounts::default(),
+            selection: SelectionCounts::default(),
+            balance: None,
+            training: None,
+            split: starloop_record::types::Split::Test,
+            accuracy: Accuracy::new(1, 2),
+            by_class: Vec::new(),
+            evaluation_tokens: 0,
+            evaluation_failed: 0,
+        }
+    }
 }

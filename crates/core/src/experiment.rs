@@ -14,6 +14,7 @@ use crate::error::{Error, Missing, OrCancelled, Result};
 use crate::event::{Event, Observer};
 use crate::external::http::without_password;
 use crate::method::{self, Estimate, Method, Needs};
+use crate::method_run::twins::Twins;
 use crate::method_run::{MethodRun, RunParts};
 use crate::policy::Policy;
 use crate::policy::embedded::EmbeddedPolicy;
@@ -297,6 +298,15 @@ impl Experiment {
     /// # Errors
     /// The error that stopped the run, or [`Error::Cancelled`]. Everything that was finished is kept, and the run can be resumed.
     pub fn run(&self, root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
+        self.run_beside(&[], root, resume, observer)
+    }
+
+    /// The same. Greedy answers of the base that one of the runs `others` has are taken from there, if that run differs in seed and training
+    /// only. The files of the run are the same bytes in both cases.
+    ///
+    /// # Errors
+    /// As [`Experiment::run`].
+    pub fn run_beside(&self, others: &[PathBuf], root: &Path, resume: bool, observer: &mut dyn Observer) -> Result<()> {
         if let [first, ..] = self.config.seeds[..] {
             let message = format!("a run has one seed; begin a run for each, such as one with seed = {first} and without seeds");
             return Err(Error::ConfigValue { origin: self.config.name.clone(), key: "seeds".to_owned(), message });
@@ -311,7 +321,9 @@ impl Experiment {
         run_dir.note_parameters(Summary::read(&base).ok().map(|summary| summary.spec.parameter_count() as u64))?;
         let (mut policy, mut trainer) = (self.policy(&run_dir)?, self.trainer());
         let mut parts = RunParts { task: task.as_ref(), base: &base, policy: policy.as_mut(), trainer: trainer.as_mut() };
-        self.run_in(&run_dir, opened, &mut parts, observer)
+        // A server can give another greedy answer to the same prompt.
+        let twins = if self.config.policy == PolicyConfig::Embedded { Twins::among(others, &self.to_table())? } else { Twins::default() };
+        self.run_with(&run_dir, opened, &mut parts, &twins, observer)
     }
 
     /// Opens the run directory `root` for writing, with everything that readers need in `run.json`. `task` must be of the kind that the config
@@ -361,13 +373,30 @@ impl Experiment {
     /// # Errors
     /// As [`Experiment::run`].
     pub fn run_in(&self, run_dir: &RunDir, opened: OpenedAs, parts: &mut RunParts<'_>, observer: &mut dyn Observer) -> Result<()> {
+        self.run_with(run_dir, opened, parts, &Twins::default(), observer)
+    }
+
+    fn run_with(
+        &self,
+        run_dir: &RunDir,
+        opened: OpenedAs,
+        parts: &mut RunParts<'_>,
+        twins: &Twins,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         self.refuse_other_task(parts.task)?;
         self.refuse_trained_problems(parts)?;
         let began = Instant::now();
         let mut log = run_dir.event_log()?;
         let mut both = Both(observer, &mut log);
         both.observe(&Event::RunStarted { run: self.config.name.clone(), resumed: opened == OpenedAs::Resumed }).or_cancelled()?;
-        self.run_methods(run_dir, parts, &mut both)?;
+        if let Err(error) = self.run_methods((run_dir, twins), parts, &mut both) {
+            if !matches!(error, Error::Cancelled) {
+                // The error is returned in any case.
+                let _ = both.observe(&Event::RunFailed { message: error.to_string() });
+            }
+            return Err(error);
+        }
         run_dir.finish()?;
         // The work is done, so there is nothing left to cancel.
         let _ = both.observe(&Event::RunFinished { seconds: began.elapsed().as_secs_f64() });
@@ -398,12 +427,12 @@ impl Experiment {
     }
 
     /// Runs the methods one after another. If one has nothing to learn from, the others are run before its error is returned.
-    fn run_methods(&self, run_dir: &RunDir, parts: &mut RunParts<'_>, observer: &mut dyn Observer) -> Result<()> {
+    fn run_methods(&self, places: (&RunDir, &Twins), parts: &mut RunParts<'_>, observer: &mut dyn Observer) -> Result<()> {
         let mut methods = self.methods_to_run().peekable();
         let Some(first) = methods.peek() else { return Ok(()) };
         // A new borrow, so that parts, observer and experiment can have different lifetimes.
         let parts = RunParts { task: parts.task, base: parts.base, policy: &mut *parts.policy, trainer: &mut *parts.trainer };
-        let mut run = MethodRun::new(first.at_work(), (self.config.seed, &self.config.model), parts, run_dir, observer);
+        let mut run = MethodRun::new(first.at_work(), (self.config.seed, &self.config.model), parts, places, observer);
         let mut stalled = None;
         while let Some(resolved) = methods.next() {
             run.next(resolved.at_work());

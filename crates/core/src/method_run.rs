@@ -26,8 +26,9 @@ mod ask;
 mod collect;
 mod measure;
 mod recall;
-mod relocate;
+pub(crate) mod relocate;
 mod texts;
+pub(crate) mod twins;
 mod verifier;
 mod warnings;
 
@@ -36,6 +37,7 @@ pub use verifier::VerifierPlan;
 
 use measure::{BaseMeasurement, Measurement, best};
 use texts::Texts;
+use twins::Twins;
 
 /// The parts that a run is made of.
 pub struct RunParts<'a> {
@@ -78,6 +80,8 @@ pub struct MethodRun<'a> {
     parts: RunParts<'a>,
     run_dir: &'a RunDir,
     observer: &'a mut dyn Observer,
+    /// Runs that have the same greedy answers of the base.
+    twins: &'a Twins,
     /// The checkpoint that the policy holds, with the SHA-256 of its weights. It is loaded when the first sample is wanted.
     loaded: Option<(PathBuf, String)>,
     /// The base model's answers so far, so that methods which measure it alike share one measurement.
@@ -92,11 +96,11 @@ impl<'a> MethodRun<'a> {
         (name, settings, style): (&'a str, &'a MethodSettings, Style),
         (seed, model): (u64, &'a ModelConfig),
         parts: RunParts<'a>,
-        run_dir: &'a RunDir,
+        (run_dir, twins): (&'a RunDir, &'a Twins),
         observer: &'a mut dyn Observer,
     ) -> Self {
         let (loaded, base_answers, texts) = (None, Vec::new(), Texts::default());
-        MethodRun { name, settings, style, seed, model, parts, run_dir, observer, loaded, base_answers, texts }
+        MethodRun { name, settings, style, seed, model, parts, run_dir, observer, twins, loaded, base_answers, texts }
     }
 
     /// Goes on with the next method of the run. The loaded checkpoint and the base's answers are kept.

@@ -251,6 +251,13 @@ impl<K: Kernels> LanguageModel<K> {
         self.tokenizer.encode(&template.with_variables(variables).render(messages, true)?, false)
     }
 
+    /// The same model, in which no token ends a completion. Every completion then has as many tokens as its request allows, which measurements
+    /// of speed need.
+    #[must_use]
+    pub fn without_end_tokens(self) -> Self {
+        LanguageModel { tokenizer: self.tokenizer.without_end_tokens(), ..self }
+    }
+
     /// The tokenizer: text to ids and back.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer

@@ -103,6 +103,11 @@ pub enum Event {
         /// The warning, and the remedy.
         message: String,
     },
+    /// The run ended with an error. It can be resumed.
+    RunFailed {
+        /// The error.
+        message: String,
+    },
     /// The run ended well.
     RunFinished {
         /// Wall-clock seconds since it was started or resumed.

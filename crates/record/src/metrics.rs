@@ -148,12 +148,16 @@ pub struct SelectionCounts {
     /// Those that are learned from a rationalization alone.
     #[serde(default)]
     pub problems_hinted: u64,
+    /// Kept examples that come from attempts of earlier iterations, if the method accumulates.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub kept_earlier: u64,
 }
 
 impl SelectionCounts {
     /// Counts the outcomes of a selection among `problems` different problems.
     pub fn of(outcomes: &[OutcomeRecord], problems: usize) -> Self {
         let mut counts = SelectionCounts { problems: problems as u64, ..SelectionCounts::default() };
+        let latest = outcomes.iter().map(|record| record.iteration).max();
         let (mut unhinted, mut hinted) = (HashSet::new(), HashSet::new());
         let (mut all_right, mut all_wrong) = (HashSet::new(), HashSet::new());
         for record in outcomes {
@@ -179,6 +183,7 @@ impl SelectionCounts {
                 | Outcome::Unpaired => {}
             }
             if record.outcome.is_learned() {
+                counts.kept_earlier += u64::from(Some(record.iteration) < latest);
                 let learned = if record.mode == Mode::Unhinted { &mut unhinted } else { &mut hinted };
                 learned.insert(&record.problem);
             }

@@ -31,6 +31,7 @@ use fs_err as fs;
 use std::path::{Component, Path, PathBuf};
 
 mod changes;
+mod clean;
 mod events;
 mod files;
 mod iteration;

@@ -4,18 +4,22 @@
 //! Exports read finished files and change nothing in a run directory.
 
 mod card;
+mod chosen;
 mod dataset;
 mod figures;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "png")]
 mod picture;
+mod portable;
 mod tensorboard;
 mod training_set;
 
 pub use card::{Weights, card, chosen_iteration};
+pub use chosen::Chosen;
 pub use dataset::dataset;
 pub use figures::{csv, json_lines};
+pub use portable::{base_name, hub_name};
 pub use tensorboard::tensorboard;
 pub use training_set::{TrainingSet, training_set};
 
@@ -36,15 +40,17 @@ pub fn png(svg: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// A method of a run by its name, or the last one that trained.
+/// A method of a run by its name; or the one that the report states first, if it trained; or the last one that trained.
 ///
 /// # Errors
 /// There is no such method, or none that trained.
 pub fn method<'a>(run: &'a RunReport, name: Option<&str>) -> Result<&'a MethodReport> {
     let trained = |method: &&MethodReport| method.iterations.iter().any(|iteration| iteration.metrics.training.is_some());
-    let found = match name {
-        Some(name) => run.methods.iter().find(|method| method.info.name == name),
-        None => run.methods.iter().rfind(trained),
+    let found = if let Some(name) = name {
+        run.methods.iter().find(|method| method.info.name == name)
+    } else {
+        let main = run.headline.as_ref().map(|headline| &headline.method);
+        run.methods.iter().filter(trained).find(|method| Some(&method.info.name) == main).or_else(|| run.methods.iter().rfind(trained))
     };
     found.ok_or_else(|| {
         let names: Vec<_> = run.methods.iter().map(|method| method.info.name.as_str()).collect();

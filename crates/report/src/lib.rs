@@ -15,6 +15,7 @@ pub mod compare;
 pub mod error;
 pub mod export;
 pub mod inspect;
+pub mod listing;
 mod outcomes;
 pub mod paired;
 pub mod report;

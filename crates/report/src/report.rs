@@ -18,7 +18,9 @@ mod over_runs;
 mod plot;
 mod read;
 mod rows;
+mod seeds;
 mod svg;
+mod sweep;
 mod table;
 
 use crate::error::Result;
@@ -41,6 +43,8 @@ pub use html::{HtmlReport, MOST_ATTEMPTS};
 pub use over_runs::{IterationOverRuns, MeanOverRuns, OverRuns};
 pub(crate) use read::directory_name;
 pub use rows::{ByClass, MethodSummary, ResultRow, TrainUse};
+pub use seeds::RunAccuracy;
+pub use sweep::{IntervalOver, Setting, Sweep, SweepEnd, SweepRow, SweepRun};
 
 /// Some runs, as their directories hold them.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,13 +176,15 @@ impl Report {
         self.methods().map(|(run, method)| summary(run, method)).collect()
     }
 
-    /// `{"headlines": [one object per run, or null], "over_runs": [one object per method of several runs], "results": [one object per iteration], "methods": [one object per method],
-    /// "warnings": [text], "findings": [one object each]}`, indented.
+    /// `{"headlines": [one object per run, or null], "over_runs": [one object per method of several runs], "costs": [one object per method],
+    /// "results": [one object per iteration], "methods": [one object per method of each run], "warnings": [text], "findings": [one object
+    /// each]}`, indented.
     pub fn json(&self) -> String {
         #[derive(Serialize)]
         struct Json<'a> {
             headlines: Vec<Option<&'a Headline>>,
             over_runs: Vec<OverRuns>,
+            costs: Vec<CostCurve>,
             results: Vec<ResultRow>,
             methods: Vec<MethodSummary>,
             warnings: &'a [String],
@@ -187,6 +193,7 @@ impl Report {
         let json = Json {
             headlines: self.runs.iter().map(|run| run.headline.as_ref()).collect(),
             over_runs: over_runs::of(self),
+            costs: self.costs(),
             results: self.results(),
             methods: self.summaries(),
             warnings: &self.warnings,
@@ -206,6 +213,12 @@ impl Report {
     /// The results as HTML for a notebook: for each run its headline, and a table with one column per method. All text is escaped.
     pub fn summary_html(&self) -> String {
         table::summaries_html(self)
+    }
+
+    /// Every run of every method that several runs have, each with its interval over problems, and the mean with its interval over the runs;
+    /// empty if no two runs share a method.
+    pub fn table_over_runs(&self) -> String {
+        seeds::table(self)
     }
 
     /// The paper's table beside the measured results, one per run, for the terminal.
@@ -242,6 +255,13 @@ impl Report {
     /// [`Report::costs`] as an SVG document; `None` if nothing was learned.
     pub fn cost_svg(&self) -> Option<String> {
         cost_plot::draw(&cost::curves(self))
+    }
+
+    /// Floating-point operations of all runs and methods, counted as [`Report::costs`] does; `None` if the number of a model's parameters is not
+    /// known.
+    pub fn flops(&self) -> Option<f64> {
+        let ends = cost::curves(self).into_iter().filter_map(|curve| curve.points.last().copied());
+        ends.map(|end| end.flops.map(|flops| flops * f64::from(end.runs))).sum()
     }
 
     /// One self-contained HTML page: everything above, and the attempts to browse. If the runs have more than `most_attempts` attempts and

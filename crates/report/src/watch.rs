@@ -37,6 +37,8 @@ pub struct Progress {
     pub left: Option<f64>,
     /// The warnings of the run, the latest last.
     pub warnings: Vec<String>,
+    /// The command that resumes the run; `null` if it is running or finished.
+    pub resume: Option<String>,
 }
 
 /// The state of a run.
@@ -49,17 +51,48 @@ pub enum RunState {
     Finished,
     /// It is not finished, and no process on this machine holds it. A copy of a running run has this state too.
     Stopped,
+    /// The same, and its process ended with an error.
+    Failed,
 }
 
 impl RunState {
-    fn of(run: &RunDir, status: RunStatus) -> Self {
-        match status {
-            RunStatus::Finished => RunState::Finished,
+    /// The state of a run with these events.
+    pub(crate) fn of(run: &RunDir, status: RunStatus, events: &[(f64, Event)]) -> Self {
+        match (status, events.last()) {
+            (RunStatus::Finished, _) => RunState::Finished,
             // A copy that cannot be written has no lock that could be tried. No process works on it.
-            RunStatus::Running if run.is_held().unwrap_or(false) => RunState::Running,
-            RunStatus::Running => RunState::Stopped,
+            (RunStatus::Running, _) if run.is_held().unwrap_or(false) => RunState::Running,
+            (RunStatus::Running, Some((_, Event::RunFailed { .. }))) => RunState::Failed,
+            (RunStatus::Running, _) => RunState::Stopped,
         }
     }
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RunState::Running => "running",
+            RunState::Finished => "finished",
+            RunState::Stopped => "stopped",
+            RunState::Failed => "failed",
+        }
+    }
+
+    /// Returns true if the work can go on and nobody does it.
+    pub fn can_be_resumed(self) -> bool {
+        matches!(self, RunState::Stopped | RunState::Failed)
+    }
+}
+
+/// The command that resumes the run in a directory.
+pub fn resume_command(root: &Path) -> String {
+    let root = shell_word(&root.display().to_string());
+    format!("starloop run {root}/config.toml --run-dir {root} --resume")
+}
+
+/// A text as one word of a shell.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// How far a method has come.
@@ -165,8 +198,9 @@ impl Watch {
     /// # Errors
     /// A file is damaged.
     pub fn progress(&self) -> Result<Progress> {
-        let state = RunState::of(&self.run, self.run.info()?.status);
-        let mut history = History::of(self.run.timed_events()?);
+        let events = self.run.timed_events()?;
+        let state = RunState::of(&self.run, self.run.info()?.status, &events);
+        let mut history = History::of(events);
         let methods = self.info.methods.iter().map(|info| self.method(info)).collect::<Result<Vec<_>>>()?;
         if state == RunState::Finished {
             history.under_way = None;
@@ -180,7 +214,8 @@ impl Watch {
         let latest = latest.or_else(|| history.done.last().map(|work| (work.method.clone(), work.iteration)));
         let History { mut done, under_way, last_news, worked, warnings } = history;
         done.retain(|work| latest.as_ref().is_some_and(|(method, iteration)| work.method == *method && work.iteration == *iteration));
-        Ok(Progress { run: self.name.clone(), state, last_news, worked, methods, done, under_way, left, warnings })
+        let resume = state.can_be_resumed().then(|| resume_command(self.run.root()));
+        Ok(Progress { run: self.name.clone(), state, last_news, worked, methods, done, under_way, left, warnings, resume })
     }
 
     fn method(&self, info: &MethodInfo) -> Result<MethodProgress> {
@@ -239,6 +274,7 @@ impl History {
                     history.finish(Work { method, iteration, stage, units, tokens, seconds: (!reused).then_some(seconds) });
                 }
                 Event::Warning { message } => history.warnings.push(message),
+                Event::RunFailed { message } => history.warnings.push(format!("the run failed: {message}")),
                 _ => {}
             }
         }

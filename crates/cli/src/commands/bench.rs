@@ -4,6 +4,7 @@ mod product;
 mod requests;
 mod shape;
 
+use crate::access::Access;
 use crate::console;
 use crate::model::Model;
 use anyhow::Result;
@@ -76,12 +77,13 @@ impl Timing {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     let Arguments { mode, product, shape, job, steps, .. } = arguments;
     if let (Some(product), "product") = (product, mode.as_str()) {
         return print_product(product.measure(), arguments.json);
     }
-    let model = if mode == "sample" { Model::find(job.model())?.load()? } else { shape.model()? };
+    // No completion ends early, so that every engine does the same work.
+    let model = if mode == "sample" { Model::find(job.model(), access)?.load()? } else { shape.model()? }.without_end_tokens();
     let parameters = model.spec().parameter_count();
     let (mut timing, tenths) = match mode.as_str() {
         "train" => (train(model, shape, *steps)?, Vec::new()),

@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     }
     let mut measured: Vec<Measured> = Vec::new();
     for name in models {
-        let model = Model::find(&name)?;
+        let model = Model::find(&name, access)?;
         let experiment = subject.experiment(arguments, model.directory(), registry)?;
         access.check_programs(&experiment)?;
         let (figures, right) = arguments.measure(&experiment, &model, log)?;

@@ -2,11 +2,12 @@
 
 use crate::access::{Access, Reading};
 use crate::console;
+use crate::usage::Usage;
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
-use starloop_core::experiment::export::{Form, checkpoint as write_checkpoint, gguf as write_gguf, needs_base};
+use starloop_core::experiment::export::{Form, Texts, checkpoint as write_checkpoint, gguf as write_gguf, needs_base};
 use starloop_lm::checkpoint::{GgufType, is_checkpoint};
-use starloop_record::{RunDir, atomic};
+use starloop_record::RunDir;
 use starloop_report::Report;
 use starloop_report::export::{self, Weights};
 use starloop_report::report::RunReport;
@@ -21,6 +22,7 @@ Examples:
   starloop export runs/arithmetic                                  the best checkpoint, into a directory such as arithmetic-star-5
   starloop export runs/gsm8k --method star --iteration 4 --merged --checkpoint shared/gsm8k
   starloop export runs/one runs/two --csv figures.csv --png accuracy.png
+  starloop export runs/arithmetic --csv - | head                   one format to standard output
   starloop export runs/arithmetic --training-set learned.parquet
   starloop export runs/arithmetic --training-set rationales        a folder for the hub: data/ and README.md
   starloop export runs/gsm8k --gguf ollama/gsm8k --gguf-type q8_0  then: ollama create gsm8k -f ollama/gsm8k/Modelfile
@@ -50,7 +52,7 @@ pub struct Arguments {
     /// The type of the matrices in the GGUF file
     #[arg(long, value_name = "TYPE", default_value = "f16", requires = "gguf", value_parser = gguf_type())]
     gguf_type: String,
-    /// Write the figures of every iteration as CSV
+    /// Write the figures of every iteration as CSV. Of each of these options, - is standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Write the figures of every iteration as JSON lines
@@ -77,6 +79,10 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     {
         return gguf(arguments, checkpoint, out);
     }
+    let files = [&arguments.csv, &arguments.jsonl, &arguments.svg, &arguments.png, &arguments.training_set];
+    if files.into_iter().flatten().filter(|path| console::is_stdout(path)).count() > 1 {
+        bail!(Usage("two options name - (standard output), which has room for one format; give the other one a file".to_owned()));
+    }
     arguments.runs.iter().try_for_each(|run| access.check_run(run, Reading::Checkpoints))?;
     let report = Report::read(&arguments.runs)?;
     if let Some(path) = &arguments.csv {
@@ -86,7 +92,9 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
         write(path, export::json_lines(&report)?.as_bytes())?;
     }
     if arguments.svg.is_some() || arguments.png.is_some() {
-        let Some(svg) = report.svg() else { bail!("no method was measured twice, so there is no plot of accuracy over iterations") };
+        let Some(svg) = report.svg() else {
+            bail!(Usage("no method was measured twice, so there is no plot of accuracy over iterations".to_owned()))
+        };
         if let Some(path) = &arguments.svg {
             write(path, svg.as_bytes())?;
         }
@@ -119,10 +127,10 @@ impl Arguments {
 fn only(report: &Report) -> Result<&RunReport> {
     match report.runs.as_slice() {
         [run] => Ok(run),
-        _ => bail!(
+        _ => bail!(Usage(format!(
             "{} run directories were given, and a checkpoint or a training set belongs to one run; give one directory",
             report.runs.len()
-        ),
+        ))),
     }
 }
 
@@ -132,36 +140,46 @@ fn training_set(arguments: &Arguments, run: &RunReport, path: &Path) -> Result<(
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("jsonl") => write(path, learned.json_lines()?.as_bytes()),
         Some("parquet") => write(path, &learned.parquet()?),
+        None if console::is_stdout(path) => write(path, learned.json_lines()?.as_bytes()),
         None => {
             export::dataset(run, method, &learned, path)?;
             say(path);
             Ok(())
         }
-        Some(_) => bail!(
+        Some(_) => bail!(Usage(format!(
             "{}: unknown format of the training set; give a file name that ends in .jsonl or .parquet, or the name of a new folder",
             path.display()
-        ),
+        ))),
     }
 }
 
 fn checkpoint(arguments: &Arguments, run: &RunReport) -> Result<()> {
-    let method = export::method(run, arguments.method.as_deref())?;
+    let chosen = export::Chosen::of(run, arguments.method.as_deref(), arguments.iteration)?;
+    let (method, metrics) = (chosen.method, chosen.metrics);
     let form = match (arguments.merged, arguments.adapter) {
         (true, _) => Form::Merged,
         (_, true) => Form::Adapter,
         _ => Form::AsTrained,
     };
-    let metrics = export::chosen_iteration(run, method, arguments.iteration)?;
-    let source = RunDir::open_read_only(&run.path)?.iteration(&method.info.name, metrics.iteration).checkpoint();
+    let source = chosen.directory()?;
     let weights = if needs_base(&source, form) { Weights::Adapters } else { Weights::Whole };
-    let card = export::card(run, method, metrics, weights)?;
+    let (card, config, hub) = (export::card(&chosen, weights)?, chosen.config()?, export::hub_name(run));
+    let texts = Texts { card: &card, config: &config, hub: hub.as_deref() };
     let name = Path::new(&run.name).file_name().unwrap_or_default().to_string_lossy();
     let out = arguments.checkpoint.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-{}-{}", method.info.name, metrics.iteration)));
-    let left_out = write_checkpoint(&source, form, &out, &card)?;
+    if let Some(warning) = chosen.no_better_than_the_base() {
+        console::say(&format!("warning: {warning}"));
+    }
+    let left_out = write_checkpoint(&source, form, &out, texts)?;
     if !left_out.is_empty() {
         console::say(&format!("left out, because they are not files of a checkpoint: {}", left_out.join(", ")));
     }
-    console::say(&format!("wrote {}: {} after iteration {}, with its model card", out.display(), method.info.name, metrics.iteration));
+    let out = out.display();
+    console::remark(&format!("wrote {out}: {} after iteration {}, with its model card and config", method.info.name, metrics.iteration));
+    console::remark(&format!(
+        "before you publish it: complete the sections Audit and Licence of {out}/README.md\n\
+         to publish it on the hub: hf upload ORG/NAME {out}    (the program `hf` of the Python package huggingface_hub)"
+    ));
     Ok(())
 }
 
@@ -181,11 +199,13 @@ fn gguf(arguments: &Arguments, checkpoint: &Path, out: &Path) -> Result<()> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    atomic::write(path, bytes)?;
-    say(path);
+    console::write_file(path, bytes)?;
+    if !console::is_stdout(path) {
+        say(path);
+    }
     Ok(())
 }
 
 fn say(path: &Path) {
-    console::say(&format!("wrote {}", path.display()));
+    console::remark(&format!("wrote {}", path.display()));
 }

@@ -5,6 +5,7 @@ use crate::commands::prompt;
 use crate::console;
 use crate::pager::Pager;
 use crate::untrusted::{line, readable, visible};
+use crate::usage::Usage;
 use anyhow::{Context, Result, bail};
 use starloop_core::experiment::prompts::ShownPrompt;
 use starloop_lm::files::chat::{Chat, ChatVariables};
@@ -109,7 +110,7 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     let run = RunDir::open_read_only(&arguments.run)?;
     let methods: Vec<String> = run.info()?.methods.into_iter().map(|method| method.name).collect();
     if let Some(unknown) = arguments.method.as_ref().filter(|method| !methods.contains(method)) {
-        bail!("{}: the run has no method {unknown}; its methods are {}", arguments.run.display(), methods.join(", "));
+        bail!(Usage(format!("{}: the run has no method {unknown}; its methods are {}", arguments.run.display(), methods.join(", "))));
     }
     let mut out = if arguments.json || access.no_programs { Pager::Plain(std::io::stdout()) } else { Pager::start() };
     let outcome = arguments.write(&run, &mut out);
@@ -117,8 +118,8 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     out.finish()?;
     let total = outcome?;
     match total {
-        0 => console::say(&format!("no attempts of {} match", arguments.run.display())),
-        total if arguments.kind.is_some() => console::say(&format!("{total} attempts match")),
+        0 => console::remark(&format!("no attempts of {} match", arguments.run.display())),
+        total if arguments.kind.is_some() => console::remark(&format!("{total} attempts match")),
         _ => {}
     }
     Ok(())
@@ -151,7 +152,7 @@ impl Arguments {
         })?;
         write!(out, "{}", self.story(story))?;
         if total > limit {
-            console::say(&format!("{limit} of {total} shown"));
+            console::remark(&format!("{limit} of {total} shown"));
         }
         Ok(total)
     }

@@ -1,5 +1,6 @@
 //! `starloop model`: the shape and the memory needs of a checkpoint, and its conversion.
 
+use crate::access::Access;
 use crate::commands::export::gguf_type;
 use crate::console;
 use crate::model::Model;
@@ -78,10 +79,10 @@ struct Convert {
     dtype: Option<String>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     match &arguments.what {
-        What::Info(info) => print_info(info),
-        What::Convert(job) => convert(job),
+        What::Info(info) => print_info(info, access),
+        What::Convert(job) => convert(job, access),
     }
 }
 
@@ -113,8 +114,8 @@ struct JobNeeds {
     needs: MemoryNeeds,
 }
 
-fn print_info(info: &Info) -> Result<()> {
-    let model = Model::find(&info.model)?;
+fn print_info(info: &Info, access: Access) -> Result<()> {
+    let model = Model::find(&info.model, access)?;
     let Summary { config, spec, dtype: (dtype, width), file_bytes } = Summary::read(model.directory())?;
     let lora = LoraConfig { rank: info.rank, alpha: 1.0, dropout: 0.0, target_modules: vec![ALL_LINEAR.to_owned()] };
     let adapted = spec.clone().adapted(&lora)?;
@@ -175,8 +176,8 @@ fn print_table(report: &Report) -> Result<()> {
     Ok(())
 }
 
-fn convert(job: &Convert) -> Result<()> {
-    let model = Model::find(&job.model)?;
+fn convert(job: &Convert, access: Access) -> Result<()> {
+    let model = Model::find(&job.model, access)?;
     if is_gguf(&job.out) {
         return convert_to_gguf(&model, job);
     }

@@ -3,7 +3,6 @@
 use crate::access::{Access, Reading};
 use crate::console;
 use anyhow::Result;
-use starloop_record::atomic;
 use starloop_record::format::bytes;
 use starloop_report::Report;
 use starloop_report::report::MOST_ATTEMPTS;
@@ -28,7 +27,7 @@ pub struct Arguments {
     /// Also show every iteration of every method
     #[arg(long)]
     iterations: bool,
-    /// Write the plot of accuracy over iterations to this file
+    /// Write the plot of accuracy over iterations to this file. Of this option, --cost and --html, - is standard output instead of the table
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Treat the runs as seeds of one experiment: show the mean accuracy and cost of every method, and write the plot of accuracy against cost
@@ -46,6 +45,13 @@ pub struct Arguments {
     json: bool,
 }
 
+impl Arguments {
+    /// Returns true if a file goes to standard output, so that no table does.
+    fn stdout_is_taken(&self) -> bool {
+        [&self.svg, &self.cost, &self.html].into_iter().flatten().any(|path| console::is_stdout(path))
+    }
+}
+
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     let runs: Vec<_> = arguments.runs.iter().flat_map(|path| run_directories(path)).collect();
     runs.iter().try_for_each(|run| access.check_run(run, Reading::Files))?;
@@ -59,7 +65,13 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     if let Some(path) = &arguments.cost {
         warn(&report);
         write_cost_plot(&report, path)?;
+        if arguments.stdout_is_taken() {
+            return Ok(());
+        }
         return if arguments.json { console::print_json(&report.costs()) } else { console::print(&report.cost_table()) };
+    }
+    if arguments.stdout_is_taken() {
+        return Ok(());
     }
     if arguments.json {
         warn(&report);
@@ -87,8 +99,10 @@ fn write_page(report: &Report, most_attempts: u64, path: &Path) -> Result<()> {
     for warning in &page.warnings {
         console::say(&format!("warning: {warning}"));
     }
-    atomic::write(path, page.html.as_bytes())?;
-    console::say(&format!("page: {} ({}, {} attempts and answers)", path.display(), bytes(page.html.len() as u64), page.shown));
+    console::write_file(path, page.html.as_bytes())?;
+    if !console::is_stdout(path) {
+        console::remark(&format!("page: {} ({}, {} attempts and answers)", path.display(), bytes(page.html.len() as u64), page.shown));
+    }
     Ok(())
 }
 
@@ -118,10 +132,12 @@ pub fn write_cost_plot(report: &Report, path: &Path) -> Result<()> {
 fn write_svg(svg: Option<String>, path: &Path, why_not: &str) -> Result<()> {
     match svg {
         Some(svg) => {
-            atomic::write(path, svg.as_bytes())?;
-            console::say(&format!("plot: {}", path.display()));
+            console::write_file(path, svg.as_bytes())?;
+            if !console::is_stdout(path) {
+                console::remark(&format!("plot: {}", path.display()));
+            }
         }
-        None => console::say(&format!("no plot: {why_not}")),
+        None => console::say(&format!("warning: no plot: {why_not}")),
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ Examples:
   starloop run arithmetic                                      untrained model, direct fine-tuning, STaR; table and plot at the end
   starloop run arithmetic --resume                             continue after an interruption, with the same results
   starloop run arithmetic --set methods.star.iterations=2 --seed 7 --run-dir runs/short
+  starloop run arithmetic --seeds 1,2,3                        once with each seed: the mean, and its interval over seeds
   starloop run methods                                         all methods, three seeds: accuracy against cost
   starloop run my-experiment.toml --dry-run                    the resolved config and an estimate of tokens and time")]
 pub struct Arguments {
@@ -37,6 +38,9 @@ pub struct Arguments {
     resume: bool,
     #[command(flatten)]
     overrides: Overrides,
+    /// Run once with each of these seeds, and show every run, the mean, and its interval over seeds. Each run has a directory in --run-dir
+    #[arg(long, value_name = "SEED,...", value_delimiter = ',', conflicts_with = "seed")]
+    seeds: Vec<u64>,
     /// Print the resolved config and an estimate of tokens and time, and stop
     #[arg(long)]
     dry_run: bool,
@@ -50,6 +54,8 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     if arguments.overrides.seed.is_some() {
         // --seed replaces the seeds of the config.
         overrides.push("seeds=[]".to_owned());
+    } else if !arguments.seeds.is_empty() {
+        overrides.push(format!("seeds={:?}", arguments.seeds));
     }
     let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
     if arguments.dry_run {
@@ -60,7 +66,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     if !config.seeds.is_empty() {
         return run_seeds(arguments, registry, &config.seeds, &run_dir, (access, log));
     }
-    let Done { report, stalled } = carry_out(&experiment, &run_dir, arguments.resume, access, log)?;
+    let Done { report, stalled } = carry_out(&experiment, Place::alone(&run_dir, arguments.resume), access, log)?;
     if arguments.json { console::print_json_text(&report.json()) } else { report::show(&report, false) }?;
     if log.has_remarks() {
         console::say(&next_steps(&report, &run_dir));
@@ -87,7 +93,7 @@ pub fn next_steps(report: &Report, run_dir: &Path) -> String {
     format!("{plot}Next:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// Runs an experiment once with each seed, and shows the mean accuracy and cost of each method.
+/// Runs an experiment once with each seed. Shows each run, and the mean accuracy and cost of each method.
 fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir: &Path, (access, log): (Access, Log)) -> Result<()> {
     let mut stalled = None;
     let directories: Vec<PathBuf> = seeds.iter().map(|seed| RunDir::of_seed(run_dir, *seed)).collect();
@@ -95,13 +101,20 @@ fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir:
         let one_seed = [format!("seed={seed}"), "seeds=[]".to_owned()];
         let overrides: Vec<String> = arguments.overrides.list().into_iter().chain(one_seed).collect();
         let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
-        stalled = carry_out(&experiment, directory, arguments.resume, access, log)?.stalled.or(stalled);
+        let place = Place { run_dir: directory, resume: arguments.resume, beside: &directories };
+        stalled = carry_out(&experiment, place, access, log)?.stalled.or(stalled);
     }
     let report = Report::read(&directories)?;
     if let Some(svg) = report.cost_svg() {
-        fs_err::write(RunDir::cost_plot(run_dir), svg)?;
+        starloop_record::atomic::write(&RunDir::cost_plot(run_dir), svg.as_bytes())?;
     }
-    if arguments.json { console::print_json(&report.costs()) } else { console::print(&report.cost_table()) }?;
+    if arguments.json {
+        console::print_json_text(&report.json())?;
+    } else {
+        let over_seeds = report.table_over_runs();
+        console::print(if over_seeds.is_empty() { report.summary_tables(console::width()) } else { over_seeds }.trim_end())?;
+        console::print(&format!("\n{}", report.cost_table()))?;
+    }
     if log.has_remarks() && report.cost_svg().is_some() {
         let seeds: Vec<String> = directories.iter().map(|directory| directory.display().to_string()).collect();
         let plot = RunDir::cost_plot(run_dir);
@@ -118,12 +131,31 @@ pub struct Done {
     pub stalled: Option<anyhow::Error>,
 }
 
+/// The place of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Its directory.
+    pub run_dir: &'a Path,
+    /// True if a run that is there may be continued.
+    pub resume: bool,
+    /// Runs of the same experiment. Answers that the run has in common with them are taken from there.
+    pub beside: &'a [PathBuf],
+}
+
+impl<'a> Place<'a> {
+    /// The place of a run without others of the same experiment.
+    pub fn alone(run_dir: &'a Path, resume: bool) -> Self {
+        Place { run_dir, resume, beside: &[] }
+    }
+}
+
 /// Runs an experiment, reads its report and writes its plot. If a method solved nothing, the results of the others are shown.
-pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, access: Access, log: Log) -> Result<Done> {
+pub fn carry_out(experiment: &Experiment, place: Place<'_>, access: Access, log: Log) -> Result<Done> {
+    let Place { run_dir, resume, beside } = place;
     access.check_programs(experiment)?;
     access.check_run(run_dir, Reading::Checkpoints)?;
     provide_base(&experiment.config().model)?;
-    let stalled = match experiment.run(run_dir, resume, &mut Console::new(log)) {
+    let stalled = match experiment.run_beside(beside, run_dir, resume, &mut Console::new(log)) {
         Ok(()) => None,
         Err(error @ (Error::NothingSolved { .. } | Error::NothingGraded { .. })) if experiment.config().run.len() > 1 => Some(error.into()),
         Err(error) => return Err(error.into()),
@@ -138,7 +170,7 @@ pub fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, access: 
 /// Prints the resolved config, and an estimate of the cost.
 fn preview(experiment: &Experiment, access: Access, json: bool) -> Result<()> {
     if let Some(program) = experiment.task_settings().program().filter(|_| !access.no_programs) {
-        console::say(&format!("starting the verifier {program:?}, to see that it starts; --no-programs leaves it out"));
+        console::remark(&format!("starting the verifier {program:?}, to see that it starts; --no-programs leaves it out"));
         experiment.task()?;
     }
     provide_base(&experiment.config().model)?;

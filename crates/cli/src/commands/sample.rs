@@ -1,7 +1,8 @@
 //! `starloop sample`: complete a prompt.
 
+use crate::access::Access;
 use crate::console;
-use crate::model::Model;
+use crate::model::{MODEL_HELP, Model};
 use anyhow::Result;
 use serde::Serialize;
 use starloop_lm::engine::{Completion, EngineLimits, Request, SamplingParams, StopReason, sample};
@@ -16,8 +17,7 @@ Examples:
   starloop sample --model DIR --prompt 'Q: How many legs have two cats?' --stop 'Q:' --max-new-tokens 64
   starloop sample --model DIR --prompt-file question.txt -n 8 --temperature 0.7 --json")]
 pub struct Arguments {
-    /// A checkpoint directory in the Hugging Face layout, a GGUF file, builtin:NAME, or ORG/NAME on the hub
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "MODEL", help = MODEL_HELP)]
     model: String,
     /// The text to continue
     #[arg(long, value_name = "TEXT", required_unless_present = "prompt_file")]
@@ -82,13 +82,13 @@ struct OutputCompletion<'a> {
     seed: u64,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     let prompt = match (&arguments.prompt, &arguments.prompt_file) {
         (Some(prompt), _) => prompt.clone(),
         (None, Some(file)) => fs_err::read_to_string(file)?,
         (None, None) => String::new(),
     };
-    let model = Model::find(&arguments.model)?.load()?;
+    let model = Model::find(&arguments.model, access)?.load()?;
     let tokens = model.prompt_encoder(arguments.chat)?.encode(&prompt)?;
     let Arguments { temperature, top_k, top_p, max_new_tokens, .. } = *arguments;
     let params = SamplingParams { temperature, top_k, top_p, max_new_tokens, stop: arguments.stop.clone() };

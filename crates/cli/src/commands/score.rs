@@ -1,7 +1,8 @@
 //! `starloop score`: the log-probability of each token of a text.
 
+use crate::access::Access;
 use crate::console;
-use crate::model::Model;
+use crate::model::{MODEL_HELP, Model};
 use anyhow::{Result, bail};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -13,8 +14,7 @@ Examples:
   starloop score --model DIR --text 'The sky is blue.'
   starloop score --model DIR --text-file answer.txt --json")]
 pub struct Arguments {
-    /// A checkpoint directory in the Hugging Face layout, a GGUF file, builtin:NAME, or ORG/NAME on the hub
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "MODEL", help = MODEL_HELP)]
     model: String,
     /// The text
     #[arg(long, value_name = "TEXT", required_unless_present = "text_file")]
@@ -33,13 +33,13 @@ struct Output {
     logprobs: Vec<Option<f32>>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     let text = match (&arguments.text, &arguments.text_file) {
         (Some(text), _) => text.clone(),
         (None, Some(file)) => fs_err::read_to_string(file)?,
         (None, None) => String::new(),
     };
-    let model = Model::find(&arguments.model)?.load()?;
+    let model = Model::find(&arguments.model, access)?.load()?;
     let token_ids = model.tokenizer().encode(&text, true)?;
     let logprobs = model.score(&token_ids)?;
     refuse_non_finite(&logprobs)?;

@@ -1,5 +1,6 @@
 //! `starloop train`: plain supervised fine-tuning.
 
+use crate::access::Access;
 use crate::console;
 use crate::model::Model;
 use crate::progress::{Console, Log};
@@ -63,14 +64,14 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, log: Log) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access, log: Log) -> Result<()> {
     let mut set = arguments.set.clone();
     set.extend(arguments.steps.map(|n| format!("steps={n}")));
     set.extend(arguments.learning_rate.map(|rate| format!("learning_rate={rate:?}")));
     set.extend(arguments.batch_size.map(|n| format!("batch_size={n}")));
     set.extend(arguments.sequence_length.map(|n| format!("sequence_length={n}")));
     let settings = TrainingConfig::from_overrides(&set)?;
-    let model = Model::find(&arguments.model)?;
+    let model = Model::find(&arguments.model, access)?;
     let Arguments { data, out, chat, seed, .. } = arguments;
     let data = DataSource::new(data.clone(), arguments.config.clone(), arguments.split.clone());
     let metrics = finetune(model.directory(), &data, out, &settings, *chat, *seed, &mut Console::new(log))?;

@@ -32,14 +32,14 @@ fn configs_that_cannot_be_are_exit_code_2() {
 
 #[test]
 fn files_that_are_not_there_are_named() {
-    for (line, code) in [
-        ("run nowhere/x.toml", 2),
-        ("pretrain nowhere/x.toml", 1),
-        ("report nowhere/x", 1),
-        ("train --model x --data nowhere/x --out z", 2),
-        ("score --model nowhere/x --text a", 1),
+    for line in [
+        "run nowhere/x.toml",
+        "pretrain nowhere/x.toml",
+        "report nowhere/x",
+        "train --model builtin:arithmetic --data nowhere/x --out z",
+        "score --model ./nowhere/x --text a",
     ] {
-        starloop(line, &[]).failed(code, &["nowhere/x"]);
+        starloop(line, &[]).failed(2, &["nowhere/x"]);
     }
 }
 

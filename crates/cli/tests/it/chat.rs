@@ -83,5 +83,5 @@ fn wrong_commands_say_what_is_expected() {
     }
     let help = starloop_reading("/help\n/quit\n/n 0\n", "chat builtin:arithmetic").done();
     assert!(help.contains("/task NAME ANSWER"), "{help}");
-    starloop_reading("", "chat no/such/model").failed(1, &["no/such/model"]);
+    starloop_reading("", "chat no/such/model").failed(2, &["no/such/model"]);
 }

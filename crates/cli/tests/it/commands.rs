@@ -45,6 +45,12 @@ fn wrong_usage_is_exit_code_2() {
         ("run", "<CONFIG>"),
         ("run smoke --resum", "--resume"),
         ("--threads 0 run smoke --dry-run", "--threads"),
+        ("--memory 500 run smoke --dry-run", "500 what? write 500MB"),
+        ("--memory much run smoke --dry-run", "a size such as 500MB"),
+        ("run nowhere.toml", "nowhere.toml"),
+        ("run smoke --set training.steps=x", "training.steps"),
+        ("report nowhere", "nowhere"),
+        ("sample --model nowhere --prompt x", "nowhere"),
         ("sample --model x", "--prompt"),
         ("sample --model x --prompt y --prompt-file z", "cannot be used with"),
         ("sample --model x --prompt y -n 0", "at least 1"),
@@ -142,6 +148,15 @@ fn eval_counts_majority_and_pass_at_k_over_the_samples_that_it_writes() {
 }
 
 #[test]
+fn bench_needs_no_file_and_no_completion_ends_early() {
+    let shape = "--layers 1 --hidden 32 --heads 2 --intermediate 32 --sequences 4 --steps 1 --json";
+    let train = starloop(&format!("bench --size S --mode train {shape}"), &[]).json();
+    let decode = starloop(&format!("bench --size S --mode decode --new-tokens 64 {shape}"), &[]).json();
+    assert!(train["tokens_per_second"].as_f64().unwrap() > 0.0, "{train}");
+    assert_eq!(decode["tokens"], 4 * 64);
+}
+
+#[test]
 fn verify_tells_the_four_verdicts() {
     let input = r#"
         {"completion": "8 8 3", "answer": "8 8 3"}
@@ -188,7 +203,7 @@ fn train_lowers_the_loss_and_writes_a_checkpoint_that_samples() {
         let metrics = starloop(settings, &arguments).json();
         assert_eq!(metrics["steps"], steps.parse::<u64>().unwrap());
         starloop("sample --max-new-tokens 3 --prompt a", &["--model", text(&out)]).done();
-        starloop(settings, &arguments).failed(1, &[text(&out), "exists already"]);
+        starloop(settings, &arguments).failed(2, &[text(&out), "exists already"]);
         metrics["final_loss"].as_f64().unwrap()
     };
     let (first, later) = (loss_after("1"), loss_after("30"));

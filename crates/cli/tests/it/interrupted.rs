@@ -93,6 +93,13 @@ fn a_run_with_adapters_is_moved_and_then_resumed_sampled_and_exported() {
     let line = "export --method star --iteration 2 --merged";
     starloop(line, &[text(&run), "--checkpoint", text(&path("shared"))]).done();
     assert!(path("shared/model.safetensors").exists());
+    // The base is in the run, and the adapters name it by the way to it.
+    starloop("export --method star --iteration 2", &[text(&run), "--checkpoint", text(&path("adapters"))]).done();
+    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(path("adapters/adapter_config.json")).unwrap()).unwrap();
+    assert_eq!(config["base_model_name_or_path"], "../there/run/base");
+    let exported = path("adapters");
+    let again = ["Input:\n6 + 9\nTarget:\n", "--model", text(&exported)];
+    assert_eq!(starloop("sample --json --max-new-tokens 4 --prompt", &again).json(), sampled);
 }
 
 #[test]

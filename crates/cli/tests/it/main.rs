@@ -6,6 +6,7 @@ mod bad_input;
 mod browser;
 mod chat;
 mod commands;
+mod daily;
 mod damage;
 mod docs;
 mod external_trainer;

@@ -120,7 +120,7 @@ fn a_plan_starts_no_verifier_and_a_dry_run_says_so_first() {
     let command = "--set task.answer_type=\"command\" --set";
     let verifier = format!("task.command=[\"touch\",{:?}]", text(&mark));
     let verify = format!("verify --no-programs --task jsonl {command}");
-    starloop(&verify, &[&verifier]).failed(1, &["task.command", "--no-programs"]);
+    starloop(&verify, &[&verifier]).failed(2, &["task.command", "--no-programs"]);
     assert!(!mark.exists());
     let dry = starloop("run --dry-run", &[text(&config)]);
     assert!(dry.err.contains("starting the verifier \"sh\", to see that it starts; --no-programs leaves it out"), "{}", dry.err);
@@ -134,7 +134,7 @@ const HOSTILE: &str = "a\u{1b}]52;c;aGk=\u{7}\u{9b}2J\u{202e}";
 fn messages_show_controls_as_text() {
     let outcome = starloop("score --text a --model", &[HOSTILE]);
     assert!(!outcome.err.chars().any(|c| c.is_control() && c != '\n') && !outcome.err.contains('\u{202e}'), "{:?}", outcome.err);
-    outcome.failed(1, &["a␛]52;c;aGk=␇⟨U+009B⟩2J⟨U+202E⟩"]);
+    outcome.failed(2, &["a␛]52;c;aGk=␇⟨U+009B⟩2J⟨U+202E⟩"]);
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn init_writes_a_config_that_runs_and_never_over_another() {
     }
     let task = Experiment::load(text(&out), &[]).unwrap().task().unwrap();
     assert_eq!(task.classes(1).len(), 4);
-    starloop("init", &arguments).failed(1, &[text(&out), "exists already", "--out"]);
+    starloop("init", &arguments).failed(2, &[text(&out), "exists already", "--out"]);
     let broken = place.path().join("broken.jsonl");
     std::fs::write(&broken, "{\"question\": \"?\", \"answer\": 1}\n{").unwrap();
     let other = place.path().join("other.toml");

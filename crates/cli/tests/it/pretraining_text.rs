@@ -148,7 +148,7 @@ fn bad_text_is_told_with_file_and_line() {
         let files = format!("corpus.files=[{{ path = {:?}, {file} }}]", text(&broken));
         corpus.pretrain(&corpus.path("out"), &["--set", &files]).failed(1, &[text(&broken), said]);
     }
-    corpus.pretrain(&corpus.path("out"), &["--set", "corpus.files=[{ path = 'nowhere.txt' }]"]).failed(1, &["nowhere.txt"]);
+    corpus.pretrain(&corpus.path("out"), &["--set", "corpus.files=[{ path = 'nowhere.txt' }]"]).failed(2, &["nowhere.txt"]);
     assert!(!corpus.path("out").exists() && !corpus.path("out.training-state").exists());
 }
 

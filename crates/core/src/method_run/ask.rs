@@ -124,6 +124,10 @@ impl MethodRun<'_> {
             Some(place) => Recall::open(place, asked, checkpoint)?,
             None => Recall::nothing(asked),
         };
+        let is_base = self.loaded.as_ref().is_some_and(|(path, _)| path == self.parts.base);
+        if let Some(place) = place.filter(|_| is_base) {
+            recall.adopt(asked, self.twins.answers(place, params, checkpoint)?);
+        }
         let missing = recall.missing();
         let by_prompt: Vec<&[Place]> = missing.chunk_by(|a, b| a.asked == b.asked).collect();
         let requests: Vec<PromptRequest> = by_prompt.iter().map(|places| asked[places[0].asked].request_for(places)).collect();

@@ -1,6 +1,7 @@
 //! The attempts of a stage so far. If the policy keeps a journal, they include the attempts from before an interruption.
 
 use super::ask::{Asked, Place};
+use super::twins::Answers;
 use crate::error::Result;
 use crate::types::{Attempt, Mode};
 use starloop_record::IterationDir;
@@ -33,6 +34,16 @@ impl Recall {
         let mut of_problem =
             |asked: &Asked<'_>| asked.request.seeds.iter().enumerate().map(|(sample, &seed)| recall(asked, sample, seed)).collect();
         Ok(Recall { attempts: asked.iter().map(&mut of_problem).collect(), journal: Some(journal) })
+    }
+
+    /// Takes attempts that another run has. Only the seed differs, which greedy attempts do not depend on.
+    pub(super) fn adopt(&mut self, asked: &[Asked<'_>], mut known: Answers) {
+        for (asked, attempts) in asked.iter().zip(&mut self.attempts) {
+            for (sample, attempt) in attempts.iter_mut().enumerate().filter(|(_, attempt)| attempt.is_none()) {
+                let found = known.remove(&(asked.mode, asked.problem.id.0.clone(), sample as u32, asked.prompt_sha256.clone()));
+                *attempt = found.map(|found| Attempt { seed: asked.request.seeds[sample], class: asked.problem.class.clone(), ..found });
+            }
+        }
     }
 
     /// The places of the missing attempts, problem by problem.

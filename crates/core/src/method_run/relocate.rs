@@ -7,7 +7,7 @@ use starloop_lm::files::peft::{ADAPTER_CONFIG, is_adapter};
 use std::path::{Component, Path, PathBuf};
 
 /// The key of `adapter_config.json` that names the base.
-const BASE: &str = "base_model_name_or_path";
+pub(crate) const BASE: &str = "base_model_name_or_path";
 
 /// Rewrites the base of the adapter in `written`, which will stand at `place`, if its base is in the run `root`.
 pub(super) fn adapter(written: &Path, place: &Path, root: &Path) -> Result<()> {
@@ -31,7 +31,7 @@ pub(super) fn adapter(written: &Path, place: &Path, root: &Path) -> Result<()> {
 }
 
 /// The path from one absolute directory to another.
-fn relative(from: &Path, to: &Path) -> PathBuf {
+pub(crate) fn relative(from: &Path, to: &Path) -> PathBuf {
     let (from, to): (Vec<Component<'_>>, Vec<Component<'_>>) = (from.components().collect(), to.components().collect());
     let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
     let up = from[common..].iter().map(|_| Component::ParentDir);

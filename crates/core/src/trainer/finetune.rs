@@ -102,7 +102,8 @@ pub fn finetune(
 
 fn refuse_existing(output: &Path) -> Result<()> {
     if output.exists() {
-        return Err(Error::Corrupt { path: output.to_owned(), message: "exists already; choose another place or remove it".into() });
+        let message = format!("{}: exists already; choose another place or remove it", output.display());
+        return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
     }
     Ok(())
 }

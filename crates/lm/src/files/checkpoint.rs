@@ -178,8 +178,11 @@ pub(super) fn create_whole<T>(dir: &Path, fill: impl FnOnce(&Path) -> Result<T>)
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs_err::create_dir_all(parent)?;
     let unfinished = tempfile::Builder::new().prefix(".checkpoint-").suffix(".tmp").tempdir_in(parent)?;
-    let made = fill(unfinished.path())?;
-    fs_err::rename(unfinished.keep(), dir)?;
+    // Only the owner may read a temporary directory. A directory in it has the mode that the umask gives.
+    let whole = unfinished.path().join("checkpoint");
+    fs_err::create_dir(&whole)?;
+    let made = fill(&whole)?;
+    fs_err::rename(&whole, dir)?;
     fs_err::File::open(parent)?.sync_all()?;
     Ok(made)
 }

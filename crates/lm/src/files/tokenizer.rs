@@ -179,6 +179,12 @@ impl Tokenizer {
         &self.end.all
     }
 
+    /// The same without tokens that end a completion.
+    pub(crate) fn without_end_tokens(mut self) -> Self {
+        self.end.all.clear();
+        self
+    }
+
     /// The token that training appends to a text: the tokenizer's `eos_token`, or else the first end token.
     pub fn end_of_text(&self) -> u32 {
         self.end.of_text

@@ -1,5 +1,6 @@
 //! The files of one iteration: the only code that knows their names.
 
+use super::RunDir;
 use super::files::{each_line, json, lines, read_json, some_lines};
 use super::journal::Journal;
 use super::stage::{Digests, FileStage, Maker, StageRecord, Stages};
@@ -43,6 +44,13 @@ pub struct IterationDir {
 impl IterationDir {
     pub(super) fn new(run: &Path, relative: PathBuf, maker: &Maker) -> Self {
         IterationDir { run: run.to_owned(), root: run.join(relative), maker: maker.clone() }
+    }
+
+    /// The same place in another run.
+    #[must_use]
+    pub fn in_run(&self, other: &RunDir) -> Self {
+        let relative = self.root.strip_prefix(&self.run).unwrap_or(&self.root).to_owned();
+        IterationDir::new(other.root(), relative, &self.maker)
     }
 
     /// Reads all attempts one by one, unhinted before hinted. Returns whether the file exists.

@@ -1,5 +1,7 @@
 //! The model card of a checkpoint: its results, how it was trained, and its settings, with the front matter that the hub reads.
 
+use super::chosen::Chosen;
+use super::portable::{base_name, hub_name};
 use crate::error::{Error, Result};
 use crate::report::{MethodReport, RunReport};
 use starloop_record::RunDir;
@@ -47,20 +49,22 @@ fn best<'a>(candidates: &[&'a IterationMetrics]) -> Option<&'a IterationMetrics>
     measured.reduce(|best, next| if next.accuracy.mean > best.accuracy.mean { next } else { best }).or(candidates.last().copied())
 }
 
-/// The text of `README.md` for the checkpoint of an iteration.
+/// The text of `README.md` for a checkpoint. It names no directory of this machine.
 ///
 /// # Errors
 /// The config of the run cannot be read.
-pub fn card(run: &RunReport, method: &MethodReport, metrics: &IterationMetrics, weights: Weights) -> Result<String> {
-    let config = RunDir::open_read_only(&run.path)?.config()?.to_string();
+pub fn card(chosen: &Chosen<'_>, weights: Weights) -> Result<String> {
+    let Chosen { run, method, metrics, .. } = *chosen;
+    let config = chosen.config()?;
     let results = results(method, metrics);
     let fence = fence(&config);
     Ok(format!(
-        "{}{}{}{}## Settings\n\n{fence}toml\n{}\n{fence}\n",
+        "{}{}{}{}{}## Settings\n\n{fence}toml\n{}\n{fence}\n",
         front_matter(run, &results, weights),
         introduction(run, method, metrics, weights),
-        results_section(&results, metrics),
-        training_section(metrics),
+        results_section(chosen, &results),
+        training_section(run, metrics),
+        audit_and_licence(run),
         config.trim_end()
     ))
 }
@@ -85,8 +89,8 @@ pub(super) fn quoted(text: &str) -> String {
 fn front_matter(run: &RunReport, results: &[Row<'_>], weights: Weights) -> String {
     let library = if weights == Weights::Adapters { "peft" } else { "transformers" };
     let mut text = format!("---\nlibrary_name: {library}\npipeline_tag: text-generation\n");
-    if let Some(hub) = &run.info.model.hub {
-        let _ = writeln!(text, "base_model: {}", quoted(hub));
+    if let Some(hub) = hub_name(run) {
+        let _ = writeln!(text, "base_model: {}", quoted(&hub));
     }
     text.push_str("tags:\n- self-taught-reasoner\n- starloop\n");
     if let Some((_, last)) = results.last() {
@@ -103,7 +107,7 @@ fn front_matter(run: &RunReport, results: &[Row<'_>], weights: Weights) -> Strin
 fn introduction(run: &RunReport, method: &MethodReport, metrics: &IterationMetrics, weights: Weights) -> String {
     let (info, label) = (&run.info, &method.info.label);
     let kind = if weights == Weights::Adapters { "Low-rank adapters for" } else { "A language model fine-tuned from" };
-    let base = info.model.hub.as_ref().unwrap_or(&info.model.base).replace('`', "'");
+    let base = base_name(run).replace('`', "'");
     let mut text =
         format!("# {} on {}, iteration {}\n\n{kind} `{base}` by {label}.", capitalized(label), info.task.label, metrics.iteration);
     if method.info.approach.bootstraps() {
@@ -118,12 +122,15 @@ fn introduction(run: &RunReport, method: &MethodReport, metrics: &IterationMetri
         info.program, info.seed, metrics.checkpoint
     );
     if weights == Weights::Adapters {
-        text.push_str("`base_model_name_or_path` in `adapter_config.json` names the base model. Change it to the place of your copy.\n\n");
+        text.push_str(
+            "`base_model_name_or_path` in `adapter_config.json` names the base model. If it is a path, change it to the place of your copy.\n\n",
+        );
     }
     text
 }
 
-fn results_section(results: &[Row<'_>], metrics: &IterationMetrics) -> String {
+fn results_section(chosen: &Chosen<'_>, results: &[Row<'_>]) -> String {
+    let metrics = chosen.metrics;
     let Some((_, last)) = results.last() else { return "## Results\n\nAccuracy was not measured.\n\n".to_owned() };
     let mut text = "## Results\n\n| model | accuracy, % | 95% interval | problems |\n|---|--:|--:|--:|\n".to_owned();
     for (name, IterationMetrics { accuracy, split, .. }) in results {
@@ -136,11 +143,25 @@ fn results_section(results: &[Row<'_>], metrics: &IterationMetrics) -> String {
         let classes = last.by_class.iter().map(|entry| format!("{} {}", entry.class, percent(entry.accuracy.mean)));
         let _ = write!(text, " By class, in %: {}.", classes.collect::<Vec<_>>().join(", "));
     }
+    if let Some(warning) = chosen.no_better_than_the_base() {
+        let _ = write!(text, " Warning: {warning}.");
+    }
     text + "\n\n"
 }
 
-fn training_section(metrics: &IterationMetrics) -> String {
-    let mut text = "## Data and training\n\n".to_owned();
+fn audit_and_licence(run: &RunReport) -> String {
+    format!(
+        "## Audit\n\nNo audit of the rationales is recorded here. Replace this line with the verdict of yours: who read how many rationales, \
+         and how many of them have only right steps.\n\n\
+         ## Licence\n\nThe weights are derived from `{}`, so the licence of that model applies to them. Check the licence of the data ({}) too. \
+         Then add a line `license:` to the head of this file.\n\n",
+        base_name(run).replace('`', "'"),
+        run.data
+    )
+}
+
+fn training_section(run: &RunReport, metrics: &IterationMetrics) -> String {
+    let mut text = format!("## Data and training\n\nData: {}.\n\n", run.data);
     if metrics.problems > 0 {
         let selection = &metrics.selection;
         let _ = writeln!(
@@ -210,9 +231,9 @@ mod tests {
         let (run, method) = (&report.runs[0], &report.runs[0].methods[0]);
         let error = chosen_iteration(run, method, Some(3)).unwrap_err().to_string();
         assert!(error.contains("no checkpoint of iteration 3; it has those of 1, 2"), "{error}");
-        let chosen = chosen_iteration(run, method, None).unwrap();
-        assert_eq!(chosen.iteration, 1);
-        insta::assert_snapshot!(card(run, method, chosen, Weights::Whole).unwrap(), @r#"
+        let chosen = Chosen::of(run, None, None).unwrap();
+        assert_eq!(chosen.metrics.iteration, 1);
+        insta::assert_snapshot!(card(&chosen, Weights::Whole).unwrap(), @r#"
         ---
         library_name: transformers
         pipeline_tag: text-generation
@@ -248,11 +269,21 @@ mod tests {
 
         ## Data and training
 
+        Data: arithmetic.
+
         Iteration 1 attempted 2,000 problems and learned from 1,397 rationales, 600 of them found with the answer as a hint and learned without it.
 
         80 optimizer steps on 1,500,000 tokens, 900,000 of which carried loss; last loss 0.0123.
 
         Rationales were judged by their answers only. A rationale with a right answer may have wrong steps, and so may those of this model.
+
+        ## Audit
+
+        No audit of the rationales is recorded here. Replace this line with the verdict of yours: who read how many rationales, and how many of them have only right steps.
+
+        ## Licence
+
+        The weights are derived from `builtin:tiny`, so the licence of that model applies to them. Check the licence of the data (arithmetic) too. Then add a line `license:` to the head of this file.
 
         ## Settings
 
@@ -267,7 +298,7 @@ mod tests {
         steps = 10
         ```
         "#);
-        let adapters = card(run, method, chosen, Weights::Adapters).unwrap();
+        let adapters = card(&chosen, Weights::Adapters).unwrap();
         assert!(adapters.contains("library_name: peft") && adapters.contains("base_model_name_or_path"), "{adapters}");
     }
 }

@@ -78,7 +78,7 @@ fn draw_panel(svg: &mut Svg, panel: &Panel, methods: &[&CostCurve], area: Area) 
     let across = Across {
         axis: Axis { range: first - 0.08..last + 0.08, ticks: ticks(first - 0.08, last + 0.08) },
         name: &format!("{} (logarithmic)", panel.axis),
-        tick: |x| short(10_f64.powf(x)),
+        tick: &|x| short(10_f64.powf(x)),
     };
     let up = Axis { range: lowest - 2.0..102.0, ticks: (0..=10).map(|n| f64::from(n * 10)).filter(|tick| *tick >= lowest).collect() };
     let chart = Chart::begin(svg, area, HEAD, across, up, &curves);

@@ -63,7 +63,7 @@ pub(super) struct Across<'a> {
     pub(super) axis: Axis,
     pub(super) name: &'a str,
     /// How its ticks are written.
-    pub(super) tick: fn(f64) -> String,
+    pub(super) tick: &'a dyn Fn(f64) -> String,
 }
 
 /// A part of the page.

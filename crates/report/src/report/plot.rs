@@ -41,7 +41,7 @@ fn draw_panel(svg: &mut Svg, panel: &Panel<'_>, area: Area) {
     let across = Across {
         axis: Axis { range: first - margin..last + margin, ticks: ticks(&iterations) },
         name: "iteration",
-        tick: |x| format!("{x:.0}"),
+        tick: &|x| format!("{x:.0}"),
     };
     let up = Axis { range: -2.0..102.0, ticks: (0..=5).map(|n| f64::from(n * 20)).collect() };
     let chart = Chart::begin(svg, area, 38.0, across, up, &curves);

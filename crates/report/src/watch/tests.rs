@@ -133,6 +133,21 @@ fn a_run_is_stopped_when_no_process_holds_it() {
 }
 
 #[test]
+fn a_run_that_ended_with_an_error_is_failed_until_it_is_resumed() {
+    let place = Place::new();
+    place.log(&[(100.0, run_started(false)), (101.0, Event::RunFailed { message: "no memory".into() })]);
+    let root = place.0.path().to_owned();
+    let Place(directory, run) = place;
+    drop(run);
+    let progress = Watch::open(&root).unwrap().progress().unwrap();
+    assert_eq!((progress.state, progress.warnings), (RunState::Failed, vec!["the run failed: no memory".to_owned()]));
+    let resume = progress.resume.unwrap();
+    assert!(resume.starts_with("starloop run ") && resume.ends_with(" --resume") && resume.contains("/config.toml --run-dir "), "{resume}");
+    drop(directory);
+    assert_eq!(shell_word("a b'c"), r"'a b'\''c'");
+}
+
+#[test]
 fn the_newest_answers_have_their_problems() {
     let place = Place::new();
     write_evaluation(&place.1, "star", 0, &[attempt("a", "one", Verdict::Correct)]);

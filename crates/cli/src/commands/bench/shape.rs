@@ -100,7 +100,7 @@ impl Shape {
         self.vocabulary.unwrap_or(self.preset().vocabulary)
     }
 
-    /// A random llama whose end token is outside of its vocabulary, so that no completion ends early.
+    /// A random llama.
     pub(super) fn model(&self) -> Result<LanguageModel> {
         let preset = self.preset();
         let config = json!({
@@ -108,7 +108,7 @@ impl Shape {
             "num_hidden_layers": self.layers.unwrap_or(preset.layers), "num_attention_heads": self.heads.unwrap_or(preset.heads),
             "intermediate_size": self.intermediate.unwrap_or(preset.intermediate),
             "max_position_embeddings": self.length().max(self.prompt + self.new_tokens),
-            "tie_word_embeddings": true, "rms_norm_eps": 1e-5, "eos_token_id": u32::MAX,
+            "tie_word_embeddings": true, "rms_norm_eps": 1e-5, "eos_token_id": 0,
         });
         let companions = [("tokenizer.json".to_owned(), vocabulary::TOKENIZER.as_bytes().to_vec())].into();
         let scale = Initialization { embedding_std: 0.1, linear_gain: 0.7 };

@@ -5,6 +5,7 @@ mod screen;
 mod words;
 
 use crate::console;
+use crate::usage::Usage;
 use anyhow::{Result, bail};
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -34,7 +35,7 @@ pub fn print_once(watch: Watch) -> Result<()> {
 pub fn follow(watch: Watch) -> Result<()> {
     let mut state = State::read(watch)?;
     if !std::io::stdout().is_terminal() {
-        bail!("standard output is not a terminal, and the screen needs one; use --once to print one screen");
+        bail!(Usage("standard output is not a terminal, and the screen needs one; use --once to print one screen".to_owned()));
     }
     let mut terminal = ratatui::try_init()?;
     // Ctrl-C must restore the terminal too.

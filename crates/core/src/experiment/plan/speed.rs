@@ -9,7 +9,7 @@ use super::problems::Problems;
 use super::shapes::Shape;
 use super::work::{Work, example_tokens};
 use crate::config::{Config, PolicyConfig, TrainerKind, TrainingConfig};
-use crate::error::{EngineContext, Result};
+use crate::error::{EngineContext, Error, Result};
 use crate::experiment::Experiment;
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::policy::{Policy, PromptRequest, SamplingParams};
@@ -199,9 +199,17 @@ fn training_speed(experiment: &Experiment, base: &Path, problems: &Problems) -> 
 /// A random llama, in operations a second.
 fn of_stand_in(samples: bool, trains: bool) -> Result<Speeds> {
     let model = stand_in()?;
-    let sampling = samples.then(|| stand_in_sampling(&model)).transpose()?;
-    let training = trains.then(|| stand_in_training(model)).transpose()?;
+    let sampling = samples.then(|| stand_in_sampling(&model)).map_or(Ok(None), unless_too_large)?;
+    let training = trains.then(|| stand_in_training(model)).map_or(Ok(None), unless_too_large)?;
     Ok((sampling, training))
+}
+
+/// Nothing if the stand-in does not fit into the memory of this process: that says nothing about the run, which has another model.
+fn unless_too_large(speed: Result<f64>) -> Result<Option<f64>> {
+    match speed {
+        Err(Error::Engine { source, .. }) if matches!(*source, starloop_lm::Error::OutOfMemory { .. }) => Ok(None),
+        speed => speed.map(Some),
+    }
 }
 
 fn stand_in_sampling(model: &LanguageModel) -> Result<f64> {
@@ -229,14 +237,15 @@ fn stand_in_training(model: LanguageModel) -> Result<f64> {
 }
 
 fn stand_in() -> Result<LanguageModel> {
-    let mut shape = json!({ "model_type": "llama", "tie_word_embeddings": true, "rms_norm_eps": 1e-5, "eos_token_id": u32::MAX });
+    let mut shape = json!({ "model_type": "llama", "tie_word_embeddings": true, "rms_norm_eps": 1e-5, "eos_token_id": 0 });
     for (key, value) in STAND_IN {
         shape[key] = value.into();
     }
     let companions = [("tokenizer.json".to_owned(), vocabulary::TOKENIZER.as_bytes().to_vec())].into();
     let scale = Initialization { embedding_std: 0.1, linear_gain: 0.7 };
     let checkpoint = initialize(shape, companions, scale, 1).during(CONTEXT)?;
-    LanguageModel::from_checkpoint(checkpoint).during(CONTEXT)
+    // Every completion then has all of its tokens.
+    Ok(LanguageModel::from_checkpoint(checkpoint).during(CONTEXT)?.without_end_tokens())
 }
 
 fn token(i: usize) -> u32 {

@@ -122,10 +122,13 @@ fn shards(tensors: Vec<OutgoingTensor<'_>>, limit: usize) -> Vec<Vec<OutgoingTen
 /// Writes and syncs one file.
 pub(super) fn write_file<V: View>(path: &Path, tensors: impl IntoIterator<Item = (String, V)>, note: (&str, String)) -> Result<()> {
     let metadata = [(note.0.to_owned(), note.1)].into();
+    // The library renames a temporary file, which only its owner may read. The umask decides about this file, as about any other.
+    let permissions = fs_err::File::create(path)?.metadata()?.permissions();
     safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(|error| match error {
         SafeTensorError::IoError(error) => std::io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display())).into(),
         source => Error::Safetensors { path: path.into(), source },
     })?;
+    fs_err::set_permissions(path, permissions)?;
     Ok(fs_err::File::open(path)?.sync_all()?)
 }
 

@@ -164,10 +164,12 @@ impl Screen<'_> {
 
     fn head(&self, area: Rect, buffer: &mut Buffer) {
         let Progress { run, state, worked, last_news, left, .. } = self.progress;
+        let ago = last_news.map_or_else(String::new, |last| format!(" {} ago", duration((self.now - last).max(0.0))));
         let since = last_news.map_or(0.0, |last| self.now - last);
         let state = match (state, self.silence()) {
             (RunState::Finished, _) => format!("finished after {} of work", duration(*worked)),
-            (RunState::Stopped, _) => format!("stopped after {} of work; --resume continues it", duration(*worked)),
+            (RunState::Stopped, _) => format!("stopped{ago}, after {} of work", duration(*worked)),
+            (RunState::Failed, _) => format!("failed{ago}, after {} of work", duration(*worked)),
             (RunState::Running, Some(silence)) => format!("running, but no event for {}", duration(silence)),
             (RunState::Running, None) => {
                 let left = left.map(|left| left - since).filter(|left| *left > 0.0);
@@ -201,7 +203,10 @@ impl Screen<'_> {
                 Line::from("finished").render(what, buffer);
                 self.warning(how_far, buffer);
             }
-            None => Line::from("between two stages").render(what, buffer),
+            None => {
+                Line::from("between two stages").render(what, buffer);
+                self.resume(how_far, buffer);
+            }
         }
     }
 
@@ -217,10 +222,17 @@ impl Screen<'_> {
         ])
     }
 
+    /// How to go on with a run that no process works on.
+    fn resume(&self, area: Rect, buffer: &mut Buffer) {
+        if let Some(command) = &self.progress.resume {
+            untrusted::line(&format!("no process works on it; to continue: {command}")).render(area, buffer);
+        }
+    }
+
     fn gauge(&self, work: &UnderWay, area: Rect, buffer: &mut Buffer) {
         let elapsed = (self.now - work.since).max(0.0);
-        if self.progress.state == RunState::Stopped {
-            return Line::from("the run was stopped in this stage").dim().render(area, buffer);
+        if self.progress.state.can_be_resumed() {
+            return self.resume(area, buffer);
         }
         if self.silence().is_some() {
             return Line::from("this stage was running at the last event").dim().render(area, buffer);

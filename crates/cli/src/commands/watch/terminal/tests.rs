@@ -61,6 +61,7 @@ fn progress() -> Progress {
         under_way: Some(under_way),
         left: Some(190.0),
         warnings: vec!["the base is near chance".into()],
+        resume: None,
     }
 }
 
@@ -198,10 +199,11 @@ fn silence_is_not_work() {
         &drawn((110, 40), &long, &[], &View::default()),
         &["running for 10 s; no estimate yet, because this is the first work of its kind"],
     );
-    let stopped = Progress { state: RunState::Stopped, ..progress() };
+    let resume = Some("starloop run runs/a/config.toml --run-dir runs/a --resume".to_owned());
+    let stopped = Progress { state: RunState::Stopped, resume, ..progress() };
     shows(
         &drawn((110, 40), &stopped, &[], &View::default()),
-        &["stopped after 10 min of work; --resume continues it", "the run was stopped in this stage"],
+        &["stopped 10 s ago, after 10 min of work", "to continue: starloop run runs/a/config.toml --run-dir runs/a --resume"],
     );
     let finished = Progress { state: RunState::Finished, under_way: None, ..progress() };
     shows(&drawn((110, 40), &finished, &[], &View::default()), &["finished after 10 min of work", "! the base is near chance"]);
