@@ -32,7 +32,7 @@ smoke:
 # The JSON schema of configs again, after a change of their keys or kinds
 schema:
     cargo run -p starloop-core --features schema --example schema >target/schema.json
-    mv target/schema.json crates/core/src/config/schema.json
+    mv target/schema.json crates/core/src/registry/schema.json
 
 # Every benchmark beside its peers (about two hours), into docs/benchmarks.md; `venv` is a Python environment with bench/peers/requirements.txt
 bench venv="venv":

@@ -42,8 +42,6 @@ pub(crate) mod check;
 mod policy;
 mod presets;
 mod record;
-#[cfg(feature = "schema")]
-pub mod schema;
 mod sections;
 pub(crate) mod strict;
 mod trainer;
@@ -59,9 +57,6 @@ pub use strict::{Invalid, Section, Source};
 pub(crate) use trainer::PLACES;
 pub use trainer::{TrainerConfig, TrainerKind};
 pub use training::TrainingConfig;
-
-/// The JSON schema (draft 7) of a config, for editors that complete and check TOML. It describes the kinds that this project ships.
-pub const SCHEMA: &str = include_str!("config/schema.json");
 
 /// The keys of `[task]` that name files.
 const DATA: [&str; 5] = ["train", "dev", "test", "examples_file", "prompts"];

@@ -32,6 +32,9 @@
 //! # Ok::<(), starloop_core::error::Error>(())
 //! ```
 
+#[cfg(feature = "schema")]
+pub mod schema;
+
 use crate::config::{ModelConfig, Section};
 use crate::error::{Error, Result};
 use crate::method::{AdaStar, BStar, Direct, FewShot, Grpo, Method, PartialHints, RestEm, Rft, Spin, Star, VStar};
@@ -46,6 +49,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
+
+/// The JSON schema (draft 7) of a config, for editors that complete and check TOML. It describes the kinds that this project ships.
+pub const SCHEMA: &str = include_str!("registry/schema.json");
 
 /// Reads the keys of a section. Returns what they configure, and all of these keys with their defaults.
 type Read<T> = dyn Fn(Section<'_>) -> Result<(Box<T>, toml::Table)> + Send + Sync;

@@ -15,5 +15,5 @@ The first line of a config then names the file, for editors with a TOML language
 pub struct Arguments {}
 
 pub fn run(_: &Arguments) -> Result<()> {
-    crate::console::print(starloop_core::config::SCHEMA.trim_end())
+    crate::console::print(starloop_core::registry::SCHEMA.trim_end())
 }

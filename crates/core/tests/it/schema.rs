@@ -1,14 +1,14 @@
 //! The JSON schema of configs and the reader accept the same keys and kinds.
 
 use serde_json::{Map, Value};
-use starloop_core::config::{Config, SCHEMA, presets};
+use starloop_core::config::{Config, presets};
 use starloop_core::error::Error;
 use starloop_core::experiment::Experiment;
-use starloop_core::registry::Registry;
+use starloop_core::registry::{Registry, SCHEMA};
 use std::collections::BTreeSet;
 
 /// The remedy of a failure in this file.
-const REMEDY: &str = "list a new kind in config/schema.rs, then make schema.json again: `just schema`";
+const REMEDY: &str = "list a new kind in registry/schema.rs, then make schema.json again: `just schema`";
 
 fn schema() -> Value {
     serde_json::from_str(SCHEMA).unwrap()

@@ -2,7 +2,7 @@
 //!
 //! The schema describes the kinds that this project ships. A test compares its keys with those that the reader accepts.
 
-use super::{EvaluationConfig, ModelConfig, RecordConfig, SamplingConfig, ServingConfig, TrainerConfig, TrainingConfig};
+use crate::config::{EvaluationConfig, ModelConfig, RecordConfig, SamplingConfig, ServingConfig, TrainerConfig, TrainingConfig};
 use crate::method::{AdaStar, BStar, Direct, FewShot, Grpo, PartialHints, RestEm, Rft, Spin, Star, VStar};
 use crate::task::arithmetic::ArithmeticConfig;
 use crate::task::commonsense_qa::CommonsenseQaConfig;
