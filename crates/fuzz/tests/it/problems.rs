@@ -20,7 +20,7 @@ fn problems() {
     Target::new("problems", [NUMBERS, CHOICES].map(|seed| seed.as_bytes().to_vec())).words(words).run(super::tmp(), |input| {
         std::fs::write(&train, input).unwrap();
         for (answer_type, choices) in [(AnswerType::Number, None), (AnswerType::Exact, None), (AnswerType::Choice, Some("choices"))] {
-            let choices = choices.map(str::to_owned);
+            let choices = choices.map(Into::into);
             let config = JsonlConfig { train: train.clone().into(), dev_problems: 1, answer_type, choices, ..JsonlConfig::default() };
             let _ = JsonlTask::new(&config, 0);
         }
