@@ -101,6 +101,17 @@ pub fn equations(text: &str) -> Option<String> {
     (!bare.is_empty()).then(|| bare.join(";"))
 }
 
+/// For each equation of a text, annotated or plain: true if it is true.
+pub fn checked(text: &str) -> Vec<bool> {
+    annotations(text).chain(plain_equations(text)).map(|at| !is_false(&text[at])).collect()
+}
+
+/// The plain equations of a text without blanks, in order; `None` if it has none.
+pub fn plain_path(text: &str) -> Option<String> {
+    let bare: Vec<String> = plain_equations(text).into_iter().map(|at| text[at].split_whitespace().collect()).collect();
+    (!bare.is_empty()).then(|| bare.join(";"))
+}
+
 fn is_false(equation: &str) -> bool {
     let sides: Vec<&str> = equation.split('=').map(str::trim).collect();
     let values: Option<Vec<f64>> = sides.iter().map(|side| evaluate(side)).collect();
@@ -118,7 +129,7 @@ fn unit_of_last_place(written: &str) -> f64 {
 }
 
 /// The value of a sum of products of numbers, with parentheses and signs; `None` for anything else and for a division by zero.
-fn evaluate(expression: &str) -> Option<f64> {
+pub fn evaluate(expression: &str) -> Option<f64> {
     let kept: Vec<char> = expression.chars().filter(|c| !c.is_whitespace() && !matches!(c, ',' | '$')).collect();
     let mut parser = Parser { left: &kept };
     let value = parser.sum()?;
@@ -279,6 +290,12 @@ mod tests {
         ] {
             assert_eq!(first_false(text).map(|at| &text[at]), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn equations_are_checked_one_by_one() {
+        assert_eq!(checked("<<2+2=4>>4, 3 * 5 = 16, and 1 + 1 = 2"), [true, false, true]);
+        assert!(checked("no equation").is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The commands, one file each. A command reads its arguments, calls the libraries and prints data.
 
+pub mod audit;
 pub mod bench;
 pub mod chat;
 pub mod clean;

@@ -18,7 +18,7 @@ use access::Access;
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};
 use commands::{
-    bench, chat, clean, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, prompt, report,
+    audit, bench, chat, clean, compare, completions, demo, doctor, eval, export, get, init, inspect, man, plan, pretrain, prompt, report,
     reproduce, run, runs, sample, schema, score, serve, sweep, train, verify, watch,
 };
 use progress::{Log, LogFormat};
@@ -100,6 +100,8 @@ enum Command {
     Watch(watch::Arguments),
     /// Read problems, answers, verdicts and outcomes of a run
     Inspect(inspect::Arguments),
+    /// Measure what the rationales of a run are worth
+    Audit(audit::Arguments),
     /// Compare two runs, with a paired test
     Compare(compare::Arguments),
     /// Export results: checkpoint with model card, figures, plots, training set
@@ -175,6 +177,7 @@ fn carry_out(arguments: &Arguments) -> u8 {
         Command::Report(a) => report::run(a, access),
         Command::Watch(a) => watch::run(a, access),
         Command::Inspect(a) => inspect::run(a, access),
+        Command::Audit(a) => audit::run(a, &registry, access, log),
         Command::Compare(a) => compare::run(a, access),
         Command::Export(a) => export::run(a, access),
         Command::Get(a) => get::run(a, arguments.quiet),

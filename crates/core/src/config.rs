@@ -43,6 +43,7 @@ mod policy;
 mod presets;
 mod record;
 mod sections;
+mod selection;
 pub(crate) mod strict;
 mod trainer;
 mod training;
@@ -52,6 +53,7 @@ pub use policy::{PolicyConfig, PromptForm, Recipe, Reload, ServerKind, ServingCo
 pub use presets::presets;
 pub use record::RecordConfig;
 pub use sections::{EvaluationConfig, ModelConfig, SamplingConfig};
+pub use selection::SelectionConfig;
 pub use strict::{Invalid, Section, Source};
 #[cfg(test)]
 pub(crate) use trainer::PLACES;
@@ -82,6 +84,8 @@ pub struct Config {
     pub task: toml::Table,
     /// Sampling, for all methods.
     pub sampling: SamplingConfig,
+    /// Selection, for all methods.
+    pub selection: SelectionConfig,
     /// Fine-tuning, for all methods.
     pub training: TrainingConfig,
     /// The trainer, which fine-tunes.
@@ -110,6 +114,7 @@ impl Default for Config {
             policy: PolicyConfig::default(),
             task,
             sampling: SamplingConfig::default(),
+            selection: SelectionConfig::default(),
             training: TrainingConfig::default(),
             trainer: TrainerConfig::default(),
             evaluation: EvaluationConfig::default(),
@@ -125,6 +130,8 @@ impl Default for Config {
 pub struct MethodSettings {
     /// Sampling.
     pub sampling: SamplingConfig,
+    /// Selection.
+    pub selection: SelectionConfig,
     /// Fine-tuning.
     pub training: TrainingConfig,
     /// Measuring.
@@ -149,6 +156,8 @@ struct Raw {
     task: toml::Table,
     #[serde(default)]
     sampling: toml::Table,
+    #[serde(default)]
+    selection: toml::Table,
     #[serde(default)]
     training: toml::Table,
     #[serde(default)]
@@ -232,6 +241,7 @@ impl Config {
             policy: PolicyConfig::read(raw.policy.map(|table| source.section("policy", table)))?,
             task: raw.task,
             sampling: source.section("sampling", raw.sampling).read()?,
+            selection: source.section("selection", raw.selection).read()?,
             training: source.section("training", raw.training).read()?,
             trainer: source.section("trainer", raw.trainer).read()?,
             evaluation: source.section("evaluation", raw.evaluation).read()?,
@@ -283,6 +293,7 @@ impl Config {
         };
         let settings = MethodSettings {
             sampling: merged("sampling", self.source.table("sampling", &self.sampling)?)?.read()?,
+            selection: merged("selection", self.source.table("selection", &self.selection)?)?.read()?,
             training: merged("training", self.source.table("training", &self.training)?)?.read()?,
             evaluation: merged("evaluation", self.source.table("evaluation", &self.evaluation)?)?.read()?,
         };
@@ -308,6 +319,9 @@ impl Config {
         }
         table.insert("task".into(), self.task.clone().into());
         table.insert("sampling".into(), strict::to_table(&self.sampling).into());
+        if !is_default(&self.selection) {
+            table.insert("selection".into(), strict::to_table(&self.selection).into());
+        }
         table.insert("training".into(), strict::to_table(&self.training).into());
         if !is_default(&self.trainer) {
             table.insert("trainer".into(), strict::to_table(&self.trainer).into());

@@ -143,6 +143,14 @@ pub enum Error {
         /// Attempts without a verdict.
         failed: u64,
     },
+    /// A control has nothing to compare with.
+    #[error(
+        "method {controls} learned nothing in this run, so its control has no number of examples to learn; see the error of {controls}"
+    )]
+    NothingToControl {
+        /// The method that it is the control of.
+        controls: String,
+    },
     /// A method learns from known rationales, and the task has none to a problem.
     #[error(
         "problem {problem} has no known rationale, and the method as it is set learns from known rationales; change its settings (learn, \

@@ -1,5 +1,6 @@
 //! How good a model is: accuracy, and the figures that need several samples or likelihoods.
 
+pub mod audit;
 pub(crate) mod best_of;
 pub mod likelihood;
 pub mod self_consistency;

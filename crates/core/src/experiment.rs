@@ -11,11 +11,13 @@ use crate::config::{
     Config, EvaluationConfig, Invalid, MethodSettings, POLICY_KINDS, PolicyConfig, Reload, TrainerKind, TrainingConfig, check,
 };
 use crate::error::{Error, Missing, OrCancelled, Result};
+use crate::evaluation::audit::{self, AuditParts, Audited};
 use crate::event::{Event, Observer};
 use crate::external::http::without_password;
 use crate::method::{self, Estimate, Method, Needs};
 use crate::method_run::twins::Twins;
 use crate::method_run::{MethodRun, RunParts};
+use crate::metrics::audits::AuditPlan;
 use crate::policy::Policy;
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::policy::openai::OpenAiPolicy;
@@ -128,7 +130,7 @@ impl Experiment {
                 return Err(Invalid { key: path, message: message.to_owned() });
             }
         }
-        self.methods_to_run().try_for_each(|method| self.check_needs(method))
+        self.methods_to_run().try_for_each(|method| self.check_needs(method).and_then(|()| self.check_controlled(method)))
     }
 
     /// Checks the features that only the embedded engine has, before any work is done. Later, the error would come after hours of sampling.
@@ -140,6 +142,29 @@ impl Experiment {
         }
         if scores && matches!(self.config.policy, PolicyConfig::OpenAi(_)) {
             return invalid("policy.kind", Error::ScoringNotSupported);
+        }
+        Ok(())
+    }
+
+    /// Checks that a control comes after its method, and that both sample and train alike.
+    fn check_controlled(&self, ResolvedMethod { name, method, settings, .. }: &ResolvedMethod) -> Result<(), Invalid> {
+        let Some(controlled) = method.controls() else { return Ok(()) };
+        let invalid = |key: &str, message: String| Err(Invalid { key: format!("methods.{name}.{key}"), message });
+        let mut before = self.config.run.iter().take_while(|other| *other != name);
+        let Some(other) = before.find(|other| *other == controlled).and_then(|other| self.methods.get(other)) else {
+            return invalid(
+                "controls",
+                format!("names {controlled:?}, which must be a method of the config and stand before {name:?} in `run`"),
+            );
+        };
+        let differ = |section: &str| {
+            invalid(section, format!("differs from that of {controlled:?}; a control samples and trains as its method does"))
+        };
+        if settings.sampling != other.settings.sampling {
+            return differ("sampling");
+        }
+        if settings.training != other.settings.training {
+            return differ("training");
         }
         Ok(())
     }
@@ -217,6 +242,10 @@ impl Experiment {
         for ResolvedMethod { name, method, settings, .. } in self.methods_to_run() {
             method.check_task(task.as_ref())?;
             self.check_worked_examples(task.as_ref(), name, settings, method.style())?;
+            if let Some(key) = settings.selection.needs_checked_steps().filter(|_| !task.checks_steps()) {
+                let message = format!("method {name}: the task {} cannot check the steps of a rationale; remove this key", self.task.kind);
+                return Err(self.invalid(format!("selection.{key}"), message));
+            }
             for split in std::iter::once(settings.evaluation.split).chain(settings.evaluation.final_split) {
                 if task.evaluation_problems(split, 0).is_empty() {
                     let message = format!("the task has no {} problems to measure accuracy on; see the keys of [task]", split.name());
@@ -437,7 +466,7 @@ impl Experiment {
         while let Some(resolved) = methods.next() {
             run.next(resolved.at_work());
             match resolved.method.run(&mut run).and_then(|()| run.measure_final()) {
-                Err(error @ (Error::NothingSolved { .. } | Error::NothingGraded { .. })) => {
+                Err(error @ (Error::NothingSolved { .. } | Error::NothingGraded { .. } | Error::NothingToControl { .. })) => {
                     if methods.peek().is_some() {
                         run.warn(&error.to_string())?;
                     }
@@ -447,6 +476,23 @@ impl Experiment {
             }
         }
         stalled.map_or(Ok(()), Err)
+    }
+
+    /// Audits a method of the run in `run_dir`, which was begun with this experiment.
+    ///
+    /// # Errors
+    /// There is no such method, and as [`audit::audit`].
+    pub fn audit(&self, run_dir: &RunDir, method: &str, plan: AuditPlan, observer: &mut dyn Observer) -> Result<audit::Found> {
+        let Some(resolved) = self.methods_to_run().find(|resolved| resolved.name == method) else {
+            let names: Vec<&str> = self.methods_to_run().map(|resolved| resolved.name.as_str()).collect();
+            return Err(self.invalid("run".to_owned(), format!("the run has no method {method:?}; its methods are: {}", names.join(", "))));
+        };
+        let task = self.task()?;
+        let base = BaseModel::of(&self.config.model)?.directory(run_dir)?;
+        let mut policy = self.policy(run_dir)?;
+        let parts = AuditParts { task: task.as_ref(), run_dir, base: &base, policy: policy.as_mut(), observer };
+        let (settings, style) = (&resolved.settings, resolved.method.style());
+        audit::audit(parts, Audited { name: method, settings, style, chat: self.config.model.chat }, plan)
     }
 
     /// The trainer of `[trainer]`.
@@ -536,7 +582,9 @@ fn resolve_method(config: &Config, name: &str, registry: &Registry) -> Result<Re
     table.insert("kind".into(), entry.kind.clone().into());
     let overrides = config.methods.get(name).into_iter().flatten();
     table.extend(
-        overrides.filter(|(key, _)| ["sampling", "training", "evaluation"].contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())),
+        overrides
+            .filter(|(key, _)| ["sampling", "selection", "training", "evaluation"].contains(&key.as_str()))
+            .map(|(k, v)| (k.clone(), v.clone())),
     );
     let label = entry.label.clone().unwrap_or_else(|| method.approach().title().to_owned());
     Ok(ResolvedMethod { name: name.to_owned(), kind: entry.kind.clone(), label, method, settings, table })

@@ -19,6 +19,7 @@ mod partial_hints;
 mod rest_em;
 mod rft;
 mod rounds;
+mod self_training;
 mod spin;
 mod star;
 mod v_star;
@@ -32,6 +33,7 @@ pub use grpo::Grpo;
 pub use partial_hints::PartialHints;
 pub use rest_em::RestEm;
 pub use rft::Rft;
+pub use self_training::SelfTraining;
 pub use spin::Spin;
 pub use star::Star;
 pub use starloop_record::approach::Approach;
@@ -83,6 +85,11 @@ pub trait Method: Debug + Send + Sync {
 
     /// The plain fine-tuning that is its iteration 1, if it begins with one.
     fn warm_start(&self) -> Option<WarmStart> {
+        None
+    }
+
+    /// The method that it is the control of, by its name in the config. It reads the record of that method, which must be run before it.
+    fn controls(&self) -> Option<&str> {
         None
     }
 

@@ -15,7 +15,7 @@ use crate::selection::{Loss, Selection, TrainedProblems, TrainingData};
 use crate::task::Task;
 use crate::trainer::{Trainer, TrainingJob};
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Split, Style, Verdict};
-use starloop_record::run_dir::Digests;
+use starloop_record::run_dir::{Digests, FileStage};
 use starloop_record::{IterationDir, RunDir};
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -66,6 +66,8 @@ pub struct TrainingPlan {
     pub settings: TrainingConfig,
     /// Optimizer steps.
     pub steps: u64,
+    /// Other recorded files that selection depended on.
+    pub read: Digests,
 }
 
 /// One method in a run: its name and settings, with the parts of the run.
@@ -141,7 +143,31 @@ impl MethodRun<'_> {
     pub fn plan(&self, iteration: u32, attempts: Vec<GradedAttempt>, selection: Selection, start: ModelRef) -> TrainingPlan {
         let settings = self.settings.training.clone();
         let steps = settings.steps_in(iteration);
-        TrainingPlan { attempts, earlier: Vec::new(), selection, start, settings, steps }
+        TrainingPlan { attempts, earlier: Vec::new(), selection, start, settings, steps, read: Digests::new() }
+    }
+
+    /// The iterations of another method of the run that ended with a training. That method was run before.
+    ///
+    /// # Errors
+    /// Those of the run directory.
+    pub fn trained_iterations(&self, method: &str) -> Result<u32> {
+        let measured = self.run_dir.metrics(method)?;
+        Ok(measured.iter().filter(|metrics| metrics.training.is_some()).count() as u32)
+    }
+
+    /// The number of examples that another method of the run learned in an iteration, and the recorded files that hold them.
+    ///
+    /// # Errors
+    /// Those of the run directory.
+    pub fn examples_of(&self, method: &str, iteration: u32) -> Result<(usize, Digests)> {
+        let place = self.run_dir.iteration(method, iteration);
+        let rows = place.training_rows()?.map_or(0, |rows| rows.len());
+        Ok((rows, place.stage(FileStage::Select)?.map(|record| record.wrote).unwrap_or_default()))
+    }
+
+    /// The seed of a drawing among the samples of an iteration.
+    pub fn drawing_seed(&self, iteration: u32) -> u64 {
+        stage_seed(self.seed, iteration, "drawing")
     }
 
     /// One iteration: trains what `plan` gives and measures the result. A finished iteration is read, not repeated. `last` says that no other
@@ -189,7 +215,7 @@ impl MethodRun<'_> {
         self.refuse_held_out(iteration, data)?;
         let earlier: Vec<IterationDir> = plan.earlier.iter().map(|&iteration| self.place(iteration)).collect();
         let place = self.place(iteration);
-        place.write_selection(data.rows(), &plan.selection.outcomes, &earlier)?;
+        place.write_selection(data.rows(), &plan.selection.outcomes, &earlier, plan.read.clone())?;
         let seed = stage_seed(self.seed, iteration, "training");
         self.train(&place, iteration, plan.start, data, Training { settings: &plan.settings, steps: plan.steps, seed })
     }

@@ -37,7 +37,7 @@ pub mod schema;
 
 use crate::config::{ModelConfig, Section};
 use crate::error::{Error, Result};
-use crate::method::{AdaStar, BStar, Direct, FewShot, Grpo, Method, PartialHints, RestEm, Rft, Spin, Star, VStar};
+use crate::method::{AdaStar, BStar, Direct, FewShot, Grpo, Method, PartialHints, RestEm, Rft, SelfTraining, Spin, Star, VStar};
 use crate::policy::Policy;
 use crate::task::TaskSettings;
 use crate::task::arithmetic::ArithmeticConfig;
@@ -45,6 +45,7 @@ use crate::task::commonsense_qa::CommonsenseQaConfig;
 use crate::task::gsm8k::Gsm8kConfig;
 use crate::task::jsonl::JsonlConfig;
 use crate::task::verifier::Verifier;
+use crate::task::word_problems::WordProblemsConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -218,12 +219,14 @@ impl Default for Registry {
                 TaskKind::new::<ArithmeticConfig>("arithmetic", "arithmetic"),
                 TaskKind::new::<CommonsenseQaConfig>("commonsense_qa", "CommonsenseQA"),
                 TaskKind::new::<Gsm8kConfig>("gsm8k", "GSM8K"),
+                TaskKind::new::<WordProblemsConfig>("word_problems", "word problems"),
                 TaskKind::new::<JsonlConfig>("jsonl", "own data"),
             ],
             methods: vec![
                 MethodKind::of_approach::<FewShot>("few_shot"),
                 MethodKind::of_approach::<Direct>("direct"),
                 MethodKind::of_approach::<Star>("star"),
+                MethodKind::of_approach::<SelfTraining>("self_training"),
                 MethodKind::of_approach::<PartialHints>("partial_hints"),
                 MethodKind::of_approach::<Rft>("rft"),
                 MethodKind::of_approach::<RestEm>("rest_em"),

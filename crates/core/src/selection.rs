@@ -1,5 +1,6 @@
 //! Selection: which attempts are learned. It decides the [`Outcome`] of every attempt once, and the run directory keeps it.
 
+use crate::config::SelectionConfig;
 use crate::error::{Error, Result};
 use crate::metrics::SelectionCounts;
 use crate::task::{Task, leak};
@@ -8,11 +9,13 @@ use starloop_record::training_rows::TrainingRows;
 use starloop_record::{Outcome, OutcomeRecord};
 use std::collections::{HashMap, HashSet};
 
+mod drawn;
 mod preferences;
 mod rewards;
 mod trained_problems;
 mod training_data;
 
+pub use drawn::drawn;
 pub use preferences::{known_against_own, right_against_wrong};
 pub use rewards::{RewardRules, of_groups, steps_of_passes};
 pub use trained_problems::{TRAINED_PROBLEMS, TrainedProblems};
@@ -49,6 +52,8 @@ pub struct SelectionRules {
     pub drop_restated: bool,
     /// Drops attempts whose mean probability of a token (the geometric mean) is lower, in 0..=1; 0 drops none.
     pub least_confidence: f64,
+    /// The rules of the config.
+    pub config: SelectionConfig,
 }
 
 /// When two rationales of a problem count as the same.
@@ -125,8 +130,11 @@ impl<'a> Judge<'a> {
         if is_hinted && self.task.leaks_hint(&attempt.completion) {
             return Outcome::LeaksHint;
         }
-        if graded.false_step == Some(true) && self.task.drops_false_steps() {
+        if graded.false_step == Some(true) && (rules.config.drop_false_steps || self.task.drops_false_steps()) {
             return Outcome::FalseStep;
+        }
+        if rules.config.drop_uncalculated && is_hinted && graded.false_step.is_none() {
+            return Outcome::Uncalculated;
         }
         if !self.texts.insert((&problem.id, &attempt.completion)) {
             return Outcome::Duplicate;

@@ -14,6 +14,7 @@ pub(crate) mod rows;
 pub mod template;
 mod verdict;
 pub mod verifier;
+pub mod word_problems;
 
 use crate::error::{Error, Result};
 use crate::types::{Attempt, Grade, GradedAttempt, Mode, Problem, ProblemId, Split, StopReason, Style};
@@ -220,6 +221,22 @@ pub trait Task: Send + Sync {
     /// Returns true if a step of a rationale is false; `None` if no step can be checked, which is the default.
     fn has_false_step(&self, _problem: &Problem, _completion: &str) -> Option<bool> {
         None
+    }
+
+    /// For each calculation of a rationale that can be checked: true if it is true. By default there are none.
+    fn calculations(&self, _completion: &str) -> Vec<bool> {
+        Vec::new()
+    }
+
+    /// The same problem with a wrong answer in place of the known one, for a wrong hint; `None` if the task cannot make one, which is the default.
+    fn with_wrong_answer(&self, _problem: &Problem) -> Option<Problem> {
+        None
+    }
+
+    /// Returns true if the task can find the calculations of a rationale and check them, so that [`Task::has_false_step`] gives `None` for a
+    /// rationale without a calculation only.
+    fn checks_steps(&self) -> bool {
+        false
     }
 
     /// Returns true if a rationale with a false step must not be learned, although its answer is right.

@@ -18,6 +18,8 @@ pub enum Approach {
     Star,
     /// Self-taught reasoning with failures retried with the answer as a hint.
     StarRationalized,
+    /// The control of a method: rounds that learn the model's own samples, whatever their verdict.
+    SelfTraining,
     /// Self-taught reasoning with hints that show only a part.
     PartialHints,
     /// One round of many samples, different paths kept.
@@ -48,6 +50,7 @@ impl Approach {
             Approach::Rationales => "fine-tuning on known rationales",
             Approach::Star => "STaR without rationalization",
             Approach::StarRationalized => "STaR with rationalization",
+            Approach::SelfTraining => "self-training (control)",
             Approach::PartialHints => "STaR with partial hints",
             Approach::RejectionSampling => "rejection-sampling fine-tuning",
             Approach::RestEm => "ReST-EM",

@@ -5,6 +5,8 @@ use crate::types::{Mode, Split};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
+pub mod audits;
+
 /// A share of right answers with its 95% Wilson score interval, all in 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "ReadAccuracy")]
@@ -119,6 +121,9 @@ pub struct SelectionCounts {
     /// Dropped because the rationale has a step that is seen to be false, where the task checks them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped_false_step: u64,
+    /// Dropped because the rationalization has no calculation, where the config asks for that.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_uncalculated: u64,
     /// Dropped because the rationale only restates the hint, where the method looks for that.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped_restated: u64,
@@ -167,6 +172,7 @@ impl SelectionCounts {
                 Outcome::Duplicate => counts.dropped_duplicate += 1,
                 Outcome::LeaksHint => counts.dropped_leaked_hint += 1,
                 Outcome::FalseStep => counts.dropped_false_step += 1,
+                Outcome::Uncalculated => counts.dropped_uncalculated += 1,
                 Outcome::Restated => counts.dropped_restated += 1,
                 Outcome::Unsure => counts.dropped_unsure += 1,
                 Outcome::SamePath => counts.dropped_same_path += 1,
@@ -180,7 +186,8 @@ impl SelectionCounts {
                 | Outcome::VerifierFailed
                 | Outcome::HintNotUsed
                 | Outcome::Paired
-                | Outcome::Unpaired => {}
+                | Outcome::Unpaired
+                | Outcome::NotDrawn => {}
             }
             if record.outcome.is_learned() {
                 counts.kept_earlier += u64::from(Some(record.iteration) < latest);
@@ -202,7 +209,7 @@ impl SelectionCounts {
 
     /// Those of them that the method's own rules dropped, and not what holds for every method.
     pub fn dropped_by_rules(&self) -> u64 {
-        self.dropped_restated + self.dropped_unsure + self.dropped_same_path + self.dropped_over_limit
+        self.dropped_uncalculated + self.dropped_restated + self.dropped_unsure + self.dropped_same_path + self.dropped_over_limit
     }
 }
 

@@ -27,8 +27,10 @@ pub enum Outcome {
     VerifierFailed,
     /// The rationale mentions the hint.
     LeaksHint,
-    /// A step of the rationale is false, and the task drops false steps.
+    /// A step of the rationale is false, and the task or the config drops false steps.
     FalseStep,
+    /// The rationalization has no calculation, and the config drops such rationalizations.
+    Uncalculated,
     /// The same text was learned for this problem already.
     Duplicate,
     /// The rationale only restates question and hint, and the method drops such rationales.
@@ -47,11 +49,13 @@ pub enum Outcome {
     GroupAllRight,
     /// All answers of its group are wrong, so the group has no signal.
     GroupAllWrong,
+    /// A control learns as many attempts as the method that it controls, and this one was not drawn.
+    NotDrawn,
 }
 
 impl Outcome {
     /// Every outcome, in the order in which reports list them.
-    pub const ALL: [Outcome; 19] = [
+    pub const ALL: [Outcome; 21] = [
         Outcome::Learned,
         Outcome::Paired,
         Outcome::Rewarded,
@@ -62,6 +66,7 @@ impl Outcome {
         Outcome::VerifierFailed,
         Outcome::LeaksHint,
         Outcome::FalseStep,
+        Outcome::Uncalculated,
         Outcome::Duplicate,
         Outcome::Restated,
         Outcome::Unsure,
@@ -71,6 +76,7 @@ impl Outcome {
         Outcome::Unpaired,
         Outcome::GroupAllRight,
         Outcome::GroupAllWrong,
+        Outcome::NotDrawn,
     ];
 
     /// The words that tables and pages show.
@@ -86,6 +92,7 @@ impl Outcome {
             Outcome::VerifierFailed => "verifier failed",
             Outcome::LeaksHint => "mentions the hint",
             Outcome::FalseStep => "false step",
+            Outcome::Uncalculated => "no calculation",
             Outcome::Duplicate => "duplicate",
             Outcome::Restated => "restates the hint",
             Outcome::Unsure => "low probability",
@@ -95,6 +102,7 @@ impl Outcome {
             Outcome::Unpaired => "no pair",
             Outcome::GroupAllRight => "all samples right: no signal",
             Outcome::GroupAllWrong => "all samples wrong: no signal",
+            Outcome::NotDrawn => "not drawn",
         }
     }
 
@@ -121,6 +129,7 @@ impl Outcome {
             self,
             Outcome::LeaksHint
                 | Outcome::FalseStep
+                | Outcome::Uncalculated
                 | Outcome::Duplicate
                 | Outcome::Restated
                 | Outcome::Unsure

@@ -11,6 +11,7 @@
 //!                    or preferences.jsonl, rewards.jsonl for train.jsonl: pairs, or samples with their advantages
 //!   METHOD/final/    eval.jsonl metrics.json     the best iteration on the final split, if there is one
 //!   METHOD/verifier/ preferences.jsonl loss.jsonl training.json checkpoint/ attempts.jsonl scores.jsonl verification.json
+//!   METHOD/audit/   NAME.json                     what `starloop audit` found; no stage reads it
 //!   METHOD/*/stages/STAGE.json                   what each stage read and wrote, with digests
 //! ```
 //! Several seeds of one experiment are runs `seed-1`, `seed-2` ... in one directory, with `cost.svg` beside them.
@@ -30,6 +31,7 @@ use crate::metrics::IterationMetrics;
 use fs_err as fs;
 use std::path::{Component, Path, PathBuf};
 
+mod audits;
 mod changes;
 mod clean;
 mod events;
@@ -42,6 +44,7 @@ pub mod settings;
 mod stage;
 mod texts;
 
+pub use audits::AuditFile;
 pub use events::EventLog;
 pub use iteration::IterationDir;
 pub use journal::Journal;

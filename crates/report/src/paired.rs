@@ -1,11 +1,15 @@
 //! Two measurements on the same problems, with a paired test.
 
+mod ledger;
+
 use crate::error::Result;
 use serde::Serialize;
 use starloop_record::IterationDir;
 use starloop_record::metrics::Accuracy;
 use starloop_record::types::{GradedAttempt, ProblemId};
 use std::collections::BTreeMap;
+
+pub use ledger::{ClassLedger, GainLedger, Moves, gain_ledger};
 
 /// The result of each answer of a measurement, by problem and sample. True if it is right.
 pub(crate) type RightAnswers = BTreeMap<(ProblemId, u32), bool>;

@@ -4,6 +4,7 @@
 //! share is in 0..=1 here and in the JSON, and in percent wherever it is shown.
 
 mod attempts;
+pub mod audits;
 mod changes;
 mod chart;
 mod cost;
@@ -30,6 +31,7 @@ use serde::Serialize;
 use starloop_record::event::Stage;
 use starloop_record::format::thousands;
 use starloop_record::info::{MethodInfo, PaperFigure, RunInfo};
+use starloop_record::metrics::audits::Audits;
 use starloop_record::metrics::{Accuracy, ClassAccuracy, IterationMetrics};
 use std::path::PathBuf;
 
@@ -112,6 +114,17 @@ impl RunReport {
     }
 }
 
+/// The audits of a method.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AuditedMethod<'a> {
+    /// The run's name.
+    pub run: &'a str,
+    /// The method's name in the config.
+    pub method: &'a str,
+    /// What was found.
+    pub audits: &'a Audits,
+}
+
 /// One method of a run. It has at least one iteration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MethodReport {
@@ -121,6 +134,8 @@ pub struct MethodReport {
     pub iterations: Vec<IterationReport>,
     /// The figures of the best iteration on the final split, if the config names one and the method is done.
     pub final_metrics: Option<IterationMetrics>,
+    /// What `starloop audit` found.
+    pub audits: Audits,
     /// How often its problems are learned from; `None` if nothing was attempted.
     pub practice: Option<Practice>,
     /// Its difference from the untrained model on the same problems; `None` if either was not measured on them.
@@ -177,8 +192,8 @@ impl Report {
     }
 
     /// `{"headlines": [one object per run, or null], "over_runs": [one object per method of several runs], "costs": [one object per method],
-    /// "results": [one object per iteration], "methods": [one object per method of each run], "warnings": [text], "findings": [one object
-    /// each]}`, indented.
+    /// "results": [one object per iteration], "methods": [one object per method of each run], "audits": [one object per audited method],
+    /// "warnings": [text], "findings": [one object each]}`, indented.
     pub fn json(&self) -> String {
         #[derive(Serialize)]
         struct Json<'a> {
@@ -187,6 +202,7 @@ impl Report {
             costs: Vec<CostCurve>,
             results: Vec<ResultRow>,
             methods: Vec<MethodSummary>,
+            audits: Vec<AuditedMethod<'a>>,
             warnings: &'a [String],
             findings: &'a [Finding],
         }
@@ -196,10 +212,17 @@ impl Report {
             costs: self.costs(),
             results: self.results(),
             methods: self.summaries(),
+            audits: self.audited().collect(),
             warnings: &self.warnings,
             findings: &self.findings,
         };
         serde_json::to_string_pretty(&json).expect("numbers and strings alone always serialize")
+    }
+
+    /// The methods that were audited.
+    pub fn audited(&self) -> impl Iterator<Item = AuditedMethod<'_>> {
+        let audited = self.methods().filter(|(_, method)| method.audits != Audits::default());
+        audited.map(|(run, method)| AuditedMethod { run: &run.name, method: &method.info.name, audits: &method.audits })
     }
 
     /// The results for a terminal of `width` columns: one table per run, with the paper's figures. Methods are columns, or rows if they do not

@@ -182,7 +182,7 @@ pub(crate) fn write_iteration(
         prompt: "prompt".into(),
         completion: graded.attempt.completion.clone(),
     });
-    place.write_selection(&TrainingRows::Completions(examples.collect()), &outcomes, &[]).unwrap();
+    place.write_selection(&TrainingRows::Completions(examples.collect()), &outcomes, &[], Digests::new()).unwrap();
 }
 
 /// Writes the answers of an evaluation with their problems.

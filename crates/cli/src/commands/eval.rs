@@ -183,7 +183,7 @@ impl Arguments {
 }
 
 /// Reads a temperature at which the samples of a problem can differ.
-fn above_zero(text: &str) -> Result<f64, String> {
+pub(super) fn above_zero(text: &str) -> Result<f64, String> {
     let temperature: f64 = text.parse().map_err(|_| "expected a number above 0, such as 0.7".to_owned())?;
     if temperature > 0.0 {
         Ok(temperature)

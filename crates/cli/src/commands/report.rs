@@ -1,5 +1,6 @@
 //! `starloop report`: tables, plots and pages of runs.
 
+use super::audit;
 use crate::access::{Access, Reading};
 use crate::console;
 use anyhow::Result;
@@ -78,6 +79,7 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
         return console::print_json_text(&report.json());
     }
     show(&report, arguments.iterations)?;
+    audit::show_audited(&report)?;
     for finding in &report.findings {
         console::say(&format!("warning: {}, {}: {}", finding.run, finding.method, finding.message));
     }

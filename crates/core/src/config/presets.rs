@@ -13,5 +13,6 @@ pub fn presets() -> &'static [(&'static str, &'static str)] {
         ("gsm8k-small", include_str!("../../configs/gsm8k-small.toml")),
         ("methods", include_str!("../../configs/methods.toml")),
         ("smoke", include_str!("../../configs/smoke.toml")),
+        ("word-problems", include_str!("../../configs/word-problems.toml")),
     ]
 }

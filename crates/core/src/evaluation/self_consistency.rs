@@ -132,7 +132,7 @@ pub fn measure(
 }
 
 /// 1, 2, 4 and so on, and `samples` itself.
-fn ks(samples: u32) -> Vec<u32> {
+pub(crate) fn ks(samples: u32) -> Vec<u32> {
     let powers = std::iter::successors(Some(1_u32), |k| k.checked_mul(2)).take_while(|k| *k < samples);
     powers.chain(std::iter::once(samples)).collect()
 }

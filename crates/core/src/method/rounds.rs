@@ -75,6 +75,18 @@ pub(super) fn learn(
     attempts: Vec<GradedAttempt>,
     learning: Learning,
 ) -> Result<TrainingPlan> {
+    learn_selected(run, iteration, problems_of, attempts, learning, |run, rounds, rules| select(run, rounds, rules))
+}
+
+/// As [`learn`], on the examples that `select` keeps.
+pub(super) fn learn_selected(
+    run: &mut MethodRun<'_>,
+    iteration: u32,
+    problems_of: impl Fn(&dyn Task, u32) -> Vec<Problem>,
+    attempts: Vec<GradedAttempt>,
+    learning: Learning,
+    select: impl FnOnce(&MethodRun<'_>, &[Round], SelectionRules) -> Result<Selection>,
+) -> Result<TrainingPlan> {
     let mut rounds = vec![Round { iteration, problems: problems_of(run.task(), iteration), attempts }];
     if learning.accumulate {
         // The newest first: if the number of examples of a problem is limited, the examples of the better model stay.
@@ -90,10 +102,16 @@ pub(super) fn learn(
     Ok(TrainingPlan { earlier, ..run.plan(iteration, attempts, selection, start) })
 }
 
-/// The examples of `rounds` that `rules` keep. Their prompts have worked examples if the config says so.
+/// The examples of `rounds` that `rules` and the rules of the config keep. Their prompts have worked examples if the config says so.
 pub(super) fn select(run: &MethodRun<'_>, rounds: &[Round], rules: SelectionRules) -> Result<Selection> {
-    let few_shot = if run.settings().training.train_with_few_shot { run.settings().sampling.few_shot } else { 0 };
-    selection::select(run.task(), rounds, SelectionRules { few_shot, ..rules })
+    let few_shot = few_shot_in_training(run);
+    let config = run.settings().selection;
+    selection::select(run.task(), rounds, SelectionRules { few_shot, config, ..rules })
+}
+
+/// Worked examples in front of a training prompt.
+pub(super) fn few_shot_in_training(run: &MethodRun<'_>) -> usize {
+    if run.settings().training.train_with_few_shot { run.settings().sampling.few_shot } else { 0 }
 }
 
 /// The different problems that the first `iterations` iterations attempt, in their order.

@@ -9,6 +9,7 @@ use crate::event::Stage;
 use crate::metrics::BalanceMetrics;
 use crate::policy::SamplingParams;
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, Style};
+use starloop_record::run_dir::FileStage;
 use std::collections::HashSet;
 
 /// The content of a hint. No training prompt has a hint.
@@ -90,6 +91,22 @@ impl MethodRun<'_> {
         place.write_attempts(&attempts, read)?;
         place.discard_journal()?;
         Ok(attempts)
+    }
+
+    /// Takes over the unaided attempts that another method of the run made in an iteration. The caller makes sure that this method would ask the
+    /// same model in the same way: then it would get the same completions, because no seed depends on the name of the method.
+    ///
+    /// # Errors
+    /// Those of the run directory.
+    pub fn share_attempts(&mut self, method: &str, iteration: u32) -> Result<Vec<GradedAttempt>> {
+        let (place, theirs) = (self.place(iteration), self.run_dir.iteration(method, iteration));
+        if place.attempts()?.is_none() {
+            let attempts = theirs.attempts()?.unwrap_or_default();
+            let unaided: Vec<GradedAttempt> = attempts.into_iter().filter(|graded| graded.attempt.mode == Mode::Unhinted).collect();
+            let read = theirs.stage(FileStage::Collect)?.map(|record| record.read).unwrap_or_default();
+            place.write_attempts(&unaided, read)?;
+        }
+        self.record_attempts(iteration, CollectStages::Sample, |_| Ok(Vec::new()))
     }
 
     /// Samples attempts at `problems` without a hint at `temperature`. All else is as in `[sampling]`. Nothing is written.

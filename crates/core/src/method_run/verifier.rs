@@ -14,6 +14,7 @@ use crate::selection::Selection;
 use crate::task::prompt;
 use crate::types::{GradedAttempt, Mode, ModelRef, Problem, ProblemId, Style};
 use starloop_record::IterationDir;
+use starloop_record::run_dir::Digests;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -44,7 +45,7 @@ impl MethodRun<'_> {
             // The generator's iterations are over; what follows is the next in the log.
             let iteration = plan.generator + 1;
             self.refuse_held_out(iteration, &pairs.data)?;
-            place.write_selection(pairs.data.rows(), &pairs.outcomes, &[])?;
+            place.write_selection(pairs.data.rows(), &pairs.outcomes, &[], Digests::new())?;
             let seed = stage_seed(self.seed, iteration, "verifier");
             let training = Training { settings: plan.settings, steps: plan.settings.steps, seed };
             self.train(&place, iteration, ModelRef::Iteration(plan.generator), &pairs.data, training)?;

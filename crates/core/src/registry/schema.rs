@@ -2,12 +2,15 @@
 //!
 //! The schema describes the kinds that this project ships. A test compares its keys with those that the reader accepts.
 
-use crate::config::{EvaluationConfig, ModelConfig, RecordConfig, SamplingConfig, ServingConfig, TrainerConfig, TrainingConfig};
-use crate::method::{AdaStar, BStar, Direct, FewShot, Grpo, PartialHints, RestEm, Rft, Spin, Star, VStar};
+use crate::config::{
+    EvaluationConfig, ModelConfig, RecordConfig, SamplingConfig, SelectionConfig, ServingConfig, TrainerConfig, TrainingConfig,
+};
+use crate::method::{AdaStar, BStar, Direct, FewShot, Grpo, PartialHints, RestEm, Rft, SelfTraining, Spin, Star, VStar};
 use crate::task::arithmetic::ArithmeticConfig;
 use crate::task::commonsense_qa::CommonsenseQaConfig;
 use crate::task::gsm8k::Gsm8kConfig;
 use crate::task::jsonl::JsonlConfig;
+use crate::task::word_problems::WordProblemsConfig;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
@@ -19,6 +22,7 @@ const TASKS: &[Kind] = &[
     ("arithmetic", ArithmeticConfig::json_schema),
     ("commonsense_qa", CommonsenseQaConfig::json_schema),
     ("gsm8k", Gsm8kConfig::json_schema),
+    ("word_problems", WordProblemsConfig::json_schema),
     ("jsonl", JsonlConfig::json_schema),
 ];
 
@@ -26,6 +30,7 @@ const METHODS: &[Kind] = &[
     ("few_shot", FewShot::json_schema),
     ("direct", Direct::json_schema),
     ("star", Star::json_schema),
+    ("self_training", SelfTraining::json_schema),
     ("partial_hints", PartialHints::json_schema),
     ("rft", Rft::json_schema),
     ("rest_em", RestEm::json_schema),
@@ -64,6 +69,8 @@ struct Experiment {
     task: (),
     /// Sampling, for all methods.
     sampling: Option<SamplingConfig>,
+    /// Selection, for all methods.
+    selection: Option<SelectionConfig>,
     /// Fine-tuning, for all methods.
     training: Option<TrainingConfig>,
     /// The trainer, which fine-tunes. The default is this process.
@@ -93,6 +100,7 @@ fn task(generator: &mut SchemaGenerator) -> Schema {
 fn methods(generator: &mut SchemaGenerator) -> Schema {
     let sections = [
         ("sampling", generator.subschema_for::<SamplingConfig>()),
+        ("selection", generator.subschema_for::<SelectionConfig>()),
         ("training", generator.subschema_for::<TrainingConfig>()),
         ("evaluation", generator.subschema_for::<EvaluationConfig>()),
     ];

@@ -236,6 +236,10 @@ impl Task for ArithmeticTask {
             .map(|reference| reference.trim() != completion.trim())
     }
 
+    fn checks_steps(&self) -> bool {
+        true
+    }
+
     fn paper_figures(&self) -> Vec<PaperFigure> {
         paper::arithmetic()
     }

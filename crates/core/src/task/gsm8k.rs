@@ -9,7 +9,7 @@
 //!
 //! The hint, here ` (72)`, is the final answer, as in the paper. The released code showed the human solution instead.
 
-mod solution;
+pub(super) mod solution;
 
 use crate::error::{Error, Result};
 use crate::external::data_source::DataSource;
@@ -190,6 +190,18 @@ impl Task for Gsm8kTask {
         let rationale = solution::rationale(completion);
         // The rule that drops rationales is about annotations alone.
         if self.check_annotations { steps::false_step(rationale) } else { steps::false_equation(rationale) }
+    }
+
+    fn checks_steps(&self) -> bool {
+        true
+    }
+
+    fn calculations(&self, completion: &str) -> Vec<bool> {
+        steps::checked(solution::rationale(completion))
+    }
+
+    fn with_wrong_answer(&self, problem: &Problem) -> Option<Problem> {
+        leak::wrong_number(problem)
     }
 
     fn drops_false_steps(&self) -> bool {

@@ -204,6 +204,10 @@ impl Task for JsonlTask {
         steps::false_equation(completion)
     }
 
+    fn checks_steps(&self) -> bool {
+        true
+    }
+
     fn leaks_hint(&self, completion: &str) -> bool {
         self.leaks.is_match(completion)
     }

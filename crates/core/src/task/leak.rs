@@ -1,6 +1,7 @@
 //! Rationales that mention the hint. Some rationales that were written with the hint do so (rationalization: paper, section 3.2). They explain
 //! nothing, and a model that learns them mentions hints that its prompts do not have.
 
+use crate::task::identity::digest;
 use crate::types::Problem;
 use regex::Regex;
 use std::collections::HashSet;
@@ -44,6 +45,14 @@ pub(crate) fn restates(problem: &Problem, rationale: &str) -> bool {
     let known_pieces: HashSet<String> = known.iter().flat_map(pieces).collect();
     let is_new = |piece: &String| !piece.is_empty() && !EMPTY.contains(piece.as_str()) && !known_pieces.contains(piece);
     !words(rationale).flat_map(|word| pieces(&word)).any(|piece| is_new(&piece))
+}
+
+/// A problem with a number that is not the known one as its answer, for a wrong hint: the known whole number and 1 to 9 more, by a hash of the
+/// problem's id. `None` if the known answer is no whole number.
+pub(crate) fn wrong_number(problem: &Problem) -> Option<Problem> {
+    let known: i64 = problem.answer.replace(',', "").parse().ok()?;
+    let answer = known.checked_add(1 + i64::from(digest([problem.id.0.as_str()])[0] % 9))?.to_string();
+    Some(Problem { answer, ..problem.clone() })
 }
 
 /// The words between blanks, in lower case, without punctuation around them.

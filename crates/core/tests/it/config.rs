@@ -93,7 +93,7 @@ fn wrong_values_are_named() {
         ("training.steps=0", "override training.steps: `training.steps`: must be at least 1, found 0"),
         (
             "main=x",
-            "override main: `main`: there is no [methods.x]; there are: adastar, b_star, direct, few_shot, few_shot_direct, grpo, partial, rationales, rest_em, rft, spin, star, v_star, without",
+            "override main: `main`: there is no [methods.x]; there are: adastar, b_star, direct, few_shot, few_shot_direct, grpo, partial, rationales, rest_em, rft, self_training, spin, star, v_star, without",
         ),
         ("training.steps=many", "override training.steps: `training.steps`: invalid type: string \"many\", expected u64"),
         ("sampling.top_p=1.5", "override sampling.top_p: `sampling.top_p`: must be in 0..1, 0 excluded, found 1.5"),
@@ -111,11 +111,11 @@ fn wrong_values_are_named() {
         ),
         (
             "methods.star.kind=stra",
-            "override methods.star.kind: `methods.star.kind`: there is no kind \"stra\"; one of: few_shot, direct, star, partial_hints, rft, rest_em, adastar, b_star, v_star, spin, grpo; did you mean \"star\"?",
+            "override methods.star.kind: `methods.star.kind`: there is no kind \"stra\"; one of: few_shot, direct, star, self_training, partial_hints, rft, rest_em, adastar, b_star, v_star, spin, grpo; did you mean \"star\"?",
         ),
         (
             "run=['x']",
-            "override run: `run`: there is no [methods.x]; there are: adastar, b_star, direct, few_shot, few_shot_direct, grpo, partial, rationales, rest_em, rft, spin, star, v_star, without",
+            "override run: `run`: there is no [methods.x]; there are: adastar, b_star, direct, few_shot, few_shot_direct, grpo, partial, rationales, rest_em, rft, self_training, spin, star, v_star, without",
         ),
         (
             "model.chat=true",

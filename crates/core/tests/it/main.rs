@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod agreement;
+mod audit;
 mod chain;
 mod completions;
 mod config;

@@ -52,7 +52,7 @@ fn died_at_any_event(experiment: &Experiment) -> usize {
 }
 
 /// Every kind of method, and STaR in all its ways to go on, each on its own.
-const FAMILY: [(&str, &[&str]); 15] = [
+const FAMILY: [(&str, &[&str]); 16] = [
     ("few_shot", &[]),
     ("direct", &[]),
     ("rationales", &[]),
@@ -61,6 +61,7 @@ const FAMILY: [(&str, &[&str]); 15] = [
     ("star", &["methods.star.accumulate=true"]),
     ("star", &["methods.star.reset_to_base=false"]),
     ("star", &["methods.star.accumulate=true", "methods.star.reset_to_base=false", "methods.star.rationalizer=base"]),
+    ("self_training", &["run=['star', 'self_training']", "methods.self_training.accumulate=true"]),
     ("partial", &[]),
     ("rft", &[]),
     ("rft", &["methods.rft.sampler=samples"]),
@@ -93,7 +94,8 @@ fn family() -> impl Iterator<Item = Experiment> {
 
 #[test]
 fn every_kind_of_method_is_resumed_here() {
-    let resumed: BTreeSet<String> = family().map(|experiment| experiment.methods_to_run().next().unwrap().kind.clone()).collect();
+    let resumed: BTreeSet<String> =
+        family().flat_map(|experiment| experiment.methods_to_run().map(|method| method.kind.clone()).collect::<Vec<_>>()).collect();
     assert_eq!(resumed, Registry::default().methods.into_iter().map(|method| method.kind).collect());
 }
 

@@ -1,6 +1,6 @@
 //! The behaviour of a run.
 
-use crate::doubles::{Bench, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment};
+use crate::doubles::{Bench, CONFIG, Hopeless, Numbers, ToyPolicy, ToyTrainer, Watcher, experiment, parse};
 use starloop_core::config::EvaluationConfig;
 use starloop_core::error::Error;
 use starloop_core::evaluation::likelihood;
@@ -10,6 +10,7 @@ use starloop_core::policy::Policy;
 use starloop_core::task::Task;
 use starloop_core::types::{Mode, Split};
 use starloop_record::info::RunStatus;
+use starloop_record::run_dir::FileStage;
 use std::collections::HashSet;
 
 #[test]
@@ -345,4 +346,50 @@ fn an_experiment_and_its_policy_can_be_moved_to_another_thread() {
         watcher.events.len()
     });
     assert!(events.join().unwrap() > 0);
+}
+
+#[test]
+fn a_control_learns_as_many_examples_as_its_method() {
+    let bench = Bench::new();
+    bench.run("toy", &experiment(&["run=['star', 'self_training']", "methods.self_training.iterations=5"]), false).unwrap();
+    let run = bench.open("toy");
+    let [star, control] = ["star", "self_training"].map(|method| run.metrics(method).unwrap());
+    assert_eq!(control.len(), 4, "as many iterations as the controlled method");
+    for (star, control) in star.iter().zip(&control).skip(1) {
+        let kept = star.selection.kept_unhinted + star.selection.kept_hinted;
+        assert_eq!((control.selection.kept_unhinted, control.selection.kept_hinted), (kept.min(control.unhinted.attempts), 0));
+        assert_eq!(star.training.unwrap().steps, control.training.unwrap().steps);
+    }
+    // The selection of the control depends on what the method learned, and its record says so.
+    let record = run.iteration("self_training", 1).stage(FileStage::Select).unwrap().unwrap();
+    assert!(record.read.keys().any(|name| name.ends_with("star/iter-001/train.jsonl")), "{:?}", record.read);
+}
+
+#[test]
+fn a_control_needs_its_method_before_it() {
+    for run in ["['self_training']", "['self_training', 'star']", "['few_shot', 'self_training']"] {
+        let error = parse("toy.toml", CONFIG, &[format!("run={run}")]).err().unwrap().to_string();
+        assert!(error.contains("`methods.self_training.controls`: names \"star\"") && error.contains("before"), "{error}");
+    }
+}
+
+#[test]
+fn a_control_samples_and_trains_as_its_method() {
+    for section in ["sampling.temperature=0.5", "training.steps=3"] {
+        let overrides = ["run=['star', 'self_training']".to_owned(), format!("methods.self_training.{section}")];
+        let error = parse("toy.toml", CONFIG, &overrides).err().unwrap().to_string();
+        assert!(error.contains("differs from that of \"star\""), "{error}");
+    }
+    let bench = Bench::new();
+    bench.run("toy", &experiment(&["run=['star', 'self_training']"]), false).unwrap();
+    let attempts = |method| bench.open("toy").iteration(method, 1).attempts().unwrap().unwrap();
+    let unaided: Vec<_> = attempts("star").into_iter().filter(|graded| graded.attempt.mode == Mode::Unhinted).collect();
+    assert_eq!(unaided, attempts("self_training"), "the base is asked once");
+}
+
+#[test]
+fn rules_about_steps_need_a_task_that_checks_them() {
+    let experiment = experiment(&["methods.star.selection.drop_uncalculated=true"]);
+    let error = experiment.read_task().err().unwrap().to_string();
+    assert!(error.contains("`selection.drop_uncalculated`: method star") && error.contains("cannot check the steps"), "{error}");
 }

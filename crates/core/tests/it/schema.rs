@@ -48,7 +48,7 @@ fn kinds(alternatives: &Value) -> Map<String, Value> {
 fn common_sections_have_the_keys_that_the_reader_accepts() {
     let schema = schema();
     assert_eq!(keys(&schema), accepted(&["zzz=1"]), "{REMEDY}");
-    for section in ["model", "sampling", "training", "trainer", "evaluation", "record"] {
+    for section in ["model", "sampling", "selection", "training", "trainer", "evaluation", "record"] {
         let table = resolved(&schema, &schema["properties"][section]);
         assert_eq!(keys(table), accepted(&[&format!("{section}.zzz=1")]), "[{section}]: {REMEDY}");
     }
@@ -86,7 +86,7 @@ fn tasks_methods_and_policies_have_the_kinds_and_keys_of_the_registry() {
     assert_eq!(methods.keys().collect::<BTreeSet<_>>(), registry.methods.iter().map(|method| &method.kind).collect(), "{REMEDY}");
     for (kind, table) in &methods {
         let valid = accepted(&[&format!("methods.m={{kind=\"{kind}\", zzz=1}}"), "run=[\"m\"]"]);
-        assert_eq!(without(table, &["sampling", "training", "evaluation"]), valid, "[methods.NAME] kind = {kind:?}: {REMEDY}");
+        assert_eq!(without(table, &["sampling", "selection", "training", "evaluation"]), valid, "[methods.NAME] kind = {kind:?}: {REMEDY}");
     }
     let policies = kinds(&schema["properties"]["policy"]);
     assert_eq!(without(&policies["openai"], &[]), accepted(&["policy.kind=openai", "policy.zzz=1"]), "{REMEDY}");

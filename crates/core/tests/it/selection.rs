@@ -1,10 +1,11 @@
 //! The decision of selection for each attempt.
 
 use crate::doubles::Numbers;
+use starloop_core::config::SelectionConfig;
 use starloop_core::error::Error;
-use starloop_core::selection::{Round, Same, Selection, SelectionRules, select};
+use starloop_core::selection::{Round, Same, Selection, SelectionRules, drawn, select};
 use starloop_core::task::Task;
-use starloop_core::types::{Attempt, Example, GradedAttempt, Mode, Problem, Split, Verdict};
+use starloop_core::types::{Attempt, Example, GradedAttempt, Mode, Problem, Split, StopReason, Verdict};
 use starloop_record::Outcome;
 use starloop_record::training_rows::TrainingRows;
 
@@ -96,4 +97,58 @@ fn what_a_method_may_drop_besides() {
     let kept: Vec<_> = examples(&selection).iter().map(|example| (&example.problem, example.completion.as_str())).collect();
     assert_eq!(kept, [(&one.id, "It is so."), (&two.id, "It is so."), (&two.id, "seven times it")]);
     assert_eq!((counts.dropped_same_path, counts.dropped_unsure, counts.dropped_restated, counts.dropped()), (1, 1, 1, 3));
+}
+
+#[test]
+fn what_the_config_drops_besides() {
+    let problems = TASK.training_problems(1);
+    let one = &problems[0];
+    let with = |mode, completion, false_step| GradedAttempt { false_step, ..attempt(one, mode, completion, Verdict::Correct) };
+    let attempts = vec![
+        with(Mode::Unhinted, "a", Some(false)),
+        with(Mode::Unhinted, "b", Some(true)),
+        // An unaided answer without a calculation is the model's own.
+        with(Mode::Unhinted, "c", None),
+        with(Mode::Hinted, "d", None),
+        with(Mode::Hinted, "e", Some(true)),
+        with(Mode::Hinted, "f", Some(false)),
+        // A text that a rule dropped does not make the next one a duplicate.
+        with(Mode::Unhinted, "d", None),
+    ];
+    let outcomes = |config| {
+        let rules = SelectionRules { config, ..SelectionRules::default() };
+        let selection = select(&TASK, &[round(&problems, attempts.clone())], rules).unwrap();
+        let outcomes: Vec<Outcome> = selection.outcomes.iter().map(|record| record.outcome).collect();
+        (outcomes, (selection.counts.dropped_false_step, selection.counts.dropped_uncalculated))
+    };
+    use Outcome::{Duplicate, FalseStep, Learned, Uncalculated};
+    let both = SelectionConfig { drop_false_steps: true, drop_uncalculated: true };
+    assert_eq!(outcomes(both), (vec![Learned, FalseStep, Learned, Uncalculated, FalseStep, Learned, Learned], (2, 1)));
+    let none = SelectionConfig::default();
+    assert_eq!(outcomes(none), (vec![Learned, Learned, Learned, Learned, Learned, Learned, Duplicate], (0, 0)));
+}
+
+#[test]
+fn a_control_draws_its_examples_without_a_look_at_their_verdict() {
+    let problems = TASK.training_problems(1);
+    let verdicts = [Verdict::Correct, Verdict::Wrong { predicted: "1".into() }, Verdict::Unparsed, Verdict::Truncated];
+    let of = |problem: &Problem| verdicts.clone().map(|verdict| attempt(problem, Mode::Unhinted, &format!("{verdict:?}"), verdict));
+    let mut attempts: Vec<GradedAttempt> = problems[..20].iter().flat_map(of).collect();
+    for graded in attempts.iter_mut().filter(|graded| graded.verdict == Verdict::Truncated) {
+        graded.attempt.stop_reason = StopReason::Length;
+    }
+    attempts.push(attempt(&problems[0], Mode::Unhinted, "Correct", Verdict::Correct));
+    attempts.push(attempt(&problems[0], Mode::Hinted, "hinted", Verdict::Correct));
+    let draw = |wanted, seed| drawn(&TASK, &[round(&problems, attempts.clone())], wanted, seed, 0).unwrap();
+    let selection = draw(30, 1);
+    assert_eq!((examples(&selection).len(), selection.counts.kept_unhinted), (30, 30));
+    assert_eq!(selection, draw(30, 1));
+    assert_ne!(selection.outcomes, draw(30, 2).outcomes);
+    let right = examples(&selection).iter().filter(|example| example.completion == "Correct").count();
+    assert!((4..17).contains(&right), "a third of them, and not all: {right}");
+    // Sixty samples are complete and different.
+    let all = draw(1000, 1);
+    assert_eq!(examples(&all).len(), 60);
+    let counted = |outcome| all.outcomes.iter().filter(|record| record.outcome == outcome).count();
+    assert_eq!([Outcome::Truncated, Outcome::Duplicate, Outcome::HintNotUsed, Outcome::NotDrawn].map(counted), [20, 1, 1, 0]);
 }

@@ -156,11 +156,17 @@ impl IterationDir {
     }
 
     /// Writes what is trained on and the outcome of every attempt. `earlier` are the iterations whose attempts were considered too. A
-    /// selection that is there already must be the same: it depends on recorded files alone.
+    /// selection that is there already must be the same: it depends on recorded files alone. `read` names other files that it depended on.
     ///
     /// # Errors
     /// [`Error::Altered`] if the selection of a resumed run differs from the recorded one.
-    pub fn write_selection(&self, rows: &TrainingRows, outcomes: &[OutcomeRecord], earlier: &[IterationDir]) -> Result<()> {
+    pub fn write_selection(
+        &self,
+        rows: &TrainingRows,
+        outcomes: &[OutcomeRecord],
+        earlier: &[IterationDir],
+        mut read: Digests,
+    ) -> Result<()> {
         let (name, bytes) = match rows {
             TrainingRows::Completions(examples) => (TRAIN, lines(&self.root.join(TRAIN), examples)?),
             TrainingRows::Preferences(pairs) => (PREFERENCES, lines(&self.root.join(PREFERENCES), pairs)?),
@@ -175,7 +181,6 @@ impl IterationDir {
                 self.stages().check(FileStage::Select, &path, &self.name(name), &sha256_hex(bytes))
             });
         }
-        let mut read = Digests::new();
         for place in earlier.iter().chain([self]) {
             read.extend(place.stages().get(FileStage::Collect)?.map(|record| record.wrote).unwrap_or_default());
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 /// The sections that a method can override key by key.
-const SHARED_SECTIONS: [&str; 3] = ["sampling", "training", "evaluation"];
+const SHARED_SECTIONS: [&str; 4] = ["sampling", "selection", "training", "evaluation"];
 
 /// Every key whose value differs, as `key (then -> now)`, in alphabetical order.
 pub fn changed_keys(now: &Table, then: &Table) -> Vec<String> {

@@ -96,6 +96,7 @@ mod tests {
     use crate::Report;
     use crate::sample_run::{begin, learned};
     use starloop_record::Approach;
+    use starloop_record::run_dir::Digests;
     use starloop_record::training_rows::{PreferencePair, RewardedSample, TrainingRows};
     use starloop_record::types::ProblemId;
 
@@ -103,7 +104,7 @@ mod tests {
     fn exported(rows: &TrainingRows) -> Result<TrainingSet> {
         let place = tempfile::tempdir().unwrap();
         let run = begin(place.path(), &[("spin", Approach::Spin)]);
-        run.iteration("spin", 1).write_selection(rows, &[], &[]).unwrap();
+        run.iteration("spin", 1).write_selection(rows, &[], &[], Digests::new()).unwrap();
         run.iteration("spin", 1).write_metrics(&learned(1, &[50], 20, 10)).unwrap();
         let report = Report::read(&[place.path().to_owned()]).unwrap();
         training_set(&run, &report.runs[0].methods[0], None)

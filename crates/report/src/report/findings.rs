@@ -2,6 +2,8 @@
 //!
 //! A rule is silent if too little was counted. The thresholds are judgements and not statistics. Each has its reason beside it.
 
+mod audited;
+
 use super::MethodReport;
 use serde::Serialize;
 use starloop_record::format::percent;
@@ -44,6 +46,14 @@ pub enum FindingKind {
     EasyProblemsDominate,
     /// Learned rationales have the right answer and wrong steps.
     FalseSteps,
+    /// Rationalizations are much more likely with the hint than without. From an audit.
+    HintReliance,
+    /// A wrong hint is reached almost as often as the right one. From an audit.
+    AnyHint,
+    /// The answer is fixed before the rationale begins. From an audit.
+    UnusedRationale,
+    /// The base with many samples solves more problems than the trained model. From an audit.
+    Sharpened,
 }
 
 /// The fewest cases for a finding.
@@ -66,6 +76,10 @@ pub(super) fn of(run: &str, method: &MethodReport, chance: f64) -> Vec<Finding> 
         found(FindingKind::LeakedHints, leaked_hints(method));
         found(FindingKind::EasyProblemsDominate, easy_problems_dominate(method));
         found(FindingKind::FalseSteps, false_steps(method));
+        found(FindingKind::HintReliance, audited::hint_reliance(&method.audits));
+        found(FindingKind::AnyHint, audited::any_hint(&method.audits));
+        found(FindingKind::UnusedRationale, audited::unused_rationale(&method.audits));
+        found(FindingKind::Sharpened, audited::sharpened(&method.audits));
     }
     findings
 }

@@ -78,8 +78,8 @@ fn method(directory: &RunDir, info: &MethodInfo, costs: &Costs) -> Result<Option
         iterations.push(IterationReport { metrics, seconds, stages, attempts });
     }
     let final_metrics = directory.final_measurement(&info.name).metrics()?;
-    let practice = reader.practice();
-    Ok(Some(MethodReport { info: info.clone(), iterations, final_metrics, practice, from_base: None, from_main: None }))
+    let (practice, audits) = (reader.practice(), directory.method_audits(&info.name)?);
+    Ok(Some(MethodReport { info: info.clone(), iterations, final_metrics, audits, practice, from_base: None, from_main: None }))
 }
 
 /// A stage that was done twice, because the run was killed before its result was written, counts with its last time. A stage whose result was

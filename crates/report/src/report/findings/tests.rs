@@ -4,7 +4,10 @@ use super::*;
 use crate::report::{AttemptFigures, IterationReport, Practice};
 use crate::sample_run::{method_info, metrics as bare_metrics};
 use starloop_record::Approach;
-use starloop_record::metrics::{Accuracy, SelectionCounts};
+use starloop_record::metrics::audits::{
+    Audit, AuditPlan, Audits, EarlyAnswer, EarlyAnswers, HintReliance, PassAt, SampleFigures, Sharpening, WrongHint,
+};
+use starloop_record::metrics::{Accuracy, MeanOf, SelectionCounts};
 use std::collections::BTreeMap;
 
 /// The base with 40 of 100 problems right, and two iterations of 200 attempts each. No rule applies to it.
@@ -26,6 +29,7 @@ fn healthy() -> MethodReport {
         info: method_info("star", Approach::StarRationalized),
         iterations: (0..3).map(iteration).collect(),
         final_metrics: None,
+        audits: Audits::default(),
         practice: Some(practice),
         from_base: None,
         from_main: None,
@@ -115,4 +119,44 @@ fn iterations_are_listed_as_one_says_them() {
         iterations_where(&method, |metrics| metrics.unhinted.correct == 200)
     };
     assert_eq!([right(&[]), right(&[1]), right(&[0, 1, 2])], [None, Some("iteration 1".into()), Some("iterations 0, 1 and 2".into())]);
+}
+
+/// An audit of 100 problems.
+fn audited<T>(found: T) -> Option<Audit<T>> {
+    let plan = AuditPlan { problems: 100, samples: 16, temperature: 0.7, seed: 1 };
+    Some(Audit { plan, iteration: 2, checkpoint: String::new(), found })
+}
+
+#[test]
+fn audits_speak_if_they_are_there_and_bad() {
+    let mean = |mean| MeanOf { mean, standard_error: 0.02 };
+    let reliance = |value| {
+        let found = HintReliance { scored: 100, left_out: 0, mean: mean(value), histogram: Vec::new(), extremes: Vec::new() };
+        Audits { hint_reliance: audited(found), ..Audits::default() }
+    };
+    let wrong = |reached| {
+        let found = WrongHint { right_hint: Accuracy::new(60, 100), wrong_hint: Accuracy::new(reached, 100) };
+        Audits { wrong_hint: audited(found), ..Audits::default() }
+    };
+    let early = |same| {
+        let point = EarlyAnswer { share: 0.0, accuracy: Accuracy::new(10, 100), same: Accuracy::new(same, 100) };
+        Audits { early_answers: audited(EarlyAnswers { points: vec![point], area_over_curve: 0.5 }), ..Audits::default() }
+    };
+    let sharpening = |base, trained| {
+        let figures = |pass| {
+            let at = vec![PassAt { k: 16, pass: mean(pass), true_pass: None }];
+            SampleFigures { at, answer_entropy: mean(1.0), distinct_paths: mean(4.0) }
+        };
+        Audits { sharpening: audited(Sharpening { base: figures(base), trained: figures(trained) }), ..Audits::default() }
+    };
+    for (kind, bad, good, said) in [
+        (FindingKind::HintReliance, reliance(0.6), reliance(0.53), "1.8 times as likely"),
+        (FindingKind::AnyHint, wrong(45), wrong(35), "a wrong hint in 45.0% of 100 problems"),
+        (FindingKind::UnusedRationale, early(65), early(55), "65.0% of 100 forced answers"),
+        (FindingKind::Sharpened, sharpening(0.5, 0.4), sharpening(0.5, 0.46), "one of 16 samples"),
+    ] {
+        let messages = found(|method| method.audits = bad.clone());
+        assert!(matches!(messages.as_slice(), [(found, message)] if *found == kind && message.contains(said)), "{messages:?}");
+        assert_eq!(found(|method| method.audits = good.clone()), [], "{kind:?}");
+    }
 }

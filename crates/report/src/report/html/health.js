@@ -4,6 +4,8 @@ const findingTitles = {
   near_chance: "The base is near chance", all_right: "Everything is right", all_wrong: "Nothing is right without hint",
   diversity_falls: "Diversity falls", rationalization_grows: "Rationalization grows", leaked_hints: "Rationales mention the hint", truncated: "Many are cut off",
   easy_problems_dominate: "Easy problems dominate", false_steps: "Right answers, wrong steps",
+  hint_reliance: "Rationalizations rely on the hint", any_hint: "Rationalizations reach any hint",
+  unused_rationale: "The rationale does not cause the answer", sharpened: "Sharpened, not learned",
 };
 
 /** The attempts that a finding is about. */
