@@ -52,14 +52,14 @@ fn plain_equations(text: &str) -> Vec<Range<usize>> {
     equations
 }
 
-/// Returns true if an expression can begin after this text: not after an operator, a part of a word or of a number, or a word that acts on what
-/// follows. The mark of a list's item is no operator.
+/// Returns true if an expression can begin after this text: not in an annotation, and not after an operator, a part of a word or of a number, or
+/// a word that acts on what follows. The mark of a list's item is no operator.
 fn begins(before: &str) -> bool {
     let line = before.rsplit('\n').next().unwrap_or_default();
     if matches!(line.trim(), "-" | "*" | "+") && line.ends_with(' ') {
         return true;
     }
-    let joined = before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || ".,_^\\{)%".contains(c));
+    let joined = before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || ".,_^\\{)%<".contains(c));
     let last = before.trim_end();
     let operator = last.ends_with(['+', '-', '\u{2212}', '*', '/', '\u{d7}', '\u{f7}', '^']);
     let word = last.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default().to_lowercase();

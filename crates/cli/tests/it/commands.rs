@@ -444,7 +444,7 @@ fn a_model_of_the_hub_is_found_in_the_cache() {
     offline("model info org/tiny --json").failed(1, &places);
     let run = format!("run smoke --dry-run --set model.base=org/other@v2 --run-dir {}", text(&place.path().join("run")));
     offline(&run).failed(1, &["org/other@v2: no such model on this machine, and HF_HUB_OFFLINE is set"]);
-    offline("model info bases/other").failed(1, &["bases/other: does not exist"]);
+    offline("model info bases/other").failed(2, &["bases/other: no such model"]);
 }
 
 #[test]

@@ -86,7 +86,8 @@ fn quantisation_config() {
 fn older_vocabularies() {
     let place = tempfile::tempdir().unwrap();
     let tokenizer: serde_json::Value = serde_json::from_slice(&bytes("fixtures/tokenizers/gpt2/tokenizer.json")).unwrap();
-    std::fs::write(place.path().join("tokenizer_config.json"), r#"{"tokenizer_class": "GPT2Tokenizer"}"#).unwrap();
+    std::fs::write(place.path().join("tokenizer_config.json"), r#"{"tokenizer_class": "GPT2Tokenizer", "eos_token": "<|endoftext|>"}"#)
+        .unwrap();
     let merges = tokenizer["model"]["merges"]
         .as_array()
         .unwrap()
