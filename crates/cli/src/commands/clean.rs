@@ -75,7 +75,7 @@ fn clean(root: &Path, dry_run: bool) -> Result<Cleaned> {
             root.display()
         )));
     }
-    let kept = kept(&Report::read(&[root.to_owned()])?.runs[0], &run)?;
+    let kept = kept(&Report::read(&[root.to_owned()])?.runs[0], &run);
     let surplus = run.surplus(|checkpoint| kept.contains(checkpoint))?;
     let removed: Vec<Removed> = surplus.into_iter().map(|path| Removed { bytes: size(&root.join(&path)), path }).collect();
     let bytes = removed.iter().map(|removed| removed.bytes).sum();
@@ -88,7 +88,7 @@ fn clean(root: &Path, dry_run: bool) -> Result<Cleaned> {
 }
 
 /// The best checkpoint of each method. Adapters need the base as well, which is not a checkpoint of an iteration.
-fn kept(report: &RunReport, run: &RunDir) -> Result<BTreeSet<PathBuf>> {
+fn kept(report: &RunReport, run: &RunDir) -> BTreeSet<PathBuf> {
     let mut kept = BTreeSet::new();
     for method in &report.methods {
         let name = &method.info.name;
@@ -97,7 +97,7 @@ fn kept(report: &RunReport, run: &RunDir) -> Result<BTreeSet<PathBuf>> {
         kept.extend([of_final, best].into_iter().flatten().map(|iteration| run.iteration(name, iteration).checkpoint()));
     }
     kept.retain(|checkpoint| checkpoint.is_dir());
-    Ok(kept)
+    kept
 }
 
 fn show(cleaned: &Cleaned) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The pages of README.md and docs/: each command is one that the program accepts, marked blocks run, and each link leads to something.
 //!
-//! A block that begins with "```sh run" is run as it stands, in a directory with `problems.jsonl`, `completions.jsonl` and
+//! A block whose fence is followed by `sh run` is run as it stands, in a directory with `problems.jsonl`, `completions.jsonl` and
 //! the finished runs `runs/arithmetic` and `runs/longer`.
 
 use crate::program::{repository, small_run, text};
@@ -34,7 +34,7 @@ fn blocks(page: &Path) -> Vec<Block> {
                 open = Some(Block { place: format!("{}:{number}", page.display()), info: info.trim().to_owned(), text: String::new() });
             }
             (Some(_), Some(_)) => blocks.extend(open.take()),
-            (None, Some(block)) => block.text += &format!("{line}\n"),
+            (None, Some(block)) => block.text.extend([line, "\n"]),
             (None, None) => {}
         }
     }

@@ -19,7 +19,7 @@ pub struct SelectionConfig {
 
 impl SelectionConfig {
     /// The key of a rule that needs a task which checks steps, if there is one.
-    pub(crate) fn needs_checked_steps(&self) -> Option<&'static str> {
+    pub(crate) fn needs_checked_steps(self) -> Option<&'static str> {
         let rules = [(self.drop_false_steps, "drop_false_steps"), (self.drop_uncalculated, "drop_uncalculated")];
         rules.into_iter().find(|(is_set, _)| *is_set).map(|(_, key)| key)
     }

@@ -148,7 +148,7 @@ impl Auditor<'_> {
     fn some<T>(&self, all: Vec<T>, key: impl Fn(&T) -> String) -> Vec<T> {
         let seed = self.plan.seed.to_string();
         let mut ranked: Vec<([u8; 32], T)> = all.into_iter().map(|one| (digest([seed.as_str(), &key(&one)]), one)).collect();
-        ranked.sort_by(|a, b| a.0.cmp(&b.0));
+        ranked.sort_by_key(|entry| entry.0);
         ranked.into_iter().take(usize::try_from(self.plan.problems).unwrap_or(usize::MAX)).map(|(_, one)| one).collect()
     }
 

@@ -75,7 +75,7 @@ pub(super) fn learn(
     attempts: Vec<GradedAttempt>,
     learning: Learning,
 ) -> Result<TrainingPlan> {
-    learn_selected(run, iteration, problems_of, attempts, learning, |run, rounds, rules| select(run, rounds, rules))
+    learn_selected(run, iteration, problems_of, attempts, learning, select)
 }
 
 /// As [`learn`], on the examples that `select` keeps.

@@ -239,4 +239,5 @@ fn no_number(answer: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

@@ -101,6 +101,7 @@ fn what_a_method_may_drop_besides() {
 
 #[test]
 fn what_the_config_drops_besides() {
+    use Outcome::{Duplicate, FalseStep, Learned, Uncalculated};
     let problems = TASK.training_problems(1);
     let one = &problems[0];
     let with = |mode, completion, false_step| GradedAttempt { false_step, ..attempt(one, mode, completion, Verdict::Correct) };
@@ -121,7 +122,6 @@ fn what_the_config_drops_besides() {
         let outcomes: Vec<Outcome> = selection.outcomes.iter().map(|record| record.outcome).collect();
         (outcomes, (selection.counts.dropped_false_step, selection.counts.dropped_uncalculated))
     };
-    use Outcome::{Duplicate, FalseStep, Learned, Uncalculated};
     let both = SelectionConfig { drop_false_steps: true, drop_uncalculated: true };
     assert_eq!(outcomes(both), (vec![Learned, FalseStep, Learned, Uncalculated, FalseStep, Learned, Learned], (2, 1)));
     let none = SelectionConfig::default();

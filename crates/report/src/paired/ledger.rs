@@ -109,6 +109,7 @@ fn of(method: &str, iterations: [u32; 2], first: &[GradedAttempt], second: &[Gra
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use starloop_record::types::{Attempt, Mode};

@@ -10,7 +10,9 @@ pub fn lines(audits: &Audits) -> Vec<(String, String)> {
     let mut add = |name: &str, value: String| lines.push((name.to_owned(), value));
     if let Some(audit) = &audits.true_steps {
         for (whose, counts) in [("learned", &audit.found.learned), ("measured", &audit.found.measured)] {
-            steps(whose, counts).into_iter().for_each(|(name, value)| add(&name, value));
+            for (name, value) in steps(whose, counts) {
+                add(&name, value);
+            }
         }
     }
     if let Some(audit) = &audits.hint_reliance {

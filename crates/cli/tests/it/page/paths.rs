@@ -47,14 +47,12 @@ pub fn from_an_example_and_back(browser: &Browser, run: &Path) {
 /// The grid has a row for each problem, and the counts of the files. A cell opens its attempt.
 pub fn from_the_grid(browser: &Browser, run: &Path) {
     let head = browser.text("document.querySelector('.grid-head').textContent");
-    let shares: String = (0..=2)
-        .map(|iteration| {
-            let answers = right_answers(run, iteration);
-            let right = answers.values().filter(|right| **right).count();
-            format!("{iteration}{:.0}%", 100.0 * right as f64 / answers.len() as f64)
-        })
-        .collect();
-    assert_eq!(head, format!("{} problems{shares}", right_answers(run, 0).len()));
+    let share = |iteration| {
+        let answers = right_answers(run, iteration);
+        let right = answers.values().filter(|right| **right).count();
+        format!("{iteration}{:.0}%", 100.0 * right as f64 / answers.len() as f64)
+    };
+    assert_eq!(head, format!("{} problems{}{}{}", right_answers(run, 0).len(), share(0), share(1), share(2)));
     let (base, last) = (right_answers(run, 0), right_answers(run, 2));
     let gained = last.iter().find(|(problem, right)| **right && !base[*problem]).unwrap().0;
     let cell = |iteration: u32| {

@@ -57,6 +57,7 @@ fn with_mistake(rationale: &str, key: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::with_mistake;
 

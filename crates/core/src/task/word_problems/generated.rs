@@ -1,7 +1,7 @@
 //! The generator of word problems: a template, names, things and numbers, drawn at random.
 //!
 //! A problem depends on its place in the list alone, so a longer list begins with the same problems, and no seed of a run changes them. The
-//! templates were written for this program. None of them is a problem of SVAMP, MAWPS or ASDiv, but they are of the same kind.
+//! templates were written for this program. None of them is a problem of SVAMP, MAWPS or `ASDiv`, but they are of the same kind.
 
 use crate::task::identity::digest;
 use crate::types::{Problem, ProblemId};
@@ -135,6 +135,7 @@ fn filled(text: &str, [a, b, c]: [i64; 3], generator: &mut ChaCha8Rng) -> String
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -122,9 +122,9 @@ fn iterations_are_listed_as_one_says_them() {
 }
 
 /// An audit of 100 problems.
-fn audited<T>(found: T) -> Option<Audit<T>> {
+fn audited<T>(found: T) -> Audit<T> {
     let plan = AuditPlan { problems: 100, samples: 16, temperature: 0.7, seed: 1 };
-    Some(Audit { plan, iteration: 2, checkpoint: String::new(), found })
+    Audit { plan, iteration: 2, checkpoint: String::new(), found }
 }
 
 #[test]
@@ -132,22 +132,22 @@ fn audits_speak_if_they_are_there_and_bad() {
     let mean = |mean| MeanOf { mean, standard_error: 0.02 };
     let reliance = |value| {
         let found = HintReliance { scored: 100, left_out: 0, mean: mean(value), histogram: Vec::new(), extremes: Vec::new() };
-        Audits { hint_reliance: audited(found), ..Audits::default() }
+        Audits { hint_reliance: Some(audited(found)), ..Audits::default() }
     };
     let wrong = |reached| {
         let found = WrongHint { right_hint: Accuracy::new(60, 100), wrong_hint: Accuracy::new(reached, 100) };
-        Audits { wrong_hint: audited(found), ..Audits::default() }
+        Audits { wrong_hint: Some(audited(found)), ..Audits::default() }
     };
     let early = |same| {
         let point = EarlyAnswer { share: 0.0, accuracy: Accuracy::new(10, 100), same: Accuracy::new(same, 100) };
-        Audits { early_answers: audited(EarlyAnswers { points: vec![point], area_over_curve: 0.5 }), ..Audits::default() }
+        Audits { early_answers: Some(audited(EarlyAnswers { points: vec![point], area_over_curve: 0.5 })), ..Audits::default() }
     };
     let sharpening = |base, trained| {
         let figures = |pass| {
             let at = vec![PassAt { k: 16, pass: mean(pass), true_pass: None }];
             SampleFigures { at, answer_entropy: mean(1.0), distinct_paths: mean(4.0) }
         };
-        Audits { sharpening: audited(Sharpening { base: figures(base), trained: figures(trained) }), ..Audits::default() }
+        Audits { sharpening: Some(audited(Sharpening { base: figures(base), trained: figures(trained) })), ..Audits::default() }
     };
     for (kind, bad, good, said) in [
         (FindingKind::HintReliance, reliance(0.6), reliance(0.53), "1.8 times as likely"),
