@@ -128,7 +128,7 @@ pub struct GeneratedToken<'a> {
 /// Receives each token as it is generated.
 type OnToken<'a> = dyn FnMut(GeneratedToken<'_>) -> ControlFlow<()> + 'a;
 
-/// Completes every request once for each of its seeds, within `limits` and the process's [budget](memory::budget). Returns the completions
+/// Completes every request once for each of its seeds, within `limits` and the process's [budget](crate::memory::budget). Returns the completions
 /// of the first request in the order of its seeds, then those of the second, and so on. Calls `progress` after each step of the batch.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 //! #### 14
 //! ```
 //!
-//! The problems to learn from come from a [generator](generated), or from a file of the user. The test problems are SVAMP (Patel et al. 2021), which people
+//! The problems to learn from come from a generator, or from a file of the user. The test problems are SVAMP (Patel et al. 2021), which people
 //! wrote. So the test measures if what is learned transfers to real problems. The hint, here ` (14)`, is the final answer.
 
 mod generated;
