@@ -2,5 +2,5 @@
 #![allow(clippy::print_stdout, reason = "its output is the schema")]
 
 fn main() {
-    println!("{:#}", starloop_core::config::schema::schema());
+    println!("{:#}", starloop_core::registry::schema::schema());
 }
