@@ -25,6 +25,7 @@ mod plan;
 mod pretraining;
 mod pretraining_text;
 mod program;
+mod schemas;
 mod serve;
 mod smoke;
 mod trl;
