@@ -61,7 +61,7 @@ type Read<T> = dyn Fn(Section<'_>) -> Result<(Box<T>, toml::Table)> + Send + Syn
 pub(crate) struct Reader<T: ?Sized>(Arc<Read<T>>);
 
 impl<T: ?Sized> Reader<T> {
-    /// What the section configures, and all of its keys.
+    /// Reads the section. Returns its value, and all of its keys.
     pub(crate) fn read(&self, section: Section<'_>) -> Result<(Box<T>, toml::Table)> {
         (self.0)(section)
     }

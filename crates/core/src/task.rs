@@ -68,7 +68,7 @@ pub trait TaskSettings: std::fmt::Debug + Send + Sync {
         None
     }
 
-    /// What happens to problems whose prompts are too long for the model.
+    /// The treatment of problems whose prompts are too long for the model.
     fn too_long(&self) -> TooLong {
         TooLong::Error
     }
@@ -80,7 +80,7 @@ pub trait TaskSettings: std::fmt::Debug + Send + Sync {
     fn grader(&self) -> Result<Box<dyn Task>, ConfigError>;
 }
 
-/// What happens to problems whose prompts are too long for the model.
+/// The treatment of problems whose prompts are too long for the model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

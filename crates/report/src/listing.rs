@@ -19,7 +19,7 @@ pub struct ListedRun {
     pub run: PathBuf,
     /// The bytes of its files.
     pub bytes: u64,
-    /// What its files say.
+    /// The content of its files: state and results.
     #[serde(flatten)]
     pub content: Content,
 }

@@ -121,7 +121,7 @@ pub struct AuditedMethod<'a> {
     pub run: &'a str,
     /// The method's name in the config.
     pub method: &'a str,
-    /// What was found.
+    /// The findings.
     pub audits: &'a Audits,
 }
 
@@ -134,7 +134,7 @@ pub struct MethodReport {
     pub iterations: Vec<IterationReport>,
     /// The figures of the best iteration on the final split, if the config names one and the method is done.
     pub final_metrics: Option<IterationMetrics>,
-    /// What `starloop audit` found.
+    /// The results of `starloop audit`.
     pub audits: Audits,
     /// How often its problems are learned from; `None` if nothing was attempted.
     pub practice: Option<Practice>,

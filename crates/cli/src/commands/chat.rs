@@ -56,7 +56,7 @@ pub struct Arguments {
     seed: u64,
 }
 
-/// What Ctrl-C does.
+/// The effect of Ctrl-C.
 const ENDS_PROGRAM: u8 = 0;
 const STOPS_ANSWER: u8 = 1;
 const ANSWER_STOPPED: u8 = 2;

@@ -53,7 +53,7 @@ pub struct Audited<'a> {
     pub chat: bool,
 }
 
-/// What was found, and why an audit is not there.
+/// The results of the audits, and the reason for each audit that was left out.
 #[derive(Debug, Default)]
 pub struct Found {
     /// The results.

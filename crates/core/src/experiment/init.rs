@@ -39,7 +39,7 @@ pub struct Draft {
     pub has_worked_examples: bool,
     /// A whole prompt, worked examples and all.
     pub prompt: String,
-    /// What the user should look at, sentence by sentence.
+    /// Remarks for the user, one sentence each.
     pub warnings: Vec<String>,
 }
 

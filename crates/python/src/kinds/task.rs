@@ -94,7 +94,7 @@ impl PythonTask {
     }
 }
 
-/// What a task's object says about a problem.
+/// The attributes of a problem, as a task's object gives them.
 fn texts(py: Python<'_>, object: &Py<PyAny>, problem: &Problem) -> PyResult<Texts> {
     let text = |method: &str, hinted: Option<bool>| -> PyResult<String> {
         let said = match hinted {

@@ -68,7 +68,7 @@ impl PythonVerifier {
     }
 }
 
-/// What a function said of an answer, as a grade.
+/// The grade that a function's result stands for.
 fn grade(answer: &Answered<'_>, said: &Bound<'_, PyAny>) -> PyResult<Grade> {
     let unparsed = || if answer.stop_reason.is_cut() { CoreVerdict::Truncated } else { CoreVerdict::Unparsed };
     let verdict = if let Ok(verdict) = said.cast::<Verdict>() {

@@ -22,7 +22,7 @@ pub(super) struct ExampleRow {
     advantage: Option<f64>,
 }
 
-/// What a method learned in an iteration.
+/// The examples that a method learned in an iteration.
 pub(super) fn rows(run: &RunDir, method: &str, iteration: u32) -> Result<Vec<ExampleRow>> {
     let row = |problem: String, prompt: String, completion: String| ExampleRow {
         method: method.to_owned(),

@@ -101,7 +101,7 @@ pub struct EarlyAnswer {
     pub same: Accuracy,
 }
 
-/// What happens after the result of the first calculation was changed (Lanham et al. 2023).
+/// The answers after the result of the first calculation was changed (Lanham et al. 2023).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MistakePropagation {
     /// Rationales whose answer changed with it.

@@ -64,7 +64,7 @@ impl RunDir {
     }
 }
 
-/// What interrupted writers left in a directory, which may be missing.
+/// The leftovers of interrupted writers in a directory, which may be missing.
 fn temporary(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     if directory.is_dir() {

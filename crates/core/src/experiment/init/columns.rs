@@ -31,7 +31,7 @@ pub(super) struct ColumnRoles {
     pub rationale: Option<String>,
     pub id: Option<String>,
     pub class: Option<String>,
-    /// What the user should look at, sentence by sentence.
+    /// Remarks for the user, one sentence each.
     pub warnings: Vec<String>,
     /// The rows, by their place, whose answers are not of the type that almost all others have.
     unfit: Vec<usize>,

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What a verifier has to do, for errors.
+/// The protocol of a verifier. Errors show it.
 const PROTOCOL: &str = "it has to answer each line such as {\"id\": ..., \"answer\": ..., \"completion\": ...} with one line such as \
                         {\"verdict\": \"correct\"}, and to end only when its input ends";
 /// Characters of a wrong answer that an error shows.

@@ -80,7 +80,7 @@ pub struct JsonlConfig {
     /// `<answer>` and phrases such as `the answer is` mark the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
-    /// What happens to problems whose prompts are too long for the model: `"error"` or `"skip"`.
+    /// The treatment of problems whose prompts are too long for the model: `"error"` or `"skip"`.
     #[serde(skip_serializing_if = "TooLong::is_default")]
     pub too_long: TooLong,
     /// The accuracy of guessing, in 0..=1. By default the one of random choices, or 0.

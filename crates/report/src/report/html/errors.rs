@@ -1,4 +1,4 @@
-//! What a reader wants to see of an error at once: how far a wrong number is off, and where the false step stands.
+//! Details of a wrong answer: the distance of a wrong number from the known one, and the place of the false step.
 
 use starloop_answers::{number, steps};
 use starloop_record::types::{GradedAttempt, ProblemRecord};

@@ -103,7 +103,7 @@ pub(super) fn purpose_index(purpose: Purpose) -> u8 {
     Purpose::ALL.iter().position(|other| *other == purpose).unwrap_or_default() as u8
 }
 
-/// What other attempts show about an attempt.
+/// Facts about an attempt that come from other attempts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Beside {
     /// The change from the untrained model's answer.

@@ -12,7 +12,7 @@ pub(super) struct Chosen {
     pub answer: String,
     /// The number of the first choice, if it is not the one that is supposed without it.
     pub first: Option<u64>,
-    /// What the user should look at.
+    /// Remarks for the user.
     pub doubt: Option<String>,
 }
 
