@@ -10,6 +10,7 @@ use starloop_core::config::ModelConfig;
 use starloop_core::experiment::base_model::{BaseModel, hub_name};
 use starloop_core::external::fetch::hub::Hub;
 use starloop_core::external::hub_cache::HubName;
+use starloop_core::policy::prompting::Prompting;
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::{is_checkpoint, is_gguf};
 use starloop_record::RunDir;
@@ -94,6 +95,16 @@ impl Model {
     /// The checkpoint directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Warns if the model was trained with its chat template and is now asked without it, or the other way round. `chat` is the option `--chat`.
+    pub fn warn_of_another_prompt(&self, chat: bool) -> Result<()> {
+        let Some(trained) = Prompting::of_checkpoint(&self.directory)? else { return Ok(()) };
+        if let Some(difference) = trained.chat_difference(chat) {
+            let remedy = if trained.chat { "use --chat" } else { "leave out --chat" };
+            console::say(&format!("warning: {}: {difference}, so it may answer badly; {remedy}", self.directory.display()));
+        }
+        Ok(())
     }
 
     /// Reads the checkpoint.

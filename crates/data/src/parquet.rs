@@ -6,12 +6,15 @@
 
 mod kind;
 mod leaf;
+mod pages;
 
 use crate::error::{Error, Result};
 use crate::json_lines::Read1;
 use crate::row::At;
 use leaf::{Leaf, LeafRows};
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use pages::Source;
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
 use serde_json::Map;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +24,7 @@ const BATCH: usize = 64;
 
 /// Reads the rows of a file.
 pub(crate) struct ParquetRows {
-    reader: SerializedFileReader<File>,
+    reader: SerializedFileReader<Source>,
     leaves: Vec<Leaf>,
     /// The number of row groups that were opened.
     groups: usize,
@@ -36,7 +39,7 @@ impl ParquetRows {
     /// Reads the description of a file. Errors name it `name`.
     pub fn new(name: &str, file: File) -> Result<Self> {
         let fault = |problem: String| Error::File { file: name.to_owned(), problem };
-        let open = || SerializedFileReader::new(file).map_err(|error| error.to_string());
+        let open = || SerializedFileReader::new(Source(file)).map_err(|error| error.to_string());
         let reader = guarded(open).map_err(|problem| fault(format!("not a readable Parquet file: {problem}")))?;
         let leaves = leaf::of_schema(reader.metadata().file_metadata().schema_descr()).map_err(fault)?;
         Ok(ParquetRows { reader, leaves, groups: 0, columns: Vec::new(), left: 0, row: 0 })

@@ -5,11 +5,12 @@
 use crate::decoder::{CacheDtype, DecoderSpec, table_positions};
 use crate::kernels::PAGE;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const FULL: usize = size_of::<f32>();
 
-/// The memory of a process besides the model: the program, the tokenizer, documents or requests and their text.
-pub(crate) const BESIDES: usize = 96 << 20;
+/// The memory of a process besides the model: the program, the tokenizer, some requests or documents and their text.
+const BESIDES: usize = 96 << 20;
 
 static BUDGET: OnceLock<usize> = OnceLock::new();
 
@@ -22,6 +23,31 @@ pub fn set_budget(bytes: usize) {
 /// The bytes that this process may use, if [`set_budget`] was called.
 pub fn budget() -> Option<usize> {
     BUDGET.get().copied()
+}
+
+/// Memory of the caller that sampling and training count as used, such as training data, as long as this value exists.
+#[derive(Debug)]
+pub struct Held(usize);
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+impl Held {
+    /// Counts `bytes` as used.
+    pub fn new(bytes: usize) -> Self {
+        HELD.fetch_add(bytes, Ordering::Relaxed);
+        Held(bytes)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+/// The bytes of the process besides the model.
+pub(crate) fn besides() -> usize {
+    BESIDES + HELD.load(Ordering::Relaxed)
 }
 
 /// The bytes that a job holds at once.

@@ -44,7 +44,7 @@ use crate::decoder::{Decoder, Packed, TrainingMemory, downloaded};
 use crate::error::{Error, InvalidSetting, Result};
 use crate::files::checkpoint::{read_vectors, write_vectors};
 use crate::kernels::{AdamWStep, Cpu, Kernels};
-use crate::memory::{self, BESIDES, Job, needs};
+use crate::memory::{self, Job, besides, needs};
 use crate::model::LanguageModel;
 use crate::weights::ParameterSpec;
 use serde_json::{Map, json};
@@ -225,7 +225,7 @@ impl Hyperparameters {
     /// Bytes of a training with a micro-batch of `tokens` tokens.
     fn needs<K: Kernels>(&self, tokens: usize, decoder: &Decoder<K>) -> usize {
         let job = Job::Training { tokens, recompute: self.recompute_activations };
-        needs(decoder.spec(), job, decoder.matrix_width()).total() + BESIDES
+        needs(decoder.spec(), job, decoder.matrix_width()).total() + besides()
     }
 
     fn check_budget<K: Kernels>(&self, budget: usize, what: &'static str, tokens: usize, decoder: &Decoder<K>) -> Result<()> {

@@ -56,6 +56,26 @@ impl TrainingRows {
         }
     }
 
+    /// The bytes of memory that the rows take.
+    pub fn memory_bytes(&self) -> usize {
+        /// Bookkeeping of the allocator for each text.
+        const ALLOCATION: usize = 16;
+        let texts = |texts: &[&String]| texts.iter().map(|text| text.capacity() + ALLOCATION).sum::<usize>();
+        let (row, all): (usize, usize) = match self {
+            TrainingRows::Completions(rows) => {
+                (size_of::<Example>(), rows.iter().map(|row| texts(&[&row.problem.0, &row.prompt, &row.completion])).sum())
+            }
+            TrainingRows::Preferences(rows) => (
+                size_of::<PreferencePair>(),
+                rows.iter().map(|row| texts(&[&row.problem.0, &row.prompt, &row.chosen, &row.rejected])).sum(),
+            ),
+            TrainingRows::Rewards(rows) => {
+                (size_of::<RewardedSample>(), rows.iter().map(|row| texts(&[&row.problem.0, &row.prompt, &row.completion])).sum())
+            }
+        };
+        self.len() * row + all
+    }
+
     /// Returns true if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

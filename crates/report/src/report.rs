@@ -19,7 +19,6 @@ mod over_runs;
 mod plot;
 mod read;
 mod rows;
-mod seeds;
 mod svg;
 mod sweep;
 mod table;
@@ -42,10 +41,9 @@ pub use findings::{Finding, FindingKind};
 pub use flow::{Flow, FlowCount, Retry, Source};
 pub use headline::{Choice, Headline};
 pub use html::{HtmlReport, MOST_ATTEMPTS};
-pub use over_runs::{IterationOverRuns, MeanOverRuns, OverRuns};
+pub use over_runs::{IterationOverRuns, MeanOverRuns, OverRuns, RunAccuracy};
 pub(crate) use read::directory_name;
 pub use rows::{ByClass, MethodSummary, ResultRow, TrainUse};
-pub use seeds::RunAccuracy;
 pub use sweep::{IntervalOver, Setting, Sweep, SweepEnd, SweepRow, SweepRun};
 
 /// Some runs, as their directories hold them.
@@ -228,7 +226,7 @@ impl Report {
     /// The results for a terminal of `width` columns: one table per run, with the paper's figures. Methods are columns, or rows if they do not
     /// fit.
     pub fn summary_tables(&self, width: usize) -> String {
-        let over_runs = over_runs::table(self, width);
+        let over_runs = over_runs::tables::means(self, width);
         let tables = table::summaries(self, width);
         if over_runs.is_empty() { tables } else { format!("{tables}\n\n{over_runs}") }
     }
@@ -241,7 +239,7 @@ impl Report {
     /// Every run of every method that several runs have, each with its interval over problems, and the mean with its interval over the runs;
     /// empty if no two runs share a method.
     pub fn table_over_runs(&self) -> String {
-        seeds::table(self)
+        over_runs::tables::each_run(self)
     }
 
     /// The paper's table beside the measured results, one per run, for the terminal.

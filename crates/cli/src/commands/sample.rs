@@ -88,7 +88,9 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
         (None, Some(file)) => fs_err::read_to_string(file)?,
         (None, None) => String::new(),
     };
-    let model = Model::find(&arguments.model, access)?.load()?;
+    let found = Model::find(&arguments.model, access)?;
+    found.warn_of_another_prompt(arguments.chat)?;
+    let model = found.load()?;
     let tokens = model.prompt_encoder(arguments.chat)?.encode(&prompt)?;
     let Arguments { temperature, top_k, top_p, max_new_tokens, .. } = *arguments;
     let params = SamplingParams { temperature, top_k, top_p, max_new_tokens, stop: arguments.stop.clone() };

@@ -1,6 +1,6 @@
 //! Each command by itself, and the figures that it prints.
 
-use crate::program::{SMALL_RUN, base, lines, numbers, repository, small_run, starloop, starloop_reading, text};
+use crate::program::{SMALL_RUN, base, lines, numbers, repository, small_run, starloop, start, starloop_reading, text};
 use serde_json::{Value, json};
 use starloop_core::config::Config;
 use starloop_core::experiment::Experiment;
@@ -330,6 +330,30 @@ fn memory_is_kept_to_a_budget_or_refused_and_changes_no_sample() {
         .failed(1, &["training needs at least", "recompute activations"]);
     assert!(!out.exists());
     starloop("train --memory 150MB --set steps=1 --set warmup_steps=0", &options).done();
+}
+
+/// The data takes more memory than the model. Its batches are large enough for the limit to bind.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_training_with_much_data_keeps_its_memory_limit() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, out) = (place.path().join("data.jsonl"), place.path().join("out"));
+    let row = format!("{{\"prompt\": \"Input:\\n1 + 2\\nTarget:\\n\", \"completion\": \"{}\"}}\n", "3 ".repeat(100));
+    std::fs::write(&data, row.repeat(100_000)).unwrap();
+    let settings = "--set steps=1 --set warmup_steps=0 --set batch_size=1 --set sequence_length=16384 --set micro_batch_tokens=16384";
+    let base = base();
+    let options = ["--model", text(&base), "--data", text(&data), "--out", text(&out)];
+    let mut child = start(&format!("train --quiet --memory 300MB {settings}"), &options);
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        // Memory that belongs to the process alone. The file ends with the process.
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        peak = peak.max(anonymous.unwrap_or(0) * 1024);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(child.wait_with_output().unwrap().status.success());
+    assert!((150_000_000..300_000_000).contains(&peak), "{peak} bytes");
 }
 
 #[test]

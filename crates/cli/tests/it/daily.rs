@@ -19,7 +19,7 @@ fn several_seeds_give_a_row_each_their_mean_and_the_same_bytes_as_runs_alone() {
     let (both, alone) = (place.path().join("both"), place.path().join("alone"));
     let report = run("--seeds 3,1", &both);
     let over = &report["over_runs"][0];
-    let runs: Vec<&Value> = over["runs"].as_array().unwrap().iter().map(|run| &run[0]).collect();
+    let runs: Vec<&Value> = over["runs"].as_array().unwrap().iter().map(|run| &run["run"]).collect();
     assert_eq!((over["method"].as_str(), runs), (Some("star"), vec![&json!("seed-3"), &json!("seed-1")]));
     assert_eq!(report["costs"][0]["points"][1]["runs"], 2);
     run("--seed 1", &alone);

@@ -1,7 +1,7 @@
 //! `starloop model`, adapters from training to merging, and prompts in a conversation.
 
 use crate::program::{base, repository, starloop, text};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 #[test]
@@ -76,6 +76,12 @@ fn a_prompt_in_a_conversation_is_trained_and_sampled_alike() {
         let sampled = starloop(&format!("sample --json --max-new-tokens 8 {more} --prompt"), &[prompt, "--model", text(&out)]).json();
         (sampled["prompt_token_ids"].clone(), sampled["completions"][0]["text"].as_str().unwrap().to_owned())
     };
+    let prompting: Value = serde_json::from_slice(&std::fs::read(out.join("prompting.json")).unwrap()).unwrap();
+    assert_eq!(prompting, json!({"chat": true}));
+    for (option, warned) in [("--chat", false), ("", true)] {
+        let sampled = starloop(&format!("sample --max-new-tokens 1 {option} --prompt 6"), &["--model", text(&out)]);
+        assert_eq!(sampled.err.contains("it was trained with its chat template, and is asked without it"), warned, "{}", sampled.err);
+    }
     let in_chat = sampled("6 + 9", "--chat");
     assert_eq!(in_chat, sampled("Input:\n6 + 9\nTarget:\n", ""));
     assert_eq!(in_chat.1, "9 9 9");

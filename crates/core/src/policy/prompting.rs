@@ -20,8 +20,9 @@ pub struct Prompting {
     /// The variables of the chat template.
     #[serde(default, skip_serializing_if = "crate::config::is_default")]
     pub chat_variables: ChatVariables,
-    /// Worked examples in front of each problem.
-    pub few_shot: usize,
+    /// Worked examples in front of each problem. `None` if it was trained on rows of prompts, whose form is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_shot: Option<usize>,
     /// The task's template of a prompt, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
@@ -31,7 +32,7 @@ impl Prompting {
     /// The prompts of a config's model with so many worked examples.
     pub fn new(model: &ModelConfig, few_shot: usize, template: Option<&str>) -> Self {
         let template = template.map(str::to_owned);
-        Prompting { chat: model.chat, chat_variables: model.chat_variables.clone(), few_shot, template }
+        Prompting { chat: model.chat, chat_variables: model.chat_variables.clone(), few_shot: Some(few_shot), template }
     }
 
     /// Reads the record of a checkpoint directory. `None` for a model that this program did not train.
@@ -59,15 +60,15 @@ impl Prompting {
 
     /// How `asked` differs from this record of a checkpoint, one sentence for each difference.
     pub fn differences(&self, asked: &Prompting) -> Vec<String> {
-        let mut found = self.chat_difference(asked.chat).into_iter().collect::<Vec<_>>();
+        let of_chat = self.chat_difference(asked.chat);
+        let mut found: Vec<String> = of_chat.map(|difference| format!("{difference} (model.chat = {})", self.chat)).into_iter().collect();
         if self.chat && asked.chat && self.chat_variables != asked.chat_variables {
             found.push("its chat template had other variables (model.chat_variables) while it was trained".to_owned());
         }
-        if self.few_shot != asked.few_shot {
-            found.push(format!(
-                "it was measured with {} worked examples in its prompt, and is asked with {} (sampling.few_shot)",
-                self.few_shot, asked.few_shot
-            ));
+        if let (Some(measured), Some(now)) = (self.few_shot, asked.few_shot)
+            && measured != now
+        {
+            found.push(format!("it was measured with {measured} worked examples in its prompt, and is asked with {now} (sampling.few_shot)"));
         }
         if let (Some(trained), Some(now)) = (&self.template, &asked.template)
             && trained != now
@@ -78,10 +79,10 @@ impl Prompting {
     }
 
     /// How asking with or without a chat template differs from this record.
-    pub fn chat_difference(&self, chat: bool) -> Option<String> {
+    pub fn chat_difference(&self, chat: bool) -> Option<&'static str> {
         match (self.chat, chat) {
-            (true, false) => Some("it was trained with its chat template, and is asked without it (model.chat = true)".to_owned()),
-            (false, true) => Some("it was trained without a chat template, and is asked with one (model.chat = false)".to_owned()),
+            (true, false) => Some("it was trained with its chat template, and is asked without it"),
+            (false, true) => Some("it was trained without a chat template, and is asked with one"),
             _ => None,
         }
     }
@@ -96,11 +97,11 @@ mod tests {
     fn a_checkpoint_remembers_its_prompts_and_names_what_differs() {
         let place = tempfile::tempdir().unwrap();
         assert_eq!(Prompting::of_checkpoint(place.path()).unwrap(), None);
-        let trained = Prompting { chat: true, few_shot: 0, template: Some("Q: {{ question }}".into()), ..Prompting::default() };
+        let trained = Prompting { chat: true, few_shot: Some(0), template: Some("Q: {{ question }}".into()), ..Prompting::default() };
         trained.write(place.path()).unwrap();
         assert_eq!(Prompting::of_checkpoint(place.path()).unwrap().as_ref(), Some(&trained));
         assert_eq!(trained.differences(&trained), [""; 0]);
-        let asked = Prompting { chat: false, few_shot: 3, template: Some("{{ question }}".into()), ..Prompting::default() };
+        let asked = Prompting { chat: false, few_shot: Some(3), template: Some("{{ question }}".into()), ..Prompting::default() };
         let said = trained.differences(&asked).join("\n");
         for words in
             ["asked without it (model.chat = true)", "with 0 worked examples in its prompt, and is asked with 3", "\"Q: {{ question }}\""]

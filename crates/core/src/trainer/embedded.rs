@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use starloop_lm::files::chat::Chat;
 use starloop_lm::files::peft;
+use starloop_lm::memory::Held;
 use starloop_lm::model::PromptEncoder;
 use starloop_lm::score::Tail;
 use starloop_lm::train::{Document, PackedEpochs, StepReport, TrainingSession, Unit};
@@ -22,6 +23,8 @@ mod toward;
 
 /// The operation, for errors.
 const CONTEXT: &str = "fine-tuning";
+/// Bytes of a document's token: its id, and whether it is learned.
+const TOKEN_BYTES: usize = size_of::<u32>() + size_of::<bool>();
 /// The saved state's file in the scratch directory.
 const STATE: &str = "state.safetensors";
 
@@ -91,6 +94,7 @@ fn run<U: Unit>(
     progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 ) -> Result<TrainingMetrics> {
     let settings = job.settings;
+    let _held = Held::new(job.data.rows().memory_bytes() + units.iter().map(|unit| unit.token_count() * TOKEN_BYTES).sum::<usize>());
     let mut epochs = PackedEpochs::new(units, settings.batch_size, settings.sequence_length, job.seed).during(CONTEXT)?;
     let mut session = TrainingSession::new(model, settings.hyperparameters(job.steps, job.seed)).during(CONTEXT)?;
     let mut tally = resume(&mut session, job)?;

@@ -7,6 +7,7 @@ use crate::error::{EngineContext, Error, OrCancelled, Result, with_causes};
 use crate::event::{Event, Observer, Stage};
 use crate::external::data_source::DataSource;
 use crate::metrics::TrainingMetrics;
+use crate::policy::prompting::Prompting;
 use crate::selection::{TrainedProblems, TrainingData};
 use crate::trainer::embedded::EmbeddedTrainer;
 use crate::trainer::{Trainer, TrainingJob, Workplace};
@@ -90,6 +91,7 @@ pub fn finetune(
             observer.observe(&Event::StageProgress { done, tokens, loss })
         })?;
         TrainedProblems::of_checkpoint(model)?.write(output)?;
+        Prompting { chat, ..Prompting::default() }.write(output)?;
         Ok::<_, Error>(metrics)
     })?;
     workplace.clear()?;

@@ -6,6 +6,7 @@
 
 use super::BATCH;
 use super::kind::{self, Kind};
+use super::pages::CheckedPages;
 use parquet::basic::{ConvertedType, LogicalType, Repetition};
 use parquet::column::page::PageReader;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
@@ -186,6 +187,7 @@ pub(super) struct LeafRows {
 
 impl LeafRows {
     pub fn new(leaf: &Leaf, pages: Box<dyn PageReader>) -> Self {
+        let pages = Box::new(CheckedPages::new(pages, leaf.column.clone()));
         let reader = get_column_reader(leaf.column.clone(), pages);
         LeafRows { reader, repetitions: Vec::new(), definitions: Vec::new(), values: Vec::new().into_iter(), next: 0, levels: 0 }
     }

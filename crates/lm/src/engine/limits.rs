@@ -3,7 +3,7 @@
 use crate::decoder::{CacheDtype, Decoder, DecoderSpec};
 use crate::error::{Error, InvalidSetting, Result};
 use crate::kernels::Kernels;
-use crate::memory::{BESIDES, Job, needs};
+use crate::memory::{Job, besides, needs};
 
 /// Bounds on the work of one step and on memory. Of these fields, only the type of the cache changes completions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +46,11 @@ impl EngineLimits {
     /// The budget is too small for one sequence of one page.
     pub fn within<K: Kernels>(self, budget: usize, decoder: &Decoder<K>) -> Result<Self> {
         let spec = decoder.spec();
-        let fixed = sampling_needs(spec, decoder.matrix_width(), 0, 0) + BESIDES;
+        let besides = besides();
+        let fixed = sampling_needs(spec, decoder.matrix_width(), 0, 0) + besides;
         let free = budget.saturating_sub(fixed);
         let buffers =
-            |limits: &EngineLimits| sampling_needs(spec, decoder.matrix_width(), limits.sequences, limits.step_rows) + BESIDES - fixed;
+            |limits: &EngineLimits| sampling_needs(spec, decoder.matrix_width(), limits.sequences, limits.step_rows) + besides - fixed;
         let mut limits = self;
         while buffers(&limits) > free / 4 && (limits.sequences > 1 || limits.step_rows > FEWEST_ROWS) {
             limits.sequences = (limits.sequences / 2).max(1);

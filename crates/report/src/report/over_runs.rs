@@ -1,11 +1,13 @@
 //! The accuracy of each method over several runs: the mean, and the interval of the variation between seeds. Runs are put together if a method
 //! has the same settings in them, except for the seed.
 
+pub(super) mod tables;
+
 use super::cost::{interval_over_runs, students_interval};
-use super::{MethodReport, Report, RunReport, labels, table};
+use super::{MethodReport, Report, RunReport, labels};
 use serde::Serialize;
 use starloop_record::Approach;
-use starloop_record::format::{percent, range};
+use starloop_record::metrics::Accuracy;
 use starloop_record::run_dir::settings::of_method;
 use starloop_record::types::Split;
 use std::collections::BTreeMap;
@@ -24,8 +26,8 @@ pub struct OverRuns {
     pub data: String,
     /// The split that accuracy was measured on.
     pub split: Split,
-    /// The accuracy of each run, in 0..=1, with the run's name.
-    pub runs: Vec<(String, f64)>,
+    /// Each run.
+    pub runs: Vec<RunAccuracy>,
     /// Mean accuracy over the runs.
     pub mean: f64,
     /// The 95% interval of the mean over runs (Student's).
@@ -34,6 +36,24 @@ pub struct OverRuns {
     pub from_base: Option<MeanOverRuns>,
     /// The accuracy after each iteration that all runs have measured.
     pub iterations: Vec<IterationOverRuns>,
+}
+
+/// A method's accuracy in one run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunAccuracy {
+    /// The run's name.
+    pub run: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Its accuracy, with the 95% interval over problems (Wilson's).
+    pub accuracy: Accuracy,
+}
+
+impl RunAccuracy {
+    /// The final accuracy of a method; `None` if it was not measured.
+    pub(super) fn of(run: &RunReport, method: &MethodReport) -> Option<Self> {
+        Some(RunAccuracy { run: run.name.clone(), seed: run.info.seed, accuracy: *method.final_accuracy()? })
+    }
 }
 
 /// A mean over runs with its 95% interval (Student's).
@@ -93,9 +113,8 @@ pub(super) fn of(report: &Report) -> Vec<OverRuns> {
 
 fn over_runs(group: &[Member<'_>], groups: &[Vec<Member<'_>>]) -> Option<OverRuns> {
     let first = &group[0];
-    let runs: Vec<(String, f64)> =
-        group.iter().filter_map(|member| Some((member.run.name.clone(), member.method.final_accuracy()?.mean))).collect();
-    let (mean, interval) = interval_over_runs(&runs.iter().map(|(_, accuracy)| *accuracy).collect::<Vec<_>>())?;
+    let runs: Vec<RunAccuracy> = group.iter().filter_map(|member| RunAccuracy::of(member.run, member.method)).collect();
+    let (mean, interval) = interval_over_runs(&runs.iter().map(|run| run.accuracy.mean).collect::<Vec<_>>())?;
     let alike = || groups.iter().filter(|other| other[0].is_comparable(first)).map(|other| &other[0].settings);
     let settings = if alike().count() > 1 { labels::differing(&first.settings, alike) } else { Vec::new() };
     let label = std::iter::once(first.method.info.label.clone()).chain(settings).collect::<Vec<_>>().join(", ");
@@ -131,42 +150,3 @@ fn iterations(group: &[Member<'_>]) -> Vec<IterationOverRuns> {
     };
     group[0].method.evaluated().filter_map(|found| of(found.metrics.iteration)).collect()
 }
-
-/// For a terminal of `width` columns; empty if no two runs share a method. The untrained model is first, then the methods by accuracy. Labels
-/// and the right columns are left out if they do not fit.
-pub(super) fn table(report: &Report, width: usize) -> String {
-    let mut rows = of(report);
-    if rows.is_empty() {
-        return String::new();
-    }
-    let rank = |row: &OverRuns| if row.approach == Approach::FewShot { 2.0 } else { row.mean };
-    rows.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
-    let label: Cell = |row| format!("{} ({})", row.label, row.method);
-    let name: Cell = |row| row.method.clone();
-    let drawn = |(first, columns): (Cell, usize)| {
-        let columns = &COLUMNS[..columns];
-        let header = std::iter::once("over runs").chain(columns.iter().map(|(header, _)| *header)).map(str::to_owned);
-        let mut table = table::table(header.collect(), 1);
-        for row in &rows {
-            table.add_row(std::iter::once(first(row)).chain(columns.iter().map(|(_, cell)| cell(row))));
-        }
-        table::trim(&table)
-    };
-    let forms = std::iter::once((label, COLUMNS.len())).chain((2..=COLUMNS.len()).rev().map(|columns| (name, columns)));
-    let fits = |text: &String| text.lines().all(|line| line.chars().count() <= width);
-    let table = forms.map(drawn).find(fits).unwrap_or_else(|| drawn((name, 2)));
-    format!("{table}\n\nIntervals over runs (Student's) show the variation between seeds.")
-}
-
-/// A cell of a row.
-type Cell = fn(&OverRuns) -> String;
-
-/// The columns behind the name, the most important first.
-const COLUMNS: [(&str, Cell); 6] = [
-    ("mean, %", |row| percent(row.mean)),
-    ("95% interval\nover runs", |row| range(row.interval)),
-    ("points from\nuntrained", |row| row.from_base.map_or_else(|| "-".to_owned(), |of| format!("{:+.1}", 100.0 * of.mean))),
-    ("runs", |row| row.runs.len().to_string()),
-    ("split", |row| row.split.name().to_owned()),
-    ("each run, %", |row| row.runs.iter().map(|(_, accuracy)| percent(*accuracy)).collect::<Vec<_>>().join(" ")),
-];

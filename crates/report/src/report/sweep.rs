@@ -2,7 +2,7 @@
 
 use super::cost::interval_over_runs;
 use super::figure::{Across, Area, Axis, Chart, Curve, INK, PANEL, SIDE, cut, page, style};
-use super::seeds::RunAccuracy;
+use super::over_runs::RunAccuracy;
 use super::svg::{Anchor, Svg};
 use super::{Report, table};
 use crate::error::Result;
@@ -242,9 +242,9 @@ fn of_setting(report: &Report, settings: &[Setting]) -> Vec<SweepRow> {
         let mut split = None;
         let mut runs = Vec::new();
         for (run, method) in report.methods().filter(|(_, method)| method.info.name == cost.method) {
-            if let Some(accuracy) = method.final_accuracy() {
+            if let Some(measured) = RunAccuracy::of(run, method) {
                 split = Some(method.shown().split);
-                runs.push(RunAccuracy { run: run.name.clone(), seed: run.info.seed, accuracy: *accuracy });
+                runs.push(measured);
             }
         }
         let accuracies: Vec<f64> = runs.iter().map(|run| run.accuracy.mean).collect();

@@ -66,7 +66,7 @@ impl Subject {
         config.add_method(METHOD, "few_shot", &FewShot::default())?;
         let remembered = match self {
             Subject::Kind(_) => None,
-            Subject::Config(_) | Subject::Run(_) => Prompting::of_checkpoint(model)?.map(|prompting| prompting.few_shot),
+            Subject::Config(_) | Subject::Run(_) => Prompting::of_checkpoint(model)?.and_then(|prompting| prompting.few_shot),
         };
         if let Some(few_shot) = arguments.few_shot.or(remembered) {
             config.sampling.few_shot = few_shot;

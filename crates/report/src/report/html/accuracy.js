@@ -34,7 +34,7 @@ const methodLines = () => (data.over_runs.length > 0
       x: one.iteration, y: one.mean, low: one.interval[0], high: one.interval[1], runs: one.runs,
       title: `${plain(method)}, iteration ${one.iteration}: mean ${percent(one.mean)}% (${percent(one.interval[0])} to ${percent(one.interval[1])}) over ${one.runs.length} runs`,
     }));
-    return { method, name: plain(label), mean, low, high, runs: runs.map(([, accuracy]) => accuracy), points, isBase: approach === "few_shot" };
+    return { method, name: plain(label), mean, low, high, runs: runs.map(({ accuracy }) => accuracy.mean), points, isBase: approach === "few_shot" };
   })
   : methodRuns.filter(({ method }) => evaluated(method).length > 0).map(({ method, name }) => {
     const points = evaluated(method).map(({ metrics }) => accuracyPoint(metrics.iteration, metrics.accuracy, name, answersOf(name, metrics.iteration)));

@@ -116,9 +116,9 @@ const overRunsTable = () => {
   return table(["method", "runs", "mean, %", "95% interval over runs", "points from the untrained model", "each run, %"],
     rows.map(({ method, label, runs, mean, interval: [low, high], from_base: fromBase }) =>
       [[plain(label), element("small", {}, ` ${plain(method)}`)], String(runs.length), element("strong", {}, percent(mean)), `${percent(low)} to ${percent(high)}`,
-        pointsOverRuns(fromBase), runs.map(([, accuracy]) => percent(accuracy)).join(" ")]),
+        pointsOverRuns(fromBase), runs.map(({ accuracy }) => percent(accuracy.mean)).join(" ")]),
     { caption: "Accuracy over runs. Intervals over runs (Student's) show the variation between seeds.", kind: "over-runs",
-      values: rows.map(({ label, runs, mean, interval: [low], from_base: fromBase }) => [label, runs.length, mean, low, fromBase?.mean ?? null, runs[0][1]]) });
+      values: rows.map(({ label, runs, mean, interval: [low], from_base: fromBase }) => [label, runs.length, mean, low, fromBase?.mean ?? null, runs[0].accuracy.mean]) });
 };
 
 /** The result of several seeds: of the main method, the mean and each run. */
@@ -140,7 +140,7 @@ const overRunsCard = () => {
       element("strong", {}, `${percent(mean)}%`)),
     element("p", { class: "result" }, `${fromBase ? `${percent(base)}% (untrained model) → ` : ""}${percent(mean)}% on average over ${plural(runs.length, "run")}`
       + `${last > 0 ? ` after ${plural(last, "iteration")}` : ""} of ${plain(label)} (${plain(method)}); 95% interval over runs: ${percent(low)} to ${percent(high)}%.`),
-    element("p", { class: "note" }, `Each run: ${runs.map(([name, accuracy]) => `${plain(name)} ${percent(accuracy)}%`).join(", ")}.`),
+    element("p", { class: "note" }, `Each run: ${runs.map(({ run, accuracy }) => `${plain(run)} ${percent(accuracy.mean)}%`).join(", ")}.`),
     element("p", { class: isBiased ? "choice-note biased" : "choice-note" }, isBiased
       ? `${plain(method)} is the best method of some runs on the split that is reported: biased upwards. "main" in the config names a method before a run.`
       : plain(headlines[0]?.choice_note ?? "")));
