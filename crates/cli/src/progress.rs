@@ -129,6 +129,7 @@ pub fn stage_name(stage: Stage) -> &'static str {
     match stage {
         Stage::Sampling => "sampling",
         Stage::Rationalizing => "rationalizing",
+        Stage::CheckingHints => "checking hints",
         Stage::FineTuning => "fine-tuning",
         Stage::Evaluating => "evaluating",
         Stage::FinalEvaluation => "final evaluation",

@@ -288,7 +288,7 @@ pub enum Error {
         objective: &'static str,
     },
     /// A policy samples and cannot score text.
-    #[error("this policy cannot score text, which the verifier needs; use `[policy] kind = \"embedded\"`")]
+    #[error("this policy cannot score text, which a verifier and the rule `most_hint_reliance` need; use `[policy] kind = \"embedded\"`")]
     ScoringNotSupported,
     /// A policy returned another number of samples than it was asked for.
     #[error("the policy was asked for {expected} samples and returned {got}")]

@@ -24,6 +24,7 @@ use std::time::Instant;
 
 mod ask;
 mod collect;
+mod hint_checks;
 mod measure;
 mod recall;
 pub(crate) mod relocate;

@@ -136,6 +136,12 @@ impl<'a> Judge<'a> {
         if rules.config.drop_uncalculated && is_hinted && graded.false_step.is_none() {
             return Outcome::Uncalculated;
         }
+        if is_hinted && rules.config.most_hint_reliance.zip(graded.hint_reliance).is_some_and(|(most, reliance)| reliance > most) {
+            return Outcome::HintReliant;
+        }
+        if is_hinted && rules.config.drop_reached_from_wrong_hint && graded.reaches_wrong_answer == Some(true) {
+            return Outcome::ReachesWrongAnswer;
+        }
         if !self.texts.insert((&problem.id, &attempt.completion)) {
             return Outcome::Duplicate;
         }

@@ -228,9 +228,10 @@ pub trait Task: Send + Sync {
         Vec::new()
     }
 
-    /// The same problem with a wrong answer in place of the known one, for a wrong hint; `None` if the task cannot make one, which is the default.
-    fn with_wrong_answer(&self, _problem: &Problem) -> Option<Problem> {
-        None
+    /// The same problem with a wrong answer in place of the known one, for a wrong hint; `None` if there is none. By default another choice, or
+    /// another whole number.
+    fn with_wrong_answer(&self, problem: &Problem) -> Option<Problem> {
+        leak::with_wrong_answer(problem)
     }
 
     /// Returns true if the task can find the calculations of a rationale and check them, so that [`Task::has_false_step`] gives `None` for a
@@ -284,5 +285,5 @@ fn graded(task: &dyn Task, problem: &Problem, attempt: Attempt, grade: Grade) ->
     let false_step = task.has_false_step(problem, &attempt.completion);
     let mut path = sha256_hex(task.reasoning_path(&attempt.completion));
     path.truncate(PATH_DIGITS);
-    GradedAttempt { attempt, verdict, place, contradiction, faithful, false_step, path }
+    GradedAttempt { place, contradiction, faithful, false_step, path, ..GradedAttempt::bare(attempt, verdict) }
 }

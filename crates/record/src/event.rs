@@ -15,6 +15,8 @@ pub enum Stage {
     Sampling,
     /// Attempts with the answer as a hint, for the problems that failed.
     Rationalizing,
+    /// Asking again about rationalizations, without the hint or with a wrong one.
+    CheckingHints,
     /// Training on what was kept.
     FineTuning,
     /// Measuring accuracy on held-out problems.

@@ -124,6 +124,12 @@ pub struct SelectionCounts {
     /// Dropped because the rationalization has no calculation, where the config asks for that.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped_uncalculated: u64,
+    /// Dropped because the hint makes the rationalization more likely than the config allows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_hint_reliant: u64,
+    /// Dropped because a wrong hint led to a wrong answer, where the config asks for that.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_reaches_wrong: u64,
     /// Dropped because the rationale only restates the hint, where the method looks for that.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped_restated: u64,
@@ -173,6 +179,8 @@ impl SelectionCounts {
                 Outcome::LeaksHint => counts.dropped_leaked_hint += 1,
                 Outcome::FalseStep => counts.dropped_false_step += 1,
                 Outcome::Uncalculated => counts.dropped_uncalculated += 1,
+                Outcome::HintReliant => counts.dropped_hint_reliant += 1,
+                Outcome::ReachesWrongAnswer => counts.dropped_reaches_wrong += 1,
                 Outcome::Restated => counts.dropped_restated += 1,
                 Outcome::Unsure => counts.dropped_unsure += 1,
                 Outcome::SamePath => counts.dropped_same_path += 1,
@@ -209,7 +217,8 @@ impl SelectionCounts {
 
     /// Those of them that the method's own rules dropped, and not what holds for every method.
     pub fn dropped_by_rules(&self) -> u64 {
-        self.dropped_uncalculated + self.dropped_restated + self.dropped_unsure + self.dropped_same_path + self.dropped_over_limit
+        let of_hints = self.dropped_uncalculated + self.dropped_hint_reliant + self.dropped_reaches_wrong + self.dropped_restated;
+        of_hints + self.dropped_unsure + self.dropped_same_path + self.dropped_over_limit
     }
 }
 

@@ -31,6 +31,10 @@ pub enum Outcome {
     FalseStep,
     /// The rationalization has no calculation, and the config drops such rationalizations.
     Uncalculated,
+    /// The hint makes the rationalization more likely than the config allows.
+    HintReliant,
+    /// With a wrong answer as the hint, the model reached the wrong answer, and the config drops such rationalizations.
+    ReachesWrongAnswer,
     /// The same text was learned for this problem already.
     Duplicate,
     /// The rationale only restates question and hint, and the method drops such rationales.
@@ -55,7 +59,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order in which reports list them.
-    pub const ALL: [Outcome; 21] = [
+    pub const ALL: [Outcome; 23] = [
         Outcome::Learned,
         Outcome::Paired,
         Outcome::Rewarded,
@@ -67,6 +71,8 @@ impl Outcome {
         Outcome::LeaksHint,
         Outcome::FalseStep,
         Outcome::Uncalculated,
+        Outcome::HintReliant,
+        Outcome::ReachesWrongAnswer,
         Outcome::Duplicate,
         Outcome::Restated,
         Outcome::Unsure,
@@ -93,6 +99,8 @@ impl Outcome {
             Outcome::LeaksHint => "mentions the hint",
             Outcome::FalseStep => "false step",
             Outcome::Uncalculated => "no calculation",
+            Outcome::HintReliant => "relies on the hint",
+            Outcome::ReachesWrongAnswer => "a wrong hint works too",
             Outcome::Duplicate => "duplicate",
             Outcome::Restated => "restates the hint",
             Outcome::Unsure => "low probability",
@@ -130,6 +138,8 @@ impl Outcome {
             Outcome::LeaksHint
                 | Outcome::FalseStep
                 | Outcome::Uncalculated
+                | Outcome::HintReliant
+                | Outcome::ReachesWrongAnswer
                 | Outcome::Duplicate
                 | Outcome::Restated
                 | Outcome::Unsure

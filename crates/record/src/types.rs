@@ -267,6 +267,12 @@ pub struct GradedAttempt {
     /// A digest of the reasoning path: two rationales of a problem that differ only in wording have the same (Yuan et al. 2023).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
+    /// Nats per token by which the hint makes a rationalization more likely; `None` if it was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint_reliance: Option<f64>,
+    /// True if the model, with a wrong answer as the hint, reached the wrong answer; `None` if it was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reaches_wrong_answer: Option<bool>,
 }
 
 impl GradedAttempt {
@@ -277,7 +283,17 @@ impl GradedAttempt {
 
     /// A verdict with nothing beside it.
     pub fn bare(attempt: Attempt, verdict: Verdict) -> Self {
-        GradedAttempt { attempt, verdict, place: None, contradiction: None, faithful: None, false_step: None, path: String::new() }
+        GradedAttempt {
+            attempt,
+            verdict,
+            place: None,
+            contradiction: None,
+            faithful: None,
+            false_step: None,
+            path: String::new(),
+            hint_reliance: None,
+            reaches_wrong_answer: None,
+        }
     }
 }
 

@@ -125,30 +125,23 @@ pub(crate) fn learned(iteration: u32, right: &[u64], unhinted: u64, hinted: u64)
 
 /// An attempt without hint at a problem, by the problem's last part.
 pub(crate) fn attempt(problem: &str, completion: &str, verdict: Verdict) -> GradedAttempt {
-    GradedAttempt {
-        attempt: Attempt {
-            problem: ProblemId(format!("tiny/train/{problem}")),
-            class: "1 digit".into(),
-            mode: Mode::Unhinted,
-            sample: 0,
-            seed: 1,
-            checkpoint: "c".into(),
-            prompt_sha256: format!("prompt of {problem}"),
-            prompt_tokens: 10,
-            completion_tokens: 4,
-            completion: completion.into(),
-            stop_reason: StopReason::EndToken,
-            logprob: Some(-1.0),
-            token_logprobs: None,
-            token_ends: None,
-        },
-        verdict,
-        place: None,
-        contradiction: None,
-        faithful: None,
-        false_step: None,
-        path: completion.into(),
-    }
+    let attempt = Attempt {
+        problem: ProblemId(format!("tiny/train/{problem}")),
+        class: "1 digit".into(),
+        mode: Mode::Unhinted,
+        sample: 0,
+        seed: 1,
+        checkpoint: "c".into(),
+        prompt_sha256: format!("prompt of {problem}"),
+        prompt_tokens: 10,
+        completion_tokens: 4,
+        completion: completion.into(),
+        stop_reason: StopReason::EndToken,
+        logprob: Some(-1.0),
+        token_logprobs: None,
+        token_ends: None,
+    };
+    GradedAttempt { path: completion.into(), ..GradedAttempt::bare(attempt, verdict) }
 }
 
 /// The same with the hint.

@@ -1,6 +1,6 @@
 //! Each command by itself, and the figures that it prints.
 
-use crate::program::{SMALL_RUN, base, lines, numbers, repository, small_run, starloop, start, starloop_reading, text};
+use crate::program::{SMALL_RUN, base, lines, numbers, repository, small_run, starloop, starloop_reading, start, text};
 use serde_json::{Value, json};
 use starloop_core::config::Config;
 use starloop_core::experiment::Experiment;

@@ -7,7 +7,8 @@ mod paths;
 use crate::browser::{Browser, DOWN, END, ESCAPE, RIGHT, tell};
 use crate::program::{lines, reseal, small_run, starloop, text, write_lines};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use starloop_record::RunDir;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -116,9 +117,20 @@ fn a_reader_filters_searches_follows_a_problem_and_sees_what_changed() {
     paths::from_figures(&browser, &run);
     paths::to_a_file(&browser, place.path(), &all);
     paths::by_a_link(&browser, &page, &all);
+    prompts_are_whole_and_the_hint_is_marked(&browser, &run);
     colours_and_narrow_screens(&browser);
     assert_eq!(browser.value("performance.getEntriesByType('resource').length"), 0, "nothing is loaded");
     assert_eq!(browser.complaints(), [""; 0]);
+}
+
+fn prompts_are_whole_and_the_hint_is_marked(browser: &Browser, run: &Path) {
+    let run = RunDir::open_read_only(run).unwrap();
+    let kept: HashSet<String> = (0..2).flat_map(|iteration| run.iteration("star", iteration).prompts().unwrap().into_values()).collect();
+    let shown = browser.value("[...document.querySelectorAll('pre.asked')].map((prompt) => prompt.textContent)");
+    let shown: Vec<&str> = shown.as_array().unwrap().iter().map(|prompt| prompt.as_str().unwrap()).collect();
+    assert!(shown.len() >= 3 && shown[..3].iter().all(|prompt| kept.contains(*prompt)), "{shown:?}");
+    let hint = browser.value("document.querySelector('pre.asked mark.hint').textContent");
+    assert!(hint.as_str().is_some_and(|hint| hint.trim().split(' ').all(|digit| digit.parse::<u8>().is_ok())), "{hint}");
 }
 
 /// The first sentences of the page are those of the JSON, and their counts are those of the answers.

@@ -65,3 +65,23 @@ fn held_out_prompts(task: &dyn Task) -> HashSet<String> {
     let problems = [Split::Dev, Split::Test].into_iter().flat_map(|split| task.evaluation_problems(split, 1));
     problems.map(|problem| task.prompt(&problem, Mode::Unhinted)).collect()
 }
+
+#[test]
+fn rationalizations_are_checked_with_other_hints_before_they_are_learned() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    let rules = "--set methods.star.selection.most_hint_reliance=-100 --set methods.star.selection.drop_reached_from_wrong_hint=true";
+    let less = "--set run=[\"star\"] --set methods.star.iterations=1 --set training.steps=2 --set task.evaluation_per_class=3";
+    starloop(&format!("run smoke --quiet {less} {rules}"), &["--run-dir", text(&run)]).done();
+    let attempts = lines(&run.join("star/iter-001/attempts.jsonl"));
+    let is_checked = |attempt: &&Value| attempt["mode"] == "hinted" && attempt["verdict"] == "correct";
+    let checked: Vec<&Value> = attempts.iter().filter(is_checked).collect();
+    assert!(!checked.is_empty());
+    assert!(checked.iter().all(|attempt| attempt["hint_reliance"].is_f64() && attempt["reaches_wrong_answer"].is_boolean()), "{checked:?}");
+    let others = attempts.iter().filter(|attempt| !is_checked(attempt));
+    assert!(others.into_iter().all(|attempt| attempt.get("hint_reliance").is_none()));
+    let dropped = lines(&run.join("star/iter-001/outcomes.jsonl")).iter().filter(|line| line["outcome"] == "hint_reliant").count();
+    assert!(dropped > 0 && dropped <= checked.len());
+    let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+    assert!(events.contains("\"checking_hints\""), "{events}");
+}

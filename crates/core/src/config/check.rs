@@ -75,6 +75,8 @@ pub(crate) fn config(config: &Config) -> Checked {
 pub(crate) fn settings(path: &str, settings: &MethodSettings) -> Checked {
     sampling(&format!("{path}.sampling"), &settings.sampling)?;
     training(&format!("{path}.training"), &settings.training)?;
+    let most = settings.selection.most_hint_reliance;
+    require(most.is_none_or(f64::is_finite), &format!("{path}.selection"), "most_hint_reliance", || "must be a finite number".to_owned())?;
     evaluation(&format!("{path}.evaluation"), &settings.evaluation)
 }
 

@@ -15,9 +15,21 @@ pub struct SelectionConfig {
     /// Drop rationalizations without any calculation that can be checked.
     #[serde(skip_serializing_if = "is_default")]
     pub drop_uncalculated: bool,
+    /// Drop rationalizations that the hint makes more likely by more than this, in nats per token: the mean of log p(token | question, hint) −
+    /// log p(token | question).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most_hint_reliance: Option<f64>,
+    /// Drop rationalizations of problems where the model, with a wrong answer as the hint, reaches the wrong answer.
+    #[serde(skip_serializing_if = "is_default")]
+    pub drop_reached_from_wrong_hint: bool,
 }
 
 impl SelectionConfig {
+    /// Returns true if a rule asks again about rationalizations.
+    pub(crate) fn checks_hints(self) -> bool {
+        self.most_hint_reliance.is_some() || self.drop_reached_from_wrong_hint
+    }
+
     /// The key of a rule that needs a task which checks steps, if there is one.
     pub(crate) fn needs_checked_steps(self) -> Option<&'static str> {
         let rules = [(self.drop_false_steps, "drop_false_steps"), (self.drop_uncalculated, "drop_uncalculated")];

@@ -80,7 +80,7 @@ impl Method for AdaStar {
     }
 
     fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
-        let (problems, modes) = (self.problems(task).len() as u64, 1 + u64::from(self.rationalize));
+        let (problems, modes) = (self.problems(task).len() as u64, rounds::modes(self.rationalize, settings));
         rounds::estimate(settings, task, self.iterations, |_| problems * u64::from(settings.sampling.samples_per_problem) * modes)
     }
 

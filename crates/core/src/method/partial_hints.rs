@@ -73,6 +73,11 @@ impl Method for PartialHints {
 
     fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
         rounds::check(self.iterations, self.patience, settings)?;
+        if settings.selection.checks_hints() {
+            let message = "most_hint_reliance and drop_reached_from_wrong_hint need hints with the whole answer, which this method does not \
+                           give; remove these keys for it";
+            return Err(Invalid { key: "selection".into(), message: message.into() });
+        }
         for (key, share) in [("first_share", self.first_share), ("last_share", self.last_share)] {
             if !(0.0..=1.0).contains(&share) {
                 return Err(Invalid { key: key.into(), message: format!("must be in 0..1, found {share}") });

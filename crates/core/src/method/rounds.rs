@@ -151,6 +151,11 @@ pub(super) fn estimate(settings: &MethodSettings, task: &dyn Task, iterations: u
     estimate
 }
 
+/// The modes in which a problem is asked, at most: without hint, with a hint, and with a wrong hint.
+pub(super) fn modes(rationalize: bool, settings: &MethodSettings) -> u64 {
+    1 + u64::from(rationalize) + u64::from(rationalize && settings.selection.drop_reached_from_wrong_hint)
+}
+
 /// Completions where every problem of an iteration is asked in so many modes.
 pub(super) fn every_problem(settings: &MethodSettings, task: &dyn Task, modes: u64) -> impl Fn(u32) -> u64 {
     let samples = u64::from(settings.sampling.samples_per_problem);

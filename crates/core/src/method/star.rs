@@ -66,7 +66,7 @@ impl Method for Star {
     }
 
     fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
-        let modes = 1 + u64::from(self.rationalize);
+        let modes = rounds::modes(self.rationalize, settings);
         rounds::estimate(settings, task, self.iterations, rounds::every_problem(settings, task, modes))
     }
 

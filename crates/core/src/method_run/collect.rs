@@ -138,7 +138,9 @@ impl MethodRun<'_> {
         hint: Hint,
     ) -> Result<Vec<GradedAttempt>> {
         let question = self.question(iteration, Stage::Rationalizing, Some(hint), model);
-        self.ask(&self.place(iteration), &question, &failed(problems, attempts), model)
+        let mut hinted = self.ask(&self.place(iteration), &question, &failed(problems, attempts), model)?;
+        self.check_hinted(&question, problems, model, &mut hinted)?;
+        Ok(hinted)
     }
 
     /// Attempts problems from the front of `problems` until `quota` of them are solved or none is left, with the failures retried by
@@ -175,8 +177,11 @@ impl MethodRun<'_> {
             }
             solved += of_these as u64;
         }
+        self.ended(iteration, Stage::Sampling, tokens(&attempts) + tokens(&hinted), began)?;
+        if let Some((question, rationalizer)) = &retried {
+            self.check_hinted(question, problems, *rationalizer, &mut hinted)?;
+        }
         attempts.append(&mut hinted);
-        self.ended(iteration, Stage::Sampling, tokens(&attempts), began)?;
         Ok(attempts)
     }
 

@@ -68,7 +68,9 @@ impl Prompting {
         if let (Some(measured), Some(now)) = (self.few_shot, asked.few_shot)
             && measured != now
         {
-            found.push(format!("it was measured with {measured} worked examples in its prompt, and is asked with {now} (sampling.few_shot)"));
+            found.push(format!(
+                "it was measured with {measured} worked examples in its prompt, and is asked with {now} (sampling.few_shot)"
+            ));
         }
         if let (Some(trained), Some(now)) = (&self.template, &asked.template)
             && trained != now

@@ -200,10 +200,6 @@ impl Task for Gsm8kTask {
         steps::checked(solution::rationale(completion))
     }
 
-    fn with_wrong_answer(&self, problem: &Problem) -> Option<Problem> {
-        leak::wrong_number(problem)
-    }
-
     fn drops_false_steps(&self) -> bool {
         self.check_annotations
     }

@@ -4,6 +4,7 @@
 use crate::task::identity::digest;
 use crate::types::Problem;
 use regex::Regex;
+use starloop_answers::choice;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -47,11 +48,28 @@ pub(crate) fn restates(problem: &Problem, rationale: &str) -> bool {
     !words(rationale).flat_map(|word| pieces(&word)).any(|piece| is_new(&piece))
 }
 
-/// A problem with a number that is not the known one as its answer, for a wrong hint: the known whole number and 1 to 9 more, by a hash of the
-/// problem's id. `None` if the known answer is no whole number.
-pub(crate) fn wrong_number(problem: &Problem) -> Option<Problem> {
-    let known: i64 = problem.answer.replace(',', "").parse().ok()?;
-    let answer = known.checked_add(1 + i64::from(digest([problem.id.0.as_str()])[0] % 9))?.to_string();
+/// A problem with a wrong answer in place of the known one, for a wrong hint, by a hash of the problem's id: another choice, or the known whole
+/// number and 1 to 9 more (a digit stays a digit). The notation stays: letters of choices, and digits with blanks between them. `None` for other answers.
+pub(crate) fn with_wrong_answer(problem: &Problem) -> Option<Problem> {
+    let Problem { id, answer, choices, .. } = problem;
+    let drawn = usize::from(digest([id.0.as_str()])[0]);
+    let answer = if let Some(right) = choice::known(answer, choices) {
+        let other = (right + 1 + drawn % choices.len().checked_sub(1).filter(|others| *others > 0)?) % choices.len();
+        let letter = choice::letter(other)?;
+        let is_letter = choices[right] != *answer;
+        match is_letter {
+            true if answer.chars().any(char::is_uppercase) => letter.to_ascii_uppercase().to_string(),
+            true => letter.to_string(),
+            false => choices[other].clone(),
+        }
+    } else {
+        let is_spaced = answer.trim().chars().count() > 1 && answer.split_whitespace().all(|digit| digit.len() == 1);
+        let known: i64 = if is_spaced { answer.replace(' ', "") } else { answer.replace(',', "") }.trim().parse().ok()?;
+        let wrong = known.checked_add(1 + (drawn % 9) as i64)?;
+        // One digit stays one digit.
+        let wrong = if (0..10).contains(&known) { wrong % 10 } else { wrong }.to_string();
+        if is_spaced { wrong.chars().map(String::from).collect::<Vec<_>>().join(" ") } else { wrong }
+    };
     Some(Problem { answer, ..problem.clone() })
 }
 
@@ -62,9 +80,34 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{leaks, restates};
+    use super::{leaks, restates, with_wrong_answer};
     use crate::types::{Problem, ProblemId};
+
+    #[test]
+    fn a_wrong_answer_has_the_notation_of_the_known_one() {
+        let wrong = |id: usize, answer: &str, choices: &[&str]| {
+            let choices = choices.iter().map(|&choice| choice.into()).collect();
+            let problem =
+                Problem { id: ProblemId(id.to_string()), class: String::new(), question: String::new(), answer: answer.into(), choices };
+            with_wrong_answer(&problem).map(|problem| problem.answer)
+        };
+        let all = ["red", "green", "blue"];
+        for id in 0..50 {
+            assert!(["red", "blue"].contains(&wrong(id, "green", &all).unwrap().as_str()));
+            assert!(["a", "c"].contains(&wrong(id, "b", &all).unwrap().as_str()));
+            assert!(["A", "C"].contains(&wrong(id, "B", &all).unwrap().as_str()));
+            assert!((1235..1244).contains(&wrong(id, "1,234", &[]).unwrap().parse().unwrap()));
+            let digits = wrong(id, "1 9 8", &[]).unwrap();
+            assert!(digits.len() == 5 && digits != "1 9 8", "{digits}");
+            let digit: i64 = wrong(id, "7", &[]).unwrap().parse().unwrap();
+            assert!((0..10).contains(&digit) && digit != 7);
+        }
+        for (answer, choices) in [("x + 1", &[][..]), ("only", &["only"]), ("9223372036854775807", &[])] {
+            assert_eq!(wrong(1, answer, choices), None, "{answer}");
+        }
+    }
 
     #[test]
     fn rationales_that_only_restate_the_hint() {

@@ -198,10 +198,6 @@ impl Task for WordProblems {
     fn calculations(&self, completion: &str) -> Vec<bool> {
         steps::checked(solution::rationale(completion))
     }
-
-    fn with_wrong_answer(&self, problem: &Problem) -> Option<Problem> {
-        leak::wrong_number(problem)
-    }
 }
 
 fn svamp() -> Result<Vec<Entry<()>>, String> {

@@ -122,10 +122,35 @@ fn what_the_config_drops_besides() {
         let outcomes: Vec<Outcome> = selection.outcomes.iter().map(|record| record.outcome).collect();
         (outcomes, (selection.counts.dropped_false_step, selection.counts.dropped_uncalculated))
     };
-    let both = SelectionConfig { drop_false_steps: true, drop_uncalculated: true };
+    let both = SelectionConfig { drop_false_steps: true, drop_uncalculated: true, ..SelectionConfig::default() };
     assert_eq!(outcomes(both), (vec![Learned, FalseStep, Learned, Uncalculated, FalseStep, Learned, Learned], (2, 1)));
     let none = SelectionConfig::default();
     assert_eq!(outcomes(none), (vec![Learned, Learned, Learned, Learned, Learned, Learned, Duplicate], (0, 0)));
+}
+
+#[test]
+fn rationalizations_that_any_hint_gives() {
+    use Outcome::{HintReliant, Learned, ReachesWrongAnswer};
+    let problems = TASK.training_problems(1);
+    let with = |mode, completion, hint_reliance, reaches_wrong_answer| GradedAttempt {
+        hint_reliance,
+        reaches_wrong_answer,
+        ..attempt(&problems[0], mode, completion, Verdict::Correct)
+    };
+    let attempts = vec![
+        with(Mode::Unhinted, "a", None, None),
+        with(Mode::Hinted, "b", Some(0.5), Some(false)),
+        with(Mode::Hinted, "c", Some(0.6), Some(true)),
+        with(Mode::Hinted, "d", Some(0.4), Some(true)),
+        // The task had no wrong answer.
+        with(Mode::Hinted, "e", Some(0.5), None),
+    ];
+    let config = SelectionConfig { most_hint_reliance: Some(0.5), drop_reached_from_wrong_hint: true, ..SelectionConfig::default() };
+    let rules = SelectionRules { config, ..SelectionRules::default() };
+    let selection = select(&TASK, &[round(&problems, attempts)], rules).unwrap();
+    let outcomes: Vec<Outcome> = selection.outcomes.iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Learned, Learned, HintReliant, ReachesWrongAnswer, Learned]);
+    assert_eq!((selection.counts.dropped_hint_reliant, selection.counts.dropped_reaches_wrong, selection.counts.dropped()), (1, 1, 2));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! A hundred thousand attempts are about fifty megabytes of text. The columns to filter by are one pack, which is opened at once. The texts
 //! are pages, and each is opened when it is shown. A pack is gzip in base64, which browsers can read without a library.
 
+mod asked;
 mod collect;
 mod data;
 mod errors;
@@ -25,7 +26,7 @@ pub const MOST_ATTEMPTS: u64 = 100_000;
 const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/style.css");
 /// In the order in which they build on each other.
-const SCRIPTS: [&str; 27] = [
+const SCRIPTS: [&str; 28] = [
     include_str!("html/dom.js"),
     include_str!("html/words.js"),
     include_str!("html/data.js"),
@@ -43,6 +44,7 @@ const SCRIPTS: [&str; 27] = [
     include_str!("html/health.js"),
     include_str!("html/verdicts.js"),
     include_str!("html/audit.js"),
+    include_str!("html/asked.js"),
     include_str!("html/difference.js"),
     include_str!("html/tokens.js"),
     include_str!("html/rationale.js"),

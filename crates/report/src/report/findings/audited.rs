@@ -14,7 +14,7 @@ pub(super) fn hint_reliance(audits: &Audits) -> Option<String> {
     (mean - Z * standard_error > 0.5).then(|| {
         format!(
             "with the hint, a token of the {} scored rationalizations is {:.1} times as likely as without: the model would seldom write \
-             them itself. Read the extremes in the audit, and try drop_uncalculated and drop_false_steps",
+             them itself. Read the extremes in the audit, and try selection.most_hint_reliance or selection.drop_uncalculated",
             found.scored,
             mean.exp()
         )
@@ -27,7 +27,8 @@ pub(super) fn any_hint(audits: &Audits) -> Option<String> {
     let (right, wrong) = (found.right_hint, found.wrong_hint);
     (right.correct > 0 && wrong.low > right.mean / 2.0).then(|| {
         format!(
-            "rationalizations reach a wrong hint in {}% of {} problems, and the right hint in {}%: they explain any answer",
+            "rationalizations reach a wrong hint in {}% of {} problems, and the right hint in {}%: they explain any answer. Try \
+             selection.drop_reached_from_wrong_hint",
             percent(wrong.mean),
             wrong.total,
             percent(right.mean)

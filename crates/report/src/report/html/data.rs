@@ -1,5 +1,6 @@
 //! The page's data without the attempts, as one JSON object.
 
+use super::asked::{self, AskedPrompt};
 use super::collect::{Attempts, MOST_STEPS, Steps};
 use super::names::Names;
 use crate::error::Result;
@@ -39,6 +40,8 @@ struct Run<'a> {
     seed: u64,
     finished: bool,
     chance: f64,
+    /// True if the model's chat template renders each prompt.
+    chat: bool,
     config: String,
     paper: Vec<Paper<'a>>,
     paper_model: Option<&'a str>,
@@ -73,6 +76,7 @@ struct Method<'a> {
     practice: Option<&'a Practice>,
     /// Steps of the reference, those of the model, and the number of right rationales that have them.
     steps: Vec<[u64; 3]>,
+    asked: Vec<AskedPrompt>,
 }
 
 #[derive(Serialize)]
@@ -140,6 +144,7 @@ fn run<'a>(run: &'a RunReport, verdicts: &'a VerdictAudit, steps: &mut dyn Itera
         audit: run.audit.as_ref(),
         finished: run.info.status == RunStatus::Finished,
         chance: run.info.task.chance,
+        chat: run.config.get("model").and_then(|model| model.get("chat")).and_then(toml::Value::as_bool).unwrap_or(false),
         config: run.config.to_string(),
         paper: paper.collect(),
         paper_model: run.paper_model(),
@@ -167,6 +172,7 @@ fn method<'a>(run: &RunReport, directory: &RunDir, method: &'a MethodReport, ste
         iterations,
         final_metrics: method.final_metrics.as_ref(),
         practice: method.practice.as_ref(),
+        asked: asked::of_method(method, directory)?,
         steps: steps.iter().map(|(&[known, written], &rationales)| [known, written, rationales]).collect(),
     })
 }

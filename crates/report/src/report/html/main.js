@@ -25,7 +25,7 @@ const detailsSection = () => {
   const first = main >= 0 ? main : Math.max(methodRuns.findLastIndex(({ method }) => method.bootstraps), 0);
   const place = element("div", {});
   const show = (number) => {
-    const { method } = methodRuns[number];
+    const { run, method } = methodRuns[number];
     const flow = element("div", { class: "flow-place" });
     const showFlow = (at) => flow.replaceChildren(flowFigure(method, method.iterations[at]));
     const attempted = method.iterations.map(({ metrics }, at) => [at, metrics]).filter(([, metrics]) => metrics.unhinted.attempts > 0);
@@ -34,6 +34,7 @@ const detailsSection = () => {
     showFlow(last);
     const parts = [
       element("h3", {}, "The flow of one iteration"), choice("Iteration", options, showFlow, last), flow,
+      askedFigures(run, method),
       element("h3", {}, "Training"), trainingFigures(method),
       element("div", { class: "screen-only" }, element("h3", {}, "Costs"), costFigures(method)),
       method.practice && element("h3", {}, "Health"), healthTable(method),

@@ -50,7 +50,14 @@ pub(in crate::report) fn each_run(report: &Report) -> String {
         }
         let seeds: BTreeSet<u64> = runs.iter().map(|run| run.seed).collect();
         let over = format!("{} {}", runs.len(), if seeds.len() == runs.len() { "seeds" } else { "runs" });
-        table.add_row([String::new(), format!("mean of {over}"), String::new(), percent(*mean), range(*interval), format!("{over} (Student)")]);
+        table.add_row([
+            String::new(),
+            format!("mean of {over}"),
+            String::new(),
+            percent(*mean),
+            range(*interval),
+            format!("{over} (Student)"),
+        ]);
     }
     table::trim(&table)
 }
