@@ -11,7 +11,6 @@ use starloop_core::experiment::{Experiment, ResolvedMethod};
 use starloop_core::registry::Registry;
 use starloop_core::task::{Task, prompt};
 use starloop_core::types::{Mode, Problem, Split};
-use starloop_lm::checkpoint::Summary;
 use starloop_lm::model::PromptEncoder;
 
 /// Show the prompts of a config as the model reads them: the text with worked examples and chat template, the hinted variant, and the tokens.
@@ -68,16 +67,16 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
     let method = arguments.chosen_method(&experiment)?;
     let task = experiment.read_task()?;
     let place = tempfile::tempdir()?;
-    let base = BaseModel::of(&experiment.config().model).and_then(|base| base.unpacked(&place.path().join("base")));
-    let directory = match base {
-        Ok(directory) => Some(directory),
+    let base = BaseModel::of(&experiment.config().model).and_then(|base| base.for_prompts(&place.path().join("base")));
+    let base = match base {
+        Ok(found) => Some(found),
         Err(error) => {
             console::say(&format!("warning: {error}; without the base, prompts are shown without chat template and tokens"));
             None
         }
     };
-    let encoder = directory.as_deref().map(|directory| experiment.prompt_encoder(directory)).transpose()?;
-    let context = directory.as_deref().and_then(|directory| Summary::read(directory).ok()).map(|summary| summary.spec.context);
+    let encoder = base.as_ref().map(|(directory, _)| experiment.prompt_encoder(directory)).transpose()?;
+    let context = base.as_ref().map(|(_, context)| *context);
     let sampling = &method.settings.sampling;
     let is_measured = arguments.split != "train";
     let few_shot = if is_measured { sampling.few_shot } else { sampling.few_shot_in(arguments.iteration) };

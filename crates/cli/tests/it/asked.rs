@@ -1,6 +1,6 @@
 //! What models are asked: prompts before a run, prompts that are too long, and measurements with the settings of a config or of a run.
 
-use crate::program::{small_run, starloop, text};
+use crate::program::{repository, small_run, starloop, text};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,8 @@ fn a_prompt_that_is_too_long_is_found_before_the_run() {
     for more in [&["--dry-run"][..], &["--run-dir", text(&run)]] {
         starloop("run", &[&[text(&config)], more].concat()).failed(2, &said);
     }
+    let gguf = format!("model.base={}", text(&repository("fixtures/gguf/types.gguf")));
+    starloop("run --dry-run", &[text(&config), "--set", &gguf]).failed(2, &[said[0], "of the model's context"]);
     let skip = ["--set", "task.too_long=skip", "--run-dir", text(&run)];
     starloop("run --dry-run", &[&[text(&config)], &skip[..]].concat()).done();
     let report = starloop("run --quiet --json", &[&[text(&config)], &skip[..]].concat()).json();

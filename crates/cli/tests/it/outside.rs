@@ -1,16 +1,8 @@
 //! Files of other people: what a command reads, writes, starts and shows of them.
 
 use crate::program::{command, small_run, starloop, text};
+use crate::views::copy;
 use std::path::{Path, PathBuf};
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { std::fs::copy(&path, &target).map(drop).unwrap() }
-    }
-}
 
 /// Every regular file below a directory.
 fn files(root: &Path) -> Vec<PathBuf> {

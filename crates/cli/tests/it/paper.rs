@@ -75,6 +75,7 @@ fn the_most_likely_choice_is_the_one_that_score_says() {
     let line = "eval --task commonsense_qa --split test --by-likelihood --quiet --model";
     let options = [&[text(&model)], &data[..]].concat();
     let figures = starloop(line, &[&options[..], &["--json", "--answers", text(&answers)]].concat()).json();
+    crate::schemas::check("eval", &figures.to_string());
     assert_eq!((&figures["chance"], &figures["accuracy"]["total"]), (&json!(0.2), &json!(6)));
     let answers = lines(&answers);
     let of_kind = |chosen: &str| answers.iter().filter(|answer| answer[chosen] == answer["right"]).count();

@@ -1,6 +1,7 @@
 //! The JSON of every command is what its schema in docs/schemas/ says, and no more.
 
 use crate::program::{SMALL_PRETRAINING, repository, small_run, starloop, starloop_reading, text};
+use crate::views::copy;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -96,7 +97,7 @@ fn the_json_of_commands_that_read_runs_is_what_the_schemas_say() {
         ("report", "report --json"),
         ("watch", "watch --json"),
         ("inspect", "inspect --json"),
-        ("audit", "verify --json"),
+        ("verify-run", "verify --json"),
         ("clean", "clean --dry-run --json"),
     ] {
         check(name, &starloop(line, &[run]).done());
@@ -128,6 +129,19 @@ fn the_json_of_commands_that_work_with_models_is_what_the_schemas_say() {
     let completions = "{\"completion\": \"So 4+5=9\\n#### 9\", \"answer\": \"9\"}\n{\"completion\": \"no\", \"answer\": 9}\n";
     check("verify", &starloop_reading(completions, "verify --task gsm8k --json --explain").done());
     check("verify", &starloop_reading(completions, "verify --task gsm8k --json").done());
+}
+
+#[test]
+fn the_json_of_measurements_is_what_the_schemas_say() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    copy(small_run(), &run);
+    check("audit", &starloop("audit --quiet --problems 3 --json", &[text(&run)]).done());
+    let eval = "eval --task arithmetic --model builtin:arithmetic --few-shot 1 --limit 3 --max-new-tokens 8 --quiet --json";
+    check("eval", &starloop(eval, &[]).done());
+    check("eval", &starloop(&format!("{eval} --samples 2 --temperature 0.7"), &[]).done());
+    check("eval", &starloop(eval, &["--model", "builtin:arithmetic"]).done());
+    check("prompt", &starloop("prompt smoke --json", &[]).done());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::error::{EngineContext, Error, Missing, Result};
 use crate::external::fetch::hub::Hub;
 use crate::external::hub_cache::HubName;
 use fs_err as fs;
-use starloop_lm::checkpoint::{Checkpoint, is_gguf};
+use starloop_lm::checkpoint::{Checkpoint, Summary, is_gguf};
 use starloop_record::RunDir;
 use starloop_record::atomic::{self, create_directory};
 use std::path::{Path, PathBuf};
@@ -110,16 +110,19 @@ impl BaseModel {
         }
     }
 
-    /// A directory with its config, tokenizer and chat template, to look at prompts before a run; a shipped model is unpacked to `place`. `None` for
-    /// a GGUF file, whose conversion takes long.
+    /// A directory with its config, tokenizer and chat template, to look at prompts before a run, and the model's context in tokens. A shipped model
+    /// is unpacked to `place`; of a GGUF file, the parts that prompts need.
     ///
     /// # Errors
-    /// Unpacking fails.
-    pub fn for_prompts(&self, place: &Path) -> Result<Option<PathBuf>> {
-        match &self.0 {
-            Place::Gguf(_) => Ok(None),
-            Place::Directory(_) | Place::Builtin(_) => self.unpacked(place).map(Some),
+    /// Unpacking fails, or the model's files are damaged.
+    pub fn for_prompts(&self, place: &Path) -> Result<(PathBuf, usize)> {
+        if let Place::Gguf(path) = &self.0 {
+            let spec = Checkpoint::write_prompt_files_of_gguf(path, place).during("reading the base model")?;
+            return Ok((place.to_owned(), spec.context));
         }
+        let directory = self.unpacked(place)?;
+        let context = Summary::read(&directory).during("reading the base model's config")?.spec.context;
+        Ok((directory, context))
     }
 
     /// Its checkpoint directory. A shipped model is unpacked into the run directory, so that the run is complete without this program.

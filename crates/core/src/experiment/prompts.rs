@@ -7,7 +7,6 @@ use crate::experiment::{Experiment, ResolvedMethod};
 use crate::task::{Task, TooLong, prompt};
 use crate::types::{Mode, Problem, ProblemId, Split};
 use serde::Serialize;
-use starloop_lm::checkpoint::Summary;
 use starloop_lm::model::PromptEncoder;
 use starloop_record::Approach;
 use std::collections::{BTreeMap, HashSet};
@@ -75,7 +74,7 @@ impl Experiment {
     }
 
     /// Checks that all prompts of the methods fit into the context of `base`, together with `sampling.max_new_tokens`. If the task says so, problems
-    /// that do not fit are left out. Not checked are the prompts of servers, which know their context, and of GGUF files, whose conversion takes long.
+    /// that do not fit are left out. The prompts of servers are not checked, because a server knows its context.
     ///
     /// # Errors
     /// A prompt does not fit, or no problem is left.
@@ -84,9 +83,8 @@ impl Experiment {
             return Ok(());
         }
         let place = tempfile::tempdir()?;
-        let Some(directory) = &base.for_prompts(&place.path().join("base"))? else { return Ok(()) };
-        let context = Summary::read(directory).during("reading the base model's config")?.spec.context;
-        let encoder = self.prompt_encoder(directory)?;
+        let (directory, context) = base.for_prompts(&place.path().join("base"))?;
+        let encoder = self.prompt_encoder(&directory)?;
         let mut found = BTreeMap::new();
         for method in self.methods_to_run() {
             find_overlong(method, task, &encoder, context, &mut found)?;

@@ -103,6 +103,21 @@ impl Checkpoint {
         Ok(Checkpoint { config, spec, companions, parameters })
     }
 
+    /// Writes the tokenizer, the chat template and the config of a GGUF file into the directory `dir`, and no weights. Returns the decoder that the
+    /// file describes. No tensor is read.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load_gguf`], except for damaged tensors.
+    pub fn write_prompt_files_of_gguf(path: &Path, dir: &Path) -> Result<DecoderSpec> {
+        let gguf::Parts { source, config, companions } = gguf::open(path)?;
+        fs_err::create_dir_all(dir)?;
+        fs_err::write(dir.join(CONFIG), config.to_string())?;
+        for (name, bytes) in companions {
+            fs_err::write(dir.join(name), bytes)?;
+        }
+        DecoderSpec::from_config_of(&config, path, source.elements())
+    }
+
     /// Reads a directory. Quantised weights become `f32`.
     pub fn load(dir: &Path) -> Result<Self> {
         let mut config = read_config(dir)?;
