@@ -149,7 +149,7 @@ impl Outcome {
     }
 }
 
-/// A line of `outcomes.jsonl`. The lines of one iteration have the order of its `attempts.jsonl`.
+/// A line of `outcomes.jsonl`. The lines have the order in which the method selected, mostly that of `attempts.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeRecord {
     /// The outer iteration that made the attempt. A method that accumulates selects from earlier iterations again.

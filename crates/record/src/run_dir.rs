@@ -216,14 +216,6 @@ impl RunDir {
         }
     }
 
-    /// The results of an audit of the run, as JSON that readers show as it is; `None` if the run was not audited.
-    ///
-    /// # Errors
-    /// The file is damaged.
-    pub fn audit(&self) -> Result<Option<serde_json::Value>> {
-        read_json(&self.root.join(AUDIT))
-    }
-
     /// Writes the results of an audit, in the place of earlier ones.
     ///
     /// # Errors

@@ -129,9 +129,9 @@ pub fn each(
         for iteration in run.iterations(&method)?.into_iter().filter(|number| filter.iteration.is_none_or(|wanted| wanted == *number)) {
             let place = run.iteration(&method, iteration);
             let problems = place.problems()?;
-            let mut outcomes = Outcomes::read(&place, iteration, drop)?;
+            let outcomes = Outcomes::read(&place, iteration, drop)?;
             place.each_attempt(|graded| {
-                let (purpose, outcome) = (graded.attempt.mode.into(), outcomes.next(&graded.attempt));
+                let (purpose, outcome) = (graded.attempt.mode.into(), outcomes.of(&graded.attempt));
                 Ok(show_wanted(inspected(iteration, purpose, outcome, graded), Change::Same, &problems)?)
             })?;
             place.each_evaluation(|graded| {

@@ -74,8 +74,6 @@ pub struct RunReport {
     pub data: String,
     /// The config as it was resolved.
     pub config: toml::Table,
-    /// The results of an audit of the run, if it has one.
-    pub audit: Option<serde_json::Value>,
 }
 
 impl RunReport {

@@ -15,7 +15,7 @@ use starloop_record::format::{interval, plural};
 use starloop_record::metrics::Accuracy;
 use starloop_report::Report;
 use starloop_report::paired::{GainLedger, Moves, gain_ledger, probability};
-use starloop_report::report::audits::lines;
+use starloop_report::report::audits::{iteration_of, lines};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -127,14 +127,6 @@ pub fn show_audited(report: &Report) -> Result<()> {
 
 fn show_lines(lines: &[(String, String)]) -> Result<()> {
     lines.iter().try_for_each(|(name, value)| console::print(&format!("  {name:<38}  {value}")))
-}
-
-fn iteration_of(audits: &Audits) -> Option<u32> {
-    let Audits { hint_reliance, wrong_hint, early_answers, mistake_propagation, true_steps, sharpening } = audits;
-    let of_hints = hint_reliance.as_ref().map(|audit| audit.iteration).or(wrong_hint.as_ref().map(|audit| audit.iteration));
-    let of_texts = early_answers.as_ref().map(|audit| audit.iteration).or(mistake_propagation.as_ref().map(|audit| audit.iteration));
-    let of_steps = true_steps.as_ref().map(|audit| audit.iteration).or(sharpening.as_ref().map(|audit| audit.iteration));
-    of_steps.or(of_texts).or(of_hints)
 }
 
 fn show_ledger(ledger: &GainLedger) -> Result<()> {

@@ -274,6 +274,25 @@ fn colours_and_narrow_screens(browser: &Browser) {
 }
 
 /// Copies a run without its checkpoints.
+#[test]
+fn audits_are_shown_in_the_words_of_the_terminal() {
+    let Some(browser) = Browser::start("the audits of a run") else { return };
+    let place = tempfile::tempdir().unwrap();
+    let (run, page) = (place.path().join("run"), place.path().join("page.html"));
+    crate::views::copy(small_run(), &run);
+    let terminal = starloop("audit --quiet --problems 3", &[text(&run)]).done();
+    write_page(&run, &page, &[]);
+    browser.open(&page);
+    let section = |part: &str| browser.value(&format!("[...document.querySelectorAll('#audit {part}')].map((part) => part.textContent)"));
+    let lines: Vec<String> =
+        section("table.audit tbody tr > *").as_array().unwrap().iter().map(|cell| cell.as_str().unwrap().to_owned()).collect();
+    assert!(lines.len() >= 12, "{lines:?}");
+    assert!(lines.iter().all(|cell| terminal.contains(cell.as_str())), "{lines:?}\n{terminal}");
+    let ledger = section("table.ledger tbody tr:last-child td:first-child, table.ledger tbody tr:last-child th");
+    assert_eq!(ledger[0], "all");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().flatten() {

@@ -67,14 +67,14 @@ impl Reader {
     /// Reads one iteration. Returns `None` if nothing was attempted in it.
     pub(super) fn read(&mut self, place: &IterationDir, iteration: u32) -> Result<Option<AttemptFigures>> {
         let mut tally = Tally::default();
-        let mut outcomes = Outcomes::read(place, iteration, |record| {
+        let outcomes = Outcomes::read(place, iteration, |record| {
             tally.flow.earlier(record.mode, record.outcome);
             if record.outcome.is_learned() {
                 *self.examples.entry(record.problem).or_default() += 1;
             }
         })?;
         let found = place.each_attempt(|graded| {
-            let outcome = outcomes.next(&graded.attempt);
+            let outcome = outcomes.of(&graded.attempt);
             let problem = &graded.attempt.problem;
             if !self.attempted.contains(problem) {
                 self.attempted.insert(problem.clone());

@@ -4,6 +4,15 @@ use starloop_record::format::{interval, percent};
 use starloop_record::metrics::audits::{Audits, EarlyAnswers, HintReliance, SampleFigures, Sharpening, StepCounts};
 use starloop_record::metrics::{Accuracy, MeanOf};
 
+/// The iteration whose model was audited; `None` if nothing was.
+pub fn iteration_of(audits: &Audits) -> Option<u32> {
+    let Audits { hint_reliance, wrong_hint, early_answers, mistake_propagation, true_steps, sharpening } = audits;
+    let of_hints = hint_reliance.as_ref().map(|audit| audit.iteration).or(wrong_hint.as_ref().map(|audit| audit.iteration));
+    let of_texts = early_answers.as_ref().map(|audit| audit.iteration).or(mistake_propagation.as_ref().map(|audit| audit.iteration));
+    let of_steps = true_steps.as_ref().map(|audit| audit.iteration).or(sharpening.as_ref().map(|audit| audit.iteration));
+    of_steps.or(of_texts).or(of_hints)
+}
+
 /// The figures of the audits that are there, each with its name.
 pub fn lines(audits: &Audits) -> Vec<(String, String)> {
     let mut lines = Vec::new();

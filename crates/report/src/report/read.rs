@@ -46,16 +46,8 @@ pub(super) fn run(path: &Path, warnings: &mut Vec<String>) -> Result<RunReport> 
     }
     let config = directory.config()?;
     labels::tell_apart(&mut methods, &config);
-    let mut run = RunReport {
-        name: directory_name(path),
-        path: path.to_owned(),
-        info,
-        methods,
-        headline: None,
-        data: String::new(),
-        config,
-        audit: directory.audit()?,
-    };
+    let mut run =
+        RunReport { name: directory_name(path), path: path.to_owned(), info, methods, headline: None, data: String::new(), config };
     run.data = headline::data(&run);
     headline::add(&mut run, &directory)?;
     Ok(run)

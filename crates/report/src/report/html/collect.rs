@@ -132,7 +132,7 @@ impl Collector {
                 let number = iteration.metrics.iteration;
                 let place = directory.iteration(&method.info.name, number);
                 let problems = place.problems()?;
-                let mut outcomes = Outcomes::read(&place, number, drop)?;
+                let outcomes = Outcomes::read(&place, number, drop)?;
                 let mut paths = Paths::new();
                 place.each_attempt(|graded| {
                     let purpose = Purpose::from(graded.attempt.mode);
@@ -140,7 +140,7 @@ impl Collector {
                         method: &method.info.name,
                         iteration: number,
                         purpose,
-                        outcome: outcomes.next(&graded.attempt),
+                        outcome: outcomes.of(&graded.attempt),
                         beside: Beside { change: Change::Same, other_path: is_another_path(&mut paths, &graded) },
                     };
                     self.put(made, &graded, &problems);

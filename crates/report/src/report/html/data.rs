@@ -4,14 +4,17 @@ use super::asked::{self, AskedPrompt};
 use super::collect::{Attempts, MOST_STEPS, Steps};
 use super::names::Names;
 use crate::error::Result;
+use crate::paired::{GainLedger, gain_ledger};
 use crate::report::{
-    AttemptFigures, Finding, Headline, MethodReport, MethodSummary, OverRuns, Practice, Report, RunReport, StageCost, over_runs, summary,
+    AttemptFigures, Finding, Headline, MethodReport, MethodSummary, OverRuns, Practice, Report, RunReport, StageCost, audits, over_runs,
+    summary,
 };
 use crate::verdicts::VerdictAudit;
 use crate::words::loss_unit;
 use serde::Serialize;
 use starloop_record::RunDir;
 use starloop_record::info::{PaperFigure, RunStatus};
+use starloop_record::metrics::audits::Reliance;
 use starloop_record::metrics::{IterationMetrics, LossPoint};
 use starloop_record::run_dir::FORMAT_VERSION;
 use starloop_record::run_dir::settings::of_method;
@@ -48,7 +51,6 @@ struct Run<'a> {
     paper_note: Option<String>,
     methods: Vec<Method<'a>>,
     verdicts: &'a VerdictAudit,
-    audit: Option<&'a serde_json::Value>,
 }
 
 /// A row of the paper's table.
@@ -77,6 +79,20 @@ struct Method<'a> {
     /// Steps of the reference, those of the model, and the number of right rationales that have them.
     steps: Vec<[u64; 3]>,
     asked: Vec<AskedPrompt>,
+    audit: Option<Audit<'a>>,
+}
+
+/// The audits of a method.
+#[derive(Serialize)]
+struct Audit<'a> {
+    /// The iteration whose model was audited.
+    iteration: u32,
+    /// Names and values, as the terminal shows them.
+    lines: Vec<(String, String)>,
+    /// The rationalizations at both ends of hint reliance.
+    extremes: &'a [Reliance],
+    /// From the first to the last measurement.
+    ledger: Option<GainLedger>,
 }
 
 #[derive(Serialize)]
@@ -131,6 +147,17 @@ pub(super) fn of<'a>(report: &'a Report, attempts: &'a Attempts, sampled: bool, 
     })
 }
 
+fn audit<'a>(directory: &RunDir, method: &'a MethodReport) -> Result<Option<Audit<'a>>> {
+    let Some(iteration) = audits::iteration_of(&method.audits) else { return Ok(None) };
+    let mut measured = method.evaluated().map(|found| found.metrics.iteration);
+    let ledger = match (measured.next(), measured.last()) {
+        (Some(first), Some(last)) => gain_ledger(directory, &method.info.name, [first, last])?,
+        _ => None,
+    };
+    let extremes = method.audits.hint_reliance.as_ref().map_or(&[][..], |audit| &audit.found.extremes);
+    Ok(Some(Audit { iteration, lines: audits::lines(&method.audits), extremes, ledger }))
+}
+
 /// Takes the steps of its methods from `steps`.
 fn run<'a>(run: &'a RunReport, verdicts: &'a VerdictAudit, steps: &mut dyn Iterator<Item = &Steps>) -> Result<Run<'a>> {
     let directory = RunDir::open_read_only(&run.path)?;
@@ -141,7 +168,6 @@ fn run<'a>(run: &'a RunReport, verdicts: &'a VerdictAudit, steps: &mut dyn Itera
         headline: run.headline.as_ref(),
         seed: run.info.seed,
         verdicts,
-        audit: run.audit.as_ref(),
         finished: run.info.status == RunStatus::Finished,
         chance: run.info.task.chance,
         chat: run.config.get("model").and_then(|model| model.get("chat")).and_then(toml::Value::as_bool).unwrap_or(false),
@@ -173,6 +199,7 @@ fn method<'a>(run: &RunReport, directory: &RunDir, method: &'a MethodReport, ste
         final_metrics: method.final_metrics.as_ref(),
         practice: method.practice.as_ref(),
         asked: asked::of_method(method, directory)?,
+        audit: audit(directory, method)?,
         steps: steps.iter().map(|(&[known, written], &rationales)| [known, written, rationales]).collect(),
     })
 }
