@@ -3,7 +3,7 @@
 use crate::output::say_warning;
 pub use crate::output::{is_stdout, json_line, print, print_json, print_json_text, print_piece, prompt, say, write_file};
 
-use crate::usage::Usage;
+use crate::usage::{NoSuchPath, Usage};
 use starloop_core::error::{Error, Missing};
 use starloop_record as record;
 use std::io::{ErrorKind, IsTerminal};
@@ -86,6 +86,7 @@ pub fn fail(error: &anyhow::Error) -> u8 {
         say(&format!("hint: {hint}"));
     }
     let is_usage = error.is::<Usage>()
+        || error.is::<NoSuchPath>()
         || matches!(kind, Some(ErrorKind::NotFound | ErrorKind::AlreadyExists))
         || error.downcast_ref::<Error>().is_some_and(Error::is_usage)
         || error.downcast_ref::<starloop_report::Error>().is_some_and(starloop_report::Error::is_usage);

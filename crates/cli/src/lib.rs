@@ -12,7 +12,7 @@ mod overrides;
 mod pager;
 mod progress;
 mod untrusted;
-mod usage;
+pub mod usage;
 
 use access::Access;
 use bytesize::ByteSize;

@@ -4,7 +4,7 @@
 use crate::access::{Access, Reading};
 use crate::commands::get::downloads;
 use crate::console;
-use crate::usage::Usage;
+use crate::usage::NoSuchPath;
 use anyhow::{Context, Result, bail};
 use starloop_core::config::ModelConfig;
 use starloop_core::experiment::base_model::{BaseModel, hub_name};
@@ -77,7 +77,7 @@ impl Model {
     pub fn find(model: &str, access: Access) -> Result<Self> {
         match Named::parse(model) {
             Named::OfHub(name) => Ok(Model { directory: provide(&name)?, _unpacked: None }),
-            Named::Directory(directory) if !directory.exists() => Err(Usage::error(format!(
+            Named::Directory(directory) if !directory.exists() => Err(NoSuchPath::error(format!(
                 "{model}: no such model; expected a checkpoint directory, a run, RUN@METHOD, RUN@METHOD/ITERATION, builtin:NAME, a GGUF file, or ORG/NAME on the hub"
             ))),
             Named::Directory(directory) => Ok(Model { directory, _unpacked: None }),

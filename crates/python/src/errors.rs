@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+use starloop::usage::{NoSuchPath, Usage};
 use starloop_core::error::Error as CoreError;
 use starloop_lm::Error as ModelError;
 use starloop_record::Error as RecordError;
@@ -56,7 +57,8 @@ impl Class {
         let found = found.or_else(|| error.downcast_ref().map(Class::of_model));
         let found = found.or_else(|| error.downcast_ref().map(Class::of_record));
         let found = found.or_else(|| error.downcast_ref().map(of_report));
-        let found = found.or_else(|| error.downcast_ref::<Misuse>().map(|_| Class::Usage));
+        let found = found.or_else(|| error.downcast_ref::<NoSuchPath>().map(|_| Class::NotFound));
+        let found = found.or_else(|| (error.is::<Misuse>() || error.is::<Usage>()).then_some(Class::Usage));
         found.or_else(|| error.downcast_ref().map(Class::of_io)).unwrap_or(Class::Failure)
     }
 

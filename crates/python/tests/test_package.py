@@ -17,7 +17,7 @@ def test_the_command_is_the_program_of_this_version():
     assert helped.returncode == 0 and "Examples:" in helped.stdout
     wrong = command("sample", "--modle", "x")
     assert wrong.returncode == 2 and "--model" in wrong.stderr and not wrong.stdout
-    assert command("report", "/none").returncode == 1
+    assert command("report", "/none").returncode == 2
     assert "starloop demo" in command().stdout
 
 
