@@ -27,7 +27,7 @@ fn values(checkpoint: &Checkpoint, name: &str) -> Vec<f32> {
 #[test]
 fn every_method_gives_the_values_of_numpy() {
     let methods = std::fs::read_dir(fixture::dir("quantised")).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    assert_eq!(methods.len(), 10);
+    assert_eq!(methods.len(), 12);
     for directory in methods {
         let method = directory.file_name().unwrap().to_string_lossy().into_owned();
         let checkpoint = Checkpoint::load(&directory).unwrap_or_else(|error| panic!("{method}: {}", fixture::chain(&error)));

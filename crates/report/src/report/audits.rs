@@ -53,7 +53,7 @@ pub fn lines(audits: &Audits) -> Vec<(String, String)> {
                 format!("{} and {}", of_hundred(&base_at.pass), of_hundred(&trained_at.pass)),
             );
             if let (Some(base), Some(trained)) = (&base_at.true_pass, &trained_at.true_pass) {
-                add("  without a false step, %", format!("{} and {}", of_hundred(base), of_hundred(trained)));
+                add(&format!("pass@{} without a false step, %", base_at.k), format!("{} and {}", of_hundred(base), of_hundred(trained)));
             }
         }
         let both = |value: fn(&SampleFigures) -> &MeanOf| format!("{} and {}", with_interval(value(base)), with_interval(value(trained)));
@@ -83,10 +83,10 @@ fn share(accuracy: &Accuracy) -> String {
 
 /// A mean with its normal 95% interval.
 fn with_interval(mean: &MeanOf) -> String {
-    format!("{:.3} (+- {:.3})", mean.mean, 1.96 * mean.standard_error)
+    format!("{:.3} (± {:.3})", mean.mean, 1.96 * mean.standard_error)
 }
 
 /// The same in percent.
 fn of_hundred(mean: &MeanOf) -> String {
-    format!("{:.1} (+- {:.1})", 100.0 * mean.mean, 196.0 * mean.standard_error)
+    format!("{:.1} (± {:.1})", 100.0 * mean.mean, 196.0 * mean.standard_error)
 }

@@ -37,6 +37,9 @@ pub(super) enum Method {
         /// Bits of an integer.
         bits: usize,
     },
+    /// Floats of 4 bits, with a power of 2 for each group of a row (Open Compute Project 2023, "Microscaling Formats (MX)"), as compressed-tensors
+    /// and MLX store them.
+    Mxfp4,
     /// Frantar et al. 2023.
     Gptq {
         /// Bits of an integer.
@@ -70,8 +73,8 @@ impl Method {
         Self::read(given).map(Some).map_err(|what| {
             let problem = format!(
                 "{what} is not read; load the model with transformers, call model.dequantize() or load it without quantisation, and save it \
-                 with save_pretrained(); read are fp8, compressed-tensors (pack-quantized, int-quantized, float-quantized), gptq, awq, \
-                 bitsandbytes and MLX's affine"
+                 with save_pretrained(); read are fp8, compressed-tensors (pack-quantized, int-quantized, float-quantized, mxfp4-pack-quantized), \
+                 gptq, awq, bitsandbytes and MLX's affine and mxfp4"
             );
             Error::ConfigKey { path, key: key.to_owned(), problem }
         })
@@ -108,6 +111,7 @@ impl Method {
             "" if matches!(text("mode"), "" | "affine") && given["bits"].is_u64() => {
                 Ok(Method::Affine { bits: bits(&given["bits"], &[2, 4, 8])? as usize })
             }
+            "" if text("mode") == "mxfp4" => Ok(Method::Mxfp4),
             other => Err(format!("the quantisation method \"{}\"", if other.is_empty() { text("mode") } else { other })),
         }
     }
@@ -119,6 +123,7 @@ impl Method {
         widths.dedup();
         match (format, widths.as_slice()) {
             ("int-quantized" | "float-quantized" | "naive-quantized", [8]) => Ok(Method::Scaled { block: None }),
+            ("mxfp4-pack-quantized", [4]) => Ok(Method::Mxfp4),
             ("pack-quantized", [bits @ (2 | 4 | 8)]) => Ok(Method::Packed { bits: *bits as usize }),
             _ => Err(format!("the method \"compressed-tensors\" with the format \"{format}\" and {widths:?} bits")),
         }
@@ -127,7 +132,7 @@ impl Method {
     /// The name of a matrix without quantisation, if a tensor of this name is its main part.
     pub(super) fn matrix_of(&self, name: &str) -> Option<String> {
         let end = match self {
-            Method::Packed { .. } => ".weight_packed",
+            Method::Packed { .. } | Method::Mxfp4 => ".weight_packed",
             Method::Gptq { .. } | Method::Awq { .. } => ".qweight",
             _ => return None,
         };
@@ -139,6 +144,7 @@ impl Method {
         let ends: &[&str] = match self {
             Method::Scaled { .. } => &[".weight_scale", ".weight_scale_inv", ".input_scale", ".activation_scale", ".k_scale", ".v_scale"],
             Method::Packed { .. } => &[".weight_scale", ".weight_shape", ".weight_zero_point", ".weight_g_idx", ".k_scale", ".v_scale"],
+            Method::Mxfp4 => &[".weight_scale", ".weight_shape", ".input_scale", ".k_scale", ".v_scale", ".scales"],
             Method::Affine { .. } => &[".scales", ".biases"],
             Method::Gptq { .. } | Method::Awq { .. } => &[".qzeros", ".scales", ".g_idx"],
             Method::Bitsandbytes => {
@@ -157,6 +163,7 @@ impl Method {
         let found = match self {
             Method::Scaled { block } => parts.scaled(*block)?,
             Method::Packed { bits } => parts.packed(*bits)?,
+            Method::Mxfp4 => parts.mxfp4()?,
             Method::Affine { bits } => parts.affine(*bits)?,
             Method::Gptq { bits, group } => parts.gptq(*bits, *group)?,
             Method::Awq { group } => parts.awq(*group)?,
@@ -230,6 +237,17 @@ impl Parts<'_> {
         let centre = (1_u32 << (bits - 1)) as f32;
         let values = formulas::unpacked(&words, packing).map(|matrix| matrix.map(|x| x - centre));
         self.fits(values.and_then(|matrix| matrix.grouped(&self.numbers("weight_scale").ok()?, None)))
+    }
+
+    fn mxfp4(&self) -> Result<Option<Matrix>> {
+        let (packed, scales) = match self.find("weight_packed")? {
+            Some(packed) => (packed, self.need("weight_scale")?),
+            None => match self.find("scales")? {
+                Some(scales) => (self.need("weight")?, scales),
+                None => return Ok(None),
+            },
+        };
+        self.fits(formulas::fp4(&packed).and_then(|matrix| matrix.grouped(&formulas::powers(&scales)?, None)))
     }
 
     fn affine(&self, bits: usize) -> Result<Option<Matrix>> {

@@ -89,6 +89,22 @@ fn e4m3(byte: u8) -> f32 {
     if byte & 128 == 0 { magnitude } else { -magnitude }
 }
 
+/// Floats of 4 bits, in bytes or words with the first one in the lowest bits (Open Compute Project 2023, "Microscaling Formats (MX)", E2M1).
+pub(super) fn fp4(packed: &StoredTensor) -> Option<Matrix> {
+    const MAGNITUDES: [f32; 8] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
+    let ([rows, elements], Dtype::U8 | Dtype::U32) = (packed.shape.as_slice(), packed.dtype) else { return None };
+    let columns = elements.checked_mul(packed.dtype.bitsize() / 4)?;
+    let number = |bits: u8| if bits & 8 == 0 { MAGNITUDES[usize::from(bits)] } else { -MAGNITUDES[usize::from(bits & 7)] };
+    let values = packed.bytes.iter().flat_map(|byte| [number(byte & 15), number(byte >> 4)]).collect();
+    Some(Matrix { rows: *rows, columns, values })
+}
+
+/// Powers of 2 of 8 bits, without a sign (the same document, E8M0).
+pub(super) fn powers(stored: &StoredTensor) -> Option<Vec<f32>> {
+    let power = |byte: &u8| if *byte == 255 { f32::NAN } else { 2.0_f32.powi(i32::from(*byte) - 127) };
+    matches!(stored.dtype, Dtype::U8 | Dtype::F8_E8M0).then(|| stored.bytes.iter().map(power).collect())
+}
+
 /// Each element times the scale of its block. Without `block`, the number of scales gives its size. `None` if the shapes do not fit.
 pub(super) fn scaled(
     shape: &[usize],
@@ -162,6 +178,11 @@ mod tests {
             assert_eq!(e4m3(byte).to_bits(), expected.to_bits(), "{byte:#04x}");
         }
         assert!(e4m3(0x7f).is_nan() && e4m3(0xff).is_nan());
+        let stored = |shape: &[usize], bytes: &[u8]| StoredTensor { dtype: Dtype::U8, shape: shape.to_vec(), bytes: bytes.to_vec() };
+        assert_eq!(fp4(&stored(&[1, 2], &[0x71, 0xba])).unwrap().values, [0.5, 6.0, -1.0, -1.5]);
+        let scales = powers(&stored(&[3], &[127, 0, 255])).unwrap();
+        assert_eq!(scales[..2], [1.0, 2.0_f32.powi(-127)]);
+        assert!(scales[2].is_nan());
     }
 
     #[test]
