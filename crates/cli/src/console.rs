@@ -64,17 +64,19 @@ pub fn explain_interruption() {
 /// value, an input that is not there, an output that is there already), 1 if the work failed.
 pub fn fail(error: &anyhow::Error) -> u8 {
     let of_io = |cause: &&(dyn std::error::Error + 'static)| {
-        let through_core = match cause.downcast_ref() {
-            Some(Error::Io(error)) => Some(error.kind()),
-            _ => None,
-        };
+        let through_core = cause.downcast_ref().and_then(Error::io_kind);
+        let through_record = cause.downcast_ref().and_then(starloop_record::Error::io_kind);
         let through_report = cause.downcast_ref().and_then(starloop_report::Error::io_kind);
         let through_engine = match cause.downcast_ref() {
             // A file that is missing in a checkpoint is damage, and not a wrong request.
             Some(starloop_lm::Error::Io(error)) if error.kind() != ErrorKind::NotFound => Some(error.kind()),
             _ => None,
         };
-        through_core.or(through_report).or(through_engine).or(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind))
+        through_core
+            .or(through_record)
+            .or(through_report)
+            .or(through_engine)
+            .or(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind))
     };
     let kind = error.chain().find_map(|cause| of_io(&cause));
     // A reader that closed the pipe early is no failure.
@@ -89,6 +91,7 @@ pub fn fail(error: &anyhow::Error) -> u8 {
         || error.is::<NoSuchPath>()
         || matches!(kind, Some(ErrorKind::NotFound | ErrorKind::AlreadyExists))
         || error.downcast_ref::<Error>().is_some_and(Error::is_usage)
+        || error.downcast_ref::<starloop_record::Error>().is_some_and(starloop_record::Error::is_usage)
         || error.downcast_ref::<starloop_report::Error>().is_some_and(starloop_report::Error::is_usage);
     if is_usage { 2 } else { 1 }
 }

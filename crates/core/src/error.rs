@@ -475,6 +475,9 @@ impl Error {
 
     /// Returns true if the request itself was wrong. Other errors are failures during the work.
     pub fn is_usage(&self) -> bool {
+        if let Error::Record(error) = self {
+            return error.is_usage();
+        }
         matches!(
             self,
             Error::ConfigSyntax { .. }
@@ -483,13 +486,6 @@ impl Error {
                 | Error::Override { .. }
                 | Error::NotFound { .. }
                 | Error::NoDataset { .. }
-                | Error::Record(
-                    starloop_record::Error::RunExists { .. }
-                        | starloop_record::Error::NotARun { .. }
-                        | starloop_record::Error::ConfigChanged { .. }
-                        | starloop_record::Error::InputChanged { .. }
-                        | starloop_record::Error::LeadsOutside { .. }
-                )
                 | Error::TrainedOnHeldOut { .. }
                 | Error::NoKnownRationale { .. }
                 | Error::NoPartOfAnswer { .. }
@@ -498,6 +494,15 @@ impl Error {
                 | Error::ScoringNotSupported
                 | Error::Unexportable { .. }
         )
+    }
+
+    /// The kind of the input or output error behind this error, if there is one. A missing file of a checkpoint is damage, so it has none.
+    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Error::Io(error) | Error::Data(starloop_data::Error::Io(error)) => Some(error.kind()),
+            Error::Record(error) => error.io_kind(),
+            _ => None,
+        }
     }
 }
 

@@ -98,3 +98,22 @@ pub enum Error {
         delete: PathBuf,
     },
 }
+
+impl Error {
+    /// Returns true if the request cannot be carried out as it is: nothing failed, and nothing is damaged.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Error::RunExists { .. }
+                | Error::NotARun { .. }
+                | Error::ConfigChanged { .. }
+                | Error::InputChanged { .. }
+                | Error::LeadsOutside { .. }
+        )
+    }
+
+    /// The kind of the input or output error, if it is one.
+    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        if let Error::Io(error) = self { Some(error.kind()) } else { None }
+    }
+}

@@ -53,21 +53,13 @@ pub enum Error {
 impl Error {
     /// Returns true if the error is one of usage: the request cannot be fulfilled, and nothing failed.
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Error::Unexportable { .. }
-                | Error::Incomparable { .. }
-                | Error::MissingFeature { .. }
-                | Error::Record(starloop_record::Error::NotARun { .. })
-        )
+        matches!(self, Error::Unexportable { .. } | Error::Incomparable { .. } | Error::MissingFeature { .. })
+            || matches!(self, Error::Record(error) if error.is_usage())
     }
 
     /// The kind of the input or output error behind this error, if there is one.
     pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
-        match self {
-            Error::Record(starloop_record::Error::Io(error)) => Some(error.kind()),
-            _ => None,
-        }
+        if let Error::Record(error) = self { error.io_kind() } else { None }
     }
 }
 

@@ -125,3 +125,33 @@ fn what_cannot_be_fetched_says_what_to_do() {
         .failed(1, &["/gsm8k/train.jsonl", "without a network, put train.jsonl"]);
     assert!(!out.exists());
 }
+
+#[test]
+fn an_input_that_is_not_there_is_wrong_usage_in_every_command() {
+    let place = tempfile::tempdir().unwrap();
+    let (none, out) = (place.path().join("none"), place.path().join("out"));
+    let (none, out) = (text(&none), text(&out));
+    for line in [
+        "run",
+        "plan",
+        "prompt",
+        "eval",
+        "report",
+        "inspect",
+        "compare",
+        "audit",
+        "clean",
+        "export",
+        "runs",
+        "model info",
+        "init",
+        "watch --json",
+    ] {
+        starloop(line, &if line == "compare" { vec![none, none] } else { vec![none] }).failed(2, &["none"]);
+    }
+    let model = ["--model", "builtin:arithmetic"];
+    for more in [vec!["train", "--data", none, "--out", out], vec!["sample", "--prompt-file", none], vec!["score", "--text-file", none]] {
+        starloop(more[0], &[&more[1..], &model].concat()).failed(2, &["none"]);
+    }
+    starloop("pretrain", &[none, "--out", out]).failed(2, &["none"]);
+}
