@@ -2,7 +2,8 @@
 
 use crate::console;
 use crate::overrides::Overrides;
-use anyhow::{Result, bail};
+use crate::usage::Usage;
+use anyhow::Result;
 use serde::Serialize;
 use starloop_core::config::Config;
 use starloop_core::experiment::base_model::BaseModel;
@@ -26,7 +27,7 @@ Examples:
 pub struct Arguments {
     /// A preset's name or a TOML file
     config: String,
-    /// The method whose prompts are shown [default: the last of the config]
+    /// The method whose prompts are shown [default: `main` of the config, or the last method]
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
     /// The iteration, from 1. It decides about the worked examples
@@ -115,14 +116,12 @@ fn shown(encoder: Option<&PromptEncoder<'_>>, prompt: String) -> Result<ShownPro
 impl Arguments {
     fn chosen_method<'e>(&self, experiment: &'e Experiment) -> Result<&'e ResolvedMethod> {
         let names = || experiment.methods_to_run().map(|method| method.name.as_str()).collect::<Vec<_>>().join(", ");
+        let find = |name: &String| experiment.methods_to_run().find(|method| method.name == *name);
         let found = match &self.method {
-            Some(name) => experiment.methods_to_run().find(|method| method.name == *name),
-            None => experiment.methods_to_run().last(),
+            Some(name) => find(name),
+            None => experiment.config().main.as_ref().and_then(find).or_else(|| experiment.methods_to_run().last()),
         };
-        match found {
-            Some(method) => Ok(method),
-            None => bail!("{}: no such method is run; methods: {}", self.config, names()),
-        }
+        found.ok_or_else(|| Usage::error(format!("{}: no such method is run; methods: {}", self.config, names())))
     }
 
     fn chosen_problems(&self, task: &dyn Task) -> Result<Vec<Problem>> {

@@ -91,26 +91,12 @@ impl CheckedPages {
             Page::DataPage { .. } | Page::DataPageV2 { .. } if self.column.max_rep_level() > 0 && count > most => {
                 Err(damaged(format!("a page of {} bytes claims to have {count} values", data.len())))
             }
-            Page::DataPage { encoding, .. } => self.check_deltas(*encoding, after_levels(data, &self.column), most),
+            Page::DataPage { encoding, .. } => check_deltas(*encoding, after_levels(data, &self.column), most),
             Page::DataPageV2 { encoding, def_levels_byte_len, rep_levels_byte_len, .. } => {
                 let levels = (*def_levels_byte_len as usize).saturating_add(*rep_levels_byte_len as usize);
-                self.check_deltas(*encoding, data.get(levels..), most)
+                check_deltas(*encoding, data.get(levels..), most)
             }
             Page::DictionaryPage { .. } => Ok(()),
-        }
-    }
-
-    /// The delta encodings of texts state how many lengths they have, and the library makes room for as many.
-    fn check_deltas(&self, encoding: Encoding, values: Option<&[u8]>, most: usize) -> Result<()> {
-        if !matches!(encoding, Encoding::DELTA_LENGTH_BYTE_ARRAY | Encoding::DELTA_BYTE_ARRAY) {
-            return Ok(());
-        }
-        let mut values = values.ok_or_else(|| damaged("a page ends within its levels".to_owned()))?;
-        // The values in a block, the parts of a block, the number of values.
-        let counts = [varint(&mut values), varint(&mut values), varint(&mut values)];
-        match counts[2] {
-            Some(count) if count as usize > most => Err(damaged(format!("a page claims to have {count} texts"))),
-            _ => Ok(()),
         }
     }
 }
@@ -139,6 +125,20 @@ impl Iterator for CheckedPages {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.get_next_page().transpose()
+    }
+}
+
+/// The delta encodings of texts state how many lengths they have, and the library makes room for as many.
+fn check_deltas(encoding: Encoding, values: Option<&[u8]>, most: usize) -> Result<()> {
+    if !matches!(encoding, Encoding::DELTA_LENGTH_BYTE_ARRAY | Encoding::DELTA_BYTE_ARRAY) {
+        return Ok(());
+    }
+    let mut values = values.ok_or_else(|| damaged("a page ends within its levels".to_owned()))?;
+    // The values in a block, the parts of a block, the number of values.
+    let counts = [varint(&mut values), varint(&mut values), varint(&mut values)];
+    match counts[2] {
+        Some(count) if count as usize > most => Err(damaged(format!("a page claims to have {count} texts"))),
+        _ => Ok(()),
     }
 }
 
