@@ -18,6 +18,8 @@ use starloop_report::words::of_verdict;
 const LONGEST: usize = 20_000;
 /// Columns below which curves and tables do not fit beside each other.
 const NARROW: u16 = 80;
+/// The program's name at the left of the first line.
+const PROGRAM: &str = " starloop watch  ";
 /// Seconds without an event after which the screen says so, unless the stage should take longer.
 const SILENCE: f64 = 120.0;
 
@@ -178,7 +180,10 @@ impl Screen<'_> {
             }
         };
         let [name, at_right] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(state.chars().count() as u16 + 1)]).areas(area);
-        Line::from(vec![" starloop watch  ".dim(), untrusted::line(run).bold()]).render(name, buffer);
+        let run = untrusted::line(run);
+        // On a narrow screen the name of the run matters more than that of the program.
+        let fits = PROGRAM.len() + run.chars().count() < usize::from(name.width);
+        Line::from(vec![if fits { PROGRAM } else { " " }.dim(), run.bold()]).render(name, buffer);
         Line::from(state).render(at_right, buffer);
     }
 
