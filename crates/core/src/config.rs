@@ -205,7 +205,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Paths are seen from the working directory. A relative path that leads nowhere from there and to something from the config's directory is
+    /// Paths are relative to the working directory. A relative path that leads nowhere from there and to something from the config's directory is
     /// seen from the config's directory, so that a config can be run from anywhere.
     fn find_beside(&mut self, directory: &Path) {
         let beside = |path: &str| {

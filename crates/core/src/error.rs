@@ -417,7 +417,7 @@ impl Missing {
                 format!("`model.base = {name:?}`: no such directory, so the plan lacks its config.json; published shapes: {known}")
             }
             Missing::Data => format!(
-                "{name}: no such file of problems, seen from the working directory or from the config's directory; set its path in [task] (a run \
+                "{name}: no such file of problems in the working directory or in the directory of the config; set its path in [task] (a run \
                  that is resumed accepts another path to the same content)"
             ),
         }

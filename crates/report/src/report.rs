@@ -329,10 +329,11 @@ impl MethodReport {
         self.final_metrics.as_ref().unwrap_or(&self.last_evaluated().metrics)
     }
 
-    /// The accuracy of [`MethodReport::shown`]; `None` if a method that bootstraps has measured only its base so far.
+    /// The accuracy of [`MethodReport::shown`]; `None` if a method that trains has measured only its base so far.
     fn final_accuracy(&self) -> Option<&Accuracy> {
         let shown = self.shown();
-        measured(&shown.accuracy).filter(|_| shown.iteration > 0 || !self.info.approach.bootstraps())
+        let trains = self.info.approach.bootstraps() || self.info.estimate.iterations > 0;
+        measured(&shown.accuracy).filter(|_| shown.iteration > 0 || !trains)
     }
 
     /// Tokens over all iterations: sampled (evaluation included), and trained on.

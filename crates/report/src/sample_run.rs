@@ -62,7 +62,8 @@ pub(crate) fn run_info(methods: Vec<MethodInfo>) -> RunInfo {
 }
 
 pub(crate) fn method_info(name: &str, approach: Approach) -> MethodInfo {
-    let estimate = Estimate { iterations: 3, attempts: 300, evaluations: 200, steps: 30, ..Estimate::default() };
+    let iterations = if matches!(approach, Approach::FewShot | Approach::FewShotDirect) { 0 } else { 3 };
+    let estimate = Estimate { iterations, attempts: 300, evaluations: 200, steps: 30, ..Estimate::default() };
     MethodInfo { name: name.into(), kind: "kind".into(), label: approach.title().into(), approach, estimate }
 }
 

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   starloop serve builtin:arithmetic                                    at http://127.0.0.1:8000/v1
+  starloop serve models/NAME.gguf --name small                         requests name the model \"small\"
   starloop serve runs/arithmetic --port 8100                           a request names star/3, base, ...
   starloop serve DIR --adapter law=adapters/law --adapter code=adapters/code
   starloop serve DIR --host 0.0.0.0 --api-key-file key.txt             for other machines, with a key
@@ -29,6 +30,9 @@ pub struct Arguments {
     /// A checkpoint or adapter directory, builtin:NAME, or a run directory
     #[arg(value_name = "MODEL|RUN")]
     model: String,
+    /// The name of the model in requests; of a run, that of its most accurate iteration [default: MODEL as it was given, or METHOD/N]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// Another model under a name, such as an adapter directory; may be given several times
     #[arg(long, value_name = "NAME=DIR", value_parser = named)]
     adapter: Vec<(String, PathBuf)>,

@@ -51,10 +51,10 @@ mod with_the_feature {
     #[test]
     fn the_models_of_a_run_and_adapters_are_listed_and_a_signal_ends_the_server() {
         let run = text(small_run());
-        let mut served = serve(&format!("{run} --port 0"), &["--adapter", "own=models/arithmetic-none"]);
+        let mut served = serve(&format!("{run} --port 0"), &["--adapter", "own=models/arithmetic-none", "--name", "best"]);
         let (status, models) = get(&format!("{}/models", served.address));
         assert_eq!(status, 200, "{models}");
-        for name in ["\"id\":\"star/1\"", "\"id\":\"star/2\"", "\"id\":\"base\"", "\"id\":\"own\""] {
+        for name in ["\"id\":\"best\"", "\"id\":\"star/", "\"id\":\"base\"", "\"id\":\"own\""] {
             assert!(models.contains(name), "{models}");
         }
         let (status, error) = get(&format!("{}/models/own", served.address));
@@ -69,7 +69,7 @@ mod with_the_feature {
     #[test]
     fn wrong_arguments_say_what_is_expected() {
         for (line, code, said) in [
-            ("serve no/such/model", 1, "no/such/model: does not exist"),
+            ("serve no/such/model", 2, "no/such/model: no such model"),
             ("serve builtin:none", 2, "builtin"),
             ("serve builtin:arithmetic --adapter own", 2, "expected NAME=DIR"),
             ("serve builtin:arithmetic --adapter builtin:arithmetic=x --port 0", 1, "two models have the name"),

@@ -228,9 +228,13 @@ fn a_final_figure_goes_before_the_iterations_that_it_was_chosen_by() {
 fn what_the_base_can_do_is_not_a_methods_own_figure() {
     let directory = tempfile::tempdir().unwrap();
     write_run(directory.path(), &[("few_shot", vec![metrics(0, &[5])]), ("star", vec![metrics(0, &[5])])]);
-    let summaries = read(directory.path()).summaries();
+    let mut report = read(directory.path());
+    let summaries = report.summaries();
     assert_eq!((summaries[0].accuracy, summaries[1].accuracy), (Some(0.05), None), "{summaries:?}");
     assert!(summaries[1].interval.is_none() && summaries[1].by_class.0.is_empty());
+    // A plain fine-tuning that was not trained yet.
+    report.runs[0].methods[0].info.estimate.iterations = 1;
+    assert_eq!(report.summaries()[0].accuracy, None);
 }
 
 #[test]

@@ -13,7 +13,10 @@ use std::time::Duration;
 const KEY_VARIABLE: &str = "STARLOOP_API_KEY";
 
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
-    let models = Models::find(&arguments.model, access)?;
+    let mut models = Models::find(&arguments.model, access)?;
+    if let (Some(name), Some(first)) = (&arguments.name, models.named.first_mut()) {
+        first.0.clone_from(name);
+    }
     let mut catalog = Catalog::default();
     for (name, directory) in models.named.iter().chain(&arguments.adapter) {
         catalog.add(name, directory)?;

@@ -46,7 +46,7 @@ pub enum TextKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextFile {
-    /// The file, seen from the working directory.
+    /// The file, relative to the working directory.
     pub path: PathBuf,
     /// The Jinja template that turns a row of JSON lines into text, such as `Q: {{ question }}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
