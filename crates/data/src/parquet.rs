@@ -13,6 +13,7 @@ use crate::json_lines::Read1;
 use crate::row::At;
 use leaf::{Leaf, LeafRows};
 use pages::Source;
+use parquet::errors::ParquetError;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use serde_json::Map;
@@ -39,7 +40,7 @@ impl ParquetRows {
     /// Reads the description of a file. Errors name it `name`.
     pub fn new(name: &str, file: File) -> Result<Self> {
         let fault = |problem: String| Error::File { file: name.to_owned(), problem };
-        let open = || SerializedFileReader::new(Source(file)).map_err(|error| error.to_string());
+        let open = || SerializedFileReader::new(Source(file)).map_err(words);
         let reader = guarded(open).map_err(|problem| fault(format!("not a readable Parquet file: {problem}")))?;
         let leaves = leaf::of_schema(reader.metadata().file_metadata().schema_descr()).map_err(fault)?;
         Ok(ParquetRows { reader, leaves, groups: 0, columns: Vec::new(), left: 0, row: 0 })
@@ -70,14 +71,14 @@ impl ParquetRows {
             if self.groups == self.reader.num_row_groups() {
                 return Ok(false);
             }
-            let group = self.reader.get_row_group(self.groups).map_err(|error| error.to_string())?;
+            let group = self.reader.get_row_group(self.groups).map_err(words)?;
             self.left = group.metadata().num_rows();
             self.groups += 1;
             if group.num_columns() != self.leaves.len() {
                 return Err(format!("row group {} has {} columns, expected {}", self.groups, group.num_columns(), self.leaves.len()));
             }
             let open = |(number, leaf): (usize, &Leaf)| {
-                let pages = group.get_column_page_reader(number).map_err(|error| format!("column {:?}: {error}", leaf.name()))?;
+                let pages = group.get_column_page_reader(number).map_err(|error| format!("column {:?}: {}", leaf.name(), words(error)))?;
                 Ok(LeafRows::new(leaf, pages))
             };
             self.columns = self.leaves.iter().enumerate().map(open).collect::<Result<_, String>>()?;
@@ -89,4 +90,12 @@ impl ParquetRows {
 /// The result of `read`, or an error if it panics.
 fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("the data is damaged, and its decoder stopped".to_owned()))
+}
+
+/// The message of an error, without the library's name in front.
+fn words(error: ParquetError) -> String {
+    match error {
+        ParquetError::General(message) => message,
+        other => other.to_string(),
+    }
 }

@@ -73,8 +73,8 @@ mod with_the_feature {
             ("serve builtin:none", 2, "builtin"),
             ("serve builtin:arithmetic --adapter own", 2, "expected NAME=DIR"),
             ("serve builtin:arithmetic --adapter builtin:arithmetic=x --port 0", 1, "two models have the name"),
-            ("serve builtin:arithmetic --checkpoints no/such --port 0", 1, "no/such: cannot serve the checkpoints"),
-            ("serve builtin:arithmetic --api-key-file no/such", 1, "no/such"),
+            ("serve builtin:arithmetic --checkpoints no/such --port 0", 2, "no/such: cannot serve the checkpoints"),
+            ("serve builtin:arithmetic --api-key-file no/such", 2, "no/such"),
             ("serve builtin:arithmetic --api-key ü", 1, "visible ASCII"),
         ] {
             let outcome = starloop(line, &[]);

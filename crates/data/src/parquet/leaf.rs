@@ -249,7 +249,7 @@ impl LeafRows {
             ColumnReader::ByteArrayColumnReader(reader) => batch(reader, levels, |value| kind.bytes(value.data())),
             ColumnReader::FixedLenByteArrayColumnReader(reader) => batch(reader, levels, |value| kind.bytes(value.data())),
         }
-        .map_err(|error| error.to_string())?;
+        .map_err(super::words)?;
         if levels == 0 {
             return Err("it has fewer rows than the file says".to_owned());
         }
