@@ -1,5 +1,6 @@
 //! The files and programs that a command may use besides those that its arguments name.
 
+use crate::EVERY_COMMAND;
 use anyhow::{Context, Result};
 use starloop_core::error::Error;
 use starloop_core::experiment::Experiment;
@@ -11,10 +12,10 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Access {
     /// Let a run that was copied here read files outside of its directory
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERY_COMMAND)]
     pub trust: bool,
     /// Start no program that a config names (verifier, trainer, server), and no pager
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERY_COMMAND)]
     pub no_programs: bool,
 }
 

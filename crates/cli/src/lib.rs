@@ -26,6 +26,9 @@ use starloop_core::registry::Registry;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 
+/// The heading of the options that all commands have. They stand after those of the command.
+const EVERY_COMMAND: &str = "Options of every command";
+
 /// Teach a language model to reason from its own right answers (STaR, Zelikman et al. 2022).
 ///
 /// Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage (also a config that is
@@ -34,18 +37,18 @@ use std::num::NonZeroUsize;
 #[command(version, propagate_version = true, after_help = EXAMPLES)]
 struct Arguments {
     /// Number of worker threads [default: all cores]. Results do not depend on it
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", help_heading = EVERY_COMMAND)]
     threads: Option<NonZeroUsize>,
     /// Memory that this process may use, such as 8GiB. Work is divided into parts that fit; work that cannot fit is refused
-    #[arg(long, global = true, value_name = "SIZE", value_parser = memory)]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = memory, help_heading = EVERY_COMMAND)]
     memory: Option<ByteSize>,
     /// Show only warnings and errors on standard error
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERY_COMMAND)]
     quiet: bool,
     #[command(flatten)]
     access: Access,
     /// The form of progress on standard error: bars on a terminal and lines elsewhere, or one JSON object on a line
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, value_enum, default_value_t, help_heading = EVERY_COMMAND)]
     log_format: LogFormat,
     #[command(subcommand)]
     command: Option<Command>,
