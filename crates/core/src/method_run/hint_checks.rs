@@ -82,7 +82,7 @@ impl MethodRun<'_> {
     ) -> Result<u64> {
         let mut wrong: Vec<Problem> =
             right.iter().filter_map(|graded| self.parts.task.with_wrong_answer(problems[&graded.attempt.problem])).collect();
-        // The samples of a problem stand beside each other.
+        // The list has the samples of one problem one after another.
         wrong.dedup_by(|a, b| a.id == b.id);
         let answers = self.answers(None, question, &wrong, model, 0)?;
         let reached: HashMap<(&ProblemId, u32), bool> =

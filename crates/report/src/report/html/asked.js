@@ -1,4 +1,4 @@
-// What the models were asked: whole prompts, one of each kind.
+// Whole prompts that the models were asked, one of each kind.
 
 /** The place of the hint in a prompt, start and end: the end of the prompt has a part that the same problem without the hint does not have. */
 const hintIn = ({ text, bare }) => {

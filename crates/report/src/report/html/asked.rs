@@ -1,4 +1,4 @@
-//! What the models were asked: whole prompts, one of each kind.
+//! Whole prompts that the models were asked, one of each kind.
 
 use crate::error::Result;
 use crate::report::MethodReport;
