@@ -3,7 +3,7 @@
 //! `{"kind": "number" | "known" | "choice", "text": "...", "choices": [...]}` gives the value, the rule and the span, separated by tabs.
 
 use serde::Deserialize;
-use starloop_answers::{Ending, Mark, Outcome, choice, find, number};
+use starloop_answers::{Ending, Mark, ReadOutcome, choice, find, number};
 use std::io::{BufRead, Write};
 
 #[derive(Deserialize)]
@@ -22,9 +22,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "known" => writeln!(out, "{}\t\t", number::known(&text).map_or("unparsed".to_owned(), |quantity| quantity.to_string()))?,
             "number" => write(&mut out, &find::number(&text, &Mark::ALL, Ending::Complete), ToString::to_string)?,
             _ => {
-                let outcome = choice::find(&text, &choices, choice::Style::Letters, &Mark::ALL, Ending::Complete);
+                let outcome = choice::find(&text, &choices, choice::ChoiceStyle::Letters, &Mark::ALL, Ending::Complete);
                 write(&mut out, &outcome, |named| {
-                    named.choice(choice::Preference::Letter).and_then(choice::letter).map_or(String::new(), String::from)
+                    named.choice(choice::ChoicePreference::Letter).and_then(choice::letter).map_or(String::new(), String::from)
                 })?;
             }
         }
@@ -33,11 +33,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn write<T>(out: &mut impl Write, outcome: &Outcome<T>, shown: impl Fn(&T) -> String) -> std::io::Result<()> {
+fn write<T>(out: &mut impl Write, outcome: &ReadOutcome<T>, shown: impl Fn(&T) -> String) -> std::io::Result<()> {
     let value = match outcome {
-        Outcome::Found(found) => shown(&found.answer),
-        Outcome::Unparsed(_) => "unparsed".to_owned(),
-        Outcome::Truncated => "truncated".to_owned(),
+        ReadOutcome::Found(found) => shown(&found.answer),
+        ReadOutcome::Unparsed(_) => "unparsed".to_owned(),
+        ReadOutcome::Truncated => "truncated".to_owned(),
     };
     match outcome.place() {
         Some(place) => writeln!(out, "{value}\t{}\t{}..{}", place.reading.name(), place.span.start, place.span.end),

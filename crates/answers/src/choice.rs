@@ -19,7 +19,7 @@ mod statement;
 use crate::completion::own;
 use crate::marks::{Mark, Marked, boxes, hashes, tags};
 use crate::number::is_listed;
-use crate::reading::{Ending, Found, Outcome, Place, Reading};
+use crate::reading::{Ending, Found, Place, ReadOutcome, Reading};
 use conclusions::{Source, conclusions, identification};
 use names::{Name, NameKind, Names, words};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Style {
+pub enum ChoiceStyle {
     /// `(a) radio (b) umbrella`: by letter or by text.
     #[default]
     Letters,
@@ -42,7 +42,7 @@ pub enum Style {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Preference {
+pub enum ChoicePreference {
     /// The letter.
     #[default]
     Letter,
@@ -68,11 +68,11 @@ impl Named {
     }
 
     /// The choice that counts.
-    pub fn choice(self, preference: Preference) -> Option<usize> {
+    pub fn choice(self, preference: ChoicePreference) -> Option<usize> {
         match preference {
-            Preference::Neither if self.is_contradiction() => None,
-            Preference::Text => self.text.or(self.letter),
-            Preference::Letter | Preference::Neither => self.letter.or(self.text),
+            ChoicePreference::Neither if self.is_contradiction() => None,
+            ChoicePreference::Text => self.text.or(self.letter),
+            ChoicePreference::Letter | ChoicePreference::Neither => self.letter.or(self.text),
         }
     }
 }
@@ -96,15 +96,15 @@ impl Named {
 /// assert!(named.is_contradiction());
 /// assert_eq!(named.choice(choice::Preference::Text), Some(1));
 /// ```
-pub fn find<S: AsRef<str>>(completion: &str, choices: &[S], style: Style, marks: &[Mark], ending: Ending) -> Outcome<Named> {
-    let Some(own) = own(completion) else { return Outcome::Truncated };
+pub fn find<S: AsRef<str>>(completion: &str, choices: &[S], style: ChoiceStyle, marks: &[Mark], ending: Ending) -> ReadOutcome<Named> {
+    let Some(own) = own(completion) else { return ReadOutcome::Truncated };
     let choices: Vec<&str> = choices.iter().map(AsRef::as_ref).collect();
     let names = Names::new(&own.text, &choices, style);
     let is_complete = ending == Ending::Complete || own.is_ended;
     let search = Search { names: &names, is_complete };
     for &mark in marks {
         match search.marked(mark) {
-            Some(Marking::Open) => return Outcome::Truncated,
+            Some(Marking::Open) => return ReadOutcome::Truncated,
             Some(Marking::Stated(reading, statement)) => return outcome(reading, statement),
             None => {}
         }
@@ -112,8 +112,8 @@ pub fn find<S: AsRef<str>>(completion: &str, choices: &[S], style: Style, marks:
     let found = search.conclusion().or_else(|| search.first_line()).filter(|(_, statement)| is_complete || statement.is_closed);
     match found.or_else(|| if is_complete { search.weaker() } else { None }) {
         Some((reading, statement)) if is_complete || !statement.is_undecided => outcome(reading, statement),
-        None if is_complete => Outcome::Unparsed(None),
-        _ => Outcome::Truncated,
+        None if is_complete => ReadOutcome::Unparsed(None),
+        _ => ReadOutcome::Truncated,
     }
 }
 
@@ -126,7 +126,7 @@ pub fn find<S: AsRef<str>>(completion: &str, choices: &[S], style: Style, marks:
 /// assert_eq!(conclusion("B, for the rain", &choices, Style::Letters).unwrap().letter, Some(1));
 /// assert_eq!(conclusion("(a) or (b)", &choices, Style::Letters), None);
 /// ```
-pub fn conclusion<S: AsRef<str>>(text: &str, choices: &[S], style: Style) -> Option<Named> {
+pub fn conclusion<S: AsRef<str>>(text: &str, choices: &[S], style: ChoiceStyle) -> Option<Named> {
     let choices: Vec<&str> = choices.iter().map(AsRef::as_ref).collect();
     let names = Names::new(text, &choices, style);
     let statement = names.statement(0, text.len(), Reach::Sentence)?;
@@ -164,10 +164,10 @@ pub fn letter(choice: usize) -> Option<char> {
     u8::try_from(choice).ok().filter(|&choice| choice < 26).map(|choice| char::from(b'a' + choice))
 }
 
-fn outcome(reading: Reading, statement: Statement) -> Outcome<Named> {
+fn outcome(reading: Reading, statement: Statement) -> ReadOutcome<Named> {
     let Statement { letter, text, is_undecided, span, .. } = statement;
     let place = Place { reading, span };
-    if is_undecided { Outcome::Unparsed(Some(place)) } else { Outcome::Found(Found { answer: Named { letter, text }, place }) }
+    if is_undecided { ReadOutcome::Unparsed(Some(place)) } else { ReadOutcome::Found(Found { answer: Named { letter, text }, place }) }
 }
 
 /// Words that are ignored on a line that holds an answer and otherwise only such words.

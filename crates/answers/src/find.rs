@@ -15,9 +15,9 @@ mod text;
 
 use crate::completion::own;
 use crate::marks::{Mark, Marked, boxes, hashes, tags};
-use crate::number::{Item, Kind, Link, Numbers, Quantity, is_one_of, quantity};
+use crate::number::{Item, Link, Numbers, Quantity, TokenKind, is_one_of, quantity};
 use crate::phrase::{Form, phrases};
-use crate::reading::{Ending, Found, Outcome, Place, Reading};
+use crate::reading::{Ending, Found, Place, ReadOutcome, Reading};
 use content::Content;
 use std::ops::Range;
 pub use text::{plain, text};
@@ -47,15 +47,15 @@ pub use text::{plain, text};
 /// assert_eq!(find::number("<think>It is 72.", &Mark::ALL, Ending::Complete), Outcome::Truncated);
 /// assert!(find::number("#### 72\n", &Mark::ALL, Ending::CutOff).answer().is_some());
 /// ```
-pub fn number(completion: &str, marks: &[Mark], ending: Ending) -> Outcome<Quantity> {
-    let Some(own) = own(completion) else { return Outcome::Truncated };
+pub fn number(completion: &str, marks: &[Mark], ending: Ending) -> ReadOutcome<Quantity> {
+    let Some(own) = own(completion) else { return ReadOutcome::Truncated };
     let numbers = Numbers::new(&own.text);
     let is_complete = ending == Ending::Complete || own.is_ended;
     let search = Search { numbers: &numbers, is_complete };
     let marked = marks.iter().find_map(|&mark| search.marked(mark));
     let place = match marked {
-        Some(Hit::Open) => return Outcome::Truncated,
-        None if !is_complete => return Outcome::Truncated,
+        Some(Hit::Open) => return ReadOutcome::Truncated,
+        None if !is_complete => return ReadOutcome::Truncated,
         Some(place) => Some(place),
         None => search.phrase().or_else(|| search.last_line()).or_else(|| search.last_number()),
     };
@@ -85,7 +85,7 @@ pub(crate) fn stated_number(text: &str) -> Option<Quantity> {
     let search = Search { numbers: &numbers, is_complete: true };
     let place = Mark::ALL.iter().find_map(|&mark| search.marked(mark)).or_else(|| search.phrase());
     match search.outcome(place) {
-        Outcome::Found(found) => Some(found.answer),
+        ReadOutcome::Found(found) => Some(found.answer),
         _ => None,
     }
 }
@@ -95,12 +95,12 @@ pub(crate) fn only_quantity<'n>(numbers: &'n Numbers) -> Option<&'n Item> {
     let search = Search { numbers, is_complete: true };
     let first = numbers.items.first()?;
     let before = &numbers.tokens[..first.first];
-    let is_assigned = before.len() <= 6 && matches!(before.last(), Some(token) if matches!(token.kind, Kind::Equals));
-    let is_alone = before.iter().all(|token| matches!(token.kind, Kind::Currency | Kind::Line | Kind::Open(_)));
+    let is_assigned = before.len() <= 6 && matches!(before.last(), Some(token) if matches!(token.kind, TokenKind::Equals));
+    let is_alone = before.iter().all(|token| matches!(token.kind, TokenKind::Currency | TokenKind::Line | TokenKind::Open(_)));
     let index = search.side_of_equation(0, numbers.text.len());
     let is_last = search.end_of_equation(0, numbers.text.len()) + 1 == numbers.items.len();
     let item = &numbers.items[index];
-    let is_followed = numbers.tokens[item.next..].iter().any(|token| matches!(token.kind, Kind::Foreign | Kind::Vulgar(..)));
+    let is_followed = numbers.tokens[item.next..].iter().any(|token| matches!(token.kind, TokenKind::Foreign | TokenKind::Vulgar(..)));
     ((is_assigned || is_alone) && is_last && !is_followed && item.value.is_some()).then_some(item)
 }
 
@@ -120,19 +120,19 @@ struct Search<'a, 'n> {
 }
 
 impl Search<'_, '_> {
-    fn outcome(&self, place: Option<Hit>) -> Outcome<Quantity> {
+    fn outcome(&self, place: Option<Hit>) -> ReadOutcome<Quantity> {
         match place {
             Some(Hit::Item(reading, index)) => {
                 let item = &self.numbers.items[index];
                 let place = Place { reading, span: item.start..item.end };
                 match quantity(self.numbers, item) {
-                    Some(answer) => Outcome::Found(Found { answer, place }),
-                    None => Outcome::Unparsed(Some(place)),
+                    Some(answer) => ReadOutcome::Found(Found { answer, place }),
+                    None => ReadOutcome::Unparsed(Some(place)),
                 }
             }
-            Some(Hit::Unreadable(reading, span)) => Outcome::Unparsed(Some(Place { reading, span })),
-            Some(Hit::Open) => Outcome::Truncated,
-            None => Outcome::Unparsed(None),
+            Some(Hit::Unreadable(reading, span)) => ReadOutcome::Unparsed(Some(Place { reading, span })),
+            Some(Hit::Open) => ReadOutcome::Truncated,
+            None => ReadOutcome::Unparsed(None),
         }
     }
 
@@ -205,8 +205,8 @@ impl Search<'_, '_> {
     /// The last line that is not blank, if it is a quantity alone.
     fn last_line(&self) -> Option<Hit> {
         let numbers = self.numbers;
-        let last = numbers.tokens.iter().rposition(|token| token.kind != Kind::Line)?;
-        let first_token = numbers.tokens[..last].iter().rposition(|token| token.kind == Kind::Line).map_or(0, |line| line + 1);
+        let last = numbers.tokens.iter().rposition(|token| token.kind != TokenKind::Line)?;
+        let first_token = numbers.tokens[..last].iter().rposition(|token| token.kind == TokenKind::Line).map_or(0, |line| line + 1);
         let start = numbers.tokens[first_token].start;
         let end = numbers.tokens[last].end;
         let first = numbers.first_at(start);
@@ -262,11 +262,12 @@ impl Search<'_, '_> {
             let Some(before) = index.checked_sub(1).map(|before| &numbers.items[before]) else { return last };
             let first = numbers.items[index].first;
             let between = &numbers.tokens[before.next..=first];
-            if between.iter().any(|token| matches!(token.kind, Kind::Stop | Kind::Line | Kind::Close(_) | Kind::Equals)) {
+            if between.iter().any(|token| matches!(token.kind, TokenKind::Stop | TokenKind::Line | TokenKind::Close(_) | TokenKind::Equals))
+            {
                 return last;
             }
             index -= 1;
-            if between.iter().any(|token| token.kind == Kind::Open('(')) {
+            if between.iter().any(|token| token.kind == TokenKind::Open('(')) {
                 return index;
             }
         }

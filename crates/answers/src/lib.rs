@@ -22,7 +22,7 @@
 //! # Principles
 //!
 //! - A part of a number is never taken for the number. A notation with one meaning is read as a whole. A notation with several meanings, such
-//!   as `1,23,4` or `72 or 73`, is [`Outcome::Unparsed`].
+//!   as `1,23,4` or `72 or 73`, is [`ReadOutcome::Unparsed`].
 //! - A statement has priority over a mention. The rule that found the answer is reported as its [`Reading`], so that verdicts which rest on a
 //!   weak rule can be counted.
 //! - Wrong, unparsed and truncated are different failures.
@@ -45,4 +45,4 @@ pub mod verdict;
 
 pub use completion::end_of_turn;
 pub use marks::Mark;
-pub use reading::{Ending, Found, Outcome, Place, Reading};
+pub use reading::{Ending, Found, Place, ReadOutcome, Reading};

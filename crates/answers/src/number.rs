@@ -17,7 +17,7 @@ mod words;
 pub(crate) use digits::DASHES;
 pub use exact::Number;
 pub(crate) use items::{Item, Link, Numbers};
-pub(crate) use token::Kind;
+pub(crate) use token::TokenKind;
 pub(crate) use words::{is_filler, is_listed, is_one_of};
 
 use crate::find;

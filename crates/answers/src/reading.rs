@@ -98,7 +98,7 @@ pub enum Ending {
 
 /// The result of a search in a completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome<T> {
+pub enum ReadOutcome<T> {
     /// An answer.
     Found(Found<T>),
     /// No answer, or one that has no single meaning. The place is known if something states an answer there.
@@ -146,11 +146,11 @@ impl Place {
     }
 }
 
-impl<T> Outcome<T> {
+impl<T> ReadOutcome<T> {
     /// The answer, if there is one.
     pub fn answer(&self) -> Option<&T> {
         match self {
-            Outcome::Found(found) => Some(&found.answer),
+            ReadOutcome::Found(found) => Some(&found.answer),
             _ => None,
         }
     }
@@ -158,9 +158,9 @@ impl<T> Outcome<T> {
     /// The place that was read.
     pub fn place(&self) -> Option<&Place> {
         match self {
-            Outcome::Found(found) => Some(&found.place),
-            Outcome::Unparsed(place) => place.as_ref(),
-            Outcome::Truncated => None,
+            ReadOutcome::Found(found) => Some(&found.place),
+            ReadOutcome::Unparsed(place) => place.as_ref(),
+            ReadOutcome::Truncated => None,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Comparing the answer of a completion with the known one.
 
-use crate::choice::{self, Named, Preference, Style};
+use crate::choice::{self, ChoicePreference, ChoiceStyle, Named};
 use crate::find;
 use crate::marks::Mark;
 use crate::number::{Number, Quantity};
-use crate::reading::{Ending, Found, Outcome, Place, Reading};
+use crate::reading::{Ending, Found, Place, ReadOutcome, Reading};
 use serde::{Deserialize, Serialize};
 
 /// The result of grading a completion. It is never a boolean, because each way of failing has its own remedy.
@@ -18,7 +18,7 @@ pub enum Verdict {
         /// The answer as it was read: a number in its shortest exact form, or the choice as [`Choices::style`] shows it.
         predicted: String,
     },
-    /// Letter and text name different choices, and neither counts ([`Preference::Neither`]).
+    /// Letter and text name different choices, and neither counts ([`ChoicePreference::Neither`]).
     Contradiction {
         /// The letter of the choice that the letter names.
         letter: char,
@@ -129,10 +129,10 @@ pub fn number(completion: &str, known: &Quantity, tolerance: &Tolerance, marks: 
     let outcome = find::number(completion, marks, ending);
     let place = outcome.place().cloned();
     let verdict = match outcome {
-        Outcome::Found(Found { answer, .. }) if tolerance.accepts(&answer.value, &known.value) => Verdict::Correct,
-        Outcome::Found(Found { answer, .. }) => Verdict::Wrong { predicted: answer.value.to_string() },
-        Outcome::Unparsed(_) => Verdict::Unparsed,
-        Outcome::Truncated => Verdict::Truncated,
+        ReadOutcome::Found(Found { answer, .. }) if tolerance.accepts(&answer.value, &known.value) => Verdict::Correct,
+        ReadOutcome::Found(Found { answer, .. }) => Verdict::Wrong { predicted: answer.value.to_string() },
+        ReadOutcome::Unparsed(_) => Verdict::Unparsed,
+        ReadOutcome::Truncated => Verdict::Truncated,
     };
     Grade { verdict, place, contradiction: None }
 }
@@ -150,10 +150,10 @@ pub fn text(completion: &str, is_right: impl Fn(&str) -> bool, marks: &[Mark], e
     let outcome = find::text(completion, marks, ending);
     let place = outcome.place().cloned();
     let verdict = match outcome {
-        Outcome::Found(Found { answer, .. }) if is_right(&answer) => Verdict::Correct,
-        Outcome::Found(Found { answer, .. }) => Verdict::Wrong { predicted: answer },
-        Outcome::Unparsed(_) => Verdict::Unparsed,
-        Outcome::Truncated => Verdict::Truncated,
+        ReadOutcome::Found(Found { answer, .. }) if is_right(&answer) => Verdict::Correct,
+        ReadOutcome::Found(Found { answer, .. }) => Verdict::Wrong { predicted: answer },
+        ReadOutcome::Unparsed(_) => Verdict::Unparsed,
+        ReadOutcome::Truncated => Verdict::Truncated,
     };
     Grade { verdict, place, contradiction: None }
 }
@@ -166,9 +166,9 @@ pub struct Choices<'a, S> {
     /// The right one, counted from 0.
     pub right: usize,
     /// How they are shown.
-    pub style: Style,
+    pub style: ChoiceStyle,
     /// The part that counts if letter and text contradict each other.
-    pub preference: Preference,
+    pub preference: ChoicePreference,
 }
 
 /// The verdict on a choice that is named.
@@ -178,8 +178,8 @@ pub fn of_named<S: AsRef<str>>(answer: Named, choices: &Choices<'_, S>) -> Verdi
         (Some(found), ..) if found == choices.right => Verdict::Correct,
         (Some(found), ..) => Verdict::Wrong {
             predicted: match choices.style {
-                Style::Letters => letter(found).to_string(),
-                Style::Text => choices.texts[found].as_ref().to_owned(),
+                ChoiceStyle::Letters => letter(found).to_string(),
+                ChoiceStyle::Text => choices.texts[found].as_ref().to_owned(),
             },
         },
         (None, Some(by_letter), Some(by_text)) => Verdict::Contradiction { letter: letter(by_letter), text: letter(by_text) },
@@ -204,9 +204,9 @@ pub fn choice<S: AsRef<str>>(completion: &str, choices: &Choices<'_, S>, marks: 
     let outcome = choice::find(completion, choices.texts, choices.style, marks, ending);
     let place = outcome.place().cloned();
     let verdict = match &outcome {
-        Outcome::Found(Found { answer, .. }) => of_named(*answer, choices),
-        Outcome::Unparsed(_) => Verdict::Unparsed,
-        Outcome::Truncated => Verdict::Truncated,
+        ReadOutcome::Found(Found { answer, .. }) => of_named(*answer, choices),
+        ReadOutcome::Unparsed(_) => Verdict::Unparsed,
+        ReadOutcome::Truncated => Verdict::Truncated,
     };
     Grade { verdict, place, contradiction: outcome.answer().copied().filter(|named| named.is_contradiction()) }
 }

@@ -21,7 +21,7 @@ pub struct Access {
 
 /// The part of a run that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
+pub enum RunPart {
     /// Its own files.
     Files,
     /// Its checkpoints too, with the bases of adapters.
@@ -33,12 +33,12 @@ impl Access {
     ///
     /// # Errors
     /// The run leads outside. The error lists where.
-    pub fn check_run(self, root: &Path, reading: Reading) -> Result<()> {
+    pub fn check_run(self, root: &Path, part: RunPart) -> Result<()> {
         if self.trust || !root.is_dir() {
             return Ok(());
         }
         let mut outside = RunDir::outside(root)?;
-        outside.retain(|outside| reading == Reading::Checkpoints || matches!(outside, Outside::Link { .. }));
+        outside.retain(|outside| part == RunPart::Checkpoints || matches!(outside, Outside::Link { .. }));
         if outside.is_empty() {
             return Ok(());
         }

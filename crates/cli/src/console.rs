@@ -3,7 +3,7 @@
 use crate::output::say_warning;
 pub use crate::output::{is_stdout, json_line, print, print_json, print_json_text, print_piece, prompt, say, write_file};
 
-use crate::usage::{NoSuchPath, Usage};
+use crate::usage::UsageError;
 use starloop_core::error::{Error, Missing};
 use starloop_record as record;
 use std::io::{ErrorKind, IsTerminal};
@@ -46,6 +46,17 @@ pub fn start(quiet: bool) {
     if log::set_boxed_logger(Box::new(Messages { level, has_colours })).is_ok() {
         log::set_max_level(level);
     }
+    report_uncontained_panics();
+}
+
+/// Leaves out the report of a panic that becomes an error. The library that panicked stands behind a boundary, and the error names the file.
+fn report_uncontained_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !starloop_core::contains_panics() {
+            report(panic);
+        }
+    }));
 }
 
 /// Prints a message on Ctrl-C. The commands that use a pager or read keys handle Ctrl-C themselves.
@@ -87,12 +98,13 @@ pub fn fail(error: &anyhow::Error) -> u8 {
     if let Some(hint) = error.downcast_ref::<Error>().and_then(hint) {
         say(&format!("hint: {hint}"));
     }
-    let is_usage = error.is::<Usage>()
-        || error.is::<NoSuchPath>()
+    let is_usage = error.is::<UsageError>()
         || matches!(kind, Some(ErrorKind::NotFound | ErrorKind::AlreadyExists))
         || error.downcast_ref::<Error>().is_some_and(Error::is_usage)
         || error.downcast_ref::<starloop_record::Error>().is_some_and(starloop_record::Error::is_usage)
         || error.downcast_ref::<starloop_report::Error>().is_some_and(starloop_report::Error::is_usage);
+    #[cfg(feature = "serve")]
+    let is_usage = is_usage || error.downcast_ref::<starloop_serve::Error>().is_some_and(starloop_serve::Error::is_usage);
     if is_usage { 2 } else { 1 }
 }
 
@@ -107,7 +119,8 @@ pub fn remark(message: &str) {
 pub fn hint(error: &Error) -> Option<String> {
     let hint = match error {
         Error::NotFound { what: Missing::Model, name, download: Some(model), .. } => {
-            return Some(format!("`starloop get model {model} --out {name}` downloads it"));
+            let download = format!("`starloop get model {model} --out {name}` downloads it");
+            return Some(format!("{download}; --set model.base=PATH names another directory, or a GGUF file of the model"));
         }
         Error::NotFound { what: Missing::Data, download: Some(data), .. } => {
             return Some(format!("`starloop get data {data}` downloads it"));

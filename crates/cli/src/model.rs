@@ -1,11 +1,11 @@
 //! The models that the arguments of a command name: a checkpoint directory, a checkpoint of a run, a GGUF file, or a model that is part of the
 //! program or of the hub.
 
-use crate::access::{Access, Reading};
+use crate::access::{Access, RunPart};
 use crate::commands::get::downloads;
 use crate::console;
-use crate::usage::NoSuchPath;
-use anyhow::{Context, Result, bail};
+use crate::usage::UsageError;
+use anyhow::{Context, Result};
 use starloop_core::config::ModelConfig;
 use starloop_core::experiment::base_model::{BaseModel, hub_name};
 use starloop_core::external::fetch::hub::Hub;
@@ -77,7 +77,7 @@ impl Model {
     pub fn find(model: &str, access: Access) -> Result<Self> {
         match Named::parse(model) {
             Named::OfHub(name) => Ok(Model { directory: provide(&name)?, _unpacked: None }),
-            Named::Directory(directory) if !directory.exists() => Err(NoSuchPath::error(format!(
+            Named::Directory(directory) if !directory.exists() => Err(UsageError::no_such_path(format!(
                 "{model}: no such model; expected a checkpoint directory, a run, RUN@METHOD, RUN@METHOD/ITERATION, builtin:NAME, a GGUF file, or ORG/NAME on the hub"
             ))),
             Named::Directory(directory) => Ok(Model { directory, _unpacked: None }),
@@ -130,10 +130,10 @@ impl Models {
             let model = Model::find(argument, access)?;
             return Ok(Models { named: vec![(argument.to_owned(), model.directory().to_owned())], _found: Some(model) });
         };
-        access.check_run(path, Reading::Checkpoints)?;
+        access.check_run(path, RunPart::Checkpoints)?;
         let named = all_of_run(&run?)?;
         if named.is_empty() {
-            bail!("{}: the run has no checkpoint yet; name its base model instead", path.display());
+            return Err(UsageError::request(format!("{}: the run has no checkpoint yet; name its base model instead", path.display())));
         }
         Ok(Models { named, _found: None })
     }
@@ -174,7 +174,7 @@ fn provide(name: &HubName) -> Result<PathBuf> {
 
 /// The directory of a checkpoint of a run.
 fn of_run(run: &Path, method: Option<&str>, iteration: Option<u32>, access: Access) -> Result<PathBuf> {
-    access.check_run(run, Reading::Checkpoints)?;
+    access.check_run(run, RunPart::Checkpoints)?;
     let report = Report::read(&[run.to_owned()])?;
     let chosen = export::Chosen::of(&report.runs[0], method, iteration)?;
     console::remark(&format!("model: {}", chosen.words()));

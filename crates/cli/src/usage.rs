@@ -4,38 +4,30 @@ use std::fmt;
 
 /// A request that cannot be carried out as it is. Nothing failed: the exit code is 2.
 #[derive(Debug)]
-pub struct Usage(pub String);
+pub enum UsageError {
+    /// Options or names that do not fit.
+    Request(String),
+    /// A model or directory that does not exist.
+    NoSuchPath(String),
+}
 
-impl Usage {
-    /// An error with this message.
-    pub(crate) fn error(message: impl Into<String>) -> anyhow::Error {
-        Usage(message.into()).into()
+impl UsageError {
+    /// An error about options or names, with this message.
+    pub(crate) fn request(message: impl Into<String>) -> anyhow::Error {
+        UsageError::Request(message.into()).into()
+    }
+
+    /// An error about a model or directory that does not exist, with this message.
+    pub(crate) fn no_such_path(message: impl Into<String>) -> anyhow::Error {
+        UsageError::NoSuchPath(message.into()).into()
     }
 }
 
-impl fmt::Display for Usage {
+impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let (UsageError::Request(message) | UsageError::NoSuchPath(message)) = self;
+        f.write_str(message)
     }
 }
 
-impl std::error::Error for Usage {}
-
-/// A model or directory that does not exist. The exit code is 2.
-#[derive(Debug)]
-pub struct NoSuchPath(pub String);
-
-impl NoSuchPath {
-    /// An error with this message.
-    pub(crate) fn error(message: impl Into<String>) -> anyhow::Error {
-        NoSuchPath(message.into()).into()
-    }
-}
-
-impl fmt::Display for NoSuchPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NoSuchPath {}
+impl std::error::Error for UsageError {}

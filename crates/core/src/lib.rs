@@ -68,3 +68,12 @@ pub mod trainer;
 
 pub use starloop_record as record;
 pub use starloop_record::{event, metrics, types};
+
+/// Returns true while this thread calls a library whose panics become errors. A panic hook need not report them.
+pub fn contains_panics() -> bool {
+    #[cfg(feature = "parquet")]
+    if starloop_data::contains_panics() {
+        return true;
+    }
+    starloop_lm::tokenizer::contains_panics()
+}

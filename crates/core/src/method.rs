@@ -38,7 +38,7 @@ pub use spin::Spin;
 pub use star::Star;
 pub use starloop_record::approach::Approach;
 pub use starloop_record::info::Estimate;
-pub use v_star::{VStar, Verifier};
+pub use v_star::{VStar, VerifierTraining};
 pub use warm_start::{FirstLesson, WarmStart};
 
 /// A way to use a base model, with its settings.

@@ -1,6 +1,6 @@
 //! The errors of this crate. Each names the file, and the line or row if there is one.
 
-use crate::row::Place;
+use crate::row::RowPlace;
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -18,7 +18,7 @@ pub enum Error {
         /// The file.
         file: String,
         /// The place in the file.
-        place: Place,
+        place: RowPlace,
         /// The fault, and the remedy.
         problem: String,
     },

@@ -36,5 +36,7 @@ mod separated;
 
 pub use error::{Error, Result};
 pub use format::{Compression, Format, READABLE};
-pub use row::{At, Place, Row};
+#[cfg(feature = "parquet")]
+pub use parquet::contains_panics;
+pub use row::{At, Row, RowPlace};
 pub use rows::Rows;

@@ -17,6 +17,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use serde_json::Map;
+use std::cell::Cell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -87,9 +88,21 @@ impl ParquetRows {
     }
 }
 
+thread_local! {
+    static CONTAINS_PANICS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns true while this thread calls the `parquet` crate. A panic then becomes an error, so a panic hook need not report it.
+pub fn contains_panics() -> bool {
+    CONTAINS_PANICS.get()
+}
+
 /// The result of `read`, or an error if it panics.
 fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("the data is damaged, and its decoder stopped".to_owned()))
+    let before = CONTAINS_PANICS.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(read));
+    CONTAINS_PANICS.set(before);
+    outcome.unwrap_or_else(|_| Err("the data is damaged, and its decoder stopped".to_owned()))
 }
 
 /// The message of an error, without the library's name in front.

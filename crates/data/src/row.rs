@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// The place of a row, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct RowPlace {
     /// The file, if the rows come from several files.
     pub file: Option<Arc<str>>,
     /// The place in the file.
@@ -29,7 +29,7 @@ pub enum At {
     },
 }
 
-impl Place {
+impl RowPlace {
     /// A line of the only file.
     pub fn line(line: usize) -> Self {
         At::Line(line).into()
@@ -38,19 +38,19 @@ impl Place {
     /// Two places of the same file or folder: `lines 3 and 7`.
     pub fn and(&self, other: &Self) -> String {
         match (self, other) {
-            (Place { file: None, at: At::Line(one) }, Place { file: None, at: At::Line(two) }) => format!("lines {one} and {two}"),
+            (RowPlace { file: None, at: At::Line(one) }, RowPlace { file: None, at: At::Line(two) }) => format!("lines {one} and {two}"),
             _ => format!("{self} and {other}"),
         }
     }
 }
 
-impl From<At> for Place {
+impl From<At> for RowPlace {
     fn from(at: At) -> Self {
-        Place { file: None, at }
+        RowPlace { file: None, at }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RowPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.at.fmt(f)?;
         self.file.as_ref().map_or(Ok(()), |file| write!(f, " of {file}"))
@@ -73,7 +73,7 @@ pub struct Row {
     /// Its number among all rows, from 0.
     pub number: usize,
     /// Its place in its file.
-    pub place: Place,
+    pub place: RowPlace,
     /// Its content.
     pub columns: Map<String, Value>,
 }
@@ -147,7 +147,7 @@ mod tests {
 
     fn row(columns: Value) -> Row {
         let Value::Object(columns) = columns else { panic!("{columns}") };
-        Row { number: 0, place: Place::line(1), columns }
+        Row { number: 0, place: RowPlace::line(1), columns }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::json_array::JsonArray;
 use crate::json_lines::{JsonLines, Read1};
-use crate::row::{Place, Row};
+use crate::row::{Row, RowPlace};
 use crate::separated::Separated;
 use crate::{READABLE, compressed};
 use std::collections::VecDeque;
@@ -91,7 +91,7 @@ impl Rows {
         while let Some(open) = &mut self.open {
             match open.reader.next() {
                 Some(Ok((at, columns))) => {
-                    let place = Place { file: open.short.clone(), at };
+                    let place = RowPlace { file: open.short.clone(), at };
                     self.number += 1;
                     return Ok(Some(Row { number: self.number - 1, place, columns }));
                 }

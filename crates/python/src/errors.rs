@@ -1,12 +1,14 @@
 //! Errors as Python exceptions: the words of the command line, in a class of `starloop/_errors.py`.
 
+use anyhow::anyhow;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use starloop::usage::{NoSuchPath, Usage};
+use starloop::usage::UsageError;
 use starloop_core::error::Error as CoreError;
 use starloop_lm::Error as ModelError;
 use starloop_record::Error as RecordError;
 use starloop_report::Error as ReportError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A class of exceptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +55,16 @@ impl Class {
             error if error.is_usage() => Class::Usage,
             _ => Class::Run,
         };
+        let of_usage = |error: &UsageError| match error {
+            UsageError::NoSuchPath(_) => Class::NotFound,
+            UsageError::Request(_) => Class::Usage,
+        };
         let found = error.downcast_ref().map(Class::of_core);
         let found = found.or_else(|| error.downcast_ref().map(Class::of_model));
         let found = found.or_else(|| error.downcast_ref().map(Class::of_record));
         let found = found.or_else(|| error.downcast_ref().map(of_report));
-        let found = found.or_else(|| error.downcast_ref::<NoSuchPath>().map(|_| Class::NotFound));
-        let found = found.or_else(|| (error.is::<Misuse>() || error.is::<Usage>()).then_some(Class::Usage));
+        let found = found.or_else(|| error.downcast_ref().map(of_usage));
+        let found = found.or_else(|| error.is::<Misuse>().then_some(Class::Usage));
         found.or_else(|| error.downcast_ref().map(Class::of_io)).unwrap_or(Class::Failure)
     }
 
@@ -132,6 +138,17 @@ pub fn exception(py: Python<'_>, error: &anyhow::Error) -> PyErr {
     };
     exception.set_cause(py, cause.map(|cause| cause.clone_ref(py)));
     exception
+}
+
+/// Runs `work` without the interpreter's lock. A panic in it is an error, because Python code cannot continue after a panic.
+pub fn released<T, E>(py: Python<'_>, work: impl FnOnce() -> Result<T, E> + Send) -> anyhow::Result<T>
+where
+    T: Send,
+    E: Into<anyhow::Error>,
+{
+    py.detach(|| {
+        catch_unwind(AssertUnwindSafe(work)).map_err(|_| anyhow!("starloop failed by a mistake of its own; standard error says where"))?.map_err(Into::into)
+    })
 }
 
 /// Turns a result of the crates into one of Python.

@@ -1,6 +1,6 @@
 //! Figures of a run.
 
-use crate::errors::OrRaise;
+use crate::errors::{OrRaise, released};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ impl Figure {
             starloop_record::atomic::write(&path, &bytes)?;
             anyhow::Ok(())
         };
-        py.detach(write).or_raise(py)
+        released(py, write).or_raise(py)
     }
 
     fn __repr__(&self) -> String {

@@ -1,7 +1,7 @@
 //! `starloop.Model`: sampling and scoring with a checkpoint, as `starloop sample` and `starloop score` do.
 
 use crate::arguments::{Texts, misuse, text, whole, wrong_type};
-use crate::errors::{Misuse, OrRaise};
+use crate::errors::{Misuse, OrRaise, released};
 use crate::interrupt::Interrupts;
 use crate::numpy;
 use pyo3::prelude::*;
@@ -72,8 +72,7 @@ impl Model {
         let Some(name) = path_or_name.to_str().map(str::to_owned) else {
             return Err(misuse(py, format!("{}: the path is not UTF-8", path_or_name.display())));
         };
-        let model = py
-            .detach(|| starloop::model::Model::find(&name, starloop::access::Access { trust: false, no_programs: false })?.load())
+        let model = released(py, || starloop::model::Model::find(&name, starloop::access::Access { trust: false, no_programs: false })?.load())
             .or_raise(py)?;
         Ok(Model { name, model })
     }
@@ -92,7 +91,7 @@ impl Model {
             let encoder = self.model.prompt_encoder(chat)?;
             prompts.all().iter().map(|prompt| encoder.encode(prompt)).collect::<starloop_lm::Result<Vec<_>>>()
         };
-        let tokens = py.detach(encode).or_raise(py)?;
+        let tokens = released(py, encode).or_raise(py)?;
         let completions = self.sample(py, tokens, &sampling)?;
         prompts.result(py, completions)
     }
@@ -104,7 +103,7 @@ impl Model {
         if sampling.seeds.len() > 1 {
             return Err(misuse(py, "n: a chat has one answer; call generate(..., chat=True) for several".to_owned()));
         }
-        let tokens = py.detach(|| self.model.encode_conversation(&messages, ChatVariables::new())).or_raise(py)?;
+        let tokens = released(py, || self.model.encode_conversation(&messages, ChatVariables::new())).or_raise(py)?;
         let answer = self.sample(py, vec![tokens], &sampling)?.into_iter().flatten().next();
         answer.ok_or_else(|| misuse(py, "the model gave no answer".to_owned()))
     }
@@ -114,7 +113,7 @@ impl Model {
         let texts = Texts::read("texts", texts)?;
         let encode = |text: &String| Ok(Tail { tokens: self.model.tokenizer().encode(text, true)?, from: 1 });
         let mut interrupts = Interrupts::new();
-        let computed = py.detach(|| {
+        let computed = released(py, || {
             let tails = texts.all().iter().map(encode).collect::<starloop_lm::Result<Vec<_>>>()?;
             let logprobs = self.model.score_tails(&tails, &mut |_| interrupts.look())?;
             for (place, logprobs) in logprobs.iter().enumerate() {
@@ -149,7 +148,7 @@ impl Model {
     fn sample(&self, py: Python<'_>, prompts: Vec<Vec<u32>>, sampling: &Sampling) -> PyResult<Vec<Vec<Completion>>> {
         let Sampling { params, seeds, has_logprobs } = sampling;
         let mut interrupts = Interrupts::new();
-        let sampled = py.detach(|| {
+        let sampled = released(py, || {
             if prompts.len() as u64 * seeds.len() as u64 > MOST_COMPLETIONS {
                 let (prompts, n) = (prompts.len(), seeds.len());
                 let message = format!("{prompts} prompts with n = {n}: a call gives at most {MOST_COMPLETIONS} completions");

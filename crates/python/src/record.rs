@@ -5,7 +5,7 @@ mod examples;
 mod results;
 
 use crate::arguments::{misuse, whole};
-use crate::errors::OrRaise;
+use crate::errors::{OrRaise, released};
 use crate::figure::Figure;
 use crate::table::Table;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -38,7 +38,7 @@ impl Run {
             Access { trust, no_programs: true }.check_run(&path, Reading::Files)?;
             anyhow::Ok(RunDir::open_read_only(&path)?)
         };
-        Ok(Run { run: py.detach(open).or_raise(py)? })
+        Ok(Run { run: released(py, open).or_raise(py)? })
     }
 
     fn report(&self) -> starloop_report::Result<Report> {
@@ -83,7 +83,7 @@ impl Run {
     #[pyo3(signature = (*, method=None, iteration=None))]
     fn attempts(&self, py: Python<'_>, method: Option<String>, iteration: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
         let iteration = iteration.map(|iteration| whole("iteration", iteration, 0)).transpose()?;
-        let table = py.detach(|| {
+        let table = released(py, || {
             self.methods(method.clone())?;
             let iteration = iteration.map(u32::try_from).transpose()?;
             let filter = Filter { method, iteration, ..Filter::default() };
@@ -98,7 +98,7 @@ impl Run {
 
     /// The figures of each iteration, a row for each iteration of each method.
     fn results(&self, py: Python<'_>) -> PyResult<Table> {
-        let table = py.detach(|| {
+        let table = released(py, || {
             let batch = results::batch(&self.report()?.results())?;
             anyhow::Ok(Table::new(batch.schema(), vec![batch]))
         });
@@ -108,7 +108,7 @@ impl Run {
     /// The examples that were learned, a row for each.
     #[pyo3(signature = (*, method=None))]
     fn examples(&self, py: Python<'_>, method: Option<String>) -> PyResult<Table> {
-        let table = py.detach(|| {
+        let table = released(py, || {
             let mut rows = Rows::new(examples::batch);
             for method in self.methods(method)? {
                 for iteration in self.run.iterations(&method)? {
@@ -124,14 +124,14 @@ impl Run {
 
     /// Accuracy over iterations, as `accuracy.svg` of the run shows it.
     fn plot(&self, py: Python<'_>) -> PyResult<Figure> {
-        let svg = py.detach(|| Ok::<_, starloop_report::Error>(self.report()?.svg())).or_raise(py)?;
+        let svg = released(py, || Ok::<_, starloop_report::Error>(self.report()?.svg())).or_raise(py)?;
         let none = || misuse(py, format!("{}: no method was measured twice, so there is no plot", self.run.root().display()));
         Ok(Figure { svg: svg.ok_or_else(none)? })
     }
 
     /// The report's table for a terminal.
     fn __str__(&self, py: Python<'_>) -> PyResult<String> {
-        py.detach(|| Ok::<_, starloop_report::Error>(self.report()?.summary_tables(WIDTH))).or_raise(py)
+        released(py, || Ok::<_, starloop_report::Error>(self.report()?.summary_tables(WIDTH))).or_raise(py)
     }
 
     fn __repr__(&self) -> String {
@@ -140,7 +140,7 @@ impl Run {
 
     /// The report's table and figure.
     fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
-        let html = py.detach(|| {
+        let html = released(py, || {
             let report = self.report()?;
             Ok::<_, starloop_report::Error>(report.summary_html() + &report.svg().unwrap_or_default())
         });

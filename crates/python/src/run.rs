@@ -1,7 +1,7 @@
 //! `starloop.run`: an experiment from its config to its run directory, as `starloop run` does it.
 
 use crate::arguments::{whole, wrong_type};
-use crate::errors::OrRaise;
+use crate::errors::{OrRaise, released};
 use crate::interrupt::Interrupts;
 use crate::kinds::Registry;
 use crate::kinds::verifier::PythonVerifier;
@@ -9,7 +9,7 @@ use crate::record::Run;
 use crate::values::{self, from_record, to_toml};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use starloop::access::{Access, Reading};
+use starloop::access::{Access, RunPart};
 use starloop_core::config::Config;
 use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::Experiment;
@@ -75,14 +75,14 @@ pub fn run(
     let run_dir = run_dir.unwrap_or_else(|| Path::new("runs").join(&experiment.config().name));
     let access = Access { trust, no_programs: false };
     let mut observed = Observed { on_event: on_event.as_ref(), interrupts: Interrupts::new() };
-    let done = py.detach(|| carry_out(&experiment, &run_dir, resume, access, &mut observed));
+    let done = released(py, || carry_out(&experiment, &run_dir, resume, access, &mut observed));
     observed.interrupts.finish(py, done)?;
     Run::open(py, run_dir, trust)
 }
 
 /// Runs the experiment and writes its plot.
 fn carry_out(experiment: &Experiment, run_dir: &Path, resume: bool, access: Access, observer: &mut dyn Observer) -> anyhow::Result<()> {
-    access.check_run(run_dir, Reading::Checkpoints)?;
+    access.check_run(run_dir, RunPart::Checkpoints)?;
     experiment.run(run_dir, resume, observer)?;
     if let Some(svg) = Report::read(&[run_dir.to_owned()])?.svg() {
         starloop_record::atomic::write(&RunDir::plot(run_dir), svg.as_bytes())?;

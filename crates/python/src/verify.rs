@@ -1,6 +1,7 @@
 //! `starloop.verify`: the verdicts of a task on completions from anywhere, as `starloop verify --task` gives them.
 
 use crate::arguments::{misuse, text, text_or_number, texts, wrong_type};
+use crate::errors::released;
 use crate::interrupt::Interrupts;
 use crate::values::to_toml;
 use anyhow::Context;
@@ -123,7 +124,7 @@ pub fn verify(
         overrides.push(format!("task.{key}={}", to_toml(&format!("task.{key}"), &value)?));
     }
     let mut interrupts = Interrupts::new();
-    let verdicts = py.detach(|| {
+    let verdicts = released(py, || {
         let task = Registry::default().task_settings(task, &overrides)?.grader()?;
         task.prepare()?;
         let mut verdicts = Vec::with_capacity(completions.len());

@@ -1,7 +1,7 @@
 //! The comparison of two runs: settings that differ, and accuracy on the same problems with a paired test.
 
 use crate::error::{Error, Result};
-use crate::paired::{Paired, right_answers};
+use crate::paired::{PairedAnswers, right_answers};
 use crate::report::{MethodReport, Report};
 use serde::Serialize;
 use starloop_record::RunDir;
@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Two runs, side by side.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Comparison {
+pub struct RunComparison {
     /// The runs' names.
     pub runs: [String; 2],
     /// Settings that differ, each key with the value of the first and of the second run. Settings that change no result are left out.
@@ -61,7 +61,7 @@ pub struct ComparedMethods {
 ///
 /// # Errors
 /// A directory is not a run, a method is not in it, or the two share no method or no problem.
-pub fn compare(first: &Path, second: &Path, wanted: &ComparedMethods) -> Result<Comparison> {
+pub fn compare(first: &Path, second: &Path, wanted: &ComparedMethods) -> Result<RunComparison> {
     let reports = [Report::read(&[first.to_owned()])?, Report::read(&[second.to_owned()])?];
     let directories = [RunDir::open_read_only(first)?, RunDir::open_read_only(second)?];
     let of = |which: usize| &reports[which].runs[0];
@@ -91,7 +91,7 @@ pub fn compare(first: &Path, second: &Path, wanted: &ComparedMethods) -> Result<
         return Err(incomparable(second, format!("the run has no method in common with {}; choose a method of each run", first.display())));
     }
     let methods = pairs.into_iter().map(|pair| methods(&directories, pair)).collect::<Result<_>>()?;
-    Ok(Comparison { runs: [0, 1].map(|which| of(which).name.clone()), settings, methods })
+    Ok(RunComparison { runs: [0, 1].map(|which| of(which).name.clone()), settings, methods })
 }
 
 fn methods(directories: &[RunDir; 2], pair: [&MethodReport; 2]) -> Result<MethodComparison> {
@@ -112,7 +112,7 @@ fn methods(directories: &[RunDir; 2], pair: [&MethodReport; 2]) -> Result<Method
     let is_other = |id: &ProblemId| matches!((identity(0, id), identity(1, id)), (Some(one), Some(other)) if one != other);
     let mut comparable = answers[0].clone();
     comparable.retain(|(id, _), _| !is_other(id));
-    let paired = Paired::of(&comparable, &answers[1]).ok_or_else(|| {
+    let paired = PairedAnswers::of(&comparable, &answers[1]).ok_or_else(|| {
         let message = format!(
             "{} has no evaluation problem in common with {} of {}; compare runs that measure the same problems",
             pair[1].info.name,
@@ -121,7 +121,7 @@ fn methods(directories: &[RunDir; 2], pair: [&MethodReport; 2]) -> Result<Method
         );
         incomparable(directories[1].root(), message)
     })?;
-    let Paired { gained, lost, accuracy, p_values: [p_value, mid_p_value] } = paired;
+    let PairedAnswers { gained, lost, accuracy, p_values: [p_value, mid_p_value] } = paired;
     Ok(MethodComparison {
         methods: pair.map(|method| method.info.name.clone()),
         iterations: shown.map(|metrics| metrics.iteration),

@@ -27,8 +27,8 @@ pub struct Filter {
     /// The decision of selection about the attempt.
     pub selected: Option<Selected>,
     /// The reason why the attempt is instructive.
-    pub kind: Option<Kind>,
-    /// The untrained model's answers for each method, which [`Kind::Gained`] and [`Kind::Lost`] need (`report::before`).
+    pub kind: Option<Instructive>,
+    /// The untrained model's answers for each method, which [`Instructive::Gained`] and [`Instructive::Lost`] need (`report::before`).
     pub before: BTreeMap<String, Before>,
     /// The problem's class.
     pub class: Option<String>,
@@ -47,7 +47,7 @@ pub enum Selected {
 
 /// Instructive kinds of attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Instructive {
     /// An answer behind a method's figure that is right, where the untrained model was wrong.
     Gained,
     /// An answer behind a method's figure that is not right, where the untrained model was right.
@@ -58,20 +58,20 @@ pub enum Kind {
     FalseStep,
 }
 
-impl Kind {
+impl Instructive {
     fn holds(self, graded: &GradedAttempt, change: Change) -> bool {
         let is_right = graded.verdict.is_correct();
         match self {
-            Kind::Gained => change == Change::Gained,
-            Kind::Lost => change == Change::Lost,
-            Kind::OnlyWithHint => is_right && graded.attempt.mode == Mode::Hinted,
-            Kind::FalseStep => is_right && graded.false_step == Some(true),
+            Instructive::Gained => change == Change::Gained,
+            Instructive::Lost => change == Change::Lost,
+            Instructive::OnlyWithHint => is_right && graded.attempt.mode == Mode::Hinted,
+            Instructive::FalseStep => is_right && graded.false_step == Some(true),
         }
     }
 
     /// Returns true if the kind is about a change from the untrained model.
     pub fn compares(self) -> bool {
-        matches!(self, Kind::Gained | Kind::Lost)
+        matches!(self, Instructive::Gained | Instructive::Lost)
     }
 }
 
@@ -228,10 +228,10 @@ mod tests {
             let filter = Filter { kind: Some(kind), before, ..Filter::default() };
             found(&run, &filter).into_iter().map(|(text, ..)| text).collect::<Vec<_>>()
         };
-        assert_eq!(texts(Kind::Gained), ["gained"]);
-        assert_eq!(texts(Kind::Lost), ["lost"]);
-        assert_eq!(texts(Kind::OnlyWithHint), ["with hint"]);
-        assert_eq!(texts(Kind::FalseStep), ["2 + 2 = 5"]);
+        assert_eq!(texts(Instructive::Gained), ["gained"]);
+        assert_eq!(texts(Instructive::Lost), ["lost"]);
+        assert_eq!(texts(Instructive::OnlyWithHint), ["with hint"]);
+        assert_eq!(texts(Instructive::FalseStep), ["2 + 2 = 5"]);
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Before {
 
 /// The answers to the problems that both measurements have.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Paired {
+pub(crate) struct PairedAnswers {
     /// Problems that the second has right and the first has wrong.
     pub(crate) gained: Vec<ProblemId>,
     /// Problems that the first has right and the second has wrong.
@@ -70,9 +70,9 @@ pub(crate) struct Paired {
     pub(crate) p_values: [f64; 2],
 }
 
-impl Paired {
+impl PairedAnswers {
     /// Pairs two measurements. Returns `None` if they have no problem in common.
-    pub(crate) fn of(first: &RightAnswers, second: &RightAnswers) -> Option<Paired> {
+    pub(crate) fn of(first: &RightAnswers, second: &RightAnswers) -> Option<PairedAnswers> {
         let pairs = || first.iter().filter_map(|(key, right)| Some((&key.0, [*right, *second.get(key)?])));
         let total = pairs().count() as u64;
         let only =
@@ -81,7 +81,7 @@ impl Paired {
         let right = |which: usize| pairs().filter(|(_, right)| right[which]).count() as u64;
         let accuracy = [right(0), right(1)].map(|right| Accuracy::new(right, total));
         let p_values = mcnemar(gained.len() as u64, lost.len() as u64);
-        (total > 0).then_some(Paired { gained, lost, accuracy, p_values })
+        (total > 0).then_some(PairedAnswers { gained, lost, accuracy, p_values })
     }
 }
 
@@ -104,8 +104,8 @@ pub struct PairedDifference {
     pub p_value: f64,
 }
 
-impl From<&Paired> for PairedDifference {
-    fn from(paired: &Paired) -> Self {
+impl From<&PairedAnswers> for PairedDifference {
+    fn from(paired: &PairedAnswers) -> Self {
         let [before, after] = paired.accuracy;
         PairedDifference {
             problems: before.total,
@@ -125,7 +125,7 @@ impl PairedDifference {
     pub fn between(first: &[(ProblemId, bool)], second: &[(ProblemId, bool)]) -> Option<Self> {
         let [first, second] =
             [first, second].map(|answers| answers.iter().map(|(problem, right)| ((problem.clone(), 0), *right)).collect());
-        Paired::of(&first, &second).as_ref().map(PairedDifference::from)
+        PairedAnswers::of(&first, &second).as_ref().map(PairedDifference::from)
     }
 
     /// `+11.0 points`
@@ -191,10 +191,10 @@ mod tests {
         let answers =
             |right: &[(&str, bool)]| right.iter().map(|(id, right)| ((ProblemId((*id).into()), 0), *right)).collect::<RightAnswers>();
         let (first, second) = (answers(&[("a", true), ("b", false), ("c", false)]), answers(&[("b", true), ("c", false), ("d", true)]));
-        let paired = Paired::of(&first, &second).expect("b and c are in both");
+        let paired = PairedAnswers::of(&first, &second).expect("b and c are in both");
         let difference = PairedDifference::from(&paired);
         assert_eq!((difference.problems, difference.right_before, difference.right_after), (2, 0, 1));
         assert_eq!(difference.points() + "; " + &difference.test(), "+50.0 points; 1 problem gained, 0 lost, McNemar p = 1.0000");
-        assert_eq!(Paired::of(&first, &answers(&[("z", true)])), None);
+        assert_eq!(PairedAnswers::of(&first, &answers(&[("z", true)])), None);
     }
 }

@@ -39,7 +39,7 @@ pub use changes::before;
 pub use cost::{CostCurve, CostPoint};
 pub use findings::{Finding, FindingKind};
 pub use flow::{Flow, FlowCount, Retry, Source};
-pub use headline::{Choice, Headline};
+pub use headline::{Headline, HeadlineChoice};
 pub use html::{HtmlReport, MOST_ATTEMPTS};
 pub use over_runs::{IterationOverRuns, MeanOverRuns, OverRuns, RunAccuracy};
 pub(crate) use read::directory_name;

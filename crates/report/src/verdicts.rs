@@ -80,7 +80,7 @@ impl VerdictAudit {
     /// # Errors
     /// A file of the run is damaged.
     pub fn of(run: &RunDir, filter: &Filter, shown: usize) -> Result<Self> {
-        let mut audit = Auditor::new(shown);
+        let mut audit = VerdictAuditor::new(shown);
         inspect::each(run, filter, |attempt, problem| {
             audit.add(
                 &Origin { method: &attempt.method, iteration: attempt.iteration, purpose: attempt.purpose },
@@ -109,7 +109,7 @@ impl VerdictAudit {
 }
 
 /// Makes an audit of attempts, one by one.
-pub(crate) struct Auditor {
+pub(crate) struct VerdictAuditor {
     counts: Vec<(Option<Reading>, [u64; VERDICTS.len()])>,
     shown: usize,
     audit: VerdictAudit,
@@ -122,10 +122,10 @@ pub(crate) struct Origin<'a> {
     pub purpose: Purpose,
 }
 
-impl Auditor {
+impl VerdictAuditor {
     /// An audit that keeps `shown` doubts of each kind.
     pub(crate) fn new(shown: usize) -> Self {
-        Auditor { counts: Vec::new(), shown, audit: VerdictAudit::empty() }
+        VerdictAuditor { counts: Vec::new(), shown, audit: VerdictAudit::empty() }
     }
 
     pub(crate) fn add(&mut self, origin: &Origin<'_>, graded: &GradedAttempt, problem: Option<&ProblemRecord>) {
@@ -158,7 +158,7 @@ impl Auditor {
     }
 
     pub(crate) fn finish(self) -> VerdictAudit {
-        let Auditor { mut counts, audit, .. } = self;
+        let VerdictAuditor { mut counts, audit, .. } = self;
         // Answers without a rule are the last ones.
         counts.sort_by_key(|(reading, _)| (reading.is_none(), *reading));
         let described = |(reading, verdicts): (Option<Reading>, _)| ReadingCounts {

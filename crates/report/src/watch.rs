@@ -18,7 +18,7 @@ use std::path::Path;
 
 /// How far a run has come.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Progress {
+pub struct RunProgress {
     /// The run's name: that of its directory.
     pub run: String,
     /// Shows if a process works on the run.
@@ -30,10 +30,10 @@ pub struct Progress {
     /// Its methods, in the order in which they are run.
     pub methods: Vec<MethodProgress>,
     /// The finished stages of the latest iteration, in order.
-    pub done: Vec<Work>,
+    pub done: Vec<FinishedStage>,
     /// The stage under way, or the stage in which the run was stopped; `null` between stages, and when the run is finished.
     pub under_way: Option<UnderWay>,
-    /// Seconds of work left after [`Progress::last_news`], at most; `null` if some kind of work that is left was never done before.
+    /// Seconds of work left after [`RunProgress::last_news`], at most; `null` if some kind of work that is left was never done before.
     pub left: Option<f64>,
     /// The warnings of the run, the latest last.
     pub warnings: Vec<String>,
@@ -111,7 +111,7 @@ pub struct MethodProgress {
 
 /// A finished stage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Work {
+pub struct FinishedStage {
     /// The method's name in the config.
     pub method: String,
     /// The outer iteration.
@@ -171,7 +171,7 @@ pub struct Watch {
 #[derive(Debug, Default)]
 struct History {
     /// Each finished stage once, in the order of the work.
-    done: Vec<Work>,
+    done: Vec<FinishedStage>,
     under_way: Option<UnderWay>,
     last_news: Option<f64>,
     worked: f64,
@@ -197,7 +197,7 @@ impl Watch {
     ///
     /// # Errors
     /// A file is damaged.
-    pub fn progress(&self) -> Result<Progress> {
+    pub fn progress(&self) -> Result<RunProgress> {
         let events = self.run.timed_events()?;
         let state = RunState::of(&self.run, self.run.info()?.status, &events);
         let mut history = History::of(events);
@@ -215,7 +215,7 @@ impl Watch {
         let History { mut done, under_way, last_news, worked, warnings } = history;
         done.retain(|work| latest.as_ref().is_some_and(|(method, iteration)| work.method == *method && work.iteration == *iteration));
         let resume = state.can_be_resumed().then(|| resume_command(self.run.root()));
-        Ok(Progress { run: self.name.clone(), state, last_news, worked, methods, done, under_way, left, warnings, resume })
+        Ok(RunProgress { run: self.name.clone(), state, last_news, worked, methods, done, under_way, left, warnings, resume })
     }
 
     fn method(&self, info: &MethodInfo) -> Result<MethodProgress> {
@@ -271,7 +271,7 @@ impl History {
                 }
                 Event::StageFinished { method, iteration, stage, tokens, seconds, reused } => {
                     let units = history.under_way.take().map_or(0, |stage| stage.units);
-                    history.finish(Work { method, iteration, stage, units, tokens, seconds: (!reused).then_some(seconds) });
+                    history.finish(FinishedStage { method, iteration, stage, units, tokens, seconds: (!reused).then_some(seconds) });
                 }
                 Event::Warning { message } => history.warnings.push(message),
                 Event::RunFailed { message } => history.warnings.push(format!("the run failed: {message}")),
@@ -282,10 +282,11 @@ impl History {
     }
 
     /// Work that was done twice counts with its last time. A result that was found keeps the time of its work.
-    fn finish(&mut self, work: Work) {
-        let same = |before: &&mut Work| (&before.method, before.iteration, before.stage) == (&work.method, work.iteration, work.stage);
+    fn finish(&mut self, work: FinishedStage) {
+        let same =
+            |before: &&mut FinishedStage| (&before.method, before.iteration, before.stage) == (&work.method, work.iteration, work.stage);
         match self.done.iter_mut().find(same) {
-            Some(before) => *before = Work { seconds: work.seconds.or(before.seconds), ..work },
+            Some(before) => *before = FinishedStage { seconds: work.seconds.or(before.seconds), ..work },
             None => self.done.push(work),
         }
     }

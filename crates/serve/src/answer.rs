@@ -6,7 +6,7 @@ use starloop_lm::engine::StopReason;
 
 /// The kind of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Endpoint {
     Completion,
     Chat,
 }
@@ -14,7 +14,7 @@ pub(crate) enum Kind {
 /// The keys that all parts of an answer share.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
-    pub(crate) kind: Kind,
+    pub(crate) kind: Endpoint,
     pub(crate) id: String,
     /// Seconds since 1970.
     pub(crate) created: u64,
@@ -37,17 +37,17 @@ pub(crate) struct End {
     pub(crate) last_token: Option<u32>,
 }
 
-impl Kind {
+impl Endpoint {
     fn prefix(self) -> &'static str {
         match self {
-            Kind::Completion => "cmpl",
-            Kind::Chat => "chatcmpl",
+            Endpoint::Completion => "cmpl",
+            Endpoint::Chat => "chatcmpl",
         }
     }
 }
 
 impl Head {
-    pub(crate) fn new(kind: Kind, model: &str, sha256: &str) -> Self {
+    pub(crate) fn new(kind: Endpoint, model: &str, sha256: &str) -> Self {
         let created = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
         let id = format!("{}-{:032x}", kind.prefix(), rand::random::<u128>());
         Head { kind, id, created, model: model.to_owned(), sha256: sha256.to_owned() }
@@ -69,8 +69,8 @@ impl Head {
     /// A whole answer.
     pub(crate) fn whole(&self, choices: Vec<Value>, usage: Usage) -> Value {
         let object = match self.kind {
-            Kind::Completion => "text_completion",
-            Kind::Chat => "chat.completion",
+            Endpoint::Completion => "text_completion",
+            Endpoint::Chat => "chat.completion",
         };
         let mut body = self.object(object, choices);
         body.insert("usage".into(), usage.json());
@@ -80,8 +80,8 @@ impl Head {
     /// A part of a streamed answer.
     pub(crate) fn part(&self, choices: Vec<Value>, usage: Option<Usage>) -> Value {
         let object = match self.kind {
-            Kind::Completion => "text_completion",
-            Kind::Chat => "chat.completion.chunk",
+            Endpoint::Completion => "text_completion",
+            Endpoint::Chat => "chat.completion.chunk",
         };
         let mut body = self.object(object, choices);
         if let Some(usage) = usage {
@@ -93,8 +93,8 @@ impl Head {
     /// A completion of a whole answer. `logprobs` is that of [`Head::logprobs`].
     pub(crate) fn choice(&self, index: usize, text: &str, end: &End, logprobs: &Value) -> Value {
         let mut choice = match self.kind {
-            Kind::Completion => json!({ "index": index, "text": text, "logprobs": logprobs }),
-            Kind::Chat => {
+            Endpoint::Completion => json!({ "index": index, "text": text, "logprobs": logprobs }),
+            Endpoint::Chat => {
                 let message = json!({ "role": "assistant", "content": text, "refusal": null });
                 json!({ "index": index, "message": message, "logprobs": logprobs })
             }
@@ -106,8 +106,8 @@ impl Head {
     /// A part of a completion. The first part of a message names its role.
     pub(crate) fn choice_part(&self, index: usize, text: &str, is_first: bool, end: Option<&End>, logprobs: &Value) -> Value {
         let mut choice = match self.kind {
-            Kind::Completion => json!({ "index": index, "text": text, "logprobs": logprobs, "finish_reason": null }),
-            Kind::Chat => {
+            Endpoint::Completion => json!({ "index": index, "text": text, "logprobs": logprobs, "finish_reason": null }),
+            Endpoint::Chat => {
                 let delta = if is_first { json!({ "role": "assistant", "content": text }) } else { json!({ "content": text }) };
                 json!({ "index": index, "delta": delta, "logprobs": logprobs, "finish_reason": null })
             }
@@ -123,8 +123,8 @@ impl Head {
     pub(crate) fn logprobs(&self, pieces: &[Piece], wanted: Option<usize>, offset: usize) -> Value {
         match (wanted, self.kind) {
             (None, _) => Value::Null,
-            (Some(count), Kind::Completion) => lists(pieces, count, offset),
-            (Some(_), Kind::Chat) => json!({ "content": pieces.iter().map(object).collect::<Vec<_>>(), "refusal": null }),
+            (Some(count), Endpoint::Completion) => lists(pieces, count, offset),
+            (Some(_), Endpoint::Chat) => json!({ "content": pieces.iter().map(object).collect::<Vec<_>>(), "refusal": null }),
         }
     }
 }

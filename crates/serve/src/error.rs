@@ -53,6 +53,13 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
+impl Error {
+    /// Returns true if the arguments are wrong and nothing failed.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Error::NoModel | Error::NameTaken { .. } | Error::ApiKey)
+    }
+}
+
 /// The result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

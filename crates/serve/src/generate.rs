@@ -1,6 +1,6 @@
 //! From a checked request to an answer: prompts are encoded, the engine completes them, and the results become a body or a stream.
 
-use crate::answer::{End, Head, Kind, Usage};
+use crate::answer::{End, Endpoint, Head, Usage};
 use crate::engine::{Engine, Event, Job};
 use crate::error::{ApiError, Refused};
 use crate::pieces::{self, Piece};
@@ -42,7 +42,7 @@ impl Prepared {
                 encoded.map_err(|error| ApiError::of_engine(&error))?
             }
         };
-        let head = Head::new(Kind::Completion, name, &engine.sha256);
+        let head = Head::new(Endpoint::Completion, name, &engine.sha256);
         Prepared { engine, head, sampling, prompts, echo }.checked(longest)
     }
 
@@ -50,7 +50,7 @@ impl Prepared {
     pub(crate) fn chat(engine: Arc<Engine>, name: &str, request: ChatRequest, longest: usize) -> Result<Self, ApiError> {
         let ChatRequest { messages, variables, sampling } = request;
         let prompt = engine.model.encode_conversation(&messages, variables).map_err(|error| ApiError::of_engine(&error))?;
-        let head = Head::new(Kind::Chat, name, &engine.sha256);
+        let head = Head::new(Endpoint::Chat, name, &engine.sha256);
         Prepared { engine, head, sampling, prompts: vec![prompt], echo: false }.checked(longest)
     }
 

@@ -70,7 +70,7 @@ impl Drop for Admitted {
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router {
     let no_route = || async { ApiError::new(Refused::NotFound, "there is nothing at this address; the interface begins at /v1") };
     let no_method = || async { ApiError::new(Refused::Method, "this address does not take this method") };
-    Router::new()
+    let router = Router::new()
         .route(COMPLETIONS, post(completions))
         .route(CHAT, post(chat))
         .route(MODELS, get(models))
@@ -78,9 +78,13 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router {
         .route(HEALTH, get(|| async { "ok\n" }))
         .route(METRICS, get(metrics))
         .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
-        .layer(from_fn_with_state(Arc::clone(shared), guard))
-        .with_state(Arc::clone(shared))
+        .method_not_allowed_fallback(no_method);
+    guarded(router, shared)
+}
+
+/// The routes behind [`guard`].
+fn guarded(routes: Router<Arc<Shared>>, shared: &Arc<Shared>) -> Router {
+    routes.layer(from_fn_with_state(Arc::clone(shared), guard)).with_state(Arc::clone(shared))
 }
 
 /// Checks the key, counts the answer, and turns a panic into an answer.
@@ -209,4 +213,47 @@ fn described(name: &str, directory: &std::path::Path, sha256: Option<&str>) -> V
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let open = shared.limits.queue - shared.queue.available_permits();
     typed("text/plain; version=0.0.4", Body::from(shared.metrics.text(open)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Limits, Shared, guarded};
+    use crate::catalog::Catalog;
+    use crate::metrics::Metrics;
+    use crate::models::Models;
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::extract::{Request, State};
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use serde_json::Value;
+    use starloop_lm::engine::EngineLimits;
+    use std::sync::Arc;
+    use tokio::sync::Semaphore;
+    use tower::ServiceExt;
+
+    async fn panics(State(shared): State<Arc<Shared>>) {
+        let Ok(_admitted) = shared.admit() else { unreachable!("there is room for one") };
+        panic!("injected")
+    }
+
+    #[test]
+    fn a_panic_in_a_handler_is_an_answer_with_status_500() {
+        let metrics = Arc::new(Metrics::default());
+        let models = Models::new(Catalog::default(), EngineLimits::default(), 1, Arc::clone(&metrics));
+        let limits = Limits { queue: 1, body: 1, new_tokens: 1 };
+        let shared = Arc::new(Shared { models, metrics, key: None, queue: Arc::new(Semaphore::new(1)), limits });
+        let routes = Router::new().route("/panics", get(panics));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let request = Request::get("/panics").body(Body::empty()).unwrap();
+            let response = guarded(routes, &shared).oneshot(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let body: Value = serde_json::from_slice(&to_bytes(response.into_body(), 1 << 16).await.unwrap()).unwrap();
+            assert_eq!(body["error"]["message"], "the server failed; its log says why");
+        });
+        assert_eq!(shared.queue.available_permits(), 1, "the request left the queue");
+        assert!(shared.metrics.text(0).contains("status=\"500\""), "{}", shared.metrics.text(0));
+    }
 }

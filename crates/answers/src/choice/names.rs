@@ -1,6 +1,6 @@
 //! Places where a text names a choice: by its letter or by its words.
 
-use super::Style;
+use super::ChoiceStyle;
 use crate::number::{DASHES, Numbers, is_one_of, parse};
 use crate::script::is_boundless;
 
@@ -55,11 +55,11 @@ const AFTER_LETTER: [&str; 16] =
     ["because", "since", "as", "for", "is", "was", "would", "should", "must", "and", "or", "due", "which", "seems", "fits", "makes"];
 
 impl<'a> Names<'a> {
-    pub fn new(text: &'a str, choices: &[&str], style: Style) -> Self {
+    pub fn new(text: &'a str, choices: &[&str], style: ChoiceStyle) -> Self {
         let folded = fold(text);
         let mut names: Vec<Name> = match style {
-            Style::Letters => letters(text, choices.len()).collect(),
-            Style::Text => Vec::new(),
+            ChoiceStyle::Letters => letters(text, choices.len()).collect(),
+            ChoiceStyle::Text => Vec::new(),
         };
         names.extend(numeric_texts(text, choices).unwrap_or_else(|| texts(&folded, choices)));
         // A letter within the words of a choice is no letter: `vitamin C`.

@@ -1,7 +1,7 @@
 //! The content of a stretch of text: one number, several, or none that is an answer.
 
 use super::Search;
-use crate::number::{Item, Kind, Link, is_filler, is_one_of};
+use crate::number::{Item, Link, TokenKind, is_filler, is_one_of};
 use crate::phrase::{Form, Phrase, phrases};
 use std::ops::Range;
 
@@ -100,29 +100,31 @@ impl Search<'_, '_> {
         let first = self.numbers.token_at(from);
         let between = self.numbers.tokens.get(first..item.first).unwrap_or_default();
         let mut free = free_words;
-        let is_passed_over = |(at, kind): (usize, Kind)| match kind {
-            Kind::Word if self.numbers.word(first + at).is_some_and(|word| is_filler(word) || is_one_of(word, &["a", "x", "me", "y"])) => {
+        let is_passed_over = |(at, kind): (usize, TokenKind)| match kind {
+            TokenKind::Word
+                if self.numbers.word(first + at).is_some_and(|word| is_filler(word) || is_one_of(word, &["a", "x", "me", "y"])) =>
+            {
                 true
             }
-            Kind::Word if free > 0 => {
+            TokenKind::Word if free > 0 => {
                 free -= 1;
                 true
             }
-            Kind::Colon
-            | Kind::Equals
-            | Kind::Approximately
-            | Kind::Currency
-            | Kind::Open(_)
-            | Kind::Line
-            | Kind::Hash
-            | Kind::Comma
-            | Kind::Dash => true,
+            TokenKind::Colon
+            | TokenKind::Equals
+            | TokenKind::Approximately
+            | TokenKind::Currency
+            | TokenKind::Open(_)
+            | TokenKind::Line
+            | TokenKind::Hash
+            | TokenKind::Comma
+            | TokenKind::Dash => true,
             _ => false,
         };
         let is_short = between.len() <= 24;
         let names_it = between.len() <= 12
-            && matches!(between.last(), Some(token) if matches!(token.kind, Kind::Equals | Kind::Colon | Kind::Approximately))
-            && between.iter().all(|token| !matches!(token.kind, Kind::Stop | Kind::Numeral(_)));
+            && matches!(between.last(), Some(token) if matches!(token.kind, TokenKind::Equals | TokenKind::Colon | TokenKind::Approximately))
+            && between.iter().all(|token| !matches!(token.kind, TokenKind::Stop | TokenKind::Numeral(_)));
         names_it || (is_short && between.iter().map(|token| token.kind).enumerate().all(is_passed_over))
     }
 
@@ -136,15 +138,15 @@ impl Search<'_, '_> {
     pub fn sentence_end(&self, from: usize, limit: usize) -> usize {
         let first = self.numbers.token_at(from);
         let stops = self.numbers.tokens[first..].iter().take(200).take_while(|token| token.start < limit);
-        stops.filter(|token| token.kind == Kind::Stop).map(|token| token.end).next().unwrap_or(limit)
+        stops.filter(|token| token.kind == TokenKind::Stop).map(|token| token.end).next().unwrap_or(limit)
     }
 
     /// The end of the first line with tokens from a place on, at most 600 bytes away.
     pub fn line_end(&self, from: usize) -> usize {
         let first = self.numbers.token_at(from);
         let tokens = &self.numbers.tokens[first..];
-        let begins = tokens.iter().take(40).position(|token| !matches!(token.kind, Kind::Line | Kind::Currency)).unwrap_or(0);
+        let begins = tokens.iter().take(40).position(|token| !matches!(token.kind, TokenKind::Line | TokenKind::Currency)).unwrap_or(0);
         let line = tokens[begins.min(tokens.len())..].iter().take(120);
-        line.take_while(|token| token.kind != Kind::Line).last().map_or(from, |token| token.end)
+        line.take_while(|token| token.kind != TokenKind::Line).last().map_or(from, |token| token.end)
     }
 }

@@ -3,7 +3,7 @@
 use crate::completion::own;
 use crate::marks::{Mark, Marked, boxes, hashes, tags};
 use crate::phrase::{Form, phrases};
-use crate::reading::{Ending, Found, Outcome, Place, Reading};
+use crate::reading::{Ending, Found, Place, ReadOutcome, Reading};
 use std::ops::Range;
 
 /// Emphasis and quotes around an answer.
@@ -19,8 +19,8 @@ const AROUND: [char; 9] = ['*', '_', '`', '"', '\'', '“', '”', '«', '»'];
 /// assert_eq!(outcome.answer().unwrap(), "New York");
 /// assert_eq!(outcome.place().unwrap().reading, Reading::Phrase);
 /// ```
-pub fn text(completion: &str, marks: &[Mark], ending: Ending) -> Outcome<String> {
-    let Some(own) = own(completion) else { return Outcome::Truncated };
+pub fn text(completion: &str, marks: &[Mark], ending: Ending) -> ReadOutcome<String> {
+    let Some(own) = own(completion) else { return ReadOutcome::Truncated };
     let text: &str = &own.text;
     let is_complete = ending == Ending::Complete || own.is_ended;
     let marked = marks.iter().find_map(|&mark| {
@@ -32,15 +32,15 @@ pub fn text(completion: &str, marks: &[Mark], ending: Ending) -> Outcome<String>
         found.map(|marked| (reading, marked))
     });
     let place = match marked {
-        Some((_, Marked { is_closed: false, .. })) | None if !is_complete => return Outcome::Truncated,
+        Some((_, Marked { is_closed: false, .. })) | None if !is_complete => return ReadOutcome::Truncated,
         Some((reading, marked)) => Some((reading, marked.content)),
         None => phrase(text).map(|range| (Reading::Phrase, range)).or_else(|| last_line(text).map(|range| (Reading::LastLine, range))),
     };
-    let Some((reading, span)) = place else { return Outcome::Unparsed(None) };
+    let Some((reading, span)) = place else { return ReadOutcome::Unparsed(None) };
     let place = Place { reading, span: trimmed(text, span) };
     match plain(&text[place.span.clone()]) {
-        answer if answer.is_empty() => Outcome::Unparsed(Some(place)),
-        answer => Outcome::Found(Found { answer, place }),
+        answer if answer.is_empty() => ReadOutcome::Unparsed(Some(place)),
+        answer => ReadOutcome::Found(Found { answer, place }),
     }
 }
 

@@ -10,7 +10,7 @@
 //! number times a power. A sum, a range, a ratio `3:4`, two numbers side by side or a multiple of pi is consumed too, without a value. So no
 //! part of it can be mistaken for the number.
 
-use super::token::{Kind, Token};
+use super::token::{Token, TokenKind};
 use super::value::Value;
 use super::words;
 
@@ -61,12 +61,12 @@ impl<'a> Grammar<'a> {
         Grammar { text, tokens, at, depth: 0 }
     }
 
-    pub fn kind(&self, at: usize) -> Option<Kind> {
+    pub fn kind(&self, at: usize) -> Option<TokenKind> {
         self.tokens.get(at).map(|token| token.kind)
     }
 
     pub fn word(&self, at: usize) -> Option<&'a str> {
-        let token = self.tokens.get(at).filter(|token| token.kind == Kind::Word)?;
+        let token = self.tokens.get(at).filter(|token| token.kind == TokenKind::Word)?;
         Some(&self.text[token.start..token.end])
     }
 
@@ -82,12 +82,12 @@ impl<'a> Grammar<'a> {
     pub fn starts_operand(&self, at: usize) -> bool {
         for at in at..at + 6 {
             match self.kind(at) {
-                Some(Kind::Fraction) => return !self.is_unit_fraction(at),
-                Some(Kind::Numeral(_) | Kind::Vulgar(..)) => return true,
-                Some(Kind::Foreign) => return self.is_constant(at) || self.starts_number(at + 1),
-                Some(Kind::Dash | Kind::Plus | Kind::Currency | Kind::Open(_)) => {}
-                Some(Kind::Word) if self.is_prefix_word(at) => {}
-                Some(Kind::Stop) if at > 0 && self.is_word(at - 1, words::is_currency_code) => {}
+                Some(TokenKind::Fraction) => return !self.is_unit_fraction(at),
+                Some(TokenKind::Numeral(_) | TokenKind::Vulgar(..)) => return true,
+                Some(TokenKind::Foreign) => return self.is_constant(at) || self.starts_number(at + 1),
+                Some(TokenKind::Dash | TokenKind::Plus | TokenKind::Currency | TokenKind::Open(_)) => {}
+                Some(TokenKind::Word) if self.is_prefix_word(at) => {}
+                Some(TokenKind::Stop) if at > 0 && self.is_word(at - 1, words::is_currency_code) => {}
                 _ => return false,
             }
         }
@@ -95,7 +95,7 @@ impl<'a> Grammar<'a> {
     }
 
     fn starts_number(&self, at: usize) -> bool {
-        matches!(self.kind(at), Some(Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Fraction | Kind::Open(_)))
+        matches!(self.kind(at), Some(TokenKind::Numeral(_) | TokenKind::Vulgar(..) | TokenKind::Fraction | TokenKind::Open(_)))
     }
 
     /// Returns true if a piece of mathematics is a number by itself, as `\pi` is and `<` is not.
@@ -109,7 +109,7 @@ impl<'a> Grammar<'a> {
     fn is_prefix_word(&self, at: usize) -> bool {
         self.is_word(at, words::is_minus)
             || self.word(at).is_some_and(|word| {
-                let symbol = self.kind(at + 1) == Some(Kind::Currency) && self.is_glued(at + 1);
+                let symbol = self.kind(at + 1) == Some(TokenKind::Currency) && self.is_glued(at + 1);
                 words::is_currency_code(word) && (symbol || !words::needs_symbol(word))
             })
     }
@@ -150,22 +150,22 @@ impl<'a> Grammar<'a> {
     fn operator(&self) -> Option<(Operator, usize)> {
         let at = self.at;
         let (operator, length) = match self.kind(at)? {
-            Kind::Divide => (Operator::Divide, 1),
-            Kind::Times => (Operator::Times, 1),
-            Kind::Plus | Kind::Dash | Kind::Power => (Operator::Unevaluated, 1),
-            Kind::Colon if self.is_glued(at) == self.is_glued(at + 1) && matches!(self.kind(at + 1), Some(Kind::Numeral(_))) => {
+            TokenKind::Divide => (Operator::Divide, 1),
+            TokenKind::Times => (Operator::Times, 1),
+            TokenKind::Plus | TokenKind::Dash | TokenKind::Power => (Operator::Unevaluated, 1),
+            TokenKind::Colon if self.is_glued(at) == self.is_glued(at + 1) && matches!(self.kind(at + 1), Some(TokenKind::Numeral(_))) => {
                 (Operator::Unevaluated, 1)
             }
-            Kind::Word if self.is_word(at, words::is_operator) => {
+            TokenKind::Word if self.is_word(at, words::is_operator) => {
                 let with_by = usize::from(self.word(at + 1).is_some_and(|word| words::is_one_of(word, &["by", "durch", "par", "por"])));
                 (Operator::Unevaluated, 1 + with_by)
             }
-            Kind::Foreign => return Some((Operator::Beside, 0)),
-            Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Fraction => (Operator::Beside, 0),
-            Kind::Open('(' | '{') if self.is_glued(at) && self.starts_operand(at + 1) && self.word(at + 2).is_none() => {
+            TokenKind::Foreign => return Some((Operator::Beside, 0)),
+            TokenKind::Numeral(_) | TokenKind::Vulgar(..) | TokenKind::Fraction => (Operator::Beside, 0),
+            TokenKind::Open('(' | '{') if self.is_glued(at) && self.starts_operand(at + 1) && self.word(at + 2).is_none() => {
                 return Some((Operator::Beside, 0));
             }
-            Kind::Currency if self.starts_operand(at) => return Some((Operator::Beside, 0)),
+            TokenKind::Currency if self.starts_operand(at) => return Some((Operator::Beside, 0)),
             _ => return None,
         };
         self.starts_operand(at + length).then_some((operator, length))
@@ -191,12 +191,12 @@ impl<'a> Grammar<'a> {
         let (mut is_negative, mut money) = (false, None);
         for _ in 0..6 {
             match self.kind(self.at) {
-                Some(Kind::Dash) => is_negative = !is_negative,
-                Some(Kind::Plus) => {}
-                Some(Kind::Currency) => money = self.tokens.get(self.at).map(|token| &self.text[token.start..token.end]),
-                Some(Kind::Word) if self.is_word(self.at, words::is_minus) => is_negative = !is_negative,
-                Some(Kind::Word) if self.is_prefix_word(self.at) => money = self.word(self.at),
-                Some(Kind::Stop) if money.is_some() && self.starts_operand(self.at + 1) => {}
+                Some(TokenKind::Dash) => is_negative = !is_negative,
+                Some(TokenKind::Plus) => {}
+                Some(TokenKind::Currency) => money = self.tokens.get(self.at).map(|token| &self.text[token.start..token.end]),
+                Some(TokenKind::Word) if self.is_word(self.at, words::is_minus) => is_negative = !is_negative,
+                Some(TokenKind::Word) if self.is_prefix_word(self.at) => money = self.word(self.at),
+                Some(TokenKind::Stop) if money.is_some() && self.starts_operand(self.at + 1) => {}
                 _ => break,
             }
             self.at += 1;
@@ -211,20 +211,20 @@ impl<'a> Grammar<'a> {
             return None;
         }
         match kind {
-            Kind::Numeral(numeral) => {
+            TokenKind::Numeral(numeral) => {
                 self.at += 1;
                 numeral.map(Value::Numeral)
             }
-            Kind::Vulgar(numerator, denominator) => {
+            TokenKind::Vulgar(numerator, denominator) => {
                 self.at += 1;
                 Some(Value::Small(numerator, denominator))
             }
-            Kind::Fraction => self.fraction(),
-            Kind::Open(_) => self.group(),
-            Kind::Foreign => {
+            TokenKind::Fraction => self.fraction(),
+            TokenKind::Open(_) => self.group(),
+            TokenKind::Foreign => {
                 self.at += 1;
                 let mut has_argument = false;
-                while matches!(self.kind(self.at), Some(Kind::Open(_))) && self.is_glued(self.at) {
+                while matches!(self.kind(self.at), Some(TokenKind::Open(_))) && self.is_glued(self.at) {
                     self.skip_group();
                     has_argument = true;
                 }
@@ -241,15 +241,15 @@ impl<'a> Grammar<'a> {
 
     /// `(-8)`. A bracket that holds more than an expression has no value.
     fn group(&mut self) -> Option<Value> {
-        let is_list = self.kind(self.at) != Some(Kind::Open('{'));
+        let is_list = self.kind(self.at) != Some(TokenKind::Open('{'));
         self.at += 1;
         if !self.starts_operand(self.at) {
             return None;
         }
         let inside = self.at;
         let Parsed { value, .. } = self.expression();
-        let is_pair = is_list && matches!(self.kind(inside), Some(Kind::Numeral(Some(numeral))) if numeral.has_decimal_comma);
-        let is_closed = matches!(self.kind(self.at), Some(Kind::Close(_)));
+        let is_pair = is_list && matches!(self.kind(inside), Some(TokenKind::Numeral(Some(numeral))) if numeral.has_decimal_comma);
+        let is_closed = matches!(self.kind(self.at), Some(TokenKind::Close(_)));
         self.at += usize::from(is_closed);
         // The first bracket of an item may belong to the sentence: `(72 clips in all)`.
         value.filter(|_| !is_pair && (is_closed || self.depth == 1))
@@ -258,7 +258,7 @@ impl<'a> Grammar<'a> {
     /// `\frac{3}{4}`, `\frac34`, `\frac3{4}`.
     fn fraction(&mut self) -> Option<Value> {
         self.at += 1;
-        if let Some(Kind::Numeral(Some(numeral))) = self.kind(self.at)
+        if let Some(TokenKind::Numeral(Some(numeral))) = self.kind(self.at)
             && let Some(token) = self.tokens.get(self.at)
             && let &[numerator @ b'0'..=b'9', denominator @ b'0'..=b'9'] = &self.text.as_bytes()[token.start..token.end]
             && numeral.is_whole
@@ -273,8 +273,8 @@ impl<'a> Grammar<'a> {
 
     fn argument(&mut self) -> Option<Value> {
         match self.kind(self.at)? {
-            Kind::Open('{') => self.group_in_braces(),
-            Kind::Numeral(numeral) => {
+            TokenKind::Open('{') => self.group_in_braces(),
+            TokenKind::Numeral(numeral) => {
                 let is_one_digit = self.tokens[self.at].end - self.tokens[self.at].start == 1;
                 self.at += 1;
                 numeral.filter(|_| is_one_digit).map(Value::Numeral)
@@ -288,7 +288,7 @@ impl<'a> Grammar<'a> {
         self.at += 1;
         if self.starts_operand(self.at) {
             let Parsed { value, unit } = self.expression();
-            if self.kind(self.at) == Some(Kind::Close('}')) {
+            if self.kind(self.at) == Some(TokenKind::Close('}')) {
                 self.at += 1;
                 return value.filter(|_| unit.is_none());
             }
@@ -301,14 +301,14 @@ impl<'a> Grammar<'a> {
     /// Skips to the end of the bracket that is open here, or of the line.
     pub fn skip_group(&mut self) {
         let mut open = 0_usize;
-        while let Some(kind) = self.kind(self.at).filter(|&kind| kind != Kind::Line) {
+        while let Some(kind) = self.kind(self.at).filter(|&kind| kind != TokenKind::Line) {
             self.at += 1;
             match kind {
-                Kind::Open(_) => open += 1,
-                Kind::Close(_) => open = open.saturating_sub(1),
+                TokenKind::Open(_) => open += 1,
+                TokenKind::Close(_) => open = open.saturating_sub(1),
                 _ => {}
             }
-            if open == 0 && matches!(kind, Kind::Close(_)) {
+            if open == 0 && matches!(kind, TokenKind::Close(_)) {
                 break;
             }
         }
@@ -324,9 +324,9 @@ impl<'a> Grammar<'a> {
             value = whole.zip(exponent).map(|(base, exponent)| Value::Power(base.into(), exponent));
             is_raised = true;
         }
-        if self.kind(self.at) == Some(Kind::Power) && !self.is_raised_unit(self.at + 1) {
+        if self.kind(self.at) == Some(TokenKind::Power) && !self.is_raised_unit(self.at + 1) {
             self.at += 1;
-            if matches!(self.kind(self.at), Some(Kind::Open(_))) {
+            if matches!(self.kind(self.at), Some(TokenKind::Open(_))) {
                 self.skip_group();
             }
             return None;
@@ -336,16 +336,16 @@ impl<'a> Grammar<'a> {
 
     pub fn exponent(&self) -> Option<(Option<i32>, usize)> {
         match self.kind(self.at)? {
-            Kind::Superscript(exponent) => return Some((exponent, 1)),
-            Kind::Power => {}
+            TokenKind::Superscript(exponent) => return Some((exponent, 1)),
+            TokenKind::Power => {}
             _ => return None,
         }
-        let is_open = matches!(self.kind(self.at + 1), Some(Kind::Open(_)));
+        let is_open = matches!(self.kind(self.at + 1), Some(TokenKind::Open(_)));
         let sign = self.at + 1 + usize::from(is_open);
-        let is_negative = self.kind(sign) == Some(Kind::Dash);
+        let is_negative = self.kind(sign) == Some(TokenKind::Dash);
         let at = sign + usize::from(is_negative);
-        let Some(Kind::Numeral(numeral)) = self.kind(at) else { return None };
-        let is_closed = !is_open || matches!(self.kind(at + 1), Some(Kind::Close(_)));
+        let Some(TokenKind::Numeral(numeral)) = self.kind(at) else { return None };
+        let is_closed = !is_open || matches!(self.kind(at + 1), Some(TokenKind::Close(_)));
         let whole = numeral.filter(|numeral| numeral.is_whole && is_closed).map(|_| self.tokens[at].clone());
         let magnitude: Option<i32> = whole.and_then(|token| self.text[token.start..token.end].parse().ok());
         let exponent = magnitude.map(|magnitude| if is_negative { -magnitude } else { magnitude });
@@ -357,20 +357,20 @@ impl<'a> Grammar<'a> {
         let Some(whole) = value.as_ref().filter(|value| value.is_whole()) else { return value };
         let with_and = usize::from(self.word(self.at) == Some("and"));
         let first = self.at + with_and;
-        let is_quotient = matches!(self.kind(first), Some(Kind::Numeral(_)))
-            && self.kind(first + 1) == Some(Kind::Divide)
-            && matches!(self.kind(first + 2), Some(Kind::Numeral(_)))
+        let is_quotient = matches!(self.kind(first), Some(TokenKind::Numeral(_)))
+            && self.kind(first + 1) == Some(TokenKind::Divide)
+            && matches!(self.kind(first + 2), Some(TokenKind::Numeral(_)))
             && self.is_glued(first + 1)
             && self.is_glued(first + 2);
         let fraction = match self.kind(first) {
-            Some(Kind::Vulgar(numerator, denominator)) => Some((Value::Small(numerator, denominator), 1)),
-            Some(Kind::Numeral(Some(numerator))) if is_quotient => match self.kind(first + 2) {
-                Some(Kind::Numeral(Some(denominator))) => {
+            Some(TokenKind::Vulgar(numerator, denominator)) => Some((Value::Small(numerator, denominator), 1)),
+            Some(TokenKind::Numeral(Some(numerator))) if is_quotient => match self.kind(first + 2) {
+                Some(TokenKind::Numeral(Some(denominator))) => {
                     Some((Value::Ratio(Value::Numeral(numerator).into(), Value::Numeral(denominator).into()), 3))
                 }
                 _ => None,
             },
-            Some(Kind::Fraction) => {
+            Some(TokenKind::Fraction) => {
                 self.at = first;
                 let fraction = self.fraction()?;
                 Some((fraction, self.at - first))

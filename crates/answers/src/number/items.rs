@@ -2,7 +2,7 @@
 
 use super::exact::Number;
 use super::grammar::{Grammar, Parsed};
-use super::token::{Kind, Token, tokens};
+use super::token::{Token, TokenKind, tokens};
 use super::value::Value;
 use super::words;
 use crate::script::is_boundless;
@@ -66,7 +66,7 @@ impl<'a> Numbers<'a> {
     }
 
     pub fn word(&self, token: usize) -> Option<&'a str> {
-        let token = self.tokens.get(token).filter(|token| token.kind == Kind::Word)?;
+        let token = self.tokens.get(token).filter(|token| token.kind == TokenKind::Word)?;
         Some(&self.text[token.start..token.end])
     }
 
@@ -75,20 +75,20 @@ impl<'a> Numbers<'a> {
         let [item, next, ..] = &self.items[index..] else { return Link::None };
         let between = &self.tokens[item.next..next.first];
         let words: Vec<&str> =
-            between.iter().take(3).filter(|token| token.kind == Kind::Word).map(|token| &self.text[token.start..token.end]).collect();
-        let kinds: Vec<Kind> = between.iter().take(3).map(|token| token.kind).collect();
+            between.iter().take(3).filter(|token| token.kind == TokenKind::Word).map(|token| &self.text[token.start..token.end]).collect();
+        let kinds: Vec<TokenKind> = between.iter().take(3).map(|token| token.kind).collect();
         match (kinds.as_slice(), words.as_slice()) {
-            ([Kind::Equals], _) => Link::Equation,
-            ([Kind::Approximately] | [Kind::Approximately, Kind::Equals], _) => Link::Approximation,
-            ([Kind::Word], [word]) if words::is_equality(word) => Link::Equation,
-            ([Kind::Word, Kind::Word], [word, "to"]) if words::is_equality(word) => Link::Equation,
-            ([Kind::Word] | [Kind::Comma, Kind::Word], [word]) if words::is_alternative(word) => Link::Alternatives,
-            ([Kind::Word] | [Kind::Comma, Kind::Word], [word]) if words::is_joiner(word) => Link::List,
+            ([TokenKind::Equals], _) => Link::Equation,
+            ([TokenKind::Approximately] | [TokenKind::Approximately, TokenKind::Equals], _) => Link::Approximation,
+            ([TokenKind::Word], [word]) if words::is_equality(word) => Link::Equation,
+            ([TokenKind::Word, TokenKind::Word], [word, "to"]) if words::is_equality(word) => Link::Equation,
+            ([TokenKind::Word] | [TokenKind::Comma, TokenKind::Word], [word]) if words::is_alternative(word) => Link::Alternatives,
+            ([TokenKind::Word] | [TokenKind::Comma, TokenKind::Word], [word]) if words::is_joiner(word) => Link::List,
             // `72, 3 days later` is no list.
-            ([Kind::Comma], _) if item.unit.is_some() || next.unit.is_none() => Link::List,
+            ([TokenKind::Comma], _) if item.unit.is_some() || next.unit.is_none() => Link::List,
             // `x = 5, y = 3`
-            ([Kind::Comma, Kind::Word, Kind::Equals], _) => Link::List,
-            ([Kind::Word, Kind::Word, Kind::Equals], [word, _]) if words::is_joiner(word) => Link::List,
+            ([TokenKind::Comma, TokenKind::Word, TokenKind::Equals], _) => Link::List,
+            ([TokenKind::Word, TokenKind::Word, TokenKind::Equals], [word, _]) if words::is_joiner(word) => Link::List,
             _ => Link::None,
         }
     }
@@ -110,8 +110,8 @@ impl<'a> Numbers<'a> {
 
 /// How many lines begin with a dash and a blank, as the entries of a list do.
 fn bullets(tokens: &[Token]) -> usize {
-    let begins = |at: usize| at == 0 || tokens[at - 1].kind == Kind::Line;
-    let is_bullet = |&at: &usize| tokens[at].kind == Kind::Dash && begins(at) && tokens.get(at + 1).is_some_and(|next| !next.is_glued);
+    let begins = |at: usize| at == 0 || tokens[at - 1].kind == TokenKind::Line;
+    let is_bullet = |&at: &usize| tokens[at].kind == TokenKind::Dash && begins(at) && tokens.get(at + 1).is_some_and(|next| !next.is_glued);
     (0..tokens.len()).filter(is_bullet).count()
 }
 
@@ -145,12 +145,12 @@ impl Scan<'_> {
         next
     }
 
-    fn kind(&self, at: usize) -> Option<Kind> {
+    fn kind(&self, at: usize) -> Option<TokenKind> {
         self.tokens.get(at).map(|token| token.kind)
     }
 
     fn word(&self, at: usize) -> Option<&str> {
-        let token = self.tokens.get(at).filter(|token| token.kind == Kind::Word)?;
+        let token = self.tokens.get(at).filter(|token| token.kind == TokenKind::Word)?;
         Some(&self.text[token.start..token.end])
     }
 
@@ -160,18 +160,26 @@ impl Scan<'_> {
 
     fn starts_item(&self, at: usize, grammar: &Grammar) -> bool {
         match self.kind(at) {
-            Some(Kind::Dash) => self.is_sign(at) && grammar.starts_operand(at),
-            Some(Kind::Plus) => self.is_glued(at + 1) && !(self.is_glued(at) && self.is_operand_before(at)) && grammar.starts_operand(at),
-            Some(Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Fraction | Kind::Foreign | Kind::Currency | Kind::Word | Kind::Open(_)) => {
-                grammar.starts_operand(at)
+            Some(TokenKind::Dash) => self.is_sign(at) && grammar.starts_operand(at),
+            Some(TokenKind::Plus) => {
+                self.is_glued(at + 1) && !(self.is_glued(at) && self.is_operand_before(at)) && grammar.starts_operand(at)
             }
+            Some(
+                TokenKind::Numeral(_)
+                | TokenKind::Vulgar(..)
+                | TokenKind::Fraction
+                | TokenKind::Foreign
+                | TokenKind::Currency
+                | TokenKind::Word
+                | TokenKind::Open(_),
+            ) => grammar.starts_operand(at),
             _ => false,
         }
     }
 
     fn is_operand_before(&self, at: usize) -> bool {
         let before = at.checked_sub(1).and_then(|before| self.kind(before));
-        matches!(before, Some(Kind::Word | Kind::Numeral(_) | Kind::Close(_) | Kind::Percent | Kind::Degree))
+        matches!(before, Some(TokenKind::Word | TokenKind::Numeral(_) | TokenKind::Close(_) | TokenKind::Percent | TokenKind::Degree))
     }
 
     /// Returns true if a dash before a number is its sign, and not a hyphen, a pause or the mark of a list entry.
@@ -179,12 +187,19 @@ impl Scan<'_> {
         let before = at.checked_sub(1).and_then(|before| self.kind(before));
         if self.is_glued(at + 1) {
             let is_hyphen = self.is_glued(at) && self.is_operand_before(at) && !self.text[..self.tokens[at].start].ends_with(is_boundless);
-            return !is_hyphen && before != Some(Kind::Dash);
+            return !is_hyphen && before != Some(TokenKind::Dash);
         }
         match before {
-            None | Some(Kind::Line) => self.bullets == 1,
-            Some(Kind::Equals | Kind::Approximately | Kind::Colon | Kind::Hash | Kind::Open(_) | Kind::Currency) => true,
-            Some(Kind::Word) => {
+            None | Some(TokenKind::Line) => self.bullets == 1,
+            Some(
+                TokenKind::Equals
+                | TokenKind::Approximately
+                | TokenKind::Colon
+                | TokenKind::Hash
+                | TokenKind::Open(_)
+                | TokenKind::Currency,
+            ) => true,
+            Some(TokenKind::Word) => {
                 self.word(at - 1).is_some_and(|word| words::is_filler(word) || words::is_one_of(word, &["es", "est", "ist", "é"]))
             }
             _ => false,
@@ -209,17 +224,19 @@ impl Scan<'_> {
         let is_letter = |at: usize| self.word(at).is_some_and(|word| word.len() == 1 && !matches!(word, "a" | "I"));
         let before = first.checked_sub(1).and_then(|at| self.kind(at));
         let goes_on = match self.kind(next) {
-            Some(Kind::Plus | Kind::Times | Kind::Divide | Kind::Power) => {
-                !matches!(self.kind(next + 1), None | Some(Kind::Line | Kind::Stop))
+            Some(TokenKind::Plus | TokenKind::Times | TokenKind::Divide | TokenKind::Power) => {
+                !matches!(self.kind(next + 1), None | Some(TokenKind::Line | TokenKind::Stop))
             }
-            Some(Kind::Dash) => is_letter(next + 1),
+            Some(TokenKind::Dash) => is_letter(next + 1),
             _ => false,
         };
         let went_before = match before {
-            Some(Kind::Plus | Kind::Times | Kind::Divide | Kind::Power) => first > 1 && self.kind(first - 2) != Some(Kind::Line),
-            Some(Kind::Dash) => first > 1 && is_letter(first - 2),
+            Some(TokenKind::Plus | TokenKind::Times | TokenKind::Divide | TokenKind::Power) => {
+                first > 1 && self.kind(first - 2) != Some(TokenKind::Line)
+            }
+            Some(TokenKind::Dash) => first > 1 && is_letter(first - 2),
             // `x +3`
-            Some(Kind::Word) => self.kind(first) == Some(Kind::Plus) && is_letter(first - 1),
+            Some(TokenKind::Word) => self.kind(first) == Some(TokenKind::Plus) && is_letter(first - 1),
             _ => false,
         };
         goes_on || went_before || self.repeats(next)
@@ -228,7 +245,7 @@ impl Scan<'_> {
     /// A decimal without an end: `0.333...`, `0.\overline{3}`, `0.(3)`.
     fn repeats(&self, next: usize) -> bool {
         let rest = &self.text[self.tokens[next - 1].end..];
-        let is_decimal = matches!(self.kind(next - 1), Some(Kind::Numeral(Some(numeral))) if !numeral.is_whole);
+        let is_decimal = matches!(self.kind(next - 1), Some(TokenKind::Numeral(Some(numeral))) if !numeral.is_whole);
         let is_open = ["...", "…", "\\ldots", "\\dots", "\\overline"].iter().any(|dots| rest.starts_with(dots));
         let period = rest.strip_prefix('.').is_some_and(|rest| {
             rest.starts_with("\\overline") || rest.strip_prefix('(').is_some_and(|inside| inside.starts_with(|c: char| c.is_ascii_digit()))
@@ -240,15 +257,17 @@ impl Scan<'_> {
     fn is_label(&self, first: usize) -> bool {
         let Some(before) = first.checked_sub(1) else { return false };
         match self.kind(before) {
-            Some(Kind::Word) => self.word(before).is_some_and(words::is_label) && matches!(self.kind(first), Some(Kind::Numeral(_))),
-            Some(Kind::Hash) => self.is_glued(first) && !(before > 0 && self.kind(before - 1) == Some(Kind::Hash)),
+            Some(TokenKind::Word) => {
+                self.word(before).is_some_and(words::is_label) && matches!(self.kind(first), Some(TokenKind::Numeral(_)))
+            }
+            Some(TokenKind::Hash) => self.is_glued(first) && !(before > 0 && self.kind(before - 1) == Some(TokenKind::Hash)),
             _ => false,
         }
     }
 
     /// `99% sure`, `confidence: 95%`.
     fn is_confidence(&self, first: usize, next: usize) -> bool {
-        let is_percent = self.kind(next - 1) == Some(Kind::Percent);
+        let is_percent = self.kind(next - 1) == Some(TokenKind::Percent);
         let before = |back: usize| {
             first.checked_sub(back).and_then(|at| self.word(at)).is_some_and(|word| words::is_one_of(word, &["confidence", "confident"]))
         };
@@ -257,26 +276,26 @@ impl Scan<'_> {
 
     /// The token after a citation such as `[1]` or `[2, 3]` behind something.
     fn citation(&self, at: usize, items: &[Item]) -> Option<usize> {
-        if self.kind(at) != Some(Kind::Open('[')) || at == 0 {
+        if self.kind(at) != Some(TokenKind::Open('[')) || at == 0 {
             return None;
         }
         let follows_number = items.last().is_some_and(|item| item.next == at);
         let follows_words = self
             .word(at - 1)
             .is_some_and(|word| !words::is_filler(word) && !words::is_one_of(word, &["answer", "ans", "ist", "est", "es"]))
-            || matches!(self.kind(at - 1), Some(Kind::Stop | Kind::Close(_)));
-        let is_inside = |kind: &Kind| matches!(kind, Kind::Numeral(_) | Kind::Comma | Kind::Dash);
+            || matches!(self.kind(at - 1), Some(TokenKind::Stop | TokenKind::Close(_)));
+        let is_inside = |kind: &TokenKind| matches!(kind, TokenKind::Numeral(_) | TokenKind::Comma | TokenKind::Dash);
         let length = (at + 1..at + 12).take_while(|&at| self.kind(at).as_ref().is_some_and(is_inside)).count();
-        let is_citation = length > 0 && self.kind(at + 1 + length) == Some(Kind::Close(']')) && (follows_number || follows_words);
+        let is_citation = length > 0 && self.kind(at + 1 + length) == Some(TokenKind::Close(']')) && (follows_number || follows_words);
         is_citation.then_some(at + length + 2)
     }
 
     /// The token after the number of a list entry, `1.` or `2)` at the beginning of a line, if the entries count up.
     fn list_entry(&mut self, at: usize) -> Option<usize> {
-        let begins_line = at == 0 || self.kind(at - 1) == Some(Kind::Line);
-        let Some(Kind::Numeral(Some(_))) = self.kind(at).filter(|_| begins_line) else { return None };
-        let is_marked = self.is_glued(at + 1) && matches!(self.kind(at + 1), Some(Kind::Stop | Kind::Close(')')));
-        let has_text = !self.is_glued(at + 2) && !matches!(self.kind(at + 2), None | Some(Kind::Line));
+        let begins_line = at == 0 || self.kind(at - 1) == Some(TokenKind::Line);
+        let Some(TokenKind::Numeral(Some(_))) = self.kind(at).filter(|_| begins_line) else { return None };
+        let is_marked = self.is_glued(at + 1) && matches!(self.kind(at + 1), Some(TokenKind::Stop | TokenKind::Close(')')));
+        let has_text = !self.is_glued(at + 2) && !matches!(self.kind(at + 2), None | Some(TokenKind::Line));
         let token = &self.tokens[at];
         let number: u32 = self.text[token.start..token.end].parse().ok().filter(|_| is_marked && has_text)?;
         if number != self.entry + 1 && number != 1 {

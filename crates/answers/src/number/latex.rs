@@ -1,6 +1,6 @@
 //! LaTeX commands that can be beside a number.
 
-use super::token::Kind;
+use super::token::TokenKind;
 
 /// The meaning of a command.
 pub(super) enum Command {
@@ -11,7 +11,7 @@ pub(super) enum Command {
     /// No space at all: `\!`.
     Nothing,
     Blank,
-    Token(Kind),
+    Token(TokenKind),
 }
 
 /// The command at the beginning of a text, which is a backslash, with its length in bytes.
@@ -26,13 +26,13 @@ pub(super) fn command(text: &str) -> (Command, usize) {
 fn symbol(text: &str) -> (Command, usize) {
     let c = text[1..].chars().next().unwrap_or(' ');
     let command = match c {
-        '$' => Command::Token(Kind::Currency),
-        '%' => Command::Token(Kind::Percent),
-        '#' => Command::Token(Kind::Hash),
-        '\\' => Command::Token(Kind::Line),
+        '$' => Command::Token(TokenKind::Currency),
+        '%' => Command::Token(TokenKind::Percent),
+        '#' => Command::Token(TokenKind::Hash),
+        '\\' => Command::Token(TokenKind::Line),
         '!' => Command::Nothing,
-        '{' => Command::Token(Kind::Open('(')),
-        '}' => Command::Token(Kind::Close(')')),
+        '{' => Command::Token(TokenKind::Open('(')),
+        '}' => Command::Token(TokenKind::Close(')')),
         // Thin spaces, `\(`, `\[` and escaped characters.
         _ => Command::Blank,
     };
@@ -41,24 +41,24 @@ fn symbol(text: &str) -> (Command, usize) {
 
 fn named(name: &str) -> Command {
     let kind = match name {
-        "frac" | "dfrac" | "tfrac" | "cfrac" | "sfrac" | "nicefrac" => Kind::Fraction,
-        "times" | "cdot" | "ast" | "bullet" => Kind::Times,
-        "div" | "slash" => Kind::Divide,
-        "circ" | "degree" | "degrees" | "textdegree" => Kind::Degree,
-        "percent" => Kind::Percent,
+        "frac" | "dfrac" | "tfrac" | "cfrac" | "sfrac" | "nicefrac" => TokenKind::Fraction,
+        "times" | "cdot" | "ast" | "bullet" => TokenKind::Times,
+        "div" | "slash" => TokenKind::Divide,
+        "circ" | "degree" | "degrees" | "textdegree" => TokenKind::Degree,
+        "percent" => TokenKind::Percent,
         "textdollar" | "dollar" | "pounds" | "textsterling" | "euro" | "texteuro" | "yen" | "textyen" | "rupee" | "cent" | "textcent" => {
-            Kind::Currency
+            TokenKind::Currency
         }
-        "approx" | "sim" | "simeq" | "cong" | "doteq" => Kind::Approximately,
-        "to" | "rightarrow" | "Rightarrow" | "implies" | "longrightarrow" | "Longrightarrow" => Kind::Equals,
-        "colon" => Kind::Colon,
-        "newline" | "n" | "r" => Kind::Line,
-        "minus" => Kind::Dash,
+        "approx" | "sim" | "simeq" | "cong" | "doteq" => TokenKind::Approximately,
+        "to" | "rightarrow" | "Rightarrow" | "implies" | "longrightarrow" | "Longrightarrow" => TokenKind::Equals,
+        "colon" => TokenKind::Colon,
+        "newline" | "n" | "r" => TokenKind::Line,
+        "minus" => TokenKind::Dash,
         "quad" | "qquad" | "thinspace" | "enspace" | "space" | "hfill" | "hspace" | "nobreakspace" | "t" => return Command::Blank,
         "negthinspace" => return Command::Nothing,
         "boxed" | "fbox" | "framebox" => return Command::Box,
         _ if is_markup(name) => return Command::Markup,
-        _ => Kind::Foreign,
+        _ => TokenKind::Foreign,
     };
     Command::Token(kind)
 }

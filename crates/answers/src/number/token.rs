@@ -9,7 +9,7 @@ use crate::script::is_boundless;
 /// A token with its place in the text, in bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
-    pub kind: Kind,
+    pub kind: TokenKind,
     pub start: usize,
     pub end: usize,
     /// No blank and no markup stands between the token before and this one.
@@ -17,7 +17,7 @@ pub(crate) struct Token {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     /// `None`: the notation has no single meaning.
     Numeral(Option<Numeral>),
     /// `½`: numerator and denominator.
@@ -91,7 +91,7 @@ impl Lexer<'_> {
         self.text[..self.at].chars().next_back()
     }
 
-    fn push(&mut self, kind: Kind, length: usize) {
+    fn push(&mut self, kind: TokenKind, length: usize) {
         let is_glued = !self.after_markup && self.tokens.last().is_some_and(|last| last.end == self.at);
         self.tokens.push(Token { kind, start: self.at, end: self.at + length, is_glued });
         self.at += length;
@@ -121,7 +121,7 @@ impl Lexer<'_> {
         } else if superscript(c).is_some() || matches!(c, '⁻' | '⁺') {
             self.superscript();
         } else if let Some((numerator, denominator)) = vulgar_fraction(c) {
-            self.push(Kind::Vulgar(numerator, denominator), width);
+            self.push(TokenKind::Vulgar(numerator, denominator), width);
         } else {
             self.symbol(c, width);
         }
@@ -135,7 +135,7 @@ impl Lexer<'_> {
 
     fn numeral(&mut self) {
         let Some((numeral, end)) = numeral::at(self.text, self.at) else { return self.skip(1) };
-        self.push(Kind::Numeral(numeral), end - self.at);
+        self.push(TokenKind::Numeral(numeral), end - self.at);
     }
 
     fn superscript(&mut self) {
@@ -146,14 +146,14 @@ impl Lexer<'_> {
             None => (1, &text[..length]),
         };
         let value = digits.chars().try_fold(0_i32, |value, c| value.checked_mul(10)?.checked_add(superscript(c)?.into()));
-        self.push(Kind::Superscript(value.map(|value| sign * value)), length);
+        self.push(TokenKind::Superscript(value.map(|value| sign * value)), length);
     }
 
     fn word(&mut self) {
         let text = self.rest();
         // A multiplication sign, as in `3 x 10`.
         if text.starts_with(['x', 'X']) && self.is_operand_before() && is_operand(&text[1..]) {
-            return self.push(Kind::Times, 1);
+            return self.push(TokenKind::Times, 1);
         }
         let is_first_boundless = text.starts_with(is_boundless);
         let word = text.chars().take_while(|&c| is_in_word(c) && (is_boundless(c) == is_first_boundless || is_invisible(c)));
@@ -166,14 +166,13 @@ impl Lexer<'_> {
         }
         let is_function = words::is_listed(letters, FUNCTIONS)
             && text[length..].trim_start_matches(' ').starts_with(|c: char| c == '(' || digit(c).is_some());
-        self.push(if is_function || letters == "π" { Kind::Foreign } else { Kind::Word }, length);
+        self.push(if is_function || letters == "π" { TokenKind::Foreign } else { TokenKind::Word }, length);
     }
 
     fn is_operand_before(&self) -> bool {
-        self.tokens
-            .last()
-            .is_some_and(|last| matches!(last.kind, Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Superscript(_) | Kind::Close(_)))
-            && self.text[..self.at].trim_end_matches([' ', '$', '\u{a0}']).len() <= self.tokens.last().map_or(0, |last| last.end)
+        self.tokens.last().is_some_and(|last| {
+            matches!(last.kind, TokenKind::Numeral(_) | TokenKind::Vulgar(..) | TokenKind::Superscript(_) | TokenKind::Close(_))
+        }) && self.text[..self.at].trim_end_matches([' ', '$', '\u{a0}']).len() <= self.tokens.last().map_or(0, |last| last.end)
     }
 
     fn command(&mut self) {
@@ -190,7 +189,7 @@ impl Lexer<'_> {
                 let brace = self.rest()[length..].trim_start_matches(' ');
                 let is_open = brace.starts_with('{');
                 let end = self.text.len() - brace.len() + usize::from(is_open);
-                self.push(Kind::Line, end - self.at);
+                self.push(TokenKind::Line, end - self.at);
                 self.braces.extend(is_open.then_some(Brace::Box));
             }
             Command::Nothing => self.at += length,
@@ -204,31 +203,31 @@ impl Lexer<'_> {
             return self.skip(length);
         }
         if let Some((is_inline, length)) = self.tag() {
-            return if is_inline { self.skip(length) } else { self.push(Kind::Line, length) };
+            return if is_inline { self.skip(length) } else { self.push(TokenKind::Line, length) };
         }
         if let Some(length) = arrow(self.rest()) {
-            return self.push(Kind::Equals, length);
+            return self.push(TokenKind::Equals, length);
         }
         match c {
-            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => self.push(Kind::Line, width),
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => self.push(TokenKind::Line, width),
             c if c.is_whitespace() => self.skip(width),
             '*' | '＊' | '∗' => self.star(width),
             '_' | '`' | '"' | '\'' | '~' | '“' | '”' | '‘' | '’' | '«' | '»' | '„' | '「' | '」' | '『' | '』' => {
                 self.skip(width);
             }
             // The mark of a quotation at the beginning of a line.
-            '>' if self.tokens.last().is_none_or(|last| last.kind == Kind::Line) => self.skip(width),
+            '>' if self.tokens.last().is_none_or(|last| last.kind == TokenKind::Line) => self.skip(width),
             '{' => {
                 self.braces.push(Brace::Group);
-                self.push(Kind::Open('{'), width);
+                self.push(TokenKind::Open('{'), width);
             }
             '}' => match self.braces.pop() {
                 Some(Brace::Markup) => self.skip(width),
-                Some(Brace::Box) => self.push(Kind::Line, width),
-                _ => self.push(Kind::Close('}'), width),
+                Some(Brace::Box) => self.push(TokenKind::Line, width),
+                _ => self.push(TokenKind::Close('}'), width),
             },
-            _ if DASHES.contains(&c) => self.push(Kind::Dash, width),
-            _ if is_currency(c) => self.push(Kind::Currency, width),
+            _ if DASHES.contains(&c) => self.push(TokenKind::Dash, width),
+            _ if is_currency(c) => self.push(TokenKind::Currency, width),
             _ => self.push(kind(c), width),
         }
     }
@@ -240,8 +239,8 @@ impl Lexer<'_> {
         let is_spaced = [self.previous().is_none_or(char::is_whitespace), after.starts_with(char::is_whitespace)];
         let between = self.is_operand_before() && is_operand(after) && is_spaced[0] == is_spaced[1];
         match stars {
-            0 | 1 if between => self.push(Kind::Times, width),
-            2 if between => self.push(Kind::Power, 2),
+            0 | 1 if between => self.push(TokenKind::Times, width),
+            2 if between => self.push(TokenKind::Power, 2),
             0 => self.skip(width),
             _ => self.skip(stars),
         }
@@ -298,25 +297,25 @@ fn arrow(text: &str) -> Option<usize> {
     }
 }
 
-fn kind(c: char) -> Kind {
+fn kind(c: char) -> TokenKind {
     match c {
-        '+' | '＋' => Kind::Plus,
-        '×' | '⋅' | '·' | '•' | '✕' | '✖' | '∙' => Kind::Times,
-        '/' | '÷' | '⁄' | '∕' | '／' | '➗' => Kind::Divide,
-        '^' | '＾' => Kind::Power,
-        '=' | '＝' | '→' | '⇒' | '⟹' | '⟶' | '➔' => Kind::Equals,
-        '≈' | '≃' | '≅' | '∼' | '≒' | '～' => Kind::Approximately,
-        ':' | '：' | '∶' => Kind::Colon,
-        ',' | '，' | '、' | '،' => Kind::Comma,
-        '%' | '％' | '٪' | '﹪' | '‰' => Kind::Percent,
-        '°' | 'º' | '℃' | '℉' | '˚' => Kind::Degree,
-        '#' | '＃' => Kind::Hash,
-        '(' | '（' => Kind::Open('('),
-        ')' | '）' => Kind::Close(')'),
-        '[' | '【' | '［' => Kind::Open('['),
-        ']' | '】' | '］' => Kind::Close(']'),
-        '.' | '!' | '?' | ';' | '。' | '！' | '？' | '；' | '．' | '।' | '؟' | '؛' | '…' | '|' => Kind::Stop,
-        '√' | '∛' | '∞' | '<' | '>' | '≤' | '≥' | '≠' | '±' | '∓' | '＜' | '＞' => Kind::Foreign,
-        _ => Kind::Other,
+        '+' | '＋' => TokenKind::Plus,
+        '×' | '⋅' | '·' | '•' | '✕' | '✖' | '∙' => TokenKind::Times,
+        '/' | '÷' | '⁄' | '∕' | '／' | '➗' => TokenKind::Divide,
+        '^' | '＾' => TokenKind::Power,
+        '=' | '＝' | '→' | '⇒' | '⟹' | '⟶' | '➔' => TokenKind::Equals,
+        '≈' | '≃' | '≅' | '∼' | '≒' | '～' => TokenKind::Approximately,
+        ':' | '：' | '∶' => TokenKind::Colon,
+        ',' | '，' | '、' | '،' => TokenKind::Comma,
+        '%' | '％' | '٪' | '﹪' | '‰' => TokenKind::Percent,
+        '°' | 'º' | '℃' | '℉' | '˚' => TokenKind::Degree,
+        '#' | '＃' => TokenKind::Hash,
+        '(' | '（' => TokenKind::Open('('),
+        ')' | '）' => TokenKind::Close(')'),
+        '[' | '【' | '［' => TokenKind::Open('['),
+        ']' | '】' | '］' => TokenKind::Close(']'),
+        '.' | '!' | '?' | ';' | '。' | '！' | '？' | '；' | '．' | '।' | '؟' | '؛' | '…' | '|' => TokenKind::Stop,
+        '√' | '∛' | '∞' | '<' | '>' | '≤' | '≥' | '≠' | '±' | '∓' | '＜' | '＞' => TokenKind::Foreign,
+        _ => TokenKind::Other,
     }
 }

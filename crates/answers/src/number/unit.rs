@@ -1,7 +1,7 @@
 //! The words behind a number: scale words and units.
 
 use super::grammar::Grammar;
-use super::token::Kind;
+use super::token::TokenKind;
 use super::words;
 
 impl Grammar<'_> {
@@ -11,7 +11,8 @@ impl Grammar<'_> {
         for _ in 0..2 {
             let Some(word) = self.word(self.at) else { break };
             // In `$8m^2$` and `$8m$` the signs enclose mathematics.
-            let is_money = is_money && !matches!(self.kind(self.at + 1), Some(Kind::Power | Kind::Superscript(_) | Kind::Currency));
+            let is_money =
+                is_money && !matches!(self.kind(self.at + 1), Some(TokenKind::Power | TokenKind::Superscript(_) | TokenKind::Currency));
             let Some(power) = words::scale(word, self.is_glued(self.at), is_money) else { break };
             scale += power;
             self.at += 1;
@@ -29,19 +30,24 @@ impl Grammar<'_> {
     pub fn unit(&mut self) -> Option<(usize, usize)> {
         let first = self.at;
         match self.kind(first)? {
-            Kind::Percent => self.at += 1,
-            Kind::Degree => self.at += 1 + usize::from(self.is_glued(first + 1) && self.word(first + 1).is_some()),
-            Kind::Power if self.is_raised_unit(first + 1) => {
-                let is_open = self.kind(first + 1) == Some(Kind::Open('{'));
+            TokenKind::Percent => self.at += 1,
+            TokenKind::Degree => self.at += 1 + usize::from(self.is_glued(first + 1) && self.word(first + 1).is_some()),
+            TokenKind::Power if self.is_raised_unit(first + 1) => {
+                let is_open = self.kind(first + 1) == Some(TokenKind::Open('{'));
                 self.at += 2 + usize::from(is_open);
-                self.at += usize::from(is_open && matches!(self.kind(self.at), Some(Kind::Close(_))));
+                self.at += usize::from(is_open && matches!(self.kind(self.at), Some(TokenKind::Close(_))));
             }
-            Kind::Currency if !matches!(self.kind(first + 1), Some(Kind::Numeral(_) | Kind::Vulgar(..) | Kind::Fraction | Kind::Dash)) => {
+            TokenKind::Currency
+                if !matches!(
+                    self.kind(first + 1),
+                    Some(TokenKind::Numeral(_) | TokenKind::Vulgar(..) | TokenKind::Fraction | TokenKind::Dash)
+                ) =>
+            {
                 self.at += 1;
             }
-            Kind::Dash if self.is_glued(first) && self.is_glued(first + 1) && self.is_unit_word(first + 1) => self.at += 2,
-            Kind::Word if self.is_unit_word(first) => self.unit_word(),
-            Kind::Fraction if self.is_unit_fraction(first) => {
+            TokenKind::Dash if self.is_glued(first) && self.is_glued(first + 1) && self.is_unit_word(first + 1) => self.at += 2,
+            TokenKind::Word if self.is_unit_word(first) => self.unit_word(),
+            TokenKind::Fraction if self.is_unit_fraction(first) => {
                 self.at += 1;
                 self.skip_group();
                 self.skip_group();
@@ -58,7 +64,7 @@ impl Grammar<'_> {
     fn is_unit_word(&self, at: usize) -> bool {
         self.word(at).is_some_and(|word| {
             let is_operator = words::is_operator(word) && self.starts_operand(at + 1);
-            let is_label = words::is_label(word) && matches!(self.kind(at + 1), Some(Kind::Numeral(_)));
+            let is_label = words::is_label(word) && matches!(self.kind(at + 1), Some(TokenKind::Numeral(_)));
             (!words::ends_quantity(word) || self.is_glued(at)) && !is_operator && !is_label && !words::is_equality(word)
         })
     }
@@ -79,9 +85,9 @@ impl Grammar<'_> {
         for _ in 0..4 {
             let at = self.at;
             match self.kind(at) {
-                Some(Kind::Divide | Kind::Times) if self.is_unit_word(at + 1) && !self.is_variable(at + 1) => self.at += 1,
-                Some(Kind::Word) if self.word(at) == Some("per") => {
-                    let with_number = usize::from(matches!(self.kind(at + 1), Some(Kind::Numeral(_))));
+                Some(TokenKind::Divide | TokenKind::Times) if self.is_unit_word(at + 1) && !self.is_variable(at + 1) => self.at += 1,
+                Some(TokenKind::Word) if self.word(at) == Some("per") => {
+                    let with_number = usize::from(matches!(self.kind(at + 1), Some(TokenKind::Numeral(_))));
                     if self.word(at + 1 + with_number).is_none() {
                         return;
                     }
@@ -95,14 +101,14 @@ impl Grammar<'_> {
 
     /// `\frac{m}{s}`
     pub fn is_unit_fraction(&self, at: usize) -> bool {
-        let begins = |at: usize| self.kind(at) == Some(Kind::Open('{')) && self.word(at + 1).is_some() && !self.is_variable(at + 1);
-        let close = (at + 3..at + 10).find(|&at| self.kind(at) == Some(Kind::Close('}')));
+        let begins = |at: usize| self.kind(at) == Some(TokenKind::Open('{')) && self.word(at + 1).is_some() && !self.is_variable(at + 1);
+        let close = (at + 3..at + 10).find(|&at| self.kind(at) == Some(TokenKind::Close('}')));
         begins(at + 1) && close.is_some_and(|close| begins(close + 1))
     }
 
     /// `^\circ`, `^{nd}`.
     pub fn is_raised_unit(&self, at: usize) -> bool {
-        let at = at + usize::from(self.kind(at) == Some(Kind::Open('{')));
-        self.kind(at) == Some(Kind::Degree) || self.word(at).is_some_and(|word| words::is_one_of(word, &["st", "nd", "rd", "th", "o"]))
+        let at = at + usize::from(self.kind(at) == Some(TokenKind::Open('{')));
+        self.kind(at) == Some(TokenKind::Degree) || self.word(at).is_some_and(|word| words::is_one_of(word, &["st", "nd", "rd", "th", "o"]))
     }
 }

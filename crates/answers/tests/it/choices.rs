@@ -1,7 +1,7 @@
 //! Choices in completions.
 
 use crate::table::{choices, rows};
-use starloop_answers::{Ending, Mark, Outcome, choice};
+use starloop_answers::{Ending, Mark, ReadOutcome, choice};
 
 const CHOICES: &str = include_str!("tables/choices.txt");
 
@@ -18,15 +18,15 @@ fn choices_in_completions() {
             Some(reading) => (Ending::CutOff, reading.trim()),
             None => (Ending::Complete, columns[1].trim()),
         };
-        let outcome = choice::find(&text, &offered, choice::Style::Letters, &Mark::ALL, ending);
+        let outcome = choice::find(&text, &offered, choice::ChoiceStyle::Letters, &Mark::ALL, ending);
         let letter = |choice: usize| choice::letter(choice).unwrap().to_string();
         let read = match &outcome {
-            Outcome::Found(found) if found.answer.is_contradiction() => {
+            ReadOutcome::Found(found) if found.answer.is_contradiction() => {
                 format!("{}!{}", letter(found.answer.letter.unwrap()), letter(found.answer.text.unwrap()))
             }
-            Outcome::Found(found) => letter(found.answer.choice(choice::Preference::Letter).unwrap()),
-            Outcome::Unparsed(_) => "unparsed".to_owned(),
-            Outcome::Truncated => "truncated".to_owned(),
+            ReadOutcome::Found(found) => letter(found.answer.choice(choice::ChoicePreference::Letter).unwrap()),
+            ReadOutcome::Unparsed(_) => "unparsed".to_owned(),
+            ReadOutcome::Truncated => "truncated".to_owned(),
         };
         let rule = outcome.place().map_or("", |place| place.reading.name());
         if read != columns[0] || rule != reading {

@@ -105,7 +105,7 @@ fn read(text: &str) {
         if let Some(place) = outcome.place() {
             assert!(text.get(place.span.clone()).is_some(), "{text:?}");
         }
-        for style in [choice::Style::Letters, choice::Style::Text] {
+        for style in [choice::ChoiceStyle::Letters, choice::ChoiceStyle::Text] {
             let outcome = choice::find(text, &CHOICES, style, &Mark::ALL, ending);
             if let Some(place) = outcome.place() {
                 assert!(text.get(place.span.clone()).is_some(), "{text:?}");
@@ -113,7 +113,7 @@ fn read(text: &str) {
         }
     }
     let _ = (number::parse(text), number::known(text), find::conclusion(text));
-    let _ = (choice::known(text, &CHOICES), choice::conclusion(text, &CHOICES, choice::Style::Letters));
+    let _ = (choice::known(text, &CHOICES), choice::conclusion(text, &CHOICES, choice::ChoiceStyle::Letters));
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn timed(text: &str) -> Duration {
     let time = |_| {
         let start = Instant::now();
         let _ = find::number(text, &Mark::ALL, Ending::Complete);
-        let _ = choice::find(text, &CHOICES, choice::Style::Letters, &Mark::ALL, Ending::Complete);
+        let _ = choice::find(text, &CHOICES, choice::ChoiceStyle::Letters, &Mark::ALL, Ending::Complete);
         start.elapsed()
     };
     (0..2).map(time).min().unwrap()

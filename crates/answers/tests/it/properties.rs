@@ -1,7 +1,7 @@
 //! A random answer is right in every notation and phrasing, and its neighbours are wrong.
 
 use crate::random::Random;
-use starloop_answers::choice::{Preference, Style};
+use starloop_answers::choice::{ChoicePreference, ChoiceStyle};
 use starloop_answers::number::{self, Quantity};
 use starloop_answers::verdict::{self, Choices, Tolerance, Verdict};
 use starloop_answers::{Ending, Mark};
@@ -229,7 +229,8 @@ fn a_choice_is_right_in_every_phrasing_and_the_others_are_wrong() {
                     ["", "Not all of these are places.\n", "Is it (b)? No.\n", "<think>The answer is (a) or A.</think>"][random.below(4)];
                 let completion = format!("{before}{stated}");
                 let grade = |right: usize| {
-                    let choices = Choices { texts: &TEXTS[..count], right, style: Style::Letters, preference: Preference::Letter };
+                    let choices =
+                        Choices { texts: &TEXTS[..count], right, style: ChoiceStyle::Letters, preference: ChoicePreference::Letter };
                     verdict::choice(&completion, &choices, &Mark::ALL, Ending::Complete).verdict
                 };
                 assert_eq!(grade(right), Verdict::Correct, "{completion:?}");
@@ -241,7 +242,7 @@ fn a_choice_is_right_in_every_phrasing_and_the_others_are_wrong() {
 
 #[test]
 fn without_letters_only_texts_count() {
-    let choices = Choices { texts: &TEXTS[..5], right: 2, style: Style::Text, preference: Preference::Letter };
+    let choices = Choices { texts: &TEXTS[..5], right: 2, style: ChoiceStyle::Text, preference: ChoicePreference::Letter };
     let grade = |completion: &str| verdict::choice(completion, &choices, &Mark::ALL, Ending::Complete).verdict;
     let wrong = |text: &str| Verdict::Wrong { predicted: text.to_owned() };
     for (completion, verdict) in [

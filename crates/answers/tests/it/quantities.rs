@@ -1,7 +1,7 @@
 //! Numbers: alone, and in completions.
 
 use crate::table::rows;
-use starloop_answers::{Ending, Mark, Outcome, find, number};
+use starloop_answers::{Ending, Mark, ReadOutcome, find, number};
 
 const QUANTITIES: &str = include_str!("tables/quantities.txt");
 const NUMBERS: &str = include_str!("tables/numbers.txt");
@@ -27,9 +27,9 @@ fn numbers_in_completions() {
             };
             let outcome = find::number(&text, &Mark::ALL, ending);
             let value = match &outcome {
-                Outcome::Found(found) => found.answer.value.to_string(),
-                Outcome::Unparsed(_) => "unparsed".to_owned(),
-                Outcome::Truncated => "truncated".to_owned(),
+                ReadOutcome::Found(found) => found.answer.value.to_string(),
+                ReadOutcome::Unparsed(_) => "unparsed".to_owned(),
+                ReadOutcome::Truncated => "truncated".to_owned(),
             };
             let rule = outcome.place().map_or("", |place| place.reading.name());
             (value != columns[0] || rule != reading)

@@ -1,6 +1,6 @@
 //! `starloop audit`: what the rationales of a run are worth.
 
-use crate::access::{Access, Reading};
+use crate::access::{Access, RunPart};
 use crate::console;
 use crate::progress::{Console, Log};
 use crate::untrusted::line;
@@ -72,7 +72,7 @@ struct MethodAudits {
 }
 
 pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log) -> Result<()> {
-    access.check_run(&arguments.run, Reading::Checkpoints)?;
+    access.check_run(&arguments.run, RunPart::Checkpoints)?;
     let run = RunDir::open_read_only(&arguments.run)?;
     let config = Config::parse(&arguments.run.join("config.toml").display().to_string(), &run.config()?.to_string(), &[])?;
     let experiment = Experiment::new(config, registry)?;

@@ -1,8 +1,8 @@
 //! `starloop clean`: removes what a finished run does not need.
 
-use crate::access::{Access, Reading};
+use crate::access::{Access, RunPart};
 use crate::console;
-use crate::usage::Usage;
+use crate::usage::UsageError;
 use anyhow::Result;
 use serde::Serialize;
 use starloop_record::RunDir;
@@ -59,7 +59,7 @@ struct Removed {
 }
 
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
-    arguments.runs.iter().try_for_each(|run| access.check_run(run, Reading::Checkpoints))?;
+    arguments.runs.iter().try_for_each(|run| access.check_run(run, RunPart::Checkpoints))?;
     let cleaned: Vec<Cleaned> = arguments.runs.iter().map(|run| clean(run, arguments.dry_run)).collect::<Result<_>>()?;
     if arguments.json {
         return console::print_json(&serde_json::json!({ "runs": cleaned }));
@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
 fn clean(root: &Path, dry_run: bool) -> Result<Cleaned> {
     let run = RunDir::open_to_clean(root)?;
     if run.info()?.status != RunStatus::Finished {
-        return Err(Usage::error(format!(
+        return Err(UsageError::request(format!(
             "{}: the run is not finished, and its checkpoints are needed to finish it; resume it, or delete the directory",
             root.display()
         )));

@@ -1,12 +1,12 @@
 //! `starloop compare`: two runs, with a paired test.
 
-use crate::access::{Access, Reading};
+use crate::access::{Access, RunPart};
 use crate::console;
 use crate::untrusted::line;
 use anyhow::Result;
 use starloop_record::format::{count, duration, percent};
 use starloop_record::metrics::Accuracy;
-use starloop_report::compare::{ComparedMethods, Comparison, MethodComparison, compare};
+use starloop_report::compare::{ComparedMethods, MethodComparison, RunComparison, compare};
 use starloop_report::paired::probability;
 use std::path::PathBuf;
 
@@ -42,13 +42,13 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
-    [&arguments.first, &arguments.second].iter().try_for_each(|run| access.check_run(run, Reading::Files))?;
+    [&arguments.first, &arguments.second].iter().try_for_each(|run| access.check_run(run, RunPart::Files))?;
     let methods = ComparedMethods { first: arguments.method.clone(), second: arguments.with.clone() };
     let comparison = compare(&arguments.first, &arguments.second, &methods)?;
     if arguments.json {
         return console::print_json(&comparison);
     }
-    let Comparison { runs: [first, second], settings, methods } = &comparison;
+    let RunComparison { runs: [first, second], settings, methods } = &comparison;
     console::print(&format!("first   {}\nsecond  {}", line(first), line(second)))?;
     if !settings.is_empty() {
         let settings: Vec<_> = settings.iter().map(|setting| line(setting)).collect();

@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::commands::report;
-use crate::commands::run::{Done, Place, carry_out, next_steps};
+use crate::commands::run::{Done, RunPlace, carry_out, next_steps};
 use crate::console;
 use crate::progress::Log;
 use crate::untrusted::visible;
@@ -39,7 +39,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log) -> Result<()> {
     let experiment = Experiment::new(Config::load(PRESET, &[])?, registry)?;
-    let Done { report, stalled } = carry_out(&experiment, Place::alone(&arguments.run_dir, true), access, log)?;
+    let Done { report, stalled } = carry_out(&experiment, RunPlace::alone(&arguments.run_dir, true), access, log)?;
     report::show(&report, false)?;
     let run = RunDir::open_read_only(&arguments.run_dir)?;
     for (purpose, heading) in [

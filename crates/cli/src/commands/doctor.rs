@@ -51,13 +51,13 @@ struct Machine {
     memory_available: u64,
     disk_free: Option<u64>,
     graphics: Vec<String>,
-    hub_cache: HubCache,
+    hub_cache: HubCacheState,
     python: Python,
     problems: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct HubCache {
+struct HubCacheState {
     path: Option<PathBuf>,
     models: usize,
     is_offline: bool,
@@ -103,7 +103,7 @@ impl Machine {
             memory_available: limits.as_ref().map_or(system.available_memory(), |limits| limits.free_memory.min(system.available_memory())),
             disk_free: free_space(&std::env::current_dir().unwrap_or_default()),
             graphics: graphics(),
-            hub_cache: HubCache::look(),
+            hub_cache: HubCacheState::look(),
             python: if access.no_programs { Python::NotAsked } else { Python::look().unwrap_or(Python::Missing) },
             problems: Vec::new(),
         };
@@ -230,12 +230,12 @@ fn graphics() -> Vec<String> {
         .collect()
 }
 
-impl HubCache {
+impl HubCacheState {
     fn look() -> Self {
         let hub = Hub::from_environment(|name| std::env::var(name).ok());
         let entries = hub.cache().into_iter().filter_map(|path| std::fs::read_dir(path).ok()).flatten().flatten();
         let models = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("models--")).count();
-        HubCache { path: hub.cache().map(Path::to_owned), models, is_offline: hub.is_offline() }
+        HubCacheState { path: hub.cache().map(Path::to_owned), models, is_offline: hub.is_offline() }
     }
 }
 

@@ -7,8 +7,9 @@ use crate::access::Access;
 use crate::console;
 use crate::model::Model;
 use crate::progress::{Console, Log};
+use crate::usage::UsageError;
 use anyhow::{Result, bail};
-use figures::{Figures, Measured, Paired};
+use figures::{Figures, MeasuredModel, PairedModel};
 use starloop_core::evaluation::likelihood;
 use starloop_core::evaluation::self_consistency::{self, Sampled};
 use starloop_core::event::{Event, Observer};
@@ -101,17 +102,20 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     let subject = Subject::of(arguments, registry, access)?;
     let models = subject.models(arguments)?;
     if models.len() > 1 && arguments.answers.is_some() {
-        bail!("--answers writes the answers of one model, and {} models are given; measure them one by one", models.len());
+        return Err(UsageError::request(format!(
+            "--answers writes the answers of one model, and {} models are given; measure them one by one",
+            models.len()
+        )));
     }
-    let mut measured: Vec<Measured> = Vec::new();
+    let mut measured: Vec<MeasuredModel> = Vec::new();
     for name in models {
         let model = Model::find(&name, access)?;
         let experiment = subject.experiment(arguments, model.directory(), registry)?;
         access.check_programs(&experiment)?;
         let (figures, right) = arguments.measure(&experiment, &model, log)?;
-        measured.push(Measured::new(name, &experiment, figures, right));
+        measured.push(MeasuredModel::new(name, &experiment, figures, right));
     }
-    let pairs = Paired::with_the_first(&measured);
+    let pairs = PairedModel::with_the_first(&measured);
     if arguments.json {
         return match measured.as_slice() {
             [one] => console::print_json(one),

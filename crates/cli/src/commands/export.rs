@@ -1,8 +1,8 @@
 //! `starloop export`: results of runs in the formats of other tools.
 
-use crate::access::{Access, Reading};
+use crate::access::{Access, RunPart};
 use crate::console;
-use crate::usage::Usage;
+use crate::usage::UsageError;
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 use starloop_core::experiment::export::{Form, Texts, checkpoint as write_checkpoint, gguf as write_gguf, needs_base};
@@ -81,9 +81,11 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     }
     let files = [&arguments.csv, &arguments.jsonl, &arguments.svg, &arguments.png, &arguments.training_set];
     if files.into_iter().flatten().filter(|path| console::is_stdout(path)).count() > 1 {
-        bail!(Usage("two options name - (standard output), which has room for one format; give the other one a file".to_owned()));
+        bail!(UsageError::Request(
+            "two options name - (standard output), which has room for one format; give the other one a file".to_owned()
+        ));
     }
-    arguments.runs.iter().try_for_each(|run| access.check_run(run, Reading::Checkpoints))?;
+    arguments.runs.iter().try_for_each(|run| access.check_run(run, RunPart::Checkpoints))?;
     let report = Report::read(&arguments.runs)?;
     if let Some(path) = &arguments.csv {
         write(path, export::csv(&report).as_bytes())?;
@@ -93,7 +95,7 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     }
     if arguments.svg.is_some() || arguments.png.is_some() {
         let Some(svg) = report.svg() else {
-            bail!(Usage("no method was measured twice, so there is no plot of accuracy over iterations".to_owned()))
+            bail!(UsageError::Request("no method was measured twice, so there is no plot of accuracy over iterations".to_owned()))
         };
         if let Some(path) = &arguments.svg {
             write(path, svg.as_bytes())?;
@@ -127,7 +129,7 @@ impl Arguments {
 fn only(report: &Report) -> Result<&RunReport> {
     match report.runs.as_slice() {
         [run] => Ok(run),
-        _ => bail!(Usage(format!(
+        _ => bail!(UsageError::Request(format!(
             "{} run directories were given, and a checkpoint or a training set belongs to one run; give one directory",
             report.runs.len()
         ))),
@@ -146,7 +148,7 @@ fn training_set(arguments: &Arguments, run: &RunReport, path: &Path) -> Result<(
             say(path);
             Ok(())
         }
-        Some(_) => bail!(Usage(format!(
+        Some(_) => bail!(UsageError::Request(format!(
             "{}: unknown format of the training set; give a file name that ends in .jsonl or .parquet, or the name of a new folder",
             path.display()
         ))),

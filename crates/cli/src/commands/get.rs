@@ -5,8 +5,8 @@ use crate::untrusted::line;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
-use starloop_core::external::fetch::Progress;
-use starloop_core::external::fetch::dataset::{ADDRESS_VARIABLE, DATASETS, Dataset};
+use starloop_core::external::fetch::DownloadProgress;
+use starloop_core::external::fetch::dataset::{ADDRESS_VARIABLE, DATASETS, PublishedDataset};
 use starloop_core::external::fetch::hub::Hub;
 use starloop_core::external::hub_cache::HubName;
 use std::path::{Path, PathBuf};
@@ -111,7 +111,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Draws a bar for each file.
-pub fn downloads(quiet: bool) -> impl FnMut(Progress<'_>) {
+pub fn downloads(quiet: bool) -> impl FnMut(DownloadProgress<'_>) {
     let template = "{prefix:40} {bar:24} {bytes:>10}/{total_bytes}  {bytes_per_sec}  {eta} left";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
     let (mut bar, mut shown) = (ProgressBar::hidden(), String::new());
@@ -135,7 +135,7 @@ pub fn downloads(quiet: bool) -> impl FnMut(Progress<'_>) {
 #[derive(Debug, Clone)]
 enum DataName {
     /// The authors' files of a task.
-    OfTask(&'static Dataset),
+    OfTask(&'static PublishedDataset),
     /// A data set of the hub.
     OfHub(HubName),
 }
@@ -143,7 +143,7 @@ enum DataName {
 fn data_name(text: &str) -> Result<DataName, String> {
     let known = || DATASETS.iter().map(|dataset| dataset.name).collect::<Vec<_>>().join(", ");
     let of_hub = || HubName::parse(text).map(DataName::OfHub);
-    let name = Dataset::find(text).map(DataName::OfTask).or_else(of_hub);
+    let name = PublishedDataset::find(text).map(DataName::OfTask).or_else(of_hub);
     name.ok_or_else(|| format!("expected one of {}, or ORG/NAME of a data set on the hub", known()))
 }
 

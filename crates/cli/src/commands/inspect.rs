@@ -1,18 +1,18 @@
 //! `starloop inspect`: problems, answers, verdicts and outcomes.
 
-use crate::access::{Access, Reading};
+use crate::access::{Access, RunPart};
 use crate::commands::prompt;
 use crate::console;
 use crate::pager::Pager;
 use crate::untrusted::{line, readable, visible};
-use crate::usage::Usage;
+use crate::usage::UsageError;
 use anyhow::{Context, Result, bail};
 use starloop_core::experiment::prompts::ShownPrompt;
 use starloop_lm::files::chat::{Chat, ChatVariables};
 use starloop_lm::model::PromptEncoder;
 use starloop_record::types::{ProblemRecord, Verdict};
 use starloop_record::{Outcome, RunDir};
-use starloop_report::inspect::{self, Filter, InspectedAttempt, Kind, Selected};
+use starloop_report::inspect::{self, Filter, InspectedAttempt, Instructive, Selected};
 use starloop_report::report::before;
 use starloop_report::words::{Purpose, of_verdict};
 use std::collections::{BTreeMap, HashMap};
@@ -62,7 +62,7 @@ pub struct Arguments {
     dropped: bool,
     /// Only an instructive kind of attempts
     #[arg(long, value_enum)]
-    kind: Option<Instructive>,
+    kind: Option<InstructiveArgument>,
     /// A class of problems, as the reports name it
     #[arg(long, value_name = "CLASS")]
     class: Option<String>,
@@ -92,9 +92,9 @@ enum For {
     Final,
 }
 
-/// [`Kind`] on the command line.
+/// [`Instructive`] on the command line.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Instructive {
+enum InstructiveArgument {
     /// Right answers of the measured model where the untrained model was wrong
     Gained,
     /// Wrong answers of the measured model where the untrained model was right
@@ -106,11 +106,15 @@ enum Instructive {
 }
 
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
-    access.check_run(&arguments.run, Reading::Files)?;
+    access.check_run(&arguments.run, RunPart::Files)?;
     let run = RunDir::open_read_only(&arguments.run)?;
     let methods: Vec<String> = run.info()?.methods.into_iter().map(|method| method.name).collect();
     if let Some(unknown) = arguments.method.as_ref().filter(|method| !methods.contains(method)) {
-        bail!(Usage(format!("{}: the run has no method {unknown}; its methods are {}", arguments.run.display(), methods.join(", "))));
+        bail!(UsageError::Request(format!(
+            "{}: the run has no method {unknown}; its methods are {}",
+            arguments.run.display(),
+            methods.join(", ")
+        )));
     }
     let mut out = if arguments.json || access.no_programs { Pager::Plain(std::io::stdout()) } else { Pager::start() };
     let outcome = arguments.write(&run, &mut out);
@@ -165,10 +169,10 @@ impl Arguments {
             For::Final => Purpose::FinalEvaluation,
         };
         let kind = |kind| match kind {
-            Instructive::Gained => Kind::Gained,
-            Instructive::Lost => Kind::Lost,
-            Instructive::OnlyWithHint => Kind::OnlyWithHint,
-            Instructive::WrongSteps => Kind::FalseStep,
+            InstructiveArgument::Gained => Instructive::Gained,
+            InstructiveArgument::Lost => Instructive::Lost,
+            InstructiveArgument::OnlyWithHint => Instructive::OnlyWithHint,
+            InstructiveArgument::WrongSteps => Instructive::FalseStep,
         };
         let kind = self.kind.map(kind);
         Ok(Filter {
@@ -179,7 +183,7 @@ impl Arguments {
             verdict: self.verdict.clone(),
             selected: if self.kept { Some(Selected::Learned) } else { self.dropped.then_some(Selected::Dropped) },
             kind,
-            before: if kind.is_some_and(Kind::compares) { before(run)? } else { BTreeMap::new() },
+            before: if kind.is_some_and(Instructive::compares) { before(run)? } else { BTreeMap::new() },
             class: self.class.clone(),
             text: self.text.clone(),
         })

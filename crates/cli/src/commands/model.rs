@@ -4,7 +4,8 @@ use crate::access::Access;
 use crate::commands::export::gguf_type;
 use crate::console;
 use crate::model::Model;
-use anyhow::{Result, bail};
+use crate::usage::UsageError;
+use anyhow::Result;
 use serde::Serialize;
 use starloop_lm::checkpoint::{Checkpoint, GgufType, Summary, is_gguf};
 use starloop_lm::lora::{ALL_LINEAR, LoraConfig};
@@ -189,7 +190,9 @@ fn convert(job: &Convert, access: Access) -> Result<()> {
         Some("bf16") => merged()?.halved(HalfKind::Bf16),
         Some("f16") => merged()?.halved(HalfKind::F16),
         Some(other) => {
-            bail!("--dtype {other}: only a GGUF file can have this type; expected f32, bf16 or f16, or a file name that ends in .gguf")
+            return Err(UsageError::request(format!(
+                "--dtype {other}: only a GGUF file can have this type; expected f32, bf16 or f16, or a file name that ends in .gguf"
+            )));
         }
     };
     let sha256 = checkpoint.save(&job.out)?;
@@ -198,7 +201,7 @@ fn convert(job: &Convert, access: Access) -> Result<()> {
 
 fn convert_to_gguf(model: &Model, job: &Convert) -> Result<()> {
     if job.out.exists() {
-        bail!("{} exists already; choose another name or remove it", job.out.display());
+        return Err(UsageError::request(format!("{} exists already; choose another name or remove it", job.out.display())));
     }
     let wanted = job.dtype.as_deref().unwrap_or("f16");
     let named = GgufType::NAMES.into_iter().find(|(name, _)| *name == wanted);

@@ -2,7 +2,7 @@
 
 use crate::console;
 use crate::overrides::Overrides;
-use crate::usage::Usage;
+use crate::usage::UsageError;
 use anyhow::Result;
 use serde::Serialize;
 use starloop_core::config::Config;
@@ -121,7 +121,7 @@ impl Arguments {
             Some(name) => find(name),
             None => experiment.config().main.as_ref().and_then(find).or_else(|| experiment.methods_to_run().last()),
         };
-        found.ok_or_else(|| Usage::error(format!("{}: no such method is run; methods: {}", self.config, names())))
+        found.ok_or_else(|| UsageError::request(format!("{}: no such method is run; methods: {}", self.config, names())))
     }
 
     fn chosen_problems(&self, task: &dyn Task) -> Result<Vec<Problem>> {
@@ -136,7 +136,9 @@ impl Arguments {
         }
         let find = |wanted: &String| {
             let found = all.iter().find(|problem| problem.id.is_named(wanted));
-            found.cloned().ok_or_else(|| anyhow::anyhow!("{wanted}: no such problem among the {} problems; see --split", self.split))
+            found
+                .cloned()
+                .ok_or_else(|| UsageError::request(format!("{wanted}: no such problem among the {} problems; see --split", self.split)))
         };
         self.problem.iter().map(find).collect()
     }

@@ -1,7 +1,7 @@
 //! `starloop report`: tables, plots and pages of runs.
 
 use super::audit;
-use crate::access::{Access, Reading};
+use crate::access::{Access, RunPart};
 use crate::console;
 use anyhow::Result;
 use starloop_record::format::bytes;
@@ -55,7 +55,7 @@ impl Arguments {
 
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     let runs: Vec<_> = arguments.runs.iter().flat_map(|path| run_directories(path)).collect();
-    runs.iter().try_for_each(|run| access.check_run(run, Reading::Files))?;
+    runs.iter().try_for_each(|run| access.check_run(run, RunPart::Files))?;
     let report = Report::read(&runs)?;
     if let Some(path) = &arguments.svg {
         write_plot(&report, path)?;

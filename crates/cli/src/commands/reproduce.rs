@@ -1,7 +1,7 @@
 //! `starloop reproduce`: an experiment of the paper, and the paper's table beside the measured results.
 
 use crate::access::Access;
-use crate::commands::run::{Done, Place, carry_out, next_steps};
+use crate::commands::run::{Done, RunPlace, carry_out, next_steps};
 use crate::console;
 use crate::model::provide_base;
 use crate::overrides::Overrides;
@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     let experiment = Experiment::new(Config::load(&preset, &arguments.overrides.list())?, registry)?;
     everything_is_there(&experiment)?;
     let run_dir = arguments.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(&experiment.config().name));
-    let Done { report, stalled } = carry_out(&experiment, Place::alone(&run_dir, true), access, log)?;
+    let Done { report, stalled } = carry_out(&experiment, RunPlace::alone(&run_dir, true), access, log)?;
     if arguments.json { console::print_json_text(&report.json()) } else { console::print(&report.paper_tables()) }?;
     if log.has_remarks() {
         console::say(&next_steps(&report, &run_dir));

@@ -1,6 +1,6 @@
 //! `starloop run`: an experiment from config to table and plot.
 
-use crate::access::{Access, Reading};
+use crate::access::{Access, RunPart};
 use crate::commands::{plan, report};
 use crate::console;
 use crate::model::provide_base;
@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     if !config.seeds.is_empty() {
         return run_seeds(arguments, registry, &config.seeds, &run_dir, (access, log));
     }
-    let Done { report, stalled } = carry_out(&experiment, Place::alone(&run_dir, arguments.resume), access, log)?;
+    let Done { report, stalled } = carry_out(&experiment, RunPlace::alone(&run_dir, arguments.resume), access, log)?;
     if arguments.json { console::print_json_text(&report.json()) } else { report::show(&report, false) }?;
     if log.has_remarks() {
         console::say(&next_steps(&report, &run_dir));
@@ -101,7 +101,7 @@ fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir:
         let one_seed = [format!("seed={seed}"), "seeds=[]".to_owned()];
         let overrides: Vec<String> = arguments.overrides.list().into_iter().chain(one_seed).collect();
         let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
-        let place = Place { run_dir: directory, resume: arguments.resume, beside: &directories };
+        let place = RunPlace { run_dir: directory, resume: arguments.resume, beside: &directories };
         stalled = carry_out(&experiment, place, access, log)?.stalled.or(stalled);
     }
     let report = Report::read(&directories)?;
@@ -133,7 +133,7 @@ pub struct Done {
 
 /// The place of a run.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct RunPlace<'a> {
     /// Its directory.
     pub run_dir: &'a Path,
     /// True if a run that is there may be continued.
@@ -142,18 +142,18 @@ pub struct Place<'a> {
     pub beside: &'a [PathBuf],
 }
 
-impl<'a> Place<'a> {
+impl<'a> RunPlace<'a> {
     /// The place of a run without others of the same experiment.
     pub fn alone(run_dir: &'a Path, resume: bool) -> Self {
-        Place { run_dir, resume, beside: &[] }
+        RunPlace { run_dir, resume, beside: &[] }
     }
 }
 
 /// Runs an experiment, reads its report and writes its plot. If a method solved nothing, the results of the others are shown.
-pub fn carry_out(experiment: &Experiment, place: Place<'_>, access: Access, log: Log) -> Result<Done> {
-    let Place { run_dir, resume, beside } = place;
+pub fn carry_out(experiment: &Experiment, place: RunPlace<'_>, access: Access, log: Log) -> Result<Done> {
+    let RunPlace { run_dir, resume, beside } = place;
     access.check_programs(experiment)?;
-    access.check_run(run_dir, Reading::Checkpoints)?;
+    access.check_run(run_dir, RunPart::Checkpoints)?;
     provide_base(&experiment.config().model)?;
     let stalled = match experiment.run_beside(beside, run_dir, resume, &mut Console::new(log)) {
         Ok(()) => None,

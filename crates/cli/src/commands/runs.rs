@@ -1,7 +1,7 @@
 //! `starloop runs`: the runs in a directory.
 
 use crate::console;
-use crate::usage::NoSuchPath;
+use crate::usage::UsageError;
 use anyhow::Result;
 use starloop_record::format::{bytes, duration, interval};
 use starloop_report::listing::{self, BestResult, Content, ListedRun};
@@ -29,7 +29,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let directory = &arguments.directory;
     if !directory.is_dir() {
-        return Err(NoSuchPath::error(format!("{}: no such directory; give the directory that holds your runs", directory.display())));
+        return Err(UsageError::no_such_path(format!(
+            "{}: no such directory; give the directory that holds your runs",
+            directory.display()
+        )));
     }
     let runs = listing::runs(directory)?;
     if arguments.json {

@@ -3,7 +3,7 @@
 mod grid;
 
 use crate::access::Access;
-use crate::commands::run::{Done, Place, carry_out};
+use crate::commands::run::{Done, RunPlace, carry_out};
 use crate::console;
 use crate::progress::Log;
 use anyhow::{Result, bail};
@@ -97,7 +97,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
             if log.has_remarks() {
                 console::say(&format!("run {} of {}: {}", at + 1, directories.len(), directory.display()));
             }
-            match carry_out(&experiment, Place { run_dir: &directory, resume: true, beside: &directories }, access, log) {
+            match carry_out(&experiment, RunPlace { run_dir: &directory, resume: true, beside: &directories }, access, log) {
                 Ok(Done { report, stalled: None }) => {
                     spent += report.flops().unwrap_or(0.0);
                     SweepEnd::Finished

@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::console;
 use crate::untrusted::line as visible;
-use crate::usage::Usage;
+use crate::usage::UsageError;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -127,7 +127,7 @@ impl Arguments {
     fn grade(&self, task: &str, registry: &Registry, access: Access) -> Result<()> {
         let settings = registry.task_settings(task, &self.set)?;
         if let Some(program) = settings.program().filter(|_| access.no_programs) {
-            bail!(Usage(format!(
+            bail!(UsageError::Request(format!(
                 "task.command names the program {program:?}, and --no-programs starts none; leave out that option to grade with it"
             )));
         }
@@ -166,7 +166,7 @@ impl Arguments {
         let run = RunDir::open_read_only(path)?;
         let methods: Vec<String> = run.info()?.methods.into_iter().map(|method| method.name).collect();
         if let Some(unknown) = self.method.as_ref().filter(|method| !methods.contains(method)) {
-            bail!(Usage(format!("{} has no method {unknown}; it has: {}", path.display(), methods.join(", "))));
+            bail!(UsageError::Request(format!("{} has no method {unknown}; it has: {}", path.display(), methods.join(", "))));
         }
         let filter = Filter { method: self.method.clone(), iteration: self.iteration, ..Filter::default() };
         let audit = VerdictAudit::of(&run, &filter, self.limit)?;

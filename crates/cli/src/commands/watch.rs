@@ -3,7 +3,7 @@
 #[cfg(feature = "watch")]
 mod terminal;
 
-use crate::access::{Access, Reading};
+use crate::access::{Access, RunPart};
 use crate::console;
 use anyhow::Result;
 use starloop_report::watch::Watch;
@@ -34,7 +34,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
-    access.check_run(&arguments.run, Reading::Files)?;
+    access.check_run(&arguments.run, RunPart::Files)?;
     let watch = Watch::open(&arguments.run)?;
     if arguments.json {
         return console::print_json(&watch.progress()?);

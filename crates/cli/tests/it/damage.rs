@@ -6,6 +6,9 @@ use std::path::Path;
 
 const WEIGHTS: &str = "model.safetensors";
 
+/// A file on which the library that reads tokenizers panics.
+const PANICS: &str = r#"{"version": "1.0", "added_tokens": [], "decoder": 5, "model": {"type": "BPE", "vocab": {}, "merges": []}}"#;
+
 type Damage<'a> = &'a dyn Fn(&Path);
 
 /// Puts `to` in the place of `from` in config.json.
@@ -53,6 +56,7 @@ fn a_damaged_checkpoint_is_named_with_its_file_and_tensor() {
         (&cut_off, &[WEIGHTS, "not a complete safetensors file"]),
         (&|d| std::fs::remove_file(d.join(WEIGHTS)).unwrap(), &[WEIGHTS]),
         (&|d| std::fs::remove_file(d.join("tokenizer.json")).unwrap(), &["tokenizer.json"]),
+        (&|d| std::fs::write(d.join("tokenizer.json"), PANICS).unwrap(), &["tokenizer.json", "the tokenizer is damaged"]),
         (&|d| std::fs::remove_file(d.join("config.json")).unwrap(), &["config.json"]),
     ];
     for (damage, said) in damages {

@@ -44,6 +44,7 @@ impl Outcome {
         assert_eq!(*found, Some(code), "{err}");
         assert!(out.is_empty(), "standard output is for data alone: {out}");
         assert_eq!(err.matches("error: ").count(), 1, "one error: {err}");
+        assert!(!err.contains("panicked"), "no panic: {err}");
         for words in said {
             assert!(err.contains(words), "no {words:?} in: {err}");
         }

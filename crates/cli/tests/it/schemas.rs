@@ -1,6 +1,6 @@
 //! The JSON of every command is what its schema in docs/schemas/ says, and no more.
 
-use crate::program::{SMALL_PRETRAINING, repository, small_run, starloop, starloop_reading, text};
+use crate::program::{Outcome, SMALL_PRETRAINING, command, repository, small_run, starloop, starloop_reading, text};
 use crate::views::copy;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -88,6 +88,21 @@ fn a_wrong_value_differs_from_its_schema() {
     for wrong in [serde_json::json!({}), serde_json::json!({ "a": 1.5 }), serde_json::json!({ "a": 1, "b": 2 }), serde_json::json!([])] {
         assert_eq!(count(wrong.clone()), 1, "{wrong}");
     }
+}
+
+#[test]
+fn the_json_of_a_model_from_the_cache_is_what_the_schema_says() {
+    let place = tempfile::tempdir().unwrap();
+    let (repository_in_cache, commit) = (place.path().join("hub/models--org--tiny"), "0123456789abcdef0123456789abcdef01234567");
+    let snapshot = repository_in_cache.join("snapshots").join(commit);
+    copy(&repository("fixtures/llama-tiny"), &snapshot);
+    std::fs::create_dir(repository_in_cache.join("refs")).unwrap();
+    std::fs::write(repository_in_cache.join("refs/main"), commit).unwrap();
+    let mut get = command("get model org/tiny --json --out", &[text(&place.path().join("tiny"))]);
+    let got: Outcome = get.env("HF_HUB_CACHE", place.path().join("hub")).env("HF_HUB_OFFLINE", "1").output().unwrap().into();
+    let json = got.done();
+    check("get-model", &json);
+    assert!(json.contains(commit), "{json}");
 }
 
 #[test]

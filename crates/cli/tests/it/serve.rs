@@ -72,10 +72,10 @@ mod with_the_feature {
             ("serve no/such/model", 2, "no/such/model: no such model"),
             ("serve builtin:none", 2, "builtin"),
             ("serve builtin:arithmetic --adapter own", 2, "expected NAME=DIR"),
-            ("serve builtin:arithmetic --adapter builtin:arithmetic=x --port 0", 1, "two models have the name"),
+            ("serve builtin:arithmetic --adapter builtin:arithmetic=x --port 0", 2, "two models have the name"),
             ("serve builtin:arithmetic --checkpoints no/such --port 0", 2, "no/such: cannot serve the checkpoints"),
             ("serve builtin:arithmetic --api-key-file no/such", 2, "no/such"),
-            ("serve builtin:arithmetic --api-key ü", 1, "visible ASCII"),
+            ("serve builtin:arithmetic --api-key ü", 2, "visible ASCII"),
         ] {
             let outcome = starloop(line, &[]);
             assert_eq!(outcome.code, Some(code), "{line}: {}", outcome.err);

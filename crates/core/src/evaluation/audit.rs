@@ -55,7 +55,7 @@ pub struct Audited<'a> {
 
 /// The results of the audits, and the reason for each audit that was left out.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct AuditResults {
     /// The results.
     pub audits: Audits,
     /// Audits that were not possible, with the reason.
@@ -67,7 +67,7 @@ pub struct Found {
 /// # Errors
 /// The method has no measured iteration with a checkpoint, and those of the policy and of the run directory. An audit that this task, policy or
 /// method does not allow is left out instead, with its reason.
-pub fn audit<'a>(parts: AuditParts<'a>, audited: Audited<'a>, plan: AuditPlan) -> Result<Found> {
+pub fn audit<'a>(parts: AuditParts<'a>, audited: Audited<'a>, plan: AuditPlan) -> Result<AuditResults> {
     let measured = parts.run_dir.metrics(audited.name)?;
     let mut auditor = Auditor { parts, audited, plan, measured, loaded: None };
     let Some(last) = auditor.last() else {
@@ -83,11 +83,11 @@ pub fn audit<'a>(parts: AuditParts<'a>, audited: Audited<'a>, plan: AuditPlan) -
         mistake_propagation: auditor.kept(AuditFile::MistakePropagation, &last, &mut left_out, mistakes::measure)?,
         sharpening: auditor.kept(AuditFile::Sharpening, &last, &mut left_out, samples::measure)?,
     };
-    Ok(Found { audits, left_out })
+    Ok(AuditResults { audits, left_out })
 }
 
 /// The result of an audit, or the reason why it is not possible.
-type Outcome<T> = Result<Result<T, String>>;
+type AuditResult<T> = Result<Result<T, String>>;
 
 struct Auditor<'a> {
     parts: AuditParts<'a>,
@@ -118,7 +118,7 @@ impl Auditor<'_> {
         file: AuditFile,
         last: &IterationMetrics,
         left_out: &mut Vec<(AuditFile, String)>,
-        measure: impl FnOnce(&mut Self, &IterationMetrics) -> Outcome<T>,
+        measure: impl FnOnce(&mut Self, &IterationMetrics) -> AuditResult<T>,
     ) -> Result<Option<Audit<T>>> {
         let (run_dir, name) = (self.parts.run_dir, self.audited.name);
         if let Some(audit) = run_dir.method_audit::<T>(name, file)?

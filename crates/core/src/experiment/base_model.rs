@@ -40,9 +40,9 @@ const BUILTINS: &[Builtin] = &[builtin!("arithmetic"), builtin!("arithmetic-long
 const DOWNLOADS: &str = "bases";
 
 /// The model that `model.base` names.
-pub struct BaseModel(Place);
+pub struct BaseModel(Location);
 
-enum Place {
+enum Location {
     Directory(PathBuf),
     /// A file of llama.cpp's format, which is converted.
     Gguf(PathBuf),
@@ -74,7 +74,7 @@ impl BaseModel {
         let Some(name) = hub_name(base) else { return Self::local(base) };
         let hub = Hub::from_environment(|name| std::env::var(name).ok());
         if let Some(snapshot) = hub.find_model(&name) {
-            return Ok(BaseModel(Place::Directory(snapshot.directory)));
+            return Ok(BaseModel(Location::Directory(snapshot.directory)));
         }
         let known = std::iter::once(base.to_owned()).chain(hub.places(&name)).collect();
         Err(Error::NotFound { what: Missing::HubModel, name: base.to_owned(), known, nearest: None, download: Some(name.name) })
@@ -87,15 +87,15 @@ impl BaseModel {
         let Some(name) = base.strip_prefix("builtin:") else {
             let path = Path::new(base);
             return if path.is_dir() {
-                Ok(BaseModel(Place::Directory(path.to_owned())))
+                Ok(BaseModel(Location::Directory(path.to_owned())))
             } else if path.is_file() && is_gguf(path) {
-                Ok(BaseModel(Place::Gguf(path.to_owned())))
+                Ok(BaseModel(Location::Gguf(path.to_owned())))
             } else {
                 missing(Vec::new(), None)
             };
         };
         if let Some(builtin) = BUILTINS.iter().find(|builtin| builtin.name == name) {
-            return Ok(BaseModel(Place::Builtin(builtin)));
+            return Ok(BaseModel(Location::Builtin(builtin)));
         }
         let known: Vec<String> = BUILTINS.iter().map(|builtin| builtin.name.to_owned()).collect();
         let nearest = nearest(name, &known);
@@ -105,8 +105,8 @@ impl BaseModel {
     /// The user's directory, whose weights may change between two starts of a run. The weights of a shipped model do not change.
     pub fn own_directory(&self) -> Option<&Path> {
         match &self.0 {
-            Place::Directory(path) => Some(path),
-            Place::Gguf(_) | Place::Builtin(_) => None,
+            Location::Directory(path) => Some(path),
+            Location::Gguf(_) | Location::Builtin(_) => None,
         }
     }
 
@@ -116,7 +116,7 @@ impl BaseModel {
     /// # Errors
     /// Unpacking fails, or the model's files are damaged.
     pub fn for_prompts(&self, place: &Path) -> Result<(PathBuf, usize)> {
-        if let Place::Gguf(path) = &self.0 {
+        if let Location::Gguf(path) = &self.0 {
             let spec = Checkpoint::write_prompt_files_of_gguf(path, place).during("reading the base model")?;
             return Ok((place.to_owned(), spec.context));
         }
@@ -131,9 +131,9 @@ impl BaseModel {
     /// Unpacking fails, or an unpacked file was changed.
     pub fn directory(&self, run_dir: &RunDir) -> Result<PathBuf> {
         match &self.0 {
-            Place::Directory(path) => Ok(path.clone()),
-            Place::Gguf(path) => run_dir.unpack_base(|place| convert(path, place)),
-            Place::Builtin(builtin) => run_dir.unpack_base(|place| write_files(builtin.files, place)),
+            Location::Directory(path) => Ok(path.clone()),
+            Location::Gguf(path) => run_dir.unpack_base(|place| convert(path, place)),
+            Location::Builtin(builtin) => run_dir.unpack_base(|place| write_files(builtin.files, place)),
         }
     }
 
@@ -143,14 +143,14 @@ impl BaseModel {
     /// Unpacking fails.
     pub fn unpacked(&self, place: &Path) -> Result<PathBuf> {
         match &self.0 {
-            Place::Directory(path) => Ok(path.clone()),
-            Place::Gguf(path) => {
+            Location::Directory(path) => Ok(path.clone()),
+            Location::Gguf(path) => {
                 if !place.is_dir() {
                     convert(path, place)?;
                 }
                 Ok(place.to_owned())
             }
-            Place::Builtin(builtin) => {
+            Location::Builtin(builtin) => {
                 if !place.is_dir() {
                     create_directory(place, |place| write_files(builtin.files, place))?;
                 }

@@ -163,7 +163,7 @@ impl Experiment {
     ///
     /// # Errors
     /// There is no such method, and as [`audit::audit`].
-    pub fn audit(&self, run_dir: &RunDir, method: &str, plan: AuditPlan, observer: &mut dyn Observer) -> Result<audit::Found> {
+    pub fn audit(&self, run_dir: &RunDir, method: &str, plan: AuditPlan, observer: &mut dyn Observer) -> Result<audit::AuditResults> {
         let Some(resolved) = self.methods_to_run().find(|resolved| resolved.name == method) else {
             let names: Vec<&str> = self.methods_to_run().map(|resolved| resolved.name.as_str()).collect();
             return Err(self.invalid("run".to_owned(), format!("the run has no method {method:?}; its methods are: {}", names.join(", "))));

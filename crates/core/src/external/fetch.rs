@@ -29,7 +29,7 @@ const CHUNK: usize = 1 << 18;
 
 /// The progress of a file.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress<'a> {
+pub struct DownloadProgress<'a> {
     /// Its name.
     pub file: &'a str,
     /// Bytes that have arrived.
@@ -39,7 +39,7 @@ pub struct Progress<'a> {
 }
 
 /// Receives the progress.
-pub type OnProgress<'a> = dyn FnMut(Progress<'_>) + 'a;
+pub type OnProgress<'a> = dyn FnMut(DownloadProgress<'_>) + 'a;
 
 /// A file on a server.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ impl PartialDirectory {
         }
         let (finished, partial) = (self.path(&file.name), self.path(&format!("{}.partial", file.name)));
         if finished.exists() && file.digest.matches(&finished)? {
-            report(Progress { file: &file.name, done: file.size, size: file.size });
+            report(DownloadProgress { file: &file.name, done: file.size, size: file.size });
             return Ok(());
         }
         let resumed = partial.exists();
@@ -181,7 +181,7 @@ fn append(
         };
         out.write_all(&buffer[..read])?;
         done += read as u64;
-        report(Progress { file: &file.name, done, size: file.size });
+        report(DownloadProgress { file: &file.name, done, size: file.size });
     }
     out.sync_all()?;
     Ok(if done == file.size { Ok(()) } else { Err(interrupted()) })

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Rft {
     /// The training data of the model that samples.
-    pub sampler: Sampler,
+    pub sampler: RftSampler,
     /// Samples all the problems that so many iterations of STaR attempt.
     pub problems_of_iterations: u32,
     /// Different paths of one problem that are learned from; 0 for all (paper: all).
@@ -29,7 +29,7 @@ pub struct Rft {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Sampler {
+pub enum RftSampler {
     /// The rationales that came with the problems (paper); they are learned once more beside the samples.
     Rationales,
     /// The base's own right answers with worked examples in its prompt, if there are no known rationales.
@@ -38,7 +38,7 @@ pub enum Sampler {
 
 impl Default for Rft {
     fn default() -> Self {
-        Rft { sampler: Sampler::Rationales, problems_of_iterations: 1, max_per_problem: 0 }
+        Rft { sampler: RftSampler::Rationales, problems_of_iterations: 1, max_per_problem: 0 }
     }
 }
 
@@ -53,21 +53,21 @@ impl Method for Rft {
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         match self.sampler {
-            Sampler::Rationales => TrainingData::of_known_rationales(task, &self.problems(task)).map(drop),
-            Sampler::Samples => Ok(()),
+            RftSampler::Rationales => TrainingData::of_known_rationales(task, &self.problems(task)).map(drop),
+            RftSampler::Samples => Ok(()),
         }
     }
 
     fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
         let samples = self.problems(task).len() as u64 * u64::from(settings.sampling.samples_per_problem);
-        let samples_of = |iteration| if iteration == 1 && self.sampler == Sampler::Rationales { 0 } else { samples };
+        let samples_of = |iteration| if iteration == 1 && self.sampler == RftSampler::Rationales { 0 } else { samples };
         rounds::estimate(settings, task, 2, samples_of)
     }
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
         rounds::run(run, 2, EarlyStop::Never, |run, iteration| {
             let problems = self.problems(run.task());
-            if iteration == 1 && self.sampler == Sampler::Rationales {
+            if iteration == 1 && self.sampler == RftSampler::Rationales {
                 let selection = Selection::without_attempts(TrainingData::of_known_rationales(run.task(), &problems)?);
                 return Ok(run.plan(iteration, Vec::new(), selection, ModelRef::Base));
             }
@@ -87,14 +87,14 @@ impl Rft {
         let iteration = round.iteration;
         let mut rounds = vec![round];
         let mut earlier = Vec::new();
-        if iteration == 2 && self.sampler == Sampler::Samples {
+        if iteration == 2 && self.sampler == RftSampler::Samples {
             rounds.push(Round { iteration: 1, problems: rounds[0].problems.clone(), attempts: run.earlier_attempts(1)? });
             earlier.push(1);
         }
         let rules = SelectionRules { max_per_problem: self.max_per_problem, same: Same::Path, ..SelectionRules::default() };
         let mut selection = rounds::select(run, &rounds, rules)?;
         let Round { problems, attempts, .. } = rounds.swap_remove(0);
-        if self.sampler == Sampler::Rationales {
+        if self.sampler == RftSampler::Rationales {
             selection.data = selection.data.and(TrainingData::of_known_rationales(run.task(), &problems)?);
         }
         Ok(TrainingPlan { earlier, ..run.plan(iteration, attempts, selection, ModelRef::Base) })

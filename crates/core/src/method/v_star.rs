@@ -24,14 +24,14 @@ pub struct VStar {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_start: Option<WarmStart>,
     /// `[methods.NAME.verifier]`: what is trained after the last iteration, and how it is measured.
-    pub verifier: Verifier,
+    pub verifier: VerifierTraining,
 }
 
 /// The verifier: the last generator, trained to prefer right rationales to wrong ones, the generator being the reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub struct Verifier {
+pub struct VerifierTraining {
     /// Optimizer steps.
     pub steps: u64,
     /// Peak learning rate.
@@ -46,15 +46,15 @@ pub struct Verifier {
     pub best_of: Vec<u32>,
 }
 
-impl Default for Verifier {
+impl Default for VerifierTraining {
     fn default() -> Self {
-        Verifier { steps: 40, learning_rate: 1e-6, beta: 0.1, pairs_per_problem: 8, candidates: 16, best_of: vec![1, 2, 4, 8, 16] }
+        VerifierTraining { steps: 40, learning_rate: 1e-6, beta: 0.1, pairs_per_problem: 8, candidates: 16, best_of: vec![1, 2, 4, 8, 16] }
     }
 }
 
 impl Default for VStar {
     fn default() -> Self {
-        VStar { iterations: 1, max_per_problem: 0, warm_start: None, verifier: Verifier::default() }
+        VStar { iterations: 1, max_per_problem: 0, warm_start: None, verifier: VerifierTraining::default() }
     }
 }
 
@@ -65,7 +65,7 @@ impl Method for VStar {
 
     fn check(&self, settings: &MethodSettings) -> Result<(), Invalid> {
         let invalid = |key: &str, message: &str| Err(Invalid { key: key.into(), message: message.into() });
-        let Verifier { steps, learning_rate, beta, candidates, ref best_of, .. } = self.verifier;
+        let VerifierTraining { steps, learning_rate, beta, candidates, ref best_of, .. } = self.verifier;
         if steps == 0 {
             return invalid("verifier.steps", "must be at least 1");
         }
@@ -119,7 +119,7 @@ impl Method for VStar {
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {
         let first = self.warm_start.map(|warm_start| (warm_start, FirstLesson::Known));
         warm_start::run(run, self.iterations, first, |run, iteration| self.plan(run, iteration), NothingToLearn::Fails)?;
-        let Verifier { steps, learning_rate, pairs_per_problem, beta, candidates, ref best_of } = self.verifier;
+        let VerifierTraining { steps, learning_rate, pairs_per_problem, beta, candidates, ref best_of } = self.verifier;
         let rounds = self.rounds(run, self.iterations)?;
         let pairs = right_against_wrong(run.task(), &rounds, pairs_per_problem, beta)?;
         drop(rounds);

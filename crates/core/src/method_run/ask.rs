@@ -129,7 +129,7 @@ impl MethodRun<'_> {
             recall.adopt(asked, self.twins.answers(place, params, checkpoint)?);
         }
         let missing = recall.missing();
-        let by_prompt: Vec<&[Place]> = missing.chunk_by(|a, b| a.asked == b.asked).collect();
+        let by_prompt: Vec<&[AttemptPlace]> = missing.chunk_by(|a, b| a.asked == b.asked).collect();
         let requests: Vec<PromptRequest> = by_prompt.iter().map(|places| asked[places[0].asked].request_for(places)).collect();
         let (known, known_tokens) = recall.known();
         let observer = &mut *self.observer;
@@ -183,14 +183,14 @@ pub(super) struct Asked<'a> {
 
 /// The place of an attempt: the problem among those of the stage, and the sample, both from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct AttemptPlace {
     pub(super) asked: usize,
     pub(super) sample: usize,
 }
 
 impl Asked<'_> {
     /// The request for these of its samples.
-    fn request_for(&self, places: &[Place]) -> PromptRequest {
+    fn request_for(&self, places: &[AttemptPlace]) -> PromptRequest {
         let seeds = places.iter().map(|place| self.request.seeds[place.sample]).collect();
         PromptRequest { prompt: self.request.prompt.clone(), seeds }
     }

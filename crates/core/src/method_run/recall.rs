@@ -1,6 +1,6 @@
 //! The attempts of a stage so far. If the policy keeps a journal, they include the attempts from before an interruption.
 
-use super::ask::{Asked, Place};
+use super::ask::{Asked, AttemptPlace};
 use super::twins::Answers;
 use crate::error::Result;
 use crate::types::{Attempt, Mode};
@@ -47,9 +47,9 @@ impl Recall {
     }
 
     /// The places of the missing attempts, problem by problem.
-    pub(super) fn missing(&self) -> Vec<Place> {
-        let of_problem = |(asked, attempts): (usize, &Vec<Option<Attempt>>)| -> Vec<Place> {
-            (0..attempts.len()).filter(|&sample| attempts[sample].is_none()).map(|sample| Place { asked, sample }).collect()
+    pub(super) fn missing(&self) -> Vec<AttemptPlace> {
+        let of_problem = |(asked, attempts): (usize, &Vec<Option<Attempt>>)| -> Vec<AttemptPlace> {
+            (0..attempts.len()).filter(|&sample| attempts[sample].is_none()).map(|sample| AttemptPlace { asked, sample }).collect()
         };
         self.attempts.iter().enumerate().flat_map(of_problem).collect()
     }
@@ -61,7 +61,7 @@ impl Recall {
     }
 
     /// Takes an attempt that was just made, and writes it down.
-    pub(super) fn keep(&mut self, place: Place, attempt: Attempt) -> Result<()> {
+    pub(super) fn keep(&mut self, place: AttemptPlace, attempt: Attempt) -> Result<()> {
         if let Some(journal) = &mut self.journal {
             journal.append(&attempt)?;
         }

@@ -11,7 +11,7 @@ use crate::error::{EngineContext, Error, OrCancelled, Result, with_causes};
 use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
 use answer::ModelList;
 use dialect::{Dialect, Prompt};
-use dispatch::{Arrival, Dispatch, Job, Limits, Outcome, Refusal};
+use dispatch::{Arrival, Dispatch, Job, Limits, Refusal, ServerOutcome};
 use launch::Server;
 use logprobs::Logprobs;
 use rayon::prelude::*;
@@ -245,7 +245,7 @@ impl OpenAiPolicy {
                 (Prompt::Text(text), None) => encode(text)?.len(),
             };
             let only = answer.completion_tokens.filter(|_| answer.choices.len() == 1 && !answer.choices[0].is_cut_here);
-            let arrive = |(choice, &(place, _)): (dialect::Choice, &(usize, u64))| {
+            let arrive = |(choice, &(place, _)): (dialect::ServerChoice, &(usize, u64))| {
                 let completion_tokens = match (only, &choice.logprobs) {
                     (Some(counted), _) => counted,
                     (None, Some(logprobs)) => logprobs.logprobs.len(),
@@ -323,7 +323,7 @@ impl Policy for OpenAiPolicy {
         let (mut state, mut last) = (Progress { finished: 0, tokens: 0 }, Instant::now());
         while state.finished < wanted {
             match dispatch.next(POLL) {
-                Some(Outcome::Samples(arrivals)) => {
+                Some(ServerOutcome::Samples(arrivals)) => {
                     last = Instant::now();
                     for arrival in arrivals {
                         let (place, completion) = (arrival.place, self.completion(arrival));
@@ -333,7 +333,7 @@ impl Policy for OpenAiPolicy {
                     }
                     progress(state).or_cancelled()?;
                 }
-                Some(Outcome::Refused(place, message)) => {
+                Some(ServerOutcome::Refused(place, message)) => {
                     let request = first_places(requests).partition_point(|&first| first <= place) - 1;
                     return Err(Error::Request { request, problem: None, source: describe(message).into() });
                 }

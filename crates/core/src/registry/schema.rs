@@ -16,9 +16,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 /// The value of `kind`, and the schema of its settings.
-type Kind = (&'static str, fn(&mut SchemaGenerator) -> Schema);
+type SectionSchema = (&'static str, fn(&mut SchemaGenerator) -> Schema);
 
-const TASKS: &[Kind] = &[
+const TASKS: &[SectionSchema] = &[
     ("arithmetic", ArithmeticConfig::json_schema),
     ("commonsense_qa", CommonsenseQaConfig::json_schema),
     ("gsm8k", Gsm8kConfig::json_schema),
@@ -26,7 +26,7 @@ const TASKS: &[Kind] = &[
     ("jsonl", JsonlConfig::json_schema),
 ];
 
-const METHODS: &[Kind] = &[
+const METHODS: &[SectionSchema] = &[
     ("few_shot", FewShot::json_schema),
     ("direct", Direct::json_schema),
     ("star", Star::json_schema),
@@ -41,7 +41,7 @@ const METHODS: &[Kind] = &[
     ("grpo", Grpo::json_schema),
 ];
 
-const POLICIES: &[Kind] =
+const POLICIES: &[SectionSchema] =
     &[("embedded", |_| json_schema!({ "type": "object", "additionalProperties": false })), ("openai", ServingConfig::json_schema)];
 
 /// An experiment of starloop. The methods, the task, the model and their settings.
@@ -109,7 +109,7 @@ fn methods(generator: &mut SchemaGenerator) -> Schema {
 }
 
 /// A table whose `kind` selects its other keys. Each kind also has these `sections`.
-fn one_of(kinds: &[Kind], sections: &[(&str, Schema)], generator: &mut SchemaGenerator) -> Schema {
+fn one_of(kinds: &[SectionSchema], sections: &[(&str, Schema)], generator: &mut SchemaGenerator) -> Schema {
     let tables: Vec<Schema> = kinds
         .iter()
         .map(|(kind, settings)| {

@@ -24,8 +24,8 @@ use crate::task::verdict::{self, MOST_CHOICES, letter};
 use crate::task::{ConfigError, Task, TaskSettings, WorkedExample, leak, paper};
 use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
-use starloop_answers::choice::{self, Preference};
-use starloop_answers::{Ending, Mark, Outcome, end_of_turn, steps};
+use starloop_answers::choice::{self, ChoicePreference};
+use starloop_answers::{Ending, Mark, ReadOutcome, end_of_turn, steps};
 use starloop_record::info::PaperFigure;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -55,9 +55,9 @@ pub struct CommonsenseQaConfig {
     /// Held-out problems that are measured; 0 for all.
     pub evaluation_problems: usize,
     /// How choices are shown and named: with letters (paper), or by their text alone.
-    pub choice_style: choice::Style,
+    pub choice_style: choice::ChoiceStyle,
     /// The part that counts if letter and text of an answer name different choices. `"neither"` makes it a contradiction.
-    pub choice_preference: Preference,
+    pub choice_preference: ChoicePreference,
     /// A file of worked examples, `Q: ...`, `A: ...`, without hints. It replaces the built-in ones (the authors' `prompts.txt`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompts: Option<PathBuf>,
@@ -71,8 +71,8 @@ impl Default for CommonsenseQaConfig {
             dev_problems: 500,
             problems_per_iteration: 0,
             evaluation_problems: 0,
-            choice_style: choice::Style::Letters,
-            choice_preference: Preference::Letter,
+            choice_style: choice::ChoiceStyle::Letters,
+            choice_preference: ChoicePreference::Letter,
             prompts: None,
         }
     }
@@ -113,7 +113,7 @@ impl CommonsenseQaConfig {
 
     fn worked(&self) -> Result<Vec<Solved>, ConfigError> {
         let mut worked = prompts::worked(EXAMPLES, self.prompts.as_deref(), worked_example)?;
-        if self.choice_style == choice::Style::Text {
+        if self.choice_style == choice::ChoiceStyle::Text {
             for Solved { problem, completion } in &mut worked {
                 let letter = format!(" ({})", problem.answer);
                 if let Some(at) = completion.rfind(&letter) {
@@ -129,8 +129,8 @@ impl CommonsenseQaConfig {
 struct CommonsenseQaTask {
     dataset: Dataset<()>,
     worked: Vec<Solved>,
-    style: choice::Style,
-    preference: Preference,
+    style: choice::ChoiceStyle,
+    preference: ChoicePreference,
 }
 
 impl Task for CommonsenseQaTask {
@@ -159,8 +159,8 @@ impl Task for CommonsenseQaTask {
         for (index, choice) in problem.choices.iter().enumerate() {
             let hint = if right == Some(index) { HINT } else { "" };
             let name = match self.style {
-                choice::Style::Letters => format!("({})", letter(index)),
-                choice::Style::Text => "-".to_owned(),
+                choice::ChoiceStyle::Letters => format!("({})", letter(index)),
+                choice::ChoiceStyle::Text => "-".to_owned(),
             };
             writeln!(prompt, "{name} {choice}{hint}").expect("writing to a string does not fail");
         }
@@ -193,8 +193,8 @@ impl Task for CommonsenseQaTask {
 
     fn direct_completion(&self, problem: &Problem) -> String {
         match self.style {
-            choice::Style::Letters => format!(" ({}).", problem.answer),
-            choice::Style::Text => {
+            choice::ChoiceStyle::Letters => format!(" ({}).", problem.answer),
+            choice::ChoiceStyle::Text => {
                 let right = choice::known(&problem.answer, &problem.choices);
                 format!(" {}.", right.map_or(problem.answer.as_str(), |right| problem.choices[right].as_str()))
             }
@@ -233,7 +233,7 @@ fn check(choices: &[String]) -> Result<(), String> {
 fn rationale(completion: &str) -> &str {
     let own = &completion[..end_of_turn(completion).unwrap_or(completion.len())];
     // Letters are read without the texts of the choices, which are not needed to find the sentence.
-    match choice::find(own, &[""; MOST_CHOICES], choice::Style::Letters, &Mark::ALL, Ending::Complete).place() {
+    match choice::find(own, &[""; MOST_CHOICES], choice::ChoiceStyle::Letters, &Mark::ALL, Ending::Complete).place() {
         Some(place) if place.reading.is_stated() => own[..place.span.start].rfind(['.', '!', '?', '\n']).map_or("", |end| &own[..=end]),
         _ => own,
     }
@@ -295,8 +295,8 @@ fn worked_example(question: &str, solution: &str) -> Result<Problem, String> {
     if choices.iter().any(|choice| choice.ends_with(HINT)) {
         return Err(format!("a choice is marked{HINT}; name the file without hints, for they are added where they belong"));
     }
-    let answer = match choice::find(solution, &choices, choice::Style::Letters, &Mark::ALL, Ending::Complete) {
-        Outcome::Found(found) if found.place.reading.is_stated() && !found.answer.is_contradiction() => found.answer.letter,
+    let answer = match choice::find(solution, &choices, choice::ChoiceStyle::Letters, &Mark::ALL, Ending::Complete) {
+        ReadOutcome::Found(found) if found.place.reading.is_stated() && !found.answer.is_contradiction() => found.answer.letter,
         _ => None,
     };
     let answer =

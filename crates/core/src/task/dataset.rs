@@ -6,13 +6,13 @@
 use super::identity::{Identity, digest};
 use super::{ConfigError, Split};
 use crate::types::{Problem, ProblemId};
-use starloop_data::Place;
+use starloop_data::RowPlace;
 use std::collections::{HashMap, HashSet};
 
 /// A problem of a file, before it gets its full name, with the other data that its task keeps.
 pub(crate) struct Entry<T> {
     /// The place in the file, for errors.
-    pub place: Place,
+    pub place: RowPlace,
     /// The problem; its id is the part that is its own, such as `00017`.
     pub problem: Problem,
     /// Its identity.
@@ -23,7 +23,7 @@ pub(crate) struct Entry<T> {
 
 impl<T> Entry<T> {
     /// A problem whose question and choices are columns of the file.
-    pub fn new(place: Place, problem: Problem, rest: T) -> Self {
+    pub fn new(place: RowPlace, problem: Problem, rest: T) -> Self {
         Entry { place, identity: Identity::of_question(&problem), problem, rest }
     }
 
@@ -57,7 +57,7 @@ pub(crate) struct Portions {
 struct Kept<T> {
     identity: Identity,
     /// Its place in its file.
-    place: Place,
+    place: RowPlace,
     rest: T,
 }
 
@@ -170,7 +170,7 @@ impl<T> Dataset<T> {
     }
 
     /// The place of a problem in its file.
-    pub fn place(&self, problem: &Problem) -> Option<&Place> {
+    pub fn place(&self, problem: &Problem) -> Option<&RowPlace> {
         self.rest.get(&problem.id).map(|kept| &kept.place)
     }
 
@@ -194,7 +194,7 @@ impl<T> Dataset<T> {
 }
 
 fn distinct_ids<T>(key: &'static str, entries: &[Entry<T>]) -> Result<(), ConfigError> {
-    let mut places: HashMap<_, &Place> = HashMap::new();
+    let mut places: HashMap<_, &RowPlace> = HashMap::new();
     for Entry { place, problem, .. } in entries {
         if let Some(first) = places.insert(&problem.id, place) {
             return Err(ConfigError { key, reason: format!("{} have the same id: {}", first.and(place), problem.id) });
@@ -217,9 +217,9 @@ fn hold_out<T>(train: &mut Vec<Entry<T>>, count: usize) -> Result<Vec<Entry<T>>,
 /// A problem of train that is held out too.
 struct Common {
     /// Its place in train.
-    ours: Place,
+    ours: RowPlace,
     /// Its place among the held-out problems.
-    theirs: Place,
+    theirs: RowPlace,
     /// How many others there are.
     more: usize,
 }
@@ -227,7 +227,7 @@ struct Common {
 /// The first problem that is both in train and held out, by its data or by its wording.
 fn common<T>(train: &[Entry<T>], held_out: &[Entry<T>]) -> Option<Common> {
     let of_entry = |entry: &Entry<T>| [entry.identity, Identity::of_question(&entry.problem)];
-    let places: HashMap<Identity, &Place> =
+    let places: HashMap<Identity, &RowPlace> =
         held_out.iter().flat_map(|entry| of_entry(entry).map(|identity| (identity, &entry.place))).collect();
     let place = |entry: &Entry<T>| Some((entry.place.clone(), *of_entry(entry).iter().find_map(|identity| places.get(identity))?));
     let mut both = train.iter().filter_map(place);
@@ -235,7 +235,7 @@ fn common<T>(train: &[Entry<T>], held_out: &[Entry<T>]) -> Option<Common> {
     Some(Common { ours, theirs: theirs.clone(), more: both.count() })
 }
 
-fn in_both_files(ours: &Place, theirs: &Place, more: usize) -> String {
+fn in_both_files(ours: &RowPlace, theirs: &RowPlace, more: usize) -> String {
     let others = if more == 0 { String::new() } else { format!(", and {more} more") };
     format!("its {theirs} is the problem of {ours} of train{others}; take them out of one file")
 }

@@ -25,7 +25,7 @@ use answer::Answers;
 use regex::RegexSet;
 use starloop_answers::steps;
 use std::collections::HashSet;
-use texts::{Layout, Texts};
+use texts::{RowTexts, Texts};
 
 /// The name of the kind.
 const NAME: &str = "jsonl";
@@ -60,7 +60,7 @@ impl JsonlTask {
     /// A value is not allowed, or a file has wrong content.
     pub fn new(config: &JsonlConfig, seed: u64) -> Result<Self, ConfigError> {
         let task = JsonlTask::without_problems(config)?;
-        let layout = Layout::new(config, &task.answers)?;
+        let layout = RowTexts::new(config, &task.answers)?;
         let worked = layout.worked()?;
         let files = Files {
             train: layout.read("train", &config.train)?,

@@ -1,7 +1,7 @@
 //! The verdicts of the built-in tasks, which [`starloop_answers`] gives.
 
 use crate::types::StopReason;
-use starloop_answers::choice::{Preference, Style};
+use starloop_answers::choice::{ChoicePreference, ChoiceStyle};
 use starloop_answers::verdict::Choices;
 use starloop_answers::{Ending, choice};
 
@@ -22,7 +22,12 @@ pub(super) fn letter(choice: usize) -> char {
 ///
 /// # Errors
 /// The known answer names none of the choices, or two of them.
-pub(super) fn choices<'a>(answer: &str, texts: &'a [String], style: Style, preference: Preference) -> Result<Choices<'a, String>, String> {
+pub(super) fn choices<'a>(
+    answer: &str,
+    texts: &'a [String],
+    style: ChoiceStyle,
+    preference: ChoicePreference,
+) -> Result<Choices<'a, String>, String> {
     let right = choice::known(answer, texts).ok_or_else(|| {
         format!("the answer {answer:?} names none of the choices, or two of them: {}; write its letter or its text", texts.join(", "))
     })?;

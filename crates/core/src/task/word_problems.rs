@@ -23,7 +23,7 @@ use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
 use serde::{Deserialize, Serialize};
 use starloop_answers::verdict::Tolerance;
 use starloop_answers::{Mark, number, steps};
-use starloop_data::{Place, Rows};
+use starloop_data::{RowPlace, Rows};
 use std::path::PathBuf;
 
 /// The name of the task.
@@ -109,7 +109,9 @@ impl WordProblemsConfig {
         match &self.train {
             Some(source) => rows::of_setting("train", source, entry),
             None => generated::problems(self.generated)
-                .map(|problems| problems.into_iter().zip(1..).map(|(problem, line)| Entry::new(Place::line(line), problem, ())).collect())
+                .map(|problems| {
+                    problems.into_iter().zip(1..).map(|(problem, line)| Entry::new(RowPlace::line(line), problem, ())).collect()
+                })
                 .map_err(|reason| ConfigError { key: "generated", reason }),
         }
     }

@@ -31,34 +31,34 @@ const STATE: &str = "state.safetensors";
 /// Fine-tunes with `starloop-lm`.
 #[derive(Debug, Default)]
 pub struct EmbeddedTrainer {
-    form: PromptForm,
+    form: JobPrompts,
 }
 
 /// The form of the prompts of a job.
 #[derive(Debug)]
-enum PromptForm {
+enum JobPrompts {
     /// A text, which is put to the model as [`Chat`] says.
     Asked(Chat),
     /// A conversation as the checkpoint's chat template rendered it.
     Rendered,
 }
 
-impl Default for PromptForm {
+impl Default for JobPrompts {
     fn default() -> Self {
-        PromptForm::Asked(Chat::default())
+        JobPrompts::Asked(Chat::default())
     }
 }
 
 impl EmbeddedTrainer {
     /// A trainer that with `chat` puts prompts by the checkpoint's chat template.
     pub fn new(chat: impl Into<Chat>) -> Self {
-        EmbeddedTrainer { form: PromptForm::Asked(chat.into()) }
+        EmbeddedTrainer { form: JobPrompts::Asked(chat.into()) }
     }
 
     /// A trainer whose prompts are conversations that the checkpoint's chat template has rendered
     /// ([`PromptEncoder::conversation`]).
     pub fn of_conversations() -> Self {
-        EmbeddedTrainer { form: PromptForm::Rendered }
+        EmbeddedTrainer { form: JobPrompts::Rendered }
     }
 }
 
@@ -190,7 +190,7 @@ fn resume(session: &mut TrainingSession, job: &TrainingJob<'_>) -> Result<Tally>
 
 /// Prompt, completion and end token of every example that fits; loss on completion and end token, by token position (not after a separator,
 /// which completions may hold).
-fn documents(model: &LanguageModel, form: &PromptForm, examples: &[Example], settings: &TrainingConfig) -> Result<Vec<Document>> {
+fn documents(model: &LanguageModel, form: &JobPrompts, examples: &[Example], settings: &TrainingConfig) -> Result<Vec<Document>> {
     let encoder = Encoder::new(model, form, settings)?;
     let document = |example: &Example| {
         let tail = encoder.tail(&example.problem, &example.prompt, &example.completion, true)?;
@@ -203,15 +203,15 @@ fn documents(model: &LanguageModel, form: &PromptForm, examples: &[Example], set
 struct Encoder<'a> {
     tokenizer: &'a Tokenizer,
     prompts: PromptEncoder<'a>,
-    form: &'a PromptForm,
+    form: &'a JobPrompts,
     settings: &'a TrainingConfig,
 }
 
 impl<'a> Encoder<'a> {
-    fn new(model: &'a LanguageModel, form: &'a PromptForm, settings: &'a TrainingConfig) -> Result<Self> {
+    fn new(model: &'a LanguageModel, form: &'a JobPrompts, settings: &'a TrainingConfig) -> Result<Self> {
         let chat = match form {
-            PromptForm::Asked(chat) => chat.clone(),
-            PromptForm::Rendered => true.into(),
+            JobPrompts::Asked(chat) => chat.clone(),
+            JobPrompts::Rendered => true.into(),
         };
         Ok(Encoder { tokenizer: model.tokenizer(), prompts: model.prompt_encoder(chat).during(CONTEXT)?, form, settings })
     }
@@ -219,8 +219,8 @@ impl<'a> Encoder<'a> {
     /// Prompt and completion, with `ended` also the end token; nothing where they are too long and the settings say to leave such out.
     fn tail(&self, problem: &ProblemId, prompt: &str, completion: &str, ended: bool) -> Result<Option<Tail>> {
         let mut tokens = match self.form {
-            PromptForm::Asked(_) => prompt_tokens(&self.prompts, prompt),
-            PromptForm::Rendered => conversation_tokens(self.tokenizer, prompt),
+            JobPrompts::Asked(_) => prompt_tokens(&self.prompts, prompt),
+            JobPrompts::Rendered => conversation_tokens(self.tokenizer, prompt),
         }
         .during(CONTEXT)?;
         let from = tokens.len();

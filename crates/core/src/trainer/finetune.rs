@@ -13,7 +13,7 @@ use crate::trainer::embedded::EmbeddedTrainer;
 use crate::trainer::{Trainer, TrainingJob, Workplace};
 use crate::types::{Example, Mode, ProblemId};
 use rows::{Lesson, Prompt};
-use starloop_data::{At, Place, Row};
+use starloop_data::{At, Row, RowPlace};
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::model::PromptEncoder;
 use starloop_record::atomic::create_directory;
@@ -50,7 +50,7 @@ pub fn read_examples(data: &DataSource, conversations: Option<&PromptEncoder<'_>
 /// The name of an example for messages: `pairs.jsonl:3`.
 fn place(data: &DataSource, row: &Row) -> String {
     match row.place {
-        Place { file: None, at: At::Line(line) } => format!("{data}:{line}"),
+        RowPlace { file: None, at: At::Line(line) } => format!("{data}:{line}"),
         ref place => format!("{data}, {place}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::doubles::{Bench, ToyPolicy, Watcher, experiment};
 use starloop_core::error::Error;
-use starloop_core::evaluation::audit::{AuditParts, Audited, Found, audit};
+use starloop_core::evaluation::audit::{AuditParts, AuditResults, Audited, audit};
 use starloop_core::metrics::audits::AuditPlan;
 use starloop_core::types::Style;
 use starloop_record::run_dir::AuditFile;
@@ -10,7 +10,7 @@ use starloop_record::run_dir::AuditFile;
 const PLAN: AuditPlan = AuditPlan { problems: 10, samples: 4, temperature: 1.0, seed: 1 };
 
 /// Audits a method of the bench's run `toy`. Returns the number of prompts that the policy was given too.
-fn audited(bench: &Bench, method: &str, plan: AuditPlan) -> Result<(Found, usize), Error> {
+fn audited(bench: &Bench, method: &str, plan: AuditPlan) -> Result<(AuditResults, usize), Error> {
     let experiment = experiment(&["methods.star.iterations=2"]);
     let (mut policy, mut watcher) = (ToyPolicy::default(), Watcher::default());
     let (run_dir, base) = (bench.open("toy"), bench.place.path().join("base"));

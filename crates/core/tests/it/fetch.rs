@@ -7,8 +7,8 @@ use model::{COMMIT, Model, git_blob, sha256};
 use serde_json::json;
 use starloop_core::error::with_causes;
 use starloop_core::external::data_source::DataSource;
-use starloop_core::external::fetch::Progress;
-use starloop_core::external::fetch::dataset::{DATASETS, Dataset, PublishedFile};
+use starloop_core::external::fetch::DownloadProgress;
+use starloop_core::external::fetch::dataset::{DATASETS, PublishedDataset, PublishedFile};
 use starloop_core::external::fetch::hub::{FetchedModel, Hub};
 use starloop_core::external::hub_cache::HubName;
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ fn a_model_comes_with_what_it_needs_and_nothing_else() {
     let out = place.path().join("deep/tiny");
     let mut last = BTreeMap::new();
     let fetched = hub(&server, &[])
-        .fetch_model("org/tiny", "main", &out, &mut |Progress { file, done, size }| {
+        .fetch_model("org/tiny", "main", &out, &mut |DownloadProgress { file, done, size }| {
             last.insert(file.to_owned(), (done, size));
         })
         .unwrap();
@@ -433,15 +433,15 @@ fn without_a_network_it_says_what_to_do() {
     let message = refused(&nobody, &place);
     assert!(message.contains("cannot be reached") && message.contains("HF_HUB_OFFLINE=1"), "{message}");
     let out = place.path().join("gsm8k");
-    let message = with_causes(&Dataset::find("gsm8k").unwrap().fetch(&out, Some("http://127.0.0.1:1"), &mut |_| {}).unwrap_err());
+    let message = with_causes(&PublishedDataset::find("gsm8k").unwrap().fetch(&out, Some("http://127.0.0.1:1"), &mut |_| {}).unwrap_err());
     assert!(message.contains("without a network, put train.jsonl, test.jsonl of https://") && !out.exists(), "{message}");
 }
 
 /// A data set of one small file.
-fn small(address: &str) -> Dataset {
+fn small(address: &str) -> PublishedDataset {
     let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     let files = Box::leak(Box::new([PublishedFile { name: "abc.jsonl", size: 3, sha256 }]));
-    Dataset { name: "small", address: String::from(address).leak(), files }
+    PublishedDataset { name: "small", address: String::from(address).leak(), files }
 }
 
 #[test]

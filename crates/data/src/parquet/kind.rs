@@ -26,7 +26,7 @@ const LONGEST_FRACTION: i32 = 154;
 
 /// How a column's values are read.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     /// Booleans, floats, signed integers: as they are stored.
     Plain,
     /// An integer without a sign.
@@ -44,24 +44,24 @@ pub(super) enum Kind {
     Uuid,
 }
 
-impl Kind {
+impl ValueKind {
     /// The kind of a column.
     pub fn of(column: &ColumnDescriptor) -> Result<Self, String> {
-        if let Some(kind) = column.logical_type_ref().and_then(Kind::of_logical) {
+        if let Some(kind) = column.logical_type_ref().and_then(ValueKind::of_logical) {
             return Ok(kind);
         }
         Ok(match column.converted_type() {
-            ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64 => Kind::Unsigned,
-            ConvertedType::DATE => Kind::Date,
-            ConvertedType::TIME_MILLIS => Kind::Time(1_000),
-            ConvertedType::TIME_MICROS => Kind::Time(1_000_000),
-            ConvertedType::TIMESTAMP_MILLIS => Kind::Timestamp(1_000, true),
-            ConvertedType::TIMESTAMP_MICROS => Kind::Timestamp(1_000_000, true),
-            ConvertedType::DECIMAL => Kind::decimal(column.type_scale())?,
-            ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON => Kind::Text,
+            ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64 => ValueKind::Unsigned,
+            ConvertedType::DATE => ValueKind::Date,
+            ConvertedType::TIME_MILLIS => ValueKind::Time(1_000),
+            ConvertedType::TIME_MICROS => ValueKind::Time(1_000_000),
+            ConvertedType::TIMESTAMP_MILLIS => ValueKind::Timestamp(1_000, true),
+            ConvertedType::TIMESTAMP_MICROS => ValueKind::Timestamp(1_000_000, true),
+            ConvertedType::DECIMAL => ValueKind::decimal(column.type_scale())?,
+            ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON => ValueKind::Text,
             _ => match column.logical_type_ref() {
-                Some(LogicalType::Decimal(decimal)) => Kind::decimal(decimal.scale)?,
-                _ => Kind::Plain,
+                Some(LogicalType::Decimal(decimal)) => ValueKind::decimal(decimal.scale)?,
+                _ => ValueKind::Plain,
             },
         })
     }
@@ -73,13 +73,13 @@ impl Kind {
             TimeUnit::NANOS => 1_000_000_000,
         };
         match logical {
-            LogicalType::Integer(integer) => Some(if integer.is_signed { Kind::Plain } else { Kind::Unsigned }),
-            LogicalType::Date => Some(Kind::Date),
-            LogicalType::Time(time) => Some(Kind::Time(in_second(&time.unit))),
-            LogicalType::Timestamp(time) => Some(Kind::Timestamp(in_second(&time.unit), time.is_adjusted_to_u_t_c)),
-            LogicalType::Float16 => Some(Kind::Half),
-            LogicalType::String | LogicalType::Enum | LogicalType::Json => Some(Kind::Text),
-            LogicalType::Uuid => Some(Kind::Uuid),
+            LogicalType::Integer(integer) => Some(if integer.is_signed { ValueKind::Plain } else { ValueKind::Unsigned }),
+            LogicalType::Date => Some(ValueKind::Date),
+            LogicalType::Time(time) => Some(ValueKind::Time(in_second(&time.unit))),
+            LogicalType::Timestamp(time) => Some(ValueKind::Timestamp(in_second(&time.unit), time.is_adjusted_to_u_t_c)),
+            LogicalType::Float16 => Some(ValueKind::Half),
+            LogicalType::String | LogicalType::Enum | LogicalType::Json => Some(ValueKind::Text),
+            LogicalType::Uuid => Some(ValueKind::Uuid),
             _ => None,
         }
     }
@@ -88,50 +88,50 @@ impl Kind {
         if !(0..=LONGEST_FRACTION).contains(&scale) {
             return Err(format!("a decimal with {scale} digits after the point, expected 0 to {LONGEST_FRACTION}"));
         }
-        Ok(Kind::Decimal(scale as usize))
+        Ok(ValueKind::Decimal(scale as usize))
     }
 
     /// The value of an integer, which the file stores with `bits` bits.
     pub fn integer(self, value: i64, physical: Physical) -> Result<Value, String> {
         match self {
-            Kind::Unsigned if physical == Physical::INT32 => Ok(Value::from(value as u32)),
-            Kind::Unsigned => Ok(Value::from(value as u64)),
-            Kind::Decimal(scale) => decimal(&value.to_string(), scale),
-            Kind::Date => {
+            ValueKind::Unsigned if physical == Physical::INT32 => Ok(Value::from(value as u32)),
+            ValueKind::Unsigned => Ok(Value::from(value as u64)),
+            ValueKind::Decimal(scale) => decimal(&value.to_string(), scale),
+            ValueKind::Date => {
                 let date = value.checked_mul(86_400).and_then(|seconds| DateTime::from_timestamp(seconds, 0));
                 date.map(|date| date.format("%Y-%m-%d").to_string().into()).ok_or_else(|| format!("day {value} is in no calendar year"))
             }
-            Kind::Time(units) => {
+            ValueKind::Time(units) => {
                 let (seconds, nanos) = split(value, units);
                 let time = u32::try_from(seconds).ok().and_then(|seconds| NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos));
                 time.map(|time| time.format("%H:%M:%S%.f").to_string().into()).ok_or_else(|| format!("{value} is no time of a day"))
             }
-            Kind::Timestamp(units, is_utc) => timestamp(split(value, units), is_utc),
-            Kind::Plain | Kind::Half | Kind::Text | Kind::Uuid => Ok(Value::from(value)),
+            ValueKind::Timestamp(units, is_utc) => timestamp(split(value, units), is_utc),
+            ValueKind::Plain | ValueKind::Half | ValueKind::Text | ValueKind::Uuid => Ok(Value::from(value)),
         }
     }
 
     /// The value of bytes.
     pub fn bytes(self, bytes: &[u8]) -> Result<Value, String> {
         match self {
-            Kind::Decimal(_) if bytes.len() > LONGEST_DECIMAL => {
+            ValueKind::Decimal(_) if bytes.len() > LONGEST_DECIMAL => {
                 Err(format!("a decimal of {} bytes, expected at most {LONGEST_DECIMAL}", bytes.len()))
             }
-            Kind::Decimal(scale) => decimal(&BigInt::from_signed_bytes_be(bytes).to_string(), scale),
-            Kind::Half => {
+            ValueKind::Decimal(scale) => decimal(&BigInt::from_signed_bytes_be(bytes).to_string(), scale),
+            ValueKind::Half => {
                 let bits = <[u8; 2]>::try_from(bytes).map_err(|_| format!("a 16-bit float of {} bytes", bytes.len()))?;
                 Ok(float(f64::from(half::f16::from_le_bytes(bits))))
             }
-            Kind::Uuid => {
+            ValueKind::Uuid => {
                 let number = <[u8; 16]>::try_from(bytes).map_err(|_| format!("a UUID of {} bytes", bytes.len()))?;
                 let digits = format!("{:032x}", u128::from_be_bytes(number));
                 let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
                 Ok(parts.join("-").into())
             }
-            Kind::Text => {
+            ValueKind::Text => {
                 std::str::from_utf8(bytes).map(Value::from).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))
             }
-            Kind::Plain | Kind::Unsigned | Kind::Date | Kind::Time(_) | Kind::Timestamp(..) => {
+            ValueKind::Plain | ValueKind::Unsigned | ValueKind::Date | ValueKind::Time(_) | ValueKind::Timestamp(..) => {
                 Ok(std::str::from_utf8(bytes).map_or_else(|_| BASE64_STANDARD.encode(bytes).into(), Value::from))
             }
         }
@@ -186,37 +186,44 @@ mod tests {
     #[test]
     fn numbers_and_times_are_exact() {
         for (kind, stored, text) in [
-            (Kind::Plain, i64::MIN, "-9223372036854775808"),
-            (Kind::Unsigned, -1, "18446744073709551615"),
-            (Kind::Decimal(2), -5, "-0.05"),
-            (Kind::Decimal(2), 12_345, "123.45"),
-            (Kind::Decimal(0), 7, "7"),
-            (Kind::Decimal(1), 1_152_921_504_606_846_977, "\"115292150460684697.7\""),
-            (Kind::Date, -1, "\"1969-12-31\""),
-            (Kind::Time(1_000_000), 3_723_000_001, "\"01:02:03.000001\""),
-            (Kind::Timestamp(1_000, true), -1, "\"1969-12-31T23:59:59.999Z\""),
-            (Kind::Timestamp(1_000_000_000, false), 1_000_000_000, "\"1970-01-01T00:00:01\""),
+            (ValueKind::Plain, i64::MIN, "-9223372036854775808"),
+            (ValueKind::Unsigned, -1, "18446744073709551615"),
+            (ValueKind::Decimal(2), -5, "-0.05"),
+            (ValueKind::Decimal(2), 12_345, "123.45"),
+            (ValueKind::Decimal(0), 7, "7"),
+            (ValueKind::Decimal(1), 1_152_921_504_606_846_977, "\"115292150460684697.7\""),
+            (ValueKind::Date, -1, "\"1969-12-31\""),
+            (ValueKind::Time(1_000_000), 3_723_000_001, "\"01:02:03.000001\""),
+            (ValueKind::Timestamp(1_000, true), -1, "\"1969-12-31T23:59:59.999Z\""),
+            (ValueKind::Timestamp(1_000_000_000, false), 1_000_000_000, "\"1970-01-01T00:00:01\""),
         ] {
             assert_eq!(kind.integer(stored, Physical::INT64).unwrap().to_string(), text, "{kind:?}");
         }
-        assert_eq!(Kind::Unsigned.integer(-1, Physical::INT32).unwrap(), 4_294_967_295_u32);
+        assert_eq!(ValueKind::Unsigned.integer(-1, Physical::INT32).unwrap(), 4_294_967_295_u32);
         assert_eq!(single(0.1).to_string(), "0.1");
         assert_eq!([float(f64::NAN), single(f32::NEG_INFINITY)], ["NaN", "-inf"]);
-        assert_eq!(Kind::Decimal(1).bytes(&[0xff; 16]).unwrap().to_string(), "-0.1");
-        assert_eq!(Kind::Half.bytes(&[0, 0x3c]).unwrap(), 1.0);
-        assert_eq!(Kind::Plain.bytes(&[0xff, 0]).unwrap(), "/wA=");
-        assert_eq!(Kind::Uuid.bytes(&[0xab; 16]).unwrap(), "abababab-abab-abab-abab-abababababab");
+        assert_eq!(ValueKind::Decimal(1).bytes(&[0xff; 16]).unwrap().to_string(), "-0.1");
+        assert_eq!(ValueKind::Half.bytes(&[0, 0x3c]).unwrap(), 1.0);
+        assert_eq!(ValueKind::Plain.bytes(&[0xff, 0]).unwrap(), "/wA=");
+        assert_eq!(ValueKind::Uuid.bytes(&[0xab; 16]).unwrap(), "abababab-abab-abab-abab-abababababab");
     }
 
     #[test]
     fn values_that_no_text_can_show_are_errors() {
-        for (kind, stored) in
-            [(Kind::Date, i64::MAX), (Kind::Date, i64::from(i32::MAX)), (Kind::Time(1_000), -1), (Kind::Time(1_000), i64::MAX)]
-        {
+        for (kind, stored) in [
+            (ValueKind::Date, i64::MAX),
+            (ValueKind::Date, i64::from(i32::MAX)),
+            (ValueKind::Time(1_000), -1),
+            (ValueKind::Time(1_000), i64::MAX),
+        ] {
             assert!(kind.integer(stored, Physical::INT64).is_err(), "{kind:?} {stored}");
         }
-        assert!(Kind::Timestamp(1_000, true).integer(i64::MAX, Physical::INT64).is_err());
-        assert!(Kind::Decimal(1).bytes(&[1; 65]).is_err() && Kind::Half.bytes(&[1]).is_err() && Kind::Text.bytes(&[0xff]).is_err());
+        assert!(ValueKind::Timestamp(1_000, true).integer(i64::MAX, Physical::INT64).is_err());
+        assert!(
+            ValueKind::Decimal(1).bytes(&[1; 65]).is_err()
+                && ValueKind::Half.bytes(&[1]).is_err()
+                && ValueKind::Text.bytes(&[0xff]).is_err()
+        );
         let mut far = Int96::new();
         far.set_data(u32::MAX, u32::MAX, u32::MAX);
         assert!(int96(&far).is_err());

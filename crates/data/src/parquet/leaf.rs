@@ -5,7 +5,7 @@
 //! so each leaf can be read without the others, and levels that disagree are errors.
 
 use super::BATCH;
-use super::kind::{self, Kind};
+use super::kind::{self, ValueKind};
 use super::pages::CheckedPages;
 use parquet::basic::{ConvertedType, LogicalType, Repetition};
 use parquet::column::page::PageReader;
@@ -21,7 +21,7 @@ const DEEPEST: usize = 64;
 /// A leaf column.
 pub(super) struct Leaf {
     column: ColumnDescPtr,
-    kind: Kind,
+    kind: ValueKind,
     /// The way to the value in a row.
     path: Vec<Step>,
 }
@@ -44,7 +44,7 @@ pub(super) fn of_schema(schema: &SchemaDescriptor) -> Result<Vec<Leaf>, String> 
         return Err(format!("the file describes {} columns and has {}", paths.len(), schema.num_columns()));
     }
     let leaf = |(path, column): (Vec<Step>, &ColumnDescPtr)| {
-        let kind = Kind::of(column).map_err(|problem| format!("column {}: {problem}", column.path()))?;
+        let kind = ValueKind::of(column).map_err(|problem| format!("column {}: {problem}", column.path()))?;
         Ok(Leaf { column: column.clone(), kind, path })
     };
     paths.into_iter().zip(schema.columns()).map(leaf).collect()

@@ -20,7 +20,7 @@ fn completions() {
         let text = &String::from_utf8_lossy(input);
         for ending in [Ending::Complete, Ending::CutOff] {
             let _ = (find::number(text, &Mark::ALL, ending), find::text(text, &Mark::ALL, ending));
-            for style in [choice::Style::Letters, choice::Style::Text] {
+            for style in [choice::ChoiceStyle::Letters, choice::ChoiceStyle::Text] {
                 let _ = choice::find(text, &CHOICES, style, &Mark::ALL, ending);
             }
         }

@@ -97,7 +97,7 @@ impl Checkpoint {
     /// # Errors
     /// The file is damaged, or another part of the model is missing; its family, its tokenizer or the type of a tensor is not supported.
     pub fn load_gguf(path: &Path) -> Result<Self> {
-        let gguf::Parts { source, config, companions } = gguf::open(path)?;
+        let gguf::GgufParts { source, config, companions } = gguf::open(path)?;
         let spec = DecoderSpec::from_config_of(&config, path, source.elements())?;
         let parameters = read_weights(&source, &spec)?;
         Ok(Checkpoint { config, spec, companions, parameters })
@@ -109,7 +109,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::load_gguf`], except for damaged tensors.
     pub fn write_prompt_files_of_gguf(path: &Path, dir: &Path) -> Result<DecoderSpec> {
-        let gguf::Parts { source, config, companions } = gguf::open(path)?;
+        let gguf::GgufParts { source, config, companions } = gguf::open(path)?;
         fs_err::create_dir_all(dir)?;
         fs_err::write(dir.join(CONFIG), config.to_string())?;
         for (name, bytes) in companions {

@@ -9,6 +9,7 @@ use super::named_tokens::{MAP, listed_tokens, named_tokens};
 use super::{read_json, refuse_pointer};
 use crate::error::{Error, Result};
 use serde_json::Value;
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -222,9 +223,21 @@ fn vocabulary(tokenizer: &tokenizers::Tokenizer) -> usize {
     tokenizer.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
 }
 
+thread_local! {
+    static CONTAINS_PANICS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns true while this thread calls the `tokenizers` crate. A panic then becomes an error, so a panic hook need not report it.
+pub fn contains_panics() -> bool {
+    CONTAINS_PANICS.get()
+}
+
 /// Returns the result of a call of the `tokenizers` crate. Its error, or its panic, becomes an error that names the file.
 fn guarded<T>(path: &Path, call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
-    let message = match catch_unwind(AssertUnwindSafe(call)) {
+    let before = CONTAINS_PANICS.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(call));
+    CONTAINS_PANICS.set(before);
+    let message = match outcome {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error.to_string(),
         Err(panic) => {

@@ -1,8 +1,9 @@
 //! Every kind of tokenizer against the ids and texts of `transformers`.
 
 use crate::fixture;
-use serde_json::Value;
-use starloop_lm::Tokenizer;
+use serde_json::{Value, json};
+use starloop_lm::tokenizer::contains_panics;
+use starloop_lm::{Error, Tokenizer};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -189,6 +190,35 @@ fn nothing_is_cut_off_or_filled_up() {
     let tokenizer = Tokenizer::from_files(&files, &serde_json::json!({"eos_token_id": 0})).unwrap();
     let text = "The cat sat on the mat.";
     assert_eq!(tokenizer.encode(text, true).unwrap(), self::tokenizer("gpt2").encode(text, true).unwrap());
+}
+
+/// The error of loading a tokenizer after `edit`, or of encoding and decoding a letter with it.
+fn error_after(edit: impl FnOnce(&mut Value)) -> Error {
+    let mut json = json(&fixture::dir("tokenizers/gpt2/tokenizer.json"));
+    edit(&mut json);
+    let files = BTreeMap::from([("tokenizer.json".to_owned(), json.to_string().into_bytes())]);
+    let used =
+        Tokenizer::from_files(&files, &json!({"eos_token_id": 0})).and_then(|tokenizer| tokenizer.decode(&tokenizer.encode("a", true)?));
+    used.unwrap_err()
+}
+
+#[test]
+fn a_panic_of_the_tokenizers_crate_is_an_error() {
+    let template = json!({
+        "type": "TemplateProcessing", "pair": [], "special_tokens": {},
+        "single": [{"SpecialToken": {"id": "absent", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+    });
+    let errors = [
+        error_after(|json| json["decoder"] = 5.into()),
+        error_after(|json| json["decoder"] = json!({"type": "Strip", "content": "a", "start": 1, "stop": 1})),
+        error_after(|json| json["post_processor"] = template),
+        error_after(|json| json["model"]["continuing_subword_prefix"] = "a long prefix".into()),
+    ];
+    for error in errors {
+        let Error::Tokenizer { path, message } = &error else { panic!("{error:?}") };
+        assert!(path.ends_with("tokenizer.json") && message.contains("the program that reads it failed"), "{error}");
+        assert!(!contains_panics(), "the boundary is left");
+    }
 }
 
 /// A directory with `vocab.json` and `merges.txt` in the place of the `tokenizer.json` of a kind.

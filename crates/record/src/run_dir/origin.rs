@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 const ADAPTER_CONFIG: &str = "adapter_config.json";
 
 #[derive(Default, Deserialize)]
-struct AdapterConfig {
+struct BaseOfAdapter {
     #[serde(default)]
     base_model_name_or_path: Option<PathBuf>,
 }
@@ -104,7 +104,7 @@ fn collect(root: &Path, directory: &Path, found: &mut Vec<Outside>) -> Result<()
             }
         } else if kind.is_file() && entry.file_name() == ADAPTER_CONFIG {
             // A damaged config has no base to read.
-            let config: AdapterConfig = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
+            let config: BaseOfAdapter = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
             let target = config.base_model_name_or_path;
             if let Some(target) = target.filter(|target| !leads_inside(root, directory, target)) {
                 found.push(Outside::AdapterBase { path: relative(), target });

@@ -70,10 +70,10 @@ pub fn card(chosen: &Chosen<'_>, weights: Weights) -> Result<String> {
 }
 
 /// A row of the table of results: its name, and the figures.
-type Row<'a> = (String, &'a IterationMetrics);
+type ResultLine<'a> = (String, &'a IterationMetrics);
 
 /// The results up to an iteration, and its final one.
-fn results<'a>(method: &'a MethodReport, metrics: &IterationMetrics) -> Vec<Row<'a>> {
+fn results<'a>(method: &'a MethodReport, metrics: &IterationMetrics) -> Vec<ResultLine<'a>> {
     let measured = method.iterations.iter().map(|iteration| &iteration.metrics).filter(|other| other.accuracy.total > 0);
     let name = |iteration| if iteration == 0 { "base model, few-shot".to_owned() } else { format!("after iteration {iteration}") };
     let up_to = measured.filter(|other| other.iteration <= metrics.iteration).map(|other| (name(other.iteration), other));
@@ -86,7 +86,7 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn front_matter(run: &RunReport, results: &[Row<'_>], weights: Weights) -> String {
+fn front_matter(run: &RunReport, results: &[ResultLine<'_>], weights: Weights) -> String {
     let library = if weights == Weights::Adapters { "peft" } else { "transformers" };
     let mut text = format!("---\nlibrary_name: {library}\npipeline_tag: text-generation\n");
     if let Some(hub) = hub_name(run) {
@@ -129,7 +129,7 @@ fn introduction(run: &RunReport, method: &MethodReport, metrics: &IterationMetri
     text
 }
 
-fn results_section(chosen: &Chosen<'_>, results: &[Row<'_>]) -> String {
+fn results_section(chosen: &Chosen<'_>, results: &[ResultLine<'_>]) -> String {
     let metrics = chosen.metrics;
     let Some((_, last)) = results.last() else { return "## Results\n\nAccuracy was not measured.\n\n".to_owned() };
     let mut text = "## Results\n\n| model | accuracy, % | 95% interval | problems |\n|---|--:|--:|--:|\n".to_owned();

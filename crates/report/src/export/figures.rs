@@ -39,9 +39,9 @@ pub fn json_lines(report: &Report) -> Result<String> {
     report.results().iter().map(line).collect()
 }
 
-type Column = (&'static str, fn(&ResultRow) -> String);
+type FigureColumn = (&'static str, fn(&ResultRow) -> String);
 
-const COLUMNS: &[Column] = &[
+const COLUMNS: &[FigureColumn] = &[
     ("run", |row| row.run.clone()),
     ("method", |row| row.method.clone()),
     ("iteration", |row| row.iteration.to_string()),

@@ -3,7 +3,7 @@
 //! Curves differ in three ways, so that a figure can be read in grey print and with any kind of colour vision: by the Okabe-Ito palette, by
 //! the shape of their marks, and by a label at their end with their name and last accuracy.
 
-use super::svg::{Anchor, Place, Stroke, Svg, TextStyle};
+use super::svg::{Anchor, Point, Stroke, Svg, TextStyle};
 use starloop_record::format::percent;
 use starloop_record::metrics::Accuracy;
 use std::borrow::Cow;
@@ -77,7 +77,7 @@ pub(super) struct Area {
 
 impl Area {
     /// A place in the area, from its upper left corner.
-    pub(super) fn at(&self, x: f64, y: f64) -> Place {
+    pub(super) fn at(&self, x: f64, y: f64) -> Point {
         (self.left + x, self.top + y)
     }
 }
@@ -86,7 +86,7 @@ impl Area {
 pub(super) fn page<T>(
     title: &str,
     panels: &[T],
-    (columns, panel): (usize, Place),
+    (columns, panel): (usize, Point),
     footnote: &[String; 2],
     draw: impl Fn(&mut Svg, &T, Area),
 ) -> String {
@@ -143,12 +143,12 @@ impl Chart {
         self.plot.width / (self.across.range.end - self.across.range.start)
     }
 
-    fn at(&self, x: f64, y: f64) -> Place {
+    fn at(&self, x: f64, y: f64) -> Point {
         self.plot.at(self.across.share(x) * self.plot.width, (1.0 - self.up.share(y)) * self.plot.height)
     }
 
     /// The place of a point of a curve.
-    fn place(&self, curve: &Curve<'_>, (x, accuracy): &(f64, Accuracy)) -> Place {
+    fn place(&self, curve: &Curve<'_>, (x, accuracy): &(f64, Accuracy)) -> Point {
         self.at(x + curve.aside, accuracy.mean * 100.0)
     }
 
@@ -158,7 +158,7 @@ impl Chart {
         for (x, accuracy) in &curve.points {
             svg.line(&[accuracy.low, accuracy.high].map(|end| self.at(x + curve.aside, end * 100.0)), bar);
         }
-        let places: Vec<Place> = curve.points.iter().map(|point| self.place(curve, point)).collect();
+        let places: Vec<Point> = curve.points.iter().map(|point| self.place(curve, point)).collect();
         svg.line(&places, Stroke { width: 2, opacity: 1.0, ..bar });
         for place in places {
             mark(svg, place, curve, scale);
@@ -167,7 +167,7 @@ impl Chart {
 
     /// Writes the name and the last accuracy of every curve at its right end. Labels of curves that end close together are moved apart.
     pub(super) fn labels(&self, svg: &mut Svg, curves: &[Curve<'_>]) {
-        let mut labels: Vec<(Place, &Curve<'_>, &Accuracy)> = Vec::new();
+        let mut labels: Vec<(Point, &Curve<'_>, &Accuracy)> = Vec::new();
         for curve in curves {
             if let Some(point) = curve.points.last() {
                 labels.push((self.place(curve, point), curve, &point.1));
@@ -196,7 +196,7 @@ fn labels_width(curves: &[Curve<'_>]) -> f64 {
 }
 
 /// The shape of a curve in its colour. A white rim keeps marks of different curves apart.
-fn mark(svg: &mut Svg, (x, y): Place, curve: &Curve<'_>, scale: f64) {
+fn mark(svg: &mut Svg, (x, y): Point, curve: &Curve<'_>, scale: f64) {
     const SHAPES: [&[(i8, i8)]; 6] = [
         &[],                                                                                                           // circle
         &[(-4, -4), (4, -4), (4, 4), (-4, 4)],                                                                         // square
@@ -211,7 +211,7 @@ fn mark(svg: &mut Svg, (x, y): Place, curve: &Curve<'_>, scale: f64) {
         return svg.circle((x, y), 5.0 * scale, curve.colour());
     }
     for (scale, fill) in [(1.35 * scale, WHITE), (scale, curve.colour())] {
-        let corners: Vec<Place> = shape.iter().map(|&(dx, dy)| (x + f64::from(dx) * scale, y + f64::from(dy) * scale)).collect();
+        let corners: Vec<Point> = shape.iter().map(|&(dx, dy)| (x + f64::from(dx) * scale, y + f64::from(dy) * scale)).collect();
         svg.polygon(&corners, fill);
     }
 }

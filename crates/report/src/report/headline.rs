@@ -3,7 +3,7 @@
 
 use super::{MethodReport, RunReport};
 use crate::error::Result;
-use crate::paired::{Paired, PairedDifference, RightAnswers, right_answers};
+use crate::paired::{PairedAnswers, PairedDifference, RightAnswers, right_answers};
 use serde::Serialize;
 use starloop_record::format::{count, percent, plural, range, thousands};
 use starloop_record::metrics::{Accuracy, IterationMetrics};
@@ -16,7 +16,7 @@ pub struct Headline {
     /// The method that it is about, by its name in the config.
     pub method: String,
     /// The reason why it is about this method.
-    pub choice: Choice,
+    pub choice: HeadlineChoice,
     /// The accuracy of the untrained model on the same problems; `null` if it was not measured.
     pub base: Option<Accuracy>,
     /// The accuracy of the method.
@@ -35,7 +35,7 @@ pub struct Headline {
 /// The reason why a headline is about its method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Choice {
+pub enum HeadlineChoice {
     /// No other method of its kind was measured.
     Only,
     /// The config names it.
@@ -51,7 +51,8 @@ pub(super) fn add(run: &mut RunReport, directory: &RunDir) -> Result<()> {
     let measurements = run.methods.iter().map(|method| Measurement::read(run, method, directory)).collect::<Result<Vec<_>>>()?;
     let chosen = choose(run);
     let main = chosen.map(|(place, _)| place);
-    let difference = |before: Option<&RightAnswers>, after: &RightAnswers| Some(PairedDifference::from(&Paired::of(before?, after)?));
+    let difference =
+        |before: Option<&RightAnswers>, after: &RightAnswers| Some(PairedDifference::from(&PairedAnswers::of(before?, after)?));
     let differences: Vec<_> = measurements
         .iter()
         .enumerate()
@@ -111,10 +112,10 @@ fn base<'a>(run: &'a RunReport, method: &'a MethodReport) -> Option<(&'a MethodR
 }
 
 /// The method that the headline is about. A method that learns from its own rationales goes before the others.
-fn choose(run: &RunReport) -> Option<(usize, Choice)> {
+fn choose(run: &RunReport) -> Option<(usize, HeadlineChoice)> {
     let measured: Vec<usize> = (0..run.methods.len()).filter(|&place| run.methods[place].final_accuracy().is_some()).collect();
     if let Some(main) = measured.iter().find(|&&place| run.info.main.as_ref() == Some(&run.methods[place].info.name)) {
-        return Some((*main, Choice::Config));
+        return Some((*main, HeadlineChoice::Config));
     }
     let bootstraps = |place: &usize| run.methods[*place].info.approach.bootstraps();
     let candidates: Vec<usize> = if measured.iter().any(bootstraps) { measured.into_iter().filter(bootstraps).collect() } else { measured };
@@ -122,9 +123,9 @@ fn choose(run: &RunReport) -> Option<(usize, Choice)> {
         candidates.iter().copied().max_by(|a, b| figure(&run.methods[*a]).total_cmp(&figure(&run.methods[*b])))
     };
     if candidates.len() > 1 && candidates.iter().all(|&place| run.methods[place].final_metrics.is_some()) {
-        return Some((best(&chosen_accuracy)?, Choice::Dev));
+        return Some((best(&chosen_accuracy)?, HeadlineChoice::Dev));
     }
-    let choice = if candidates.len() == 1 { Choice::Only } else { Choice::BestOf(candidates.len()) };
+    let choice = if candidates.len() == 1 { HeadlineChoice::Only } else { HeadlineChoice::BestOf(candidates.len()) };
     Some((best(&|method| method.shown().accuracy.mean)?, choice))
 }
 
@@ -135,7 +136,7 @@ fn chosen_accuracy(method: &MethodReport) -> f64 {
     metrics.map_or(0.0, |metrics| metrics.accuracy.mean)
 }
 
-fn headline(run: &RunReport, method: &MethodReport, choice: Choice) -> Option<Headline> {
+fn headline(run: &RunReport, method: &MethodReport, choice: HeadlineChoice) -> Option<Headline> {
     let metrics = method.shown();
     let accuracy = *method.final_accuracy()?;
     let base = base(run, method).map(|(_, metrics)| metrics.accuracy);
@@ -170,12 +171,12 @@ fn headline(run: &RunReport, method: &MethodReport, choice: Choice) -> Option<He
     })
 }
 
-fn choice_note(choice: Choice, name: &str, split: Split) -> String {
+fn choice_note(choice: HeadlineChoice, name: &str, split: Split) -> String {
     match choice {
-        Choice::Only => format!("{name} is the only method of its kind in the run, so nothing was chosen by the figure."),
-        Choice::Config => format!("The config names {name} as the main method."),
-        Choice::Dev => format!("{name} has the best accuracy on dev. The figure is of {}, which chose nothing.", split.name()),
-        Choice::BestOf(several) => format!(
+        HeadlineChoice::Only => format!("{name} is the only method of its kind in the run, so nothing was chosen by the figure."),
+        HeadlineChoice::Config => format!("The config names {name} as the main method."),
+        HeadlineChoice::Dev => format!("{name} has the best accuracy on dev. The figure is of {}, which chose nothing.", split.name()),
+        HeadlineChoice::BestOf(several) => format!(
             "{name} is the best of {several} on the {} split: biased upwards. `main = \"{name}\"` in the config names a method before a run.",
             split.name()
         ),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 const FONT: &str = "Helvetica, Arial, Liberation Sans, sans-serif";
 
 /// A place on the page in pixels, from the upper left corner.
-pub(super) type Place = (f64, f64);
+pub(super) type Point = (f64, f64);
 
 /// A document under construction.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ pub(super) enum Anchor {
 
 impl Svg {
     /// A line through places.
-    pub(super) fn line(&mut self, places: &[Place], Stroke { colour, width, opacity }: Stroke) {
+    pub(super) fn line(&mut self, places: &[Point], Stroke { colour, width, opacity }: Stroke) {
         let points = points(places);
         let _ = writeln!(
             self.body,
@@ -49,22 +49,22 @@ impl Svg {
     }
 
     /// A filled polygon.
-    pub(super) fn polygon(&mut self, corners: &[Place], fill: &str) {
+    pub(super) fn polygon(&mut self, corners: &[Point], fill: &str) {
         let _ = writeln!(self.body, r#"<polygon fill="{fill}" points="{}"/>"#, points(corners));
     }
 
     /// A filled circle.
-    pub(super) fn circle(&mut self, (x, y): Place, radius: f64, fill: &str) {
+    pub(super) fn circle(&mut self, (x, y): Point, radius: f64, fill: &str) {
         let _ = writeln!(self.body, r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius:.1}" fill="{fill}"/>"#);
     }
 
     /// A line of text whose middle is at the height of its place.
-    pub(super) fn text(&mut self, content: &str, (x, y): Place, style: TextStyle) {
+    pub(super) fn text(&mut self, content: &str, (x, y): Point, style: TextStyle) {
         self.set(content, &format!(r#"x="{x:.1}" y="{y:.1}""#), style);
     }
 
     /// The same, turned to be read from below to above.
-    pub(super) fn upward_text(&mut self, content: &str, (x, y): Place, style: TextStyle) {
+    pub(super) fn upward_text(&mut self, content: &str, (x, y): Point, style: TextStyle) {
         self.set(content, &format!(r#"transform="translate({x:.1},{y:.1}) rotate(-90)""#), style);
     }
 
@@ -82,7 +82,7 @@ impl Svg {
     }
 
     /// The document on white paper. Screen readers read its title.
-    pub(super) fn document(self, title: &str, (width, height): Place) -> String {
+    pub(super) fn document(self, title: &str, (width, height): Point) -> String {
         format!(
             "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
              <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n{}</svg>\n",
@@ -92,7 +92,7 @@ impl Svg {
     }
 }
 
-fn points(places: &[Place]) -> String {
+fn points(places: &[Point]) -> String {
     places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ")
 }
 

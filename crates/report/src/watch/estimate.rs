@@ -1,23 +1,23 @@
 //! An estimate of the time left, from the time that the same kind of work took so far in this run.
 
-use super::{History, MethodProgress, Work};
+use super::{FinishedStage, History, MethodProgress};
 use starloop_record::event::Stage;
 use starloop_record::info::MethodInfo;
 
 /// The times of the stages of a run.
 pub(super) struct Rates<'a> {
     /// The stages with a known time and number of units, the latest last.
-    known: Vec<(&'a Work, f64)>,
+    known: Vec<(&'a FinishedStage, f64)>,
 }
 
 impl<'a> Rates<'a> {
-    pub(super) fn of(done: &'a [Work]) -> Self {
+    pub(super) fn of(done: &'a [FinishedStage]) -> Self {
         Rates { known: done.iter().filter(|work| work.units > 0).filter_map(|work| Some((work, work.seconds?))).collect() }
     }
 
     /// Seconds of a stage, from the last time of the same stage of the method, or of any method, or of another stage that samples.
     pub(super) fn seconds(&self, method: &str, stage: Stage, units: u64) -> Option<f64> {
-        let latest = |is_like: &dyn Fn(&Work) -> bool| self.known.iter().rev().find(|(work, _)| is_like(work));
+        let latest = |is_like: &dyn Fn(&FinishedStage) -> bool| self.known.iter().rev().find(|(work, _)| is_like(work));
         let same_method = latest(&|work| work.stage == stage && work.method == method);
         let found = same_method.or_else(|| latest(&|work| work.stage == stage)).or_else(|| {
             let samples = |stage| !matches!(stage, Stage::FineTuning | Stage::Pretraining);

@@ -31,7 +31,7 @@ impl Place {
         self.1.iteration("star", iteration).write_metrics(&metrics(iteration, &[50])).unwrap();
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> RunProgress {
         Watch::open(self.0.path()).unwrap().progress().unwrap()
     }
 }

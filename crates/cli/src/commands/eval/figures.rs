@@ -12,7 +12,7 @@ use starloop_report::paired::PairedDifference;
 
 /// One model's measurement.
 #[derive(Debug, Serialize)]
-pub struct Measured {
+pub struct MeasuredModel {
     /// The model, as the user names it.
     pub model: String,
     /// The kind of the task.
@@ -61,7 +61,7 @@ pub struct Greedy {
 
 /// A model beside the first one, on the problems that both answered.
 #[derive(Debug, Serialize)]
-pub struct Paired {
+pub struct PairedModel {
     /// The first model.
     before: String,
     /// The other model.
@@ -70,12 +70,12 @@ pub struct Paired {
     difference: PairedDifference,
 }
 
-impl Measured {
+impl MeasuredModel {
     pub fn new(model: String, experiment: &Experiment, figures: Figures, right: Right) -> Self {
         let config = experiment.config();
         // Likelihoods are those of the plain text.
         let chat = config.model.chat && !matches!(figures, Figures::ByLikelihood(_));
-        Measured { model, task: experiment.task_kind().to_owned(), few_shot: config.sampling.few_shot, chat, figures, right }
+        MeasuredModel { model, task: experiment.task_kind().to_owned(), few_shot: config.sampling.few_shot, chat, figures, right }
     }
 }
 
@@ -108,13 +108,13 @@ impl Figures {
     }
 }
 
-impl Paired {
+impl PairedModel {
     /// Each model but the first, compared with the first.
-    pub fn with_the_first(measured: &[Measured]) -> Vec<Paired> {
+    pub fn with_the_first(measured: &[MeasuredModel]) -> Vec<PairedModel> {
         let Some((first, others)) = measured.split_first() else { return Vec::new() };
-        let pair = |other: &Measured| {
+        let pair = |other: &MeasuredModel| {
             let difference = PairedDifference::between(&first.right, &other.right)?;
-            Some(Paired { before: first.model.clone(), after: other.model.clone(), difference })
+            Some(PairedModel { before: first.model.clone(), after: other.model.clone(), difference })
         };
         others.iter().filter_map(pair).collect()
     }

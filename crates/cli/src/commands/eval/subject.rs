@@ -1,9 +1,10 @@
 //! The experiment of a measurement: the task and the settings of a config, of a run, or of the options.
 
 use super::Arguments;
-use crate::access::{Access, Reading};
+use crate::access::{Access, RunPart};
 use crate::console;
-use anyhow::{Context, Result, bail};
+use crate::usage::UsageError;
+use anyhow::{Context, Result};
 use starloop_core::config::{Config, EvaluationConfig, PolicyConfig, TrainerConfig, presets};
 use starloop_core::experiment::Experiment;
 use starloop_core::method::FewShot;
@@ -25,7 +26,7 @@ pub enum Subject {
     /// A run's directory.
     Run(PathBuf),
     /// A kind of task, with the options.
-    Kind(String),
+    Task(String),
 }
 
 impl Subject {
@@ -33,14 +34,14 @@ impl Subject {
         let is_config = |name: &str| presets().iter().any(|(preset, _)| *preset == name) || Path::new(name).is_file();
         match (&arguments.subject, &arguments.task) {
             (Some(run), _) if Path::new(run).is_dir() => {
-                access.check_run(Path::new(run), Reading::Checkpoints)?;
+                access.check_run(Path::new(run), RunPart::Checkpoints)?;
                 Ok(Subject::Run(run.into()))
             }
             (Some(config), _) => Ok(Subject::Config(config.clone())),
             (None, Some(task)) if registry.tasks.iter().all(|known| known.kind != *task) && is_config(task) => {
                 Ok(Subject::Config(task.clone()))
             }
-            (None, Some(task)) => Ok(Subject::Kind(task.clone())),
+            (None, Some(task)) => Ok(Subject::Task(task.clone())),
             (None, None) => unreachable!("clap requires one of them"),
         }
     }
@@ -51,7 +52,7 @@ impl Subject {
             _ if !arguments.model.is_empty() => Ok(arguments.model.clone()),
             Subject::Config(config) => Ok(vec![Config::load(config, &arguments.set)?.model.base]),
             Subject::Run(run) => Ok(vec![best_checkpoint(run)?]),
-            Subject::Kind(_) => bail!("--task with the name of a task needs --model: the checkpoint to measure"),
+            Subject::Task(_) => Err(UsageError::request("--task with the name of a task needs --model: the checkpoint to measure")),
         }
     }
 
@@ -65,7 +66,7 @@ impl Subject {
         config.methods = BTreeMap::new();
         config.add_method(METHOD, "few_shot", &FewShot::default())?;
         let remembered = match self {
-            Subject::Kind(_) => None,
+            Subject::Task(_) => None,
             Subject::Config(_) | Subject::Run(_) => Prompting::of_checkpoint(model)?.and_then(|prompting| prompting.few_shot),
         };
         if let Some(few_shot) = arguments.few_shot.or(remembered) {
@@ -94,7 +95,7 @@ impl Subject {
                     RunDir::open_read_only(run)?.config().with_context(|| format!("cannot read the config of {}", run.display()))?;
                 Config::parse(&run.join("config.toml").display().to_string(), &table.to_string(), &set)?
             }
-            Subject::Kind(kind) => {
+            Subject::Task(kind) => {
                 let text = "name = \"eval\"\nrun = []\n[model]\nbase = \"\"\n[methods]\n";
                 set.insert(0, format!("task.kind={}", serde_json::Value::from(kind.as_str())));
                 Config::parse("starloop eval", text, &set)?

@@ -1,6 +1,6 @@
 //! The settings of a sweep: every combination of the values of its keys.
 
-use crate::usage::Usage;
+use crate::usage::UsageError;
 use anyhow::{Result, bail};
 use starloop_record::digest::sha256_hex;
 use starloop_report::report::Setting;
@@ -23,7 +23,7 @@ impl Varied {
     /// # Errors
     /// There is no `=`, or a value is empty or named twice.
     pub fn parse(text: &str) -> Result<Self> {
-        let invalid = |message: &str| Usage(format!("--set {text}: {message}"));
+        let invalid = |message: &str| UsageError::Request(format!("--set {text}: {message}"));
         let Some((key, values)) = text.split_once('=') else { bail!(invalid("expected KEY=VALUE,...")) };
         let values = split(values);
         for (place, value) in values.iter().enumerate() {
@@ -75,7 +75,7 @@ pub fn points(keys: &[Varied]) -> Result<Vec<Point>> {
     let Some(first) = keys.first().filter(|_| several.is_empty()) else {
         let count = several.iter().try_fold(1_usize, |count, varied| count.checked_mul(varied.values.len()));
         if count.is_none_or(|count| count > MOST_POINTS) {
-            bail!(Usage(format!("--set asks for more than {MOST_POINTS} settings; give fewer values")));
+            bail!(UsageError::Request(format!("--set asks for more than {MOST_POINTS} settings; give fewer values")));
         }
         let setting = |varied: &Varied, value: &String| Setting { key: varied.key.clone(), value: value.clone() };
         let fixed: Vec<Setting> = keys.iter().filter(|varied| varied.values.len() == 1).map(|one| setting(one, &one.values[0])).collect();
@@ -90,7 +90,11 @@ pub fn points(keys: &[Varied]) -> Result<Vec<Point>> {
         }
         return Ok(points);
     };
-    bail!(Usage(format!("--set {}={}: a sweep needs a key with several values, divided by commas", first.key, first.values.join(","))))
+    bail!(UsageError::Request(format!(
+        "--set {}={}: a sweep needs a key with several values, divided by commas",
+        first.key,
+        first.values.join(",")
+    )))
 }
 
 impl Point {

@@ -5,7 +5,7 @@ mod screen;
 mod words;
 
 use crate::console;
-use crate::usage::Usage;
+use crate::usage::UsageError;
 use anyhow::{Result, bail};
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 use ratatui::widgets::Widget;
 use screen::{Screen, View};
-use starloop_report::watch::{Progress, Rationale, Watch};
+use starloop_report::watch::{Rationale, RunProgress, Watch};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -35,7 +35,9 @@ pub fn print_once(watch: Watch) -> Result<()> {
 pub fn follow(watch: Watch) -> Result<()> {
     let mut state = State::read(watch)?;
     if !std::io::stdout().is_terminal() {
-        bail!(Usage("standard output is not a terminal, and the screen needs one; use --once to print one screen".to_owned()));
+        bail!(UsageError::Request(
+            "standard output is not a terminal, and the screen needs one; use --once to print one screen".to_owned()
+        ));
     }
     let mut terminal = ratatui::try_init()?;
     // Ctrl-C must restore the terminal too.
@@ -51,7 +53,7 @@ pub fn follow(watch: Watch) -> Result<()> {
 /// The latest state of the run, and the reader's choices.
 struct State {
     watch: Watch,
-    progress: Progress,
+    progress: RunProgress,
     rationales: Vec<Rationale>,
     mark: Option<u64>,
     read: Instant,

@@ -1,7 +1,7 @@
 //! Early answers (Lanham et al. 2023): the rationale is cut, and the answer is forced. If the answer is the same after a quarter of the rationale, the
 //! rest did not cause it.
 
-use super::{Auditor, Outcome, rationale};
+use super::{AuditResult, Auditor, rationale};
 use crate::metrics::audits::{EarlyAnswer, EarlyAnswers};
 use crate::metrics::{Accuracy, IterationMetrics};
 use crate::policy::PromptRequest;
@@ -14,7 +14,7 @@ const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Tokens of a forced answer, at most.
 const ANSWER: usize = 16;
 
-pub(super) fn measure(auditor: &mut Auditor<'_>, last: &IterationMetrics) -> Outcome<EarlyAnswers> {
+pub(super) fn measure(auditor: &mut Auditor<'_>, last: &IterationMetrics) -> AuditResult<EarlyAnswers> {
     if auditor.audited.chat {
         return Ok(Err("a completion in a chat template cannot be continued".to_owned()));
     }

@@ -2,7 +2,7 @@
 //! its hint names?
 
 use super::steps::learned_in;
-use super::{Auditor, Outcome};
+use super::{AuditResult, Auditor};
 use crate::metrics::audits::{Bin, HintReliance, Reliance, WrongHint};
 use crate::metrics::{Accuracy, IterationMetrics, MeanOf};
 use crate::policy::{CompletionRequest, PromptRequest};
@@ -28,7 +28,7 @@ struct Hinted {
     few_shot: usize,
 }
 
-pub(super) fn reliance(auditor: &mut Auditor<'_>, _: &IterationMetrics) -> Outcome<HintReliance> {
+pub(super) fn reliance(auditor: &mut Auditor<'_>, _: &IterationMetrics) -> AuditResult<HintReliance> {
     let mut learned = Vec::new();
     for iteration in 1..=auditor.measured.last().map_or(0, |metrics| metrics.iteration) {
         let hinted = learned_in(auditor, iteration)?.into_iter().filter(|graded| graded.attempt.mode == Mode::Hinted);
@@ -80,7 +80,7 @@ fn summary(values: Vec<Reliance>, left_out: u64) -> HintReliance {
     HintReliance { scored: numbers.len() as u64, left_out, mean: MeanOf::new(&numbers), histogram, extremes: extremes.collect() }
 }
 
-pub(super) fn wrong(auditor: &mut Auditor<'_>, _: &IterationMetrics) -> Outcome<WrongHint> {
+pub(super) fn wrong(auditor: &mut Auditor<'_>, _: &IterationMetrics) -> AuditResult<WrongHint> {
     let mut hinted = Vec::new();
     for iteration in 1..=auditor.measured.last().map_or(0, |metrics| metrics.iteration) {
         let attempts = auditor.parts.run_dir.iteration(auditor.audited.name, iteration).attempts()?.unwrap_or_default();

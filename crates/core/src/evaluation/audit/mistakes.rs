@@ -1,7 +1,7 @@
 //! Mistake propagation (Lanham et al. 2023): the result of the first calculation is changed, and the model goes on. If the answer stays, the
 //! calculation did not cause it.
 
-use super::{Auditor, Outcome, rationale};
+use super::{AuditResult, Auditor, rationale};
 use crate::metrics::audits::MistakePropagation;
 use crate::metrics::{Accuracy, IterationMetrics};
 use crate::policy::PromptRequest;
@@ -10,7 +10,7 @@ use regex::Regex;
 use starloop_record::run_dir::AuditFile;
 use std::sync::LazyLock;
 
-pub(super) fn measure(auditor: &mut Auditor<'_>, last: &IterationMetrics) -> Outcome<MistakePropagation> {
+pub(super) fn measure(auditor: &mut Auditor<'_>, last: &IterationMetrics) -> AuditResult<MistakePropagation> {
     if auditor.audited.chat {
         return Ok(Err("a completion in a chat template cannot be continued".to_owned()));
     }

@@ -1,7 +1,7 @@
 //! Sharpened or learned: if the base with many samples solves as many problems as the trained model, training made the base's own solutions
 //! more likely and taught no new ones (Yue et al. 2025).
 
-use super::{Auditor, Outcome};
+use super::{AuditResult, Auditor};
 use crate::error::Result;
 use crate::evaluation::pass_at_k;
 use crate::evaluation::self_consistency::ks;
@@ -12,7 +12,7 @@ use crate::types::{Problem, Verdict};
 use starloop_record::run_dir::AuditFile;
 use std::collections::{HashMap, HashSet};
 
-pub(super) fn measure(auditor: &mut Auditor<'_>, last: &IterationMetrics) -> Outcome<Sharpening> {
+pub(super) fn measure(auditor: &mut Auditor<'_>, last: &IterationMetrics) -> AuditResult<Sharpening> {
     if last.iteration == 0 {
         return Ok(Err("the method trained nothing".to_owned()));
     }

@@ -1,12 +1,12 @@
 //! True steps: are the calculations of the rationales true?
 
-use super::{Auditor, Outcome};
+use super::{AuditResult, Auditor};
 use crate::error::Result;
 use crate::metrics::audits::{StepCounts, TrueSteps};
 use crate::metrics::{Accuracy, IterationMetrics};
 use crate::types::GradedAttempt;
 
-pub(super) fn measure(auditor: &mut Auditor<'_>, last: &IterationMetrics) -> Outcome<TrueSteps> {
+pub(super) fn measure(auditor: &mut Auditor<'_>, last: &IterationMetrics) -> AuditResult<TrueSteps> {
     if !auditor.parts.task.checks_steps() {
         return Ok(Err("the task cannot check the steps of a rationale".to_owned()));
     }

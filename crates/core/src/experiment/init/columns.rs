@@ -11,7 +11,7 @@ use crate::task::jsonl::ChoiceColumns;
 use crate::task::rows::{self, DataRow};
 use serde_json::{Map, Value};
 use starloop_answers::number;
-use starloop_data::{At, Place};
+use starloop_data::{At, RowPlace};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The most classes that a table can show clearly.
@@ -52,7 +52,7 @@ const ANSWER: Need = Need { names: names::ANSWERS, what: "the known answer", fit
 impl ColumnRoles {
     pub fn read(source: &DataSource) -> Result<Self, String> {
         let rows = rows::read(source, "train", |row| Ok(row.clone()))?;
-        let found = Columns::of(&rows, source);
+        let found = DataColumns::of(&rows, source);
         let question = found.required(&QUESTION)?;
         let chosen = choices::find(&found, &question)?;
         let answer = match &chosen {
@@ -150,21 +150,21 @@ impl ColumnRoles {
 }
 
 /// The columns of all rows, and the columns within them.
-struct Columns<'a> {
+struct DataColumns<'a> {
     rows: &'a [DataRow],
     source: &'a DataSource,
     /// `question`, `question.stem`, in order.
     paths: Vec<String>,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> DataColumns<'a> {
     fn of(rows: &'a [DataRow], source: &'a DataSource) -> Self {
         let within = |(name, value): (&String, &Value)| {
             let keys = value.as_object().into_iter().flat_map(Map::keys).map(|key| format!("{name}.{key}")).collect::<Vec<_>>();
             std::iter::once(name.clone()).chain(keys).collect::<Vec<_>>()
         };
         let paths: BTreeSet<String> = rows.iter().flat_map(|row| &row.columns).flat_map(within).collect();
-        Columns { rows, source, paths: paths.into_iter().collect() }
+        DataColumns { rows, source, paths: paths.into_iter().collect() }
     }
 
     /// The columns with one of these names, the names in their order.
@@ -272,7 +272,7 @@ impl<'a> Columns<'a> {
 fn places(rows: &[&DataRow]) -> String {
     let more = rows.len().saturating_sub(SHOWN);
     let line = |row: &&DataRow| match row.place {
-        Place { file: None, at: At::Line(line) } => Some(line.to_string()),
+        RowPlace { file: None, at: At::Line(line) } => Some(line.to_string()),
         _ => None,
     };
     let shown = &rows[..rows.len() - more];

@@ -11,7 +11,7 @@ pub const ADDRESS_VARIABLE: &str = "STARLOOP_DATA_URL";
 
 /// A published data set.
 #[derive(Debug)]
-pub struct Dataset {
+pub struct PublishedDataset {
     /// Its task's name.
     pub name: &'static str,
     /// The address of its files.
@@ -32,9 +32,9 @@ pub struct PublishedFile {
 }
 
 /// Every data set that can be fetched.
-pub const DATASETS: &[Dataset] = &[
+pub const DATASETS: &[PublishedDataset] = &[
     // Cobbe et al. 2021, "Training Verifiers to Solve Math Word Problems".
-    Dataset {
+    PublishedDataset {
         name: "gsm8k",
         address: "https://raw.githubusercontent.com/openai/grade-school-math/master/grade_school_math/data",
         files: &[
@@ -47,7 +47,7 @@ pub const DATASETS: &[Dataset] = &[
         ],
     },
     // Talmor et al. 2019, "CommonsenseQA", version 1.11, the random split; the test file has no answers.
-    Dataset {
+    PublishedDataset {
         name: "commonsense_qa",
         address: "https://s3.amazonaws.com/commonsensqa",
         files: &[
@@ -70,7 +70,7 @@ pub const DATASETS: &[Dataset] = &[
     },
 ];
 
-impl Dataset {
+impl PublishedDataset {
     /// The data set of a task.
     pub fn find(name: &str) -> Option<&'static Self> {
         DATASETS.iter().find(|dataset| dataset.name == name)

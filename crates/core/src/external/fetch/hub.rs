@@ -6,7 +6,7 @@
 mod rows;
 
 use super::digest::Digest;
-use super::{OnProgress, PartialDirectory, Progress, RemoteFile, refused};
+use super::{DownloadProgress, OnProgress, PartialDirectory, RemoteFile, refused};
 use crate::error::{Error, Result};
 use crate::external::http::{Failure, HttpClient, without_password};
 use crate::external::hub_cache::{self, HubCache, HubName, RepositoryKind, Snapshot, is_plain};
@@ -186,7 +186,7 @@ impl Hub {
             match snapshot.as_ref().map(|snapshot| snapshot.join(&file.name)) {
                 Some(cached) if cached.exists() && file.digest.matches(&cached)? => {
                     partial.copy(&file.name, &cached, &file.digest)?;
-                    report(Progress { file: &file.name, done: file.size, size: file.size });
+                    report(DownloadProgress { file: &file.name, done: file.size, size: file.size });
                     Ok(())
                 }
                 _ => partial.fetch(&self.http, file, report),
@@ -277,7 +277,7 @@ impl Hub {
                 Some(digest) => partial.copy(file, &cached, &digest)?,
                 None => atomic::copy(&cached, &partial.path(file))?,
             }
-            report(Progress { file, done: size, size });
+            report(DownloadProgress { file, done: size, size });
         }
         partial.finish(&names)?;
         Ok(FetchedModel { commit, files: names })

@@ -37,7 +37,7 @@ pub(super) struct Dialect {
 
 /// One completion, as a server gives it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Choice {
+pub(super) struct ServerChoice {
     pub(super) text: String,
     pub(super) stop_reason: StopReason,
     /// Log-probabilities of its tokens (natural logarithm), if they were requested and belong to this text alone.
@@ -49,7 +49,7 @@ pub(super) struct Choice {
 /// The answer to a request: at most as many completions as were requested.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Answer {
-    pub(super) choices: Vec<Choice>,
+    pub(super) choices: Vec<ServerChoice>,
     /// Tokens of the prompt, as the server counts.
     pub(super) prompt_tokens: Option<usize>,
     /// Tokens of all completions, as the server counts.
@@ -148,7 +148,8 @@ impl Dialect {
         let usage = answer.usage.unwrap_or_default();
         let (prompt_tokens, completion_tokens) = self.counts(&usage, prompt, choices.len())?;
         let only = completion_tokens.filter(|_| choices.len() == 1);
-        let choices: Vec<Choice> = in_order(choices, n)?.into_iter().map(|choice| self.choice(choice, only)).collect::<Result<_, _>>()?;
+        let choices: Vec<ServerChoice> =
+            in_order(choices, n)?.into_iter().map(|choice| self.choice(choice, only)).collect::<Result<_, _>>()?;
         if choices.is_empty() {
             return Err(format!("the indices of the completions are not below {n}"));
         }
@@ -175,7 +176,7 @@ impl Dialect {
     }
 
     /// Reads one completion. `counted` is the number of its tokens, where the server counts them.
-    fn choice(&self, choice: RawChoice, counted: Option<usize>) -> Result<Choice, String> {
+    fn choice(&self, choice: RawChoice, counted: Option<usize>) -> Result<ServerChoice, String> {
         // Some servers leave the stop string in the text, and some have generated on.
         let full = choice.text.unwrap_or_default();
         let stop = self.params.first_stop(&full);
@@ -204,7 +205,7 @@ impl Dialect {
         {
             return Err(format!("a completion of {counted} tokens has {scored} log-probabilities"));
         }
-        Ok(Choice { text, stop_reason, logprobs, is_cut_here })
+        Ok(ServerChoice { text, stop_reason, logprobs, is_cut_here })
     }
 
     /// Returns true if the server returns a log-probability for each token. llama.cpp returns one for several tokens that make one character, and

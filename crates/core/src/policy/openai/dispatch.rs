@@ -8,7 +8,7 @@
 //! A failed request returns to the front of a queue after a pause. The pause doubles each time and differs between requests. A server that
 //! fails many times in a row gets one request at a time until it answers again. A request that was answered is never sent again.
 
-use super::dialect::{Choice, Prompt};
+use super::dialect::{Prompt, ServerChoice};
 use crate::error::with_causes;
 use crate::external::http::{Failure, HttpError, RetryPolicy};
 use std::collections::VecDeque;
@@ -37,14 +37,14 @@ pub(super) struct Job {
 pub(super) struct Arrival {
     /// Its place in the result of the call.
     pub(super) place: usize,
-    pub(super) choice: Choice,
+    pub(super) choice: ServerChoice,
     pub(super) prompt_tokens: usize,
     pub(super) completion_tokens: usize,
 }
 
 /// The outcome of a request. Outcomes arrive in any order.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum ServerOutcome {
     /// Samples that one request was answered with.
     Samples(Vec<Arrival>),
     /// A request will never be answered: its first place, and why.
@@ -75,7 +75,7 @@ pub(super) struct Limits {
 /// Requests in progress. Dropping it stops the sending, and does not wait for open requests.
 pub(super) struct Dispatch {
     shared: Arc<Shared>,
-    outcomes: Receiver<Outcome>,
+    outcomes: Receiver<ServerOutcome>,
 }
 
 struct Shared {
@@ -133,7 +133,7 @@ impl Dispatch {
     }
 
     /// The next outcome, or nothing if there is none within the time limit.
-    pub(super) fn next(&self, time_limit: Duration) -> Option<Outcome> {
+    pub(super) fn next(&self, time_limit: Duration) -> Option<ServerOutcome> {
         self.outcomes.recv_timeout(time_limit).ok()
     }
 
@@ -167,12 +167,12 @@ impl Shared {
     }
 
     /// The work of one thread: sends requests to its server until all samples have arrived.
-    fn work(&self, server: usize, outcomes: &Sender<Outcome>) {
+    fn work(&self, server: usize, outcomes: &Sender<ServerOutcome>) {
         while let Some(job) = self.take(server) {
             match (self.ask)(server, &job) {
                 Ok(arrivals) => {
                     self.answered(server, job, &arrivals);
-                    if outcomes.send(Outcome::Samples(arrivals)).is_err() {
+                    if outcomes.send(ServerOutcome::Samples(arrivals)).is_err() {
                         return;
                     }
                 }
@@ -233,13 +233,13 @@ impl Shared {
     }
 
     /// Puts a failed request back after a pause, unless it failed for good or too often.
-    fn failed(&self, server: usize, mut job: Job, error: HttpError) -> Option<Outcome> {
+    fn failed(&self, server: usize, mut job: Job, error: HttpError) -> Option<ServerOutcome> {
         let failure = error.failure();
         let is_of_this_request = matches!(failure, Failure::Server | Failure::Timeout);
         job.failures += u32::from(is_of_this_request);
         if failure == Failure::Permanent || job.failures >= self.limits.retry.attempts {
             let place = job.samples.first().map_or(0, |(place, _)| *place);
-            return Some(Outcome::Refused(place, Refusal { failures: job.failures, error }));
+            return Some(ServerOutcome::Refused(place, Refusal { failures: job.failures, error }));
         }
         let (salt, now) = (job.samples.first().map_or(0, |(_, seed)| *seed), Instant::now());
         let mut state = self.lock();

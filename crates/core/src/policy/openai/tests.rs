@@ -1,6 +1,6 @@
 //! Requests to servers, and the reading of their answers.
 
-use super::dialect::{Answer, Choice, Dialect, Prompt};
+use super::dialect::{Answer, Dialect, Prompt, ServerChoice};
 use super::logprobs::Logprobs;
 use crate::config::ServerKind;
 use crate::policy::SamplingParams;
@@ -59,9 +59,9 @@ fn seeds_fit_what_servers_take() {
     }
 }
 
-fn choice(text: &str, stop_reason: StopReason, logprobs: &Value) -> Choice {
+fn choice(text: &str, stop_reason: StopReason, logprobs: &Value) -> ServerChoice {
     let raw = serde_json::from_value(logprobs.clone()).expect("log-probabilities");
-    Choice { text: text.into(), stop_reason, logprobs: Some(Logprobs::read(Some(raw), text).expect("complete")), is_cut_here: false }
+    ServerChoice { text: text.into(), stop_reason, logprobs: Some(Logprobs::read(Some(raw), text).expect("complete")), is_cut_here: false }
 }
 
 /// A prompt of nine bytes.
@@ -232,6 +232,6 @@ fn what_a_server_generates_behind_a_stop_string_does_not_count() {
     assert!(dialect.request(&Prompt::Text("a".into()), 1, 3).get("stop").is_none());
     let answer = serde_json::from_value(json!({ "choices": [{ "text": "a\n\nb", "finish_reason": "length" }] }));
     let answer = dialect.read(answer.expect("an answer"), &prompt(), 1);
-    let choice = Choice { text: "a".into(), stop_reason: StopReason::StopString("\n\n".into()), logprobs: None, is_cut_here: true };
+    let choice = ServerChoice { text: "a".into(), stop_reason: StopReason::StopString("\n\n".into()), logprobs: None, is_cut_here: true };
     assert_eq!(answer.map(|answer| answer.choices), Ok(vec![choice]));
 }

@@ -58,7 +58,7 @@ fn prompts_show_the_choices_and_the_hint_beside_the_right_one() {
 #[test]
 fn choices_can_be_shown_without_letters() {
     let place = tempfile::tempdir().unwrap();
-    let task = CommonsenseQaConfig { choice_style: choice::Style::Text, ..config(place.path()) }.build(1).unwrap();
+    let task = CommonsenseQaConfig { choice_style: choice::ChoiceStyle::Text, ..config(place.path()) }.build(1).unwrap();
     let problem = &task.evaluation_problems(Split::Test, 1)[0];
     let plain = "Q: Which is 20?\nAnswer Choices:\n- thing A20\n- thing B20\n- thing C20\n- thing D20\n- thing E20\nA:";
     assert_eq!(task.prompt(problem, Mode::Unhinted), plain);

@@ -10,7 +10,8 @@ fn problem(id: &str, question: &str) -> Problem {
 
 /// Entries whose ids are their numbers.
 fn entries(questions: &[String]) -> Vec<Entry<usize>> {
-    let entry = |(number, question): (usize, &String)| Entry::new(Place::line(number + 1), problem(&number.to_string(), question), number);
+    let entry =
+        |(number, question): (usize, &String)| Entry::new(RowPlace::line(number + 1), problem(&number.to_string(), question), number);
     questions.iter().enumerate().map(entry).collect()
 }
 

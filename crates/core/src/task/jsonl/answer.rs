@@ -6,13 +6,13 @@
 //! 4. A completion that the token limit cut off has an answer only if the mark or the pattern's match ended before the text. Otherwise it is
 //!    truncated.
 
-use super::command::Verifier;
+use super::command::VerifierProgram;
 use super::settings::{AnswerType, JsonlConfig};
 use crate::error::{Error, Result};
 use crate::task::{ConfigError, verdict};
 use crate::types::{Grade, Named, Place, Problem, Reading, StopReason, Verdict};
 use regex::Regex;
-use starloop_answers::choice::{self, Preference, Style};
+use starloop_answers::choice::{self, ChoicePreference, ChoiceStyle};
 use starloop_answers::number::{self, Quantity};
 use starloop_answers::verdict::Tolerance;
 use starloop_answers::{Ending, Mark, end_of_turn, find};
@@ -22,27 +22,30 @@ use std::ops::Range;
 pub(super) struct Answers {
     stop: Vec<String>,
     pattern: Option<Regex>,
-    comparison: Comparison,
+    comparison: AnswerComparison,
 }
 
-enum Comparison {
+enum AnswerComparison {
     Exact,
     Number(Tolerance),
-    Choice(Style, Preference),
+    Choice(ChoiceStyle, ChoicePreference),
     Regex,
-    Command(Verifier),
+    Command(VerifierProgram),
 }
 
 impl Answers {
     pub fn new(config: &JsonlConfig) -> Result<Self, ConfigError> {
         let comparison = match config.answer_type {
-            AnswerType::Exact => Comparison::Exact,
-            AnswerType::Number => Comparison::Number(config.tolerance()?),
-            AnswerType::Choice => Comparison::Choice(config.choice_style, config.choice_preference),
-            AnswerType::Regex => Comparison::Regex,
-            AnswerType::Command => {
-                Comparison::Command(Verifier::new(&config.command, &config.secrets, config.time_limit_seconds, config.most_failures))
-            }
+            AnswerType::Exact => AnswerComparison::Exact,
+            AnswerType::Number => AnswerComparison::Number(config.tolerance()?),
+            AnswerType::Choice => AnswerComparison::Choice(config.choice_style, config.choice_preference),
+            AnswerType::Regex => AnswerComparison::Regex,
+            AnswerType::Command => AnswerComparison::Command(VerifierProgram::new(
+                &config.command,
+                &config.secrets,
+                config.time_limit_seconds,
+                config.most_failures,
+            )),
         };
         let pattern = config.pattern.as_deref().map(one_group).transpose()?;
         Ok(Answers { stop: config.stop.clone(), pattern, comparison })
@@ -50,30 +53,30 @@ impl Answers {
 
     /// Starts the user's verifier, if there is one, and tries it with `known`: a problem, and a completion with its known answer.
     pub fn start(&self, known: Option<(&Problem, &str)>) -> Result<(), ConfigError> {
-        if let Comparison::Command(verifier) = &self.comparison { verifier.start(known) } else { Ok(()) }
+        if let AnswerComparison::Command(verifier) = &self.comparison { verifier.start(known) } else { Ok(()) }
     }
 
     /// Checks that a text can be a known answer.
     pub fn check_known(&self, answer: &str, choices: &[String]) -> Result<(), String> {
         match self.comparison {
-            Comparison::Exact if find::plain(answer).is_empty() => Err("the answer is empty".to_owned()),
-            Comparison::Exact | Comparison::Command(_) => Ok(()),
-            Comparison::Number(_) => known_number(answer).map(drop),
-            Comparison::Choice(style, preference) => verdict::choices(answer, choices, style, preference).map(drop),
-            Comparison::Regex => known_pattern(answer).map(drop),
+            AnswerComparison::Exact if find::plain(answer).is_empty() => Err("the answer is empty".to_owned()),
+            AnswerComparison::Exact | AnswerComparison::Command(_) => Ok(()),
+            AnswerComparison::Number(_) => known_number(answer).map(drop),
+            AnswerComparison::Choice(style, preference) => verdict::choices(answer, choices, style, preference).map(drop),
+            AnswerComparison::Regex => known_pattern(answer).map(drop),
         }
     }
 
     /// Returns true if starloop grades completions itself, without the user's program.
     pub fn are_compared_here(&self) -> bool {
-        !matches!(self.comparison, Comparison::Command(_))
+        !matches!(self.comparison, AnswerComparison::Command(_))
     }
 
     pub fn verify(&self, problem: &Problem, completion: &str, stop_reason: &StopReason) -> Result<Grade> {
         let stop = self.stop.iter().filter_map(|stop| completion.find(stop.as_str())).min();
         let text = &completion[..stop.unwrap_or(completion.len())];
         let ending = if stop.is_some() { Ending::Complete } else { verdict::ending(stop_reason) };
-        if let Comparison::Command(verifier) = &self.comparison {
+        if let AnswerComparison::Command(verifier) = &self.comparison {
             return Ok(match verifier.ask(problem, text)? {
                 Verdict::Unparsed if ending == Ending::CutOff => Verdict::Truncated.into(),
                 verdict => verdict.into(),
@@ -97,7 +100,7 @@ impl Answers {
         }
         match place.and_then(|captures| captures.get(1)) {
             Some(group) => self.conclusion(problem, group.as_str(), group.range()),
-            None if matches!(self.comparison, Comparison::Choice(..)) => Ok(Verdict::Unparsed.into()),
+            None if matches!(self.comparison, AnswerComparison::Choice(..)) => Ok(Verdict::Unparsed.into()),
             None => self.compare(problem, own, ending),
         }
     }
@@ -111,12 +114,12 @@ impl Answers {
         };
         let mut contradiction = None;
         let verdict = match &self.comparison {
-            Comparison::Exact => text(&|predicted| predicted == find::plain(answer)),
-            Comparison::Regex => {
+            AnswerComparison::Exact => text(&|predicted| predicted == find::plain(answer)),
+            AnswerComparison::Regex => {
                 let known = known_pattern(answer)?;
                 text(&|predicted| known.is_match(predicted))
             }
-            Comparison::Number(tolerance) => {
+            AnswerComparison::Number(tolerance) => {
                 let known = known_number(answer)?;
                 match find::conclusion(stated) {
                     None => Verdict::Unparsed,
@@ -124,34 +127,36 @@ impl Answers {
                     Some(found) => Verdict::Wrong { predicted: found.value.to_string() },
                 }
             }
-            Comparison::Choice(style, preference) => {
+            AnswerComparison::Choice(style, preference) => {
                 let known = verdict::choices(answer, choices, *style, *preference)?;
                 let named = choice::conclusion(stated, choices, *style);
                 contradiction = named.filter(|named: &Named| named.is_contradiction());
                 named.map_or(Verdict::Unparsed, |named| starloop_answers::verdict::of_named(named, &known))
             }
-            Comparison::Command(_) => unreachable!("the program gave its verdict before"),
+            AnswerComparison::Command(_) => unreachable!("the program gave its verdict before"),
         };
         Ok(Grade { verdict, place: Some(Place { reading: Reading::Pattern, span }), contradiction })
     }
 
     fn compare(&self, Problem { answer, choices, .. }: &Problem, text: &str, ending: Ending) -> Result<Grade, String> {
         Ok(match &self.comparison {
-            Comparison::Exact => {
+            AnswerComparison::Exact => {
                 self.check_known(answer, choices)?;
                 let known = find::plain(answer);
                 starloop_answers::verdict::text(text, |predicted| predicted == known, &Mark::ALL, ending)
             }
-            Comparison::Regex => {
+            AnswerComparison::Regex => {
                 let known = known_pattern(answer)?;
                 starloop_answers::verdict::text(text, |predicted| known.is_match(predicted), &Mark::ALL, ending)
             }
-            Comparison::Number(tolerance) => starloop_answers::verdict::number(text, &known_number(answer)?, tolerance, &Mark::ALL, ending),
-            Comparison::Choice(style, preference) => {
+            AnswerComparison::Number(tolerance) => {
+                starloop_answers::verdict::number(text, &known_number(answer)?, tolerance, &Mark::ALL, ending)
+            }
+            AnswerComparison::Choice(style, preference) => {
                 let known = verdict::choices(answer, choices, *style, *preference)?;
                 starloop_answers::verdict::choice(text, &known, &Mark::ALL, ending)
             }
-            Comparison::Command(_) => unreachable!("the program gave its verdict before"),
+            AnswerComparison::Command(_) => unreachable!("the program gave its verdict before"),
         })
     }
 }

@@ -146,11 +146,11 @@ fn shared_prefix(names: &[String]) -> usize {
 mod tests {
     use super::*;
     use serde_json::json;
-    use starloop_data::Place;
+    use starloop_data::RowPlace;
 
     /// The text of the choice that the row's column `answer` names.
     fn right(columns: &ChoiceColumns, row: &Value, first: Option<u64>) -> Option<String> {
-        let row = DataRow { number: 0, place: Place::line(1), columns: row.as_object().unwrap().clone() };
+        let row = DataRow { number: 0, place: RowPlace::line(1), columns: row.as_object().unwrap().clone() };
         let listed = columns.read(&row).unwrap();
         listed.place_of(row.get("answer").unwrap(), first).map(|place| listed.texts[place].clone())
     }
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn what_lists_no_choices_is_refused() {
         let read = |columns: &ChoiceColumns, row: Value| {
-            columns.read(&DataRow { number: 0, place: Place::line(1), columns: row.as_object().unwrap().clone() }).unwrap_err()
+            columns.read(&DataRow { number: 0, place: RowPlace::line(1), columns: row.as_object().unwrap().clone() }).unwrap_err()
         };
         let letters = ChoiceColumns::Each(["A", "B"].map(str::to_owned).into());
         assert!(read(&letters, json!({"A": "red", "B": " "})).starts_with("the columns A, B hold 1 choices in this row, expected 2 to 26"));

@@ -27,7 +27,7 @@ const PROTOCOL: &str = "it has to answer each line such as {\"id\": ..., \"answe
 const SHOWN: usize = 200;
 
 /// A program that judges completions.
-pub(super) struct Verifier {
+pub(super) struct VerifierProgram {
     command: Vec<String>,
     secrets: Vec<String>,
     time_limit: Duration,
@@ -68,11 +68,11 @@ enum Name {
     Unparsed,
 }
 
-impl Verifier {
+impl VerifierProgram {
     /// The verifier. It starts no program yet, because reading a run must not run one.
     pub fn new(command: &[String], secrets: &[String], time_limit_seconds: f64, most_failures: u32) -> Self {
         let state = Mutex::new(State { process: None, failures: 0 });
-        Verifier {
+        VerifierProgram {
             command: command.to_vec(),
             secrets: secrets.to_vec(),
             time_limit: Duration::from_secs_f64(time_limit_seconds),

@@ -6,7 +6,7 @@ use crate::external::data_source::DataSource;
 use crate::task::rows::split_of;
 use crate::task::{ConfigError, Task, TaskSettings, TooLong};
 use serde::{Deserialize, Serialize};
-use starloop_answers::choice::{Preference, Style};
+use starloop_answers::choice::{ChoicePreference, ChoiceStyle};
 use starloop_answers::number;
 use starloop_answers::verdict::Tolerance;
 use std::path::PathBuf;
@@ -73,9 +73,9 @@ pub struct JsonlConfig {
     pub relative_tolerance: Option<f64>,
     /// For choices: whether completions name them by letter or text, or by their text alone. `prompt` shows them in the same way, and
     /// `{{ answer }}` is the letter or the text.
-    pub choice_style: Style,
+    pub choice_style: ChoiceStyle,
     /// For choices: whether letter or text counts if an answer names different choices with them; `"neither"` counts it as a contradiction.
-    pub choice_preference: Preference,
+    pub choice_preference: ChoicePreference,
     /// A regular expression with one group: the answer in a completion. Its last match counts. By default `####`, `\\boxed{}`,
     /// `<answer>` and phrases such as `the answer is` mark the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,8 +149,8 @@ impl Default for JsonlConfig {
             answer_type: AnswerType::Exact,
             tolerance: None,
             relative_tolerance: None,
-            choice_style: Style::Letters,
-            choice_preference: Preference::Letter,
+            choice_style: ChoiceStyle::Letters,
+            choice_preference: ChoicePreference::Letter,
             pattern: None,
             too_long: TooLong::Error,
             chance: None,

@@ -19,8 +19,8 @@ use crate::task::template::Template;
 use crate::task::verdict::letter;
 use crate::types::{Problem, ProblemId, Reading, StopReason, Verdict};
 use serde_json::{Map, Value};
-use starloop_answers::choice::{self, Style};
-use starloop_data::{Place, READABLE};
+use starloop_answers::choice::{self, ChoiceStyle};
+use starloop_data::{READABLE, RowPlace};
 use std::collections::BTreeMap;
 
 /// The class of all problems if the config names no column of classes.
@@ -40,7 +40,7 @@ pub(super) struct Texts {
 }
 
 /// Turns rows into problems and texts.
-pub(super) struct Layout<'a> {
+pub(super) struct RowTexts<'a> {
     config: &'a JsonlConfig,
     answers: &'a Answers,
     prompt: Template,
@@ -56,10 +56,10 @@ struct RowParts {
     rationale: Option<String>,
 }
 
-impl<'a> Layout<'a> {
+impl<'a> RowTexts<'a> {
     pub fn new(config: &'a JsonlConfig, answers: &'a Answers) -> Result<Self, ConfigError> {
         let parse = |key, source: &str| Template::parse(source).map_err(|reason| ConfigError { key, reason });
-        Ok(Layout {
+        Ok(RowTexts {
             config,
             answers,
             prompt: parse("prompt", &config.prompt)?,
@@ -82,7 +82,7 @@ impl<'a> Layout<'a> {
         }
         let made = self.config.examples.iter().enumerate().map(|(number, table)| {
             let columns = serde_json::to_value(table).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
-            self.worked_example(&DataRow { number, place: Place::line(number + 1), columns })
+            self.worked_example(&DataRow { number, place: RowPlace::line(number + 1), columns })
                 .map_err(|reason| ConfigError { key: "examples", reason: format!("example {}: {reason}", number + 1) })
         });
         made.collect()
@@ -182,8 +182,8 @@ impl<'a> Layout<'a> {
             })?;
             choices = listed.texts;
             answer = match self.config.choice_style {
-                Style::Letters => letter(place).to_string(),
-                Style::Text => choices[place].clone(),
+                ChoiceStyle::Letters => letter(place).to_string(),
+                ChoiceStyle::Text => choices[place].clone(),
             };
         }
         self.answers.check_known(&answer, &choices)?;

@@ -52,7 +52,7 @@ pub(super) fn problems(count: usize) -> Result<Vec<Problem>, String> {
             break;
         }
         let mut generator = ChaCha8Rng::from_seed(digest(["starloop/word-problems", &place.to_string()]));
-        let Template { formula, text, steps } = templates.choose(&mut generator).expect("there are templates");
+        let ProblemTemplate { formula, text, steps } = templates.choose(&mut generator).expect("there are templates");
         let (numbers, answer) = numbers(formula, &mut generator);
         let question = filled(text, numbers, &mut generator);
         if seen.insert(question.clone()) {
@@ -64,18 +64,18 @@ pub(super) fn problems(count: usize) -> Result<Vec<Problem>, String> {
 }
 
 /// A line of the file.
-struct Template {
+struct ProblemTemplate {
     formula: &'static str,
     text: &'static str,
     /// Operators of the formula.
     steps: usize,
 }
 
-fn templates() -> Vec<Template> {
+fn templates() -> Vec<ProblemTemplate> {
     let lines = TEMPLATES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let template = |line: &'static str| {
         let (formula, text) = line.split_once(" | ").expect("a formula and a text");
-        Template { formula, text, steps: formula.matches(['+', '-', '*', '/']).count() }
+        ProblemTemplate { formula, text, steps: formula.matches(['+', '-', '*', '/']).count() }
     };
     lines.map(template).collect()
 }
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_template_is_used_and_names_each_number_of_its_formula() {
-        for Template { formula, text, steps } in templates() {
+        for ProblemTemplate { formula, text, steps } in templates() {
             assert!((1..=2).contains(&steps), "{formula}");
             for (letter, mark) in [('a', "{a}"), ('b', "{b}"), ('c', "{c1}")] {
                 assert_eq!(formula.contains(letter), text.contains(mark), "{formula} | {text}");

@@ -33,7 +33,7 @@ pub(super) struct StepLine {
 
 /// The examples that did not fit.
 #[derive(Debug, Deserialize)]
-struct TooLong {
+struct DroppedExamples {
     dropped_too_long: u64,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Steps<'a> {
         if let Ok(step) = serde_json::from_slice::<StepLine>(line) {
             return self.step(step);
         }
-        if let Ok(TooLong { dropped_too_long }) = serde_json::from_slice(line) {
+        if let Ok(DroppedExamples { dropped_too_long }) = serde_json::from_slice(line) {
             self.dropped_too_long = dropped_too_long;
         }
         Ok(())

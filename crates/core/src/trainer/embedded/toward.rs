@@ -1,7 +1,7 @@
 //! Training toward an objective: what the models of comparison say of every token is computed once, before the training, and one model after
 //! another, so that there are never two in memory.
 
-use super::{CONTEXT, Encoder, PromptForm, load, run};
+use super::{CONTEXT, Encoder, JobPrompts, load, run};
 use crate::config::TrainingConfig;
 use crate::error::{EngineContext, Result};
 use crate::metrics::TrainingMetrics;
@@ -18,7 +18,7 @@ pub(super) fn preferences(
     job: &TrainingJob<'_>,
     pairs: &[PreferencePair],
     beta: f64,
-    form: &PromptForm,
+    form: &JobPrompts,
     progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 ) -> Result<(TrainingMetrics, usize)> {
     let model = load(job).during(CONTEXT)?;
@@ -32,7 +32,7 @@ pub(super) fn rewards(
     job: &TrainingJob<'_>,
     samples: &[RewardedSample],
     loss: PolicyGradient,
-    form: &PromptForm,
+    form: &JobPrompts,
     progress: &mut dyn FnMut(TrainingProgress) -> ControlFlow<()>,
 ) -> Result<(TrainingMetrics, usize)> {
     // First the anchor, which is dropped before the model to train is loaded.
@@ -75,7 +75,7 @@ fn reward_units(
     Ok(tails.iter().zip(compared).map(unit).collect())
 }
 
-fn anchor_logprobs(anchor: &Path, settings: &TrainingConfig, form: &PromptForm, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
+fn anchor_logprobs(anchor: &Path, settings: &TrainingConfig, form: &JobPrompts, samples: &[RewardedSample]) -> Result<Vec<Vec<f32>>> {
     let model = LanguageModel::load(anchor).during(CONTEXT)?;
     let (tails, _) = sample_tails(&Encoder::new(&model, form, settings)?, samples)?;
     logprobs(&model, &tails)

@@ -17,13 +17,13 @@ use std::collections::BTreeMap;
 pub struct Recipe {
     /// The recipe as it is written.
     pub config: PretrainConfig,
-    reading: Reading,
+    reading: CorpusText,
     sha256: String,
 }
 
 /// The text that the model reads.
 #[derive(Debug, Clone)]
-enum Reading {
+enum CorpusText {
     Arithmetic(CorpusConfig),
     Text(Text),
 }
@@ -35,8 +35,8 @@ impl Recipe {
     /// One of them is not as it should be.
     pub fn read(config: PretrainConfig) -> Result<Self> {
         let reading = match &config.corpus {
-            Corpus::Arithmetic(corpus) => Reading::Arithmetic(corpus.clone()),
-            Corpus::Text(corpus) => Reading::Text(Text::read(corpus)?),
+            Corpus::Arithmetic(corpus) => CorpusText::Arithmetic(corpus.clone()),
+            Corpus::Text(corpus) => CorpusText::Text(Text::read(corpus)?),
         };
         let mut recipe = Recipe { config, reading, sha256: String::new() };
         recipe.sha256 = sha256_hex(recipe.files().iter().fold(recipe.config.to_toml(), |all, file| all + "\n" + &file.sha256));
@@ -51,18 +51,18 @@ impl Recipe {
     /// The files that were read.
     pub(super) fn files(&self) -> &[ReadFile] {
         match &self.reading {
-            Reading::Arithmetic(_) => &[],
-            Reading::Text(text) => &text.files,
+            CorpusText::Arithmetic(_) => &[],
+            CorpusText::Text(text) => &text.files,
         }
     }
 
     /// The tokenizer's files of the checkpoint, by name.
     pub(super) fn tokenizer_files(&self) -> Result<BTreeMap<String, Vec<u8>>> {
         match &self.reading {
-            Reading::Arithmetic(_) => {
+            CorpusText::Arithmetic(_) => {
                 Ok(vocabulary::FILES.iter().map(|(name, content)| ((*name).to_owned(), content.as_bytes().to_vec())).collect())
             }
-            Reading::Text(text) => {
+            CorpusText::Text(text) => {
                 let tokenizer = self.config.tokenizer.as_ref().expect("a recipe with a text and no tokenizer is refused when it is read");
                 byte_pair::train(&text.documents, tokenizer.vocabulary).during(CONTEXT)
             }
@@ -72,8 +72,8 @@ impl Recipe {
     /// The rows of each step, and the size of the corpus for the log.
     pub(super) fn batches(&self, tokenizer: &Tokenizer) -> Result<(Batches, Option<TextLog>)> {
         match &self.reading {
-            Reading::Arithmetic(corpus) => Ok((Batches::draw(corpus, &self.config), None)),
-            Reading::Text(text) => Batches::pack(text, &self.config, tokenizer).map(|(batches, log)| (batches, Some(log))),
+            CorpusText::Arithmetic(corpus) => Ok((Batches::draw(corpus, &self.config), None)),
+            CorpusText::Text(text) => Batches::pack(text, &self.config, tokenizer).map(|(batches, log)| (batches, Some(log))),
         }
     }
 }

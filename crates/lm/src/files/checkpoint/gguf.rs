@@ -32,7 +32,7 @@ pub fn is_gguf(path: &Path) -> bool {
 }
 
 /// A file as the parts of a checkpoint. The weights are not read yet.
-pub(super) struct Parts {
+pub(super) struct GgufParts {
     pub source: TensorSource,
     /// The model's config, in the form of `config.json`.
     pub config: Value,
@@ -41,11 +41,11 @@ pub(super) struct Parts {
 }
 
 /// Reads the header of a file.
-pub(super) fn open(path: &Path) -> Result<Parts> {
+pub(super) fn open(path: &Path) -> Result<GgufParts> {
     let file = GgufFile::open(path)?;
     let config = config::of(file.metadata(), &file)?;
     let companions = tokenizer::files(file.metadata())?;
-    Ok(Parts { source: TensorSource::of_gguf(file), config, companions })
+    Ok(GgufParts { source: TensorSource::of_gguf(file), config, companions })
 }
 
 /// A problem of a file, with the key or tensor in it.

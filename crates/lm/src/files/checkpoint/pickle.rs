@@ -55,7 +55,7 @@ pub(super) fn tensors(pickle: &[u8]) -> Result<BTreeMap<String, PickledTensor>, 
 }
 
 /// A value's place in [`Machine::objects`].
-type Place = usize;
+type ObjectIndex = usize;
 
 #[derive(Debug, Clone)]
 enum Object {
@@ -63,8 +63,8 @@ enum Object {
     Boolean,
     Integer(i64),
     Text(Arc<str>),
-    Tuple(Vec<Place>),
-    Dictionary(Vec<(Place, Place)>),
+    Tuple(Vec<ObjectIndex>),
+    Dictionary(Vec<(ObjectIndex, ObjectIndex)>),
     Global(Global),
     Storage(Storage),
     Tensor(PickledTensor),
@@ -152,15 +152,15 @@ struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
     objects: Vec<Object>,
-    stack: Vec<Place>,
+    stack: Vec<ObjectIndex>,
     /// Heights of the stack at which marks were set.
     marks: Vec<usize>,
-    memo: HashMap<u32, Place>,
+    memo: HashMap<u32, ObjectIndex>,
 }
 
 impl Machine<'_> {
     /// Runs the program and returns the place of its result.
-    fn run(&mut self) -> Result<Place, String> {
+    fn run(&mut self) -> Result<ObjectIndex, String> {
         loop {
             let began = self.at;
             let code = self.take::<1>()?[0];
@@ -241,7 +241,7 @@ impl Machine<'_> {
     }
 
     /// Calls one of the known functions with a tuple of arguments.
-    fn call(&mut self, function: Place, arguments: Place) -> Result<(), String> {
+    fn call(&mut self, function: ObjectIndex, arguments: ObjectIndex) -> Result<(), String> {
         let (Object::Global(function), Object::Tuple(arguments)) = (&self.objects[function], &self.objects[arguments]) else {
             return Err(format!("a call of {} with {}", self.objects[function].kind(), self.objects[arguments].kind()));
         };
@@ -257,7 +257,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn tensor(&self, [storage, offset, shape, strides]: [Place; 4]) -> Result<PickledTensor, String> {
+    fn tensor(&self, [storage, offset, shape, strides]: [ObjectIndex; 4]) -> Result<PickledTensor, String> {
         let Object::Storage(storage) = &self.objects[storage] else {
             return Err(format!("a tensor over {}, expected a storage", self.objects[storage].kind()));
         };
@@ -269,7 +269,7 @@ impl Machine<'_> {
     }
 
     /// The storage of `("storage", type, key, device, elements)`.
-    fn storage(&self, id: Place) -> Result<Storage, String> {
+    fn storage(&self, id: ObjectIndex) -> Result<Storage, String> {
         let malformed = || "a reference that is no storage's".to_owned();
         let Object::Tuple(parts) = &self.objects[id] else { return Err(malformed()) };
         let [kind, dtype, key, _device, elements] = parts.as_slice() else { return Err(malformed()) };
@@ -281,7 +281,7 @@ impl Machine<'_> {
         }
     }
 
-    fn sizes(&self, place: Place) -> Result<Vec<usize>, String> {
+    fn sizes(&self, place: ObjectIndex) -> Result<Vec<usize>, String> {
         match &self.objects[place] {
             Object::Tuple(items) if items.len() <= MAX_DIMENSIONS => items.iter().map(|item| self.size(*item)).collect(),
             Object::Tuple(items) => Err(format!("a tensor of {} dimensions; PyTorch has at most {MAX_DIMENSIONS}", items.len())),
@@ -289,21 +289,21 @@ impl Machine<'_> {
         }
     }
 
-    fn size(&self, place: Place) -> Result<usize, String> {
+    fn size(&self, place: ObjectIndex) -> Result<usize, String> {
         match &self.objects[place] {
             Object::Integer(value) => usize::try_from(*value).map_err(|_| format!("expected a size, found {value}")),
             other => Err(format!("expected a size, found {}", other.kind())),
         }
     }
 
-    fn set_items(&mut self, items: &[Place]) -> Result<(), String> {
+    fn set_items(&mut self, items: &[ObjectIndex]) -> Result<(), String> {
         let (pairs, []) = items.as_chunks::<2>() else { return Err("a key without a value".into()) };
         self.dictionary()?.extend(pairs.iter().map(|[key, value]| (*key, *value)));
         Ok(())
     }
 
     /// The dictionary on top of the stack.
-    fn dictionary(&mut self) -> Result<&mut Vec<(Place, Place)>, String> {
+    fn dictionary(&mut self) -> Result<&mut Vec<(ObjectIndex, ObjectIndex)>, String> {
         let top = self.top()?;
         match &mut self.objects[top] {
             Object::Dictionary(entries) => Ok(entries),
@@ -316,20 +316,20 @@ impl Machine<'_> {
         self.objects.push(object);
     }
 
-    fn top(&self) -> Result<Place, String> {
+    fn top(&self) -> Result<ObjectIndex, String> {
         self.stack.last().copied().ok_or_else(empty_stack)
     }
 
-    fn pop(&mut self) -> Result<Place, String> {
+    fn pop(&mut self) -> Result<ObjectIndex, String> {
         self.stack.pop().ok_or_else(empty_stack)
     }
 
-    fn pop_many(&mut self, count: usize) -> Result<Vec<Place>, String> {
+    fn pop_many(&mut self, count: usize) -> Result<Vec<ObjectIndex>, String> {
         let rest = self.stack.len().checked_sub(count).ok_or_else(empty_stack)?;
         Ok(self.stack.split_off(rest))
     }
 
-    fn pop_to_mark(&mut self) -> Result<Vec<Place>, String> {
+    fn pop_to_mark(&mut self) -> Result<Vec<ObjectIndex>, String> {
         let mark = self.marks.pop().ok_or("no mark was set")?;
         if mark > self.stack.len() {
             return Err(empty_stack());

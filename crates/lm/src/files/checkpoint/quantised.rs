@@ -159,7 +159,7 @@ impl Method {
     /// The matrix `name` of a source, if it is quantised. `None` if it is stored as it is.
     pub(super) fn read_matrix(&self, source: &TensorSource, name: &str) -> Result<Option<StoredTensor>> {
         let Some(module) = name.strip_suffix(".weight") else { return Ok(None) };
-        let parts = Parts { source, name, module };
+        let parts = MatrixTensors { source, name, module };
         let found = match self {
             Method::Scaled { block } => parts.scaled(*block)?,
             Method::Packed { bits } => parts.packed(*bits)?,
@@ -174,13 +174,13 @@ impl Method {
 }
 
 /// The tensors of one matrix.
-struct Parts<'a> {
+struct MatrixTensors<'a> {
     source: &'a TensorSource,
     name: &'a str,
     module: &'a str,
 }
 
-impl Parts<'_> {
+impl MatrixTensors<'_> {
     fn error(&self, problem: impl std::fmt::Display) -> Error {
         Error::Weights { path: self.source.path(self.name).into(), problem: format!("tensor \"{}\": {problem}", self.name) }
     }

@@ -81,7 +81,7 @@ pub(super) fn paged_attention<E: Element>(
     let out = &mut out[..rows.positions.len() * heads.output_width()];
     out.par_chunks_mut(TILE * heads.output_width()).enumerate().for_each_init(Scratch::default, |scratch, (tile, out)| {
         let count = out.len() / heads.output_width();
-        let rows: Vec<Row<'_>> = (tile * TILE..).take(count).map(|row| Row::new(row, fused, attention, rows)).collect();
+        let rows: Vec<StepRow<'_>> = (tile * TILE..).take(count).map(|row| StepRow::new(row, fused, attention, rows)).collect();
         let parts = parts(&rows, heads.group());
         for head in 0..heads.key_value {
             scratch.attend(attention, head, &rows, &parts, keys, values);
@@ -97,7 +97,7 @@ pub(super) fn paged_attention<E: Element>(
 }
 
 /// A row of a step.
-struct Row<'a> {
+struct StepRow<'a> {
     queries: &'a [f32],
     /// The pages of its sequence.
     table: &'a [u32],
@@ -107,11 +107,11 @@ struct Row<'a> {
     visible: Range<usize>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> StepRow<'a> {
     fn new(row: usize, fused: &'a [f32], attention: Attention, rows: &'a PagedRows) -> Self {
         let (heads, position) = (attention.heads, rows.positions[row] as usize);
         let visible = attention.first_seen(position)..position + 1;
-        Row {
+        StepRow {
             queries: &fused[row * heads.fused_width()..][..heads.output_width()],
             table: &rows.pages[rows.tables[row] as usize],
             pages: visible.start / PAGE..visible.end.div_ceil(PAGE),
@@ -141,14 +141,14 @@ impl Part<'_> {
 }
 
 /// The parts that each row reads before the pages that all rows have in common, these common pages, and the parts after them.
-fn parts<'a>(rows: &[Row<'a>], group: usize) -> Vec<Part<'a>> {
+fn parts<'a>(rows: &[StepRow<'a>], group: usize) -> Vec<Part<'a>> {
     let first = rows.iter().map(|row| row.pages.start).max().unwrap_or(0);
     let full = rows.iter().map(|row| row.visible.end / PAGE).min().unwrap_or(0);
     let is_common = |page: &usize| rows.windows(2).all(|pair| pair[0].table[*page] == pair[1].table[*page]);
     let end = first + (first..full).take_while(is_common).count();
     let common = Part { queries: 0..rows.len() * group, table: rows[0].table, positions: first * PAGE..end * PAGE };
-    let own = |part: fn(&Row<'a>, Range<usize>) -> Range<usize>| {
-        let part = move |(index, row): (usize, &Row<'a>)| {
+    let own = |part: fn(&StepRow<'a>, Range<usize>) -> Range<usize>| {
+        let part = move |(index, row): (usize, &StepRow<'a>)| {
             let positions = part(row, first * PAGE..end * PAGE);
             Part { queries: index * group..(index + 1) * group, table: row.table, positions }
         };
@@ -161,7 +161,7 @@ fn parts<'a>(rows: &[Row<'a>], group: usize) -> Vec<Part<'a>> {
 
 #[derive(Default)]
 struct Scratch {
-    /// `[queries, covered]`, with the largest [`Row::covered`] of all rows.
+    /// `[queries, covered]`, with the largest [`StepRow::covered`] of all rows.
     scores: Vec<f32>,
     /// `[queries, SUMS, dim]`.
     sums: Vec<f32>,
@@ -169,9 +169,17 @@ struct Scratch {
 
 impl Scratch {
     /// Computes the partial sums of all queries of the tile's rows for one key head.
-    fn attend<E: Element>(&mut self, attention: Attention, head: usize, rows: &[Row<'_>], parts: &[Part<'_>], keys: &[E], values: &[E]) {
+    fn attend<E: Element>(
+        &mut self,
+        attention: Attention,
+        head: usize,
+        rows: &[StepRow<'_>],
+        parts: &[Part<'_>],
+        keys: &[E],
+        values: &[E],
+    ) {
         let (heads, group) = (attention.heads, attention.heads.group());
-        let width = rows.iter().map(Row::covered).max().unwrap_or(0);
+        let width = rows.iter().map(StepRow::covered).max().unwrap_or(0);
         self.scores.resize(rows.len() * group * width, 0.0);
         self.sums.clear();
         self.sums.resize(rows.len() * group * SUMS * heads.dim, 0.0);

@@ -47,7 +47,7 @@ fn the_first_sentence_goes_from_the_untrained_model_to_the_final_one_with_a_pair
     let place = tempfile::tempdir().unwrap();
     let report = report(place.path(), None, &[FEW_SHOT, ("star", Approach::StarRationalized, &["ab", "abcd", "acdefgh"])]);
     let headline = report.runs[0].headline.as_ref().unwrap();
-    assert_eq!(headline.choice, Choice::Only);
+    assert_eq!(headline.choice, HeadlineChoice::Only);
     assert_eq!(
         headline.result,
         "20.0% (untrained model, 3 worked examples) → 70.0% after 2 iterations of STaR with rationalization (star); +50.0 points, 6 problems \
@@ -73,9 +73,9 @@ fn the_config_or_dev_chooses_the_method_and_the_best_of_several_is_called_biased
         report.runs[0].headline.clone().unwrap()
     };
     let named = headline(Some("star"));
-    assert_eq!((named.method.as_str(), named.choice), ("star", Choice::Config), "{named:?}");
+    assert_eq!((named.method.as_str(), named.choice), ("star", HeadlineChoice::Config), "{named:?}");
     let best = headline(None);
-    assert_eq!((best.method.as_str(), best.choice), ("star_without", Choice::BestOf(2)));
+    assert_eq!((best.method.as_str(), best.choice), ("star_without", HeadlineChoice::BestOf(2)));
     assert!(best.choice_note.contains("best of 2 on the test split: biased upwards"), "{}", best.choice_note);
 }
 
@@ -94,7 +94,7 @@ fn a_final_figure_is_compared_with_the_untrained_model_on_the_same_split() {
     }
     let report = Report::read(&[place.path().to_owned()]).unwrap();
     let headline = report.runs[0].headline.as_ref().unwrap();
-    assert_eq!((headline.method.as_str(), headline.choice), ("star", Choice::Dev), "dev chooses, and not the final split");
+    assert_eq!((headline.method.as_str(), headline.choice), ("star", HeadlineChoice::Dev), "dev chooses, and not the final split");
     assert!(headline.result.contains("+40.0 points, 4 problems gained, 0 lost"), "{}", headline.result);
 }
 

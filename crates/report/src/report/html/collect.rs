@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::outcomes::Outcomes;
 use crate::paired::{Before, Change};
 use crate::report::{MethodReport, Report, RunReport, changes};
-use crate::verdicts::{Auditor, Origin, VerdictAudit};
+use crate::verdicts::{Origin, VerdictAudit, VerdictAuditor};
 use crate::words::{Purpose, verdict_index};
 use serde::Serialize;
 use starloop_record::digest::sha256_hex;
@@ -83,10 +83,10 @@ type Problems = HashMap<ProblemId, ProblemRecord>;
 pub(super) fn collect(report: &Report, most_attempts: u64) -> Result<Attempts> {
     let total = report.methods().map(|(_, method)| count(method)).sum();
     let attempts = Attempts { total, ..Attempts::default() };
-    let mut collector = Collector { most_attempts, attempts, numbers: HashMap::new(), auditor: Auditor::new(SHOWN_DOUBTS) };
+    let mut collector = Collector { most_attempts, attempts, numbers: HashMap::new(), auditor: VerdictAuditor::new(SHOWN_DOUBTS) };
     for (place, run) in report.runs.iter().enumerate() {
         collector.run(place, run)?;
-        let audit = std::mem::replace(&mut collector.auditor, Auditor::new(SHOWN_DOUBTS)).finish();
+        let audit = std::mem::replace(&mut collector.auditor, VerdictAuditor::new(SHOWN_DOUBTS)).finish();
         collector.attempts.audits.push(audit);
     }
     let mut attempts = collector.attempts;
@@ -108,7 +108,7 @@ struct Collector {
     /// Problems by id and text. Runs of one task share them, and two files of a user may use an id twice.
     numbers: HashMap<(ProblemId, String), u32>,
     /// The audit of the current run.
-    auditor: Auditor,
+    auditor: VerdictAuditor,
 }
 
 /// Properties of an attempt that its record does not have.
@@ -350,7 +350,7 @@ mod tests {
     fn a_sample_is_about_as_large_as_it_may_be_and_always_the_same() {
         let sample = || {
             let attempts = Attempts { total: 10_000, ..Attempts::default() };
-            let collector = Collector { most_attempts: 3_000, attempts, numbers: HashMap::new(), auditor: Auditor::new(0) };
+            let collector = Collector { most_attempts: 3_000, attempts, numbers: HashMap::new(), auditor: VerdictAuditor::new(0) };
             let ids = (0..10_000).map(|n| ProblemId(format!("task/train/{n}")));
             ids.filter(|id| collector.is_in_the_sample(id)).collect::<Vec<_>>()
         };

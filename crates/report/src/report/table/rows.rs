@@ -5,7 +5,7 @@ use crate::report::{MethodSummary, RunReport, summary};
 use starloop_record::Approach;
 
 /// A column: its header, and its cell for a method.
-type Column<'a> = (String, Box<dyn Fn(&MethodSummary) -> String + 'a>);
+type TableColumn<'a> = (String, Box<dyn Fn(&MethodSummary) -> String + 'a>);
 
 /// Two tables of at most `width` columns: the results, and the accuracy class by class. The untrained model is first, then the methods by
 /// accuracy. Columns without a value, and columns at the right for which there is no room, are left out.
@@ -23,7 +23,7 @@ pub(super) fn summary_of(run: &RunReport, width: usize) -> String {
     shown.collect::<Vec<_>>().join("\n\n")
 }
 
-fn results() -> Vec<Column<'static>> {
+fn results() -> Vec<TableColumn<'static>> {
     vec![
         name(),
         column("accuracy,\n%", |of| optional_percent(of.accuracy)),
@@ -40,16 +40,16 @@ fn results() -> Vec<Column<'static>> {
     ]
 }
 
-fn name() -> Column<'static> {
+fn name() -> TableColumn<'static> {
     column("method", |of| of.method.clone())
 }
 
-fn column<'a>(header: &str, cell: impl Fn(&MethodSummary) -> String + 'a) -> Column<'a> {
+fn column<'a>(header: &str, cell: impl Fn(&MethodSummary) -> String + 'a) -> TableColumn<'a> {
     (header.to_owned(), Box::new(cell))
 }
 
 /// The table of the columns that have a value, as many as fit; `None` if only the names are left.
-fn fitting(methods: &[MethodSummary], columns: &[Column<'_>], width: usize) -> Option<String> {
+fn fitting(methods: &[MethodSummary], columns: &[TableColumn<'_>], width: usize) -> Option<String> {
     let with_values: Vec<_> = columns.iter().filter(|(_, cell)| methods.iter().any(|method| cell(method) != none())).collect();
     (2..=with_values.len()).rev().map(|shown| drawn(methods, &with_values[..shown])).find(|text| fits(text, width)).or_else(|| {
         // The result itself is shown on every terminal.
@@ -57,7 +57,7 @@ fn fitting(methods: &[MethodSummary], columns: &[Column<'_>], width: usize) -> O
     })
 }
 
-fn drawn(methods: &[MethodSummary], columns: &[&Column<'_>]) -> String {
+fn drawn(methods: &[MethodSummary], columns: &[&TableColumn<'_>]) -> String {
     let mut table = table(columns.iter().map(|(header, _)| header.clone()).collect(), 1);
     for method in methods {
         table.add_row(columns.iter().map(|(_, cell)| cell(method)));

@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, LineGauge, Padding, Paragraph, Row, Table, Widget, Wrap};
 use starloop_record::format::{count, duration, percent};
 use starloop_record::types::Verdict;
-use starloop_report::watch::{MethodProgress, Progress, Rationale, RunState, UnderWay};
+use starloop_report::watch::{MethodProgress, Rationale, RunProgress, RunState, UnderWay};
 use starloop_report::words::of_verdict;
 
 /// The number of characters of a text that are shown.
@@ -57,7 +57,7 @@ pub(super) enum Only {
 /// The content of a screen.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Screen<'a> {
-    pub(super) progress: &'a Progress,
+    pub(super) progress: &'a RunProgress,
     pub(super) rationales: &'a [Rationale],
     pub(super) view: &'a View,
     /// The error, if the files could not be read.
@@ -106,7 +106,7 @@ impl Only {
 
 impl View {
     /// The method that is shown.
-    pub(super) fn method<'a>(&'a self, progress: &'a Progress) -> &'a str {
+    pub(super) fn method<'a>(&'a self, progress: &'a RunProgress) -> &'a str {
         let at_work = || progress.under_way.as_ref().map(|stage| &stage.method).or(progress.done.last().map(|work| &work.method));
         // A copy without events: the last method with a finished iteration.
         let furthest = || progress.methods.iter().rfind(|method| !method.iterations.is_empty()).map(|method| &method.info.name);
@@ -114,7 +114,7 @@ impl View {
     }
 
     /// Shows the next method.
-    pub(super) fn next_method(&mut self, progress: &Progress) {
+    pub(super) fn next_method(&mut self, progress: &RunProgress) {
         let names = || progress.methods.iter().map(|method| &method.info.name);
         let place = names().position(|name| name == self.method(progress));
         self.chosen = names().cycle().nth(place.map_or(0, |place| place + 1)).cloned();
@@ -165,7 +165,7 @@ impl Screen<'_> {
     }
 
     fn head(&self, area: Rect, buffer: &mut Buffer) {
-        let Progress { run, state, worked, last_news, left, .. } = self.progress;
+        let RunProgress { run, state, worked, last_news, left, .. } = self.progress;
         let ago = last_news.map_or_else(String::new, |last| format!(" {} ago", duration((self.now - last).max(0.0))));
         let since = last_news.map_or(0.0, |last| self.now - last);
         let state = match (state, self.silence()) {

@@ -40,7 +40,7 @@ fn loss(step: u64, loss: f64) -> LossPoint {
     LossPoint { step, loss, learning_rate: None }
 }
 
-fn progress() -> Progress {
+fn progress() -> RunProgress {
     let star = MethodProgress {
         info: method("star", Approach::StarRationalized, 5),
         iterations: vec![metrics(0, 20), metrics(1, 75)],
@@ -51,7 +51,7 @@ fn progress() -> Progress {
     let under_way =
         UnderWay { method: "star".into(), iteration: 2, stage: Stage::FineTuning, units: 80, since: 1000.0, expected: Some(40.0) };
     let done = Work { method: "star".into(), iteration: 2, stage: Stage::Sampling, units: 2000, tokens: 90_000, seconds: Some(9.0) };
-    Progress {
+    RunProgress {
         run: "tiny".into(),
         state: RunState::Running,
         last_news: Some(1000.0),
@@ -76,7 +76,7 @@ fn rationale(completion: &str, verdict: Verdict) -> Rationale {
 }
 
 /// The content of a terminal of this size, ten seconds into the fine-tuning.
-fn drawn(size: (u16, u16), progress: &Progress, rationales: &[Rationale], view: &View) -> Buffer {
+fn drawn(size: (u16, u16), progress: &RunProgress, rationales: &[Rationale], view: &View) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
     let screen = Screen { progress, rationales, view, trouble: None, now: 1010.0, in_colour: true };
     terminal.draw(|frame| frame.render_widget(screen, frame.area())).unwrap();
@@ -130,7 +130,7 @@ fn curves_change_and_the_loss_has_its_unit() {
     shows(&drawn((110, 40), &progress, &[], &view), &["loss of star, nats per target token", "● loss 0.0625", "2.00", "step"]);
     view.next_method(&progress);
     shows(
-        &drawn((110, 40), &Progress { methods: vec![progress.methods[0].clone()], ..progress.clone() }, &[], &view),
+        &drawn((110, 40), &RunProgress { methods: vec![progress.methods[0].clone()], ..progress.clone() }, &[], &view),
         &["latest rationales of direct"],
     );
     assert_eq!(view.curve.next(), Curve::Methods);
@@ -186,7 +186,7 @@ fn a_loss_below_zero_is_drawn_and_has_no_unit() {
 
 #[test]
 fn silence_is_not_work() {
-    let late = Progress { last_news: Some(0.0), ..progress() };
+    let late = RunProgress { last_news: Some(0.0), ..progress() };
     shows(
         &drawn((110, 40), &late, &[], &View::default()),
         &["running, but no event for 17 min", "this stage was running at the last event"],
@@ -200,12 +200,12 @@ fn silence_is_not_work() {
         &["running for 10 s; no estimate yet, because this is the first work of its kind"],
     );
     let resume = Some("starloop run runs/a/config.toml --run-dir runs/a --resume".to_owned());
-    let stopped = Progress { state: RunState::Stopped, resume, ..progress() };
+    let stopped = RunProgress { state: RunState::Stopped, resume, ..progress() };
     shows(
         &drawn((110, 40), &stopped, &[], &View::default()),
         &["stopped 10 s ago, after 10 min of work", "to continue: starloop run runs/a/config.toml --run-dir runs/a --resume"],
     );
-    let finished = Progress { state: RunState::Finished, under_way: None, ..progress() };
+    let finished = RunProgress { state: RunState::Finished, under_way: None, ..progress() };
     shows(&drawn((110, 40), &finished, &[], &View::default()), &["finished after 10 min of work", "! the base is near chance"]);
 }
 
@@ -229,7 +229,7 @@ fn every_size_can_be_drawn() {
         for curve in [Curve::Methods, Curve::Classes, Curve::Loss] {
             let view = View { curve, ..View::default() };
             drawn(size, &progress, &rationales, &view);
-            drawn(size, &Progress { methods: Vec::new(), ..progress.clone() }, &[], &view);
+            drawn(size, &RunProgress { methods: Vec::new(), ..progress.clone() }, &[], &view);
         }
     }
     let (right, wrong) = (View { only: Only::Right, ..View::default() }, View { only: Only::NotRight, ..View::default() });

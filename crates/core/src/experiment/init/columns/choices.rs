@@ -1,6 +1,6 @@
 //! The columns that hold the choices of multiple-choice problems: one column with all of them, or a column for each.
 
-use super::{Columns, is_plain, names, places, plain};
+use super::{DataColumns, is_plain, names, places, plain};
 use crate::task::jsonl::{ChoiceColumns, Listed};
 use crate::task::rows::DataRow;
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub(super) struct Chosen {
 ///
 /// # Errors
 /// There are columns of choices and a column of answers, and in some rows they do not fit.
-pub(super) fn find(columns: &Columns<'_>, question: &str) -> Result<Option<Chosen>, String> {
+pub(super) fn find(columns: &DataColumns<'_>, question: &str) -> Result<Option<Chosen>, String> {
     let mut nearest: Option<(usize, Chosen, Vec<&DataRow>)> = None;
     for candidate in candidates(columns) {
         let taken = |column: &&String| !candidate.names().contains(column) && *column != question;
@@ -62,7 +62,7 @@ fn is_usual(columns: &ChoiceColumns) -> bool {
 }
 
 /// Columns that may hold choices, the surest first.
-fn candidates(columns: &Columns<'_>) -> Vec<ChoiceColumns> {
+fn candidates(columns: &DataColumns<'_>) -> Vec<ChoiceColumns> {
     let is_list = |value: &Value| value.is_array() || value.is_object();
     let all = columns.named(names::CHOICES).filter(|column| 2 * columns.count(column, is_list) > columns.rows.len());
     let mut found: Vec<ChoiceColumns> = all.map(|column| ChoiceColumns::All(column.clone())).collect();

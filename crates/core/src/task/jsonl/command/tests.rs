@@ -8,13 +8,13 @@ fn problem(id: &str) -> Problem {
     Problem { id: ProblemId(id.into()), class: String::new(), question: String::new(), answer: "7".into(), choices: Vec::new() }
 }
 
-fn verifier(script: &str, time_limit_seconds: f64, most_failures: u32) -> Verifier {
+fn verifier(script: &str, time_limit_seconds: f64, most_failures: u32) -> VerifierProgram {
     let command = ["sh", "-c", script].map(str::to_owned);
-    Verifier::new(&command, &[], time_limit_seconds, most_failures)
+    VerifierProgram::new(&command, &[], time_limit_seconds, most_failures)
 }
 
 /// The verdict on a completion, in words.
-fn judged(verifier: &Verifier, completion: &str) -> String {
+fn judged(verifier: &VerifierProgram, completion: &str) -> String {
     match verifier.ask(&problem("p/1"), completion) {
         Ok(Verdict::Wrong { predicted }) => format!("wrong: {predicted}"),
         Ok(Verdict::Failed { reason }) => format!("failed: {reason}"),
@@ -133,7 +133,7 @@ fn nothing_runs_before_there_is_something_to_judge() {
 fn one_that_cannot_be_started_is_told_at_once() {
     let refused = |command: &[&str]| {
         let command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
-        Verifier::new(&command, &[], 1.0, 1).start(None).err().map(|error| error.to_string()).unwrap_or_default()
+        VerifierProgram::new(&command, &[], 1.0, 1).start(None).err().map(|error| error.to_string()).unwrap_or_default()
     };
     let said = refused(&["/nowhere/verify", "--fast"]);
     assert!(said.starts_with("command: cannot be started: /nowhere/verify: No such file"), "{said}");

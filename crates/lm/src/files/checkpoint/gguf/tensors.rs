@@ -26,18 +26,18 @@ pub(in crate::files::checkpoint) struct GgufFile {
     files: Vec<RefCell<fs_err::File>>,
     /// By the name of a Hugging Face checkpoint.
     tensors: BTreeMap<String, Tensor>,
-    rotary: Option<Place>,
+    rotary: Option<TensorPlace>,
 }
 
 #[derive(Debug)]
 struct Tensor {
-    place: Place,
+    place: TensorPlace,
     arrangement: Arrangement,
 }
 
 /// A tensor's entry in the list of one of the files.
 #[derive(Debug)]
-struct Place {
+struct TensorPlace {
     /// The index of the file.
     file: usize,
     info: GgufTensorInfo,
@@ -66,14 +66,14 @@ impl GgufFile {
                     return Err(problem(&path, format!("tensor {}: its data ends after the file; copy or download it again", info.name)));
                 }
                 if info.name == ROTARY {
-                    rotary = Some(Place { file, info });
+                    rotary = Some(TensorPlace { file, info });
                     continue;
                 }
                 let Some(name) = in_checkpoint(&info.name, &architecture) else {
                     return Err(problem(&path, format!("tensor {}: not known for the family {architecture}", info.name)));
                 };
                 let arrangement = Arrangement::of(&info.name, &architecture, heads);
-                if let Some(twice) = tensors.insert(name, Tensor { place: Place { file, info }, arrangement }) {
+                if let Some(twice) = tensors.insert(name, Tensor { place: TensorPlace { file, info }, arrangement }) {
                     return Err(problem(&path, format!("tensor {}: is there twice", twice.place.info.name)));
                 }
             }
@@ -149,7 +149,7 @@ impl GgufFile {
     }
 
     /// The elements of a tensor, dequantised to `f32` where they are quantised.
-    fn widened(&self, Place { file, info }: &Place) -> Result<Vec<u8>> {
+    fn widened(&self, TensorPlace { file, info }: &TensorPlace) -> Result<Vec<u8>> {
         let wrong = |what: String| problem(self.path(), format!("tensor {}: {what}", info.name));
         let count = info.shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
         let count = count.ok_or_else(|| wrong("its shape is larger than any memory".to_owned()))?;
