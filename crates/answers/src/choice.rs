@@ -83,7 +83,7 @@ impl Named {
 /// use starloop_answers::{choice, Ending, Mark, Reading};
 ///
 /// let choices = ["radio", "umbrella", "desk"];
-/// let find = |text| choice::find(text, &choices, choice::Style::Letters, &Mark::ALL, Ending::Complete);
+/// let find = |text| choice::find(text, &choices, choice::ChoiceStyle::Letters, &Mark::ALL, Ending::Complete);
 ///
 /// let outcome = find("(b) umbrella is right; (a) is for music and (c) for work.");
 /// assert_eq!(outcome.answer().unwrap().letter, Some(1));
@@ -94,7 +94,7 @@ impl Named {
 /// // Letter and text can contradict each other.
 /// let named = *find("The answer is umbrella (c).").answer().unwrap();
 /// assert!(named.is_contradiction());
-/// assert_eq!(named.choice(choice::Preference::Text), Some(1));
+/// assert_eq!(named.choice(choice::ChoicePreference::Text), Some(1));
 /// ```
 pub fn find<S: AsRef<str>>(completion: &str, choices: &[S], style: ChoiceStyle, marks: &[Mark], ending: Ending) -> ReadOutcome<Named> {
     let Some(own) = own(completion) else { return ReadOutcome::Truncated };
@@ -120,11 +120,11 @@ pub fn find<S: AsRef<str>>(completion: &str, choices: &[S], style: ChoiceStyle, 
 /// Reads a text that is known to be the conclusion, such as the group of a user's pattern.
 ///
 /// ```
-/// use starloop_answers::choice::{conclusion, Style};
+/// use starloop_answers::choice::{conclusion, ChoiceStyle};
 ///
 /// let choices = ["radio", "umbrella"];
-/// assert_eq!(conclusion("B, for the rain", &choices, Style::Letters).unwrap().letter, Some(1));
-/// assert_eq!(conclusion("(a) or (b)", &choices, Style::Letters), None);
+/// assert_eq!(conclusion("B, for the rain", &choices, ChoiceStyle::Letters).unwrap().letter, Some(1));
+/// assert_eq!(conclusion("(a) or (b)", &choices, ChoiceStyle::Letters), None);
 /// ```
 pub fn conclusion<S: AsRef<str>>(text: &str, choices: &[S], style: ChoiceStyle) -> Option<Named> {
     let choices: Vec<&str> = choices.iter().map(AsRef::as_ref).collect();

@@ -41,10 +41,10 @@ pub use text::{plain, text};
 /// a completion whose thought has no end:
 ///
 /// ```
-/// use starloop_answers::{find, Ending, Mark, Outcome};
+/// use starloop_answers::{find, Ending, Mark, ReadOutcome};
 ///
-/// assert_eq!(find::number("#### 7", &Mark::ALL, Ending::CutOff), Outcome::Truncated);
-/// assert_eq!(find::number("<think>It is 72.", &Mark::ALL, Ending::Complete), Outcome::Truncated);
+/// assert_eq!(find::number("#### 7", &Mark::ALL, Ending::CutOff), ReadOutcome::Truncated);
+/// assert_eq!(find::number("<think>It is 72.", &Mark::ALL, Ending::Complete), ReadOutcome::Truncated);
 /// assert!(find::number("#### 72\n", &Mark::ALL, Ending::CutOff).answer().is_some());
 /// ```
 pub fn number(completion: &str, marks: &[Mark], ending: Ending) -> ReadOutcome<Quantity> {

@@ -190,15 +190,15 @@ pub fn of_named<S: AsRef<str>>(answer: Named, choices: &Choices<'_, S>) -> Verdi
 /// Grades a completion whose answer is one of several choices.
 ///
 /// ```
-/// use starloop_answers::{choice::{Preference, Style}, verdict::{self, Choices, Verdict}, Ending, Mark};
+/// use starloop_answers::{choice::{ChoicePreference, ChoiceStyle}, verdict::{self, Choices, Verdict}, Ending, Mark};
 ///
 /// let texts = ["shop", "synagogue", "park"];
-/// let choices = Choices { texts: &texts, right: 1, style: Style::Letters, preference: Preference::Letter };
+/// let choices = Choices { texts: &texts, right: 1, style: ChoiceStyle::Letters, preference: ChoicePreference::Letter };
 /// let grade = |text, preference| verdict::choice(text, &Choices { preference, ..choices }, &Mark::ALL, Ending::Complete).verdict;
-/// assert_eq!(grade("I'd go with B.", Preference::Letter), Verdict::Correct);
-/// assert_eq!(grade("The answer is synagogue (c).", Preference::Letter), Verdict::Wrong { predicted: "c".into() });
-/// assert_eq!(grade("The answer is synagogue (c).", Preference::Text), Verdict::Correct);
-/// assert_eq!(grade("The answer is synagogue (c).", Preference::Neither), Verdict::Contradiction { letter: 'c', text: 'b' });
+/// assert_eq!(grade("I'd go with B.", ChoicePreference::Letter), Verdict::Correct);
+/// assert_eq!(grade("The answer is synagogue (c).", ChoicePreference::Letter), Verdict::Wrong { predicted: "c".into() });
+/// assert_eq!(grade("The answer is synagogue (c).", ChoicePreference::Text), Verdict::Correct);
+/// assert_eq!(grade("The answer is synagogue (c).", ChoicePreference::Neither), Verdict::Contradiction { letter: 'c', text: 'b' });
 /// ```
 pub fn choice<S: AsRef<str>>(completion: &str, choices: &Choices<'_, S>, marks: &[Mark], ending: Ending) -> Grade {
     let outcome = choice::find(completion, choices.texts, choices.style, marks, ending);

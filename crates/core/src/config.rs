@@ -49,7 +49,7 @@ mod trainer;
 mod training;
 
 pub(crate) use policy::KINDS as POLICY_KINDS;
-pub use policy::{PolicyConfig, PromptForm, Recipe, Reload, ServerKind, ServingConfig};
+pub use policy::{PolicyConfig, PromptForm, Reload, ReloadRecipe, ServerKind, ServingConfig};
 pub use presets::presets;
 pub use record::RecordConfig;
 pub use sections::{EvaluationConfig, ModelConfig, SamplingConfig};

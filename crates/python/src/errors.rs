@@ -147,7 +147,9 @@ where
     E: Into<anyhow::Error>,
 {
     py.detach(|| {
-        catch_unwind(AssertUnwindSafe(work)).map_err(|_| anyhow!("starloop failed by a mistake of its own; standard error says where"))?.map_err(Into::into)
+        catch_unwind(AssertUnwindSafe(work))
+            .map_err(|_| anyhow!("starloop failed by a mistake of its own; standard error says where"))?
+            .map_err(Into::into)
     })
 }
 

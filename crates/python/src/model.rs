@@ -72,8 +72,9 @@ impl Model {
         let Some(name) = path_or_name.to_str().map(str::to_owned) else {
             return Err(misuse(py, format!("{}: the path is not UTF-8", path_or_name.display())));
         };
-        let model = released(py, || starloop::model::Model::find(&name, starloop::access::Access { trust: false, no_programs: false })?.load())
-            .or_raise(py)?;
+        let model =
+            released(py, || starloop::model::Model::find(&name, starloop::access::Access { trust: false, no_programs: false })?.load())
+                .or_raise(py)?;
         Ok(Model { name, model })
     }
 

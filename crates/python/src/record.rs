@@ -12,7 +12,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::ArrowError;
 use attempts::AttemptRow;
 use pyo3::prelude::*;
-use starloop::access::{Access, Reading};
+use starloop::access::{Access, RunPart};
 use starloop_record::RunDir;
 use starloop_record::info::RunStatus;
 use starloop_report::Report;
@@ -35,7 +35,7 @@ impl Run {
     /// Opens a directory for reading. If `trust` is false, a run that was copied here must not lead outside of its directory.
     pub fn open(py: Python<'_>, path: PathBuf, trust: bool) -> PyResult<Self> {
         let open = || {
-            Access { trust, no_programs: true }.check_run(&path, Reading::Files)?;
+            Access { trust, no_programs: true }.check_run(&path, RunPart::Files)?;
             anyhow::Ok(RunDir::open_read_only(&path)?)
         };
         Ok(Run { run: released(py, open).or_raise(py)? })

@@ -25,12 +25,12 @@ pub(crate) struct Job {
     /// Prompts are scored too, with this many of the likeliest tokens at each place.
     pub(crate) scoring: Option<usize>,
     /// Receives the results. The work stops when the other end is dropped.
-    pub(crate) events: UnboundedSender<Event>,
+    pub(crate) events: UnboundedSender<EngineEvent>,
 }
 
 /// A result of a job.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum EngineEvent {
     /// The scores of each prompt.
     Scored(Vec<Vec<Option<ScoredToken>>>),
     /// A token or the end of a completion of the prompt with this place in the job.
@@ -86,7 +86,7 @@ struct Open {
     prompt: usize,
     /// Completions that are not finished.
     missing: usize,
-    events: UnboundedSender<Event>,
+    events: UnboundedSender<EngineEvent>,
 }
 
 /// The work of the thread.
@@ -116,7 +116,7 @@ fn work(model: &LanguageModel, limits: &EngineLimits, jobs: &Receiver<Job>, metr
             let Some(request) = open.get_mut(&number) else { continue };
             request.missing -= usize::from(update.end.is_some());
             // A client that is gone is noticed before the next step.
-            let _ = request.events.send(Event::Update(request.prompt, update));
+            let _ = request.events.send(EngineEvent::Update(request.prompt, update));
             if request.missing == 0 {
                 open.remove(&number);
             }
@@ -137,19 +137,19 @@ fn begin(model: &LanguageModel, batch: &mut Batch<'_>, open: &mut HashMap<u64, O
             match model.score_with_alternatives(&request.prompt, alternatives) {
                 Ok(scored) => scores.push(scored),
                 Err(error) => {
-                    let _ = events.send(Event::Failed(error));
+                    let _ = events.send(EngineEvent::Failed(error));
                     return;
                 }
             }
         }
-        let _ = events.send(Event::Scored(scores));
+        let _ = events.send(EngineEvent::Scored(scores));
     }
     for (prompt, request) in requests.into_iter().enumerate().filter(|(_, request)| !request.seeds.is_empty()) {
         let missing = request.seeds.len();
         match batch.submit(request, delivery) {
             Ok(number) => _ = open.insert(number, Open { prompt, missing, events: events.clone() }),
             Err(error) => {
-                let _ = events.send(Event::Failed(error));
+                let _ = events.send(EngineEvent::Failed(error));
                 return;
             }
         }

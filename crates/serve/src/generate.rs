@@ -1,7 +1,7 @@
 //! From a checked request to an answer: prompts are encoded, the engine completes them, and the results become a body or a stream.
 
 use crate::answer::{End, Endpoint, Head, Usage};
-use crate::engine::{Engine, Event, Job};
+use crate::engine::{Engine, EngineEvent, Job};
 use crate::error::{ApiError, Refused};
 use crate::pieces::{self, Piece};
 use crate::request::{ChatRequest, CompletionRequest, Prompts, Sampling};
@@ -24,7 +24,7 @@ pub(crate) struct Prepared {
 /// The work of the engine in progress. Dropping it cancels the work.
 pub(crate) struct Running {
     pub(crate) prepared: Prepared,
-    pub(crate) events: UnboundedReceiver<Event>,
+    pub(crate) events: UnboundedReceiver<EngineEvent>,
     /// Completions that are not finished.
     pub(crate) missing: usize,
     pub(crate) usage: Usage,
@@ -146,9 +146,9 @@ impl Running {
         let mut is_scored = self.prepared.sampling.logprobs.is_none() || !self.prepared.echo;
         while self.missing > 0 || !is_scored {
             match self.events.recv().await.ok_or_else(engine_failed)? {
-                Event::Failed(error) => return Err(ApiError::of_engine(&error)),
-                Event::Scored(all) => (scores, is_scored) = (all, true),
-                Event::Update(prompt, Update { sample, token, end, .. }) => {
+                EngineEvent::Failed(error) => return Err(ApiError::of_engine(&error)),
+                EngineEvent::Scored(all) => (scores, is_scored) = (all, true),
+                EngineEvent::Update(prompt, Update { sample, token, end, .. }) => {
                     let finished = &mut finished[prompt * samples + sample];
                     finished.tokens.extend(token);
                     if let Some(end) = end {

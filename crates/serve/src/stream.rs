@@ -1,7 +1,7 @@
 //! Answers that are sent token by token, as server-sent events.
 
 use crate::answer::End;
-use crate::engine::Event;
+use crate::engine::EngineEvent;
 use crate::error::ApiError;
 use crate::generate::{Running, engine_failed};
 use crate::pieces;
@@ -67,9 +67,9 @@ impl<G> Stream<G> {
             return self.send_prompts(&[]);
         }
         match self.running.events.recv().await.ok_or_else(engine_failed)? {
-            Event::Failed(error) => Err(ApiError::of_engine(&error)),
-            Event::Scored(scores) => self.send_prompts(&scores),
-            Event::Update(prompt, update) => self.send_token(prompt, update),
+            EngineEvent::Failed(error) => Err(ApiError::of_engine(&error)),
+            EngineEvent::Scored(scores) => self.send_prompts(&scores),
+            EngineEvent::Update(prompt, update) => self.send_token(prompt, update),
         }
     }
 

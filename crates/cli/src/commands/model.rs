@@ -89,7 +89,7 @@ pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
 
 /// The JSON of `info`.
 #[derive(Serialize)]
-struct Report {
+struct ModelReport {
     family: String,
     parameters: usize,
     dtype: String,
@@ -131,7 +131,7 @@ fn print_info(info: &Info, access: Access) -> Result<()> {
         job("  activations recomputed".into(), needs(&spec, training(true), width)),
     ];
     let size_of = |key: &str| spec.size(key).unwrap_or_default();
-    let report = Report {
+    let report = ModelReport {
         family: config["model_type"].as_str().unwrap_or_default().to_owned(),
         parameters: spec.parameter_count(),
         dtype,
@@ -150,8 +150,8 @@ fn print_info(info: &Info, access: Access) -> Result<()> {
     if info.json { console::print_json(&report) } else { print_table(&report) }
 }
 
-fn print_table(report: &Report) -> Result<()> {
-    let Report { family, parameters, dtype, file_bytes, vocabulary, hidden, layers, heads, key_value_heads, head_dim, .. } = report;
+fn print_table(report: &ModelReport) -> Result<()> {
+    let ModelReport { family, parameters, dtype, file_bytes, vocabulary, hidden, layers, heads, key_value_heads, head_dim, .. } = report;
     let head = if report.tied_head { "tied to the embedding" } else { "not tied" };
     console::print(&format!(
         "family      {family}\n\

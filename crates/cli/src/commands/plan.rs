@@ -6,7 +6,7 @@ use anyhow::Result;
 use starloop_core::config::Config;
 use starloop_core::experiment::Experiment;
 use starloop_core::experiment::plan::{
-    self, ACCELERATORS, Accelerator, Assumptions, EngineMemory, Measure, Measured, MethodPlan, Plan, Request, Speed, Way,
+    self, ACCELERATORS, Accelerator, Assumptions, EngineMemory, Measure, Measured, MethodPlan, Plan, PlanRequest, Speed, Way,
 };
 use starloop_core::registry::Registry;
 use starloop_record::format::{bytes, count, duration};
@@ -62,7 +62,7 @@ fn accelerator(name: &str) -> Result<Accelerator, String> {
 pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
     let experiment = Experiment::new(Config::load(&arguments.config, &arguments.overrides.list())?, registry)?;
     let accelerators = arguments.accelerator.map_or_else(|| ACCELERATORS.to_vec(), |only| vec![only]);
-    let request = Request {
+    let request = PlanRequest {
         shape: arguments.shape.as_deref(),
         problems: arguments.problems,
         accelerators: &accelerators,
@@ -164,7 +164,7 @@ fn show(method: &MethodPlan, plan: &Plan) -> Result<()> {
 /// # Errors
 /// The base model or the task's data is missing, or the measured parts do not fit into the memory that this process may use.
 pub fn before_run(experiment: &Experiment) -> Result<Plan> {
-    let request = Request {
+    let request = PlanRequest {
         shape: None,
         problems: None,
         accelerators: &ACCELERATORS,

@@ -11,7 +11,7 @@ use grid::Varied;
 use starloop_core::config::Config;
 use starloop_core::error::Error;
 use starloop_core::experiment::Experiment;
-use starloop_core::experiment::plan::{self, ACCELERATORS, Assumptions, Measure, Request};
+use starloop_core::experiment::plan::{self, ACCELERATORS, Assumptions, Measure, PlanRequest};
 use starloop_core::registry::Registry;
 use starloop_record::info::RunStatus;
 use starloop_record::{RunDir, atomic};
@@ -176,7 +176,7 @@ fn directory(arguments: &Arguments, planned: &[Planned]) -> PathBuf {
 /// Returns true if the most operations of a run fit into what is left of the budget.
 fn fits(experiment: &Experiment, budget: Option<f64>, spent: f64) -> Result<bool> {
     let Some(budget) = budget else { return Ok(true) };
-    let request = Request {
+    let request = PlanRequest {
         shape: None,
         problems: None,
         accelerators: &ACCELERATORS,

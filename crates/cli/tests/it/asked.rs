@@ -75,7 +75,7 @@ fn a_prompt_is_shown_as_the_model_reads_it() {
     assert_ne!(both[0]["text"], both[1]["text"]);
     let nowhere = starloop("prompt --set model.base=nowhere", &[text(&config)]);
     assert!(nowhere.err.contains("without chat template and tokens") && nowhere.done().contains("  │ Input:\n"));
-    starloop("prompt --problem s99", &[text(&config)]).failed(1, &["s99: no such problem"]);
+    starloop("prompt --problem s99", &[text(&config)]).failed(2, &["s99: no such problem"]);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn eval_takes_the_settings_of_a_config_or_of_a_run() {
     assert!(shown.err.contains("star after iteration") && !shown.err.contains("asked otherwise"), "{}", shown.err);
     let asked = starloop("eval --limit 6 --few-shot 2", &[text(small_run()), "--model", text(&best)]);
     assert!(asked.err.contains("it was measured with 0 worked examples in its prompt, and is asked with 2"), "{}", asked.err);
-    starloop("eval --task arithmetic", &[]).failed(1, &["needs --model"]);
+    starloop("eval --task arithmetic", &[]).failed(2, &["needs --model"]);
 }
 
 #[test]

@@ -442,8 +442,8 @@ fn a_checkpoint_becomes_a_gguf_file_with_a_modelfile() {
     let modelfile = std::fs::read_to_string(out.join("Modelfile")).unwrap();
     assert_eq!(modelfile, "FROM ./small.gguf\nPARAMETER stop \"<|end|>\"\n");
     starloop("export --gguf", &[text(&out), text(&directory)]).failed(2, &["small: it exists already"]);
-    starloop("model convert", &[text(&directory), text(&file)]).failed(1, &["other.gguf exists already"]);
-    starloop("model convert --dtype q8_0", &[text(&directory), text(&place.path().join("x"))]).failed(1, &["only a GGUF file"]);
+    starloop("model convert", &[text(&directory), text(&file)]).failed(2, &["other.gguf exists already"]);
+    starloop("model convert --dtype q8_0", &[text(&directory), text(&place.path().join("x"))]).failed(2, &["only a GGUF file"]);
     let said = ["the model cannot be written as GGUF", "WordLevel"];
     starloop("model convert builtin:arithmetic", &[text(&place.path().join("a.gguf"))]).failed(1, &said);
     assert!(!place.path().join("a.gguf").exists());

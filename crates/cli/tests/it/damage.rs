@@ -7,7 +7,9 @@ use std::path::Path;
 const WEIGHTS: &str = "model.safetensors";
 
 /// A file on which the library that reads tokenizers panics.
-const PANICS: &str = r#"{"version": "1.0", "added_tokens": [], "decoder": 5, "model": {"type": "BPE", "vocab": {}, "merges": []}}"#;
+const PANICS: &str = r###"{"version": "1.0", "added_tokens": [], "model": {
+    "type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": [["a", "b"]], "continuing_subword_prefix": "##"
+}}"###;
 
 type Damage<'a> = &'a dyn Fn(&Path);
 

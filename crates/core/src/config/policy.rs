@@ -84,7 +84,7 @@ pub enum PromptForm {
 #[serde(untagged)]
 pub enum Reload {
     /// A recipe.
-    Recipe(Recipe),
+    Recipe(ReloadRecipe),
     /// A program of the user's with its arguments; `{checkpoint}` and `{endpoint}` are filled in. It is done when the server serves it.
     Command(Vec<String>),
 }
@@ -93,7 +93,7 @@ pub enum Reload {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Recipe {
+pub enum ReloadRecipe {
     /// `SGLang`: `/update_weights_from_disk`.
     Sglang,
     /// vLLM: `/v1/load_lora_adapter`, for checkpoints that are adapters. Requests to the base use `model`.

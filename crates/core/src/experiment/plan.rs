@@ -24,7 +24,7 @@ mod work;
 pub use assumptions::Assumptions;
 pub use hardware::{ACCELERATORS, Accelerator, Serving, Training};
 pub use memory::EngineMemory;
-pub use model::Model;
+pub use model::ModelCost;
 pub use shapes::known as known_shapes;
 pub use speed::{Measure, Measured, Speed};
 pub use work::{Lengths, Work};
@@ -38,7 +38,7 @@ use shapes::Shape;
 
 /// The wishes of a plan.
 #[derive(Debug, Clone)]
-pub struct Request<'a> {
+pub struct PlanRequest<'a> {
     /// The model's shape: a known name, a config.json or a directory; by default the config's base.
     pub shape: Option<&'a str>,
     /// Problems that an iteration attempts, instead of the config's.
@@ -57,7 +57,7 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
     /// The model.
-    pub model: Model,
+    pub model: ModelCost,
     /// The source of problems and texts.
     pub problems: String,
     /// How tokens were counted.
@@ -111,8 +111,8 @@ pub struct Way {
 }
 
 impl Way {
-    fn of(accelerator: &Accelerator, model: &Model, work: &Work, method: &ResolvedMethod, request: &Request<'_>) -> Self {
-        let Request { devices, assumptions, .. } = request;
+    fn of(accelerator: &Accelerator, model: &ModelCost, work: &Work, method: &ResolvedMethod, request: &PlanRequest<'_>) -> Self {
+        let PlanRequest { devices, assumptions, .. } = request;
         let serving = accelerator.serve(*devices, model, work, assumptions);
         let training = accelerator.train(*devices, model, work, &method.settings.training, assumptions);
         // Servers keep the worked examples' keys and values from one prompt to the next.
@@ -139,7 +139,7 @@ impl Way {
 ///
 /// # Errors
 /// The base model or the data is missing, or the measured parts do not fit into the memory that this process may use.
-pub fn before_run(experiment: &Experiment, request: &Request<'_>) -> Result<Plan> {
+pub fn before_run(experiment: &Experiment, request: &PlanRequest<'_>) -> Result<Plan> {
     let base = BaseModel::of(&experiment.config().model)?;
     experiment.fit(experiment.read_task()?.as_mut(), &base)?;
     plan(experiment, request)
@@ -149,11 +149,11 @@ pub fn before_run(experiment: &Experiment, request: &Request<'_>) -> Result<Plan
 ///
 /// # Errors
 /// The model's shape cannot be found, or the task can be had neither with its data nor without.
-pub fn plan(experiment: &Experiment, request: &Request<'_>) -> Result<Plan> {
+pub fn plan(experiment: &Experiment, request: &PlanRequest<'_>) -> Result<Plan> {
     let config = experiment.config();
     let shape = shapes::find(config, request.shape)?;
     let problems = Problems::of(experiment, shape.directory.as_deref(), request.problems, &request.assumptions)?;
-    let model = Model::new(&shape.source, &shape.spec, &config.training)?;
+    let model = ModelCost::new(&shape.source, &shape.spec, &config.training)?;
     let memory = EngineMemory::of(config, &shape.spec)?;
     let speed = speed::speed(experiment, &shape, &problems, &memory, request.measure)?;
     let methods: Result<Vec<MethodPlan>> =
@@ -175,9 +175,9 @@ fn plan_method(
     shape: &Shape,
     problems: &Problems,
     speed: Option<Speed>,
-    request: &Request<'_>,
+    request: &PlanRequest<'_>,
 ) -> Result<MethodPlan> {
-    let model = Model::new(&shape.source, &shape.spec, &method.settings.training)?;
+    let model = ModelCost::new(&shape.source, &shape.spec, &method.settings.training)?;
     let lengths = Lengths::of(problems, method)?;
     let work = Work::of(problems, method, &lengths);
     let sampling_flops = work.prompt_tokens * model.prefill_flops(work.mean_prompt)

@@ -48,7 +48,7 @@ const POLICIES: &[SectionSchema] =
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]
-struct Experiment {
+struct ExperimentSchema {
     /// The name of the run. Its directory is `runs/NAME` by default.
     name: String,
     /// The seed that all others are made from. The default is 1.
@@ -86,7 +86,7 @@ struct Experiment {
 
 /// The JSON schema (draft 7) of a config.
 pub fn schema() -> Value {
-    SchemaSettings::draft07().into_generator().into_root_schema_for::<Experiment>().to_value()
+    SchemaSettings::draft07().into_generator().into_root_schema_for::<ExperimentSchema>().to_value()
 }
 
 fn policy(generator: &mut SchemaGenerator) -> Schema {

@@ -209,7 +209,6 @@ fn a_panic_of_the_tokenizers_crate_is_an_error() {
         "single": [{"SpecialToken": {"id": "absent", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
     });
     let errors = [
-        error_after(|json| json["decoder"] = 5.into()),
         error_after(|json| json["decoder"] = json!({"type": "Strip", "content": "a", "start": 1, "stop": 1})),
         error_after(|json| json["post_processor"] = template),
         error_after(|json| json["model"]["continuing_subword_prefix"] = "a long prefix".into()),

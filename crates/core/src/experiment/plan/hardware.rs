@@ -1,7 +1,7 @@
 //! The speed of devices: a table of data sheets, and the shares of it that real programs reach.
 
 use super::work::Work;
-use super::{Assumptions, Model};
+use super::{Assumptions, ModelCost};
 use crate::config::TrainingConfig;
 use serde::Serialize;
 
@@ -79,7 +79,7 @@ impl Accelerator {
     }
 
     /// Serving on `devices` of them, as many to a copy of the model as decode the most; nothing where they cannot hold it once.
-    pub(super) fn serve(&self, devices: u32, model: &Model, work: &Work, assumptions: &Assumptions) -> Option<Serving> {
+    pub(super) fn serve(&self, devices: u32, model: &ModelCost, work: &Work, assumptions: &Assumptions) -> Option<Serving> {
         let parts = (0..u32::BITS).map(|power| 1 << power).take_while(|parts| *parts <= devices);
         let ways = parts.filter_map(|parts| self.serve_on(parts, devices / parts, model, work, assumptions));
         // The fewer devices together where it makes no difference.
@@ -87,7 +87,7 @@ impl Accelerator {
     }
 
     /// Serving on `replicas` copies, each on `together` devices.
-    fn serve_on(&self, together: u32, replicas: u32, model: &Model, work: &Work, assumptions: &Assumptions) -> Option<Serving> {
+    fn serve_on(&self, together: u32, replicas: u32, model: &ModelCost, work: &Work, assumptions: &Assumptions) -> Option<Serving> {
         let parts = f64::from(together);
         let weights = HALF * model.parameters as f64;
         let room = parts * self.memory_gb * 1e9 * assumptions.memory_share - weights;
@@ -118,7 +118,14 @@ impl Accelerator {
     }
 
     /// Training on `devices` of them, all together.
-    pub(super) fn train(&self, devices: u32, model: &Model, work: &Work, training: &TrainingConfig, assumptions: &Assumptions) -> Training {
+    pub(super) fn train(
+        &self,
+        devices: u32,
+        model: &ModelCost,
+        work: &Work,
+        training: &TrainingConfig,
+        assumptions: &Assumptions,
+    ) -> Training {
         let devices = devices.min(u32::try_from(training.batch_size).unwrap_or(u32::MAX));
         let frozen = if model.trained == model.parameters { 0.0 } else { HALF * model.parameters as f64 };
         let state_bytes = (frozen + TRAINED * model.trained as f64) / f64::from(devices);

@@ -8,7 +8,7 @@ use starloop_lm::decoder::{CacheDtype, DecoderSpec, Flops};
 
 /// A model's cost for each token. An operation is a multiplication or an addition, so that a weight costs two for each token.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Model {
+pub struct ModelCost {
     /// The source of its shape.
     pub source: String,
     /// All weights.
@@ -27,7 +27,7 @@ pub struct Model {
     pub training_activation_bytes: f64,
 }
 
-impl Model {
+impl ModelCost {
     /// Counts a decoder's weights.
     pub(super) fn new(source: &str, spec: &DecoderSpec, training: &TrainingConfig) -> Result<Self> {
         let parameters = spec.parameter_count();
@@ -39,7 +39,7 @@ impl Model {
         let passes = if training.lora.is_some() { 2.0 } else { 3.0 } + f64::from(u8::from(training.recompute_activations));
         let tokens = training.micro_batch_tokens.max(training.sequence_length).min(training.batch_size * training.sequence_length) as f64;
         let kept = 2.0 * spec.usual_training_values(training.recompute_activations) as f64;
-        Ok(Model {
+        Ok(ModelCost {
             source: source.to_owned(),
             parameters,
             trained,

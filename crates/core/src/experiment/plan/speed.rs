@@ -220,7 +220,7 @@ fn stand_in_sampling(model: &LanguageModel) -> Result<f64> {
     };
     let requests: Vec<Request> = (0..SEQUENCES).map(request).collect();
     let seconds = second_time(&mut || sample(model, &requests, &EngineLimits::default(), &mut |_| ControlFlow::Continue(())).map(drop))?;
-    let cost = super::Model::new("the stand-in", model.spec(), &TrainingConfig::default())?;
+    let cost = super::ModelCost::new("the stand-in", model.spec(), &TrainingConfig::default())?;
     let prompts = (SEQUENCES * PROMPT) as f64 * cost.prefill_flops(PROMPT as f64);
     let completions = (SEQUENCES * NEW) as f64 * cost.forward_flops((PROMPT + NEW / 2) as f64);
     Ok((prompts + completions) / seconds)
@@ -228,7 +228,7 @@ fn stand_in_sampling(model: &LanguageModel) -> Result<f64> {
 
 fn stand_in_training(model: LanguageModel) -> Result<f64> {
     let settings = TrainingConfig::default();
-    let cost = super::Model::new("the stand-in", model.spec(), &settings)?;
+    let cost = super::ModelCost::new("the stand-in", model.spec(), &settings)?;
     let document = |row: usize| Document::whole((0..DOCUMENT).map(|i| token(i + row * DOCUMENT)).collect());
     let documents: Vec<Document> = (0..DOCUMENTS).map(document).collect();
     let mut session = TrainingSession::new(model, settings.hyperparameters(2, 0)).during(CONTEXT)?;

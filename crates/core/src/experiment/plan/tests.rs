@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn request(accelerators: &[Accelerator]) -> Request<'_> {
-    Request { shape: None, problems: None, accelerators, devices: 8, assumptions: Assumptions::default(), measure: Measure::Nothing }
+fn request(accelerators: &[Accelerator]) -> PlanRequest<'_> {
+    PlanRequest { shape: None, problems: None, accelerators, devices: 8, assumptions: Assumptions::default(), measure: Measure::Nothing }
 }
 
 fn near(value: f64, expected: f64, share: f64) -> bool {
@@ -51,7 +51,7 @@ fn what_does_not_fit_is_said_and_what_is_too_large_for_one_device_is_shared() {
     let shape = r#"{"model_type": "llama", "hidden_size": 8192, "num_attention_heads": 64, "num_key_value_heads": 8, "num_hidden_layers": 80,
         "intermediate_size": 28672, "vocab_size": 32000, "max_position_embeddings": 4096, "tie_word_embeddings": false}"#;
     std::fs::write(&file, shape).unwrap();
-    let large = Request { shape: file.to_str(), ..request(&ACCELERATORS[..1]) };
+    let large = PlanRequest { shape: file.to_str(), ..request(&ACCELERATORS[..1]) };
     let whole = plan(&experiment, &large).unwrap();
     assert_eq!(whole.model.parameters, 68_976_648_192);
     let way = &whole.methods[0].ways[0];
@@ -59,7 +59,7 @@ fn what_does_not_fit_is_said_and_what_is_too_large_for_one_device_is_shared() {
     let serving = way.serving.unwrap();
     assert!(serving.devices_per_replica >= 4 && serving.devices_per_replica * serving.replicas == 8, "{serving:?}");
     assert!(!way.training.fits, "1.1 TB do not fit into 8 x 80 GB");
-    let one = plan(&experiment, &Request { devices: 1, ..large.clone() }).unwrap();
+    let one = plan(&experiment, &PlanRequest { devices: 1, ..large.clone() }).unwrap();
     assert!(one.methods[0].ways[0].serving.is_none() && one.methods[0].ways[0].hours().is_infinite());
     experiment = Experiment::load("gsm8k", &["run=['star']".into(), "training.lora.rank=16".into()]).unwrap();
     assert!(plan(&experiment, &large).unwrap().methods[0].ways[0].training.fits, "adapters do");
@@ -86,7 +86,7 @@ fn shipped_models_are_counted_with_their_own_tokenizer() {
 #[test]
 fn a_million_problems_are_those_that_are_asked_for() {
     let experiment = Experiment::load("gsm8k", &["run=['star']".into(), "methods.star.iterations=3".into()]).unwrap();
-    let plan = plan(&experiment, &Request { problems: Some(1_000_000), devices: 64, ..request(&ACCELERATORS[..1]) }).unwrap();
+    let plan = plan(&experiment, &PlanRequest { problems: Some(1_000_000), devices: 64, ..request(&ACCELERATORS[..1]) }).unwrap();
     assert_eq!(plan.methods[0].work.prompts, 3 * 2_000_000 + 4 * 500 + 1_319);
     assert!(plan.problems.starts_with("1000000 problems an iteration as asked"), "{}", plan.problems);
     let way = &plan.methods[0].ways[0];
@@ -94,7 +94,7 @@ fn a_million_problems_are_those_that_are_asked_for() {
     assert_eq!(way.training.devices, 8, "no more than a step has packed sequences");
     let overrides = ["run=['star']", "training.batch_size=64"].map(str::to_owned);
     let experiment = Experiment::load("gsm8k", &overrides).unwrap();
-    let over_the_network = super::plan(&experiment, &Request { devices: 64, ..request(&ACCELERATORS[..1]) }).unwrap();
+    let over_the_network = super::plan(&experiment, &PlanRequest { devices: 64, ..request(&ACCELERATORS[..1]) }).unwrap();
     let way = &over_the_network.methods[0].ways[0];
     // Weights twice and gradients once in 16 bits, at 30 GB/s, for 64 sequences of 1024 tokens.
     let seconds = 3.0 * 2.0 * 6_050_882_784.0 / 30e9;

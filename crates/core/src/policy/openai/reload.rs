@@ -2,7 +2,7 @@
 //! with, under the same name.
 
 use super::answer::{LONGEST_LIST, Loose, ModelList};
-use crate::config::{Recipe, Reload, ServingConfig};
+use crate::config::{Reload, ReloadRecipe, ServingConfig};
 use crate::error::Result;
 use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, without_password};
 use crate::external::process::{ProcessGroup, Shutdown};
@@ -40,7 +40,7 @@ struct Programs {
 impl Reloading {
     /// A checkpoint whose weights have this digest.
     pub(super) fn new(reload: &Reload, config: &ServingConfig, checkpoint: &Path, sha256: &str) -> Result<Self> {
-        let is_named = *reload == Reload::Recipe(Recipe::VllmLora) && is_adapter(checkpoint);
+        let is_named = *reload == Reload::Recipe(ReloadRecipe::VllmLora) && is_adapter(checkpoint);
         let adapter = is_named.then(|| format!("starloop-{}", &sha256[..sha256.len().min(12)]));
         let programs = Programs { secrets: config.secrets_for_programs(), limit: Duration::from_secs_f64(config.start_seconds) };
         Ok(Reloading { reload: reload.clone(), directory: std::path::absolute(checkpoint)?.display().to_string(), programs, adapter })
@@ -53,15 +53,15 @@ impl Reloading {
 
     /// A second name by which the server may list the checkpoint. `SGLang` lists it by its directory.
     pub(super) fn alias(&self) -> Option<&str> {
-        matches!(self.reload, Reload::Recipe(Recipe::Sglang)).then_some(&self.directory)
+        matches!(self.reload, Reload::Recipe(ReloadRecipe::Sglang)).then_some(&self.directory)
     }
 
     /// Makes the server at `endpoint` load the checkpoint in place of the adapter `before`.
     pub(super) fn load(&self, client: &HttpClient, endpoint: &str, before: Option<&str>) -> Result<(), HttpError> {
         let endpoint = endpoint.trim_end_matches('/');
         match &self.reload {
-            Reload::Recipe(Recipe::Sglang) => self.update_weights(client, root(endpoint)),
-            Reload::Recipe(Recipe::VllmLora) => self.load_adapter(client, endpoint, before),
+            Reload::Recipe(ReloadRecipe::Sglang) => self.update_weights(client, root(endpoint)),
+            Reload::Recipe(ReloadRecipe::VllmLora) => self.load_adapter(client, endpoint, before),
             Reload::Command(command) => run(command, &self.programs, endpoint, &self.directory),
         }
     }
@@ -75,9 +75,9 @@ impl Reloading {
     fn is_served(&self, client: &HttpClient, endpoint: &str) -> Result<bool, HttpError> {
         let endpoint = endpoint.trim_end_matches('/');
         match (&self.reload, &self.adapter) {
-            (Reload::Recipe(Recipe::Sglang), _) => Ok(model_path(client, root(endpoint))?.is_some_and(|path| path == self.directory)),
-            (Reload::Recipe(Recipe::VllmLora), None) => Ok(true),
-            (Reload::Recipe(Recipe::VllmLora), Some(adapter)) => {
+            (Reload::Recipe(ReloadRecipe::Sglang), _) => Ok(model_path(client, root(endpoint))?.is_some_and(|path| path == self.directory)),
+            (Reload::Recipe(ReloadRecipe::VllmLora), None) => Ok(true),
+            (Reload::Recipe(ReloadRecipe::VllmLora), Some(adapter)) => {
                 let list: ModelList = client.get_json(&format!("{endpoint}/models"), LONGEST_LIST)?;
                 Ok(list.has(adapter))
             }

@@ -22,7 +22,7 @@ mod examples;
 pub use super::vocabulary::token_count;
 pub use config::{CorpusConfig, Family, Shares};
 
-use examples::Plan;
+use examples::DocumentPlan;
 use rand::{Rng, RngExt};
 
 /// The separator between examples. It is the task's separator, so that documents and few-shot prompts look the same.
@@ -32,7 +32,7 @@ const SEPARATOR: &str = "\n";
 ///
 /// The config must have passed [`CorpusConfig::check`] for `max_tokens`. A first example that is longer is not cut.
 pub fn document(config: &CorpusConfig, rng: &mut impl Rng, max_tokens: usize) -> String {
-    let plan = Plan::draw(config, rng);
+    let plan = DocumentPlan::draw(config, rng);
     let wanted = rng.random_range(1..=config.max_examples);
     let mut text = plan.example(config, rng);
     let mut tokens = token_count(&text);

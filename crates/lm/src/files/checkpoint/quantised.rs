@@ -21,7 +21,7 @@ pub(super) const MOST_PACKED: u128 = 16;
 
 /// How the matrices of a checkpoint are quantised.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Method {
+pub(super) enum QuantisationMethod {
     /// Elements of 8 bits, each times the scale of its block, row or tensor.
     Scaled {
         /// Rows and columns of a block, if the config gives them.
@@ -56,7 +56,7 @@ pub(super) enum Method {
     Bitsandbytes,
 }
 
-impl Method {
+impl QuantisationMethod {
     /// Reads the config of a directory. `None` if its weights are not quantised.
     ///
     /// # Errors
@@ -95,23 +95,23 @@ impl Method {
                     [rows, columns] => Some([rows.as_u64()? as usize, columns.as_u64()? as usize]),
                     _ => None,
                 });
-                Ok(Method::Scaled { block: block.filter(|block| block.iter().all(|size| *size > 0)) })
+                Ok(QuantisationMethod::Scaled { block: block.filter(|block| block.iter().all(|size| *size > 0)) })
             }
-            "modelopt" if text("quant_algo") == "FP8" => Ok(Method::Scaled { block: None }),
+            "modelopt" if text("quant_algo") == "FP8" => Ok(QuantisationMethod::Scaled { block: None }),
             "compressed-tensors" => Self::compressed(given),
             "gptq" => match text("checkpoint_format") {
-                "" | "gptq" => Ok(Method::Gptq { bits: bits(&given["bits"], &[4, 8])? as u8, group: group() }),
+                "" | "gptq" => Ok(QuantisationMethod::Gptq { bits: bits(&given["bits"], &[4, 8])? as u8, group: group() }),
                 other => Err(format!("the method \"gptq\" with the format \"{other}\"")),
             },
             "awq" => match text("version").to_lowercase().as_str() {
-                "" | "gemm" => bits(&given["bits"], &[4]).map(|_| Method::Awq { group: group() }),
+                "" | "gemm" => bits(&given["bits"], &[4]).map(|_| QuantisationMethod::Awq { group: group() }),
                 other => Err(format!("the method \"awq\" with the version \"{other}\"")),
             },
-            "bitsandbytes" => Ok(Method::Bitsandbytes),
+            "bitsandbytes" => Ok(QuantisationMethod::Bitsandbytes),
             "" if matches!(text("mode"), "" | "affine") && given["bits"].is_u64() => {
-                Ok(Method::Affine { bits: bits(&given["bits"], &[2, 4, 8])? as usize })
+                Ok(QuantisationMethod::Affine { bits: bits(&given["bits"], &[2, 4, 8])? as usize })
             }
-            "" if text("mode") == "mxfp4" => Ok(Method::Mxfp4),
+            "" if text("mode") == "mxfp4" => Ok(QuantisationMethod::Mxfp4),
             other => Err(format!("the quantisation method \"{}\"", if other.is_empty() { text("mode") } else { other })),
         }
     }
@@ -122,9 +122,9 @@ impl Method {
         let mut widths: Vec<u64> = groups.into_iter().flatten().filter_map(|(_, group)| group["weights"]["num_bits"].as_u64()).collect();
         widths.dedup();
         match (format, widths.as_slice()) {
-            ("int-quantized" | "float-quantized" | "naive-quantized", [8]) => Ok(Method::Scaled { block: None }),
-            ("mxfp4-pack-quantized", [4]) => Ok(Method::Mxfp4),
-            ("pack-quantized", [bits @ (2 | 4 | 8)]) => Ok(Method::Packed { bits: *bits as usize }),
+            ("int-quantized" | "float-quantized" | "naive-quantized", [8]) => Ok(QuantisationMethod::Scaled { block: None }),
+            ("mxfp4-pack-quantized", [4]) => Ok(QuantisationMethod::Mxfp4),
+            ("pack-quantized", [bits @ (2 | 4 | 8)]) => Ok(QuantisationMethod::Packed { bits: *bits as usize }),
             _ => Err(format!("the method \"compressed-tensors\" with the format \"{format}\" and {widths:?} bits")),
         }
     }
@@ -132,8 +132,8 @@ impl Method {
     /// The name of a matrix without quantisation, if a tensor of this name is its main part.
     pub(super) fn matrix_of(&self, name: &str) -> Option<String> {
         let end = match self {
-            Method::Packed { .. } | Method::Mxfp4 => ".weight_packed",
-            Method::Gptq { .. } | Method::Awq { .. } => ".qweight",
+            QuantisationMethod::Packed { .. } | QuantisationMethod::Mxfp4 => ".weight_packed",
+            QuantisationMethod::Gptq { .. } | QuantisationMethod::Awq { .. } => ".qweight",
             _ => return None,
         };
         name.strip_suffix(end).map(|module| format!("{module}.weight"))
@@ -142,12 +142,16 @@ impl Method {
     /// Returns true if a tensor of this name belongs to a matrix, and is not its main part.
     pub(super) fn is_companion(&self, name: &str) -> bool {
         let ends: &[&str] = match self {
-            Method::Scaled { .. } => &[".weight_scale", ".weight_scale_inv", ".input_scale", ".activation_scale", ".k_scale", ".v_scale"],
-            Method::Packed { .. } => &[".weight_scale", ".weight_shape", ".weight_zero_point", ".weight_g_idx", ".k_scale", ".v_scale"],
-            Method::Mxfp4 => &[".weight_scale", ".weight_shape", ".input_scale", ".k_scale", ".v_scale", ".scales"],
-            Method::Affine { .. } => &[".scales", ".biases"],
-            Method::Gptq { .. } | Method::Awq { .. } => &[".qzeros", ".scales", ".g_idx"],
-            Method::Bitsandbytes => {
+            QuantisationMethod::Scaled { .. } => {
+                &[".weight_scale", ".weight_scale_inv", ".input_scale", ".activation_scale", ".k_scale", ".v_scale"]
+            }
+            QuantisationMethod::Packed { .. } => {
+                &[".weight_scale", ".weight_shape", ".weight_zero_point", ".weight_g_idx", ".k_scale", ".v_scale"]
+            }
+            QuantisationMethod::Mxfp4 => &[".weight_scale", ".weight_shape", ".input_scale", ".k_scale", ".v_scale", ".scales"],
+            QuantisationMethod::Affine { .. } => &[".scales", ".biases"],
+            QuantisationMethod::Gptq { .. } | QuantisationMethod::Awq { .. } => &[".qzeros", ".scales", ".g_idx"],
+            QuantisationMethod::Bitsandbytes => {
                 let is_state = name.contains(".weight.quant_state.bitsandbytes__");
                 let ends = [".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".SCB", ".weight_format"];
                 return is_state || ends.iter().any(|end| name.ends_with(end));
@@ -161,13 +165,13 @@ impl Method {
         let Some(module) = name.strip_suffix(".weight") else { return Ok(None) };
         let parts = MatrixTensors { source, name, module };
         let found = match self {
-            Method::Scaled { block } => parts.scaled(*block)?,
-            Method::Packed { bits } => parts.packed(*bits)?,
-            Method::Mxfp4 => parts.mxfp4()?,
-            Method::Affine { bits } => parts.affine(*bits)?,
-            Method::Gptq { bits, group } => parts.gptq(*bits, *group)?,
-            Method::Awq { group } => parts.awq(*group)?,
-            Method::Bitsandbytes => parts.bitsandbytes()?,
+            QuantisationMethod::Scaled { block } => parts.scaled(*block)?,
+            QuantisationMethod::Packed { bits } => parts.packed(*bits)?,
+            QuantisationMethod::Mxfp4 => parts.mxfp4()?,
+            QuantisationMethod::Affine { bits } => parts.affine(*bits)?,
+            QuantisationMethod::Gptq { bits, group } => parts.gptq(*bits, *group)?,
+            QuantisationMethod::Awq { group } => parts.awq(*group)?,
+            QuantisationMethod::Bitsandbytes => parts.bitsandbytes()?,
         };
         found.map(|matrix| parts.finite(matrix)).transpose()
     }

@@ -6,7 +6,7 @@
 
 use super::gguf::GgufFile;
 use super::index::ShardIndex;
-use super::quantised::{MOST_PACKED, Method};
+use super::quantised::{MOST_PACKED, QuantisationMethod};
 use super::safetensors_file::SafetensorsFile;
 use super::torch::TorchFile;
 use crate::error::{Error, Result};
@@ -78,7 +78,7 @@ pub(super) struct TensorSource {
     /// The file of each tensor, and its name there.
     place: Places,
     /// How matrices are quantised, and the place of every stored tensor.
-    quantised: Option<(Method, Places)>,
+    quantised: Option<(QuantisationMethod, Places)>,
 }
 
 /// The file of each tensor, and its name there.
@@ -95,7 +95,7 @@ impl TensorSource {
     /// Opens the weights' files and reads what they hold.
     pub(super) fn open(dir: &Path) -> Result<Self> {
         let mut source = Self::of_directory(dir)?;
-        if let Some(method) = Method::of(dir)? {
+        if let Some(method) = QuantisationMethod::of(dir)? {
             let stored = std::mem::take(&mut source.place);
             let matrices = stored.iter().filter(|(name, _)| !method.is_companion(name));
             source.place = matrices.map(|(name, place)| (method.matrix_of(name).unwrap_or_else(|| name.clone()), place.clone())).collect();

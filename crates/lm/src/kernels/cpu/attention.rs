@@ -16,15 +16,15 @@ const TILE: usize = 64;
 
 /// The rows of one document for one key head.
 #[derive(Clone, Copy)]
-struct Task {
+struct HeadTask {
     start: usize,
     length: usize,
     key_head: usize,
 }
 
-fn tasks(offsets: &[usize], heads: Heads) -> Vec<Task> {
+fn tasks(offsets: &[usize], heads: Heads) -> Vec<HeadTask> {
     let documents = offsets.windows(2).filter(|w| w[1] > w[0]);
-    documents.flat_map(|w| (0..heads.key_value).map(move |key_head| Task { start: w[0], length: w[1] - w[0], key_head })).collect()
+    documents.flat_map(|w| (0..heads.key_value).map(move |key_head| HeadTask { start: w[0], length: w[1] - w[0], key_head })).collect()
 }
 
 /// Some query rows of a document, and the keys that any of them sees.
@@ -80,7 +80,7 @@ pub(super) fn attention(fused: &[f32], attention: Attention, offsets: &[usize], 
         .for_each_init(Vec::new, |scores, task| forward_task(fused, attention, task, out, log_sum_exp, scores));
 }
 
-fn forward_task(fused: &[f32], attention: Attention, task: Task, out: Shared, log_sum_exp: Shared, scores: &mut Vec<f32>) {
+fn forward_task(fused: &[f32], attention: Attention, task: HeadTask, out: Shared, log_sum_exp: Shared, scores: &mut Vec<f32>) {
     let heads = attention.heads;
     let input = HeadColumns { start: task.start, width: heads.fused_width() };
     let output = HeadColumns { start: task.start, width: heads.output_width() };
@@ -172,7 +172,7 @@ pub(super) fn attention_backward(
         .for_each_init(Default::default, |scratch, task| backward_task(saved, attention, task, target, scratch));
 }
 
-fn backward_task(saved: Saved<'_>, attention: Attention, task: Task, target: Shared, scratch: &mut (Vec<f32>, Vec<f32>)) {
+fn backward_task(saved: Saved<'_>, attention: Attention, task: HeadTask, target: Shared, scratch: &mut (Vec<f32>, Vec<f32>)) {
     let heads = attention.heads;
     let input = HeadColumns { start: task.start, width: heads.fused_width() };
     let output = HeadColumns { start: task.start, width: heads.output_width() };

@@ -10,7 +10,7 @@ use starloop_record::event::Stage;
 use starloop_record::info::{Estimate, MethodInfo};
 use starloop_record::metrics::{Accuracy, AttemptCounts, ClassAccuracy, IterationMetrics, LossPoint, SelectionCounts};
 use starloop_record::types::{Attempt, GradedAttempt, Mode, ProblemId, ProblemRecord, Split, Verdict};
-use starloop_report::watch::{MethodProgress, RunState, UnderWay, Work};
+use starloop_report::watch::{FinishedStage, MethodProgress, RunState, UnderWay};
 use starloop_report::words::Purpose;
 
 fn metrics(iteration: u32, right: u64) -> IterationMetrics {
@@ -50,7 +50,8 @@ fn progress() -> RunProgress {
     let direct = MethodProgress { info: method("direct", Approach::Direct, 1), iterations: Vec::new(), ..star.clone() };
     let under_way =
         UnderWay { method: "star".into(), iteration: 2, stage: Stage::FineTuning, units: 80, since: 1000.0, expected: Some(40.0) };
-    let done = Work { method: "star".into(), iteration: 2, stage: Stage::Sampling, units: 2000, tokens: 90_000, seconds: Some(9.0) };
+    let done =
+        FinishedStage { method: "star".into(), iteration: 2, stage: Stage::Sampling, units: 2000, tokens: 90_000, seconds: Some(9.0) };
     RunProgress {
         run: "tiny".into(),
         state: RunState::Running,

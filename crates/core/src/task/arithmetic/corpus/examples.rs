@@ -26,7 +26,7 @@ pub(super) enum Items {
 
 /// The properties that all examples of a document share.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct DocumentPlan {
     pub family: Family,
     /// Between the two numbers, or the two digits of a column fact.
     pub operator: String,
@@ -39,7 +39,7 @@ pub(super) struct Plan {
     pub length: Option<u32>,
 }
 
-impl Plan {
+impl DocumentPlan {
     /// Draws all parts, even those that the family does not use, so that every plan uses the same number of draws.
     pub fn draw(config: &CorpusConfig, rng: &mut impl Rng) -> Self {
         let family = draw_family(config, rng);
@@ -63,7 +63,7 @@ impl Plan {
             Family::Sum2 => same.then_some(config.known_digits),
             _ => same.then_some(drawn),
         };
-        Plan { family, operator, hinted, results: if hinted && arbitrary { Results::Arbitrary } else { keep }, items, length }
+        DocumentPlan { family, operator, hinted, results: if hinted && arbitrary { Results::Arbitrary } else { keep }, items, length }
     }
 
     /// Draws an example: prompt and completion, without the end token.

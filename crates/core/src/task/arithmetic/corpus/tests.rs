@@ -75,7 +75,7 @@ fn families_have_their_shares() {
     let (mut zip_hinted, mut hinted, mut arbitrary, mut plus) = (0.0, 0.0, 0.0, 0.0);
     let total = 20_000.0;
     for _ in 0..20_000 {
-        let plan = Plan::draw(&config, rng);
+        let plan = DocumentPlan::draw(&config, rng);
         *counts.entry(plan.family).or_default() += 1.0;
         match (plan.family, plan.hinted) {
             (Family::Zip, true) => zip_hinted += 1.0,
@@ -122,7 +122,7 @@ fn walks_follow_the_rules() {
     let rng = &mut pairs::generator("walks", &[1]);
     let (mut operators, mut lengths, mut last_flags) = (HashSet::new(), HashSet::new(), [0; 2]);
     for _ in 0..3_000 {
-        let plan = Plan::draw(&config, rng);
+        let plan = DocumentPlan::draw(&config, rng);
         let text = plan.example(&config, rng);
         let [(question, hint, completion)] = examples_of(&text).try_into().expect("one example");
         let walk = read_walk(question, hint, completion);
@@ -221,7 +221,7 @@ fn copies_and_suffixes() {
         );
     }
     let rng = &mut pairs::generator("suffix", &[1]);
-    let plan = Plan {
+    let plan = DocumentPlan {
         family: Family::Suffix,
         operator: "+".to_owned(),
         hinted: false,
