@@ -128,6 +128,10 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NoDataset { name, .. } => {
             return Some(format!("`starloop get data {name}` downloads it; HF_HUB_CACHE names another cache"));
         }
+        Error::NoColumn { role, .. } => {
+            let option = if role.contains("answer") { "--answer" } else { "--question" };
+            return Some(format!("{option} COLUMN names it"));
+        }
         Error::NotFound { what: Missing::Shape, .. } => "--shape takes a config.json or one of these names",
         Error::Cancelled | Error::Server { .. } => "--resume continues the run",
         Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => "--out names another place",

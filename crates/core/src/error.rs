@@ -95,6 +95,18 @@ pub enum Error {
         /// The name under which it can be downloaded: of a model on the hub, or of a data set.
         download: Option<String>,
     },
+    /// No column of the user's data has a usual name for a role.
+    #[error("{origin}: no column for {role}; one should be called {usual}; there are: {columns}")]
+    NoColumn {
+        /// The data.
+        origin: String,
+        /// The role: `the question` or `the known answer`.
+        role: &'static str,
+        /// Some usual names.
+        usual: String,
+        /// The columns of the data.
+        columns: String,
+    },
     /// Another process writes the same output.
     #[error("{} is in use by another process, which holds the lock in {}; wait for that process, or choose another output", .path.display(), .states.display())]
     OutputInUse {
@@ -486,6 +498,7 @@ impl Error {
                 | Error::Override { .. }
                 | Error::NotFound { .. }
                 | Error::NoDataset { .. }
+                | Error::NoColumn { .. }
                 | Error::TrainedOnHeldOut { .. }
                 | Error::NoKnownRationale { .. }
                 | Error::NoPartOfAnswer { .. }

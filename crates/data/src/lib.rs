@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | JSON lines | `.jsonl`, `.ndjson`, `.json`, and names that are not in this table | an object on a line |
 //! | JSON array | the same names; the first character is `[` | an object in the array |
-//! | CSV, TSV | `.csv`, `.tsv` | a record; the first record has the names of the columns |
+//! | CSV, TSV | `.csv` (commas, or semicolons if the header has no comma), `.tsv` | a record; the first one names the columns |
 //! | Parquet | `.parquet` | a row; needs the feature `parquet` |
 //!
 //! Each name may have `.gz` or `.zst` after it. [`folder`] finds the files of a split in a folder as the Hugging Face hub has it.

@@ -12,6 +12,7 @@ use std::io::BufRead;
 /// Reads the records of a stream.
 pub(crate) struct Separated<R> {
     source: R,
+    delimiter: u8,
     machine: csv_core::Reader,
     /// The names of the columns, after the header was read.
     header: Option<Vec<String>>,
@@ -32,9 +33,9 @@ struct Record {
 impl<R: BufRead> Separated<R> {
     /// The records of `source`, whose values `delimiter` separates.
     pub fn new(source: R, delimiter: u8) -> Self {
-        let machine = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
+        let machine = machine(delimiter);
         let record = Record { bytes: vec![0; 1 << 12], ends: vec![0; 1 << 6], filled: 0, fields: 0 };
-        Separated { source, machine, header: None, record, line: 1, has_ended: false }
+        Separated { source, delimiter, machine, header: None, record, line: 1, has_ended: false }
     }
 
     /// The next row.
@@ -59,6 +60,9 @@ impl<R: BufRead> Separated<R> {
 
     /// The names of the columns; `None` for an empty file.
     fn header(&mut self) -> Result<Option<Vec<String>>, (At, String)> {
+        if self.delimiter == b',' && self.has_semicolons().map_err(|error| (At::Line(self.line), error.to_string()))? {
+            self.machine = machine(b';');
+        }
         let Some(line) = self.record()? else { return Ok(None) };
         let fault = |problem: String| (At::Line(line), problem);
         let mut names: Vec<String> = Vec::with_capacity(self.record.fields);
@@ -75,6 +79,14 @@ impl<R: BufRead> Separated<R> {
             ))),
             _ => Ok(Some(names)),
         }
+    }
+
+    /// Returns true if the first line has semicolons and no comma. Spreadsheets write this where the comma is the decimal mark.
+    fn has_semicolons(&mut self) -> std::io::Result<bool> {
+        self.skip_empty_lines()?;
+        let buffer = self.source.fill_buf()?;
+        let line = buffer.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        Ok(line.contains(&b';') && !line.contains(&b','))
     }
 
     /// Reads a record and returns its first line; `None` at the end.
@@ -131,6 +143,10 @@ impl<R: BufRead> Separated<R> {
             }
         }
     }
+}
+
+fn machine(delimiter: u8) -> csv_core::Reader {
+    csv_core::ReaderBuilder::new().delimiter(delimiter).build()
 }
 
 impl Record {

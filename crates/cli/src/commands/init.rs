@@ -2,7 +2,7 @@
 
 use crate::console;
 use anyhow::Result;
-use starloop_core::experiment::init::{Draft, init};
+use starloop_core::experiment::init::{Draft, NamedColumns, init};
 use starloop_core::external::data_source::DataSource;
 use std::path::{Path, PathBuf};
 
@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 Examples:
   starloop init problems.jsonl                          reads the columns, writes problems.toml
   starloop init problems.csv --out configs/mine.toml --base bases/MODEL
+  starloop init sheet.csv --question 'Question Text' --answer Key
   starloop init ORG/NAME --config main --split train    a data set in the hub's cache
   starloop run problems.toml --dry-run                  next: all keys, and an estimate of the cost
 
 The file has JSON lines, a JSON array, CSV, TSV or Parquet, each also compressed (.gz, .zst). Each row has at least a question and its
-known answer. Instead of a file, name a folder of such files, or a data set of the hub.")]
+known answer. The answer may stand at the end of a worked solution, as in GSM8K (#### 72) and MATH (\\boxed{72}). Instead of a file, name a folder of such files, or a data set of the hub.")]
 pub struct Arguments {
     /// The problems: a file, a folder, or a data set of the hub
     file: PathBuf,
@@ -26,6 +27,15 @@ pub struct Arguments {
     /// The split of a folder or data set [default: train]
     #[arg(long, value_name = "NAME")]
     split: Option<String>,
+    /// The column of the question [default: the column with a usual name]
+    #[arg(long, value_name = "COLUMN")]
+    question: Option<String>,
+    /// The column of the known answer, or of a worked solution that ends with it
+    #[arg(long, value_name = "COLUMN")]
+    answer: Option<String>,
+    /// The column of a known rationale
+    #[arg(long, value_name = "COLUMN")]
+    rationale: Option<String>,
     /// The config to write [default: the file's name with .toml]
     #[arg(long, value_name = "CONFIG")]
     out: Option<PathBuf>,
@@ -37,7 +47,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let out = arguments.out.clone().unwrap_or_else(|| named_after(&arguments.file));
     let source = DataSource::new(arguments.file.clone(), arguments.config.clone(), arguments.split.clone());
-    let draft = init(&source, &out, &arguments.base)?;
+    let Arguments { question, answer, rationale, .. } = arguments;
+    let named = NamedColumns { question: question.clone(), answer: answer.clone(), rationale: rationale.clone() };
+    let draft = init(&source, &named, &out, &arguments.base)?;
     let Draft { train_problems, dev_problems, columns, has_chat, has_worked_examples, prompt, warnings } = draft;
     console::print(&format!("wrote {}: {train_problems} problems to learn from, {dev_problems} held out.", out.display()))?;
     for warning in &warnings {

@@ -13,7 +13,7 @@ use crate::task::prompt;
 use crate::task::rows::DataRow;
 use crate::task::template::Template;
 use crate::types::{Mode, Split, Style};
-use columns::ColumnRoles;
+use columns::{ColumnRoles, Unclear};
 use serde_json::{Map, Value, json};
 use starloop_lm::model::PromptEncoder;
 use std::io::Write;
@@ -43,18 +43,33 @@ pub struct Draft {
     pub warnings: Vec<String>,
 }
 
+/// Columns whose roles the user names. The roles of the others follow from their names and values.
+#[derive(Debug, Clone, Default)]
+pub struct NamedColumns {
+    /// The column of the question.
+    pub question: Option<String>,
+    /// The column of the known answer, or of a worked solution that states it.
+    pub answer: Option<String>,
+    /// The column of a known rationale.
+    pub rationale: Option<String>,
+}
+
 /// Writes a config for the problems of `source` to `out`, which must not exist.
 ///
 /// # Errors
-/// The source cannot be read, the roles of its columns are not clear, or a row does not fit them.
-pub fn init(source: &DataSource, out: &Path, base: &str) -> Result<Draft> {
+/// The source cannot be read, the roles of its columns are not clear, or a row does not fit them. [`Error::NoColumn`]: no column has a usual name
+/// for a role.
+pub fn init(source: &DataSource, named: &NamedColumns, out: &Path, base: &str) -> Result<Draft> {
     if out.exists() {
         let message = format!("{} exists already; remove it, or choose another file", out.display());
         return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
     }
     let invalid = |message| Error::ConfigValue { origin: source.to_string(), key: "task.train".to_owned(), message };
     source.files("train")?;
-    let columns = ColumnRoles::read(source).map_err(invalid)?;
+    let columns = ColumnRoles::read(source, named).map_err(|unclear| match unclear {
+        Unclear::NoColumn { role, usual, columns } => Error::NoColumn { origin: source.to_string(), role, usual, columns },
+        Unclear::Rows(message) => invalid(message),
+    })?;
     if columns.rows().len() < 2 {
         return Err(invalid(format!("{source} holds one problem, expected at least two: one to learn from and one to measure")));
     }
@@ -91,7 +106,7 @@ fn rows_file<'a>(rows: impl Iterator<Item = &'a DataRow>) -> Result<tempfile::Na
 /// The config's text.
 fn written(source: &DataSource, out: &Path, base: &str, columns: &ColumnRoles) -> String {
     let examples = columns.examples(EXAMPLES);
-    let worked = columns.rationale.is_some() && !examples.is_empty();
+    let worked = (columns.rationale.is_some() || columns.solution.is_some()) && !examples.is_empty();
     let blocks: Vec<String> = examples.iter().map(|example| block(example, worked)).collect();
     let rows = columns.rows();
     let question = columns::expression(&columns.question);
@@ -117,7 +132,8 @@ fn written(source: &DataSource, out: &Path, base: &str, columns: &ColumnRoles) -
         "id": columns.id.as_deref().map(quoted),
         "class": columns.class.as_deref().map(quoted),
         "identity": (columns.question != "question").then(|| quoted(&columns.question)),
-        "answer": quoted(&columns.answer),
+        "answer": columns.solution.is_none().then(|| quoted(&columns.answer)),
+        "solution": columns.solution.as_deref().map(quoted),
         "answer_type": quoted(columns.answer_type),
         "choices": columns.choices.as_ref().map(|choices| serde_json::json!(choices).to_string()),
         "first_choice": columns.first_choice,

@@ -8,12 +8,14 @@ mod answer;
 mod choices;
 mod command;
 mod settings;
+mod solution;
 mod texts;
 
 pub use choices::ChoiceColumns;
 pub(crate) use choices::Listed;
 pub use command::verdict;
 pub use settings::{AnswerType, JsonlConfig};
+pub(crate) use solution::Solution;
 
 use crate::error::Result;
 use crate::external::data_source::DataSource;

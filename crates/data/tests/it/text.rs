@@ -23,6 +23,7 @@ fn the_same_rows_are_read_from_every_text_format() {
         ("a.json", "\u{feff}\n[\n  {\n\"q\": \"a, \\\"b\\\"\\nc\",\n \"n\": \"1\"},\n  {\"q\": \"ü\", \"n\": null}\n]"),
         ("a.csv", "q,n\n\"a, \"\"b\"\"\nc\",1\nü,\n"),
         ("a.csv", "\u{feff}q,n\r\n\"a, \"\"b\"\"\nc\",1\r\n\r\n\"ü\",\"\""),
+        ("a.csv", "q;n\n\"a, \"\"b\"\"\nc\";1\nü;\n"),
         ("a.tsv", "q\tn\n\"a, \"\"b\"\"\nc\"\t1\nü\t\n"),
     ] {
         let rows: Vec<Value> = read(name, content.as_bytes()).unwrap().into_iter().map(|(_, columns)| columns).collect();
@@ -74,7 +75,7 @@ fn faults_are_described_with_their_places() {
         ("a.csv", b"a,b\n1,\"2\n3,4\n", "a.csv, line 2: a value in quotes that begins in this row has no closing quote"),
         ("a.csv", b"a,b\n1,2\n\"x\n\xff\",4\n", "a.csv, line 3: column \"a\": byte 3 is not UTF-8"),
         ("a.csv", b"\xff\n1", "a.csv, line 1: column 1: byte 1 is not UTF-8"),
-        ("a.csv", b"a;b\n1;2", "a.csv, line 1: the header is one column, \"a;b\"; a comma separates"),
+        ("a.csv", b"a\tb\n1\t2", "a.csv, line 1: the header is one column, \"a\\tb\"; a comma separates"),
         ("a.tsv", b"a,b\n1,2", "a.tsv, line 1: the header is one column"),
         ("a.csv.gz", b"a,b\n1,2", "a.csv.gz, line 1: "),
         ("a.jsonl.zst", b"{}", "a.jsonl.zst: damaged Zstandard data"),

@@ -6,8 +6,9 @@
 mod choices;
 mod names;
 
+use super::NamedColumns;
 use crate::external::data_source::DataSource;
-use crate::task::jsonl::ChoiceColumns;
+use crate::task::jsonl::{AnswerType, ChoiceColumns, Solution};
 use crate::task::rows::{self, DataRow};
 use serde_json::{Map, Value};
 use starloop_answers::number;
@@ -28,6 +29,8 @@ pub(super) struct ColumnRoles {
     pub choices: Option<ChoiceColumns>,
     /// The number of the first choice, if answers are numbers that do not count from 0.
     pub first_choice: Option<u64>,
+    /// The column of a worked solution that states the answer. It is `answer` too.
+    pub solution: Option<String>,
     pub rationale: Option<String>,
     pub id: Option<String>,
     pub class: Option<String>,
@@ -35,6 +38,27 @@ pub(super) struct ColumnRoles {
     pub warnings: Vec<String>,
     /// The rows, by their place, whose answers are not of the type that almost all others have.
     unfit: Vec<usize>,
+}
+
+/// Why the roles are not clear.
+pub(super) enum Unclear {
+    /// No column has a usual name for a role.
+    NoColumn {
+        /// The role, in words.
+        role: &'static str,
+        /// Some usual names.
+        usual: String,
+        /// The columns that are there.
+        columns: String,
+    },
+    /// A column or some rows do not fit. The message names them.
+    Rows(String),
+}
+
+impl From<String> for Unclear {
+    fn from(message: String) -> Self {
+        Unclear::Rows(message)
+    }
 }
 
 /// The type that a role needs.
@@ -50,28 +74,35 @@ const QUESTION: Need = Need { names: names::QUESTIONS, what: "the question", fit
 const ANSWER: Need = Need { names: names::ANSWERS, what: "the known answer", fits: is_plain, expected: "a text or a number" };
 
 impl ColumnRoles {
-    pub fn read(source: &DataSource) -> Result<Self, String> {
+    pub fn read(source: &DataSource, named: &NamedColumns) -> Result<Self, Unclear> {
         let rows = rows::read(source, "train", |row| Ok(row.clone()))?;
-        let found = DataColumns::of(&rows, source);
-        let question = found.required(&QUESTION)?;
+        let found = DataColumns::of(&rows, source, named);
+        let question = found.required(&QUESTION, named.question.as_deref())?;
         let chosen = choices::find(&found, &question)?;
-        let answer = match &chosen {
-            Some(chosen) => chosen.answer.clone(),
-            None => found.required(&ANSWER)?,
+        let solution = if chosen.is_none() { found.solution() } else { None };
+        let answer = match (&chosen, &solution) {
+            (Some(chosen), _) => chosen.answer.clone(),
+            (None, Some(solution)) => solution.clone(),
+            (None, None) => found.required(&ANSWER, named.answer.as_deref())?,
         };
         let mut warnings = Vec::new();
         let (answer_type, unfit) = match &chosen {
             Some(_) => ("choice", Vec::new()),
-            None => found.type_of(&answer, &mut warnings),
+            None => found.type_of(&answer, solution.is_some(), &mut warnings),
         };
         warnings.extend(chosen.as_ref().and_then(|chosen| chosen.doubt.clone()));
         let id = found.id(&mut warnings);
         let class = found.first(names::CLASSES, is_plain).filter(|class| *class != answer && *class != question);
         let class = class.filter(|class| (2..=MOST_CLASSES).contains(&found.distinct(class)));
         let is_written = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
-        let rationale = found.anywhere(names::RATIONALES, is_written).filter(|column| *column != answer && *column != question);
+        let rationale = match &named.rationale {
+            Some(column) => Some(found.given(column)?),
+            None if solution.is_some() => None,
+            None => found.anywhere(names::RATIONALES, is_written).filter(|column| *column != answer && *column != question),
+        };
         let (choices, first_choice) = chosen.map_or((None, None), |chosen| (Some(chosen.columns), chosen.first));
-        let mut roles = ColumnRoles { rows, question, answer, answer_type, choices, first_choice, rationale, id, class, warnings, unfit };
+        let mut roles =
+            ColumnRoles { rows, question, answer, answer_type, choices, first_choice, solution, rationale, id, class, warnings, unfit };
         roles.warnings.extend(roles.unused());
         Ok(roles)
     }
@@ -110,6 +141,8 @@ impl ColumnRoles {
     /// The findings, for people.
     pub fn described(&self) -> Vec<(String, String)> {
         let answers = match self.answer_type {
+            "number" if self.solution.is_some() => "a worked solution; the known answer is the number at its end",
+            _ if self.solution.is_some() => "a worked solution; the known answer is the text at its end",
             "choice" => "the known answer: one of the choices",
             "number" => "the known answer: a number",
             _ => "the known answer: a text",
@@ -128,18 +161,21 @@ impl ColumnRoles {
 
     /// The columns of some rows that a worked example needs: rows with a rationale, or, where none is known, any rows with room for one.
     pub fn examples(&self, count: usize) -> Vec<Map<String, Value>> {
+        // The rationale is a part of the solution, which is another column.
         let rationale = |row: &DataRow| match &self.rationale {
-            Some(column) => row.text(column).ok().filter(|text| !text.trim().is_empty()).map(literal),
-            None => Some("...".to_owned()),
+            _ if self.solution.is_some() => Some(None),
+            Some(column) => row.text(column).ok().filter(|text| !text.trim().is_empty()).map(|text| Some(literal(text))),
+            None => Some(Some("...".to_owned())),
         };
-        let example = |(row, rationale): (&DataRow, String)| {
+        let example = |(row, rationale): (&DataRow, Option<String>)| {
             let needed = [&self.question, &self.answer].into_iter().chain(self.choices.iter().flat_map(ChoiceColumns::names));
             let mut columns = Map::new();
             for column in needed {
                 let name = if row.columns.contains_key(column) { column } else { top(column) };
                 columns.extend(row.columns.get(name).filter(|value| !value.is_null()).map(|value| (name.to_owned(), without_nulls(value))));
             }
-            columns.insert(self.rationale.clone().unwrap_or_else(|| "rationale".to_owned()), rationale.into());
+            let name = self.rationale.clone().unwrap_or_else(|| "rationale".to_owned());
+            columns.extend(rationale.map(|rationale| (name, rationale.into())));
             columns
         };
         let rows = self.rows.iter().enumerate().filter(|(place, _)| !self.unfit.contains(place)).map(|(_, row)| row);
@@ -153,23 +189,54 @@ impl ColumnRoles {
 struct DataColumns<'a> {
     rows: &'a [DataRow],
     source: &'a DataSource,
+    named: &'a NamedColumns,
     /// `question`, `question.stem`, in order.
     paths: Vec<String>,
 }
 
 impl<'a> DataColumns<'a> {
-    fn of(rows: &'a [DataRow], source: &'a DataSource) -> Self {
+    fn of(rows: &'a [DataRow], source: &'a DataSource, named: &'a NamedColumns) -> Self {
         let within = |(name, value): (&String, &Value)| {
             let keys = value.as_object().into_iter().flat_map(Map::keys).map(|key| format!("{name}.{key}")).collect::<Vec<_>>();
             std::iter::once(name.clone()).chain(keys).collect::<Vec<_>>()
         };
         let paths: BTreeSet<String> = rows.iter().flat_map(|row| &row.columns).flat_map(within).collect();
-        DataColumns { rows, source, paths: paths.into_iter().collect() }
+        DataColumns { rows, source, named, paths: paths.into_iter().collect() }
     }
 
     /// The columns with one of these names, the names in their order.
     fn named(&self, names: &'static [&'static str]) -> impl Iterator<Item = &String> {
         names.iter().flat_map(|&name| self.paths.iter().filter(move |path| names::folded(path) == name))
+    }
+
+    /// The columns that may hold the known answer: the one that the user names, or those with usual names.
+    fn answers(&self) -> impl Iterator<Item = &String> {
+        let given = self.named.answer.as_ref();
+        given.into_iter().chain(self.named(names::ANSWERS).filter(move |_| given.is_none()))
+    }
+
+    /// A column that the user names.
+    fn given(&self, column: &str) -> Result<String, String> {
+        let is_there = self.rows.iter().any(|row| row.get(column).is_some());
+        is_there.then(|| column.to_owned()).ok_or_else(|| format!("{}: no column {column:?}; there are: {}", self.source, self.there()))
+    }
+
+    /// The names of all columns.
+    fn there(&self) -> String {
+        let there: BTreeSet<&str> = self.rows.iter().flat_map(|row| row.columns.keys()).map(String::as_str).collect();
+        there.into_iter().collect::<Vec<_>>().join(", ")
+    }
+
+    /// The column of worked solutions, if the known answers stand nowhere else.
+    fn solution(&self) -> Option<String> {
+        let is_solution = |value: &Value| value.as_str().is_some_and(Solution::is_one);
+        let mostly = |column: &&String| 2 * self.count(column, is_solution) > self.rows.len();
+        let mut answers = self.answers().filter(|column| 2 * self.count(column, is_plain) > self.rows.len());
+        match answers.next() {
+            Some(answer) => Some(answer).filter(mostly),
+            None => self.named(names::RATIONALES).find(mostly),
+        }
+        .cloned()
     }
 
     fn count(&self, column: &str, fits: fn(&Value) -> bool) -> usize {
@@ -187,40 +254,44 @@ impl<'a> DataColumns<'a> {
     }
 
     /// The first column that fits in most rows. If it does not fit in all of them, the error names the lines.
-    fn required(&self, need: &Need) -> Result<String, String> {
+    fn required(&self, need: &Need, given: Option<&str>) -> Result<String, Unclear> {
         let Need { names, what, fits, expected } = *need;
-        let mostly = self.named(names).find(|column| 2 * self.count(column, fits) > self.rows.len());
-        let column = mostly.or_else(|| self.named(names).next());
-        let Some(column) = column else {
-            let there: BTreeSet<&str> = self.rows.iter().flat_map(|row| row.columns.keys()).map(String::as_str).collect();
-            let there = there.into_iter().collect::<Vec<_>>().join(", ");
-            let source = self.source;
-            return Err(format!("{source}: no column for {what}; one should be called {}; there are: {there}", names[..6].join(", ")));
+        let mostly = || self.named(names).find(|column| 2 * self.count(column, fits) > self.rows.len());
+        let column = match given {
+            Some(column) => Some(self.given(column)?),
+            None => mostly().or_else(|| self.named(names).next()).cloned(),
         };
-        let unfit: Vec<&DataRow> = self.rows.iter().filter(|row| !row.get(column).is_some_and(fits)).collect();
-        let Some(first) = unfit.first() else { return Ok(column.clone()) };
-        let found = first.get(column).map_or_else(|| "there is no value".to_owned(), |value| format!("found {}", shown(value)));
+        let Some(column) = column else {
+            return Err(Unclear::NoColumn { role: what, usual: names[..6].join(", "), columns: self.there() });
+        };
+        let unfit: Vec<&DataRow> = self.rows.iter().filter(|row| !row.get(&column).is_some_and(fits)).collect();
+        let Some(first) = unfit.first() else { return Ok(column) };
+        let found = first.get(&column).map_or_else(|| "there is no value".to_owned(), |value| format!("found {}", shown(value)));
         let others = if unfit.len() > 1 { format!(" (the same in {})", places(&unfit[1..])) } else { String::new() };
-        Err(format!(
+        Err(Unclear::Rows(format!(
             "{}, {}: {column:?} is {what}, expected {expected}, {found}{others}; correct these rows, or remove them",
             self.source, first.place
-        ))
+        )))
     }
 
     fn distinct(&self, column: &str) -> usize {
         self.rows.iter().filter_map(|row| row.get(column)).map(plain).collect::<HashSet<_>>().len()
     }
 
-    /// The type of the answers in a column, and the rows whose answers are of another type.
-    fn type_of(&self, answer: &str, warnings: &mut Vec<String>) -> (&'static str, Vec<usize>) {
-        let is_number = |row: &DataRow| row.get(answer).is_some_and(|value| number::known(&plain(value)).is_some());
+    /// The type of the answers in a column, or at the end of its solutions, and the rows whose answers are of another type.
+    fn type_of(&self, answer: &str, in_solutions: bool, warnings: &mut Vec<String>) -> (&'static str, Vec<usize>) {
+        let value_of = |row: &DataRow| match row.get(answer)? {
+            Value::String(text) if in_solutions => Solution::read(text, AnswerType::Exact).ok().map(|solution| solution.answer.into()),
+            value => Some(value.clone()),
+        };
+        let is_number = |row: &DataRow| value_of(row).is_some_and(|value| number::known(&plain(&value)).is_some());
         let unfit: Vec<usize> = (0..self.rows.len()).filter(|&place| !is_number(&self.rows[place])).collect();
         let (odd, all) = (unfit.len(), self.rows.len());
         let Some(&first) = unfit.first() else { return ("number", unfit) };
         let rows: Vec<&DataRow> = unfit.iter().map(|&place| &self.rows[place]).collect();
-        let example = self.rows[first].get(answer).map(shown).unwrap_or_default();
+        let example = value_of(&self.rows[first]).as_ref().map(shown).unwrap_or_default();
         // Of an empty answer, the task says that it is empty.
-        let is_empty = rows.iter().any(|row| row.get(answer).is_some_and(|value| plain(value).trim().is_empty()));
+        let is_empty = rows.iter().any(|row| value_of(row).is_some_and(|value| plain(&value).trim().is_empty()));
         if odd == all || is_empty {
             return ("exact", Vec::new());
         }

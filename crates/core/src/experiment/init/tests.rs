@@ -30,7 +30,7 @@ fn files(content: &str) -> (tempfile::TempDir, PathBuf, PathBuf) {
 /// Drafts a config for rows that `row` makes of numbers, and sees that its task grades a right answer as right.
 fn drafted(row: impl Fn(u32) -> Value) -> Drafted {
     let (place, file, out) = files(&(0..20).map(|n| row(n).to_string()).collect::<Vec<_>>().join("\n"));
-    let draft = init(&file.clone().into(), &out, "bases/x").unwrap_or_else(|error| panic!("{error}"));
+    let draft = init(&file.clone().into(), &NamedColumns::default(), &out, "bases/x").unwrap_or_else(|error| panic!("{error}"));
     let text = std::fs::read_to_string(&out).unwrap_or_else(|error| panic!("{error}"));
     let config = Config::parse("mine.toml", &text, &[]).unwrap_or_else(|error| panic!("{error}"));
     let task = resolved(&config).task().unwrap_or_else(|error| panic!("{error}"));
@@ -140,7 +140,7 @@ fn almost_all_numbers_are_numbers_and_the_others_are_named() {
     let lines = |row: &dyn Fn(u32) -> Value| (0..60).map(|n| row(n).to_string()).collect::<Vec<_>>().join("\n");
     let row = |n: u32| json!({"question": format!("{n}?"), "answer": if n == 17 { json!("n/a") } else { json!(n) }});
     let (_place, file, out) = files(&lines(&row));
-    let draft = init(&file.clone().into(), &out, "x").unwrap_or_else(|error| panic!("{error}"));
+    let draft = init(&file.clone().into(), &NamedColumns::default(), &out, "x").unwrap_or_else(|error| panic!("{error}"));
     let text = std::fs::read_to_string(&out).unwrap_or_default();
     assert!(text.contains("answer_type = \"number\"") && draft.train_problems + draft.dev_problems == 59, "{text}");
     let said = draft.warnings.join("\n");
@@ -198,14 +198,65 @@ fn files_that_cannot_be_made_out_leave_nothing_behind() {
         ("{\"question\": \"1?\", \"answer\": 1}", "mine.jsonl holds one problem, expected at least two"),
     ] {
         let (_place, file, out) = files(content);
-        let error = init(&file.clone().into(), &out, "x").err().map(|error| error.to_string()).unwrap_or_default();
+        let error =
+            init(&file.clone().into(), &NamedColumns::default(), &out, "x").err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(said), "no {said:?} in {error:?}");
         assert!(!out.exists());
     }
     let (_place, file, out) = files(good);
-    assert!(init(&file.clone().into(), &out, "x").is_ok());
+    assert!(init(&file.clone().into(), &NamedColumns::default(), &out, "x").is_ok());
     let before = std::fs::read(&out).unwrap_or_default();
-    let error = init(&file.clone().into(), &out, "y").err().map(|error| error.to_string()).unwrap_or_default();
+    let error = init(&file.clone().into(), &NamedColumns::default(), &out, "y").err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("mine.toml exists already"), "{error}");
     assert!(std::fs::read(&out).unwrap_or_default() == before && !before.is_empty());
+}
+
+#[test]
+fn the_answer_may_stand_at_the_end_of_a_worked_solution() {
+    let of_gsm8k =
+        |n: u32| json!({"question": format!("{n} + 1?"), "answer": format!("{n}+1 = <<{n}+1={}>>{}\n#### {}", n + 1, n + 1, n + 1)});
+    let Drafted { draft, config, text, _place } = drafted(of_gsm8k);
+    assert_eq!(draft.columns[1], ("answer".to_owned(), "a worked solution; the known answer is the number at its end".to_owned()));
+    assert!(text.contains("\nsolution = \"answer\"") && !text.contains("\nanswer = "), "{text}");
+    assert!(
+        draft.has_worked_examples && draft.prompt.starts_with("Q: 0 + 1?\nA: 0+1 = <<0+1=1>>1\n#### 1\n\nQ: 1 + 1?"),
+        "{}",
+        draft.prompt
+    );
+    let task = resolved(&config).task().unwrap_or_else(|error| panic!("{error}"));
+    let problem = &task.training_problems(1)[0];
+    assert!(problem.answer.parse::<u32>().is_ok(), "{problem:?}");
+    assert!(task.reference(problem).is_some_and(|text| text.ends_with(&format!("\n#### {}", problem.answer))));
+
+    let of_math = |n: u32| json!({"problem": format!("{n}x = {n}?"), "level": "1", "solution": format!("Well, $x = \\boxed{{x_{n}}}$.")});
+    let Drafted { draft, text, _place, .. } = drafted(of_math);
+    assert_eq!(taken_for(&draft), ["problem", "solution"]);
+    assert!(text.contains("\nsolution = \"solution\"") && text.contains("answer_type = \"exact\""), "{text}");
+
+    // A known answer beside the solution comes first, and the solution is a rationale.
+    let both = |n: u32| json!({"question": format!("{n} + 1?"), "answer": n + 1, "solution": format!("It is \\boxed{{{}}}.", n + 1)});
+    assert_eq!(drafted(both).config.run, ["few_shot", "direct", "star"]);
+    let Drafted { text, _place, .. } = drafted(both);
+    assert!(text.contains("\nanswer = \"answer\"") && text.contains("\nrationale = \"solution\""), "{text}");
+}
+
+#[test]
+fn columns_with_unusual_names_are_named_by_the_user() {
+    let rows = (0..20).map(|n| json!({"The Text": format!("{n} + 1?"), "Key": n + 1, "Why": "so"}).to_string()).collect::<Vec<_>>();
+    let (_place, file, out) = files(&rows.join("\n"));
+    let unnamed = init(&file.clone().into(), &NamedColumns::default(), &out, "x");
+    assert!(
+        matches!(&unnamed, Err(Error::NoColumn { role: "the question", columns, .. }) if columns == "Key, The Text, Why"),
+        "{unnamed:?}"
+    );
+    let named = |question: &str| NamedColumns {
+        question: Some(question.to_owned()),
+        answer: Some("Key".to_owned()),
+        rationale: Some("Why".to_owned()),
+    };
+    let error = init(&file.clone().into(), &named("Text"), &out, "x").err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.ends_with("no column \"Text\"; there are: Key, The Text, Why"), "{error}");
+    let draft = init(&file.into(), &named("The Text"), &out, "x").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(taken_for(&draft), ["The Text", "Key", "Why"]);
+    assert!(draft.prompt.starts_with("Q: 0 + 1?\nA: so\n#### 1"), "{}", draft.prompt);
 }

@@ -42,6 +42,10 @@ pub struct JsonlConfig {
     pub class: Option<String>,
     /// The column of the known answer.
     pub answer: String,
+    /// The column of a worked solution whose end states the answer: `#### 72`, `\\boxed{72}`. The known answer and the rationale are read from it.
+    /// `answer` and `rationale` then name no columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solution: Option<String>,
     /// The column of the choices: texts, or objects with `text` and `label`. Or a list of columns, one for each choice: `["A", "B"]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub choices: Option<ChoiceColumns>,
@@ -137,6 +141,7 @@ impl Default for JsonlConfig {
             identity: Vec::new(),
             class: None,
             answer: "answer".to_owned(),
+            solution: None,
             choices: None,
             first_choice: None,
             rationale: "rationale".to_owned(),
@@ -179,6 +184,10 @@ impl JsonlConfig {
         })?;
         ConfigError::check(self.choices.as_ref().is_none_or(|choices| !choices.names().is_empty()), "choices", || {
             "names no column; name the column with the choices, or a column for each choice".to_owned()
+        })?;
+        ConfigError::check(self.solution.is_none() || !(of_choice || self.answer_type == AnswerType::Regex), "solution", || {
+            "is allowed with answer_type = \"exact\", \"number\" and \"command\"; name the column of the known answer with `answer`"
+                .to_owned()
         })?;
         let of_command = self.answer_type == AnswerType::Command;
         ConfigError::check(of_command != self.command.is_empty(), "command", || {

@@ -10,6 +10,7 @@
 
 use super::answer::Answers;
 use super::settings::{AnswerType, JsonlConfig};
+use super::solution::Solution;
 use crate::external::data_source::DataSource;
 use crate::task::ConfigError;
 use crate::task::dataset::Entry;
@@ -89,13 +90,15 @@ impl<'a> RowTexts<'a> {
     }
 
     fn worked_example(&self, row: &DataRow) -> Result<Entry<Texts>, String> {
-        let source =
-            row.text(&self.config.rationale).map_err(|reason| format!("{reason}; a worked example shows how the answer is reached"))?;
-        let (parts, columns) = (self.parts(row)?, &row.columns);
-        let rationale = Template::parse(source).and_then(|template| template.render(&overlaid(columns, &parts)));
-        let rationale = rationale.map_err(|reason| format!("in {:?}: {reason}", self.config.rationale))?;
+        // An example can have its answer and rationale apart, whatever the problems have.
+        let parts = if row.get(&self.config.rationale).is_some() { self.column_parts(row)? } else { self.parts(row)? };
+        let rationale = match &parts.rationale {
+            Some(of_solution) => of_solution.clone(),
+            None => self.rendered_rationale(row, &parts)?,
+        };
         if rationale.trim().is_empty() {
-            return Err(format!("{:?} is empty; a worked example shows how the answer is reached", self.config.rationale));
+            let column = self.config.solution.as_ref().unwrap_or(&self.config.rationale);
+            return Err(format!("{column:?} has no rationale; a worked example shows how the answer is reached"));
         }
         let mut entry = self.entry(row, RowParts { rationale: Some(rationale), ..parts })?;
         if let Some(completion) = &entry.rest.completion {
@@ -106,9 +109,19 @@ impl<'a> RowTexts<'a> {
         Ok(entry)
     }
 
+    /// The rationale of a worked example, which is a template over the example's columns.
+    fn rendered_rationale(&self, row: &DataRow, parts: &RowParts) -> Result<String, String> {
+        let column = &self.config.rationale;
+        let source = row.text(column).map_err(|reason| format!("{reason}; a worked example shows how the answer is reached"))?;
+        let rendered = Template::parse(source).and_then(|template| template.render(&overlaid(&row.columns, parts)));
+        rendered.map_err(|reason| format!("in {column:?}: {reason}"))
+    }
+
     fn problem(&self, row: &DataRow) -> Result<Entry<Texts>, String> {
         let mut parts = self.parts(row)?;
-        parts.rationale = row.get(&self.config.rationale).map(|_| row.text(&self.config.rationale).map(str::to_owned)).transpose()?;
+        if self.config.solution.is_none() {
+            parts.rationale = row.get(&self.config.rationale).map(|_| row.text(&self.config.rationale).map(str::to_owned)).transpose()?;
+        }
         let mut entry = self.entry(row, parts)?;
         entry.identity = self.identity(row, &entry.problem.choices)?;
         if let Some(column) = &self.config.id {
@@ -123,12 +136,12 @@ impl<'a> RowTexts<'a> {
     /// The identity of the row's problem. It depends on the columns alone: another template must not move a problem from
     /// the training problems to the held-out ones.
     fn identity(&self, row: &DataRow, choices: &[String]) -> Result<Identity, String> {
-        let JsonlConfig { identity, answer, rationale, id, class, .. } = self.config;
+        let JsonlConfig { identity, answer, solution, rationale, id, class, .. } = self.config;
         let choices = choices.iter().map(String::as_str);
         let own_question = [QUESTION.to_owned()];
         let named = if identity.is_empty() && row.get(QUESTION).is_some() { &own_question[..] } else { identity };
         if named.is_empty() {
-            let apart = [Some(answer), Some(rationale), id.as_ref(), class.as_ref()];
+            let apart = [Some(answer), Some(rationale), solution.as_ref(), id.as_ref(), class.as_ref()];
             let data = row.columns.iter().filter(|(column, _)| !apart.contains(&Some(column)));
             let texts: BTreeMap<&String, String> = data.map(|(column, value)| (column, plain(value))).collect();
             return Ok(Identity::of_texts(texts.iter().flat_map(|(column, text)| [column.as_str(), text]).chain(choices)));
@@ -167,8 +180,17 @@ impl<'a> RowTexts<'a> {
         Ok(Entry::new(row.place.clone(), problem, Texts { hinted, completion, direct }))
     }
 
-    /// Answer and choices. The rationale is not read.
+    /// Answer and choices. The rationale is read if it is a part of the solution.
     fn parts(&self, row: &DataRow) -> Result<RowParts, String> {
+        let Some(column) = &self.config.solution else { return self.column_parts(row) };
+        let solution = Solution::read(row.text(column)?, self.config.answer_type);
+        let Solution { answer, rationale } = solution.map_err(|reason| format!("{column:?}: {reason}"))?;
+        self.answers.check_known(&answer, &[])?;
+        Ok(RowParts { answer, choices: Vec::new(), rationale: Some(rationale) })
+    }
+
+    /// Answer and choices, each from its column.
+    fn column_parts(&self, row: &DataRow) -> Result<RowParts, String> {
         let value = row.require(&self.config.answer)?;
         let (mut answer, mut choices) = (plain(value), Vec::new());
         if let Some(columns) = &self.config.choices {
@@ -193,7 +215,9 @@ impl<'a> RowTexts<'a> {
     /// The columns with null in place of the answer, the rationale and values made from them.
     fn without_answer(&self, columns: &Map<String, Value>) -> Map<String, Value> {
         let mut columns = columns.clone();
-        for column in [&self.config.answer, &self.config.rationale, "answer", "answer_text", "rationale"] {
+        let JsonlConfig { answer, solution, rationale, .. } = self.config;
+        let named = [answer, solution.as_ref().unwrap_or(answer), rationale];
+        for column in named.map(String::as_str).into_iter().chain(["answer", "answer_text", "rationale"]) {
             if let Some(value) = columns.get_mut(column) {
                 *value = Value::Null;
             } else if let Some((first, rest)) = column.split_once('.') {

@@ -24,7 +24,7 @@ pub(super) fn find(columns: &DataColumns<'_>, question: &str) -> Result<Option<C
     let mut nearest: Option<(usize, Chosen, Vec<&DataRow>)> = None;
     for candidate in candidates(columns) {
         let taken = |column: &&String| !candidate.names().contains(column) && *column != question;
-        for answer in columns.named(names::ANSWERS).filter(taken) {
+        for answer in columns.answers().filter(taken) {
             let first = first_choice(columns.rows, &candidate, answer);
             let is_named = |row: &&DataRow| {
                 let place = candidate.read(row).ok().zip(row.get(answer)).and_then(|(listed, value)| listed.place_of(value, first));
