@@ -217,7 +217,7 @@ fn the_answer_may_stand_at_the_end_of_a_worked_solution() {
         |n: u32| json!({"question": format!("{n} + 1?"), "answer": format!("{n}+1 = <<{n}+1={}>>{}\n#### {}", n + 1, n + 1, n + 1)});
     let Drafted { draft, config, text, _place } = drafted(of_gsm8k);
     assert_eq!(draft.columns[1], ("answer".to_owned(), "a worked solution; the known answer is the number at its end".to_owned()));
-    assert!(text.contains("\nsolution = \"answer\"") && !text.contains("\nanswer = "), "{text}");
+    assert!(text.contains("\nsolution = \"answer\"") && !text.contains("\nanswer = \"answer\""), "{text}");
     assert!(
         draft.has_worked_examples && draft.prompt.starts_with("Q: 0 + 1?\nA: 0+1 = <<0+1=1>>1\n#### 1\n\nQ: 1 + 1?"),
         "{}",

@@ -42,7 +42,7 @@ pub struct JsonlConfig {
     pub class: Option<String>,
     /// The column of the known answer.
     pub answer: String,
-    /// The column of a worked solution whose end states the answer: `#### 72`, `\\boxed{72}`. The known answer and the rationale are read from it.
+    /// The column of a worked solution whose end states the answer: `#### 72`, `\boxed{72}`. The known answer and the rationale are read from it.
     /// `answer` and `rationale` then name no columns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub solution: Option<String>,
@@ -80,7 +80,7 @@ pub struct JsonlConfig {
     pub choice_style: ChoiceStyle,
     /// For choices: whether letter or text counts if an answer names different choices with them; `"neither"` counts it as a contradiction.
     pub choice_preference: ChoicePreference,
-    /// A regular expression with one group: the answer in a completion. Its last match counts. By default `####`, `\\boxed{}`,
+    /// A regular expression with one group: the answer in a completion. Its last match counts. By default `####`, `\boxed{}`,
     /// `<answer>` and phrases such as `the answer is` mark the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,

@@ -97,8 +97,11 @@ impl<'a> RowTexts<'a> {
             None => self.rendered_rationale(row, &parts)?,
         };
         if rationale.trim().is_empty() {
-            let column = self.config.solution.as_ref().unwrap_or(&self.config.rationale);
-            return Err(format!("{column:?} has no rationale; a worked example shows how the answer is reached"));
+            let fault = match &self.config.solution {
+                Some(column) if parts.rationale.is_some() => format!("{column:?} has nothing before the answer"),
+                _ => format!("{:?} is empty", self.config.rationale),
+            };
+            return Err(format!("{fault}; a worked example shows how the answer is reached"));
         }
         let mut entry = self.entry(row, RowParts { rationale: Some(rationale), ..parts })?;
         if let Some(completion) = &entry.rest.completion {
