@@ -94,7 +94,7 @@ pub trait Policy: Send {
     /// Completes each prompt once for each of its seeds. Returns the completions of the first request in the order of its seeds, then those of
     /// the second, and so on. A completion depends on its prompt, its seed, the parameters and the weights, and on nothing else in the call.
     ///
-    /// Where `progress` returns [`ControlFlow::Break`], the call stops as soon as it can.
+    /// If `progress` returns [`ControlFlow::Break`], the call stops as soon as it can.
     ///
     /// # Errors
     /// No model is loaded, the model fails, a request cannot be served ([`Error::Request`]), or the call was cancelled ([`Error::Cancelled`]).

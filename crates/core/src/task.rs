@@ -53,7 +53,7 @@ pub trait TaskSettings: std::fmt::Debug + Send + Sync {
     /// The files that [`TaskSettings::build`] reads.
     ///
     /// # Errors
-    /// A data set is not on this machine, or a folder does not have what is asked of it.
+    /// A data set is not on this machine, or a folder lacks the split or the configuration.
     fn files(&self) -> Result<Vec<PathBuf>> {
         Ok(Vec::new())
     }

@@ -51,7 +51,7 @@ pub struct TrainingProgress {
 pub trait Trainer: Send {
     /// Writes the fine-tuned checkpoint to `job.output`. Reports progress for every step, including the steps before an interruption, so that
     /// the curve of the loss is complete. The same job gives the same bytes, also if an earlier try was interrupted and left its state in
-    /// `job.scratch`; for a program of the user, as far as the program ensures it. Where `progress` returns [`ControlFlow::Break`], the
+    /// `job.scratch`; for a program of the user, as far as the program ensures it. If `progress` returns [`ControlFlow::Break`], the
     /// training stops as soon as it can.
     ///
     /// # Errors

@@ -148,7 +148,7 @@ where
 {
     py.detach(|| {
         catch_unwind(AssertUnwindSafe(work))
-            .map_err(|_| anyhow!("starloop failed by a mistake of its own; standard error says where"))?
+            .map_err(|_| anyhow!("an internal error of starloop; standard error names the place; please report it"))?
             .map_err(Into::into)
     })
 }

@@ -1,4 +1,4 @@
-//! The models of a server: names, and the directories that they stand for.
+//! The models of a server: names and directories.
 
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ impl Catalog {
         &self.entries
     }
 
-    /// The model that a request names. `None` stands for the default model.
+    /// The model that a request names. `None` means the default model.
     pub(crate) fn find(&self, name: Option<&str>) -> Option<Entry> {
         let Some(name) = name else { return self.entries.first().cloned() };
         self.entries.iter().find(|entry| entry.name == name).cloned().or_else(|| self.below_a_root(name))

@@ -172,7 +172,7 @@ async fn stop_signal() {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            // The handlers stay, so a second signal needs one of its own.
+            // The handlers stay installed, so a second signal needs its own handler.
             tokio::spawn(async move {
                 tokio::select! {
                     _ = terminate.recv() => {}

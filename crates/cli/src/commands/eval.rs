@@ -132,7 +132,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     pairs.iter().try_for_each(|pair| console::print(&pair.line()))
 }
 
-/// Whether each problem was answered right.
+/// The problems, each with true if its answer is right.
 type Right = Vec<(ProblemId, bool)>;
 
 impl Arguments {

@@ -1,4 +1,4 @@
-//! What models are asked: prompts before a run, prompts that are too long, and measurements with the settings of a config or of a run.
+//! The prompts of models: prompts before a run, prompts that are too long, and measurements with the settings of a config or of a run.
 
 use crate::program::{repository, small_run, starloop, text};
 use serde_json::{Value, json};

@@ -33,7 +33,7 @@ impl MethodRun<'_> {
         Ok(true)
     }
 
-    /// A base that solves nothing, or no more than guessing does, cannot bootstrap (paper, section 5: GPT-2 failed even on arithmetic).
+    /// A base that solves nothing, or no more than guessing, cannot bootstrap (paper, section 5: GPT-2 failed even on arithmetic).
     pub(super) fn warn_of_a_hopeless_base(&mut self, metrics: &IterationMetrics) -> Result<()> {
         let (accuracy, chance) = (metrics.accuracy, self.parts.task.chance());
         if metrics.accuracy_is_of_the_verifier() || accuracy.correct > 0 && (chance == 0.0 || accuracy.low > chance) {

@@ -1,4 +1,4 @@
-//! The paper's tasks, from files to what is learned: two iterations of the loop, with a policy that writes what a table says.
+//! The paper's tasks, from files to training data: two iterations of the loop, with a policy that writes what a table says.
 //!
 //! Problem `i` is of level `i % 4`. A model of a skill solves the levels up to it, and with the hint one more.
 

@@ -68,7 +68,7 @@ impl PythonVerifier {
     }
 }
 
-/// The grade that a function's result stands for.
+/// The grade that a function's result means.
 fn grade(answer: &Answered<'_>, said: &Bound<'_, PyAny>) -> PyResult<Grade> {
     let unparsed = || if answer.stop_reason.is_cut() { CoreVerdict::Truncated } else { CoreVerdict::Unparsed };
     let verdict = if let Ok(verdict) = said.cast::<Verdict>() {

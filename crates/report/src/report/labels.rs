@@ -1,4 +1,4 @@
-//! Methods that share a label are told apart by their settings.
+//! Methods that share a label are distinguished by their settings.
 
 use super::MethodReport;
 use starloop_record::run_dir::settings::of_method;

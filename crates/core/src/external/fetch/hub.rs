@@ -29,7 +29,7 @@ pub struct Hub {
     endpoint: String,
     http: HttpClient,
     cache: HubCache,
-    /// Where models are kept that are used by their names.
+    /// The cache of models that are used by their names.
     own: HubCache,
     /// `HF_HUB_OFFLINE`: whether only the cache is used.
     offline: bool,

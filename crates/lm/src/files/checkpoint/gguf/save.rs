@@ -1,6 +1,6 @@
 //! A checkpoint as a GGUF file.
 //!
-//! The finished file is read again before it gets its name. A setting that llama.cpp cannot be told is therefore an error, and not a file that
+//! The finished file is read again before it gets its name. A setting that the format cannot hold is therefore an error, and not a file that
 //! computes something else.
 
 use super::blocks::GgufType;
