@@ -96,7 +96,9 @@ impl Rows {
                     return Ok(Some(Row { number: self.number - 1, place, columns }));
                 }
                 Some(Err((at, problem))) => {
-                    return Err(Error::Row { file: open.name.clone(), place: at.into(), problem });
+                    let is_guess = self.number == 0 && !Format::is_known(Path::new(&open.name));
+                    let guess = if is_guess { "; a file with this name is read as JSON lines" } else { "" };
+                    return Err(Error::Row { file: open.name.clone(), place: at.into(), problem: problem + guess });
                 }
                 None => self.open = self.open_next()?,
             }

@@ -58,6 +58,16 @@ fn faults_are_described_with_their_places() {
         ("a.jsonl", b"\"a\"", "a.jsonl, line 1: not a JSON object: invalid type: string"),
         ("a.jsonl", b"{}\n{\"q\": \"\xff\"}", "a.jsonl, line 2: byte 8 is not UTF-8; save the file in that encoding"),
         ("a.jsonl", b"\xff\xfe{\0", "a.jsonl, line 1: byte 1 is not UTF-8"),
+        (
+            "a.json",
+            b"{\n \"data\": []\n}",
+            "a.json, line 1: not a JSON object: EOF while parsing an object at column 1; each row is one object on its own",
+        ),
+        (
+            "a.txt",
+            b"1\t2",
+            "a.txt, line 1: not a JSON object: trailing characters at column 3; a file with this name is read as JSON lines",
+        ),
         ("a.json", b"[]", "a.json holds no row"),
         ("a.json", b"[", "a.json, line 1: expected an object in row 1 of the JSON array, found the end of the file"),
         ("a.json", b"[\n1]", "a.json, line 2: expected an object in row 1 of the JSON array, found `1`"),

@@ -13,6 +13,7 @@ use crate::task::rows::{self, DataRow};
 use serde_json::{Map, Value};
 use starloop_answers::number;
 use starloop_data::{At, RowPlace};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The most classes that a table can show clearly.
@@ -103,6 +104,7 @@ impl ColumnRoles {
         let (choices, first_choice) = chosen.map_or((None, None), |chosen| (Some(chosen.columns), chosen.first));
         let mut roles =
             ColumnRoles { rows, question, answer, answer_type, choices, first_choice, solution, rationale, id, class, warnings, unfit };
+        roles.warnings.extend(roles.repeated());
         roles.warnings.extend(roles.unused());
         Ok(roles)
     }
@@ -124,6 +126,37 @@ impl ColumnRoles {
             .into_iter()
             .flatten()
             .chain(choices)
+    }
+
+    /// A warning about rows with the same question and the same choices, if there are any. Rows whose answers differ are named first.
+    fn repeated(&self) -> Option<String> {
+        let mut first: HashMap<String, &DataRow> = HashMap::new();
+        let (mut repeated, mut contradictory) = (Vec::new(), Vec::new());
+        for row in &self.rows {
+            let columns = std::iter::once(&self.question).chain(self.choices.iter().flat_map(ChoiceColumns::names));
+            let key = columns.map(|column| row.get(column).map_or_else(String::new, plain)).collect::<Vec<_>>().join("\n");
+            match first.entry(key) {
+                Entry::Vacant(place) => drop(place.insert(row)),
+                Entry::Occupied(earlier) => {
+                    let is_same = earlier.get().get(&self.answer) == row.get(&self.answer);
+                    if is_same { repeated.push(row) } else { contradictory.push(row) }
+                }
+            }
+        }
+        if !contradictory.is_empty() {
+            let said = if contradictory.len() == 1 {
+                "repeats the question of an earlier row and has another answer; correct this row, or remove it"
+            } else {
+                "repeat questions of earlier rows and have other answers; correct these rows, or remove them"
+            };
+            return Some(format!("{} {said}", places(&contradictory)));
+        }
+        let are = if repeated.len() == 1 {
+            "repeats the question and answer of an earlier row"
+        } else {
+            "repeat questions and answers of earlier rows"
+        };
+        (!repeated.is_empty()).then(|| format!("{} {are}; such rows are one problem", places(&repeated)))
     }
 
     /// A warning that names the columns without a role, if there are any.
@@ -221,6 +254,13 @@ impl<'a> DataColumns<'a> {
         is_there.then(|| column.to_owned()).ok_or_else(|| format!("{}: no column {column:?}; there are: {}", self.source, self.there()))
     }
 
+    /// The column of a single row that holds the rows: `{"data": [{...}, {...}]}`.
+    fn list_of_rows(&self) -> Option<&String> {
+        let [only] = self.rows else { return None };
+        let holds_rows = |value: &Value| value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(Value::is_object));
+        only.columns.iter().find(|(_, value)| holds_rows(value)).map(|(name, _)| name)
+    }
+
     /// The names of all columns.
     fn there(&self) -> String {
         let there: BTreeSet<&str> = self.rows.iter().flat_map(|row| row.columns.keys()).map(String::as_str).collect();
@@ -262,6 +302,10 @@ impl<'a> DataColumns<'a> {
             None => mostly().or_else(|| self.named(names).next()).cloned(),
         };
         let Some(column) = column else {
+            if let Some(list) = self.list_of_rows() {
+                let message = format!("holds one row, and its column {list:?} is a list of rows; write that list to its own file");
+                return Err(Unclear::Rows(format!("{} {message}", self.source)));
+            }
             return Err(Unclear::NoColumn { role: what, usual: names[..6].join(", "), columns: self.there() });
         };
         let unfit: Vec<&DataRow> = self.rows.iter().filter(|row| !row.get(&column).is_some_and(fits)).collect();

@@ -260,3 +260,29 @@ fn columns_with_unusual_names_are_named_by_the_user() {
     assert_eq!(taken_for(&draft), ["The Text", "Key", "Why"]);
     assert!(draft.prompt.starts_with("Q: 0 + 1?\nA: so\n#### 1"), "{}", draft.prompt);
 }
+
+#[test]
+fn repeated_questions_are_named_with_their_lines() {
+    let warnings = |answers: [u32; 20]| {
+        let Drafted { draft, _place, .. } = drafted(|n| json!({"question": format!("{}?", n % 18), "answer": answers[n as usize]}));
+        draft.warnings
+    };
+    let same = warnings([1; 20]);
+    assert_eq!(same, ["lines 19, 20 repeat questions and answers of earlier rows; such rows are one problem"]);
+    let mut answers = [1; 20];
+    answers[19] = 2;
+    assert_eq!(
+        warnings(answers),
+        ["line 20 repeats the question of an earlier row and has another answer; correct this row, or remove it"]
+    );
+}
+
+#[test]
+fn a_list_of_rows_within_an_object_is_named() {
+    let (_place, file, out) = files(&json!({"version": 1, "data": [{"question": "1?", "answer": 1}]}).to_string());
+    let error = init(&file.into(), &NamedColumns::default(), &out, "x").err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(
+        error.ends_with("mine.jsonl holds one row, and its column \"data\" is a list of rows; write that list to its own file"),
+        "{error}"
+    );
+}
