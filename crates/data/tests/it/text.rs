@@ -66,7 +66,7 @@ fn faults_are_described_with_their_places() {
         (
             "a.txt",
             b"1\t2",
-            "a.txt, line 1: not a JSON object: trailing characters at column 3; a file with this name is read as JSON lines",
+            "a.txt, line 1: not a JSON object: invalid type: integer `1`, expected a map at column 1; a file with this name is read as JSON lines",
         ),
         ("a.json", b"[]", "a.json holds no row"),
         ("a.json", b"[", "a.json, line 1: expected an object in row 1 of the JSON array, found the end of the file"),
