@@ -2,6 +2,7 @@
 
 use crate::console;
 use anyhow::Result;
+use starloop_core::experiment::base_model::BaseModel;
 use starloop_core::experiment::init::{Draft, NamedColumns, init};
 use starloop_core::external::data_source::DataSource;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !has_worked_examples {
         console::print(&format!("  write rationales for the worked examples in {out}, and set sampling.few_shot"))?;
     }
-    if !arguments.base.starts_with("builtin:") && !Path::new(&arguments.base).exists() {
+    if BaseModel::find(&arguments.base).is_err() {
         console::print(&format!("  set model.base in {out} to a checkpoint directory (starloop get model ORG/NAME downloads one)"))?;
     }
     console::print(&format!("  starloop prompt {out}"))?;

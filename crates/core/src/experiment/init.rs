@@ -7,6 +7,7 @@ mod columns;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
+use crate::experiment::base_model::BaseModel;
 use crate::external::data_source::DataSource;
 use crate::registry::Registry;
 use crate::task::prompt;
@@ -153,7 +154,9 @@ fn written(source: &DataSource, out: &Path, base: &str, columns: &ColumnRoles) -
 
 /// Returns true if the base, or the base of an adapter, has a chat template.
 fn has_chat_template(base: &str) -> bool {
-    Path::new(base).is_dir() && PromptEncoder::load(Path::new(base), true).is_ok()
+    let Ok(place) = tempfile::tempdir() else { return false };
+    let directory = BaseModel::find(base).and_then(|model| model.for_prompts(&place.path().join("base")));
+    directory.is_ok_and(|(directory, _)| PromptEncoder::load(&directory, true).is_ok())
 }
 
 /// A worked example; as a comment where its rationale has to be written first.

@@ -286,3 +286,18 @@ fn a_list_of_rows_within_an_object_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn a_base_with_a_chat_template_is_prompted_by_it() {
+    let base = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string();
+    let has_chat = |base: &str| {
+        let (_place, file, out) =
+            files(&(0..20).map(|n| json!({"question": n.to_string(), "answer": n}).to_string()).collect::<Vec<_>>().join("\n"));
+        let draft = init(&file.into(), &NamedColumns::default(), &out, base).unwrap_or_else(|error| panic!("{error}"));
+        let text = std::fs::read_to_string(&out).unwrap_or_default();
+        assert_eq!(draft.has_chat, text.contains("\nchat = true"), "{text}");
+        draft.has_chat
+    };
+    assert!(has_chat(&base("gguf/llama-tiny.gguf")), "a GGUF file");
+    assert!(!has_chat(&base("llama-tiny")) && !has_chat("builtin:arithmetic") && !has_chat("bases/none"));
+}
