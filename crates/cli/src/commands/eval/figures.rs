@@ -91,7 +91,9 @@ impl Figures {
     pub fn lines(&self) -> Vec<String> {
         match self {
             Figures::Greedy(Greedy { accuracy, by_class, without_verdict, .. }) => {
-                let mut lines: Vec<String> = by_class.iter().map(|class| line(&class.class, &class.accuracy)).collect();
+                // A single class has the figure of all problems.
+                let classes = by_class.iter().filter(|_| by_class.len() > 1);
+                let mut lines: Vec<String> = classes.map(|class| line(&class.class, &class.accuracy)).collect();
                 lines.push(line("all", accuracy));
                 lines.extend(without_verdict.map(|failed| format!("{:<12} {failed:>20}  of {}", "no verdict", accuracy.total)));
                 lines
