@@ -19,7 +19,7 @@ mod statement;
 use crate::completion::own;
 use crate::marks::{Mark, Marked, boxes, hashes, tags};
 use crate::number::is_listed;
-use crate::reading::{Ending, Found, Place, ReadOutcome, Reading};
+use crate::reading::{Ending, FoundAnswer, Place, ReadOutcome, Reading};
 use conclusions::{Source, conclusions, identification};
 use names::{Name, NameKind, Names, words};
 use serde::{Deserialize, Serialize};
@@ -167,7 +167,11 @@ pub fn letter(choice: usize) -> Option<char> {
 fn outcome(reading: Reading, statement: Statement) -> ReadOutcome<Named> {
     let Statement { letter, text, is_undecided, span, .. } = statement;
     let place = Place { reading, span };
-    if is_undecided { ReadOutcome::Unparsed(Some(place)) } else { ReadOutcome::Found(Found { answer: Named { letter, text }, place }) }
+    if is_undecided {
+        ReadOutcome::Unparsed(Some(place))
+    } else {
+        ReadOutcome::Found(FoundAnswer { answer: Named { letter, text }, place })
+    }
 }
 
 /// Words that are ignored on a line that holds an answer and otherwise only such words.

@@ -17,7 +17,7 @@ use crate::completion::own;
 use crate::marks::{Mark, Marked, boxes, hashes, tags};
 use crate::number::{Item, Link, Numbers, Quantity, TokenKind, is_one_of, quantity};
 use crate::phrase::{Form, phrases};
-use crate::reading::{Ending, Found, Place, ReadOutcome, Reading};
+use crate::reading::{Ending, FoundAnswer, Place, ReadOutcome, Reading};
 use content::Content;
 use std::ops::Range;
 pub use text::{plain, text};
@@ -126,7 +126,7 @@ impl Search<'_, '_> {
                 let item = &self.numbers.items[index];
                 let place = Place { reading, span: item.start..item.end };
                 match quantity(self.numbers, item) {
-                    Some(answer) => ReadOutcome::Found(Found { answer, place }),
+                    Some(answer) => ReadOutcome::Found(FoundAnswer { answer, place }),
                     None => ReadOutcome::Unparsed(Some(place)),
                 }
             }

@@ -45,4 +45,4 @@ pub mod verdict;
 
 pub use completion::end_of_turn;
 pub use marks::Mark;
-pub use reading::{Ending, Found, Place, ReadOutcome, Reading};
+pub use reading::{Ending, FoundAnswer, Place, ReadOutcome, Reading};

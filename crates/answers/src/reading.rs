@@ -100,7 +100,7 @@ pub enum Ending {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadOutcome<T> {
     /// An answer.
-    Found(Found<T>),
+    Found(FoundAnswer<T>),
     /// No answer, or one that has no single meaning. The place is known if something states an answer there.
     Unparsed(Option<Place>),
     /// The completion ended before it gave an answer.
@@ -109,7 +109,7 @@ pub enum ReadOutcome<T> {
 
 /// An answer and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found<T> {
+pub struct FoundAnswer<T> {
     /// The value that was read.
     pub answer: T,
     /// The place, and the rule that found it.

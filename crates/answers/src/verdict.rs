@@ -4,7 +4,7 @@ use crate::choice::{self, ChoicePreference, ChoiceStyle, Named};
 use crate::find;
 use crate::marks::Mark;
 use crate::number::{Number, Quantity};
-use crate::reading::{Ending, Found, Place, ReadOutcome, Reading};
+use crate::reading::{Ending, FoundAnswer, Place, ReadOutcome, Reading};
 use serde::{Deserialize, Serialize};
 
 /// The result of grading a completion. It is never a boolean, because each way of failing has its own remedy.
@@ -129,8 +129,8 @@ pub fn number(completion: &str, known: &Quantity, tolerance: &Tolerance, marks: 
     let outcome = find::number(completion, marks, ending);
     let place = outcome.place().cloned();
     let verdict = match outcome {
-        ReadOutcome::Found(Found { answer, .. }) if tolerance.accepts(&answer.value, &known.value) => Verdict::Correct,
-        ReadOutcome::Found(Found { answer, .. }) => Verdict::Wrong { predicted: answer.value.to_string() },
+        ReadOutcome::Found(FoundAnswer { answer, .. }) if tolerance.accepts(&answer.value, &known.value) => Verdict::Correct,
+        ReadOutcome::Found(FoundAnswer { answer, .. }) => Verdict::Wrong { predicted: answer.value.to_string() },
         ReadOutcome::Unparsed(_) => Verdict::Unparsed,
         ReadOutcome::Truncated => Verdict::Truncated,
     };
@@ -150,8 +150,8 @@ pub fn text(completion: &str, is_right: impl Fn(&str) -> bool, marks: &[Mark], e
     let outcome = find::text(completion, marks, ending);
     let place = outcome.place().cloned();
     let verdict = match outcome {
-        ReadOutcome::Found(Found { answer, .. }) if is_right(&answer) => Verdict::Correct,
-        ReadOutcome::Found(Found { answer, .. }) => Verdict::Wrong { predicted: answer },
+        ReadOutcome::Found(FoundAnswer { answer, .. }) if is_right(&answer) => Verdict::Correct,
+        ReadOutcome::Found(FoundAnswer { answer, .. }) => Verdict::Wrong { predicted: answer },
         ReadOutcome::Unparsed(_) => Verdict::Unparsed,
         ReadOutcome::Truncated => Verdict::Truncated,
     };
@@ -204,7 +204,7 @@ pub fn choice<S: AsRef<str>>(completion: &str, choices: &Choices<'_, S>, marks: 
     let outcome = choice::find(completion, choices.texts, choices.style, marks, ending);
     let place = outcome.place().cloned();
     let verdict = match &outcome {
-        ReadOutcome::Found(Found { answer, .. }) => of_named(*answer, choices),
+        ReadOutcome::Found(FoundAnswer { answer, .. }) => of_named(*answer, choices),
         ReadOutcome::Unparsed(_) => Verdict::Unparsed,
         ReadOutcome::Truncated => Verdict::Truncated,
     };

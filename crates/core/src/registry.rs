@@ -55,10 +55,10 @@ use std::sync::Arc;
 pub const SCHEMA: &str = include_str!("registry/schema.json");
 
 /// Reads the keys of a section. Returns what they configure, and all of these keys with their defaults.
-type Read<T> = dyn Fn(Section<'_>) -> Result<(Box<T>, toml::Table)> + Send + Sync;
+type ReadSection<T> = dyn Fn(Section<'_>) -> Result<(Box<T>, toml::Table)> + Send + Sync;
 
 /// The reader of a kind's section.
-pub(crate) struct Reader<T: ?Sized>(Arc<Read<T>>);
+pub(crate) struct Reader<T: ?Sized>(Arc<ReadSection<T>>);
 
 impl<T: ?Sized> Reader<T> {
     /// Reads the section. Returns its value, and all of its keys.

@@ -3,7 +3,7 @@
 use crate::completion::own;
 use crate::marks::{Mark, Marked, boxes, hashes, tags};
 use crate::phrase::{Form, phrases};
-use crate::reading::{Ending, Found, Place, ReadOutcome, Reading};
+use crate::reading::{Ending, FoundAnswer, Place, ReadOutcome, Reading};
 use std::ops::Range;
 
 /// Emphasis and quotes around an answer.
@@ -40,7 +40,7 @@ pub fn text(completion: &str, marks: &[Mark], ending: Ending) -> ReadOutcome<Str
     let place = Place { reading, span: trimmed(text, span) };
     match plain(&text[place.span.clone()]) {
         answer if answer.is_empty() => ReadOutcome::Unparsed(Some(place)),
-        answer => ReadOutcome::Found(Found { answer, place }),
+        answer => ReadOutcome::Found(FoundAnswer { answer, place }),
     }
 }
 
