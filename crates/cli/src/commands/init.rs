@@ -18,7 +18,8 @@ Examples:
   starloop run problems.toml --dry-run                  next: all keys, and an estimate of the cost
 
 The file has JSON lines, a JSON array, CSV, TSV or Parquet, each also compressed (.gz, .zst). Each row has at least a question and its
-known answer. The answer may stand at the end of a worked solution, as in GSM8K (#### 72) and MATH (\\boxed{72}). Instead of a file, name a folder of such files, or a data set of the hub.")]
+known answer. The answer may stand at the end of a worked solution, as in GSM8K (#### 72) and MATH (\\boxed{72}).
+Instead of a file, name a folder of such files, or a data set of the hub.")]
 pub struct Arguments {
     /// The problems: a file, a folder, or a data set of the hub
     file: PathBuf,

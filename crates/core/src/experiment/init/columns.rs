@@ -97,6 +97,10 @@ impl ColumnRoles {
         let class = class.filter(|class| (2..=MOST_CLASSES).contains(&found.distinct(class)));
         let is_written = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
         let rationale = match &named.rationale {
+            Some(column) if solution.is_some() => {
+                let message = format!("{answer:?} holds worked solutions, which have the rationales; do not name {column:?} for them");
+                return Err(Unclear::Rows(format!("{source}: {message}")));
+            }
             Some(column) => Some(found.given(column)?),
             None if solution.is_some() => None,
             None => found.anywhere(names::RATIONALES, is_written).filter(|column| *column != answer && *column != question),
@@ -138,7 +142,8 @@ impl ColumnRoles {
             match first.entry(key) {
                 Entry::Vacant(place) => drop(place.insert(row)),
                 Entry::Occupied(earlier) => {
-                    let is_same = earlier.get().get(&self.answer) == row.get(&self.answer);
+                    let answer = |row| known_answer(row, &self.answer, self.solution.is_some());
+                    let is_same = answer(earlier.get()) == answer(row);
                     if is_same { repeated.push(row) } else { contradictory.push(row) }
                 }
             }
@@ -324,10 +329,7 @@ impl<'a> DataColumns<'a> {
 
     /// The type of the answers in a column, or at the end of its solutions, and the rows whose answers are of another type.
     fn type_of(&self, answer: &str, in_solutions: bool, warnings: &mut Vec<String>) -> (&'static str, Vec<usize>) {
-        let value_of = |row: &DataRow| match row.get(answer)? {
-            Value::String(text) if in_solutions => Solution::read(text, AnswerType::Exact).ok().map(|solution| solution.answer.into()),
-            value => Some(value.clone()),
-        };
+        let value_of = |row: &DataRow| known_answer(row, answer, in_solutions);
         let is_number = |row: &DataRow| value_of(row).is_some_and(|value| number::known(&plain(&value)).is_some());
         let unfit: Vec<usize> = (0..self.rows.len()).filter(|&place| !is_number(&self.rows[place])).collect();
         let (odd, all) = (unfit.len(), self.rows.len());
@@ -380,6 +382,14 @@ impl<'a> DataColumns<'a> {
              task.id = {column:?}"
         ));
         None
+    }
+}
+
+/// The known answer of a row: the value of its column, or the answer at the end of the solution there.
+fn known_answer(row: &DataRow, column: &str, in_solution: bool) -> Option<Value> {
+    match row.get(column)? {
+        Value::String(text) if in_solution => Solution::read(text, AnswerType::Exact).ok().map(|solution| solution.answer.into()),
+        value => Some(value.clone()),
     }
 }
 

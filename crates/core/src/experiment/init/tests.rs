@@ -278,6 +278,13 @@ fn repeated_questions_are_named_with_their_lines() {
 }
 
 #[test]
+fn two_solutions_of_a_question_have_one_answer() {
+    let row = |n: u32| json!({"question": format!("{}?", n % 19), "answer": format!("Way {n}.\n#### {}", n % 19)});
+    let Drafted { draft, _place, .. } = drafted(row);
+    assert_eq!(draft.warnings, ["line 20 repeats the question and answer of an earlier row; such rows are one problem"]);
+}
+
+#[test]
 fn a_list_of_rows_within_an_object_is_named() {
     let (_place, file, out) = files(&json!({"version": 1, "data": [{"question": "1?", "answer": 1}]}).to_string());
     let error = init(&file.into(), &NamedColumns::default(), &out, "x").err().map(|error| error.to_string()).unwrap_or_default();
