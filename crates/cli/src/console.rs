@@ -4,7 +4,7 @@ use crate::output::say_warning;
 pub use crate::output::{is_stdout, json_line, print, print_json, print_json_text, print_piece, prompt, say, write_file};
 
 use crate::usage::UsageError;
-use starloop_core::error::{Error, Missing};
+use starloop_core::error::{ColumnRole, Error, Missing};
 use starloop_record as record;
 use std::io::{ErrorKind, IsTerminal};
 
@@ -129,8 +129,10 @@ pub fn hint(error: &Error) -> Option<String> {
             return Some(format!("`starloop get data {name}` downloads it; HF_HUB_CACHE names another cache"));
         }
         Error::NoColumn { role, .. } => {
-            let option = if role.contains("answer") { "--answer" } else { "--question" };
-            return Some(format!("{option} COLUMN names it"));
+            return Some(match role {
+                ColumnRole::Question => "--question COLUMN names it".to_owned(),
+                ColumnRole::Answer => "--answer COLUMN names it".to_owned(),
+            });
         }
         Error::NotFound { what: Missing::Shape, .. } => "--shape takes a config.json or one of these names",
         Error::Cancelled | Error::Server { .. } => "--resume continues the run",

@@ -13,6 +13,10 @@
 //! Errors about run directories ([`NotARun`](starloop_record::Error::NotARun), [`RunInUse`](starloop_record::Error::RunInUse),
 //! [`RunExists`](starloop_record::Error::RunExists) and others) are variants of [`Error::Record`].
 
+mod missing;
+
+pub use missing::{ColumnRole, Missing};
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -100,8 +104,8 @@ pub enum Error {
     NoColumn {
         /// The data.
         origin: String,
-        /// The role: `the question` or `the known answer`.
-        role: &'static str,
+        /// The role.
+        role: ColumnRole,
         /// Some usual names.
         usual: String,
         /// The columns of the data.
@@ -399,41 +403,6 @@ pub enum Error {
         /// Why, and what to do.
         message: String,
     },
-}
-
-/// The kind of thing that an [`Error::NotFound`] misses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Missing {
-    /// A config or recipe: a file, or a name that this program ships.
-    Config,
-    /// A base model: a directory, or a name that this program ships.
-    Model,
-    /// A base model by its name on the hub.
-    HubModel,
-    /// The shape of a model, which a plan needs: that of the base, or a published one.
-    Shape,
-    /// A file of problems.
-    Data,
-}
-
-impl Missing {
-    fn about(self, name: &str, known: &[String]) -> String {
-        let known = known.join(", ");
-        match self {
-            Missing::Config => format!("{name:?} is neither a config file nor a preset; presets: {known}"),
-            Missing::Model if known.is_empty() => format!("`model.base = {name:?}`: no such directory"),
-            Missing::Model => format!("`model.base = {name:?}`: no such shipped model; there are: {known}"),
-            Missing::HubModel => format!("`model.base = {name:?}`: no such model on this machine; searched: {known}"),
-            Missing::Shape => {
-                format!("`model.base = {name:?}`: no such directory, so the plan lacks its config.json; published shapes: {known}")
-            }
-            Missing::Data => format!(
-                "{name}: no such file of problems in the working directory or in the directory of the config; set its path in [task] (a run \
-                 that is resumed accepts another path to the same content)"
-            ),
-        }
-    }
 }
 
 /// Adds to an error of the language model what was being done.

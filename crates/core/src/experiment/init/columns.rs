@@ -7,6 +7,7 @@ mod choices;
 mod names;
 
 use super::NamedColumns;
+use crate::error::ColumnRole;
 use crate::external::data_source::DataSource;
 use crate::task::jsonl::{AnswerType, ChoiceColumns, Solution};
 use crate::task::rows::{self, DataRow};
@@ -45,8 +46,8 @@ pub(super) struct ColumnRoles {
 pub(super) enum Unclear {
     /// No column has a usual name for a role.
     NoColumn {
-        /// The role, in words.
-        role: &'static str,
+        /// The role.
+        role: ColumnRole,
         /// Some usual names.
         usual: String,
         /// The columns that are there.
@@ -65,14 +66,13 @@ impl From<String> for Unclear {
 /// The type that a role needs.
 struct Need {
     names: &'static [&'static str],
-    /// The role, in words.
-    what: &'static str,
+    role: ColumnRole,
     fits: fn(&Value) -> bool,
     expected: &'static str,
 }
 
-const QUESTION: Need = Need { names: names::QUESTIONS, what: "the question", fits: Value::is_string, expected: "a text" };
-const ANSWER: Need = Need { names: names::ANSWERS, what: "the known answer", fits: is_plain, expected: "a text or a number" };
+const QUESTION: Need = Need { names: names::QUESTIONS, role: ColumnRole::Question, fits: Value::is_string, expected: "a text" };
+const ANSWER: Need = Need { names: names::ANSWERS, role: ColumnRole::Answer, fits: is_plain, expected: "a text or a number" };
 
 impl ColumnRoles {
     pub fn read(source: &DataSource, named: &NamedColumns) -> Result<Self, Unclear> {
@@ -300,7 +300,7 @@ impl<'a> DataColumns<'a> {
 
     /// The first column that fits in most rows. If it does not fit in all of them, the error names the lines.
     fn required(&self, need: &Need, given: Option<&str>) -> Result<String, Unclear> {
-        let Need { names, what, fits, expected } = *need;
+        let Need { names, role, fits, expected } = *need;
         let mostly = || self.named(names).find(|column| 2 * self.count(column, fits) > self.rows.len());
         let column = match given {
             Some(column) => Some(self.given(column)?),
@@ -311,14 +311,14 @@ impl<'a> DataColumns<'a> {
                 let message = format!("holds one row, and its column {list:?} is a list of rows; write that list to its own file");
                 return Err(Unclear::Rows(format!("{} {message}", self.source)));
             }
-            return Err(Unclear::NoColumn { role: what, usual: names[..6].join(", "), columns: self.there() });
+            return Err(Unclear::NoColumn { role, usual: names[..6].join(", "), columns: self.there() });
         };
         let unfit: Vec<&DataRow> = self.rows.iter().filter(|row| !row.get(&column).is_some_and(fits)).collect();
         let Some(first) = unfit.first() else { return Ok(column) };
         let found = first.get(&column).map_or_else(|| "there is no value".to_owned(), |value| format!("found {}", shown(value)));
         let others = if unfit.len() > 1 { format!(" (the same in {})", places(&unfit[1..])) } else { String::new() };
         Err(Unclear::Rows(format!(
-            "{}, {}: {column:?} is {what}, expected {expected}, {found}{others}; correct these rows, or remove them",
+            "{}, {}: {column:?} is {role}, expected {expected}, {found}{others}; correct these rows, or remove them",
             self.source, first.place
         )))
     }

@@ -1,6 +1,7 @@
 //! The columns that are guessed from a file, and the config that is written.
 
 use super::*;
+use crate::error::ColumnRole;
 use crate::types::StopReason;
 use std::path::PathBuf;
 
@@ -246,7 +247,7 @@ fn columns_with_unusual_names_are_named_by_the_user() {
     let (_place, file, out) = files(&rows.join("\n"));
     let unnamed = init(&file.clone().into(), &NamedColumns::default(), &out, "x");
     assert!(
-        matches!(&unnamed, Err(Error::NoColumn { role: "the question", columns, .. }) if columns == "Key, The Text, Why"),
+        matches!(&unnamed, Err(Error::NoColumn { role: ColumnRole::Question, columns, .. }) if columns == "Key, The Text, Why"),
         "{unnamed:?}"
     );
     let named = |question: &str| NamedColumns {
