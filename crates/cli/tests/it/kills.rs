@@ -16,12 +16,13 @@ use std::time::{Duration, Instant};
 
 const RUN: &str = "run methods --seed 1 --quiet --set task.digits=[2,3] --set task.problems_per_iteration=16 --set task.evaluation_per_class=4 \
      --set training.steps=4 --set training.checkpoint_every=2";
-const METHODS: [&str; 16] = [
+const METHODS: [&str; 17] = [
     "few_shot",
     "direct",
     "rationales",
     "star",
     "star_without",
+    "self_training",
     "star_accumulate",
     "star_continue",
     "partial_hints",

@@ -4,6 +4,8 @@ use crate::program::{Outcome, SMALL_PRETRAINING, command, repository, small_run,
 use crate::views::copy;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 
 /// The parts of JSON Schema that the files use. Anything else in a file is an error.
 const KEYWORDS: [&str; 8] = ["$schema", "title", "description", "type", "properties", "required", "items", "additionalProperties"];
@@ -103,6 +105,34 @@ fn the_json_of_a_model_from_the_cache_is_what_the_schema_says() {
     let json = got.done();
     check("get-model", &json);
     assert!(json.contains(commit), "{json}");
+}
+
+/// A hub with one data set of one file. It answers so many requests. Returns its address.
+fn hub_of_rows(rows: &'static str, requests: usize) -> String {
+    let hub = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", hub.local_addr().unwrap());
+    let sha256 = starloop_record::digest::sha256_hex(rows.as_bytes());
+    let file = serde_json::json!({ "rfilename": "data/rows.jsonl", "lfs": { "sha256": sha256, "size": rows.len() } });
+    let list = serde_json::json!({ "sha": "0123456789abcdef0123456789abcdef01234567", "siblings": [file] }).to_string();
+    std::thread::spawn(move || {
+        for connection in hub.incoming().take(requests) {
+            let mut connection = connection.unwrap();
+            let asked: Vec<String> = BufReader::new(&connection).lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+            let body = if asked[0].contains("/api/datasets/org/rows/revision/main") { &list } else { rows };
+            write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn the_json_of_a_data_set_from_the_hub_is_what_the_schema_says() {
+    let place = tempfile::tempdir().unwrap();
+    let (rows, out) = ("{\"question\": \"1 + 1?\", \"answer\": 2}\n", place.path().join("rows"));
+    let mut get = command("get data org/rows --quiet --json --out", &[text(&out)]);
+    let got: Outcome = get.env("HF_ENDPOINT", hub_of_rows(rows, 2)).env("HF_HUB_CACHE", place.path().join("hub")).output().unwrap().into();
+    check("get-data", &got.done());
+    assert_eq!(std::fs::read_to_string(out.join("data/rows.jsonl")).unwrap(), rows);
 }
 
 #[test]

@@ -25,6 +25,13 @@ const EXAMPLES: usize = 3;
 /// A tenth of the problems is held out, at most this many.
 const MOST_DEV_PROBLEMS: usize = 500;
 
+/// The roles of columns follow from so many rows of a file. So the memory does not depend on the file's length.
+const MOST_ROWS: usize = 100_000;
+/// From more problems than this, each iteration takes a part.
+const MOST_FOR_WHOLE_ITERATIONS: usize = 10_000;
+/// That part.
+const PROBLEMS_PER_ITERATION: usize = 1000;
+
 /// The result of [`init`].
 #[derive(Debug)]
 pub struct Draft {
@@ -61,37 +68,51 @@ pub struct NamedColumns {
 /// The source cannot be read, the roles of its columns are not clear, or a row does not fit them. [`Error::NoColumn`]: no column has a usual name
 /// for a role.
 pub fn init(source: &DataSource, named: &NamedColumns, out: &Path, base: &str) -> Result<Draft> {
+    draft(source, named, out, base, MOST_ROWS)
+}
+
+/// As [`init`], from at most `most_rows` rows.
+fn draft(source: &DataSource, named: &NamedColumns, out: &Path, base: &str, most_rows: usize) -> Result<Draft> {
     if out.exists() {
         let message = format!("{} exists already; remove it, or choose another file", out.display());
         return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message).into());
     }
     let invalid = |message| Error::ConfigValue { origin: source.to_string(), key: "task.train".to_owned(), message };
     source.files("train")?;
-    let columns = ColumnRoles::read(source, named).map_err(|unclear| match unclear {
+    let columns = ColumnRoles::read(source, named, most_rows).map_err(|unclear| match unclear {
         Unclear::NoColumn { role, usual, columns } => Error::NoColumn { origin: source.to_string(), role, usual, columns },
         Unclear::Rows(message) => invalid(message),
     })?;
-    if columns.rows().len() < 2 {
+    if columns.all_rows() < 2 {
         return Err(invalid(format!("{source} holds one problem, expected at least two: one to learn from and one to measure")));
     }
     let text = written(source, out, base, &columns);
     let fit = columns.fit_rows().map(rows_file).transpose()?;
     let checked = fit.as_ref().map(|file| format!("task.train={}", quoted(&file.path().display().to_string())));
-    let config = Config::parse(&out.display().to_string(), &text, checked.as_slice())?;
+    let whole = "task.problems_per_iteration=0".to_owned();
+    let config = Config::parse(&out.display().to_string(), &text, &checked.into_iter().chain([whole]).collect::<Vec<_>>())?;
     let experiment = Experiment::new(config, &Registry::default())?;
     let (config, task) = (experiment.config(), experiment.read_task()?);
     let (train, dev) = (task.training_problems(1), task.evaluation_problems(Split::Dev, 1));
     let first = train.first().ok_or_else(|| invalid("no problem is left to learn from".to_owned()))?;
     let prompt = prompt::assemble(task.as_ref(), first, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
     starloop_record::atomic::write(out, text.as_bytes())?;
+    let mut warnings = columns.warnings.clone();
+    if columns.rows_not_read() > 0 {
+        warnings.push(format!(
+            "{source} has {} rows. The first {most_rows} of them were checked; `starloop run {} --dry-run` checks all",
+            columns.all_rows(),
+            out.display()
+        ));
+    }
     Ok(Draft {
-        train_problems: train.len(),
+        train_problems: train.len() + columns.rows_not_read(),
         dev_problems: dev.len(),
         columns: columns.described(),
         has_chat: config.model.chat,
         has_worked_examples: config.sampling.few_shot > 0,
         prompt,
-        warnings: columns.warnings,
+        warnings,
     })
 }
 
@@ -109,7 +130,6 @@ fn written(source: &DataSource, out: &Path, base: &str, columns: &ColumnRoles) -
     let examples = columns.examples(EXAMPLES);
     let worked = (columns.rationale.is_some() || columns.solution.is_some()) && !examples.is_empty();
     let blocks: Vec<String> = examples.iter().map(|example| block(example, worked)).collect();
-    let rows = columns.rows();
     let question = columns::expression(&columns.question);
     let (prompt, hint, completion, direct) = if columns.choices.is_some() {
         let listed = "{% for choice in choices %}({{ 'abcdefghijklmnopqrstuvwxyz'[loop.index0] }}) {{ choice }}\
@@ -129,7 +149,8 @@ fn written(source: &DataSource, out: &Path, base: &str, columns: &ColumnRoles) -
         "base": quoted(base),
         "chat": has_chat_template(base),
         "file_text": toml::Value::try_from(source).map_or_else(|_| quoted(&source.to_string()), |value| value.to_string()),
-        "dev_problems": (rows.len() / 10).clamp(1, MOST_DEV_PROBLEMS),
+        "dev_problems": (columns.all_rows() / 10).clamp(1, MOST_DEV_PROBLEMS),
+        "problems_per_iteration": if columns.all_rows() > MOST_FOR_WHOLE_ITERATIONS { PROBLEMS_PER_ITERATION } else { 0 },
         "id": columns.id.as_deref().map(quoted),
         "class": columns.class.as_deref().map(quoted),
         "identity": (columns.question != "question").then(|| quoted(&columns.question)),

@@ -6,8 +6,10 @@
 use super::identity::{Identity, digest};
 use super::{ConfigError, Split};
 use crate::types::{Problem, ProblemId};
+use indexmap::{Equivalent, IndexSet};
 use starloop_data::RowPlace;
 use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 
 /// A problem of a file, before it gets its full name, with the other data that its task keeps.
 pub(crate) struct Entry<T> {
@@ -53,20 +55,32 @@ pub(crate) struct Portions {
     pub evaluation_problems: usize,
 }
 
-/// The other data of a problem.
-struct Kept<T> {
-    identity: Identity,
-    /// Its place in its file.
-    place: RowPlace,
-    rest: T,
+/// An entry is found by its id, which is stored once: a file may have millions of rows.
+impl<T> Hash for Entry<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.problem.id.hash(state);
+    }
 }
 
-/// The problems of a task, divided.
+impl<T> PartialEq for Entry<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.problem.id == other.problem.id
+    }
+}
+
+impl<T> Eq for Entry<T> {}
+
+impl<T> Equivalent<Entry<T>> for ProblemId {
+    fn equivalent(&self, entry: &Entry<T>) -> bool {
+        *self == entry.problem.id
+    }
+}
+
+/// The problems of a task, divided. Each part is in the order of its file.
 pub(crate) struct Dataset<T> {
-    train: Vec<Problem>,
-    dev: Vec<Problem>,
-    test: Vec<Problem>,
-    rest: HashMap<ProblemId, Kept<T>>,
+    train: IndexSet<Entry<T>>,
+    dev: IndexSet<Entry<T>>,
+    test: IndexSet<Entry<T>>,
     portions: Portions,
     seed: u64,
 }
@@ -74,7 +88,7 @@ pub(crate) struct Dataset<T> {
 impl<T> Dataset<T> {
     /// A dataset without problems.
     pub fn empty(portions: Portions) -> Self {
-        Dataset { train: Vec::new(), dev: Vec::new(), test: Vec::new(), rest: HashMap::new(), portions, seed: 0 }
+        Dataset { train: IndexSet::new(), dev: IndexSet::new(), test: IndexSet::new(), portions, seed: 0 }
     }
 
     /// Divides the rows. `worked` are the identities of the worked examples: they are not learned from, and may not be held out.
@@ -120,21 +134,8 @@ impl<T> Dataset<T> {
         if let Some(Common { ours, theirs, more }) = common(&train, &test) {
             return Err(ConfigError { key: "test", reason: in_both_files(&ours, &theirs, more) });
         }
-        let mut dataset = Dataset { seed, ..Dataset::empty(portions) };
-        dataset.train = dataset.named(task, Split::Train, train);
-        dataset.dev = dataset.named(task, Split::Dev, dev);
-        dataset.test = dataset.named(task, Split::Test, test);
-        Ok(dataset)
-    }
-
-    /// Gives problems their full names and stores their other data.
-    fn named(&mut self, task: &str, split: Split, entries: Vec<Entry<T>>) -> Vec<Problem> {
-        let name = |Entry { place, mut problem, identity, rest }: Entry<T>| {
-            problem.id = ProblemId(format!("{task}/{}/{}", split.name(), problem.id));
-            self.rest.insert(problem.id.clone(), Kept { identity, place, rest });
-            problem
-        };
-        entries.into_iter().map(name).collect()
+        let named = |split, entries| named(task, split, entries);
+        Ok(Dataset { train: named(Split::Train, train), dev: named(Split::Dev, dev), test: named(Split::Test, test), portions, seed })
     }
 
     /// Those of one iteration: another part of train for each, drawn by the run's seed.
@@ -146,7 +147,7 @@ impl<T> Dataset<T> {
     /// Those that measure: the same for every seed and iteration. Of [`Split::Train`], all that there are.
     pub fn evaluation_problems(&self, split: Split) -> Vec<Problem> {
         let problems = match split {
-            Split::Train => return self.train.clone(),
+            Split::Train => return self.train.iter().map(|entry| entry.problem.clone()).collect(),
             Split::Dev => &self.dev,
             Split::Test => &self.test,
         };
@@ -156,22 +157,27 @@ impl<T> Dataset<T> {
 
     /// A problem that is learned from.
     pub fn first(&self) -> Option<&Problem> {
-        self.train.first()
+        self.train.first().map(|entry| &entry.problem)
+    }
+
+    /// The entry of a problem.
+    fn entry(&self, problem: &Problem) -> Option<&Entry<T>> {
+        [&self.train, &self.dev, &self.test].into_iter().find_map(|entries| entries.get(&problem.id))
     }
 
     /// The other data that the task keeps of a problem.
     pub fn rest(&self, problem: &Problem) -> Option<&T> {
-        self.rest.get(&problem.id).map(|kept| &kept.rest)
+        self.entry(problem).map(|entry| &entry.rest)
     }
 
     /// The identity of a problem of this dataset.
     pub fn identity(&self, problem: &Problem) -> Option<Identity> {
-        self.rest.get(&problem.id).map(|kept| kept.identity)
+        self.entry(problem).map(|entry| entry.identity)
     }
 
     /// The place of a problem in its file.
     pub fn place(&self, problem: &Problem) -> Option<&RowPlace> {
-        self.rest.get(&problem.id).map(|kept| &kept.place)
+        self.entry(problem).map(|entry| &entry.place)
     }
 
     /// Removes problems, and returns their number.
@@ -179,7 +185,7 @@ impl<T> Dataset<T> {
         let mut removed = 0;
         for of_split in [&mut self.train, &mut self.dev, &mut self.test] {
             let before = of_split.len();
-            of_split.retain(|problem| !problems.contains(&problem.id));
+            of_split.retain(|entry| !problems.contains(&entry.problem.id));
             removed += before - of_split.len();
         }
         removed as u64
@@ -189,8 +195,17 @@ impl<T> Dataset<T> {
     pub fn classes(&self) -> Vec<String> {
         let mut seen = HashSet::new();
         let all = self.train.iter().chain(&self.dev).chain(&self.test);
-        all.filter(|problem| seen.insert(&problem.class)).map(|problem| problem.class.clone()).collect()
+        all.map(|entry| &entry.problem.class).filter(|class| seen.insert(*class)).cloned().collect()
     }
+}
+
+/// Gives problems their full names.
+fn named<T>(task: &str, split: Split, entries: Vec<Entry<T>>) -> IndexSet<Entry<T>> {
+    let name = |mut entry: Entry<T>| {
+        entry.problem.id = ProblemId(format!("{task}/{}/{}", split.name(), entry.problem.id));
+        entry
+    };
+    entries.into_iter().map(name).collect()
 }
 
 fn distinct_ids<T>(key: &'static str, entries: &[Entry<T>]) -> Result<(), ConfigError> {
@@ -241,15 +256,15 @@ fn in_both_files(ours: &RowPlace, theirs: &RowPlace, more: usize) -> String {
 }
 
 /// The `count` problems whose hash comes first, in their own order; 0 for all.
-fn first_by_hash(problems: &[Problem], count: usize, hash: impl Fn(&Problem) -> [u8; 32]) -> Vec<Problem> {
-    if count == 0 || count >= problems.len() {
-        return problems.to_vec();
+fn first_by_hash<T>(entries: &IndexSet<Entry<T>>, count: usize, hash: impl Fn(&Problem) -> [u8; 32]) -> Vec<Problem> {
+    if count == 0 || count >= entries.len() {
+        return entries.iter().map(|entry| entry.problem.clone()).collect();
     }
-    let mut ranked: Vec<([u8; 32], usize)> = problems.iter().map(hash).zip(0..).collect();
+    let mut ranked: Vec<([u8; 32], usize)> = entries.iter().map(|entry| hash(&entry.problem)).zip(0..).collect();
     ranked.select_nth_unstable(count);
     let mut chosen: Vec<usize> = ranked[..count].iter().map(|&(_, index)| index).collect();
     chosen.sort_unstable();
-    chosen.into_iter().map(|index| problems[index].clone()).collect()
+    chosen.into_iter().map(|index| entries[index].problem.clone()).collect()
 }
 
 #[cfg(test)]

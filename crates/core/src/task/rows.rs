@@ -15,6 +15,15 @@ pub(crate) fn read<T>(source: &DataSource, split: &str, mut make: impl FnMut(&Da
     Ok(made)
 }
 
+/// The first rows of a source, at most `most`, and the number of all its rows. `split` is the split if the source names none.
+pub(crate) fn first(source: &DataSource, split: &str, most: usize) -> Result<(Vec<DataRow>, usize), String> {
+    let mut rows = source.rows(split).map_err(|error| error.to_string())?;
+    let first = rows.by_ref().take(most).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let others = rows.try_fold(0, |count, row| row.map(|_| count + 1)).map_err(|error| error.to_string())?;
+    let all = first.len() + others;
+    Ok((first, all))
+}
+
 /// As [`read`], for the setting `key` that names the source: `train`, `dev`, `test` or `examples_file`.
 pub(crate) fn of_setting<T>(
     key: &'static str,

@@ -24,7 +24,10 @@ const SHOWN: usize = 5;
 
 /// The rows of a file, and the columns that were made out.
 pub(super) struct ColumnRoles {
+    /// The first rows. The roles follow from them.
     rows: Vec<DataRow>,
+    /// The number of all rows.
+    all_rows: usize,
     pub question: String,
     pub answer: String,
     pub answer_type: &'static str,
@@ -75,8 +78,9 @@ const QUESTION: Need = Need { names: names::QUESTIONS, role: ColumnRole::Questio
 const ANSWER: Need = Need { names: names::ANSWERS, role: ColumnRole::Answer, fits: is_plain, expected: "a text or a number" };
 
 impl ColumnRoles {
-    pub fn read(source: &DataSource, named: &NamedColumns) -> Result<Self, Unclear> {
-        let rows = rows::read(source, "train", |row| Ok(row.clone()))?;
+    /// The roles that follow from the first rows, at most `most_rows`.
+    pub fn read(source: &DataSource, named: &NamedColumns, most_rows: usize) -> Result<Self, Unclear> {
+        let (rows, all_rows) = rows::first(source, "train", most_rows)?;
         let found = DataColumns::of(&rows, source, named);
         let question = found.required(&QUESTION, named.question.as_deref())?;
         let chosen = choices::find(&found, &question)?;
@@ -106,21 +110,41 @@ impl ColumnRoles {
             None => found.anywhere(names::RATIONALES, is_written).filter(|column| *column != answer && *column != question),
         };
         let (choices, first_choice) = chosen.map_or((None, None), |chosen| (Some(chosen.columns), chosen.first));
-        let mut roles =
-            ColumnRoles { rows, question, answer, answer_type, choices, first_choice, solution, rationale, id, class, warnings, unfit };
+        let mut roles = ColumnRoles {
+            rows,
+            all_rows,
+            question,
+            answer,
+            answer_type,
+            choices,
+            first_choice,
+            solution,
+            rationale,
+            id,
+            class,
+            warnings,
+            unfit,
+        };
         roles.warnings.extend(roles.repeated());
         roles.warnings.extend(roles.unused());
         Ok(roles)
     }
 
-    pub fn rows(&self) -> &[DataRow] {
-        &self.rows
+    /// The number of all rows.
+    pub fn all_rows(&self) -> usize {
+        self.all_rows
     }
 
-    /// The rows without those that the user has to correct first; `None` if there are no such rows.
+    /// The number of rows that were not looked at.
+    pub fn rows_not_read(&self) -> usize {
+        self.all_rows - self.rows.len()
+    }
+
+    /// The rows that were looked at, without those that the user has to correct first; `None` if these are all rows.
     pub fn fit_rows(&self) -> Option<impl Iterator<Item = &DataRow>> {
-        let fits = |(place, row)| (!self.unfit.contains(&place)).then_some(row);
-        (!self.unfit.is_empty()).then(|| self.rows.iter().enumerate().filter_map(fits))
+        let unfit: HashSet<usize> = self.unfit.iter().copied().collect();
+        let is_part = !unfit.is_empty() || self.rows_not_read() > 0;
+        is_part.then(|| self.rows.iter().enumerate().filter(move |(place, _)| !unfit.contains(place)).map(|(_, row)| row))
     }
 
     /// The columns that have a role.

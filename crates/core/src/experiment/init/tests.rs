@@ -309,3 +309,20 @@ fn a_base_with_a_chat_template_is_prompted_by_it() {
     assert!(has_chat(&base("gguf/llama-tiny.gguf")), "a GGUF file");
     assert!(!has_chat(&base("llama-tiny")) && !has_chat("builtin:arithmetic") && !has_chat("bases/none"));
 }
+
+#[test]
+fn of_a_long_file_the_first_rows_are_checked() {
+    let rows: Vec<String> = (0..60).map(|n| json!({"question": format!("{n} + 1?"), "answer": n + 1}).to_string()).collect();
+    let (_place, file, out) = files(&rows.join("\n"));
+    let drafted = draft(&file.clone().into(), &NamedColumns::default(), &out, "x", 20).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((drafted.train_problems, drafted.dev_problems), (54, 6));
+    assert!(drafted.warnings[0].contains("has 60 rows. The first 20 of them were checked; `starloop run "), "{:?}", drafted.warnings);
+    // The file that the config names is the user's, with all rows.
+    let config = Config::load(&out.display().to_string(), &[]).unwrap_or_else(|error| panic!("{error}"));
+    let task = resolved(&config).task().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((task.training_problems(1).len(), task.evaluation_problems(Split::Dev, 1).len()), (54, 6));
+    // A row that is not one is an error wherever it stands.
+    let (_place, file, out) = files(&(rows.join("\n") + "\n{\"question\""));
+    let error = draft(&file.into(), &NamedColumns::default(), &out, "x", 20).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("mine.jsonl, line 61: not a JSON object") && !out.exists(), "{error}");
+}
