@@ -14,6 +14,8 @@ mod progress;
 mod untrusted;
 pub mod usage;
 
+pub use console::report_uncontained_panics;
+
 use access::Access;
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand};

@@ -23,7 +23,7 @@ use pyo3::prelude::*;
 /// Models, runs and verdicts of starloop.
 #[pymodule]
 mod _starloop {
-    use super::{Python, pyfunction};
+    use super::{Bound, PyModule, PyResult, Python, pyfunction};
     use std::ffi::OsString;
 
     #[pymodule_export]
@@ -46,6 +46,12 @@ mod _starloop {
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python programs look for")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn start(_: &Bound<'_, PyModule>) -> PyResult<()> {
+        starloop::report_uncontained_panics();
+        Ok(())
+    }
 
     /// Runs the command line. Returns its exit code.
     #[pyfunction]

@@ -81,6 +81,16 @@ def test_chat_uses_the_template_of_the_checkpoint(tmp_path, model):
             chatting.chat(messages)
 
 
+def test_a_file_on_which_a_library_panics_is_an_error_without_more_words(tmp_path, capfd):
+    broken = checkpoint(tmp_path)
+    tokenizer = json.loads((broken / "tokenizer.json").read_text())
+    tokenizer["decoder"] = {"type": "Strip", "content": "a", "start": 1, "stop": 1}
+    (broken / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(starloop.StarloopError, match="tokenizer.json: the program that reads it failed"):
+        starloop.Model.load(broken)
+    assert "panicked" not in capfd.readouterr().err
+
+
 def checkpoint(directory):
     """The shipped model as a directory."""
     config = {"kind": "few_shot", "sampling": {"few_shot": 0}}
