@@ -3,13 +3,14 @@
 //! The held-out problems are those whose [`Identity`] has the smallest SHA-256. An identity depends on the data of the problem alone. So a
 //! problem that stands twice in a file is on one side, and no seed, order of rows, prompt template, hint or style moves a problem across.
 
+mod entries;
+
 use super::identity::{Identity, digest};
 use super::{ConfigError, Split};
 use crate::types::{Problem, ProblemId};
-use indexmap::{Equivalent, IndexSet};
+use entries::Entries;
 use starloop_data::RowPlace;
 use std::collections::{HashMap, HashSet};
-use std::hash::{Hash, Hasher};
 
 /// A problem of a file, before it gets its full name, with the other data that its task keeps.
 pub(crate) struct Entry<T> {
@@ -55,32 +56,11 @@ pub(crate) struct Portions {
     pub evaluation_problems: usize,
 }
 
-/// An entry is found by its id, which is stored once: a file may have millions of rows.
-impl<T> Hash for Entry<T> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.problem.id.hash(state);
-    }
-}
-
-impl<T> PartialEq for Entry<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.problem.id == other.problem.id
-    }
-}
-
-impl<T> Eq for Entry<T> {}
-
-impl<T> Equivalent<Entry<T>> for ProblemId {
-    fn equivalent(&self, entry: &Entry<T>) -> bool {
-        *self == entry.problem.id
-    }
-}
-
 /// The problems of a task, divided. Each part is in the order of its file.
 pub(crate) struct Dataset<T> {
-    train: IndexSet<Entry<T>>,
-    dev: IndexSet<Entry<T>>,
-    test: IndexSet<Entry<T>>,
+    train: Entries<T>,
+    dev: Entries<T>,
+    test: Entries<T>,
     portions: Portions,
     seed: u64,
 }
@@ -88,7 +68,7 @@ pub(crate) struct Dataset<T> {
 impl<T> Dataset<T> {
     /// A dataset without problems.
     pub fn empty(portions: Portions) -> Self {
-        Dataset { train: IndexSet::new(), dev: IndexSet::new(), test: IndexSet::new(), portions, seed: 0 }
+        Dataset { train: Entries::default(), dev: Entries::default(), test: Entries::default(), portions, seed: 0 }
     }
 
     /// Divides the rows. `worked` are the identities of the worked examples: they are not learned from, and may not be held out.
@@ -162,7 +142,7 @@ impl<T> Dataset<T> {
 
     /// The entry of a problem.
     fn entry(&self, problem: &Problem) -> Option<&Entry<T>> {
-        [&self.train, &self.dev, &self.test].into_iter().find_map(|entries| entries.get(&problem.id))
+        [&self.train, &self.dev, &self.test].into_iter().find_map(|entries| entries.find(&problem.id))
     }
 
     /// The other data that the task keeps of a problem.
@@ -200,12 +180,11 @@ impl<T> Dataset<T> {
 }
 
 /// Gives problems their full names.
-fn named<T>(task: &str, split: Split, entries: Vec<Entry<T>>) -> IndexSet<Entry<T>> {
-    let name = |mut entry: Entry<T>| {
-        entry.problem.id = ProblemId(format!("{task}/{}/{}", split.name(), entry.problem.id));
-        entry
-    };
-    entries.into_iter().map(name).collect()
+fn named<T>(task: &str, split: Split, mut entries: Vec<Entry<T>>) -> Entries<T> {
+    for Entry { problem, .. } in &mut entries {
+        problem.id = ProblemId(format!("{task}/{}/{}", split.name(), problem.id));
+    }
+    entries.into()
 }
 
 fn distinct_ids<T>(key: &'static str, entries: &[Entry<T>]) -> Result<(), ConfigError> {
@@ -220,11 +199,12 @@ fn distinct_ids<T>(key: &'static str, entries: &[Entry<T>]) -> Result<(), Config
 
 /// Takes the `count` problems with the smallest identities out of train, with all rows of each.
 fn hold_out<T>(train: &mut Vec<Entry<T>>, count: usize) -> Result<Vec<Entry<T>>, ConfigError> {
-    let mut ranks: Vec<Identity> = train.iter().map(|entry| entry.identity).collect::<HashSet<_>>().into_iter().collect();
+    let mut ranks: Vec<Identity> = train.iter().map(|entry| entry.identity).collect();
+    ranks.sort_unstable();
+    ranks.dedup();
     ConfigError::check(count < ranks.len().max(1), "dev_problems", || {
         format!("{count} of {} different problems in train cannot be held out: none is left to learn from", ranks.len())
     })?;
-    ranks.sort_unstable();
     let held_out = |entry: &mut Entry<T>| ranks[..count].binary_search(&entry.identity).is_ok();
     Ok(train.extract_if(.., held_out).collect())
 }
@@ -256,7 +236,7 @@ fn in_both_files(ours: &RowPlace, theirs: &RowPlace, more: usize) -> String {
 }
 
 /// The `count` problems whose hash comes first, in their own order; 0 for all.
-fn first_by_hash<T>(entries: &IndexSet<Entry<T>>, count: usize, hash: impl Fn(&Problem) -> [u8; 32]) -> Vec<Problem> {
+fn first_by_hash<T>(entries: &[Entry<T>], count: usize, hash: impl Fn(&Problem) -> [u8; 32]) -> Vec<Problem> {
     if count == 0 || count >= entries.len() {
         return entries.iter().map(|entry| entry.problem.clone()).collect();
     }
