@@ -174,7 +174,7 @@ impl<T> Dataset<T> {
     /// The classes that there are, in the order in which they come first.
     pub fn classes(&self) -> Vec<String> {
         let mut seen = HashSet::new();
-        let all = self.train.iter().chain(&self.dev).chain(&self.test);
+        let all = self.train.iter().chain(self.dev.iter()).chain(self.test.iter());
         all.map(|entry| &entry.problem.class).filter(|class| seen.insert(*class)).cloned().collect()
     }
 }
