@@ -32,6 +32,7 @@ pub use work::{Lengths, Work};
 use crate::error::Result;
 use crate::experiment::base_model::BaseModel;
 use crate::experiment::{Experiment, ResolvedMethod};
+use crate::task::Task;
 use problems::Problems;
 use serde::Serialize;
 use shapes::Shape;
@@ -141,8 +142,9 @@ impl Way {
 /// The base model or the data is missing, or the measured parts do not fit into the memory that this process may use.
 pub fn before_run(experiment: &Experiment, request: &PlanRequest<'_>) -> Result<Plan> {
     let base = BaseModel::of(&experiment.config().model)?;
-    experiment.fit(experiment.read_task()?.as_mut(), &base)?;
-    plan(experiment, request)
+    let mut task = experiment.read_task()?;
+    experiment.fit(task.as_mut(), &base)?;
+    plan_for(experiment, request, Some(task))
 }
 
 /// Plans a config.
@@ -150,9 +152,14 @@ pub fn before_run(experiment: &Experiment, request: &PlanRequest<'_>) -> Result<
 /// # Errors
 /// The model's shape cannot be found, or the task can be had neither with its data nor without.
 pub fn plan(experiment: &Experiment, request: &PlanRequest<'_>) -> Result<Plan> {
+    plan_for(experiment, request, None)
+}
+
+/// Plans a config, with its task if the data was read already.
+fn plan_for(experiment: &Experiment, request: &PlanRequest<'_>, task: Option<Box<dyn Task>>) -> Result<Plan> {
     let config = experiment.config();
     let shape = shapes::find(config, request.shape)?;
-    let problems = Problems::of(experiment, shape.directory.as_deref(), request.problems, &request.assumptions)?;
+    let problems = Problems::of(experiment, task, shape.directory.as_deref(), request)?;
     let model = ModelCost::new(&shape.source, &shape.spec, &config.training)?;
     let memory = EngineMemory::of(config, &shape.spec)?;
     let speed = speed::speed(experiment, &shape, &problems, &memory, request.measure)?;

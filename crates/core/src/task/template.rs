@@ -18,6 +18,8 @@ const COLUMNS: &str = "columns";
 #[derive(Debug, Clone)]
 pub struct Template {
     environment: Environment<'static>,
+    /// True if it asks for the row itself.
+    asks_for_columns: bool,
 }
 
 impl Template {
@@ -33,7 +35,9 @@ impl Template {
         let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the usual marks");
         environment.set_syntax(syntax);
         environment.add_template_owned(NAME, source.to_owned()).map_err(|error| describe(&error))?;
-        Ok(Template { environment })
+        let template = environment.get_template(NAME).expect("it was just added");
+        let asks_for_columns = template.undeclared_variables(false).contains(COLUMNS);
+        Ok(Template { environment, asks_for_columns })
     }
 
     /// The text that it gives for a row.
@@ -42,7 +46,7 @@ impl Template {
     /// The row lacks a column of the template. The text names the missing columns and those of the row.
     pub fn render(&self, row: &Map<String, Value>) -> Result<String, String> {
         let template = self.environment.get_template(NAME).expect("it was added when it was parsed");
-        if !row.contains_key(COLUMNS) && template.undeclared_variables(false).contains(COLUMNS) {
+        if self.asks_for_columns && !row.contains_key(COLUMNS) {
             let mut whole = row.clone();
             whole.insert(COLUMNS.to_owned(), row.clone().into());
             return self.render(&whole);

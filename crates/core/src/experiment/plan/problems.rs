@@ -1,7 +1,7 @@
 //! The problems of a plan: how many there are, and texts to count tokens of. If the data is missing, the published sizes and the worked
 //! examples of the task are used instead.
 
-use super::Assumptions;
+use super::PlanRequest;
 use super::work::Mean;
 use crate::error::{EngineContext, Error, Result};
 use crate::experiment::Experiment;
@@ -35,8 +35,10 @@ pub(super) struct Problems {
     pub task: Box<dyn Task>,
     /// The source of counts and texts.
     pub source: String,
+    /// True if the texts are those of the config's data.
+    pub has_data: bool,
     counts_tokens: Counter,
-    /// The problems whose texts are counted.
+    /// The problems whose texts are counted, and that are sampled to measure the speed.
     pub sample: Vec<Problem>,
     /// How much longer problems and completions are than the texts that are counted.
     pub stretch: f64,
@@ -50,17 +52,25 @@ enum Counter {
 }
 
 impl Problems {
-    /// The problems of the config, or of another number, counted with the tokenizer in `directory` if there is one.
-    pub fn of(experiment: &Experiment, directory: Option<&Path>, problems: Option<usize>, assumptions: &Assumptions) -> Result<Self> {
+    /// The problems of the config, or of another number, counted with the tokenizer in `directory` if there is one. `task` is the config's task,
+    /// if it was read already.
+    pub fn of(
+        experiment: &Experiment,
+        task: Option<Box<dyn Task>>,
+        directory: Option<&Path>,
+        PlanRequest { problems, assumptions, .. }: &PlanRequest<'_>,
+    ) -> Result<Self> {
         let tokenizer = directory.filter(|directory| directory.join("tokenizer.json").exists()).map(Tokenizer::load).transpose();
         let tokenizer = tokenizer.during("counting tokens")?;
         let counts_tokens = tokenizer.map_or(Counter::Letters(assumptions.letters_per_token), |t| Counter::Tokenizer(Box::new(t)));
-        let StandIn { task, mut source, stretch } = match fitting_task(experiment) {
+        let read = task.map_or_else(|| fitting_task(experiment), Ok);
+        let has_data = read.is_ok();
+        let StandIn { task, mut source, stretch } = match read {
             Ok(task) => StandIn { task, source: "the config's data".to_owned(), stretch: 1.0 },
-            Err(error) => stand_in(experiment, problems).ok_or(error)?,
+            Err(error) => stand_in(experiment, *problems).ok_or(error)?,
         };
         let sample: Vec<Problem> = task.training_problems(1).into_iter().take(MEASURED).collect();
-        let task: Box<dyn Task> = match problems {
+        let task: Box<dyn Task> = match *problems {
             None => task,
             Some(wanted) => {
                 let problem = sample.first().cloned();
@@ -71,7 +81,7 @@ impl Problems {
                 Box::new(Counted { task, problem, train: wanted, dev, test })
             }
         };
-        Ok(Problems { task, source, counts_tokens, sample, stretch })
+        Ok(Problems { task, source, has_data, counts_tokens, sample, stretch })
     }
 
     /// How tokens are counted, in words.

@@ -13,7 +13,6 @@ use crate::error::{EngineContext, Error, Result};
 use crate::experiment::Experiment;
 use crate::policy::embedded::EmbeddedPolicy;
 use crate::policy::{Policy, PromptRequest, SamplingParams};
-use crate::task::Task;
 use crate::task::arithmetic::vocabulary;
 use crate::task::prompt;
 use crate::types::{Mode, Problem, Style};
@@ -31,8 +30,6 @@ use std::time::{Duration, Instant};
 const CONTEXT: &str = "measuring this machine";
 /// Bytes of training up to which the base itself is measured. A larger one would take minutes.
 const SMALL: usize = 1 << 30;
-/// Problems that the measurement of a base samples.
-const PROBLEMS: usize = 128;
 /// Optimizer steps that the measurement of a base takes, after one to warm up.
 const STEPS: u64 = 3;
 /// A first step that takes this long is itself the measurement.
@@ -126,8 +123,8 @@ pub(super) fn speed(
     }
     let is_small = memory.training_within_limit() <= SMALL;
     let base = shape.directory.as_deref().filter(|directory| is_small && is_complete(directory));
-    let (of, (sampling, training)) = match (base, experiment.read_task()) {
-        (Some(base), Ok(task)) => (Measured::Base, of_base(experiment, base, task.as_ref(), problems, (samples, trains))?),
+    let (of, (sampling, training)) = match base {
+        Some(base) if problems.has_data => (Measured::Base, of_base(experiment, base, problems, (samples, trains))?),
         _ => (Measured::StandIn, of_stand_in(samples, trains)?),
     };
     Ok(Some(Speed { of, threads: rayon::current_num_threads(), sampling, training }))
@@ -145,20 +142,20 @@ fn is_complete(directory: &Path) -> bool {
 type Speeds = (Option<f64>, Option<f64>);
 
 /// The base itself, in tokens a second.
-fn of_base(experiment: &Experiment, base: &Path, task: &dyn Task, problems: &Problems, (samples, trains): (bool, bool)) -> Result<Speeds> {
-    let sampling = samples.then(|| sampling_speed(experiment.config(), task, base)).transpose()?;
+fn of_base(experiment: &Experiment, base: &Path, problems: &Problems, (samples, trains): (bool, bool)) -> Result<Speeds> {
+    let sampling = samples.then(|| sampling_speed(experiment.config(), problems, base)).transpose()?;
     let training = trains.then(|| training_speed(experiment, base, problems)).transpose()?;
     Ok((sampling, training))
 }
 
 /// Tokens that the base samples in a second, the time of prompts included.
-fn sampling_speed(config: &Config, task: &dyn Task, base: &Path) -> Result<f64> {
+fn sampling_speed(config: &Config, Problems { task, sample, .. }: &Problems, base: &Path) -> Result<f64> {
+    let task = task.as_ref();
     let mut policy = EmbeddedPolicy::new(&config.model);
     policy.load(base)?;
-    let problems: Vec<Problem> = task.training_problems(1).into_iter().take(PROBLEMS).collect();
     let prompt = |problem: &Problem| prompt::assemble(task, problem, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
     let request = |problem: &Problem| PromptRequest { prompt: prompt(problem), seeds: vec![0] };
-    let requests: Vec<_> = problems.iter().map(request).collect();
+    let requests: Vec<_> = sample.iter().map(request).collect();
     let params = config.sampling.params(task.stop_strings());
     let began = Instant::now();
     let samples = policy.sample(&requests, &params, &mut |_| ControlFlow::Continue(()))?;
