@@ -64,7 +64,8 @@ pub fn wilson(mean: f64, cases: f64) -> [f64; 2] {
     let z = 1.959_963_984_540_054;
     let centre = (mean + z * z / (2.0 * cases)) / (1.0 + z * z / cases);
     let half = z / (1.0 + z * z / cases) * (mean * (1.0 - mean) / cases + z * z / (4.0 * cases * cases)).sqrt();
-    [(centre - half).max(0.0), (centre + half).min(1.0)]
+    // Where none or all are right, the sums only come near to 0 and 1.
+    [if mean <= 0.0 { 0.0 } else { (centre - half).max(0.0) }, if mean >= 1.0 { 1.0 } else { (centre + half).min(1.0) }]
 }
 
 /// Accuracy in one class of problems.
@@ -417,6 +418,14 @@ mod tests {
         let long = LossPoint::curve(&losses, |step| Some(step as f64));
         assert_eq!(long.len(), 134);
         assert_eq!((long[0], long[133]), (point(3, 2.0, Some(3.0)), point(401, 400.5, Some(401.0))));
+    }
+
+    #[test]
+    fn the_interval_ends_at_none_and_at_all() {
+        for cases in [1.0, 3.0, 8.0, 200.0, 1319.0] {
+            let ([low, of_none], [of_all, high]) = (super::wilson(0.0, cases), super::wilson(1.0, cases));
+            assert!(low == 0.0 && high == 1.0 && (of_none - (1.0 - of_all)).abs() < 1e-12 && of_none > 0.0, "{cases}");
+        }
     }
 
     #[test]
