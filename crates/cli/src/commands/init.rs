@@ -52,10 +52,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { question, answer, rationale, .. } = arguments;
     let named = NamedColumns { question: question.clone(), answer: answer.clone(), rationale: rationale.clone() };
     let draft = init(&source, &named, &out, &arguments.base)?;
-    let Draft { train_problems, dev_problems, columns, has_chat, has_worked_examples, prompt, warnings } = draft;
+    let Draft { train_problems, dev_problems, columns, has_chat, has_worked_examples, prompt, rows, checked_rows, warnings } = draft;
     console::print(&format!("wrote {}: {train_problems} problems to learn from, {dev_problems} held out.", out.display()))?;
     for warning in &warnings {
         console::say(&format!("warning: {warning}"));
+    }
+    if checked_rows < rows {
+        let checks_all = format!("`starloop run {} --dry-run` checks all", out.display());
+        console::say(&format!("warning: the file has {rows} rows. The first {checked_rows} of them were checked; {checks_all}"));
     }
     let width = columns.iter().map(|(column, _)| column.len()).max().unwrap_or(0);
     for (column, what) in &columns {

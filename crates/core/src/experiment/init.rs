@@ -47,6 +47,10 @@ pub struct Draft {
     pub has_worked_examples: bool,
     /// A whole prompt, worked examples and all.
     pub prompt: String,
+    /// All rows of the file.
+    pub rows: usize,
+    /// The first rows, from which the roles of the columns follow. Only these were rendered and graded.
+    pub checked_rows: usize,
     /// Remarks for the user, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -97,14 +101,6 @@ fn draft(source: &DataSource, named: &NamedColumns, out: &Path, base: &str, most
     let first = train.first().ok_or_else(|| invalid("no problem is left to learn from".to_owned()))?;
     let prompt = prompt::assemble(task.as_ref(), first, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
     starloop_record::atomic::write(out, text.as_bytes())?;
-    let mut warnings = columns.warnings.clone();
-    if columns.rows_not_read() > 0 {
-        warnings.push(format!(
-            "{source} has {} rows. The first {most_rows} of them were checked; `starloop run {} --dry-run` checks all",
-            columns.all_rows(),
-            out.display()
-        ));
-    }
     Ok(Draft {
         train_problems: train.len() + columns.rows_not_read(),
         dev_problems: dev.len(),
@@ -112,7 +108,9 @@ fn draft(source: &DataSource, named: &NamedColumns, out: &Path, base: &str, most
         has_chat: config.model.chat,
         has_worked_examples: config.sampling.few_shot > 0,
         prompt,
-        warnings,
+        rows: columns.all_rows(),
+        checked_rows: columns.all_rows() - columns.rows_not_read(),
+        warnings: columns.warnings,
     })
 }
 
