@@ -48,7 +48,8 @@ mod _starloop {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_init]
-    fn start(_: &Bound<'_, PyModule>) -> PyResult<()> {
+    #[expect(clippy::unnecessary_wraps, reason = "PyO3 asks for a result")]
+    fn start(_module: &Bound<'_, PyModule>) -> PyResult<()> {
         starloop::report_uncontained_panics();
         Ok(())
     }
