@@ -84,10 +84,12 @@ def test_chat_uses_the_template_of_the_checkpoint(tmp_path, model):
 def test_a_file_on_which_a_library_panics_is_an_error_without_more_words(tmp_path, capfd):
     broken = checkpoint(tmp_path)
     tokenizer = json.loads((broken / "tokenizer.json").read_text())
-    tokenizer["decoder"] = {"type": "Strip", "content": "a", "start": 1, "stop": 1}
+    absent = {"SpecialToken": {"id": "absent", "type_id": 0}}
+    parts = [absent, {"Sequence": {"id": "A", "type_id": 0}}]
+    tokenizer["post_processor"] = {"type": "TemplateProcessing", "single": parts, "pair": [], "special_tokens": {}}
     (broken / "tokenizer.json").write_text(json.dumps(tokenizer))
-    with pytest.raises(starloop.StarloopError, match="tokenizer.json: the program that reads it failed"):
-        starloop.Model.load(broken)
+    with pytest.raises(starloop.StarloopError, match="tokenizer.json.*the program that reads it failed"):
+        starloop.Model.load(broken).score("1 + 2")
     assert "panicked" not in capfd.readouterr().err
 
 
