@@ -1,5 +1,7 @@
 """What the tests share: a small config, and a run of it."""
 
+import signal
+
 import pytest
 import starloop
 
@@ -32,3 +34,11 @@ def small_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def model():
     return starloop.Model.load("builtin:arithmetic")
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises KeyboardInterrupt, also in a background job, which a shell starts with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

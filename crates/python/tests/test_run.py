@@ -87,7 +87,7 @@ def test_an_exception_of_an_observer_stops_the_run_and_it_can_be_resumed(config,
     assert (run.path / name).read_bytes() == (small_run.path / name).read_bytes()
 
 
-def test_ctrl_c_stops_a_run(config, tmp_path):
+def test_ctrl_c_stops_a_run(config, tmp_path, interruptible):
     config["training"]["steps"] = 100_000
     config["training"]["max_steps"] = 100_000
 
