@@ -50,7 +50,7 @@ pub fn start(quiet: bool) {
 }
 
 /// Leaves out the report of a panic that becomes an error. The library that panicked stands behind a boundary, and the error names the file.
-/// The command line and the Python package call this once.
+/// The command line and the Python package call this. A second call changes nothing.
 pub fn report_uncontained_panics() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

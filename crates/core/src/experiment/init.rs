@@ -25,17 +25,17 @@ const EXAMPLES: usize = 3;
 /// A tenth of the problems is held out, at most this many.
 const MOST_DEV_PROBLEMS: usize = 500;
 
-/// The roles of columns follow from so many rows of a file. So the memory does not depend on the file's length.
+/// The roles of columns follow from the first rows of a file, at most this many. So the memory does not depend on the length of the file.
 const MOST_ROWS: usize = 100_000;
-/// From more problems than this, each iteration takes a part.
+/// If a file has more problems, an iteration attempts [`PROBLEMS_PER_ITERATION`] of them instead of all.
 const MOST_FOR_WHOLE_ITERATIONS: usize = 10_000;
-/// That part.
+/// The problems of an iteration, if the file has too many for it.
 const PROBLEMS_PER_ITERATION: usize = 1000;
 
 /// The result of [`init`].
 #[derive(Debug)]
 pub struct Draft {
-    /// Problems that are learned from.
+    /// Problems that are learned from. Of the rows that were not checked, each counts as one.
     pub train_problems: usize,
     /// Problems that are held out.
     pub dev_problems: usize,
@@ -93,8 +93,8 @@ fn draft(source: &DataSource, named: &NamedColumns, out: &Path, base: &str, most
     let text = written(source, out, base, &columns);
     let fit = columns.fit_rows().map(rows_file).transpose()?;
     let checked = fit.as_ref().map(|file| format!("task.train={}", quoted(&file.path().display().to_string())));
-    let whole = "task.problems_per_iteration=0".to_owned();
-    let config = Config::parse(&out.display().to_string(), &text, &checked.into_iter().chain([whole]).collect::<Vec<_>>())?;
+    let all_problems = "task.problems_per_iteration=0".to_owned();
+    let config = Config::parse(&out.display().to_string(), &text, &checked.into_iter().chain([all_problems]).collect::<Vec<_>>())?;
     let experiment = Experiment::new(config, &Registry::default())?;
     let (config, task) = (experiment.config(), experiment.read_task()?);
     let (train, dev) = (task.training_problems(1), task.evaluation_problems(Split::Dev, 1));
@@ -102,14 +102,14 @@ fn draft(source: &DataSource, named: &NamedColumns, out: &Path, base: &str, most
     let prompt = prompt::assemble(task.as_ref(), first, Mode::Unhinted, Style::Rationale, config.sampling.few_shot);
     starloop_record::atomic::write(out, text.as_bytes())?;
     Ok(Draft {
-        train_problems: train.len() + columns.rows_not_read(),
+        train_problems: train.len() + columns.all_rows() - columns.checked_rows(),
         dev_problems: dev.len(),
         columns: columns.described(),
         has_chat: config.model.chat,
         has_worked_examples: config.sampling.few_shot > 0,
         prompt,
         rows: columns.all_rows(),
-        checked_rows: columns.all_rows() - columns.rows_not_read(),
+        checked_rows: columns.checked_rows(),
         warnings: columns.warnings,
     })
 }

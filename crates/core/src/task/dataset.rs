@@ -114,8 +114,8 @@ impl<T> Dataset<T> {
         if let Some(Common { ours, theirs, more }) = common(&train, &test) {
             return Err(ConfigError { key: "test", reason: in_both_files(&ours, &theirs, more) });
         }
-        let named = |split, entries| named(task, split, entries);
-        Ok(Dataset { train: named(Split::Train, train), dev: named(Split::Dev, dev), test: named(Split::Test, test), portions, seed })
+        let part = |split, entries| named(task, split, entries);
+        Ok(Dataset { train: part(Split::Train, train), dev: part(Split::Dev, dev), test: part(Split::Test, test), portions, seed })
     }
 
     /// Those of one iteration: another part of train for each, drawn by the run's seed.

@@ -135,15 +135,15 @@ impl ColumnRoles {
         self.all_rows
     }
 
-    /// The number of rows that were not looked at.
-    pub fn rows_not_read(&self) -> usize {
-        self.all_rows - self.rows.len()
+    /// The number of rows from which the roles follow.
+    pub fn checked_rows(&self) -> usize {
+        self.rows.len()
     }
 
-    /// The rows that were looked at, without those that the user has to correct first; `None` if these are all rows.
+    /// The rows from which the roles follow, without those that the user has to correct first; `None` if these are all rows.
     pub fn fit_rows(&self) -> Option<impl Iterator<Item = &DataRow>> {
         let unfit: HashSet<usize> = self.unfit.iter().copied().collect();
-        let is_part = !unfit.is_empty() || self.rows_not_read() > 0;
+        let is_part = !unfit.is_empty() || self.checked_rows() < self.all_rows;
         is_part.then(|| self.rows.iter().enumerate().filter(move |(place, _)| !unfit.contains(place)).map(|(_, row)| row))
     }
 
