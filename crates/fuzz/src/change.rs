@@ -1,7 +1,7 @@
 //! Changes of known inputs.
 
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
 use serde_json::Value;
 
 /// Numbers at the limits of types and formats.

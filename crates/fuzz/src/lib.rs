@@ -16,7 +16,7 @@ pub mod memory;
 
 use change::Change;
 use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
 use starloop_record::digest::sha256_hex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

@@ -8,8 +8,8 @@
 //! file may be left. `STARLOOP_KILL_SEED` changes the trials. Failing system calls need `strace`.
 
 use crate::program::{assert_same, command, starloop, start, text};
+use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

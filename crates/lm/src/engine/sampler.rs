@@ -2,11 +2,11 @@
 
 use super::SamplingParams;
 use crate::kernels::exponentials;
+use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 /// Chooses the tokens of one sequence with a random generator that no other sequence uses.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Sampler {
     temperature: f32,
     top_k: usize,

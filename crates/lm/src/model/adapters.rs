@@ -7,8 +7,8 @@ use crate::files::peft::{self, AdapterConfig, AdapterWeights, is_adapter};
 use crate::kernels::Kernels;
 use crate::lora::LoraConfig;
 use crate::weights::{HalfKind, ParameterSpec, Values};
+use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 
 impl LanguageModel {

@@ -4,8 +4,8 @@ use super::objective::longer_than;
 use super::{Document, Unit};
 use crate::error::{Error, InvalidSetting, Result};
 use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 
 /// An endless sequence of batches. In each epoch, the units are shuffled and packed into rows of at most `sequence_length` tokens. Each batch
 /// takes the next `batch_size` rows. Batches continue across epochs, so no partial batch is dropped. A unit of several documents that together

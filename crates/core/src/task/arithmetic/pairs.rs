@@ -6,8 +6,8 @@
 //! examples. `printf starloop/arithmetic/259+624 | sha256sum` checks a problem's assignment. The splits are disjoint without a stored list.
 
 use crate::types::Split;
+use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;

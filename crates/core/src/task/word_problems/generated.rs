@@ -5,9 +5,9 @@
 
 use crate::task::identity::digest;
 use crate::types::{Problem, ProblemId};
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use starloop_answers::steps;
 use std::collections::HashSet;
 

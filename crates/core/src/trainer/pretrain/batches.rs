@@ -8,7 +8,7 @@ use crate::error::{EngineContext, Result};
 use crate::policy::seed::stage_seed;
 use crate::task::arithmetic::corpus::{CorpusConfig, document, token_count};
 use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use starloop_lm::Tokenizer;
 use starloop_lm::train::{Document, PackedEpochs};

@@ -10,7 +10,7 @@
 use super::super::{Attention, Heads, PAGE, PagedRows};
 use super::attention::softmax;
 use super::simd::vectorized;
-use crate::weights::{f16_bits, f16_number};
+use crate::bits16::{f16_bits, f16_number};
 use rayon::prelude::*;
 use std::ops::Range;
 

@@ -117,7 +117,7 @@ pub(super) fn exp(x: f32) -> f32 {
 }
 
 /// Fills `out` with `e^(factor * (x - shift))` and returns their sum, over [`LANES`] lanes in a fixed order.
-pub(crate) fn exponentials(values: &[f32], shift: f32, factor: f32, out: &mut Vec<f32>) -> f64 {
+pub fn exponentials(values: &[f32], shift: f32, factor: f32, out: &mut Vec<f32>) -> f64 {
     out.resize(values.len(), 0.0);
     vectorized(
         #[inline(always)]

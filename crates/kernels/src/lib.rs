@@ -7,12 +7,12 @@
 //! document. It does not depend on other rows in the call or on the number of threads. Sampling needs this: the same request gives the same
 //! tokens, whatever else is in the batch.
 
+mod bits16;
 mod cpu;
 
-pub(crate) use cpu::exponentials;
-pub use cpu::{Cpu, vector_units};
+pub use bits16::{Half16, HalfKind};
+pub use cpu::{Cpu, exponentials, vector_units};
 
-use crate::weights::Half16;
 use std::fmt::Debug;
 
 /// A matrix product `out[m, n] (+)= a · b`, where `a` is `[m, k]` (stored `[k, m]` when `transpose_a`) and `b` is `[k, n]`

@@ -14,9 +14,8 @@ mod simd;
 mod thin;
 
 use super::{Activation, AdamWStep, Attention, Columns, Heads, Kernels, PagedRows, Product};
-use crate::weights::Half16;
-pub(crate) use simd::exponentials;
-pub use simd::vector_units;
+use crate::bits16::Half16;
+pub use simd::{exponentials, vector_units};
 
 /// Kernels on this machine's processor. Threads are those of the current rayon pool.
 #[derive(Debug, Clone, Copy, Default)]

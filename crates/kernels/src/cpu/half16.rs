@@ -5,7 +5,7 @@ use super::super::Product;
 use super::matmul::{DEPTH, Shared, View, WIDE, product_on_this_thread};
 use super::simd::vectorized;
 use super::thin::{WeightRows, thin_product};
-use crate::weights::{Half16, HalfKind};
+use crate::bits16::{Half16, HalfKind};
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use rayon::prelude::*;
 use std::ops::Range;
