@@ -34,7 +34,7 @@ impl<R: BufRead> Read for Frames<R> {
                     self.decoder.decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1)).map_err(damaged)?;
                 }
                 match self.decoder.read(buffer)? {
-                    0 => self.is_within = false,
+                    0 => self.end()?,
                     read => return Ok(read),
                 }
             } else if self.source.fill_buf()?.is_empty() {
@@ -60,6 +60,15 @@ impl<R: BufRead> Frames<R> {
             Err(error) => return Err(damaged(error)),
         }
         Ok(())
+    }
+
+    /// Ends a frame, whose checksum must be that of its data.
+    fn end(&mut self) -> io::Result<()> {
+        self.is_within = false;
+        match self.decoder.get_checksum_from_data() {
+            Some(written) if Some(written) != self.decoder.get_calculated_checksum() => Err(damaged("the checksum is another one")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -99,6 +108,12 @@ mod tests {
         assert_eq!(read([zstd(&long), skipped.clone(), zstd("b")].concat(), Compression::Zstd).unwrap(), format!("{long}b"));
         for (bytes, compression) in [(gzip(&long), Compression::Gzip), (zstd(&long), Compression::Zstd), (skipped, Compression::Zstd)] {
             assert!(read(bytes[..bytes.len() - 1].to_vec(), compression).is_err());
+        }
+        // The checksum is the last four bytes of a frame, and stands before the last four of a member.
+        for (mut bytes, compression, checksum) in [(gzip("a"), Compression::Gzip, 8), (zstd("a"), Compression::Zstd, 4)] {
+            let place = bytes.len() - checksum;
+            bytes[place] ^= 1;
+            assert!(read(bytes, compression).is_err());
         }
         assert!(read(b"text".to_vec(), Compression::Zstd).unwrap_err().to_string().starts_with("damaged Zstandard data"));
         assert!(read(b"text".to_vec(), Compression::Gzip).is_err());

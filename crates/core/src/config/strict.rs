@@ -139,13 +139,8 @@ impl Section<'_> {
     /// [`Error::UnknownKey`] and [`Error::ConfigValue`], with the key's path.
     pub fn read<T: DeserializeOwned>(self) -> Result<T> {
         let mut track = Track::new();
-        let read = {
-            let tracked = serde_path_to_error::Deserializer::new(toml::Value::Table(self.table), &mut track);
-            // Behind `dyn`, what tracks the path is compiled once and not once for each section.
-            let mut erased = <dyn erased_serde::Deserializer>::erase(tracked);
-            erased_serde::deserialize(&mut erased)
-        };
-        read.map_err(|error| {
+        let tracked = serde_path_to_error::Deserializer::new(toml::Value::Table(self.table), &mut track);
+        T::deserialize(tracked).map_err(|error| {
             let inner = track.path().to_string();
             self.source.refusal(&self.path, if inner == "." { "" } else { &inner }, &error.to_string())
         })
