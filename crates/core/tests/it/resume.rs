@@ -92,6 +92,16 @@ fn family() -> impl Iterator<Item = Experiment> {
     })
 }
 
+/// Runs a check with each of them at once. Most of the time goes to waiting for the disk.
+fn for_each_of_the_family(check: impl Fn(&Experiment) + Sync) {
+    std::thread::scope(|scope| {
+        for experiment in family() {
+            let check = &check;
+            scope.spawn(move || check(&experiment));
+        }
+    });
+}
+
 #[test]
 fn every_kind_of_method_is_resumed_here() {
     let resumed: BTreeSet<String> =
@@ -101,18 +111,18 @@ fn every_kind_of_method_is_resumed_here() {
 
 #[test]
 fn a_failure_at_any_call_of_any_method() {
-    for experiment in family() {
-        let stopped = stopped_at_any_call(&experiment);
+    for_each_of_the_family(|experiment| {
+        let stopped = stopped_at_any_call(experiment);
         assert!(stopped >= 2, "{:?}: {stopped}", experiment.config().run);
-    }
+    });
 }
 
 #[test]
 fn a_death_at_any_event_of_any_method() {
-    for experiment in family() {
-        let events = died_at_any_event(&experiment);
+    for_each_of_the_family(|experiment| {
+        let events = died_at_any_event(experiment);
         assert!(events >= 4, "{:?}: {events}", experiment.config().run);
-    }
+    });
 }
 
 /// The same where the observer cancels the run at each event in turn. An observer that cancels at the very end comes too late.
