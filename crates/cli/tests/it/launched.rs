@@ -31,8 +31,7 @@ fn nothing_is_left_after(signal: &str) {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("pids");
     // A server that never serves. Its child ignores SIGTERM. Both processes write their numbers to the file.
-    let script =
-        format!("sh -c 'trap \"\" TERM; echo $$; sleep 600' >> {0} & echo $$ >> {0}; wait # {{port}} {{checkpoint}}", text(&file));
+    let script = format!("sh -c 'trap \"\" TERM; echo $$; sleep 600' >> {0} & echo $$ >> {0}; wait # {{port}} {{checkpoint}}", text(&file));
     let launch = format!("policy.launch={}", serde_json::json!(["sh", "-c", script]));
     let run = place.path().join("run");
     let mut child = start("run smoke --quiet", &["--run-dir", text(&run), "--set", "policy.kind=openai", "--set", &launch]);
