@@ -297,8 +297,8 @@ impl Registry {
     /// # Errors
     /// There is no such kind, or it has no such key.
     pub fn task_settings(&self, kind: &str, overrides: &[String]) -> Result<Box<dyn TaskSettings>> {
-        let overrides: Vec<String> = [format!("task.kind={kind:?}")].into_iter().chain(overrides.iter().cloned()).collect();
-        let (source, mut table) = crate::config::strict::Source::read("the task's settings", "", &overrides)?;
+        let text = format!("task.kind = {}", toml::Value::from(kind));
+        let (source, mut table) = crate::config::strict::Source::read("the task's settings", &text, overrides)?;
         let Some(toml::Value::Table(mut task)) = table.remove("task").filter(|_| table.is_empty()) else {
             let text = overrides.iter().find(|text| !text.starts_with("task.")).cloned().unwrap_or_default();
             return Err(Error::Override { text });
