@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use sysinfo::{Disks, System};
+use sysinfo::{CGroupLimits, Disks, System};
 
 /// Python packages that trainers and servers of the examples need.
 const PACKAGES: [&str; 6] = ["torch", "transformers", "peft", "trl", "accelerate", "vllm"];
@@ -76,6 +76,11 @@ enum Python {
     NotAsked,
 }
 
+/// What a container has left for programs. Its free memory is less, because the cache of files counts as used. The system gives the cache back.
+fn available(limits: &CGroupLimits) -> u64 {
+    limits.total_memory.saturating_sub(limits.rss)
+}
+
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     let machine = Machine::look(access);
     if arguments.json { console::print_json(&machine) } else { console::print(machine.table().trim_end()) }
@@ -100,7 +105,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads: rayon::current_num_threads(),
             memory_total: limits.as_ref().map_or(system.total_memory(), |limits| limits.total_memory.min(system.total_memory())),
-            memory_available: limits.as_ref().map_or(system.available_memory(), |limits| limits.free_memory.min(system.available_memory())),
+            memory_available: limits.as_ref().map_or(u64::MAX, available).min(system.available_memory()),
             disk_free: free_space(&std::env::current_dir().unwrap_or_default()),
             graphics: graphics(),
             hub_cache: HubCacheState::look(),
@@ -196,11 +201,17 @@ impl Machine {
     }
 }
 
+/// The features of this package, and whether each is compiled in.
+const FEATURES: [(&str, bool); 4] = [
+    ("parquet", cfg!(feature = "parquet")),
+    ("png", cfg!(feature = "png")),
+    ("serve", cfg!(feature = "serve")),
+    ("watch", cfg!(feature = "watch")),
+];
+
+/// The features that are compiled in.
 fn features() -> Vec<&'static str> {
-    [("parquet", cfg!(feature = "parquet")), ("png", cfg!(feature = "png")), ("watch", cfg!(feature = "watch"))]
-        .into_iter()
-        .filter_map(|(name, is_in)| is_in.then_some(name))
-        .collect()
+    FEATURES.into_iter().filter_map(|(name, is_in)| is_in.then_some(name)).collect()
 }
 
 /// The free space of the disk that holds a directory.
@@ -261,5 +272,23 @@ impl Python {
         let mut lines = text.lines().map(crate::untrusted::line);
         let version = lines.next().filter(|line| line.starts_with("Python "))?;
         Some(Python::Found { version, packages: lines.collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_features_are_told() {
+        let manifest: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
+        let declared = manifest["features"].as_table().unwrap().keys().map(String::as_str).filter(|name| *name != "full");
+        assert!(declared.eq(FEATURES.map(|(name, _)| name)));
+    }
+
+    #[test]
+    fn the_cache_of_files_is_memory_that_programs_can_have() {
+        let almost_all_is_cache = CGroupLimits { total_memory: 8 << 30, free_memory: 1 << 20, free_swap: 0, rss: 2 << 30 };
+        assert_eq!(available(&almost_all_is_cache), 6 << 30);
     }
 }
