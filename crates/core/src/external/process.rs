@@ -71,12 +71,20 @@ impl ProcessGroup {
     pub fn start(command: &mut Command, shutdown: Shutdown, secrets: &[String]) -> io::Result<Self> {
         secrets::withhold(command, secrets);
         platform::lead_a_group(command);
-        let mut leader = command.spawn().map_err(|error| naming(command.get_program(), &error))?;
-        match platform::Guard::new(&leader, shutdown) {
-            Ok(guard) => Ok(ProcessGroup { leader, guard, status: None }),
+        let mut guard = platform::Guard::new(shutdown)?;
+        let spawned = command.spawn().map_err(|error| naming(command.get_program(), &error));
+        let watched = spawned.and_then(|mut leader| match guard.watch(&leader) {
+            Ok(()) => Ok(leader),
             Err(error) => {
                 platform::kill(&mut leader);
                 let _ = leader.wait();
+                Err(error)
+            }
+        });
+        match watched {
+            Ok(leader) => Ok(ProcessGroup { leader, guard, status: None }),
+            Err(error) => {
+                guard.dismiss();
                 Err(error)
             }
         }

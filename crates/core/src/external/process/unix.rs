@@ -1,24 +1,26 @@
 //! Process groups, signals, and the watcher that stops a group when this process is gone.
 //!
 //! The watcher holds the read end of a pipe whose write end this process holds. The system closes the write end whatever ends this process.
-//! The watcher then stops the group. No code runs between fork and exec.
+//! The watcher then stops the group. It is started before the program, and gets the number of the group through the pipe: to start a watcher takes
+//! milliseconds, in which this process could die. No code runs between fork and exec.
 
 use super::Shutdown;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Waits for the end of its input, to which nobody writes. Then asks the group `$1` to end if `$2` is above 0, waits up to `$2` seconds, and
-/// kills the rest.
-const WATCHER: &str = r#"cat >/dev/null
-if [ "$2" -gt 0 ]; then
-    kill -s TERM -- "-$1" 2>/dev/null
-    left=$2
-    while [ "$left" -gt 0 ] && kill -s 0 -- "-$1" 2>/dev/null; do sleep 1; left=$((left - 1)); done
+/// Reads the number of the group, and waits for the end of its input. Then asks the group to end if `$1` is above 0, waits up to `$1` seconds,
+/// and kills the rest.
+const WATCHER: &str = r#"read -r group || exit 0
+cat >/dev/null
+if [ "$1" -gt 0 ]; then
+    kill -s TERM -- "-$group" 2>/dev/null
+    left=$1
+    while [ "$left" -gt 0 ] && kill -s 0 -- "-$group" 2>/dev/null; do sleep 1; left=$((left - 1)); done
 fi
-kill -s KILL -- "-$1" 2>/dev/null"#;
+kill -s KILL -- "-$group" 2>/dev/null"#;
 
 /// How a group is stopped, and the watcher that does the same when this process is gone.
 #[derive(Debug)]
@@ -28,17 +30,23 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(leader: &Child, shutdown: Shutdown) -> io::Result<Self> {
+    /// Starts the watcher.
+    pub(super) fn new(shutdown: Shutdown) -> io::Result<Self> {
         let seconds = match shutdown {
             Shutdown::Immediate => 0,
             Shutdown::Graceful(patience) => patience.as_secs(),
         };
         let mut shell = Command::new("sh");
-        shell.args(["-c", WATCHER, "starloop-watcher", &leader.id().to_string(), &seconds.to_string()]);
+        shell.args(["-c", WATCHER, "starloop-watcher", &seconds.to_string()]);
         // An inherited output would keep a pipe open that others read to its end. In its own group the watcher does not receive Ctrl-C.
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let watcher = shell.spawn().map_err(|error| super::naming("sh".as_ref(), &error))?;
         Ok(Guard { shutdown, watcher })
+    }
+
+    /// Tells the watcher which group it stops.
+    pub(super) fn watch(&mut self, leader: &Child) -> io::Result<()> {
+        self.watcher.stdin.as_mut().map_or(Ok(()), |pipe| writeln!(pipe, "{}", leader.id()))
     }
 
     /// Asks the group to end if that is how it is stopped. Returns how long to wait for it.

@@ -15,10 +15,14 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(leader: &Child, _: Shutdown) -> io::Result<Self> {
+    pub(super) fn new(_: Shutdown) -> io::Result<Self> {
         let job = Job::create_with_limit_info(ExtendedLimitInfo::new().limit_kill_on_job_close()).map_err(io::Error::other)?;
-        job.assign_process(leader.as_raw_handle() as isize).map_err(io::Error::other)?;
         Ok(Guard { job: Some(job) })
+    }
+
+    /// Puts a program into the job.
+    pub(super) fn watch(&mut self, leader: &Child) -> io::Result<()> {
+        self.job.as_ref().map_or(Ok(()), |job| job.assign_process(leader.as_raw_handle() as isize).map_err(io::Error::other))
     }
 
     /// Windows has no request that every console program understands.
