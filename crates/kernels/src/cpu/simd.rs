@@ -116,7 +116,7 @@ pub(super) fn exp(x: f32) -> f32 {
     y * f32::from_bits(exponent << 23)
 }
 
-/// Fills `out` with `e^(factor * (x - shift))` and returns their sum, over [`LANES`] lanes in a fixed order.
+/// Fills `out` with `e^(factor * (x - shift))` and returns their sum, over 16 lanes in a fixed order.
 pub fn exponentials(values: &[f32], shift: f32, factor: f32, out: &mut Vec<f32>) -> f64 {
     out.resize(values.len(), 0.0);
     vectorized(
