@@ -31,7 +31,7 @@
 //! # Ok::<(), starloop_lm::Error>(())
 //! ```
 //!
-//! To read the source in order: [`files`] and [`arch`] (what a model is), [`decoder`] on [`kernels`], a crate of its own (what it computes), [`model`] (a decoder
+//! To read the source in order: [`files`] and [`arch`] (what a model is), [`decoder`] on the crate [`kernels`] (what it computes), [`model`] (a decoder
 //! with its tokenizer), [`engine`] (sampling) and [`train`]. Modules import each other in one direction: `error`, `weights`, `lora`, `decoder`, `arch`, `files`, `model`, and then those that work on a model. A test refuses a cycle.
 
 #![forbid(unsafe_code)]

@@ -76,7 +76,8 @@ enum Python {
     NotAsked,
 }
 
-/// What a container has left for programs. Its free memory is less, because the cache of files counts as used. The system gives the cache back.
+/// The memory that a container has left for programs. `free_memory` counts the cache of files as used. The system gives that cache back when a
+/// program needs memory, so only `rss` is subtracted.
 fn available(limits: &CGroupLimits) -> u64 {
     limits.total_memory.saturating_sub(limits.rss)
 }

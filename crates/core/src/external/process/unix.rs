@@ -1,8 +1,8 @@
 //! Process groups, signals, and the watcher that stops a group when this process is gone.
 //!
 //! The watcher holds the read end of a pipe whose write end this process holds. The system closes the write end whatever ends this process.
-//! The watcher then stops the group. It is started before the program, and gets the number of the group through the pipe: to start a watcher takes
-//! milliseconds, in which this process could die. No code runs between fork and exec.
+//! The watcher then stops the group. It starts before the program, because a start takes milliseconds, in which this process could
+//! die. It gets the number of the group through the pipe. No code runs between fork and exec.
 
 use super::Shutdown;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
