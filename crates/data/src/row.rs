@@ -1,11 +1,12 @@
 //! A row and its place in its file.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::Arc;
 
 /// The place of a row, for messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowPlace {
     /// The file, if the rows come from several files.
     pub file: Option<Arc<str>>,
@@ -14,7 +15,7 @@ pub struct RowPlace {
 }
 
 /// A place in a file, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum At {
     /// A line of a text file. It is the first line if the row has several. Empty lines count.
     Line(usize),

@@ -16,7 +16,7 @@
 
 use crate::error::{Error, Result};
 use crate::external::data_source::DataSource;
-use crate::task::dataset::{Dataset, Entry, Files, Portions};
+use crate::task::dataset::{Dataset, Entry, Files, Portions, Store};
 use crate::task::identity::Identity;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
 use crate::task::rows::{self, DataRow};
@@ -81,7 +81,7 @@ impl Default for CommonsenseQaConfig {
 impl TaskSettings for CommonsenseQaConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         let worked = self.worked()?;
-        let read = |key, source| rows::of_setting(key, source, entry);
+        let read = |key, source| Store::read(key, source, entry);
         let files = Files { train: read("train", &self.train)?, dev: None, test: read("test", &self.test)? };
         let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| Identity::of_question(&solved.problem)), self.portions(), seed)?;
         Ok(Box::new(self.task(dataset, worked)))

@@ -4,15 +4,21 @@
 //! problem that stands twice in a file is on one side, and no seed, order of rows, prompt template, hint or style moves a problem across.
 
 mod entries;
+mod store;
 
 use super::identity::{Identity, digest};
 use super::{ConfigError, Split};
 use crate::types::{Problem, ProblemId};
 use entries::Entries;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use starloop_data::RowPlace;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
+pub(crate) use store::Store;
 
 /// A problem of a file, before it gets its full name, with the other data that its task keeps.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Entry<T> {
     /// The place in the file, for errors.
     pub place: RowPlace,
@@ -29,20 +35,14 @@ impl<T> Entry<T> {
     pub fn new(place: RowPlace, problem: Problem, rest: T) -> Self {
         Entry { place, identity: Identity::of_question(&problem), problem, rest }
     }
-
-    /// Returns true if this problem or its wording is among those of `seen`. The wording counts too: a template may hide the difference between
-    /// two problems.
-    fn is_in(&self, seen: &HashSet<Identity>) -> bool {
-        seen.contains(&self.identity) || seen.contains(&Identity::of_question(&self.problem))
-    }
 }
 
 /// The rows of a task's files.
 pub(crate) struct Files<T> {
-    pub train: Vec<Entry<T>>,
+    pub train: Store<T>,
     /// `None` if they are taken out of train.
-    pub dev: Option<Vec<Entry<T>>>,
-    pub test: Vec<Entry<T>>,
+    pub dev: Option<Store<T>>,
+    pub test: Store<T>,
 }
 
 /// How many problems are used of each kind.
@@ -65,16 +65,17 @@ pub(crate) struct Dataset<T> {
     seed: u64,
 }
 
-impl<T> Dataset<T> {
+impl<T: Serialize + DeserializeOwned> Dataset<T> {
     /// A dataset without problems.
     pub fn empty(portions: Portions) -> Self {
-        Dataset { train: Entries::default(), dev: Entries::default(), test: Entries::default(), portions, seed: 0 }
+        let none = |split| Entries::all("", split, Store::empty());
+        Dataset { train: none(Split::Train), dev: none(Split::Dev), test: none(Split::Test), portions, seed: 0 }
     }
 
     /// Divides the rows. `worked` are the identities of the worked examples: they are not learned from, and may not be held out.
     ///
     /// # Errors
-    /// An id stands twice in a file, a held-out problem is a worked example or among those that are learned from, or nothing is left.
+    /// A held-out problem is a worked example or among those that are learned from, or nothing is left.
     pub fn new(
         task: &str,
         files: Files<T>,
@@ -84,21 +85,26 @@ impl<T> Dataset<T> {
     ) -> Result<Self, ConfigError> {
         let Files { train, dev, test } = files;
         let files_have_dev = dev.is_some();
-        for (key, entries) in [("train", Some(&train)), ("dev", dev.as_ref()), ("test", Some(&test))] {
-            distinct_ids(key, entries.map_or(&[][..], Vec::as_slice))?;
-        }
         let shown: HashSet<Identity> = worked.into_iter().collect();
-        for (key, entries) in [("dev", dev.as_ref()), ("test", Some(&test))] {
-            if let Some(entry) = entries.and_then(|entries| entries.iter().find(|entry| entry.is_in(&shown))) {
-                let (place, question) = (&entry.place, &entry.problem.question);
-                return Err(ConfigError { key, reason: format!("the problem of {place} is among the worked examples: {question:?}") });
+        // The wording counts too: a template may hide the difference between two problems.
+        let is_shown = |store: &Store<T>, row: u32| store.identities(row).iter().any(|identity| shown.contains(identity));
+        for (key, store) in [("dev", dev.as_ref()), ("test", Some(&test))] {
+            let found = store.and_then(|store| store.rows().find(|&row| is_shown(store, row)).map(|row| store.get(row)));
+            if let Some(Entry { place, problem, .. }) = found {
+                return Err(ConfigError {
+                    key,
+                    reason: format!("the problem of {place} is among the worked examples: {:?}", problem.question),
+                });
             }
         }
-        let mut train: Vec<Entry<T>> = train.into_iter().filter(|entry| !entry.is_in(&shown)).collect();
+        let train = Arc::new(train);
+        let mut learned: Vec<u32> = train.rows().filter(|&row| !is_shown(&train, row)).collect();
         let dev = match dev {
-            Some(dev) => dev,
-            None => hold_out(&mut train, portions.dev_problems)?,
+            Some(dev) => Entries::all(task, Split::Dev, dev),
+            None => Entries::new(task, Split::Dev, Arc::clone(&train), hold_out(&train, &mut learned, portions.dev_problems)?),
         };
+        let train = Entries::new(task, Split::Train, train, learned);
+        let test = Entries::all(task, Split::Test, test);
         if let Some(Common { ours, theirs, more }) = common(&train, &dev) {
             let reason = if files_have_dev {
                 in_both_files(&ours, &theirs, more)
@@ -114,40 +120,39 @@ impl<T> Dataset<T> {
         if let Some(Common { ours, theirs, more }) = common(&train, &test) {
             return Err(ConfigError { key: "test", reason: in_both_files(&ours, &theirs, more) });
         }
-        let part = |split, entries| named(task, split, entries);
-        Ok(Dataset { train: part(Split::Train, train), dev: part(Split::Dev, dev), test: part(Split::Test, test), portions, seed })
+        Ok(Dataset { train, dev, test, portions, seed })
     }
 
     /// Those of one iteration: another part of train for each, drawn by the run's seed.
     pub fn training_problems(&self, iteration: u32) -> Vec<Problem> {
         let draw = format!("{} {iteration}", self.seed);
-        first_by_hash(&self.train, self.portions.problems_per_iteration, |problem| digest([draw.as_str(), &problem.id.0]))
+        first_by_hash(&self.train, self.portions.problems_per_iteration, |name| digest([&draw, name]))
     }
 
     /// Those that measure: the same for every seed and iteration. Of [`Split::Train`], all that there are.
     pub fn evaluation_problems(&self, split: Split) -> Vec<Problem> {
-        let problems = match split {
-            Split::Train => return self.train.iter().map(|entry| entry.problem.clone()).collect(),
-            Split::Dev => &self.dev,
-            Split::Test => &self.test,
+        let (problems, count) = match split {
+            Split::Train => (&self.train, 0),
+            Split::Dev => (&self.dev, self.portions.evaluation_problems),
+            Split::Test => (&self.test, self.portions.evaluation_problems),
         };
         // Not the hash that held them out, or a change of `dev_problems` would change which are measured.
-        first_by_hash(problems, self.portions.evaluation_problems, |problem| digest(["evaluation", &problem.id.0]))
+        first_by_hash(problems, count, |name| digest(["evaluation", name]))
     }
 
-    /// A problem that is learned from.
-    pub fn first(&self) -> Option<&Problem> {
-        self.train.first().map(|entry| &entry.problem)
+    /// The first problem that is learned from, with the other data that the task keeps.
+    pub fn first(&self) -> Option<(Problem, T)> {
+        (self.train.len() > 0).then(|| self.train.entry(0)).map(|entry| (entry.problem, entry.rest))
     }
 
     /// The entry of a problem.
-    fn entry(&self, problem: &Problem) -> Option<&Entry<T>> {
+    fn entry(&self, problem: &Problem) -> Option<Entry<T>> {
         [&self.train, &self.dev, &self.test].into_iter().find_map(|entries| entries.find(&problem.id))
     }
 
     /// The other data that the task keeps of a problem.
-    pub fn rest(&self, problem: &Problem) -> Option<&T> {
-        self.entry(problem).map(|entry| &entry.rest)
+    pub fn rest(&self, problem: &Problem) -> Option<T> {
+        self.entry(problem).map(|entry| entry.rest)
     }
 
     /// The identity of a problem of this dataset.
@@ -156,57 +161,33 @@ impl<T> Dataset<T> {
     }
 
     /// The place of a problem in its file.
-    pub fn place(&self, problem: &Problem) -> Option<&RowPlace> {
-        self.entry(problem).map(|entry| &entry.place)
+    pub fn place(&self, problem: &Problem) -> Option<RowPlace> {
+        self.entry(problem).map(|entry| entry.place)
     }
 
     /// Removes problems, and returns their number.
     pub fn leave_out(&mut self, problems: &HashSet<ProblemId>) -> u64 {
-        let mut removed = 0;
-        for of_split in [&mut self.train, &mut self.dev, &mut self.test] {
-            let before = of_split.len();
-            of_split.retain(|entry| !problems.contains(&entry.problem.id));
-            removed += before - of_split.len();
-        }
-        removed as u64
+        [&mut self.train, &mut self.dev, &mut self.test].into_iter().map(|entries| entries.remove(problems) as u64).sum()
     }
 
     /// The classes that there are, in the order in which they come first.
     pub fn classes(&self) -> Vec<String> {
         let mut seen = HashSet::new();
-        let all = self.train.iter().chain(self.dev.iter()).chain(self.test.iter());
-        all.map(|entry| &entry.problem.class).filter(|class| seen.insert(*class)).cloned().collect()
+        let all = self.train.classes().chain(self.dev.classes()).chain(self.test.classes());
+        all.filter(|class| seen.insert(*class)).map(str::to_owned).collect()
     }
 }
 
-/// Gives problems their full names.
-fn named<T>(task: &str, split: Split, mut entries: Vec<Entry<T>>) -> Entries<T> {
-    for Entry { problem, .. } in &mut entries {
-        problem.id = ProblemId(format!("{task}/{}/{}", split.name(), problem.id));
-    }
-    entries.into()
-}
-
-fn distinct_ids<T>(key: &'static str, entries: &[Entry<T>]) -> Result<(), ConfigError> {
-    let mut places: HashMap<_, &RowPlace> = HashMap::new();
-    for Entry { place, problem, .. } in entries {
-        if let Some(first) = places.insert(&problem.id, place) {
-            return Err(ConfigError { key, reason: format!("{} have the same id: {}", first.and(place), problem.id) });
-        }
-    }
-    Ok(())
-}
-
-/// Takes the `count` problems with the smallest identities out of train, with all rows of each.
-fn hold_out<T>(train: &mut Vec<Entry<T>>, count: usize) -> Result<Vec<Entry<T>>, ConfigError> {
-    let mut ranks: Vec<Identity> = train.iter().map(|entry| entry.identity).collect();
+/// Takes the `count` problems with the smallest identities out of the learned rows of train, with all rows of each.
+fn hold_out<T: Serialize + DeserializeOwned>(train: &Store<T>, learned: &mut Vec<u32>, count: usize) -> Result<Vec<u32>, ConfigError> {
+    let identity = |row: u32| train.identities(row)[0];
+    let mut ranks: Vec<Identity> = learned.iter().map(|&row| identity(row)).collect();
     ranks.sort_unstable();
     ranks.dedup();
     ConfigError::check(count < ranks.len().max(1), "dev_problems", || {
         format!("{count} of {} different problems in train cannot be held out: none is left to learn from", ranks.len())
     })?;
-    let held_out = |entry: &mut Entry<T>| ranks[..count].binary_search(&entry.identity).is_ok();
-    Ok(train.extract_if(.., held_out).collect())
+    Ok(learned.extract_if(.., |row| ranks[..count].binary_search(&identity(*row)).is_ok()).collect())
 }
 
 /// A problem of train that is held out too.
@@ -220,14 +201,11 @@ struct Common {
 }
 
 /// The first problem that is both in train and held out, by its data or by its wording.
-fn common<T>(train: &[Entry<T>], held_out: &[Entry<T>]) -> Option<Common> {
-    let of_entry = |entry: &Entry<T>| [entry.identity, Identity::of_question(&entry.problem)];
-    let places: HashMap<Identity, &RowPlace> =
-        held_out.iter().flat_map(|entry| of_entry(entry).map(|identity| (identity, &entry.place))).collect();
-    let place = |entry: &Entry<T>| Some((entry.place.clone(), *of_entry(entry).iter().find_map(|identity| places.get(identity))?));
-    let mut both = train.iter().filter_map(place);
+fn common<T: Serialize + DeserializeOwned>(train: &Entries<T>, held_out: &Entries<T>) -> Option<Common> {
+    let rows: HashMap<Identity, u32> = held_out.identities().flat_map(|(row, of_row)| of_row.map(|identity| (identity, row))).collect();
+    let mut both = train.identities().filter_map(|(row, of_row)| Some((row, *of_row.iter().find_map(|identity| rows.get(identity))?)));
     let (ours, theirs) = both.next()?;
-    Some(Common { ours, theirs: theirs.clone(), more: both.count() })
+    Some(Common { ours: train.place(ours), theirs: held_out.place(theirs), more: both.count() })
 }
 
 fn in_both_files(ours: &RowPlace, theirs: &RowPlace, more: usize) -> String {
@@ -235,16 +213,23 @@ fn in_both_files(ours: &RowPlace, theirs: &RowPlace, more: usize) -> String {
     format!("its {theirs} is the problem of {ours} of train{others}; take them out of one file")
 }
 
-/// The `count` problems whose hash comes first, in their own order; 0 for all.
-fn first_by_hash<T>(entries: &[Entry<T>], count: usize, hash: impl Fn(&Problem) -> [u8; 32]) -> Vec<Problem> {
-    if count == 0 || count >= entries.len() {
-        return entries.iter().map(|entry| entry.problem.clone()).collect();
-    }
-    let mut ranked: Vec<([u8; 32], usize)> = entries.iter().map(|entry| hash(&entry.problem)).zip(0..).collect();
-    ranked.select_nth_unstable(count);
-    let mut chosen: Vec<usize> = ranked[..count].iter().map(|&(_, index)| index).collect();
-    chosen.sort_unstable();
-    chosen.into_iter().map(|index| entries[index].problem.clone()).collect()
+/// The `count` problems whose names have the smallest hashes, in their own order; 0 for all.
+fn first_by_hash<T: Serialize + DeserializeOwned>(entries: &Entries<T>, count: usize, hash: impl Fn(&str) -> [u8; 32]) -> Vec<Problem> {
+    let chosen: Vec<usize> = if count == 0 || count >= entries.len() {
+        (0..entries.len()).collect()
+    } else {
+        let mut smallest = BinaryHeap::with_capacity(count + 1);
+        for (at, name) in entries.names().enumerate() {
+            smallest.push((hash(&name), at));
+            if smallest.len() > count {
+                smallest.pop();
+            }
+        }
+        let mut chosen: Vec<usize> = smallest.into_iter().map(|(_, at)| at).collect();
+        chosen.sort_unstable();
+        chosen
+    };
+    chosen.into_iter().map(|at| entries.entry(at).problem).collect()
 }
 
 #[cfg(test)]

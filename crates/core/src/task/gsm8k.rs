@@ -13,7 +13,7 @@ pub(super) mod solution;
 
 use crate::error::{Error, Result};
 use crate::external::data_source::DataSource;
-use crate::task::dataset::{Dataset, Entry, Files, Portions};
+use crate::task::dataset::{Dataset, Entry, Files, Portions, Store};
 use crate::task::identity::Identity;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
 use crate::task::rows::{self, DataRow};
@@ -72,7 +72,7 @@ impl Default for Gsm8kConfig {
 impl TaskSettings for Gsm8kConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         let worked = self.worked()?;
-        let read = |key, source| rows::of_setting(key, source, entry);
+        let read = |key, source| Store::read(key, source, entry);
         let files = Files { train: read("train", &self.train)?, dev: None, test: read("test", &self.test)? };
         let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| Identity::of_question(&solved.problem)), self.portions(), seed)?;
         Ok(Box::new(Gsm8kTask { dataset, worked, check_annotations: self.check_annotations }))
@@ -157,7 +157,7 @@ impl Task for Gsm8kTask {
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {
-        self.dataset.rest(problem).cloned()
+        self.dataset.rest(problem)
     }
 
     fn direct_completion(&self, problem: &Problem) -> String {

@@ -19,7 +19,7 @@ pub(crate) use solution::Solution;
 
 use crate::error::Result;
 use crate::external::data_source::DataSource;
-use crate::task::dataset::{Dataset, Files, Portions};
+use crate::task::dataset::{Dataset, Files, Portions, Store};
 use crate::task::identity::Identity;
 use crate::task::{ConfigError, Task, WorkedExample};
 use crate::types::{Grade, Mode, Problem, ProblemId, Split, StopReason, Style};
@@ -64,12 +64,14 @@ impl JsonlTask {
         let task = JsonlTask::without_problems(config)?;
         let layout = RowTexts::new(config, &task.answers)?;
         let worked = layout.worked()?;
+        let mut guessing = Guessing::default();
+        let mut read = |key, source| layout.read(key, source, |problem| guessing.add(problem));
         let files = Files {
-            train: layout.read("train", &config.train)?,
-            dev: config.dev.as_ref().map(|path| layout.read("dev", path)).transpose()?,
-            test: config.test.as_ref().map_or(Ok(Vec::new()), |path| layout.read("test", path))?,
+            train: read("train", &config.train)?,
+            dev: config.dev.as_ref().map(|source| read("dev", source)).transpose()?,
+            test: config.test.as_ref().map_or(Ok(Store::empty()), |source| read("test", source))?,
         };
-        let chance = config.chance.unwrap_or_else(|| chance_of(&files));
+        let chance = config.chance.unwrap_or_else(|| guessing.accuracy());
         let shown: Vec<Identity> = worked.iter().flat_map(|entry| [entry.identity, Identity::of_question(&entry.problem)]).collect();
         let dataset = Dataset::new(NAME, files, shown, portions(config), seed)?;
         let worked = worked.into_iter().map(|entry| (entry.problem, entry.rest)).collect();
@@ -103,11 +105,26 @@ fn portions(config: &JsonlConfig) -> Portions {
     Portions { dev_problems, problems_per_iteration, evaluation_problems }
 }
 
-/// The accuracy of random choices over all problems; 0 for problems without choices.
-fn chance_of(files: &Files<Texts>) -> f64 {
-    let entries = || files.train.iter().chain(files.dev.iter().flatten()).chain(&files.test);
-    let of = |choices: usize| if choices == 0 { 0.0 } else { 1.0 / choices as f64 };
-    entries().map(|entry| of(entry.problem.choices.len())).sum::<f64>() / entries().count() as f64
+/// Random choices.
+#[derive(Default)]
+struct Guessing {
+    problems: usize,
+    /// The problems that are right on average.
+    right: f64,
+}
+
+impl Guessing {
+    fn add(&mut self, problem: &Problem) {
+        self.problems += 1;
+        if !problem.choices.is_empty() {
+            self.right += 1.0 / problem.choices.len() as f64;
+        }
+    }
+
+    /// The accuracy over all problems; 0 for problems without choices.
+    fn accuracy(&self) -> f64 {
+        self.right / self.problems as f64
+    }
 }
 
 impl Task for JsonlTask {
@@ -135,8 +152,8 @@ impl Task for JsonlTask {
     }
 
     fn prepare(&self) -> Result<(), ConfigError> {
-        let known = self.dataset.first().and_then(|problem| Some((problem, self.dataset.rest(problem)?.direct.as_str())));
-        self.answers.start(known)
+        let known = self.dataset.first();
+        self.answers.start(known.as_ref().map(|(problem, texts)| (problem, texts.direct.as_str())))
     }
 
     fn identity(&self, problem: &Problem) -> Identity {
@@ -158,7 +175,7 @@ impl Task for JsonlTask {
     fn prompt(&self, problem: &Problem, mode: Mode) -> String {
         match mode {
             Mode::Unhinted => problem.question.clone(),
-            Mode::Hinted => self.texts(problem).hinted.clone(),
+            Mode::Hinted => self.texts(problem).hinted,
         }
     }
 
@@ -190,11 +207,11 @@ impl Task for JsonlTask {
     }
 
     fn reference(&self, problem: &Problem) -> Option<String> {
-        self.dataset.rest(problem)?.completion.clone()
+        self.dataset.rest(problem)?.completion
     }
 
     fn direct_completion(&self, problem: &Problem) -> String {
-        self.texts(problem).direct.clone()
+        self.texts(problem).direct
     }
 
     fn chance(&self) -> f64 {
@@ -216,7 +233,7 @@ impl Task for JsonlTask {
 }
 
 impl JsonlTask {
-    fn texts(&self, problem: &Problem) -> &Texts {
+    fn texts(&self, problem: &Problem) -> Texts {
         self.dataset.rest(problem).expect("a problem that the task posed itself")
     }
 }

@@ -14,7 +14,7 @@ mod generated;
 use super::gsm8k::solution::{self, MARK};
 use crate::error::{Error, Result};
 use crate::external::data_source::DataSource;
-use crate::task::dataset::{Dataset, Entry, Files, Portions};
+use crate::task::dataset::{Dataset, Entry, Files, Portions, Store};
 use crate::task::identity::Identity;
 use crate::task::prompts::{self, ANSWER, QUESTION, Solved};
 use crate::task::rows::{self, DataRow};
@@ -105,22 +105,19 @@ impl WordProblemsConfig {
         prompts::worked(EXAMPLES, self.prompts.as_deref(), worked_example)
     }
 
-    fn train(&self) -> Result<Vec<Entry<()>>, ConfigError> {
-        match &self.train {
-            Some(source) => rows::of_setting("train", source, entry),
-            None => generated::problems(self.generated)
-                .map(|problems| {
-                    problems.into_iter().zip(1..).map(|(problem, line)| Entry::new(RowPlace::line(line), problem, ())).collect()
-                })
-                .map_err(|reason| ConfigError { key: "generated", reason }),
+    fn train(&self) -> Result<Store<()>, ConfigError> {
+        if let Some(source) = &self.train {
+            return Store::read("train", source, entry);
         }
+        let problems = generated::problems(self.generated).map_err(|reason| ConfigError { key: "generated", reason })?;
+        Store::of("train", problems.into_iter().zip(1..).map(|(problem, line)| Entry::new(RowPlace::line(line), problem, ())))
     }
 
-    fn test(&self) -> Result<Vec<Entry<()>>, ConfigError> {
-        match &self.test {
-            Some(source) => rows::of_setting("test", source, entry),
-            None => svamp().map_err(|reason| ConfigError { key: "test", reason }),
+    fn test(&self) -> Result<Store<()>, ConfigError> {
+        if let Some(source) = &self.test {
+            return Store::read("test", source, entry);
         }
+        Store::of("test", svamp().map_err(|reason| ConfigError { key: "test", reason })?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The files of a checkpoint.
 
 use super::{bytes, copies, files, tmp};
-use starloop_fuzz::Target;
+use starloop_fuzz::{Target, overwrite};
 use starloop_lm::files::chat::{ChatTemplate, Message};
 use starloop_lm::{Checkpoint, LanguageModel, Tokenizer};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ const PARTS: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", 
 fn file_of(target: &Target, dir: &Path, file: &str, load: impl Fn(&Path) -> bool) {
     let mut accepted = 0;
     target.run(tmp(), |input| {
-        std::fs::write(dir.join(file), input).unwrap();
+        overwrite(&dir.join(file), input);
         accepted += usize::from(load(dir));
     });
     assert!(accepted > 0, "no {file} was accepted, not even the seeds");

@@ -2,7 +2,7 @@
 
 use starloop_core::task::jsonl::{AnswerType, JsonlConfig, JsonlTask};
 use starloop_core::task::template::Template;
-use starloop_fuzz::Target;
+use starloop_fuzz::{Target, overwrite};
 
 const NUMBERS: &str = r#"{"id": 1, "question": "What is 2 + 3?", "rationale": "2 + 3 = 5.", "answer": 5}
 {"id": 2, "question": "What is 1/2?", "rationale": "A half.", "answer": "1 1/2"}
@@ -18,7 +18,7 @@ fn problems() {
     let train = place.path().join("problems.jsonl");
     let words = &["\"answer\"", "\"question\"", "\\ud800", "\\u0000", "1e400", "\r\n"];
     Target::new("problems", [NUMBERS, CHOICES].map(|seed| seed.as_bytes().to_vec())).words(words).run(super::tmp(), |input| {
-        std::fs::write(&train, input).unwrap();
+        overwrite(&train, input);
         for (answer_type, choices) in [(AnswerType::Number, None), (AnswerType::Exact, None), (AnswerType::Choice, Some("choices"))] {
             let choices = choices.map(Into::into);
             let config = JsonlConfig { train: train.clone().into(), dev_problems: 1, answer_type, choices, ..JsonlConfig::default() };

@@ -2,7 +2,7 @@
 
 use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::Experiment;
-use starloop_fuzz::Target;
+use starloop_fuzz::{Target, overwrite};
 use starloop_record::RunDir;
 use starloop_record::digest::sha256_hex;
 use starloop_report::compare::ComparedMethods;
@@ -77,14 +77,14 @@ fn run_directory() {
             if is_recorded {
                 let after = sha256_hex(input);
                 for &record in &records {
-                    std::fs::write(&files[record], String::from_utf8_lossy(&whole[record]).replace(&before, &after)).unwrap();
+                    overwrite(&files[record], String::from_utf8_lossy(&whole[record]).replace(&before, &after).as_bytes());
                 }
             }
-            std::fs::write(path, input).unwrap();
+            overwrite(path, input);
             read(&root);
-            std::fs::write(path, bytes).unwrap();
+            overwrite(path, bytes);
             for &record in &records {
-                std::fs::write(&files[record], &whole[record]).unwrap();
+                overwrite(&files[record], &whole[record]);
             }
         });
     }

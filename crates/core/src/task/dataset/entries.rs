@@ -1,52 +1,83 @@
-//! The problems of one split. A file may have millions of them, so each text is stored once.
+//! The problems of one split.
 
-use super::Entry;
-use crate::types::ProblemId;
-use std::ops::Deref;
+use super::{Entry, Identity, RowPlace, Store};
+use crate::types::{ProblemId, Split};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use std::sync::Arc;
 
-/// Entries in the order of their file, which are found by their ids.
+/// Rows of a file, in its order. Their problems have full names, such as `gsm8k/train/00017`.
 pub(super) struct Entries<T> {
-    entries: Vec<Entry<T>>,
-    /// The places of the entries, in the order of their ids.
-    by_id: Vec<u32>,
+    store: Arc<Store<T>>,
+    rows: Vec<u32>,
+    /// The part of the names that all share.
+    prefix: String,
 }
 
-impl<T> Default for Entries<T> {
-    fn default() -> Self {
-        Entries { entries: Vec::new(), by_id: Vec::new() }
+impl<T: Serialize + DeserializeOwned> Entries<T> {
+    /// These rows of a file. They ascend.
+    pub fn new(task: &str, split: Split, store: Arc<Store<T>>, rows: Vec<u32>) -> Self {
+        Entries { store, rows, prefix: format!("{task}/{}/", split.name()) }
     }
-}
 
-impl<T> From<Vec<Entry<T>>> for Entries<T> {
-    /// # Panics
-    /// There are more than 2^32 entries.
-    fn from(mut entries: Vec<Entry<T>>) -> Self {
-        entries.shrink_to_fit();
-        let mut by_id: Vec<u32> = (0..u32::try_from(entries.len()).expect("fewer than 2^32 problems")).collect();
-        by_id.sort_by(|&one, &two| entries[one as usize].problem.id.cmp(&entries[two as usize].problem.id));
-        Entries { entries, by_id }
+    /// All rows of a file.
+    pub fn all(task: &str, split: Split, store: Store<T>) -> Self {
+        let rows = store.rows().collect();
+        Entries::new(task, split, Arc::new(store), rows)
     }
-}
 
-impl<T> Deref for Entries<T> {
-    type Target = [Entry<T>];
-
-    fn deref(&self) -> &[Entry<T>] {
-        &self.entries
+    /// The number of problems.
+    pub fn len(&self) -> usize {
+        self.rows.len()
     }
-}
 
-impl<T> Entries<T> {
+    /// The entry at a place.
+    pub fn entry(&self, at: usize) -> Entry<T> {
+        self.named(self.rows[at])
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.rows.iter().map(|&row| format!("{}{}", self.prefix, self.store.id(row)))
+    }
+
+    /// The classes, in order.
+    pub fn classes(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(|&row| self.store.class(row))
+    }
+
+    /// Each row with the identities of its data and of its wording, in order.
+    pub fn identities(&self) -> impl Iterator<Item = (u32, [Identity; 2])> {
+        self.rows.iter().map(|&row| (row, self.store.identities(row)))
+    }
+
+    /// The place of a row in its file.
+    pub fn place(&self, row: u32) -> RowPlace {
+        self.store.get(row).place
+    }
+
     /// The entry of a problem.
-    pub fn find(&self, id: &ProblemId) -> Option<&Entry<T>> {
-        let place = self.by_id.binary_search_by(|&place| self.entries[place as usize].problem.id.cmp(id)).ok()?;
-        Some(&self.entries[self.by_id[place] as usize])
+    pub fn find(&self, id: &ProblemId) -> Option<Entry<T>> {
+        Some(self.named(self.row(id)?))
     }
 
-    /// Keeps the entries of which `is_kept` returns true.
-    pub fn retain(&mut self, is_kept: impl FnMut(&Entry<T>) -> bool) {
-        let mut entries = std::mem::take(&mut self.entries);
-        entries.retain(is_kept);
-        *self = entries.into();
+    /// Removes those of these problems that are here, and returns their number.
+    pub fn remove(&mut self, problems: &HashSet<ProblemId>) -> usize {
+        let mut removed: Vec<u32> = problems.iter().filter_map(|id| self.row(id)).collect();
+        removed.sort_unstable();
+        self.rows.retain(|row| removed.binary_search(row).is_err());
+        removed.len()
+    }
+
+    fn row(&self, id: &ProblemId) -> Option<u32> {
+        let row = self.store.find(id.0.strip_prefix(&self.prefix)?)?;
+        self.rows.binary_search(&row).is_ok().then_some(row)
+    }
+
+    fn named(&self, row: u32) -> Entry<T> {
+        let mut entry = self.store.get(row);
+        entry.problem.id.0.insert_str(0, &self.prefix);
+        entry
     }
 }

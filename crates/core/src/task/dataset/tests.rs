@@ -19,8 +19,12 @@ fn questions(name: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{name} {number}")).collect()
 }
 
+fn stored(key: &'static str, entries: Vec<Entry<usize>>) -> Store<usize> {
+    Store::of(key, entries).unwrap_or_else(|error| panic!("{error}"))
+}
+
 fn files(train: &[String]) -> Files<usize> {
-    Files { train: entries(train), dev: None, test: entries(&questions("test", 5)) }
+    Files { train: stored("train", entries(train)), dev: None, test: stored("test", entries(&questions("test", 5))) }
 }
 
 fn dataset(portions: Portions, seed: u64) -> Dataset<usize> {
@@ -42,7 +46,7 @@ fn splits_are_disjoint_whole_and_named() {
         for problem in problems {
             let number = problem.id.0.strip_prefix(prefix).expect("the split's name");
             assert!(problem.question.ends_with(&format!(" {number}")));
-            assert_eq!(dataset.rest(problem).map(usize::to_string).as_deref(), Some(number));
+            assert_eq!(dataset.rest(problem).map(|rest| rest.to_string()).as_deref(), Some(number));
         }
     }
     assert_eq!(dataset.classes(), ["all"]);
@@ -104,20 +108,24 @@ fn files_that_mix_learning_and_measuring_are_refused() {
     let shown = refused(files(&questions("train", 50)), &[problem("x", "test 3")]);
     assert_eq!(shown, "test: the problem of line 4 is among the worked examples: \"test 3\"");
     let common = [questions("train", 50), questions("test", 2)].concat();
-    let said = refused(Files { dev: Some(Vec::new()), ..files(&common) }, &[]);
+    let said = refused(Files { dev: Some(Store::empty()), ..files(&common) }, &[]);
     assert_eq!(said, "test: its line 1 is the problem of line 51 of train, and 1 more; take them out of one file");
-    let mut twice = files(&questions("train", 50));
-    twice.test[4].problem.id = ProblemId("2".into());
-    assert_eq!(refused(twice, &[]), "test: lines 3 and 5 have the same id: 2");
+    let mut twice = entries(&questions("test", 5));
+    twice[4].problem.id = ProblemId("2".into());
+    let said = Store::of("test", twice).err().map(|error| error.to_string());
+    assert_eq!(said.as_deref(), Some("test: lines 3 and 5 have the same id: 2"));
 }
 
 /// The same data under another template: the questions differ, the identities do not.
 fn reworded(word: impl Fn(&str) -> String) -> Dataset<usize> {
-    let mut files = files(&questions("train", 50));
-    for entry in files.train.iter_mut().chain(&mut files.test) {
-        entry.problem.question = word(&entry.problem.question);
-    }
-    Dataset::new("t", files, [], PORTIONS, 1).unwrap_or_else(|error| panic!("{error}"))
+    let [train, test] = [("train", 50), ("test", 5)].map(|(name, count)| {
+        let mut entries = entries(&questions(name, count));
+        for Entry { problem, .. } in &mut entries {
+            problem.question = word(&problem.question);
+        }
+        stored(name, entries)
+    });
+    Dataset::new("t", Files { train, dev: None, test }, [], PORTIONS, 1).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -136,8 +144,11 @@ fn a_template_moves_no_problem_across() {
 
 #[test]
 fn a_template_that_hides_the_difference_of_two_problems_is_refused() {
-    let mut files = files(&questions("train", 50));
-    files.train.iter_mut().for_each(|entry| entry.problem.question = "the same".into());
+    let mut same = entries(&questions("train", 50));
+    for Entry { problem, .. } in &mut same {
+        problem.question = "the same".into();
+    }
+    let files = Files { train: stored("train", same), ..files(&[]) };
     let error = Dataset::new("t", files, [], PORTIONS, 1).err().expect("refused").to_string();
     assert!(error.starts_with("train: lines ") && error.contains("have the same prompt"), "{error}");
 }

@@ -13,12 +13,13 @@ use super::settings::{AnswerType, JsonlConfig};
 use super::solution::Solution;
 use crate::external::data_source::DataSource;
 use crate::task::ConfigError;
-use crate::task::dataset::Entry;
+use crate::task::dataset::{Entry, Store};
 use crate::task::identity::Identity;
 use crate::task::rows::{self, DataRow};
 use crate::task::template::Template;
 use crate::task::verdict::letter;
 use crate::types::{Problem, ProblemId, Reading, StopReason, Verdict};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use starloop_answers::choice::{self, ChoiceStyle};
 use starloop_data::{READABLE, RowPlace};
@@ -30,7 +31,7 @@ const EVERY_CLASS: &str = "all";
 const QUESTION: &str = "question";
 
 /// The texts of a row. The question of its problem is the prompt without the hint.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Texts {
     /// The prompt with the hint.
     pub hinted: String,
@@ -70,10 +71,10 @@ impl<'a> RowTexts<'a> {
         })
     }
 
-    /// The problems of a file.
-    pub fn read(&self, key: &'static str, source: &DataSource) -> Result<Vec<Entry<Texts>>, ConfigError> {
+    /// The problems of a file. `seen` gets each of them.
+    pub fn read(&self, key: &'static str, source: &DataSource, mut seen: impl FnMut(&Problem)) -> Result<Store<Texts>, ConfigError> {
         ConfigError::check(!source.is_empty(), key, || format!("is missing: name a file with one problem a row ({READABLE})"))?;
-        rows::of_setting(key, source, |row| self.problem(row))
+        Store::read(key, source, |row| self.problem(row).inspect(|entry| seen(&entry.problem)))
     }
 
     /// The worked examples of their file or of the config. Their rationales are templates over the example's columns.
