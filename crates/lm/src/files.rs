@@ -7,6 +7,7 @@
 pub mod chat;
 pub mod checkpoint;
 mod contents;
+pub mod jinja;
 mod named_tokens;
 pub mod peft;
 pub mod tokenizer;

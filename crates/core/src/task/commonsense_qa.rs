@@ -81,7 +81,7 @@ impl Default for CommonsenseQaConfig {
 impl TaskSettings for CommonsenseQaConfig {
     fn build(&self, seed: u64) -> Result<Box<dyn Task>, ConfigError> {
         let worked = self.worked()?;
-        let read = |key, source| Store::read(key, source, entry);
+        let read = |key, source| Store::read(key, source, entry, |_| ());
         let files = Files { train: read("train", &self.train)?, dev: None, test: read("test", &self.test)? };
         let dataset = Dataset::new(NAME, files, worked.iter().map(|solved| Identity::of_question(&solved.problem)), self.portions(), seed)?;
         Ok(Box::new(self.task(dataset, worked)))

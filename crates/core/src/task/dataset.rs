@@ -65,7 +65,7 @@ pub(crate) struct Dataset<T> {
     seed: u64,
 }
 
-impl<T: Serialize + DeserializeOwned> Dataset<T> {
+impl<T: Serialize + DeserializeOwned + Send> Dataset<T> {
     /// A dataset without problems.
     pub fn empty(portions: Portions) -> Self {
         let none = |split| Entries::all("", split, Store::empty());
@@ -179,7 +179,11 @@ impl<T: Serialize + DeserializeOwned> Dataset<T> {
 }
 
 /// Takes the `count` problems with the smallest identities out of the learned rows of train, with all rows of each.
-fn hold_out<T: Serialize + DeserializeOwned>(train: &Store<T>, learned: &mut Vec<u32>, count: usize) -> Result<Vec<u32>, ConfigError> {
+fn hold_out<T: Serialize + DeserializeOwned + Send>(
+    train: &Store<T>,
+    learned: &mut Vec<u32>,
+    count: usize,
+) -> Result<Vec<u32>, ConfigError> {
     let identity = |row: u32| train.identities(row)[0];
     let mut ranks: Vec<Identity> = learned.iter().map(|&row| identity(row)).collect();
     ranks.sort_unstable();
@@ -201,7 +205,7 @@ struct Common {
 }
 
 /// The first problem that is both in train and held out, by its data or by its wording.
-fn common<T: Serialize + DeserializeOwned>(train: &Entries<T>, held_out: &Entries<T>) -> Option<Common> {
+fn common<T: Serialize + DeserializeOwned + Send>(train: &Entries<T>, held_out: &Entries<T>) -> Option<Common> {
     let rows: HashMap<Identity, u32> = held_out.identities().flat_map(|(row, of_row)| of_row.map(|identity| (identity, row))).collect();
     let mut both = train.identities().filter_map(|(row, of_row)| Some((row, *of_row.iter().find_map(|identity| rows.get(identity))?)));
     let (ours, theirs) = both.next()?;
@@ -214,7 +218,11 @@ fn in_both_files(ours: &RowPlace, theirs: &RowPlace, more: usize) -> String {
 }
 
 /// The `count` problems whose names have the smallest hashes, in their own order; 0 for all.
-fn first_by_hash<T: Serialize + DeserializeOwned>(entries: &Entries<T>, count: usize, hash: impl Fn(&str) -> [u8; 32]) -> Vec<Problem> {
+fn first_by_hash<T: Serialize + DeserializeOwned + Send>(
+    entries: &Entries<T>,
+    count: usize,
+    hash: impl Fn(&str) -> [u8; 32],
+) -> Vec<Problem> {
     let chosen: Vec<usize> = if count == 0 || count >= entries.len() {
         (0..entries.len()).collect()
     } else {

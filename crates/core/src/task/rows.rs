@@ -2,6 +2,7 @@
 
 use super::ConfigError;
 use crate::external::data_source::DataSource;
+use rayon::prelude::*;
 pub(crate) use starloop_data::Row as DataRow;
 
 /// Calls `make` with every row of a source. Errors of `make` get the file and the place in front. `split` is the split if the source names none.
@@ -13,6 +14,37 @@ pub(crate) fn read<T>(source: &DataSource, split: &str, mut make: impl FnMut(&Da
         made.push(make(&row).map_err(|problem| rows.fault(&row, problem).to_string())?);
     }
     Ok(made)
+}
+
+/// Rows that are converted at a time.
+const BATCH: usize = 1024;
+
+/// Calls `make` with every row of the source that the setting `key` names, on all cores, and `take` with what it made, in the order of the rows.
+/// Errors are those of [`read`].
+pub(crate) fn convert<T: Send>(
+    key: &'static str,
+    source: &DataSource,
+    make: impl Fn(&DataRow) -> Result<T, String> + Sync,
+    mut take: impl FnMut(T) -> Result<(), String>,
+) -> Result<(), ConfigError> {
+    let mut convert_all = || {
+        let mut rows = source.rows(split_of(key)).map_err(|error| error.to_string())?;
+        loop {
+            let mut unreadable = None;
+            let readable = |row: Result<DataRow, _>| row.map_err(|error| unreadable = Some(error)).ok();
+            let batch: Vec<DataRow> = rows.by_ref().take(BATCH).map_while(readable).collect();
+            let made: Vec<Result<T, String>> = batch.par_iter().map(&make).collect();
+            for (row, made) in batch.iter().zip(made) {
+                made.and_then(&mut take).map_err(|problem| rows.fault(row, problem).to_string())?;
+            }
+            match unreadable {
+                Some(error) => return Err(error.to_string()),
+                None if batch.len() < BATCH => return Ok(()),
+                None => {}
+            }
+        }
+    };
+    convert_all().map_err(|reason| ConfigError { key, reason })
 }
 
 /// The first rows of a source, at most `most`, and the number of all its rows. `split` is the split if the source names none.
@@ -46,6 +78,34 @@ pub(crate) fn split_of(key: &str) -> &'static str {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_taken_in_order_up_to_the_first_fault() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("a.jsonl");
+        let convert = |rows: Vec<String>| {
+            std::fs::write(&file, rows.join("\n")).unwrap();
+            let mut taken = Vec::new();
+            let make = |row: &DataRow| if row.number == 3000 { Err("on purpose".to_owned()) } else { Ok(row.number) };
+            let error = super::convert("train", &file.clone().into(), make, |number| {
+                taken.push(number);
+                Ok(())
+            });
+            (taken, error.err().map(|error| error.reason))
+        };
+        let rows = |count| vec![String::from("{}"); count];
+        for count in [1, BATCH, 2 * BATCH + 1] {
+            assert_eq!(convert(rows(count)), ((0..count).collect(), None));
+        }
+        let (taken, said) = convert(rows(4000));
+        assert_eq!(taken, (0..3000).collect::<Vec<_>>());
+        assert!(said.unwrap().ends_with("line 3001: on purpose"));
+        let mut torn = rows(4000);
+        torn[2500] = "{".to_owned();
+        let (taken, said) = convert(torn);
+        assert_eq!(taken, (0..2500).collect::<Vec<_>>());
+        assert!(said.unwrap().contains("line 2501"));
+    }
 
     #[test]
     fn errors_name_the_file_and_the_place() {

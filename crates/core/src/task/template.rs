@@ -6,7 +6,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
-use starloop_lm::files::chat::BUDGET;
+use starloop_lm::files::jinja;
 
 /// The name of the one template in the engine.
 const NAME: &str = "template";
@@ -28,13 +28,12 @@ impl Template {
     /// # Errors
     /// Its syntax is wrong; the text says where.
     pub fn parse(source: &str) -> Result<Self, String> {
-        let mut environment = Environment::new();
+        let mut environment = jinja::environment();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_fuel(Some(BUDGET));
         // A prompt may well end in a newline, which templates drop by themselves.
         let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the usual marks");
         environment.set_syntax(syntax);
-        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| describe(&error))?;
+        environment.add_template_owned(NAME, jinja::prepared(source)?).map_err(|error| describe(&error))?;
         let template = environment.get_template(NAME).expect("it was just added");
         let asks_for_columns = template.undeclared_variables(false).contains(COLUMNS);
         Ok(Template { environment, asks_for_columns })
@@ -81,7 +80,7 @@ mod tests {
     use serde_json::json;
 
     fn render(template: &str, row: &Value) -> Result<String, String> {
-        Template::parse(template)?.render(row.as_object().unwrap())
+        Template::parse(&template.replace("ONES", &"+ 1".repeat(100_000)))?.render(row.as_object().unwrap())
     }
 
     #[test]
@@ -107,6 +106,8 @@ mod tests {
             ("\n{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}", "(line 2 of the template)"),
             ("{{ '%2000000000d' | format(1) }}", "(line 1 of the template)"),
             ("{{ question | indent(2000000000, true) }}", "(line 1 of the template)"),
+            ("{{ 1 + 1 ONES }}", "a tag has more than 1000 words"),
+            ("\n{% set n = namespace() %}{% set n.a = (n, 1) %}{{ n.a }}", "a namespace is put into another value (line 2 of"),
             ("{% set x = 'a' * 50000000 %}{{ x | replace('a', x) }}", "(line 1 of the template)"),
         ] {
             let error = render(template, &row).unwrap_err();

@@ -107,7 +107,7 @@ impl WordProblemsConfig {
 
     fn train(&self) -> Result<Store<()>, ConfigError> {
         if let Some(source) = &self.train {
-            return Store::read("train", source, entry);
+            return Store::read("train", source, entry, |_| ());
         }
         let problems = generated::problems(self.generated).map_err(|reason| ConfigError { key: "generated", reason })?;
         Store::of("train", problems.into_iter().zip(1..).map(|(problem, line)| Entry::new(RowPlace::line(line), problem, ())))
@@ -115,7 +115,7 @@ impl WordProblemsConfig {
 
     fn test(&self) -> Result<Store<()>, ConfigError> {
         if let Some(source) = &self.test {
-            return Store::read("test", source, entry);
+            return Store::read("test", source, entry, |_| ());
         }
         Store::of("test", svamp().map_err(|reason| ConfigError { key: "test", reason })?)
     }

@@ -63,6 +63,11 @@ pub fn resolve(config: Config) -> Result<Experiment> {
     Experiment::new(config, &Registry::default().with_task(TaskKind::new::<Numbers>("numbers", "numbers")))
 }
 
+/// A temporary directory, in memory where the system has a place for that. These tests write thousands of files and make each permanent.
+fn quick_place() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A base model of a skill, and a place for runs.
 pub struct Bench {
     pub place: tempfile::TempDir,
@@ -71,10 +76,15 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Self {
-        let place = tempfile::tempdir().unwrap();
+        let place = quick_place();
         std::fs::create_dir(place.path().join("base")).unwrap();
         std::fs::write(place.path().join("base/skill"), "0").unwrap();
         Bench { place, task: Numbers::default() }
+    }
+
+    /// Removes a run, so that many of them need little room.
+    pub fn remove(&self, name: &str) {
+        std::fs::remove_dir_all(self.place.path().join(name)).unwrap();
     }
 
     pub fn run(&self, name: &str, experiment: &Experiment, resume: bool) -> Result<Watcher> {

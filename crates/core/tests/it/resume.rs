@@ -29,6 +29,7 @@ fn stopped_at_any_call(experiment: &Experiment) -> usize {
         stopped += 1;
         bench.run(&name, experiment, true).unwrap();
         assert_eq!(bench.snapshot(&name), whole, "{:?} stopped at call {call}", experiment.config().run);
+        bench.remove(&name);
     }
     stopped
 }
@@ -47,6 +48,7 @@ fn died_at_any_event(experiment: &Experiment) -> usize {
         assert!(died.is_err());
         bench.run(&name, experiment, true).unwrap();
         assert_eq!(bench.snapshot(&name), whole, "{:?} died at event {event}", experiment.config().run);
+        bench.remove(&name);
     }
     events
 }
@@ -139,6 +141,7 @@ fn cancelled_at_any_event(experiment: &Experiment) -> usize {
         assert_eq!(watcher.events.len(), event, "nothing is reported after it was cancelled");
         bench.run(&name, experiment, true).unwrap();
         assert_eq!(bench.snapshot(&name), whole, "{:?} cancelled at event {event}", experiment.config().run);
+        bench.remove(&name);
     }
     events
 }

@@ -125,8 +125,21 @@ fn tokenizer_config() {
 #[test]
 fn chat_template() {
     let seeds = files("fixtures/chat").into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "jinja"));
-    let words =
-        &["{%", "%}", "{{", "}}", "{% for i in range(99999) %}", "{% endfor %}", "{% macro m() %}", "{% if %}", "|tojson", "* 9", "~"];
+    let words = &[
+        "{%",
+        "%}",
+        "{{",
+        "}}",
+        "{% for i in range(99999) %}",
+        "{% endfor %}",
+        "{% macro m() %}",
+        "{% if %}",
+        "|tojson",
+        "* 9",
+        "~",
+        "{% set n.x = [n.x] %}",
+        "namespace()",
+    ];
     Target::new("chat-template", seeds.map(|path| std::fs::read(path).unwrap())).words(words).run(tmp(), |input| {
         let files = BTreeMap::from([("chat_template.jinja".to_owned(), input.to_vec())]);
         if let Ok(Some(template)) = ChatTemplate::from_files(&files) {

@@ -1,17 +1,9 @@
 //! Chat templates: a conversation as the text that a model was trained on, exactly as `transformers` renders it.
 //!
 //! A template is a Jinja program in the checkpoint. It can read the conversation and write text, nothing else, and it has a budget of time
-//! and memory. Unlike in `transformers`, the function `strftime_now` always returns [`TODAY`].
+//! and memory. Unlike in `transformers`, the function `strftime_now` always returns [`jinja::TODAY`].
 
-mod date;
-mod environment;
-mod json;
-mod python;
-mod syntax;
-
-pub use date::TODAY;
-pub use environment::BUDGET;
-
+use super::jinja;
 use super::named_tokens::named_tokens;
 use crate::error::{Error, Result};
 use minijinja::{Environment, Value, context};
@@ -89,8 +81,8 @@ impl ChatTemplate {
             let message = format!("the chat template has {} bytes, expected at most {MAX_BYTES}", source.len());
             return Err(Error::ChatTemplate { path, message });
         }
-        let mut environment = environment::environment();
-        let source = syntax::prepared(&source).map_err(|message| Error::ChatTemplate { path: path.clone(), message })?;
+        let mut environment = jinja::environment();
+        let source = jinja::prepared(&source).map_err(|message| Error::ChatTemplate { path: path.clone(), message })?;
         environment.add_template_owned(NAME, source).map_err(|error| refusal(&path, &error))?;
         let tokens = named_tokens(&config_of(dir, files)?, dir, files)?;
         Ok(Some(ChatTemplate { environment, path, tokens, variables: ChatVariables::new() }))
@@ -106,7 +98,7 @@ impl ChatTemplate {
     /// tokens: encode it without adding any ([`crate::Tokenizer::encode`] with `false`).
     ///
     /// # Errors
-    /// The template refuses the conversation, most often its roles; it exceeds [`BUDGET`]; or it calls a function that only Python has.
+    /// The template refuses the conversation, most often its roles; it exceeds [`jinja::BUDGET`]; or it calls a function that only Python has.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
         let message = |m: &Message| Value::from_pairs([("role", Value::from(m.role.as_str())), ("content", m.content.as_str().into())]);
         let conversation = context! {

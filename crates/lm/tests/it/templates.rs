@@ -190,6 +190,32 @@ fn a_template_has_a_budget() {
 }
 
 #[test]
+fn values_cannot_exhaust_the_stack() {
+    let rendered = |source: &str| read(source).and_then(|template| template.render(&[Message::new("user", "hi")], false));
+    let (open, close) = ("[".repeat(18), "]".repeat(18));
+    let again = format!("{{% set x = {open}x{close} %}}");
+    for (source, said) in [
+        ("{% set n = namespace() %}{% set n.x = [n] %}{{ n.x }}", "a namespace is put into another value"),
+        ("{% set n = namespace() %}{%- set n.x = n -%}{{ n }}", "a namespace is put into another value"),
+        ("{% set n = namespace() %}{% set n.x, n.y = 1, {'a': n} %}{{ n }}", "a namespace is put into another value"),
+        ("{% set n = namespace(x=1) %}{% for i in range(100000) %}{% set n.x = [n.x] %}{% endfor %}", "more than 50 levels"),
+        ("{% set n = namespace(x=1) %}{% for i in range(100000) %}{% set n.x = {'a': n.x} %}{% endfor %}", "more than 50 levels"),
+        (&*format!("{{% set x = 1 %}}{}", again.repeat(1000)), "more than 50 levels"),
+        (&*format!("{{{{ {}1{} }}}}", "[".repeat(21), "]".repeat(21)), "more than 20 brackets"),
+    ] {
+        let error = rendered(source).unwrap_err().to_string();
+        assert!(error.contains(said), "{source}: {error}");
+    }
+    let deepest =
+        format!("{{% macro f(x, n) %}}{{% if n %}}{{{{ f({open}x{close}, n - 1) }}}}{{% else %}}{{{{ x }}}}{{% endif %}}{{% endmacro %}}");
+    assert!(rendered(&format!("{deepest}{{{{ f(1, 60) }}}}")).is_ok());
+    // What templates do.
+    let usual = "{% set n = namespace(all=[], last=none) %}{% for m in messages %}{% set n.all = n.all + [{'is': m}] %}\
+                 {% set n.last = m %}{% endfor %}{{ n.last.role }} {{ n.all | length }}";
+    assert_eq!(rendered(usual).unwrap(), "user 1");
+}
+
+#[test]
 fn long_conversations_fit_the_budget() {
     let text = "A sentence of a conversation. ".repeat(2000);
     let messages: Vec<Message> = (0..40).map(|i| Message::new(["user", "assistant"][i % 2], &text)).collect();
@@ -242,7 +268,7 @@ fn the_stack_holds_the_longest_chains() {
     let branches = |count| format!("{{% if false %}}{}{{% endif %}}", "{% elif false %}".repeat(count));
     assert_eq!(read(&branches(500)).unwrap().render(&[], false).unwrap(), "");
     let error = read(&branches(501)).unwrap_err().to_string();
-    assert!(error.contains("more than 500 elif tags (in chat_template:1)"), "{error}");
+    assert!(error.contains("more than 500 elif tags (line 1 of the template)"), "{error}");
 }
 
 #[test]

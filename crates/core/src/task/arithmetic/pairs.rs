@@ -11,6 +11,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 /// The largest digit count of an operand: sums of two such numbers fit a `u64`.
 pub(super) const MAX_DIGITS: u32 = 18;
@@ -84,10 +85,17 @@ pub(super) fn distinct_pairs(pool: Pool, digits: u32, count: usize, rng: &mut im
 
 /// The number of pairs that may be drawn from a pool: all for one and two digits, else [`PLENTY`].
 pub(super) fn capacity(pool: Pool, digits: u32) -> usize {
-    if digits > 2 {
-        return PLENTY;
-    }
-    numbers(digits).flat_map(|a| numbers(digits).map(move |b| (a, b))).filter(|&(a, b)| pool_of(a, b) == pool).count()
+    /// The sizes of the pools of one digit and of two. Counting takes 8,200 digests, and worked examples are drawn for each prompt.
+    static SIZES: LazyLock<[[usize; 4]; 2]> = LazyLock::new(|| {
+        [1, 2].map(|digits| {
+            let mut sizes = [0; 4];
+            for (a, b) in numbers(digits).flat_map(|a| numbers(digits).map(move |b| (a, b))) {
+                sizes[pool_of(a, b) as usize] += 1;
+            }
+            sizes
+        })
+    });
+    SIZES.get(digits as usize - 1).map_or(PLENTY, |sizes| sizes[pool as usize])
 }
 
 /// A generator for one purpose: the same label and numbers always give the same sequence, others an unrelated one.

@@ -15,7 +15,7 @@ pub(super) struct Entries<T> {
     prefix: String,
 }
 
-impl<T: Serialize + DeserializeOwned> Entries<T> {
+impl<T: Serialize + DeserializeOwned + Send> Entries<T> {
     /// These rows of a file. They ascend.
     pub fn new(task: &str, split: Split, store: Arc<Store<T>>, rows: Vec<u32>) -> Self {
         Entries { store, rows, prefix: format!("{task}/{}/", split.name()) }

@@ -8,6 +8,7 @@ use crate::external::data_source::DataSource;
 use crate::task::ConfigError;
 use crate::task::identity::Identity;
 use crate::task::rows::{self, DataRow};
+use crate::types::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -38,7 +39,7 @@ pub(crate) struct Store<T> {
     rest: PhantomData<fn() -> T>,
 }
 
-impl<T: Serialize + DeserializeOwned> Store<T> {
+impl<T: Serialize + DeserializeOwned + Send> Store<T> {
     /// No problems.
     pub fn empty() -> Self {
         Store {
@@ -54,17 +55,21 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
         }
     }
 
-    /// The problems of the source that the setting `key` names. `make` converts a row.
+    /// The problems of the source that the setting `key` names. `make` converts a row, and `seen` gets each problem in order.
     ///
     /// # Errors
     /// The source cannot be read, `make` fails, an id stands twice, or the temporary file cannot be written.
     pub fn read(
         key: &'static str,
         source: &DataSource,
-        mut make: impl FnMut(&DataRow) -> Result<Entry<T>, String>,
+        make: impl Fn(&DataRow) -> Result<Entry<T>, String> + Sync,
+        mut seen: impl FnMut(&Problem),
     ) -> Result<Self, ConfigError> {
         let mut filling = Filling::new();
-        rows::of_setting(key, source, |row| filling.push(&make(row)?))?;
+        rows::convert(key, source, make, |entry| {
+            seen(&entry.problem);
+            filling.push(&entry)
+        })?;
         filling.finish(key)
     }
 
@@ -145,7 +150,7 @@ struct Filling<T> {
     classes: HashMap<String, u32>,
 }
 
-impl<T: Serialize + DeserializeOwned> Filling<T> {
+impl<T: Serialize + DeserializeOwned + Send> Filling<T> {
     fn new() -> Self {
         Filling { store: Store::empty(), classes: HashMap::new() }
     }
@@ -198,7 +203,7 @@ fn range(ends: &[u64], row: u32) -> Range<u64> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::types::{Problem, ProblemId};
+    use crate::types::ProblemId;
     use starloop_data::RowPlace;
 
     fn entry(number: usize) -> Entry<String> {

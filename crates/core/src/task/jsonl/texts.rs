@@ -71,10 +71,10 @@ impl<'a> RowTexts<'a> {
         })
     }
 
-    /// The problems of a file. `seen` gets each of them.
-    pub fn read(&self, key: &'static str, source: &DataSource, mut seen: impl FnMut(&Problem)) -> Result<Store<Texts>, ConfigError> {
+    /// The problems of a file. `seen` gets each of them in order.
+    pub fn read(&self, key: &'static str, source: &DataSource, seen: impl FnMut(&Problem)) -> Result<Store<Texts>, ConfigError> {
         ConfigError::check(!source.is_empty(), key, || format!("is missing: name a file with one problem a row ({READABLE})"))?;
-        Store::read(key, source, |row| self.problem(row).inspect(|entry| seen(&entry.problem)))
+        Store::read(key, source, |row| self.problem(row), seen)
     }
 
     /// The worked examples of their file or of the config. Their rationales are templates over the example's columns.

@@ -3,6 +3,11 @@
 //! - Line ends of all systems become newlines.
 //! - `{% generation %}` marks what training may learn. It adds nothing to the text and becomes `{% with %}`, which has the same scope.
 //! - `'%s-%d' % (a, b)` becomes `'%s-%d'|percent((a, b))`: the operator takes numbers only.
+//! - `{% set a = b %}` becomes `{% set a = (b)|shallow(0) %}`, so that values stay shallow.
+//!
+//! It also refuses what would exhaust the stack of the parser.
+
+use super::nesting::SHALLOW;
 
 /// The filter that replaces the operator `%` after a string.
 pub(super) const PERCENT: &str = "percent";
@@ -13,12 +18,14 @@ const MAX_DEPTH: usize = 100;
 const MOST_WORDS: usize = 1000;
 /// The most `elif` tags of a template, for the same reason.
 const MOST_BRANCHES: usize = 500;
+/// The most brackets within one another. A list of lists is a value of as many levels.
+const MOST_BRACKETS: usize = 20;
 
-/// The template as `minijinja` reads it.
+/// The template as `minijinja` reads it, for [`super::environment`].
 ///
 /// # Errors
-/// A tag is too long; the text says where.
-pub(super) fn prepared(source: &str) -> Result<String, String> {
+/// A tag is too long, or its brackets are too deep; the text says where.
+pub fn prepared(source: &str) -> Result<String, String> {
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
     let mut text = String::with_capacity(source.len());
     let mut rest = source.as_str();
@@ -46,14 +53,18 @@ pub(super) fn prepared(source: &str) -> Result<String, String> {
             ("#}", _) => text.push_str(code),
             _ => {
                 branches += usize::from(word.starts_with("elif"));
-                let line = || 1 + text.matches('\n').count();
+                let refused = |what: String| Err(format!("{what} (line {} of the template)", 1 + text.matches('\n').count()));
                 if branches > MOST_BRANCHES {
-                    return Err(format!("there are more than {MOST_BRANCHES} elif tags (in chat_template:{})", line()));
+                    return refused(format!("there are more than {MOST_BRANCHES} elif tags"));
                 }
                 if words(code) > MOST_WORDS {
-                    return Err(format!("a tag has more than {MOST_WORDS} words; divide it (in chat_template:{})", line()));
+                    return refused(format!("a tag has more than {MOST_WORDS} words; divide it"));
                 }
-                text.push_str(&with_percent_filter(code, 0));
+                if brackets(code) > MOST_BRACKETS {
+                    return refused(format!("a tag has more than {MOST_BRACKETS} brackets within one another; divide it"));
+                }
+                let code = with_percent_filter(code, 0);
+                text.push_str(&if close == "%}" { with_shallow_assignment(&code) } else { code });
             }
         }
         text.push_str(&after[..2]);
@@ -71,6 +82,35 @@ fn words(code: &str) -> usize {
         at += length;
     }
     words
+}
+
+/// The most brackets of a tag that are within one another.
+fn brackets(code: &str) -> usize {
+    let (mut at, mut open, mut most) = (0, 0_usize, 0);
+    while at < code.len() {
+        let length = lexeme_length(&code[at..]);
+        match &code[at..at + length] {
+            "(" | "[" | "{" => open += 1,
+            ")" | "]" | "}" => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+        at += length;
+    }
+    most
+}
+
+/// The code of a `set` tag with the filter after what is assigned. A block that is assigned is a text, which is shallow.
+fn with_shallow_assignment(code: &str) -> String {
+    let is_set =
+        code.trim_start_matches(['-', '+']).trim_start().strip_prefix("set").is_some_and(|rest| rest.starts_with(char::is_whitespace));
+    // A bar before the equals sign is a filter of a block.
+    let assignment = code.split_once('=').filter(|(target, _)| is_set && !target.contains('|'));
+    let Some((target, value)) = assignment else { return code.to_owned() };
+    let end = value.trim_end_matches(['-', '+']).trim_end().len();
+    let (value, trimming) = value.split_at(end);
+    let level = usize::from(target.contains('.'));
+    format!("{target}= ({})|{SHALLOW}({level}){}", value.trim_start(), if trimming.is_empty() { " " } else { trimming })
 }
 
 /// The place at which the next tag begins, and the text that ends it.
@@ -206,7 +246,11 @@ mod tests {
             ("a\r\nb\rc", "a\nb\nc"),
             ("{% generation %}x{%- endgeneration -%}", "{% with %}x{%- endwith -%}"),
             ("{{ '%s-%d' % (a, b) }}", "{{ '%s-%d' |percent((a, b)) }}"),
-            ("{% set x = '%s' % a.b[0]|trim ~ '!' %}", "{% set x = '%s' |percent(a.b[0]|trim) ~ '!' %}"),
+            ("{% set x = '%s' % a.b[0]|trim ~ '!' %}", "{% set x = ('%s' |percent(a.b[0]|trim) ~ '!')|shallow(0) %}"),
+            ("{%- set a.b = c, d -%}", "{%- set a.b = (c, d)|shallow(1) -%}"),
+            ("{% set a=b == c%}", "{% set a= (b == c)|shallow(0) %}"),
+            ("{% set a|indent(width=2) %}=b{% endset %}", "{% set a|indent(width=2) %}=b{% endset %}"),
+            ("{% settle = 1 %}{{ set = 1 }}", "{% settle = 1 %}{{ set = 1 }}"),
             ("{{ 'a' % ('b' % c) }}", "{{ 'a' |percent(('b' |percent(c))) }}"),
             ("{{ loop.index0 % 2 }} {{ '%}' }} 100 % {# '%s' % a #}", "{{ loop.index0 % 2 }} {{ '%}' }} 100 % {# '%s' % a #}"),
             ("{% raw %}{{ '%s' % a }}{% endraw %}{{ '%s' % a }}", "{% raw %}{{ '%s' % a }}{% endraw %}{{ '%s' |percent(a) }}"),

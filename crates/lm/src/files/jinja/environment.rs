@@ -1,5 +1,6 @@
-//! Jinja as `transformers` sets it up, with a budget.
+//! The filters, tests and functions of a template.
 
+use super::nesting::{SHALLOW, shallow};
 use super::syntax::PERCENT;
 use super::{date, json, python};
 use minijinja::syntax::SyntaxConfig;
@@ -10,8 +11,9 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 /// 64 MB and a fraction of a second. A conversation of a megabyte needs a tenth of the units.
 pub const BUDGET: u64 = 1_000_000;
 
-/// An environment without templates.
-pub(super) fn environment() -> Environment<'static> {
+/// An environment without templates. Templates must be [`super::prepared`].
+#[must_use]
+pub fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
@@ -25,6 +27,7 @@ pub(super) fn environment() -> Environment<'static> {
     environment.add_filter("wordcount", word_count);
     environment.add_filter("trim", |text: &str, characters: Option<&str>| python::strip(text, characters).to_owned());
     environment.add_filter(PERCENT, percent);
+    environment.add_filter(SHALLOW, shallow);
     environment.add_test("sequence", is_sequence);
     environment.add_test("iterable", is_iterable);
     environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {

@@ -1,0 +1,48 @@
+//! Limits the depth of the values that a template keeps.
+//!
+//! To print, compare or free a value takes a part of the stack for each level of it, and a stack that is used up ends the process. A loop can put
+//! a value into a list again and again, and an object of `namespace` can be put into itself. So [`super::syntax`] adds the filter
+//! [`SHALLOW`] to each assignment.
+
+use minijinja::value::ValueKind;
+use minijinja::{Error, ErrorKind, State, Value, functions};
+use std::sync::LazyLock;
+
+/// The filter that returns its value, if it is shallow.
+pub(super) const SHALLOW: &str = "shallow";
+/// The most levels of a value. Published templates have three.
+const MOST_LEVELS: usize = 50;
+/// Values that are looked at for one unit of the budget.
+const VALUES_PER_UNIT: u64 = 16;
+
+/// The value. `level` is 1 for what becomes an attribute of a namespace, else 0.
+pub(super) fn shallow(state: &State<'_, '_>, value: Value, level: usize) -> Result<Value, Error> {
+    let mut seen = 0;
+    check(state, &value, level, &mut seen)?;
+    Ok(value)
+}
+
+fn check(state: &State<'_, '_>, value: &Value, level: usize, seen: &mut u64) -> Result<(), Error> {
+    let refused = |message: String| Err(Error::new(ErrorKind::InvalidOperation, message));
+    if level > MOST_LEVELS {
+        return refused(format!("a value of more than {MOST_LEVELS} levels is assigned"));
+    }
+    if level > 0 && is_namespace(value) {
+        return refused("a namespace is put into another value".to_owned());
+    }
+    *seen += 1;
+    if seen.is_multiple_of(VALUES_PER_UNIT) {
+        state.consume_fuel(1)?;
+    }
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.try_for_each(|item| check(state, &item, level + 1, seen)),
+        ValueKind::Map => value.try_iter()?.try_for_each(|key| check(state, &value.get_item(&key)?, level + 1, seen)),
+        _ => Ok(()),
+    }
+}
+
+/// Returns true for what `namespace()` made. Its type is not public, but the type's name is that of any other.
+fn is_namespace(value: &Value) -> bool {
+    static NAME: LazyLock<Option<&str>> = LazyLock::new(|| Some(functions::namespace(None).ok()?.as_object()?.type_name()));
+    value.as_object().is_some_and(|object| Some(object.type_name()) == *NAME)
+}
