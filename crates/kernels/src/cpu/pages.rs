@@ -276,7 +276,10 @@ impl HeadCache<'_> {
         let mut sums = [[[0.0f32; PAGE]; P]; N];
         for d in 0..dim {
             for p in 0..P {
-                let keys = pages[p][d].map(E::widen);
+                let mut keys = [0.0; PAGE];
+                for lane in 0..PAGE {
+                    keys[lane] = E::widen(pages[p][d][lane]);
+                }
                 for n in 0..N {
                     for lane in 0..PAGE {
                         sums[n][p][lane] = queries[n][d].mul_add(keys[lane], sums[n][p][lane]);
