@@ -339,11 +339,11 @@ fn a_training_with_much_data_keeps_its_memory_limit() {
     let place = tempfile::tempdir().unwrap();
     let (data, out) = (place.path().join("data.jsonl"), place.path().join("out"));
     let row = format!("{{\"prompt\": \"Input:\\n1 + 2\\nTarget:\\n\", \"completion\": \"{}\"}}\n", "3 ".repeat(100));
-    std::fs::write(&data, row.repeat(50_000)).unwrap();
+    std::fs::write(&data, row.repeat(100_000)).unwrap();
     let settings = "--set steps=1 --set warmup_steps=0 --set batch_size=1 --set sequence_length=16384 --set micro_batch_tokens=16384";
     let base = base();
     let options = ["--model", text(&base), "--data", text(&data), "--out", text(&out)];
-    let mut child = start(&format!("train --quiet --memory 250MB {settings}"), &options);
+    let mut child = start(&format!("train --quiet --memory 300MB {settings}"), &options);
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {
         // Memory that belongs to the process alone. The file ends with the process.
@@ -353,7 +353,7 @@ fn a_training_with_much_data_keeps_its_memory_limit() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     assert!(child.wait_with_output().unwrap().status.success());
-    assert!((130_000_000..250_000_000).contains(&peak), "{peak} bytes");
+    assert!((150_000_000..300_000_000).contains(&peak), "{peak} bytes");
 }
 
 #[test]
