@@ -10,7 +10,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnDescPtr;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 
 /// Bytes of a page that are accepted however few bytes the file stores for it. Writers make pages of about 1 MB.
 const PAGE_BYTES: usize = 64 << 20;
@@ -32,11 +32,24 @@ impl Length for Source {
     }
 }
 
+/// A file whose end is an error. The library does not notice the end when it passes over an unknown list in a page's header: it would go on for as
+/// many elements as the list claims to have.
+pub(super) struct ErrorAtEnd(File);
+
+impl Read for ErrorAtEnd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 if !buffer.is_empty() => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends within the header of a page")),
+            read => Ok(read),
+        }
+    }
+}
+
 impl ChunkReader for Source {
-    type T = BufReader<File>;
+    type T = BufReader<ErrorAtEnd>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        let mut read = self.0.get_read(start)?;
+        let mut read = BufReader::new(ErrorAtEnd(self.0.get_read(start)?.into_inner()));
         if start.saturating_add(FOOTER) != Length::len(self) {
             check_header(read.fill_buf()?)?;
         }
@@ -173,6 +186,19 @@ fn damaged(problem: String) -> ParquetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
+
+    /// A list of 2^32 elements in a header of a file of ten bytes took minutes.
+    #[test]
+    fn the_end_of_a_file_is_an_error_within_a_header() -> io::Result<()> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&[0x15, 0, 0x15, 2, 0x15, 2, 0x19, 0xf3, 0xff, 0x7f])?;
+        let mut header = Source(file).get_read(0)?;
+        let mut read = Vec::new();
+        let error = header.read_to_end(&mut read).expect_err("the file ends");
+        assert_eq!((read.len(), error.kind()), (10, io::ErrorKind::UnexpectedEof));
+        Ok(())
+    }
 
     #[test]
     fn a_page_may_not_claim_more_than_its_bytes_explain() {
