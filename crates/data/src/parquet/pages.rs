@@ -3,6 +3,8 @@
 //! The library reserves memory for the sizes that a file states before it reads the data. [`Source`] checks the sizes in a page's header, and
 //! [`CheckedPages`] the counts that the page's data states. Both return an error for a count that the bytes of the file cannot explain.
 
+mod header;
+
 use bytes::{Buf, Bytes};
 use parquet::basic::Encoding;
 use parquet::column::page::{Page, PageMetadata, PageReader};
@@ -10,12 +12,8 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnDescPtr;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::BufReader;
 
-/// Bytes of a page that are accepted however few bytes the file stores for it. Writers make pages of about 1 MB.
-const PAGE_BYTES: usize = 64 << 20;
-/// For larger pages: bytes for each stored byte. Texts compress to a tenth to a third.
-const BYTES_PER_STORED_BYTE: usize = 32;
 /// Values of a page that are accepted however few bytes it has. A run of equal values takes a few bytes.
 const PAGE_VALUES: usize = 4 << 20;
 /// For longer pages: values for each byte.
@@ -32,28 +30,14 @@ impl Length for Source {
     }
 }
 
-/// A file whose end is an error. The library does not notice the end when it passes over an unknown list in a page's header: it would go on for as
-/// many elements as the list claims to have.
-pub(super) struct ErrorAtEnd(File);
-
-impl Read for ErrorAtEnd {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer)? {
-            0 if !buffer.is_empty() => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends within the header of a page")),
-            read => Ok(read),
-        }
-    }
-}
-
 impl ChunkReader for Source {
-    type T = BufReader<ErrorAtEnd>;
+    type T = BufReader<File>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        let mut read = BufReader::new(ErrorAtEnd(self.0.get_read(start)?.into_inner()));
         if start.saturating_add(FOOTER) != Length::len(self) {
-            check_header(read.fill_buf()?)?;
+            header::check(&mut self.0.get_read(start)?)?;
         }
-        Ok(read)
+        self.0.get_read(start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -62,23 +46,6 @@ impl ChunkReader for Source {
         }
         self.0.get_bytes(start, length)
     }
-}
-
-/// Checks the sizes of a page's header. It begins with the fields 1 to 3: the page's type, its size, and its size in the file
-/// (parquet.thrift, `PageHeader`; Thrift's compact protocol).
-fn check_header(mut header: &[u8]) -> Result<()> {
-    /// The next field: its number is one more than the last one's, and it is a 32-bit integer.
-    const NEXT_INTEGER: u8 = 0x15;
-    let mut field = || {
-        let field = header.try_get_u8().ok().filter(|field| *field == NEXT_INTEGER).and_then(|_| varint(&mut header));
-        // Thrift stores the sign in the lowest bit. The library refuses negative sizes.
-        field.map(|size| (size >> 1) as usize).ok_or_else(|| damaged("a page header does not begin with its type and its sizes".to_owned()))
-    };
-    let [_, size, stored] = [field()?, field()?, field()?];
-    if size > PAGE_BYTES.max(stored.saturating_mul(BYTES_PER_STORED_BYTE)) {
-        return Err(damaged(format!("a page of {stored} bytes in the file claims to have {size} bytes when unpacked")));
-    }
-    Ok(())
 }
 
 /// The pages of a column, with checked counts.
@@ -181,35 +148,4 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 
 fn damaged(problem: String) -> ParquetError {
     ParquetError::General(problem)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    /// A list of 2^32 elements in a header of a file of ten bytes took minutes.
-    #[test]
-    fn the_end_of_a_file_is_an_error_within_a_header() -> io::Result<()> {
-        let mut file = tempfile::tempfile()?;
-        file.write_all(&[0x15, 0, 0x15, 2, 0x15, 2, 0x19, 0xf3, 0xff, 0x7f])?;
-        let mut header = Source(file).get_read(0)?;
-        let mut read = Vec::new();
-        let error = header.read_to_end(&mut read).expect_err("the file ends");
-        assert_eq!((read.len(), error.kind()), (10, io::ErrorKind::UnexpectedEof));
-        Ok(())
-    }
-
-    #[test]
-    fn a_page_may_not_claim_more_than_its_bytes_explain() {
-        // Type 0, 100 bytes, 50 bytes in the file.
-        assert!(check_header(&[0x15, 0, 0x15, 0xc8, 1, 0x15, 0x64]).is_ok());
-        // 2^31 - 1 bytes, 50 bytes in the file.
-        let error = check_header(&[0x15, 0, 0x15, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0x15, 0x64]).map_err(|error| error.to_string());
-        assert_eq!(error, Err("Parquet error: a page of 50 bytes in the file claims to have 2147483647 bytes when unpacked".to_owned()));
-        for header in [&[][..], &[0x15], &[0x15, 0, 0x25, 2], &[0x15, 0, 0x15, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]]
-        {
-            assert!(check_header(header).is_err(), "{header:?}");
-        }
-    }
 }
