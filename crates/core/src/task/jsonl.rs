@@ -27,7 +27,7 @@ use answer::Answers;
 use regex::RegexSet;
 use starloop_answers::steps;
 use std::collections::HashSet;
-use texts::{RowTexts, Texts};
+use texts::{RowTexts, Texts, WrongHint};
 
 /// The name of the kind.
 const NAME: &str = "jsonl";
@@ -175,8 +175,16 @@ impl Task for JsonlTask {
     fn prompt(&self, problem: &Problem, mode: Mode) -> String {
         match mode {
             Mode::Unhinted => problem.question.clone(),
-            Mode::Hinted => self.texts(problem).hinted,
+            Mode::Hinted => {
+                let Texts { hinted, wrong, .. } = self.texts(problem);
+                wrong.filter(|wrong| wrong.answer == problem.answer).map_or(hinted, |wrong| wrong.hinted)
+            }
         }
+    }
+
+    fn with_wrong_answer(&self, problem: &Problem) -> Option<Problem> {
+        let WrongHint { answer, .. } = self.texts(problem).wrong?;
+        Some(Problem { answer, ..problem.clone() })
     }
 
     /// The same for every problem, so that the prefix can be shared.

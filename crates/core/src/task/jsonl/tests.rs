@@ -56,6 +56,37 @@ fn refused(config: &JsonlConfig) -> String {
 }
 
 #[test]
+fn a_wrong_hint_shows_a_wrong_answer() {
+    let place = Place::new();
+    let wrong = |config: &JsonlConfig| {
+        let task = task(config);
+        let problem = task.training_problems(1).swap_remove(0);
+        task.with_wrong_answer(&problem).map(|wrong| (problem.answer, wrong.answer.clone(), task.prompt(&wrong, Mode::Hinted)))
+    };
+    let sums = JsonlConfig { hint: " ({{ answer }})".into(), prompt: "{{ question }}{{ hint }}\n".into(), ..numbers(&place) };
+    let (right, answer, prompt) = wrong(&sums).unwrap_or_else(|| panic!("a whole number has wrong ones"));
+    assert!(right != answer && prompt.ends_with(&format!("? ({answer})\n")), "{right} {answer} {prompt:?}");
+    // This hint shows the question again, and not the answer.
+    assert_eq!(wrong(&JsonlConfig { hint: " ({{ question }})".into(), ..sums.clone() }), None);
+    let rows: Vec<Value> =
+        (0..30).map(|n| json!({"question": format!("{n}?"), "answer": "b", "choices": ["red", "blue", "green"]})).collect();
+    let choices = JsonlConfig {
+        train: place.rows("choices.jsonl", &rows),
+        answer_type: AnswerType::Choice,
+        choices: Some("choices".into()),
+        class: None,
+        examples: Vec::new(),
+        prompt: "{{ question }} {{ choices | join(', ') }}{{ hint }}\n".into(),
+        hint: " ({{ answer_text }})".into(),
+        direct_completion: " ({{ answer }})".into(),
+        ..sums
+    };
+    let (_, answer, prompt) = wrong(&choices).unwrap_or_else(|| panic!("a choice has others"));
+    let text = if answer == "a" { "red" } else { "green" };
+    assert!(["a", "c"].contains(&answer.as_str()) && prompt.ends_with(&format!(" ({text})\n")), "{answer} {prompt:?}");
+}
+
+#[test]
 fn a_row_becomes_prompts_and_completions() {
     let place = Place::new();
     let task = task(&numbers(&place));

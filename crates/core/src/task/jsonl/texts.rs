@@ -15,6 +15,7 @@ use crate::external::data_source::DataSource;
 use crate::task::ConfigError;
 use crate::task::dataset::{Entry, Store};
 use crate::task::identity::Identity;
+use crate::task::leak;
 use crate::task::rows::{self, DataRow};
 use crate::task::template::Template;
 use crate::task::verdict::letter;
@@ -39,6 +40,16 @@ pub(super) struct Texts {
     pub completion: Option<String>,
     /// The answer alone.
     pub direct: String,
+    /// The prompt with a wrong answer in the hint, if one can be made.
+    pub wrong: Option<WrongHint>,
+}
+
+/// A hint with a wrong answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WrongHint {
+    pub answer: String,
+    /// The prompt with the hint.
+    pub hinted: String,
 }
 
 /// Turns rows into problems and texts.
@@ -134,7 +145,17 @@ impl<'a> RowTexts<'a> {
         if let Some(column) = &self.config.class {
             entry.problem.class = name(row, column)?;
         }
+        entry.rest.wrong = self.wrong_hint(row, &entry);
         Ok(entry)
+    }
+
+    /// The prompt with a wrong answer in the hint. There is none if no wrong answer can be made, or if the hint shows another column.
+    fn wrong_hint(&self, row: &DataRow, entry: &Entry<Texts>) -> Option<WrongHint> {
+        let Problem { answer, choices, .. } = leak::with_wrong_answer(&entry.problem)?;
+        let columns = &overlaid(&self.without_answer(&row.columns), &RowParts { answer: answer.clone(), choices, rationale: None });
+        let hint = self.hint.render(columns).ok()?;
+        let hinted = self.prompt.render(&with_hint(columns, &hint)).ok()?;
+        (hinted != entry.rest.hinted && hinted != entry.problem.question).then_some(WrongHint { answer, hinted })
     }
 
     /// The identity of the row's problem. It depends on the columns alone: another template must not move a problem from
@@ -181,7 +202,7 @@ impl<'a> RowTexts<'a> {
         if self.config.answer_type != AnswerType::Regex {
             self.is_graded_correct(&problem, &direct, "direct_completion")?;
         }
-        Ok(Entry::new(row.place.clone(), problem, Texts { hinted, completion, direct }))
+        Ok(Entry::new(row.place.clone(), problem, Texts { hinted, completion, direct, wrong: None }))
     }
 
     /// Answer and choices. The rationale is read if it is a part of the solution.
