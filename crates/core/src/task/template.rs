@@ -50,12 +50,7 @@ impl Template {
             whole.insert(COLUMNS.to_owned(), row.clone().into());
             return self.render(&whole);
         }
-        let rendered = template.render(Serde(row)).map(|mut text| {
-            // A task keeps such texts of every problem.
-            text.shrink_to_fit();
-            text
-        });
-        rendered.map_err(|error| {
+        template.render(Serde(row)).map_err(|error| {
             let mut missing: Vec<String> =
                 template.undeclared_variables(false).into_iter().filter(|name| !row.contains_key(name)).collect();
             if error.kind() != ErrorKind::UndefinedError || missing.is_empty() {

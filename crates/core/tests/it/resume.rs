@@ -94,7 +94,7 @@ fn family() -> impl Iterator<Item = Experiment> {
     })
 }
 
-/// Runs a check with each of them at once. Most of the time goes to waiting for the disk.
+/// Runs a check with each of them at once.
 fn for_each_of_the_family(check: impl Fn(&Experiment) + Sync) {
     std::thread::scope(|scope| {
         for experiment in family() {

@@ -6,6 +6,7 @@
 mod header;
 
 use bytes::{Buf, Bytes};
+use header::varint;
 use parquet::basic::Encoding;
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
@@ -117,7 +118,7 @@ fn check_deltas(encoding: Encoding, values: Option<&[u8]>, most: usize) -> Resul
     // The values in a block, the parts of a block, the number of values.
     let counts = [varint(&mut values), varint(&mut values), varint(&mut values)];
     match counts[2] {
-        Some(count) if count as usize > most => Err(damaged(format!("a page claims to have {count} texts"))),
+        Ok(count) if count > most as u64 => Err(damaged(format!("a page claims to have {count} texts"))),
         _ => Ok(()),
     }
 }
@@ -131,19 +132,6 @@ fn after_levels<'a>(mut data: &'a [u8], column: &ColumnDescPtr) -> Option<&'a [u
         }
     }
     Some(data)
-}
-
-/// An integer of 7 bits a byte, the lowest bits first.
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = bytes.try_get_u8().ok()?;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 fn damaged(problem: String) -> ParquetError {

@@ -209,7 +209,7 @@ fn values_cannot_exhaust_the_stack() {
     let deepest =
         format!("{{% macro f(x, n) %}}{{% if n %}}{{{{ f({open}x{close}, n - 1) }}}}{{% else %}}{{{{ x }}}}{{% endif %}}{{% endmacro %}}");
     assert!(rendered(&format!("{deepest}{{{{ f(1, 60) }}}}")).is_ok());
-    // What templates do.
+    // Published templates collect messages in a namespace.
     let usual = "{% set n = namespace(all=[], last=none) %}{% for m in messages %}{% set n.all = n.all + [{'is': m}] %}\
                  {% set n.last = m %}{% endfor %}{{ n.last.role }} {{ n.all | length }}";
     assert_eq!(rendered(usual).unwrap(), "user 1");

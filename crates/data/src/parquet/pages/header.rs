@@ -111,7 +111,7 @@ fn pass_over_bytes(header: &mut impl Read, count: u64) -> Result<()> {
 }
 
 /// An integer of 7 bits a byte, the lowest bits first.
-fn varint(header: &mut impl Read) -> Result<u64> {
+pub(super) fn varint(header: &mut impl Read) -> Result<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let byte = byte(header)?;
@@ -120,7 +120,7 @@ fn varint(header: &mut impl Read) -> Result<u64> {
             return Ok(value);
         }
     }
-    Err(damaged("a number of a page header has more than 64 bits".to_owned()))
+    Err(damaged("a number of a page has more than 64 bits".to_owned()))
 }
 
 fn byte(header: &mut impl Read) -> Result<u8> {
