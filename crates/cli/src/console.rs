@@ -1,7 +1,7 @@
 //! Messages, errors and interruption: everything on the terminal besides data.
 
 use crate::output::say_warning;
-pub use crate::output::{is_stdout, json_line, print, print_json, print_json_text, print_piece, prompt, say, write_file};
+pub use crate::output::{is_stdout, json_line, print, print_json, print_json_text, print_piece, prompt, say, say_json, write_file};
 
 use crate::usage::UsageError;
 use starloop_core::error::{ColumnRole, Error, Missing};
@@ -144,7 +144,7 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::NoChoices { .. } => "measure it without --by-likelihood",
         Error::Record(record::Error::RunExists { .. }) => "--resume continues that run; --run-dir DIR starts another one",
-        Error::Record(record::Error::LeadsOutside { .. }) => "--trust lets the command read these files",
+        Error::Record(record::Error::LeadsOutside { .. }) => "--trust lets the command use all of this",
         Error::Record(record::Error::NotARun { .. } | record::Error::RunInUse { .. }) => "--run-dir DIR names another directory",
         Error::Record(record::Error::ConfigChanged { .. } | record::Error::InputChanged { .. }) => "--run-dir DIR starts another run",
         _ => return None,

@@ -149,8 +149,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match Arguments::try_parse_from(arguments) {
         Ok(arguments) => carry_out(&arguments),
         Err(error) => {
-            // A reader that closed the pipe early is no failure.
-            let _ = error.print();
+            if error.use_stderr() {
+                // The message repeats arguments, which a shell can have made from the names of files.
+                console::say(error.render().to_string().trim_end());
+            } else {
+                // A reader that closed the pipe early is no failure.
+                let _ = error.print();
+            }
             u8::try_from(error.exit_code()).unwrap_or(1)
         }
     }
@@ -173,11 +178,11 @@ fn carry_out(arguments: &Arguments) -> u8 {
         Command::Demo(a) => demo::run(a, &registry, access, log),
         Command::Run(a) => run::run(a, &registry, access, log),
         Command::Sweep(a) => sweep::run(a, &registry, access, log),
-        Command::Plan(a) => plan::run(a, &registry),
+        Command::Plan(a) => plan::run(a, &registry, access),
         Command::Reproduce(a) => reproduce::run(a, &registry, access, log),
         Command::Init(a) => init::run(a),
-        Command::Prompt(a) => prompt::run(a, &registry),
-        Command::Runs(a) => runs::run(a),
+        Command::Prompt(a) => prompt::run(a, &registry, access),
+        Command::Runs(a) => runs::run(a, access),
         Command::Clean(a) => clean::run(a, access),
         Command::Report(a) => report::run(a, access),
         Command::Watch(a) => watch::run(a, access),

@@ -66,7 +66,7 @@ impl Named {
 pub struct Model {
     directory: PathBuf,
     /// The temporary directory of an unpacked model. Dropping it deletes the files.
-    _unpacked: Option<TempDir>,
+    unpacked: Option<TempDir>,
 }
 
 impl Model {
@@ -76,18 +76,18 @@ impl Model {
     /// There is no such model, the run has no such checkpoint, or the run was copied here and leads outside of its directory.
     pub fn find(model: &str, access: Access) -> Result<Self> {
         match Named::parse(model) {
-            Named::OfHub(name) => Ok(Model { directory: provide(&name)?, _unpacked: None }),
+            Named::OfHub(name) => Ok(Model { directory: provide(&name)?, unpacked: None }),
             Named::Directory(directory) if !directory.exists() => Err(UsageError::no_such_path(format!(
                 "{model}: no such model; expected a checkpoint directory, a run, RUN@METHOD, RUN@METHOD/ITERATION, builtin:NAME, a GGUF file, or ORG/NAME on the hub"
             ))),
-            Named::Directory(directory) => Ok(Model { directory, _unpacked: None }),
+            Named::Directory(directory) => Ok(Model { directory, unpacked: None }),
             Named::OfRun { run, method, iteration } => {
-                Ok(Model { directory: of_run(&run, method.as_deref(), iteration, access)?, _unpacked: None })
+                Ok(Model { directory: of_run(&run, method.as_deref(), iteration, access)?, unpacked: None })
             }
             Named::Packed(name) => {
                 let place = tempfile::tempdir()?;
                 let directory = BaseModel::find(&name)?.unpacked(&place.path().join("model"))?;
-                Ok(Model { directory, _unpacked: Some(place) })
+                Ok(Model { directory, unpacked: Some(place) })
             }
         }
     }
@@ -95,6 +95,11 @@ impl Model {
     /// The checkpoint directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// True for a model of the program and a GGUF file: the directory is a temporary one.
+    pub fn is_unpacked(&self) -> bool {
+        self.unpacked.is_some()
     }
 
     /// Warns if the model was trained with its chat template and is now asked without it, or the other way round. `chat` is the option `--chat`.
@@ -130,7 +135,7 @@ impl Models {
             let model = Model::find(argument, access)?;
             return Ok(Models { named: vec![(argument.to_owned(), model.directory().to_owned())], _found: Some(model) });
         };
-        access.check_run(path, RunPart::Checkpoints)?;
+        access.check_run(path, RunPart::Base)?;
         let named = all_of_run(&run?)?;
         if named.is_empty() {
             return Err(UsageError::request(format!("{}: the run has no checkpoint yet; name its base model instead", path.display())));

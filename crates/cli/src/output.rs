@@ -42,7 +42,7 @@ pub fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Writes a file whole or not at all. `-` is standard output, which gets the bytes as they are.
+/// Writes a file whole or not at all. `-` is standard output. It gets the bytes as they are, unless it is a terminal.
 ///
 /// # Errors
 /// The file or standard output cannot be written.
@@ -51,7 +51,13 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         return Ok(atomic::write(path, bytes)?);
     }
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).context("cannot write to standard output")
+    let written = if out.is_terminal() { out.write_all(shown(bytes).as_bytes()) } else { out.write_all(bytes) };
+    written.and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// A file's bytes as a terminal gets them.
+fn shown(bytes: &[u8]) -> String {
+    visible(&String::from_utf8_lossy(bytes))
 }
 
 /// JSON as standard output gets it.
@@ -63,6 +69,12 @@ pub fn json_line(json: &str) -> String {
 pub fn say(message: &str) {
     // A message that cannot be shown changes nothing about the work.
     let _ = writeln!(io::stderr().lock(), "{}", visible(message));
+}
+
+/// Prints a value as one line of JSON on standard error. Characters that a terminal does not show are escaped, and the value is the same.
+pub fn say_json(value: &impl serde::Serialize) {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let _ = writeln!(io::stderr().lock(), "{}", json_for_output(&json, true));
 }
 
 /// Prints a message of a library on standard error, behind the name of its level.
@@ -113,6 +125,7 @@ mod tests {
         let hostile = "class\u{1b}]52;c;aGk=\u{7}\u{9b}2J\u{202e}x\tü";
         assert_eq!(for_output(hostile, true), "class␛]52;c;aGk=␇⟨U+009B⟩2J⟨U+202E⟩x    ü");
         assert_eq!(for_output(hostile, false), hostile);
+        assert_eq!(shown(b"a,b\n\x1b]52;c\x07,\xff\n"), "a,b\n␛]52;c␇,\u{fffd}\n");
     }
 
     #[test]

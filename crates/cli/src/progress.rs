@@ -2,7 +2,7 @@
 
 mod plain;
 
-use crate::console::say;
+use crate::console::{say, say_json};
 use crate::untrusted::line;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plain::PlainProgress;
@@ -80,7 +80,7 @@ impl Console {
         match self.log {
             Log { quiet: true, .. } => {}
             Log { format: LogFormat::Text, .. } => self.bar.suspend(|| say(text)),
-            Log { format: LogFormat::Json, .. } => say(&serde_json::json!(event).to_string()),
+            Log { format: LogFormat::Json, .. } => say_json(event),
         }
     }
 
@@ -89,7 +89,7 @@ impl Console {
         let line = self.plain.line(event, self.began.elapsed().as_secs_f64());
         match (line, self.log) {
             (None, _) | (_, Log { quiet: true, .. }) => {}
-            (Some(line), Log { format: LogFormat::Json, .. }) => say(&serde_json::json!(line).to_string()),
+            (Some(line), Log { format: LogFormat::Json, .. }) => say_json(&line),
             (Some(line), _) if !self.is_terminal => say(&line.to_string()),
             (Some(_), _) => {}
         }
@@ -108,7 +108,7 @@ impl Observer for Console {
             Event::IterationFinished { method, metrics } => self.line(event, &iteration_line(method, metrics)),
             Event::MethodFinished { method, metrics } => self.line(event, &final_line(method, metrics)),
             Event::Verified { method, verification } => self.line(event, &verified_line(method, verification)),
-            Event::Warning { .. } if self.log.format == LogFormat::Json => say(&serde_json::json!(event).to_string()),
+            Event::Warning { .. } if self.log.format == LogFormat::Json => say_json(event),
             Event::Warning { message } => self.bar.suspend(|| say(&format!("warning: {message}"))),
             // The program ends with the error, in words.
             Event::RunFailed { .. } if self.log.format == LogFormat::Json => self.line(event, ""),

@@ -5,6 +5,7 @@ mod check;
 pub mod export;
 pub mod init;
 pub mod inputs;
+mod outside;
 pub mod plan;
 pub mod prompts;
 mod resolve;

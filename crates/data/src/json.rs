@@ -4,10 +4,35 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+/// Memory that the values of a row may take.
+const MOST_MEMORY: usize = 192 << 20;
+/// Memory of an object and of another value, at most. An object with one key takes 90 times the memory of its text.
+const OBJECT: usize = 640;
+const VALUE: usize = 100;
+
+/// Refuses a row whose values would take much more memory than a row warrants. It counts before anything is read.
+pub(crate) fn refuse_swollen(text: &str) -> Result<(), String> {
+    let (objects, others) = text.bytes().fold((0_usize, 0_usize), |(objects, others), byte| match byte {
+        b'{' => (objects + 1, others),
+        b',' | b'[' => (objects, others + 1),
+        _ => (objects, others),
+    });
+    if objects * OBJECT + others * VALUE <= MOST_MEMORY {
+        return Ok(());
+    }
+    let most = MOST_MEMORY >> 20;
+    Err(format!("the row has about {objects} objects and {others} other values, more than {most} MiB of memory; expected one problem"))
+}
+
 /// Reads an object. Numbers that neither an integer nor a float holds exactly become texts.
 pub(crate) fn object(text: &str) -> serde_json::Result<Map<String, Value>> {
     let columns = serde_json::from_str(text)?;
-    if has_rounded_number(&columns) { exact_object(text) } else { Ok(columns) }
+    if !has_rounded_number(&columns) {
+        return Ok(columns);
+    }
+    // Two copies of a large row are too many.
+    drop(columns);
+    exact_object(text)
 }
 
 /// Returns true if an object has a float. A float can differ from the decimal that the file writes.

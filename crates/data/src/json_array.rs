@@ -60,6 +60,7 @@ impl<R: BufRead> JsonArray<R> {
         self.object().map_err(|problem| (line, problem))?;
         let fault = |error: serde_json::Error| (line + error.line().saturating_sub(1), not_an_object(&error, ""));
         let text = utf8(&self.bytes).map_err(|problem| (line, problem))?;
+        json::refuse_swollen(text).map_err(|problem| (line, problem))?;
         Ok(Some((At::Element { row: self.row, line }, json::object(text).map_err(fault)?)))
     }
 

@@ -58,6 +58,7 @@ impl<R: BufRead> JsonLines<R> {
         if text.is_empty() {
             return Ok(Line::Empty);
         }
+        json::refuse_swollen(text)?;
         let columns = json::object(text).map_err(|error| {
             let rest = if error.is_eof() { "; each row is one object on its own line, or an element of a JSON array" } else { "" };
             not_an_object(&error, &format!(" at column {}{rest}", error.column()))

@@ -27,9 +27,29 @@ fn refuse_pointer(bytes: &[u8], path: &Path) -> Result<()> {
     Err(Error::Weights { path: path.into(), problem })
 }
 
+/// Memory that the values of a JSON file may take: that of the index of a model with a million tensors.
+const MOST_MEMORY: usize = 192 << 20;
+/// Memory of an object and of another value, at most. An object with one key takes 90 times the memory of its text.
+const OBJECT: usize = 640;
+const VALUE: usize = 100;
+
+/// Refuses a file whose values would take much more memory than the file. It counts before anything is read.
+fn refuse_swollen(bytes: &[u8], path: &Path) -> Result<()> {
+    let count = |wanted: &[u8]| bytes.iter().filter(|byte| wanted.contains(byte)).count();
+    let (objects, others) = (count(b"{"), count(b",["));
+    if objects * OBJECT + others * VALUE <= MOST_MEMORY {
+        return Ok(());
+    }
+    let most = MOST_MEMORY >> 20;
+    let problem =
+        format!("has about {objects} objects and {others} other values, more than {most} MiB of memory; expected the file of a model");
+    Err(Error::Weights { path: path.into(), problem })
+}
+
 /// The value of a JSON file. A byte order mark, which editors put before a text, is no part of it.
 fn read_json(bytes: &[u8], path: &Path) -> Result<serde_json::Value> {
     refuse_pointer(bytes, path)?;
+    refuse_swollen(bytes, path)?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(text).map_err(|source| Error::Json { path: path.into(), source })
 }

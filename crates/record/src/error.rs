@@ -48,14 +48,14 @@ pub enum Error {
     },
     /// A run that was copied here leads to files outside of its directory.
     #[error(
-        "{}: this run was copied here from another place, and these paths lead outside of its directory: {}; expected a run that reads only its \
-         own files; allow them only if you trust the author of the run",
+        "{}: this run was copied here from another place, and it leads outside of its directory: {}; expected a run that uses only its own \
+         files; allow this only if you trust the author of the run",
         .path.display(), .places.join(", ")
     )]
     LeadsOutside {
         /// The run directory.
         path: PathBuf,
-        /// The paths that lead outside, with their targets.
+        /// What leads outside: paths with their targets, and what the config names.
         places: Vec<String>,
     },
     /// The run directory has another layout.

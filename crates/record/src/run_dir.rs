@@ -49,7 +49,7 @@ pub use events::EventLog;
 pub use iteration::IterationDir;
 pub use journal::Journal;
 pub use lock::Lock;
-pub use origin::Outside;
+pub use origin::{Outside, leads_outside};
 pub use stage::{Digests, FileStage, Maker, StageRecord};
 
 use files::{read_json, write_json};

@@ -61,15 +61,16 @@ pub struct BestResult {
     pub accuracy: Accuracy,
 }
 
-/// Lists the runs in `root` and in the directories below, in the order of their paths. Links are not followed.
+/// Lists the runs in `root` and in the directories below, in the order of their paths. Links are not followed. A run that `check` refuses is
+/// listed with that error, and its files are not read.
 ///
 /// # Errors
 /// `root` cannot be read.
-pub fn runs(root: &Path) -> Result<Vec<ListedRun>> {
+pub fn runs(root: &Path, check: &dyn Fn(&Path) -> Result<(), String>) -> Result<Vec<ListedRun>> {
     let mut found = Vec::new();
     collect(root, DEPTH, &mut found)?;
     found.sort();
-    Ok(found.into_iter().map(|run| ListedRun { bytes: size(&run), content: content(&run), run }).collect())
+    Ok(found.into_iter().map(|run| ListedRun { bytes: size(&run), content: content(&run, check), run }).collect())
 }
 
 fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
@@ -86,8 +87,9 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(
     Ok(())
 }
 
-fn content(root: &Path) -> Content {
-    read(root).unwrap_or_else(|error| Content::Unreadable { error: error.to_string() })
+fn content(root: &Path, check: &dyn Fn(&Path) -> Result<(), String>) -> Content {
+    let content = check(root).and_then(|()| read(root).map_err(|error| error.to_string()));
+    content.unwrap_or_else(|error| Content::Unreadable { error })
 }
 
 fn read(root: &Path) -> Result<Content> {

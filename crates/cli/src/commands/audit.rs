@@ -76,6 +76,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     let run = RunDir::open_read_only(&arguments.run)?;
     let config = Config::parse(&arguments.run.join("config.toml").display().to_string(), &run.config()?.to_string(), &[])?;
     let experiment = Experiment::new(config, registry)?;
+    access.check_config(&arguments.run, |root| experiment.outside(root))?;
     access.check_programs(&experiment)?;
     let Arguments { problems, samples, temperature, seed, .. } = *arguments;
     let plan = AuditPlan { problems, samples, temperature, seed };

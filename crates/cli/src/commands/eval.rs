@@ -110,7 +110,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     let mut measured: Vec<MeasuredModel> = Vec::new();
     for name in models {
         let model = Model::find(&name, access)?;
-        let experiment = subject.experiment(arguments, model.directory(), registry)?;
+        let experiment = subject.experiment(arguments, model.directory(), registry, access)?;
         access.check_programs(&experiment)?;
         let (figures, right) = arguments.measure(&experiment, &model, log)?;
         measured.push(MeasuredModel::new(name, &experiment, figures, right));

@@ -106,7 +106,7 @@ enum InstructiveArgument {
 }
 
 pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
-    access.check_run(&arguments.run, RunPart::Files)?;
+    access.check_run(&arguments.run, if arguments.prompt { RunPart::Base } else { RunPart::Files })?;
     let run = RunDir::open_read_only(&arguments.run)?;
     let methods: Vec<String> = run.info()?.methods.into_iter().map(|method| method.name).collect();
     if let Some(unknown) = arguments.method.as_ref().filter(|method| !methods.contains(method)) {

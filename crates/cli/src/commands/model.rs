@@ -7,10 +7,12 @@ use crate::model::Model;
 use crate::usage::UsageError;
 use anyhow::Result;
 use serde::Serialize;
+use starloop_core::experiment::export::carry_records;
 use starloop_lm::checkpoint::{Checkpoint, GgufType, Summary, is_gguf};
 use starloop_lm::lora::{ALL_LINEAR, LoraConfig};
 use starloop_lm::memory::{Job, MemoryNeeds, needs};
 use starloop_lm::weights::HalfKind;
+use starloop_record::atomic::create_directory;
 use starloop_record::format::bytes;
 use std::path::PathBuf;
 
@@ -195,8 +197,16 @@ fn convert(job: &Convert, access: Access) -> Result<()> {
             )));
         }
     };
-    let sha256 = checkpoint.save(&job.out)?;
-    console::print(&format!("{}: {} parameters, weights {sha256}", job.out.display(), checkpoint.spec.parameter_count()))
+    let out = &job.out;
+    if out.exists() {
+        return Err(UsageError::request(format!("{} exists already; choose another name or remove it", out.display())));
+    }
+    let sha256 = create_directory(out, |place| {
+        let sha256 = checkpoint.save(place)?;
+        carry_records(model.directory(), place)?;
+        Ok::<_, anyhow::Error>(sha256)
+    })?;
+    console::print(&format!("{}: {} parameters, weights {sha256}", out.display(), checkpoint.spec.parameter_count()))
 }
 
 fn convert_to_gguf(model: &Model, job: &Convert) -> Result<()> {

@@ -1,9 +1,9 @@
 //! `starloop plan`: an estimate of a run's cost, on this machine and on accelerators.
 
+use crate::access::Access;
 use crate::console;
 use crate::overrides::Overrides;
 use anyhow::Result;
-use starloop_core::config::Config;
 use starloop_core::experiment::Experiment;
 use starloop_core::experiment::plan::{
     self, ACCELERATORS, Accelerator, Assumptions, EngineMemory, Measure, Measured, MethodPlan, Plan, PlanRequest, Speed, Way,
@@ -59,8 +59,8 @@ fn accelerator(name: &str) -> Result<Accelerator, String> {
     Accelerator::find(name).copied().ok_or_else(|| format!("unknown accelerator; expected {}", names()))
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
-    let experiment = Experiment::new(Config::load(&arguments.config, &arguments.overrides.list())?, registry)?;
+pub fn run(arguments: &Arguments, registry: &Registry, access: Access) -> Result<()> {
+    let experiment = access.experiment(&arguments.config, &arguments.overrides.list(), registry)?;
     let accelerators = arguments.accelerator.map_or_else(|| ACCELERATORS.to_vec(), |only| vec![only]);
     let request = PlanRequest {
         shape: arguments.shape.as_deref(),

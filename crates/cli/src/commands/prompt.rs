@@ -1,11 +1,11 @@
 //! `starloop prompt`: what a model is asked, before a run.
 
+use crate::access::Access;
 use crate::console;
 use crate::overrides::Overrides;
 use crate::usage::UsageError;
 use anyhow::Result;
 use serde::Serialize;
-use starloop_core::config::Config;
 use starloop_core::experiment::base_model::BaseModel;
 use starloop_core::experiment::prompts::{ShownPrompt, ShownToken, problems};
 use starloop_core::experiment::{Experiment, ResolvedMethod};
@@ -63,8 +63,8 @@ struct Output<'a> {
     tokens: Option<&'a [ShownToken]>,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<()> {
-    let experiment = Experiment::new(Config::load(&arguments.config, &arguments.overrides.list())?, registry)?;
+pub fn run(arguments: &Arguments, registry: &Registry, access: Access) -> Result<()> {
+    let experiment = access.experiment(&arguments.config, &arguments.overrides.list(), registry)?;
     let method = arguments.chosen_method(&experiment)?;
     let task = experiment.read_task()?;
     let place = tempfile::tempdir()?;

@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log)
     } else if !arguments.seeds.is_empty() {
         overrides.push(format!("seeds={:?}", arguments.seeds));
     }
-    let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
+    let experiment = access.experiment(&arguments.config, &overrides, registry)?;
     if arguments.dry_run {
         return preview(&experiment, access, arguments.json);
     }
@@ -100,7 +100,7 @@ fn run_seeds(arguments: &Arguments, registry: &Registry, seeds: &[u64], run_dir:
     for (seed, directory) in seeds.iter().zip(&directories) {
         let one_seed = [format!("seed={seed}"), "seeds=[]".to_owned()];
         let overrides: Vec<String> = arguments.overrides.list().into_iter().chain(one_seed).collect();
-        let experiment = Experiment::new(Config::load(&arguments.config, &overrides)?, registry)?;
+        let experiment = access.experiment(&arguments.config, &overrides, registry)?;
         let place = RunPlace { run_dir: directory, resume: arguments.resume, beside: &directories };
         stalled = carry_out(&experiment, place, access, log)?.stalled.or(stalled);
     }

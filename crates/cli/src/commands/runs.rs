@@ -1,5 +1,6 @@
 //! `starloop runs`: the runs in a directory.
 
+use crate::access::{Access, RunPart};
 use crate::console;
 use crate::usage::UsageError;
 use anyhow::Result;
@@ -26,7 +27,7 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, access: Access) -> Result<()> {
     let directory = &arguments.directory;
     if !directory.is_dir() {
         return Err(UsageError::no_such_path(format!(
@@ -34,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             directory.display()
         )));
     }
-    let runs = listing::runs(directory)?;
+    let runs = listing::runs(directory, &|run| access.check_run(run, RunPart::Files).map_err(|error| format!("{error:#}")))?;
     if arguments.json {
         return console::print_json(&serde_json::json!({ "runs": runs }));
     }

@@ -8,7 +8,6 @@ use crate::console;
 use crate::progress::Log;
 use anyhow::{Result, bail};
 use grid::Varied;
-use starloop_core::config::Config;
 use starloop_core::error::Error;
 use starloop_core::experiment::Experiment;
 use starloop_core::experiment::plan::{self, ACCELERATORS, Assumptions, Measure, PlanRequest};
@@ -84,7 +83,7 @@ struct Planned {
 
 pub fn run(arguments: &Arguments, registry: &Registry, access: Access, log: Log) -> Result<()> {
     let varied: Vec<Varied> = arguments.set.iter().map(|set| Varied::parse(set)).collect::<Result<_>>()?;
-    let planned = planned(arguments, &varied, registry)?;
+    let planned = planned(arguments, &varied, registry, access)?;
     let root = directory(arguments, &planned);
     let directories: Vec<PathBuf> = planned.iter().map(|run| run.directory.clone()).collect();
     let (mut runs, mut spent) = (Vec::new(), 0.0);
@@ -147,9 +146,9 @@ fn conclude(arguments: &Arguments, sweep: &Sweep, root: &Path, log: Log) -> Resu
 }
 
 /// Every run. All settings come with the first seed before any comes with the second, so that a budget leaves out seeds before settings.
-fn planned(arguments: &Arguments, varied: &[Varied], registry: &Registry) -> Result<Vec<Planned>> {
+fn planned(arguments: &Arguments, varied: &[Varied], registry: &Registry, access: Access) -> Result<Vec<Planned>> {
     let points = grid::points(varied)?;
-    let load = |more: &[String]| Experiment::new(Config::load(&arguments.config, more)?, registry).map_err(anyhow::Error::from);
+    let load = |more: &[String]| access.experiment(&arguments.config, more, registry);
     let first = load(&points[0].overrides(&["seeds=[]".to_owned()]))?;
     let seeds = match &arguments.seeds {
         Seeds::List(seeds) => seeds.clone(),

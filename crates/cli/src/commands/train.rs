@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::console;
 use crate::model::Model;
 use crate::progress::{Console, Log};
+use crate::usage::UsageError;
 use anyhow::Result;
 use starloop_core::config::TrainingConfig;
 use starloop_core::external::data_source::DataSource;
@@ -72,6 +73,12 @@ pub fn run(arguments: &Arguments, access: Access, log: Log) -> Result<()> {
     set.extend(arguments.sequence_length.map(|n| format!("sequence_length={n}")));
     let settings = TrainingConfig::from_overrides(&set)?;
     let model = Model::find(&arguments.model, access)?;
+    if settings.lora.is_some() && model.is_unpacked() {
+        let name = &arguments.model;
+        return Err(UsageError::request(format!(
+            "{name}: adapters name the directory of their base, and this model has none; `starloop model convert {name} DIR` writes it to one"
+        )));
+    }
     let Arguments { data, out, chat, seed, .. } = arguments;
     let data = DataSource::new(data.clone(), arguments.config.clone(), arguments.split.clone());
     let metrics = finetune(model.directory(), &data, out, &settings, *chat, *seed, &mut Console::new(log))?;

@@ -1,6 +1,6 @@
 //! `starloop verify`: grade completions against known answers, or audit the verdicts of a run.
 
-use crate::access::Access;
+use crate::access::{Access, RunPart};
 use crate::console;
 use crate::untrusted::line as visible;
 use crate::usage::UsageError;
@@ -116,7 +116,10 @@ struct Output<'a> {
 
 pub fn run(arguments: &Arguments, registry: &Registry, access: Access) -> Result<()> {
     match (&arguments.run, &arguments.task) {
-        (Some(run), _) => arguments.audit(run),
+        (Some(run), _) => {
+            access.check_run(run, RunPart::Files)?;
+            arguments.audit(run)
+        }
         (None, Some(task)) => arguments.grade(task, registry, access),
         (None, None) => unreachable!("clap requires one of them"),
     }

@@ -1,6 +1,6 @@
 //! The prompts of models: prompts before a run, prompts that are too long, and measurements with the settings of a config or of a run.
 
-use crate::program::{repository, small_run, starloop, text};
+use crate::program::{base, repository, small_run, starloop, text};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -129,4 +129,37 @@ fn a_config_and_its_run_can_be_moved_together() {
     std::fs::write(there.join("other.jsonl"), std::fs::read_to_string(there.join("other.jsonl")).unwrap().replace("9 + 1", "9 + 0"))
         .unwrap();
     resume(&["--set", &other]).failed(2, &["was begun with other content in", "other.jsonl"]);
+}
+
+#[test]
+fn a_checkpoint_of_train_is_not_measured_on_what_it_was_trained_on() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let config = sums(place.path());
+    let lora = "train --quiet --set lora.rank=4 --set lora.alpha=8 --set steps=1 --set warmup_steps=0 --model";
+    let settings = &format!("{lora} {}", text(&base()));
+    let measured = |model: &Path| starloop("eval --quiet --set task.too_long=skip", &[text(&config), "--model", text(model)]);
+    let held_out = "Input:\n2 + 1\nTarget:\n";
+    for (number, row) in [
+        json!({"prompt": held_out, "completion": "3"}),
+        json!({"question": held_out, "prompt": "2 + 1", "completion": "3"}),
+        json!({"instruction": held_out, "output": "3"}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let [rows, tuned, merged] = ["rows.jsonl", "tuned", "merged"].map(|name| path(&format!("{number}-{name}")));
+        std::fs::write(&rows, row.to_string()).unwrap();
+        starloop(settings, &["--data", text(&rows), "--out", text(&tuned)]).done();
+        measured(&tuned).failed(2, &["trained on 1 of the 8"]);
+        // Merged with its base, it is the same model.
+        starloop("model convert", &[text(&tuned), text(&merged)]).done();
+        measured(&merged).failed(2, &["trained on 1 of the 8"]);
+    }
+    let (rows, tuned) = (path("rows.jsonl"), path("tuned"));
+    let said = ["adapters name the directory of their base", "`starloop model convert builtin:arithmetic DIR`"];
+    starloop(&format!("{lora} builtin:arithmetic"), &["--data", text(&path("0-rows.jsonl")), "--out", text(&tuned)]).failed(2, &said);
+    std::fs::write(&rows, json!({"prompt": "Input:\n2 0 + 1\nTarget:\n", "completion": "2 1"}).to_string()).unwrap();
+    starloop(settings, &["--data", text(&rows), "--out", text(&tuned)]).done();
+    measured(&tuned).done();
 }

@@ -6,6 +6,7 @@ use crate::external::fetch::hub::Hub;
 use crate::external::hub_cache::HubName;
 use fs_err as fs;
 use starloop_lm::checkpoint::{Checkpoint, Summary, is_gguf};
+use starloop_lm::files::peft::{base_of, is_adapter};
 use starloop_record::RunDir;
 use starloop_record::atomic::{self, create_directory};
 use std::path::{Path, PathBuf};
@@ -110,6 +111,14 @@ impl BaseModel {
         }
     }
 
+    /// The directory or file of a model that does not come with the program.
+    pub fn place(&self) -> Option<&Path> {
+        match &self.0 {
+            Location::Directory(path) | Location::Gguf(path) => Some(path),
+            Location::Builtin(_) => None,
+        }
+    }
+
     /// A directory with its config, tokenizer and chat template, to look at prompts before a run, and the model's context in tokens. A shipped model
     /// is unpacked to `place`; of a GGUF file, the parts that prompts need.
     ///
@@ -121,7 +130,9 @@ impl BaseModel {
             return Ok((place.to_owned(), spec.context));
         }
         let directory = self.unpacked(place)?;
-        let context = Summary::read(&directory).during("reading the base model's config")?.spec.context;
+        // Adapters have the context of their base.
+        let whole = if is_adapter(&directory) { base_of(&directory).during("reading the adapters")? } else { directory.clone() };
+        let context = Summary::read(&whole).during("reading the base model's config")?.spec.context;
         Ok((directory, context))
     }
 

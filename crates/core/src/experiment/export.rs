@@ -2,6 +2,8 @@
 
 use crate::error::{EngineContext, Error, Result};
 use crate::method_run::relocate::{BASE, relative};
+use crate::policy::prompting::{PROMPTING, Prompting};
+use crate::selection::{TRAINED_PROBLEMS, TrainedProblems};
 use fs_err as fs;
 use serde_json::Value;
 use starloop_lm::checkpoint::{COMPANIONS, CONFIG, Checkpoint, GgufType};
@@ -10,16 +12,8 @@ use starloop_record::atomic::{self, create_directory};
 use std::path::{Path, PathBuf};
 
 /// Files of a checkpoint that other programs write and read.
-const OTHERS: [&str; 8] = [
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "tokenizer.model",
-    "pretrain.json",
-    "trained_problems.json",
-    crate::policy::prompting::PROMPTING,
-];
+const OTHERS: [&str; 8] =
+    ["added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "pretrain.json", TRAINED_PROBLEMS, PROMPTING];
 /// The file that the hub shows as the model card.
 const CARD_FILE: &str = "README.md";
 /// The config of the run.
@@ -72,6 +66,7 @@ pub fn checkpoint(source: &Path, form: Form, out: &Path, texts: Texts<'_>) -> Re
         let left_out = if form == Form::Merged && is_adapter {
             let merged = Checkpoint::load_merged(source).and_then(|checkpoint| checkpoint.save(place));
             merged.during("merging the adapters with their base")?;
+            carry_records(source, place)?;
             Vec::new()
         } else {
             copy(source, place)?
@@ -84,6 +79,16 @@ pub fn checkpoint(source: &Path, form: Form, out: &Path, texts: Texts<'_>) -> Re
         atomic::write(&place.join(CONFIG_FILE), texts.config.as_bytes())?;
         Ok::<_, Error>(left_out)
     })
+}
+
+/// Writes what this program recorded about the checkpoint in `from` into `to`, which holds the same weights in another form: the problems that
+/// it was trained on, and how it was prompted.
+///
+/// # Errors
+/// A record cannot be read or written.
+pub fn carry_records(from: &Path, to: &Path) -> Result<()> {
+    TrainedProblems::of_checkpoint(from)?.write(to)?;
+    Prompting::of_checkpoint(from)?.map_or(Ok(()), |prompting| prompting.write(to))
 }
 
 /// Writes the checkpoint in `source` to the new directory `out` for llama.cpp and Ollama: `NAME.gguf`, with adapters merged into their base,

@@ -2,8 +2,8 @@
 //! accuracy on a problem that the model has learned.
 
 use crate::error::{Error, Result};
-use crate::task::Task;
-use crate::types::Split;
+use crate::task::{Identity, Task};
+use crate::types::{Mode, Problem, Split};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -56,8 +56,13 @@ impl TrainedProblems {
             return Ok(());
         }
         let problems = task.evaluation_problems(split, iteration);
-        let is_trained = |identity: String| self.identities.contains(&identity);
-        let mut trained = problems.iter().filter(|problem| is_trained(task.identity(problem).to_string()));
+        let is_trained = |identity: Identity| self.identities.contains(&identity.to_string());
+        // Rows for `starloop train` can hold the question or the whole prompt.
+        let prompt = |problem| Identity::of_texts([task.prompt(problem, Mode::Unhinted).as_str()]);
+        let question = |problem: &Problem| Identity::of_texts([problem.question.as_str()]);
+        let mut trained = problems
+            .iter()
+            .filter(|problem| is_trained(task.identity(problem)) || is_trained(question(problem)) || is_trained(prompt(problem)));
         let Some(first) = trained.next() else { return Ok(()) };
         Err(Error::TrainedOnHeldOut {
             checkpoint: checkpoint.to_owned(),

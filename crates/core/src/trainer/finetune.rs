@@ -13,6 +13,7 @@ use crate::trainer::embedded::EmbeddedTrainer;
 use crate::trainer::{Trainer, TrainingJob, Workplace};
 use crate::types::{Example, Mode, ProblemId};
 use rows::{Lesson, Prompt};
+use serde_json::{Map, Value};
 use starloop_data::{At, Row, RowPlace};
 use starloop_lm::checkpoint::weights_sha256;
 use starloop_lm::model::PromptEncoder;
@@ -27,11 +28,21 @@ use std::time::Instant;
 /// # Errors
 /// A file cannot be read, a row has none of the shapes, the template refuses a conversation, or there is no row.
 pub fn read_examples(data: &DataSource, conversations: Option<&PromptEncoder<'_>>) -> Result<Vec<Example>> {
+    read_rows(data, conversations, &mut |_| {})
+}
+
+/// As [`read_examples`]; `seen` gets the columns of each row.
+fn read_rows(
+    data: &DataSource,
+    conversations: Option<&PromptEncoder<'_>>,
+    seen: &mut dyn FnMut(&Map<String, Value>),
+) -> Result<Vec<Example>> {
     let mut rows = data.rows("train")?;
     let mut examples = Vec::new();
     while let Some(row) = rows.next() {
         let row = row?;
         let lessons = rows::lessons(&row.columns, conversations.is_some()).map_err(|problem| rows.fault(&row, problem))?;
+        seen(&row.columns);
         let problem = ProblemId(place(data, &row));
         for Lesson { prompt, completion } in lessons {
             let prompt = match (prompt, conversations) {
@@ -71,7 +82,9 @@ pub fn finetune(
     observer: &mut dyn Observer,
 ) -> Result<TrainingMetrics> {
     let encoder = if chat { Some(PromptEncoder::load(model, true).during("fine-tuning")?) } else { None };
-    let examples = read_examples(data, encoder.as_ref())?;
+    let mut trained = TrainedProblems::of_checkpoint(model)?;
+    let examples =
+        read_rows(data, encoder.as_ref(), &mut |row| trained.identities.extend(rows::identities(row).map(|each| each.to_string())))?;
     let fingerprint = fingerprint(model, data, settings, chat, seed)?;
     let data = TrainingData::of_examples(examples);
     refuse_existing(output)?;
@@ -90,7 +103,7 @@ pub fn finetune(
             let (done, tokens, loss) = (progress.step, progress.tokens, Some(progress.loss));
             observer.observe(&Event::StageProgress { done, tokens, loss })
         })?;
-        TrainedProblems::of_checkpoint(model)?.write(output)?;
+        trained.write(output)?;
         Prompting { chat, ..Prompting::default() }.write(output)?;
         Ok::<_, Error>(metrics)
     })?;

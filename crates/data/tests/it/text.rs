@@ -97,6 +97,10 @@ fn faults_are_described_with_their_places() {
         let error = read(name, [begin.as_bytes(), &b" ".repeat(9 << 20)].concat().as_slice()).unwrap_err().to_string();
         assert!(error.contains("has more than 8388608 bytes"), "{error}");
     }
+    for (name, begin, end) in [("a.jsonl", "{\"a\": [", "]}"), ("a.json", "[{\"a\": [", "]}]")] {
+        let error = read(name, [begin, &"{\"b\":0},".repeat(900_000), "0", end].concat().as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("line 1: the row has about 90000") && error.contains("more than 192 MiB of memory"), "{error}");
+    }
     let error = Rows::open(std::path::Path::new("/nowhere/b.jsonl")).err().unwrap().to_string();
     assert!(error.contains("/nowhere/b.jsonl"), "{error}");
     let error = Rows::open(&std::env::temp_dir()).err().unwrap().to_string();

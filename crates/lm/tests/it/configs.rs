@@ -181,6 +181,16 @@ fn a_pointer_of_git_lfs_says_what_to_do() {
 }
 
 #[test]
+fn a_json_file_that_would_take_much_more_memory_than_its_size_is_not_read() {
+    for name in ["config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json"] {
+        let copy = fixture::copy("llama-tiny");
+        std::fs::write(copy.path().join(name), format!("{{\"a\": [{}0]}}", "{\"b\":0},".repeat(400_000))).unwrap();
+        let error = LanguageModel::load(copy.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}: has about 400001 objects")) && error.contains("more than 192 MiB"), "{error}");
+    }
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_named() {
     let nowhere = Path::new("/nowhere/model");
     let file = tempfile::NamedTempFile::new().unwrap();

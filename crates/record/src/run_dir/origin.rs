@@ -37,6 +37,13 @@ pub enum Outside {
         /// The base.
         target: PathBuf,
     },
+    /// Something that the run's config or `run.json` names: a file, a model, a program or a server.
+    Named {
+        /// The key that names it.
+        key: &'static str,
+        /// Its path, command or address.
+        target: String,
+    },
 }
 
 impl fmt::Display for Outside {
@@ -44,6 +51,7 @@ impl fmt::Display for Outside {
         match self {
             Outside::Link { path, target } => write!(f, "{} (a symbolic link to {})", path.display(), target.display()),
             Outside::AdapterBase { path, target } => write!(f, "{} (an adapter of {})", path.display(), target.display()),
+            Outside::Named { key, target } => write!(f, "{key} = {target:?}"),
         }
     }
 }
@@ -62,7 +70,7 @@ impl RunDir {
         is_file && fs::read_to_string(&path).is_ok_and(|found| mark(&path).is_ok_and(|expected| found == expected))
     }
 
-    /// The paths that lead out of the run in `root`. Empty if the run was made here, or if no path leads out.
+    /// The links and adapters that lead out of the run in `root`. Empty if the run was made here, or if none leads out.
     ///
     /// # Errors
     /// A directory cannot be read.
@@ -112,6 +120,14 @@ fn collect(root: &Path, directory: &Path, found: &mut Vec<Outside>) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Returns true if `target`, a path as a config names it, leads out of the run in `root` to something that exists.
+pub fn leads_outside(root: &Path, target: &Path) -> bool {
+    match (fs::canonicalize(root), fs::canonicalize(target)) {
+        (Ok(root), Ok(target)) => !target.starts_with(root),
+        (_, target) => target.is_ok(),
+    }
 }
 
 /// Returns true if a path in a directory of the run leads to something in the run, or to nothing.

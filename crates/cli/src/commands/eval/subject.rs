@@ -1,7 +1,7 @@
 //! The experiment of a measurement: the task and the settings of a config, of a run, or of the options.
 
 use super::Arguments;
-use crate::access::{Access, RunPart};
+use crate::access::{Access, RunPart, run_of};
 use crate::console;
 use crate::usage::UsageError;
 use anyhow::{Context, Result};
@@ -57,7 +57,7 @@ impl Subject {
     }
 
     /// The experiment that measures the checkpoint in `model` and trains nothing.
-    pub fn experiment(&self, arguments: &Arguments, model: &Path, registry: &Registry) -> Result<Experiment> {
+    pub fn experiment(&self, arguments: &Arguments, model: &Path, registry: &Registry, access: Access) -> Result<Experiment> {
         let mut config = self.config(arguments)?;
         config.model.base = model.display().to_string();
         // The measurement of a checkpoint is done in this process, whatever samples in the run.
@@ -82,7 +82,18 @@ impl Subject {
         if let Some(limit) = arguments.limit {
             config.evaluation.limit = limit as usize;
         }
-        Ok(Experiment::new(config, registry)?)
+        let experiment = Experiment::new(config, registry)?;
+        match self {
+            Subject::Run(root) => access.check_config(root, |root| experiment.outside_of_task(root))?,
+            Subject::Config(config) => {
+                // The user names the model, or the config does.
+                let named_by_user = !arguments.model.is_empty();
+                let outside = |root: &Path| if named_by_user { experiment.outside_of_task(root) } else { experiment.outside(root) };
+                run_of(config).map_or(Ok(()), |root| access.check_config(&root, outside))?;
+            }
+            Subject::Task(_) => {}
+        }
+        Ok(experiment)
     }
 
     fn config(&self, arguments: &Arguments) -> Result<Config> {

@@ -178,8 +178,9 @@ impl HttpClient {
         }
         let retry_after = retry_after(response.headers());
         let mut body = Vec::new();
-        // A body that breaks off is shown as far as it came.
-        let _ = response.into_body().into_reader().take(4 * SHOWN as u64).read_to_end(&mut body);
+        // A body that breaks off or is too slow is shown as far as it came.
+        let body_in_time = Paced::new(response.into_body().into_reader(), self.pace);
+        let _ = body_in_time.take(4 * SHOWN as u64).read_to_end(&mut body);
         let excerpt = self.excerpt(&body);
         let excerpt = if excerpt.starts_with('<') { String::new() } else { excerpt };
         Err(self.error(url, HttpErrorKind::Status { status: status.as_u16(), excerpt, retry_after }))

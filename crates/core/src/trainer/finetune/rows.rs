@@ -11,6 +11,7 @@
 //! of turns. TRL learns the same tokens from `prompt` and `completion` by default, and from `messages` with `assistant_only_loss`. Its default
 //! for `messages` also learns the messages of the user, which this program never does.
 
+use crate::task::Identity;
 use serde_json::{Map, Value};
 use starloop_lm::files::chat::Message;
 
@@ -54,6 +55,14 @@ pub(super) fn lessons(row: &Map<String, Value>, chat: bool) -> Result<Vec<Lesson
             }
         },
     }
+}
+
+/// The problems that a row can be made of: its question, its prompt or instruction, and what the user says, each as it is in the file.
+pub(super) fn identities(row: &Map<String, Value>) -> impl Iterator<Item = Identity> {
+    let named = ["question", "prompt", "instruction"].into_iter().filter_map(|column| row.get(column)?.as_str());
+    let messages = ["prompt", "messages"].into_iter().filter_map(|column| row.get(column)?.as_array()).flatten();
+    let said = messages.filter(|message| message["role"] == "user").filter_map(|message| message["content"].as_str());
+    named.chain(said).map(|text| Identity::of_texts([text]))
 }
 
 fn pair(prompt: String, completion: String, chat: bool) -> Lesson {

@@ -8,6 +8,7 @@ use safetensors::tensor::View;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Vectors by name, and the note that was saved with them.
@@ -16,6 +17,11 @@ pub type NamedVectors = (BTreeMap<String, Vec<f32>>, Map<String, Value>);
 /// Writes named vectors as one safetensors file, whole or not at all.
 pub fn write_vectors(path: &Path, vectors: &[(String, Vec<f32>)], note: &Map<String, Value>) -> Result<()> {
     let unfinished = path.with_extension("tmp");
+    // An interrupted write can have left it. Removing a link leaves its target alone.
+    match fs_err::remove_file(&unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
     let tensors = vectors.iter().map(|(name, values)| (name.clone(), Vector { values, shape: [values.len()] }));
     write_file(&unfinished, tensors, ("state", Value::Object(note.clone()).to_string()))?;
     Ok(fs_err::rename(&unfinished, path)?)

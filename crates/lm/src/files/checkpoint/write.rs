@@ -119,11 +119,12 @@ fn shards(tensors: Vec<OutgoingTensor<'_>>, limit: usize) -> Vec<Vec<OutgoingTen
     shards
 }
 
-/// Writes and syncs one file.
+/// Writes and syncs one file, which must not exist.
 pub(super) fn write_file<V: View>(path: &Path, tensors: impl IntoIterator<Item = (String, V)>, note: (&str, String)) -> Result<()> {
     let metadata = [(note.0.to_owned(), note.1)].into();
-    // The library renames a temporary file, which only its owner may read. The umask decides about this file, as about any other.
-    let permissions = fs_err::File::create(path)?.metadata()?.permissions();
+    // The library renames a temporary file, which only its owner may read. The umask decides about this file, as about any other. A new file is
+    // never a link to another one.
+    let permissions = fs_err::File::create_new(path)?.metadata()?.permissions();
     safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(|error| match error {
         SafeTensorError::IoError(error) => std::io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display())).into(),
         source => Error::Safetensors { path: path.into(), source },
