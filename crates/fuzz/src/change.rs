@@ -29,6 +29,9 @@ const TEXTS: [&str; 12] = ["", "\0", "\u{fffd}", "\u{202e}", "e\u{301}", "🦀",
 const ROOM: usize = 4096;
 /// The most changes of one input.
 const CHANGES: usize = 4;
+/// One in so many inputs has a part that is repeated up to [`LONG`] bytes: a parser may take little more memory than its input.
+const RARE: usize = 500;
+const LONG: usize = 1 << 20;
 
 /// Makes inputs from seeds.
 pub(crate) struct Change<'a> {
@@ -52,7 +55,18 @@ impl<'a> Change<'a> {
             }
         }
         input.truncate(self.longest);
+        if self.below(RARE) == 0 {
+            self.repeat(&mut input);
+        }
         input
+    }
+
+    /// Repeats a part of the input in place.
+    fn repeat(&mut self, input: &mut Vec<u8>) {
+        let range = self.range(input);
+        let part = input[range.clone()].to_vec();
+        let times = self.below(LONG / part.len().max(1));
+        input.splice(range.start..range.start, part.repeat(times));
     }
 
     fn below(&mut self, limit: usize) -> usize {

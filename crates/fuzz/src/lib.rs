@@ -147,6 +147,10 @@ fn setting(name: &str, default: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hint::black_box;
+
+    #[global_allocator]
+    static ALLOCATOR: memory::Counting = memory::Counting;
 
     #[test]
     fn a_panic_and_a_slow_input_are_failures() {
@@ -154,6 +158,27 @@ mod tests {
         assert!(outcome(b"", &mut |_| panic!("on purpose")).is_err_and(|fault| fault.contains("panicked")));
         let mut slow = |_: &[u8]| std::thread::sleep(MOST_TIME + Duration::from_millis(5));
         assert!(outcome(b"", &mut slow).is_err_and(|fault| fault.contains("at most 1.0 s")));
+    }
+
+    #[test]
+    fn much_memory_is_a_failure() {
+        let _guard = ONE_AT_A_TIME.lock();
+        let mut large = |_: &[u8]| drop(black_box(Vec::<u8>::with_capacity(MOST_MEMORY + (1 << 20))));
+        assert!(outcome(b"", &mut large).is_err_and(|fault| fault.contains("at most 256 MB")));
+    }
+
+    #[test]
+    fn an_overflow_is_a_failure() {
+        let mut overflowing = |input: &[u8]| assert_ne!(black_box(input.len()) * black_box(usize::MAX), 0);
+        assert!(outcome(b"ab", &mut overflowing).is_err_and(|fault| fault.contains("panicked")));
+    }
+
+    #[test]
+    fn some_inputs_are_long() {
+        let seeds = [b"[1, 2]".to_vec()];
+        let mut change = Change::new(ChaCha8Rng::seed_from_u64(1), &seeds, &[]);
+        let longest = (0..5000).map(|_| change.next().len()).max();
+        assert!(longest > Some(1 << 19), "{longest:?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use starloop_report::compare::ComparedMethods;
 use starloop_report::inspect::Filter;
 use starloop_report::verdicts::VerdictAudit;
 use starloop_report::watch::Watch;
-use starloop_report::{Report, compare, inspect};
+use starloop_report::{Report, compare, export, inspect, listing};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -36,8 +36,22 @@ fn texts(root: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Everything that shows or exports a report.
+fn show(report: &Report) {
+    let _ = (report.summary_tables(120), report.table_over_runs(), report.paper_tables(), report.iteration_tables(), report.chart(100));
+    let _ = (report.svg(), report.cost_table(), report.cost_svg(), report.json(), report.html(20).is_ok());
+    let _ = (export::csv(report), export::json_lines(report).is_ok());
+    for run in &report.runs {
+        let Ok(chosen) = export::Chosen::of(run, None, None) else { continue };
+        let _ = (chosen.words(), export::card(&chosen, export::Weights::Whole).is_ok());
+        let set = RunDir::open_read_only(&run.path).ok().and_then(|run| export::training_set(&run, chosen.method, None).ok());
+        let _ = set.map(|set| set.json_lines().is_ok());
+    }
+}
+
 fn read(run: &Path) {
-    let _ = Report::read(&[run.to_owned()]).map(|report| report.summary_tables(120));
+    let _ = Report::read(&[run.to_owned()]).map(|report| show(&report));
+    let _ = listing::runs(run, &|_| Ok(()));
     if let Ok(opened) = RunDir::open_read_only(run) {
         let _ = inspect::each(&opened, &Filter::default(), |_, _| Ok(()));
         let _ = VerdictAudit::of(&opened, &Filter::default(), 3);
