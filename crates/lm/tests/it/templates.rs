@@ -4,6 +4,7 @@ use crate::fixture;
 use serde_json::{Value, json};
 use starloop_lm::Tokenizer;
 use starloop_lm::files::chat::{ChatTemplate, Message};
+use starloop_lm::model::PromptEncoder;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -83,6 +84,11 @@ fn the_constructs_of_published_templates_render_as_jinja2_renders_them() {
 
 /// A tokenizer of words with these special tokens, the first of which have the ids from 3 on.
 fn tokenizer_with(source: &str, special: &[&str], config: Value, generation: &Value) -> starloop_lm::Result<Tokenizer> {
+    Tokenizer::from_files(&tokenizer_files(source, special, config, generation), &json!({}))
+}
+
+/// The files of [`tokenizer_with`].
+fn tokenizer_files(source: &str, special: &[&str], config: Value, generation: &Value) -> BTreeMap<String, Vec<u8>> {
     let words = ["<s>", "</s>", "<unk>"].iter().chain(special).enumerate().map(|(id, token)| ((*token).to_owned(), json!(id)));
     let added = ["<s>", "</s>", "<unk>"].iter().chain(special).enumerate().map(|(id, token)| {
         json!({
@@ -96,12 +102,11 @@ fn tokenizer_with(source: &str, special: &[&str], config: Value, generation: &Va
     });
     let mut config = config;
     config["chat_template"] = source.into();
-    let files = BTreeMap::from([
+    BTreeMap::from([
         ("tokenizer.json".to_owned(), tokenizer.to_string().into_bytes()),
         ("tokenizer_config.json".to_owned(), config.to_string().into_bytes()),
         ("generation_config.json".to_owned(), generation.to_string().into_bytes()),
-    ]);
-    Tokenizer::from_files(&files, &json!({}))
+    ])
 }
 
 #[test]
@@ -138,6 +143,19 @@ fn an_answer_ends_with_the_token_that_the_template_writes_after_it() {
         assert!([1, 3, 4, id].iter().all(|token| stops.contains(token)), "{style}: {stops:?}");
         assert_eq!(&stops[..2], [3, 4], "{style}");
     }
+}
+
+#[test]
+fn training_learns_the_end_of_the_template_in_a_conversation_and_the_tokenizers_end_without_one() {
+    let place = tempfile::tempdir().unwrap();
+    let config = json!({"bos_token": "<s>", "eos_token": "</s>"});
+    for (name, bytes) in tokenizer_files(&styles()["llama3"], &["<|end_of_text|>", "<|eot_id|>"], config, &json!({"eos_token_id": [3, 4]}))
+    {
+        std::fs::write(place.path().join(name), bytes).unwrap();
+    }
+    std::fs::write(place.path().join("config.json"), "{}").unwrap();
+    let end = |chat: bool| PromptEncoder::load(place.path(), chat).unwrap().end_token();
+    assert_eq!((end(true), end(false)), (4, 1));
 }
 
 #[test]
