@@ -13,6 +13,7 @@ pub mod peft;
 pub mod tokenizer;
 
 use crate::error::{Error, Result};
+use std::io::Read;
 use std::path::Path;
 
 /// The beginning of a Git LFS pointer.
@@ -25,6 +26,23 @@ fn refuse_pointer(bytes: &[u8], path: &Path) -> Result<()> {
     }
     let problem = "is a Git LFS pointer instead of the file; run `git lfs pull` in that directory, or download the file".into();
     Err(Error::Weights { path: path.into(), problem })
+}
+
+/// Opens a file of a checkpoint. A pipe would wait for a writer, and a device may have no end, so neither is opened.
+fn open_file(path: &Path) -> Result<fs_err::File> {
+    let kind = fs_err::metadata(path)?.file_type();
+    if kind.is_file() {
+        return Ok(fs_err::File::open(path)?);
+    }
+    let found = if kind.is_dir() { "a directory" } else { "a pipe or a device" };
+    Err(Error::Weights { path: path.into(), problem: format!("is {found}, expected a regular file") })
+}
+
+/// The bytes of a file of a checkpoint.
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_file(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Memory that the values of a JSON file may take: that of the index of a model with a million tensors.

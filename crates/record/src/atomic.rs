@@ -9,6 +9,7 @@
 //! between a run's root and a file in the same way.
 
 mod in_place;
+pub mod regular;
 
 pub use in_place::{below, copy, create, make_directory, open_to_append, open_to_lock, refuse_links};
 

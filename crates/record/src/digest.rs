@@ -1,6 +1,6 @@
 //! SHA-256 digests of texts and files, in lower-case hexadecimal.
 
-use fs_err::File;
+use crate::atomic::regular;
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::path::Path;
@@ -16,7 +16,7 @@ pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
 /// The file cannot be read; the error names it.
 pub fn file_sha256(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
-    let mut file = File::open(path)?;
+    let mut file = regular::open(path)?;
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer)? {

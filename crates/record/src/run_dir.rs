@@ -22,7 +22,7 @@
 //! the run started. Only `events.jsonl` holds times. Every other file is the same byte for byte whenever the run is repeated or resumed. All
 //! paths are relative, so a run directory can be moved and copied.
 
-use crate::atomic;
+use crate::atomic::{self, regular};
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -230,7 +230,7 @@ impl RunDir {
     /// The file is missing, or was changed after the run began.
     pub fn config(&self) -> Result<toml::Table> {
         let path = self.root.join(CONFIG);
-        let text = fs::read_to_string(&path)?;
+        let text = regular::read_to_string(&path)?;
         let (found, info) = (sha256_hex(&text), self.info()?);
         let expected = info.config_sha256;
         if found != expected && info.next_config_sha256.as_ref() != Some(&found) {

@@ -8,6 +8,7 @@ use fs_err as fs;
 use serde_json::Value;
 use starloop_lm::checkpoint::{COMPANIONS, CONFIG, Checkpoint, GgufType};
 use starloop_lm::files::peft;
+use starloop_record::atomic::regular;
 use starloop_record::atomic::{self, create_directory};
 use std::path::{Path, PathBuf};
 
@@ -123,7 +124,7 @@ fn path_to_base(source: &Path, out: &Path) -> Result<String> {
 /// Writes the name of the base into an `adapter_config.json`.
 fn name_base(path: &Path, base: &str) -> Result<()> {
     let corrupt = |source: serde_json::Error| Error::Json { path: path.to_owned(), source };
-    let mut config: Value = serde_json::from_slice(&fs::read(path)?).map_err(corrupt)?;
+    let mut config: Value = serde_json::from_slice(&regular::read(path)?).map_err(corrupt)?;
     config[BASE] = base.into();
     let mut text = serde_json::to_vec_pretty(&config).map_err(corrupt)?;
     text.push(b'\n');

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use fs_err as fs;
 use serde_json::Value;
 use starloop_lm::files::peft::{ADAPTER_CONFIG, is_adapter};
+use starloop_record::atomic::regular;
 use std::path::{Component, Path, PathBuf};
 
 /// The key of `adapter_config.json` that names the base.
@@ -16,7 +17,7 @@ pub(super) fn adapter(written: &Path, place: &Path, root: &Path) -> Result<()> {
     }
     let path = written.join(ADAPTER_CONFIG);
     let corrupt = |error: serde_json::Error| Error::Json { path: path.clone(), source: error };
-    let mut config: Value = serde_json::from_slice(&fs::read(&path)?).map_err(corrupt)?;
+    let mut config: Value = serde_json::from_slice(&regular::read(&path)?).map_err(corrupt)?;
     let Some(base) = config.get(BASE).and_then(Value::as_str).map(fs::canonicalize).transpose()? else { return Ok(()) };
     let canonical_root = fs::canonicalize(root)?;
     if !base.starts_with(&canonical_root) {

@@ -3,10 +3,9 @@
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use starloop_lm::files::chat::ChatVariables;
-use starloop_record::atomic;
+use starloop_record::atomic::{self, regular};
 use std::path::Path;
 
 /// The file's name in a checkpoint directory.
@@ -44,7 +43,7 @@ impl Prompting {
         if !path.exists() {
             return Ok(None);
         }
-        let text = fs::read_to_string(&path)?;
+        let text = regular::read_to_string(&path)?;
         serde_json::from_str(&text).map(Some).map_err(|source| Error::Json { path, source })
     }
 

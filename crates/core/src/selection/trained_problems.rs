@@ -6,6 +6,7 @@ use crate::task::{Identity, Task};
 use crate::types::{Mode, Problem, Split};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
+use starloop_record::atomic::regular;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -29,7 +30,7 @@ impl TrainedProblems {
         if !path.exists() {
             return Ok(TrainedProblems::default());
         }
-        let text = fs::read_to_string(&path)?;
+        let text = regular::read_to_string(&path)?;
         serde_json::from_str(&text).map_err(|source| Error::Json { path, source })
     }
 

@@ -64,7 +64,7 @@ impl ChatTemplate {
         for name in FILES.into_iter().chain([super::named_tokens::MAP]) {
             let path = dir.join(name);
             if path.exists() {
-                files.insert(name.to_owned(), fs_err::read(path)?);
+                files.insert(name.to_owned(), super::read_file(&path)?);
             }
         }
         Self::new(dir, &files)

@@ -173,7 +173,7 @@ fn companions(dir: &Path, config: &Value) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     for name in COMPANIONS.iter().copied().chain(VOCABULARY_FILES) {
         if let Some(path) = file_in(dir, name)? {
-            files.insert(name.to_owned(), fs_err::read(path)?);
+            files.insert(name.to_owned(), super::read_file(&path)?);
         }
     }
     if VOCABULARY_FILES.iter().all(|name| files.contains_key(*name)) {
@@ -214,7 +214,7 @@ pub fn weights_sha256(dir: &Path) -> Result<String> {
     let mut buffer = vec![0; 1 << 20];
     let files = if peft::is_adapter(dir) { vec![dir.join(ADAPTER_WEIGHTS)] } else { source::weights_files(dir)? };
     for path in files {
-        let mut file = fs_err::File::open(path)?;
+        let mut file = super::open_file(&path)?;
         loop {
             match file.read(&mut buffer)? {
                 0 => break,
@@ -267,7 +267,7 @@ pub fn own_files(dir: &Path) -> Result<Vec<PathBuf>> {
 fn read_config(dir: &Path) -> Result<Value> {
     require_directory(dir)?;
     let path = dir.join(CONFIG);
-    super::read_json(&fs_err::read(&path)?, &path)
+    super::read_json(&super::read_file(&path)?, &path)
 }
 
 /// Says in which type the weights are written.

@@ -127,7 +127,7 @@ const IRRELEVANT: [&str; 14] = [
 /// Reads `adapter_config.json`. A key that is not known, or not supported, is an error unless it asks for nothing.
 pub(crate) fn read_config(dir: &Path) -> Result<AdapterConfig> {
     let path = dir.join(ADAPTER_CONFIG);
-    let value = super::read_json(&fs_err::read(&path)?, &path)?;
+    let value = super::read_json(&super::read_file(&path)?, &path)?;
     let mut config = ConfigReader::new(&value, &path)?;
     config.only("peft_type", &[json!("LORA")])?;
     config.only("bias", &[json!("none")])?;

@@ -54,7 +54,7 @@ impl Tokenizer {
         for name in OTHER_FILES.into_iter().chain([FILE]).chain(VOCABULARY_FILES) {
             let path = dir.join(name);
             if path.exists() {
-                files.insert(name.into(), fs_err::read(path)?);
+                files.insert(name.into(), super::read_file(&path)?);
             }
         }
         complete(dir, &mut files)?;

@@ -17,6 +17,8 @@ mod losses;
 mod memory;
 mod modules;
 mod quantised;
+#[cfg(unix)]
+mod special_files;
 mod templates;
 mod tokenizers;
 mod torch;

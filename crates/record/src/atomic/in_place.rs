@@ -1,5 +1,6 @@
 //! Files and directories that are written under their final name, and never through a symbolic link.
 
+use crate::atomic::regular;
 use fs_err as fs;
 use fs_err::{File, OpenOptions};
 use std::io::{self, ErrorKind, Result};
@@ -38,7 +39,7 @@ pub fn create(path: &Path) -> Result<File> {
 /// # Errors
 /// Those of [`create`], and `from` cannot be read.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    io::copy(&mut File::open(from)?, &mut create(to)?).map(drop)
+    io::copy(&mut regular::open(from)?, &mut create(to)?).map(drop)
 }
 
 /// Creates a directory with those above it, unless it is there.
@@ -105,7 +106,9 @@ fn refuse_link(path: &Path) -> Result<()> {
                 path.display()
             ),
         )),
-        _ => Ok(()),
+        // To open a pipe would wait for a reader.
+        Ok(_) => regular::refuse_special(path),
+        Err(_) => Ok(()),
     }
 }
 

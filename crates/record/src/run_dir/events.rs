@@ -1,6 +1,6 @@
 //! `events.jsonl`: what happened, one event a line, as it happens.
 
-use crate::atomic;
+use crate::atomic::{self, regular};
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use fs_err as fs;
@@ -93,7 +93,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(f64, Event)>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+    let text = String::from_utf8_lossy(&regular::read(path)?).into_owned();
     let parse = |(number, line): (usize, &str)| {
         serde_json::from_str::<ReadLine>(line)
             .map(|line| (line.time, line.event))

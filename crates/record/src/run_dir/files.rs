@@ -1,9 +1,8 @@
 //! Files of JSON, and of one JSON value a line.
 
-use crate::atomic;
+use crate::atomic::{self, regular};
 use crate::digest::Digesting;
 use crate::error::{Error, Result};
-use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
@@ -32,7 +31,7 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     if !path.exists() {
         return Ok(None);
     }
-    serde_json::from_slice(&fs::read(path)?).map(Some).map_err(|error| corrupt(path, &error))
+    serde_json::from_slice(&regular::read(path)?).map(Some).map_err(|error| corrupt(path, &error))
 }
 
 /// Reads the values of a file of lines one by one. Returns the SHA-256 of the file and how the reading ended; `None` if there is no file.
@@ -40,7 +39,7 @@ pub(super) fn each_line<T: DeserializeOwned>(path: &Path, mut each: impl FnMut(T
     if !path.exists() {
         return Ok(None);
     }
-    let mut file = BufReader::new(Digesting::new(fs::File::open(path)?));
+    let mut file = BufReader::new(Digesting::new(regular::open(path)?));
     let mut line = Vec::new();
     let mut number = 0;
     let ended = loop {
@@ -66,7 +65,7 @@ pub(super) fn some_lines<T: DeserializeOwned>(path: &Path, most: usize) -> Resul
     if !path.exists() {
         return Ok(values);
     }
-    let mut file = BufReader::new(fs::File::open(path)?);
+    let mut file = BufReader::new(regular::open(path)?);
     let length = file.seek(SeekFrom::End(0))?;
     let mut line = Vec::new();
     // The ends of the lines that were read.

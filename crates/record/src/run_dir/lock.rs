@@ -1,7 +1,6 @@
 //! A lock file: one process at a time.
 
-use crate::atomic;
-use fs_err as fs;
+use crate::atomic::{self, regular};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Result, Write};
 use std::path::Path;
@@ -26,7 +25,7 @@ impl Lock {
     /// # Errors
     /// The file cannot be opened or locked.
     pub fn is_held(path: &Path) -> Result<bool> {
-        match fs::File::open(path) {
+        match regular::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             file => Ok(Self::of(file?.into_file())?.is_none()),
         }

@@ -5,6 +5,7 @@
 //! upload keeps. A run without a fitting mark was copied, and its reader decides whether to trust it.
 
 use super::{LOCK, RunDir};
+use crate::atomic::regular;
 use crate::error::Result;
 use fs_err as fs;
 use serde::Deserialize;
@@ -112,7 +113,7 @@ fn collect(root: &Path, directory: &Path, found: &mut Vec<Outside>) -> Result<()
             }
         } else if kind.is_file() && entry.file_name() == ADAPTER_CONFIG {
             // A damaged config has no base to read.
-            let config: BaseOfAdapter = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
+            let config: BaseOfAdapter = serde_json::from_slice(&regular::read(&path)?).unwrap_or_default();
             let target = config.base_model_name_or_path;
             if let Some(target) = target.filter(|target| !leads_inside(root, directory, target)) {
                 found.push(Outside::AdapterBase { path: relative(), target });

@@ -5,7 +5,7 @@ use crate::metrics::TrainingMetrics;
 use crate::trainer::TrainingProgress;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use starloop_record::atomic;
+use starloop_record::atomic::{self, regular};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -53,7 +53,7 @@ impl<'a> Steps<'a> {
     pub fn resume(directory: &Path, progress: &'a mut dyn FnMut(TrainingProgress) -> ControlFlow<()>) -> Result<Self> {
         let path = directory.join(FILE);
         // A crash may have cut the last line off.
-        let text = if path.exists() { fs::read_to_string(&path)? } else { String::new() };
+        let text = if path.exists() { regular::read_to_string(&path)? } else { String::new() };
         let earlier: Vec<StepLine> = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
         let mut whole = Vec::new();
         for line in &earlier {

@@ -17,7 +17,7 @@ impl ShardIndex {
     /// Reads an index, all of whose shards must be there.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let wrong = |problem: String| Error::Weights { path: path.into(), problem };
-        let index = crate::files::read_json(&fs_err::read(path)?, path)?;
+        let index = crate::files::read_json(&crate::files::read_file(path)?, path)?;
         let entries = index["weight_map"].as_object().ok_or_else(|| wrong("key \"weight_map\" is missing or no object".into()))?;
         let mut shards: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (tensor, shard) in entries {

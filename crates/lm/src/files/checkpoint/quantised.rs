@@ -66,7 +66,7 @@ impl QuantisationMethod {
         if !path.exists() {
             return Ok(None);
         }
-        let config = read_json(&fs_err::read(&path)?, &path)?;
+        let config = read_json(&crate::files::read_file(&path)?, &path)?;
         let Some((key, given)) = KEYS.into_iter().map(|key| (key, &config[key])).find(|(_, value)| value.is_object()) else {
             return Ok(None);
         };

@@ -24,7 +24,7 @@ pub(super) struct SafetensorsFile {
 impl SafetensorsFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let wrong = |source| Error::Safetensors { path: path.into(), source };
-        let mut file = fs_err::File::open(path)?;
+        let mut file = crate::files::open_file(path)?;
         let length = file.metadata()?.len();
         let mut start = Vec::new();
         (&file).take(64).read_to_end(&mut start)?;

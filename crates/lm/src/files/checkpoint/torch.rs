@@ -30,7 +30,7 @@ pub(super) struct TorchFile {
 impl TorchFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let wrong = |problem: String| Error::Weights { path: path.into(), problem };
-        let mut file = fs_err::File::open(path)?;
+        let mut file = crate::files::open_file(path)?;
         let mut start = Vec::new();
         (&file).take(64).read_to_end(&mut start)?;
         refuse_pointer(&start, path)?;

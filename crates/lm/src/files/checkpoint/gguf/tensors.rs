@@ -180,7 +180,7 @@ struct FileFront {
 
 impl FileFront {
     fn read(path: &Path) -> Result<Self> {
-        let mut file = fs_err::File::open(path)?;
+        let mut file = crate::files::open_file(path)?;
         let bytes = file.metadata()?.len();
         // No header is larger than its file, and a list of short texts needs several times its bytes.
         let limits =
