@@ -8,13 +8,14 @@ use crate::usage::UsageError;
 use anyhow::Result;
 use serde::Serialize;
 use starloop_core::experiment::export::carry_records;
-use starloop_lm::checkpoint::{Checkpoint, GgufType, Summary, is_gguf};
+use starloop_lm::checkpoint::{Checkpoint, GgufType, Summary, is_gguf, own_files};
+use starloop_lm::files::peft::{base_of, is_adapter};
 use starloop_lm::lora::{ALL_LINEAR, LoraConfig};
 use starloop_lm::memory::{Job, MemoryNeeds, needs};
 use starloop_lm::weights::HalfKind;
 use starloop_record::atomic::create_directory;
 use starloop_record::format::bytes;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Show a checkpoint's shape and memory needs, or convert it.
 #[derive(Debug, clap::Args)]
@@ -181,6 +182,7 @@ fn print_table(report: &ModelReport) -> Result<()> {
 
 fn convert(job: &Convert, access: Access) -> Result<()> {
     let model = Model::find(&job.model, access)?;
+    refuse_links(model.directory())?;
     if is_gguf(&job.out) {
         return convert_to_gguf(&model, job);
     }
@@ -207,6 +209,15 @@ fn convert(job: &Convert, access: Access) -> Result<()> {
         Ok::<_, anyhow::Error>(sha256)
     })?;
     console::print(&format!("{}: {} parameters, weights {sha256}", out.display(), checkpoint.spec.parameter_count()))
+}
+
+/// Refuses a checkpoint whose files are links out of its directory: what they lead to would become a part of what is written and shared.
+fn refuse_links(model: &Path) -> Result<()> {
+    own_files(model)?;
+    if is_adapter(model) {
+        own_files(&base_of(model)?)?;
+    }
+    Ok(())
 }
 
 fn convert_to_gguf(model: &Model, job: &Convert) -> Result<()> {

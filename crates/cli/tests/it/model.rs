@@ -29,6 +29,21 @@ fn a_checkpoint_is_converted_to_16_bits_and_back() {
     starloop("model convert", &[text(&half), text(&full)]).failed(2, &["exists already"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_out_of_the_directory_is_not_converted() {
+    let place = tempfile::tempdir().unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer.json", "generation_config.json"] {
+        let (model, secret, out) =
+            (place.path().join(format!("with-{name}")), place.path().join(format!("secret-{name}")), place.path().join("out"));
+        crate::views::copy(&base(), &model);
+        std::fs::rename(model.join(name), &secret).unwrap();
+        std::os::unix::fs::symlink(&secret, model.join(name)).unwrap();
+        starloop("model convert", &[text(&model), text(&out)]).failed(1, &[&format!("{name}: is a link to "), "not in the directory"]);
+        assert!(!out.exists());
+    }
+}
+
 #[test]
 fn an_adapter_is_trained_sampled_and_merged() {
     let place = tempfile::tempdir().unwrap();
