@@ -116,7 +116,7 @@ pub struct Needs {
 pub(crate) fn estimate(method: &dyn Method, settings: &MethodSettings, task: &dyn Task) -> Estimate {
     let mut estimate = method.estimate(settings, task);
     if let Some(split) = settings.evaluation.final_split {
-        estimate.evaluations += settings.evaluation.problems(task, split, estimate.iterations).len() as u64;
+        estimate.evaluations += settings.evaluation.count(task, split, estimate.iterations) as u64;
     }
     estimate.capped()
 }
@@ -139,7 +139,7 @@ fn estimate_training(settings: &MethodSettings, task: &dyn Task, iterations: u32
 
 /// Completions that measure the model of an iteration.
 fn evaluations(settings: &MethodSettings, task: &dyn Task, iteration: u32) -> u64 {
-    settings.evaluation.problems(task, settings.evaluation.split, iteration).len() as u64
+    settings.evaluation.count(task, settings.evaluation.split, iteration) as u64
 }
 
 /// The settings of the fine-tuning in an iteration. A warm start has its own.

@@ -149,6 +149,16 @@ pub trait Task: Send + Sync {
     /// The problems that measure accuracy after iteration `iteration` (0 is the base). Deterministic.
     fn evaluation_problems(&self, split: Split, iteration: u32) -> Vec<Problem>;
 
+    /// The number of [`Task::training_problems`]. An estimate of a run asks for it in every iteration.
+    fn training_count(&self, iteration: u32) -> usize {
+        self.training_problems(iteration).len()
+    }
+
+    /// The number of [`Task::evaluation_problems`].
+    fn evaluation_count(&self, split: Split, iteration: u32) -> usize {
+        self.evaluation_problems(split, iteration).len()
+    }
+
     /// The identity of a problem, independent of the prompt. A checkpoint records the identities of the problems that it was
     /// trained on, and measuring it on one of them is refused. By default the question and the choices: a task whose questions come from a
     /// template must use the data instead.

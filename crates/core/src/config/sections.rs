@@ -121,6 +121,12 @@ impl Default for EvaluationConfig {
 }
 
 impl EvaluationConfig {
+    /// The number of [`EvaluationConfig::problems`].
+    pub fn count(&self, task: &dyn Task, split: Split, iteration: u32) -> usize {
+        let all = task.evaluation_count(split, iteration);
+        if self.limit > 0 { all.min(self.limit) } else { all }
+    }
+
     /// The problems of a split that accuracy is measured on: the same for every model and seed.
     pub fn problems(&self, task: &dyn Task, split: Split, iteration: u32) -> Vec<Problem> {
         let mut problems = task.evaluation_problems(split, iteration);

@@ -147,7 +147,7 @@ pub(super) fn in_range(key: &str, value: u32) -> Result<(), Invalid> {
 /// The cost of `iterations` rounds of which each makes `attempts` completions for training.
 pub(super) fn estimate(settings: &MethodSettings, task: &dyn Task, iterations: u32, attempts: impl Fn(u32) -> u64) -> Estimate {
     let mut estimate = estimate_training(settings, task, iterations);
-    estimate.attempts = (1..=iterations).map(attempts).sum();
+    estimate.attempts = (1..=iterations).map(attempts).fold(0, u64::saturating_add);
     estimate
 }
 
@@ -159,5 +159,5 @@ pub(super) fn modes(rationalize: bool, settings: &MethodSettings) -> u64 {
 /// Completions where every problem of an iteration is asked in so many modes.
 pub(super) fn every_problem(settings: &MethodSettings, task: &dyn Task, modes: u64) -> impl Fn(u32) -> u64 {
     let samples = u64::from(settings.sampling.samples_per_problem);
-    move |iteration| task.training_problems(iteration).len() as u64 * samples * modes
+    move |iteration| (task.training_count(iteration) as u64).saturating_mul(samples).saturating_mul(modes)
 }

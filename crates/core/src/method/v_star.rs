@@ -108,11 +108,12 @@ impl Method for VStar {
         let unsampled = u32::from(self.warm_start.is_some());
         let sampled = |iteration| if iteration > unsampled { samples(iteration) } else { 0 };
         let mut estimate = rounds::estimate(settings, task, self.iterations, sampled);
-        let candidates = settings.evaluation.problems(task, settings.evaluation.split, self.iterations).len() as u64
-            * u64::from(self.verifier.candidates);
-        estimate.evaluations += candidates;
-        estimate.steps += self.verifier.steps;
-        estimate.trained_tokens += self.verifier.steps * (settings.training.batch_size * settings.training.sequence_length) as u64;
+        let candidates =
+            settings.evaluation.count(task, settings.evaluation.split, self.iterations) as u64 * u64::from(self.verifier.candidates);
+        let tokens = (settings.training.batch_size * settings.training.sequence_length) as u64;
+        estimate.evaluations = estimate.evaluations.saturating_add(candidates);
+        estimate.steps = estimate.steps.saturating_add(self.verifier.steps);
+        estimate.trained_tokens = estimate.trained_tokens.saturating_add(self.verifier.steps.saturating_mul(tokens));
         estimate
     }
 

@@ -149,13 +149,20 @@ impl Task for ArithmeticTask {
         problems
     }
 
+    fn training_count(&self, iteration: u32) -> usize {
+        let pairs = self.digit_counts(iteration).into_iter().map(|digits| pairs::capacity(Pool::Problems, digits));
+        self.config.problems_per_iteration.min(pairs.fold(0, usize::saturating_add))
+    }
+
+    fn evaluation_count(&self, split: Split, iteration: u32) -> usize {
+        let (pool, _) = measured(split);
+        let of_class = |digits| self.config.evaluation_per_class.min(pairs::capacity(pool, digits));
+        self.digit_counts(iteration).into_iter().map(of_class).fold(0, usize::saturating_add)
+    }
+
     /// The same problems for every seed and iteration, class by class. Of [`Split::Train`], the worked examples' pairs.
     fn evaluation_problems(&self, split: Split, iteration: u32) -> Vec<Problem> {
-        let (pool, label) = match split {
-            Split::Train => (Pool::WorkedExamples, "arithmetic train evaluation"),
-            Split::Dev => (Pool::Dev, "arithmetic dev"),
-            Split::Test => (Pool::Test, "arithmetic test"),
-        };
+        let (pool, label) = measured(split);
         let of_class = |digits: u32| {
             let rng = &mut pairs::generator(label, &[u64::from(digits)]);
             let pairs = pairs::distinct_pairs(pool, digits, self.config.evaluation_per_class, rng);
@@ -280,6 +287,15 @@ fn parse_question(question: &str) -> Option<(u32, (u64, u64))> {
         return None;
     }
     Some((length, (left.parse().ok()?, right.parse().ok()?)))
+}
+
+/// The pool of the problems of a split, and the label of their draw.
+fn measured(split: Split) -> (Pool, &'static str) {
+    match split {
+        Split::Train => (Pool::WorkedExamples, "arithmetic train evaluation"),
+        Split::Dev => (Pool::Dev, "arithmetic dev"),
+        Split::Test => (Pool::Test, "arithmetic test"),
+    }
 }
 
 #[cfg(test)]

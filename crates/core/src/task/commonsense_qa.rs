@@ -153,6 +153,14 @@ impl Task for CommonsenseQaTask {
         self.dataset.evaluation_problems(split)
     }
 
+    fn training_count(&self, _: u32) -> usize {
+        self.dataset.training_count()
+    }
+
+    fn evaluation_count(&self, split: Split, _: u32) -> usize {
+        self.dataset.evaluation_count(split)
+    }
+
     fn prompt(&self, problem: &Problem, mode: Mode) -> String {
         let right = if mode == Mode::Hinted { choice::known(&problem.answer, &problem.choices) } else { None };
         let mut prompt = format!("{QUESTION} {}\n{CHOICES}\n", problem.question);

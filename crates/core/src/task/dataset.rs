@@ -131,13 +131,29 @@ impl<T: Serialize + DeserializeOwned + Send> Dataset<T> {
 
     /// Those that measure: the same for every seed and iteration. Of [`Split::Train`], all that there are.
     pub fn evaluation_problems(&self, split: Split) -> Vec<Problem> {
-        let (problems, count) = match split {
+        let (problems, count) = self.measured(split);
+        // Not the hash that held them out, or a change of `dev_problems` would change which are measured.
+        first_by_hash(problems, count, |name| digest(["evaluation", name]))
+    }
+
+    /// The number of [`Dataset::training_problems`], the same in every iteration.
+    pub fn training_count(&self) -> usize {
+        of_all(self.train.len(), self.portions.problems_per_iteration)
+    }
+
+    /// The number of [`Dataset::evaluation_problems`].
+    pub fn evaluation_count(&self, split: Split) -> usize {
+        let (problems, count) = self.measured(split);
+        of_all(problems.len(), count)
+    }
+
+    /// The problems of a split, and how many of them measure; 0 for all.
+    fn measured(&self, split: Split) -> (&Entries<T>, usize) {
+        match split {
             Split::Train => (&self.train, 0),
             Split::Dev => (&self.dev, self.portions.evaluation_problems),
             Split::Test => (&self.test, self.portions.evaluation_problems),
-        };
-        // Not the hash that held them out, or a change of `dev_problems` would change which are measured.
-        first_by_hash(problems, count, |name| digest(["evaluation", name]))
+        }
     }
 
     /// The first problem that is learned from, with the other data that the task keeps.
@@ -223,7 +239,7 @@ fn first_by_hash<T: Serialize + DeserializeOwned + Send>(
     count: usize,
     hash: impl Fn(&str) -> [u8; 32],
 ) -> Vec<Problem> {
-    let chosen: Vec<usize> = if count == 0 || count >= entries.len() {
+    let chosen: Vec<usize> = if of_all(entries.len(), count) == entries.len() {
         (0..entries.len()).collect()
     } else {
         let mut smallest = BinaryHeap::with_capacity(count + 1);
@@ -238,6 +254,11 @@ fn first_by_hash<T: Serialize + DeserializeOwned + Send>(
         chosen
     };
     chosen.into_iter().map(|at| entries.entry(at).problem).collect()
+}
+
+/// The number of problems that are chosen of `all`; a `count` of 0 means all.
+fn of_all(all: usize, count: usize) -> usize {
+    if count == 0 { all } else { count.min(all) }
 }
 
 #[cfg(test)]

@@ -99,6 +99,14 @@ impl Task for VerifiedTask {
         self.task.training_problems(iteration)
     }
 
+    fn training_count(&self, iteration: u32) -> usize {
+        self.task.training_count(iteration)
+    }
+
+    fn evaluation_count(&self, split: Split, iteration: u32) -> usize {
+        self.task.evaluation_count(split, iteration)
+    }
+
     fn evaluation_problems(&self, split: Split, iteration: u32) -> Vec<Problem> {
         self.task.evaluation_problems(split, iteration)
     }

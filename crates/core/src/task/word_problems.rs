@@ -144,6 +144,14 @@ impl Task for WordProblems {
         self.dataset.evaluation_problems(split)
     }
 
+    fn training_count(&self, _: u32) -> usize {
+        self.dataset.training_count()
+    }
+
+    fn evaluation_count(&self, split: Split, _: u32) -> usize {
+        self.dataset.evaluation_count(split)
+    }
+
     fn prompt(&self, problem: &Problem, mode: Mode) -> String {
         let hint = match mode {
             Mode::Unhinted => String::new(),

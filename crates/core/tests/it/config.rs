@@ -8,6 +8,7 @@ use starloop_core::experiment::base_model::BaseModel;
 use starloop_core::method::Star;
 use starloop_core::task::arithmetic::ArithmeticConfig;
 use starloop_core::trainer::pretrain::PretrainConfig;
+use std::time::{Duration, Instant};
 
 fn parse(text: &str, overrides: &[&str]) -> Result<Experiment, String> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
@@ -284,5 +285,26 @@ fn what_servers_and_other_trainers_cannot_do_is_refused_before_any_work() {
     }
     for kind in ["star", "adastar", "b_star", "rft", "rest_em"] {
         assert_eq!(refused(kind, &[served, trained].concat()), None, "{kind}");
+    }
+}
+
+#[test]
+fn an_estimate_of_the_most_iterations_takes_no_time() {
+    for preset in ["arithmetic", "methods", "word-problems"] {
+        let loaded = Experiment::load(preset, &[]).unwrap();
+        let names: Vec<String> = loaded.methods_to_run().map(|method| method.name.clone()).collect();
+        let iterated = names.iter().filter(|name| Experiment::load(preset, &[format!("methods.{name}.iterations=2")]).is_ok());
+        let mut overrides: Vec<String> = iterated.map(|name| format!("methods.{name}.iterations=10000")).collect();
+        assert!(!overrides.is_empty());
+        let beyond = overrides[0].replace("10000", "10001");
+        let error = Experiment::load(preset, &[beyond]).unwrap_err().to_string();
+        assert!(error.contains("iterations") && error.contains("must be at most 10000, found 10001"), "{error}");
+        overrides.push("task.problems_per_iteration=10000".to_owned());
+        let experiment = Experiment::load(preset, &overrides).unwrap();
+        let task = experiment.task().unwrap();
+        let began = Instant::now();
+        let estimates = experiment.estimate(task.as_ref());
+        assert!(began.elapsed() < Duration::from_secs(10), "{preset}: {:?}", began.elapsed());
+        assert!(estimates.iter().any(|(_, estimate)| estimate.iterations == 10_000));
     }
 }

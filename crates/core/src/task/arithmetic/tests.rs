@@ -25,6 +25,20 @@ fn sides(problem: &Problem) -> (u64, u64) {
 }
 
 #[test]
+fn counts_are_those_of_the_problems() {
+    let few = ArithmeticConfig { digits: [1, 1], problems_per_iteration: 10_000, evaluation_per_class: 500, ..ArithmeticConfig::default() };
+    for config in [ArithmeticConfig::default(), extended(), few] {
+        let task = task(config, 1);
+        for iteration in 1..5 {
+            assert_eq!(task.training_count(iteration), task.training_problems(iteration).len());
+            for split in [Split::Train, Split::Dev, Split::Test] {
+                assert_eq!(task.evaluation_count(split, iteration), task.evaluation_problems(split, iteration).len());
+            }
+        }
+    }
+}
+
+#[test]
 fn an_answer_alone_has_no_step_to_check() {
     let task = task(ArithmeticConfig::default(), 1);
     let problem = &task.training_problems(1)[0];

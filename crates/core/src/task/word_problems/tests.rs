@@ -12,6 +12,17 @@ fn small() -> WordProblemsConfig {
 }
 
 #[test]
+fn counts_are_those_of_the_problems() {
+    for config in [small(), WordProblemsConfig { problems_per_iteration: 0, evaluation_problems: 70, ..small() }] {
+        let task = task(&config);
+        assert_eq!(task.training_count(1), task.training_problems(1).len());
+        for split in [Split::Train, Split::Dev, Split::Test] {
+            assert_eq!(task.evaluation_count(split, 1), task.evaluation_problems(split, 1).len());
+        }
+    }
+}
+
+#[test]
 fn the_problems_are_generated_and_the_test_is_svamp() {
     let task = task(&small());
     let [train, dev, test] = [Split::Train, Split::Dev, Split::Test].map(|split| task.evaluation_problems(split, 0));
