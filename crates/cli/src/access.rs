@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Options for files and configs of other people.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Access {
-    /// Let a run that was copied here read files outside of its directory
+    /// Let a run that was copied here use files, programs and servers outside of its directory
     #[arg(long, global = true, help_heading = EVERY_COMMAND)]
     pub trust: bool,
     /// Start no program that a config names (verifier, trainer, server), and no pager

@@ -116,3 +116,16 @@ fn every_link_of_the_pages_leads_to_a_file_or_heading() {
     }
     assert!(checked > 60, "{checked} links");
 }
+
+#[test]
+fn the_page_on_security_says_what_each_command_may_do() {
+    let page = std::fs::read_to_string(repository("docs/security.md")).unwrap();
+    let (_, table) = page.split_once("| command | reads besides |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let help = crate::program::starloop("--help", &[]).done();
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    let names = commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    let missing: Vec<&str> = names.filter(|name| !table.contains(&format!("`{name}`")) && !table.contains(&format!("`{name} "))).collect();
+    assert_eq!(missing, [""; 0], "docs/security.md has no row for them");
+}
