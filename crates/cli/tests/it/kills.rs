@@ -5,39 +5,39 @@
 //! ```
 //!
 //! In each trial a run dies once or twice, and then resumes to its end. Its files must be those of a run that did not die, and no other
-//! file may be left. `STARLOOP_KILL_SEED` changes the trials. Failing system calls need `strace`.
+//! file may be left. `STARLOOP_KILL_SEED` changes the trials. The suite needs `strace`, which makes system calls fail.
 
-use crate::program::{assert_same, command, starloop, start, text};
+use crate::program::{assert_same, command, repository, starloop, start, text};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
+use starloop_core::registry::Registry;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const RUN: &str = "run methods --seed 1 --quiet --set task.digits=[2,3] --set task.problems_per_iteration=16 --set task.evaluation_per_class=4 \
      --set training.steps=4 --set training.checkpoint_every=2";
-const METHODS: [&str; 17] = [
-    "few_shot",
-    "direct",
-    "rationales",
-    "star",
-    "star_without",
-    "self_training",
-    "star_accumulate",
-    "star_continue",
-    "partial_hints",
-    "rft",
-    "rest_em",
-    "adastar",
-    "b_star",
-    "v_star",
-    "spin",
-    "grpo",
-    "dr_grpo",
-];
 const SIGNALS: [&str; 5] = ["KILL", "TERM", "INT", "HUP", "STOP"];
 const CALLS: [&str; 4] = ["write", "rename,renameat,renameat2", "fsync,fdatasync", "openat"];
 const FAULTS: [&str; 3] = ["error=EIO", "error=ENOSPC", "signal=KILL"];
+
+/// An attempt to end a run early.
+struct Attack {
+    what: String,
+    /// The run did not come to its end.
+    succeeded: bool,
+}
+
+/// The methods of the preset `methods`: every kind that there is, and its variants.
+fn methods() -> Vec<String> {
+    let config: toml::Table = std::fs::read_to_string(repository("crates/core/configs/methods.toml")).unwrap().parse().unwrap();
+    let methods = config["methods"].as_table().unwrap();
+    let kinds: BTreeSet<&str> = methods.values().map(|method| method["kind"].as_str().unwrap()).collect();
+    let registered = Registry::default().methods;
+    assert_eq!(kinds, registered.iter().map(|method| method.kind.as_str()).collect(), "the preset has every kind");
+    methods.keys().cloned().collect()
+}
 
 /// A run that did not die, and its time.
 struct Whole {
@@ -56,31 +56,39 @@ impl Whole {
         Whole { run, line, time: begun.elapsed() }
     }
 
-    /// A signal at a random moment. After SIGSTOP, SIGKILL follows.
-    fn signalled(&self, run: &Path, random: &mut ChaCha8Rng) -> String {
+    /// A signal at a random moment. After SIGSTOP, SIGKILL or SIGCONT follows.
+    fn signalled(&self, run: &Path, random: &mut ChaCha8Rng) -> Attack {
         let (signal, moment) = (SIGNALS[random.random_range(0..SIGNALS.len())], random.random_range(0..=self.time.as_millis() as u64));
-        let mut child = start(&self.line, &["--resume", "--run-dir", text(run)]);
+        let child = start(&self.line, &["--resume", "--run-dir", text(run)]);
         std::thread::sleep(Duration::from_millis(moment));
         let send =
             |signal: &str| Command::new("kill").args(["-s", signal, &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
         send(signal);
         if signal == "STOP" {
-            send("KILL");
+            send(if random.random_bool(0.5) { "KILL" } else { "CONT" });
         }
-        child.wait().unwrap();
-        format!("SIG{signal} after {moment} ms")
+        Attack::of(child.wait_with_output().unwrap(), format!("SIG{signal} after {moment} ms"))
     }
 
     /// A system call that fails, or in which the process dies.
-    fn failing(&self, run: &Path, random: &mut ChaCha8Rng) -> String {
+    fn failing(&self, run: &Path, random: &mut ChaCha8Rng) -> Attack {
         let (calls, fault, when) =
             (CALLS[random.random_range(0..CALLS.len())], FAULTS[random.random_range(0..FAULTS.len())], random.random_range(1..=300));
         let inject = format!("inject={calls}:{fault}:when={when}");
         let program = command(&self.line, &["--resume", "--run-dir", text(run)]);
         let mut traced = Command::new("strace");
         traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &inject]).arg(program.get_program()).args(program.get_args());
-        traced.env_remove("STARLOOP_LOG").stdin(Stdio::null()).output().unwrap();
-        inject
+        let output = traced.env_remove("STARLOOP_LOG").stdin(Stdio::null()).output().unwrap();
+        Attack::of(output, inject)
+    }
+}
+
+impl Attack {
+    /// The program may end early, and may not panic.
+    fn of(output: Output, what: String) -> Self {
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!err.contains("panicked"), "{what}: {err}");
+        Attack { what, succeeded: !output.status.success() }
     }
 }
 
@@ -92,28 +100,24 @@ fn number(name: &str, default: usize) -> usize {
 #[ignore = "minutes of random deaths"]
 fn every_method_survives_random_deaths() {
     let place = tempfile::tempdir().unwrap();
-    let whole: Vec<Whole> = METHODS.iter().map(|method| Whole::new(place.path(), method)).collect();
-    let has_strace = Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !has_strace {
-        eprintln!("strace was not found: no system call fails");
-    }
+    let methods = methods();
+    let whole: Vec<Whole> = methods.iter().map(|method| Whole::new(place.path(), method)).collect();
+    let traces = Command::new("strace").args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success());
+    assert!(traces, "strace cannot trace a program here: install it, and allow ptrace");
     let mut random = ChaCha8Rng::seed_from_u64(number("STARLOOP_KILL_SEED", 0) as u64);
     let trials = number("STARLOOP_KILL_TRIALS", 300);
+    let mut deaths = 0;
     for trial in 0..trials {
         let (whole, run) = (&whole[trial % whole.len()], place.path().join("run"));
-        let deaths: Vec<String> =
-            (0..=random.random_range(0..2))
-                .map(|_| {
-                    if has_strace && random.random_bool(0.5) {
-                        whole.failing(&run, &mut random)
-                    } else {
-                        whole.signalled(&run, &mut random)
-                    }
-                })
-                .collect();
-        eprintln!("trial {} of {trials}, {}: {}", trial + 1, METHODS[trial % METHODS.len()], deaths.join(", then "));
+        let attack =
+            |random: &mut ChaCha8Rng| if random.random_bool(0.5) { whole.failing(&run, random) } else { whole.signalled(&run, random) };
+        let attacks: Vec<Attack> = (0..=random.random_range(0..2)).map(|_| attack(&mut random)).collect();
+        deaths += attacks.iter().filter(|attack| attack.succeeded).count();
+        let told: Vec<&str> = attacks.iter().map(|attack| attack.what.as_str()).collect();
+        eprintln!("trial {} of {trials}, {}: {}; {deaths} deaths", trial + 1, methods[trial % methods.len()], told.join(", then "));
         starloop(&whole.line, &["--resume", "--run-dir", text(&run)]).done();
         assert_same(&run, &whole.run);
         std::fs::remove_dir_all(&run).unwrap();
     }
+    assert!(2 * deaths >= trials, "{deaths} deaths in {trials} trials: the attacks come too late");
 }
