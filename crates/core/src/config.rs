@@ -200,6 +200,12 @@ impl Config {
                 download: None,
             });
         }
+        if path.is_dir() {
+            let inside = path.join("config.toml");
+            let hint = if inside.is_file() { format!("; the config in it is {}", inside.display()) } else { String::new() };
+            let message = format!("{}: is a directory, expected the name of a preset or a TOML file{hint}", path.display());
+            return Err(std::io::Error::new(std::io::ErrorKind::IsADirectory, message).into());
+        }
         let mut config = Config::parse(preset_or_path, &fs_err::read_to_string(path)?, overrides)?;
         config.find_beside(path.parent().unwrap_or(Path::new("")));
         Ok(config)

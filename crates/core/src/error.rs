@@ -13,8 +13,10 @@
 //! Errors about run directories ([`NotARun`](starloop_record::Error::NotARun), [`RunInUse`](starloop_record::Error::RunInUse),
 //! [`RunExists`](starloop_record::Error::RunExists) and others) are variants of [`Error::Record`].
 
+pub(crate) mod masks;
 mod missing;
 
+use masks::{masked, without_password};
 pub use missing::{ColumnRole, Missing};
 
 use std::ops::ControlFlow;
@@ -70,7 +72,7 @@ pub enum Error {
         valid: Vec<String>,
     },
     /// A config value of the wrong kind or out of range.
-    #[error("{origin}: `{key}`: {message}")]
+    #[error("{origin}: `{key}`: {}", without_password(.message))]
     ConfigValue {
         /// The file, preset or override.
         origin: String,
@@ -80,7 +82,7 @@ pub enum Error {
         message: String,
     },
     /// An override that is not `key=value`.
-    #[error("the override {text:?} is not of the form key=value, such as training.steps=100")]
+    #[error("the override {:?} is not of the form key=value, such as training.steps=100", without_password(.text))]
     Override {
         /// The given value.
         text: String,
@@ -344,7 +346,7 @@ pub enum Error {
     #[error("the policy has no checkpoint loaded, so it cannot sample or score")]
     NoCheckpoint,
     /// A file that could not be fetched, or is not what it should be.
-    #[error("{what}: {problem}")]
+    #[error("{}: {}", masked(.what), masked(.problem))]
     Fetch {
         /// Its address, file or model.
         what: String,
@@ -354,7 +356,7 @@ pub enum Error {
         source: Option<Cause>,
     },
     /// A server does not do what it should.
-    #[error("{endpoint}: {problem}")]
+    #[error("{}: {}", masked(.endpoint), masked(.problem))]
     Server {
         /// Its address, or the command that started it.
         endpoint: String,

@@ -12,8 +12,8 @@ mod resolve;
 mod run;
 
 use crate::config::{Config, PolicyConfig, Reload};
+use crate::error::masks::without_password;
 use crate::error::{Error, Result};
-use crate::external::http::without_password;
 use crate::method::Estimate;
 use crate::registry::Registry;
 use crate::task::{Task, TaskSettings};

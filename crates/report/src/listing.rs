@@ -146,7 +146,7 @@ mod tests {
         drop(begin(&stopped, &[("star", Approach::Star)]));
         std::fs::create_dir(place.path().join("broken")).unwrap();
         std::fs::write(place.path().join("broken/run.json"), "{").unwrap();
-        let listed = runs(place.path()).unwrap();
+        let listed = runs(place.path(), &|_| Ok(())).unwrap();
         let paths: Vec<&Path> = listed.iter().map(|run| run.run.strip_prefix(place.path()).unwrap()).collect();
         assert_eq!(paths, ["a", "b/seed-1", "broken"].map(Path::new));
         let Content::Read { state, best, resume, .. } = &listed[0].content else { panic!("{listed:?}") };

@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::console;
 use crate::overrides::Overrides;
+use crate::untrusted::visible;
 use crate::usage::UsageError;
 use anyhow::Result;
 use serde::Serialize;
@@ -155,7 +156,7 @@ fn described(prompt: &Output<'_>, shown: &ShownPrompt, context: Option<usize>, n
 
 /// The number of tokens, the text, and the tokens, if there are any.
 pub fn body(shown: &ShownPrompt) -> String {
-    let text = shown.text.split('\n').map(|line| format!("  │ {line}")).collect::<Vec<_>>().join("\n");
+    let text = visible(&shown.text).split('\n').map(|line| format!("  │ {line}")).collect::<Vec<_>>().join("\n");
     if shown.tokens.is_empty() {
         return format!("\n{text}");
     }

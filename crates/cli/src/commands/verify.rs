@@ -140,11 +140,15 @@ impl Arguments {
         for (number, line) in std::io::stdin().lock().lines().enumerate() {
             let number = number + 1;
             let place = || format!("standard input, line {number}");
+            let at = |error: serde_json::Error| {
+                let text = error.to_string();
+                anyhow::anyhow!("{}, column {}: {}", place(), error.column(), text.split(" at line ").next().unwrap_or_default())
+            };
             let line = line.with_context(place)?;
             if line.trim().is_empty() {
                 continue;
             }
-            let input: Input = serde_json::from_str(&line).with_context(place)?;
+            let input: Input = serde_json::from_str(&line).map_err(at)?;
             let id = ProblemId(input.id.map_or_else(|| format!("line {number}"), |Scalar(id)| id));
             let choices = input.choices.into_iter().map(|Scalar(choice)| choice).collect();
             let problem = Problem { id, class: String::new(), question: String::new(), answer: input.answer, choices };

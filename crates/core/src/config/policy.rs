@@ -250,19 +250,22 @@ impl ServingConfig {
             "has to tell the server the {checkpoint}",
         )?;
         require(!launched || self.reload.is_none(), "reload", "a server that is launched for each checkpoint needs none")?;
-        let is_address = |endpoint: &String| endpoint.starts_with("http://") || endpoint.starts_with("https://");
-        require(self.endpoints.iter().all(is_address), "endpoints", "each has to be an address such as http://127.0.0.1:8000/v1")?;
+        require(
+            self.endpoints.iter().all(|endpoint| is_address(endpoint)),
+            "endpoints",
+            "each has to be an address such as http://127.0.0.1:8000/v1; in a user or password, `/` is written as %2F",
+        )?;
         require(self.replicas > 0, "replicas", "must be at least 1")?;
-        require(self.in_flight > 0, "in_flight", "must be at least 1")?;
+        require((1..=MOST_IN_FLIGHT).contains(&self.in_flight), "in_flight", "must be in 1..=65536")?;
         require(self.tries > 0, "tries", "must be at least 1")?;
         require(self.samples_per_request > 0, "samples_per_request", "must be at least 1")?;
         let seconds = |value: f64| value.is_finite() && value > 0.0 && value < 1e9;
-        require(seconds(self.request_seconds), "request_seconds", "must be a number of seconds above 0")?;
-        require(seconds(self.start_seconds), "start_seconds", "must be a number of seconds above 0")?;
+        require(seconds(self.request_seconds), "request_seconds", "must be a number of seconds above 0 and below 1e9")?;
+        require(seconds(self.start_seconds), "start_seconds", "must be a number of seconds above 0 and below 1e9")?;
         require(
             seconds(self.patience_seconds) && self.patience_seconds >= self.request_seconds,
             "patience_seconds",
-            "must be a number of seconds, and at least policy.request_seconds",
+            "must be a number of seconds, at least policy.request_seconds and below 1e9",
         )?;
         require(
             !chat || self.prompt_form() == PromptForm::Tokens,
@@ -270,4 +273,18 @@ impl ServingConfig {
             "model.chat = true renders prompts here, so they have to be sent as token ids (prompts = \"tokens\")",
         )
     }
+}
+/// The most open requests for each server. Each has a thread.
+const MOST_IN_FLIGHT: usize = 1 << 16;
+
+/// Returns true if a text is an address of the web with a host and, if there is one, a port that is a number.
+fn is_address(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) else { return false };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let server = authority.rsplit_once('@').map_or(authority, |(_, server)| server);
+    let (host, port) = match server.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (server, None),
+    };
+    !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }

@@ -4,7 +4,7 @@ use super::Experiment;
 use super::base_model::BaseModel;
 use crate::config::PolicyConfig;
 use crate::error::Result;
-use crate::external::http::without_password;
+use crate::error::masks::without_password;
 use starloop_record::run_dir::{Outside, leads_outside};
 use std::path::Path;
 

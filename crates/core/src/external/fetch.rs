@@ -8,8 +8,9 @@ pub mod dataset;
 mod digest;
 pub mod hub;
 
+use crate::error::masks::without_password;
 use crate::error::{Error, Result};
-use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
+use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy};
 use digest::Digest;
 use fs_err as fs;
 use starloop_record::atomic;
@@ -74,6 +75,7 @@ impl PartialDirectory {
 
     /// Fetches one file, unless it is complete.
     fn fetch(&self, http: &HttpClient, file: &RemoteFile, report: &mut OnProgress<'_>) -> Result<()> {
+        atomic::below(&self.partial, Path::new(&file.name))?;
         if let Some(folder) = self.path(&file.name).parent() {
             atomic::make_directory(folder)?;
         }
@@ -94,6 +96,7 @@ impl PartialDirectory {
 
     /// Copies a file of this machine.
     fn copy(&self, name: &str, from: &Path, digest: &Digest) -> Result<()> {
+        atomic::below(&self.partial, Path::new(name))?;
         atomic::copy(from, &self.path(&format!("{name}.partial")))?;
         self.accept(name, digest, &from.display().to_string())
     }
@@ -121,8 +124,10 @@ impl PartialDirectory {
 /// Removes the files of a folder that are not among these.
 fn keep_only(folder: &Path, files: &HashSet<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
+        let entry = entry?;
+        let path = entry.path();
+        // A link to a folder is removed as a link.
+        if entry.file_type()?.is_dir() {
             keep_only(&path, files)?;
         } else if !files.contains(&path) {
             fs::remove_file(path)?;

@@ -11,6 +11,6 @@ mod client;
 mod error;
 mod retry;
 
-pub(crate) use client::{HttpClient, without_password};
+pub(crate) use client::HttpClient;
 pub(crate) use error::{Failure, HttpError, HttpErrorKind};
 pub(crate) use retry::RetryPolicy;

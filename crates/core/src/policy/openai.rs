@@ -7,8 +7,9 @@
 
 use super::{Completion, OnCompletion, Policy, Progress, PromptRequest, SamplingParams};
 use crate::config::{ModelConfig, PromptForm, RecordConfig, ServerKind, ServingConfig};
+use crate::error::masks::without_password;
 use crate::error::{EngineContext, Error, OrCancelled, Result, with_causes};
-use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy, without_password};
+use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, RetryPolicy};
 use answer::ModelList;
 use dialect::{Dialect, Prompt};
 use dispatch::{Arrival, Dispatch, Job, Limits, Refusal, ServerOutcome};
@@ -40,6 +41,8 @@ const ABSENT: Duration = Duration::from_secs(120);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 /// Time between two checks whether servers still run, and whether `policy.patience_seconds` is over.
 const POLL: Duration = Duration::from_millis(500);
+/// Bytes of a text whose tokens are counted at once.
+const PART: usize = 16 << 10;
 
 /// Samples on servers.
 #[derive(Debug)]
@@ -223,7 +226,8 @@ impl OpenAiPolicy {
             let refused = |error: starloop_lm::Error| HttpError::new(without_password(url), HttpErrorKind::Request).caused_by(error);
             // These are counted only, so text without a token may count as the unknown token.
             let encode = |text: &str| prompts.encode_lossy(text).map_err(refused);
-            let count = |text: &str| prompts.tokenizer().encode_lossy(text, false).map_err(refused).map(|ids| ids.len());
+            let tokens = |part: &str| prompts.tokenizer().encode_lossy(part, false).map_err(refused).map(|ids| ids.len());
+            let count = |text: &str| -> Result<usize, HttpError> { parts(text).map(tokens).sum() };
             let seed = job.samples.first().map_or(0, |(_, seed)| *seed);
             let put = || {
                 let n = job.samples.len();
@@ -363,6 +367,17 @@ impl OpenAiPolicy {
             stop_reason: choice.stop_reason,
         }
     }
+}
+
+/// A long text in parts, because a tokenizer takes hundreds of bytes of memory for each byte of a text.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = rest.floor_char_boundary(PART.min(rest.len()));
+        let (part, after) = rest.split_at(end);
+        rest = after;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 /// For each request the place of its first completion in the result of the call.

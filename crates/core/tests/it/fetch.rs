@@ -150,6 +150,32 @@ fn a_token_that_was_saved_goes_to_the_hub_alone_and_is_never_shown() {
 }
 
 #[test]
+fn a_token_that_the_hub_repeats_is_not_shown() {
+    for list in [json!({ "sha": TOKEN, "siblings": [] }), json!({ "siblings": TOKEN }), json!({ "sha": [TOKEN] })] {
+        let list = list.to_string();
+        let server = Server::start(move |request| Reply::file(request, list.as_bytes()));
+        let message = refused(&hub(&server, &[("HF_TOKEN", TOKEN)]), &tempfile::tempdir().unwrap());
+        assert!(!message.contains(TOKEN) && message.contains("[API key]"), "{message}");
+    }
+}
+
+#[test]
+fn a_busy_hub_is_asked_again() {
+    let (model, mut calls) = (Model::usual(), 0);
+    let inner = model.clone().serve();
+    let address = inner.address.clone();
+    let server = Server::start(move |request| {
+        calls += 1;
+        if calls == 1 { Reply::status(429) } else { Reply::redirect(format!("{address}{}", request.path)) }
+    });
+    let place = tempfile::tempdir().unwrap();
+    fetch(&hub(&server, &[]), &place.path().join("tiny")).unwrap();
+    let busy = Server::start(|_| Reply::status(429));
+    assert!(refused(&hub(&busy, &[]), &tempfile::tempdir().unwrap()).contains("the hub has too much to do; try again later"));
+    assert_eq!(busy.seen().len(), 4);
+}
+
+#[test]
 fn what_a_list_names_leads_nowhere_else() {
     for (sha, said) in
         [("/dev", "the commit \"/dev\""), ("../../x", "the commit \"../../x\""), ("", "the commit \"\""), ("abc", "the commit \"abc\"")]
@@ -181,6 +207,15 @@ fn a_download_is_written_through_no_link() {
     // The link is an error, or was replaced by the file.
     assert!(fetched.is_err() || std::fs::read(place.path().join("tiny/config.json")).unwrap() == model.0["config.json"]);
     std::fs::remove_dir_all(&partial).ok();
+    // A link to a folder is removed, and what is in the folder stays.
+    let (precious, partial) = (place.path().join("precious"), place.path().join("third.partial"));
+    std::fs::create_dir_all(precious.join("sub")).unwrap();
+    std::fs::write(precious.join("sub/mine"), "mine").unwrap();
+    std::fs::create_dir(&partial).unwrap();
+    std::os::unix::fs::symlink(&precious, partial.join("x")).unwrap();
+    fetch(&hub(&server, &[]), &place.path().join("third")).unwrap();
+    assert_eq!(std::fs::read(precious.join("sub/mine")).unwrap(), b"mine");
+    assert!(!place.path().join("third/x").exists());
     let elsewhere = place.path().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, place.path().join("other.partial")).unwrap();

@@ -380,6 +380,39 @@ fn a_key_comes_from_the_environment_and_is_shown_to_the_server_alone() {
     assert!(error.to_string().contains("STARLOOP_NO_SUCH_VARIABLE") && error.is_usage(), "{error}");
 }
 
+#[test]
+fn a_key_that_a_server_repeats_anywhere_is_not_shown() {
+    let bench = bench();
+    let secret = std::env::var("PATH").unwrap();
+    let escaped: String = secret.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+    let choice = |key: &str, value: Value| {
+        let mut choice = json!({ "text": "a", "finish_reason": "stop", "logprobs": { "token_logprobs": [-1.0] } });
+        choice[key] = value;
+        json!({ "choices": [choice] })
+    };
+    for (number, act) in [
+        Act::Answer(json!({ "error": { "message": format!("bad key {secret}") } })),
+        Act::Answer(json!({ "model": secret, "choices": choice("text", json!("a"))["choices"] })),
+        Act::Answer(choice("finish_reason", json!(secret))),
+        Act::Answer(json!({ "choices": secret })),
+        Act::Status(400, "", format!("x{}{secret}", " ".repeat(1185))),
+        Act::Status(400, "", format!("{{\"error\": \"{escaped}\"}}")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let server = Completions::start(move |_| act.clone());
+        let experiment = served(&[&server.endpoint], &["policy.api_key_env=PATH", "policy.tries=1"]);
+        let name = format!("repeated-{number}");
+        let error = with_causes(&run(&bench, &name, &experiment, false).err().unwrap());
+        assert!(error.contains("[API key]"), "{number}: {error}");
+        let events = std::fs::read_to_string(bench.place.path().join(name).join("events.jsonl")).unwrap();
+        for shown in [error, events] {
+            assert!(!shown.contains(&secret) && !shown.contains(&secret[..secret.len() - 1]), "{number}: {shown}");
+        }
+    }
+}
+
 /// The words that start this very test program as a server, in a shell that starts another process.
 #[cfg(unix)]
 fn launch(pids: &Path) -> String {

@@ -1,5 +1,6 @@
 //! `events.jsonl`: what happened, one event a line, as it happens.
 
+use super::files::at_line;
 use crate::atomic::{self, regular};
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
@@ -97,7 +98,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(f64, Event)>> {
     let parse = |(number, line): (usize, &str)| {
         serde_json::from_str::<ReadLine>(line)
             .map(|line| (line.time, line.event))
-            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {}: {error}", number + 1) })
+            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: at_line(number + 1, &error) })
     };
     text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate().map(parse).collect()
 }

@@ -27,6 +27,12 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     Ok(atomic::write(path, &json(path, value)?)?)
 }
 
+/// An error of one line of a file. The error itself counts lines within the line.
+pub(super) fn at_line(number: usize, error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    format!("line {number}, column {}: {}", error.column(), text.split(" at line ").next().unwrap_or_default())
+}
+
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     if !path.exists() {
         return Ok(None);
@@ -48,8 +54,8 @@ pub(super) fn each_line<T: DeserializeOwned>(path: &Path, mut each: impl FnMut(T
         if file.read_until(b'\n', &mut line)? == 0 {
             break Ok(());
         }
-        let value = serde_json::from_slice(&line)
-            .map_err(|error| Error::Corrupt { path: path.to_owned(), message: format!("line {number}: {error}") });
+        let value =
+            serde_json::from_slice(&line).map_err(|error| Error::Corrupt { path: path.to_owned(), message: at_line(number, &error) });
         if let Err(error) = value.and_then(&mut each) {
             break Err(error);
         }

@@ -1,6 +1,7 @@
 //! `journal.jsonl`: attempts as they come in, one a line and ungraded, while their stage is not done.
 
 use super::events::open_lines;
+use super::files::at_line;
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::types::Attempt;
@@ -23,8 +24,7 @@ impl Journal {
         }
         let (file, bytes) = open_lines(path)?;
         let parse = |(number, line): (usize, &[u8])| {
-            let corrupt =
-                |error: serde_json::Error| Error::Corrupt { path: path.to_owned(), message: format!("line {}: {error}", number + 1) };
+            let corrupt = |error: serde_json::Error| Error::Corrupt { path: path.to_owned(), message: at_line(number + 1, &error) };
             serde_json::from_slice(line).map_err(corrupt)
         };
         let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());

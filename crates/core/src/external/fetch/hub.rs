@@ -6,9 +6,10 @@
 mod rows;
 
 use super::digest::Digest;
-use super::{DownloadProgress, OnProgress, PartialDirectory, RemoteFile, refused};
+use super::{DownloadProgress, OnProgress, PartialDirectory, RETRY, RemoteFile, refused};
+use crate::error::masks::without_password;
 use crate::error::{Error, Result};
-use crate::external::http::{Failure, HttpClient, without_password};
+use crate::external::http::{Failure, HttpClient, HttpError, RetryPolicy};
 use crate::external::hub_cache::{self, HubCache, HubName, RepositoryKind, Snapshot, is_plain};
 use fs_err as fs;
 use serde::Deserialize;
@@ -203,18 +204,36 @@ impl Hub {
         Ok(names)
     }
 
+    /// Repeats a call that the hub is too busy for.
+    fn patiently<T>(call: impl Fn() -> std::result::Result<T, HttpError>) -> std::result::Result<T, HttpError> {
+        let mut tries = 1;
+        loop {
+            match call() {
+                Err(error) if matches!(error.failure(), Failure::Busy { .. }) && tries < RETRY.attempts => {
+                    std::thread::sleep(RETRY.retry_after(&error).unwrap_or_else(|| RetryPolicy::pause(tries, 0)));
+                    tries += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// The commit of a revision, and its files; of a model only those at its root.
     fn list(&self, kind: RepositoryKind, name: &str, revision: &str) -> Result<(String, BTreeMap<String, RemoteFile>)> {
         let place = kind.plural();
         let url = format!("{}/api/{place}/{name}/revision/{}?blobs=true", self.endpoint, revision.replace('/', "%2F"));
         let wrong = |problem: String| Error::Fetch { what: without_password(&url), problem, source: None };
-        let found: Revision = self.http.get_json(&url, LONGEST_LIST).map_err(|error| match error.failure() {
+        let found: Revision = Self::patiently(|| self.http.get_json(&url, LONGEST_LIST)).map_err(|error| match error.failure() {
             Failure::Permanent => refused(&self.http, name.to_owned(), error),
             Failure::Server => {
                 let problem = "the hub's list of its files cannot be read".to_owned();
                 Error::Fetch { what: name.to_owned(), problem, source: Some(error.into()) }
             }
-            Failure::Unreachable | Failure::Busy { .. } | Failure::Timeout => {
+            Failure::Busy { .. } => {
+                let problem = "the hub has too much to do; try again later, or set HF_TOKEN, because it answers users that it knows first";
+                Error::Fetch { what: name.to_owned(), problem: problem.to_owned(), source: Some(error.into()) }
+            }
+            Failure::Unreachable | Failure::Timeout => {
                 let problem = "cannot be fetched; without a network, copy its directory to this machine by hand, or set \
                                HF_HUB_OFFLINE=1 to use the cache";
                 Error::Fetch { what: name.to_owned(), problem: problem.to_owned(), source: Some(error.into()) }
@@ -222,7 +241,8 @@ impl Hub {
         })?;
         // The commit becomes a part of addresses and of a path in the cache.
         if !is_commit(&found.sha) {
-            return Err(wrong(format!("the list names the commit {:?}, expected 40 to 64 hexadecimal digits", found.sha)));
+            let shown: String = found.sha.chars().take(80).collect();
+            return Err(wrong(format!("the list names the commit {shown:?}, expected 40 to 64 hexadecimal digits")));
         }
         let mut files = BTreeMap::new();
         let is_wanted = |sibling: &Sibling| match kind {

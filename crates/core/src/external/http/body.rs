@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Bytes of all answers that one client reads at the same time.
 const BUDGET: u64 = 256 << 20;
 /// Bytes at the beginning of a body that are kept for an error message.
-const HEAD: usize = 1200;
+pub(super) const HEAD: usize = 16 << 10;
 
 /// The bytes that answers may still take.
 #[derive(Debug)]

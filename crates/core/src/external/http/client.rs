@@ -1,8 +1,8 @@
 //! One call at a time for each thread, over connections that are kept and used again.
 
-use super::body::{Budget, LimitedBody, Pace, Paced};
+use super::body::{Budget, HEAD, LimitedBody, Pace, Paced};
 use super::{HttpError, HttpErrorKind};
-use crate::error::Cause;
+use crate::error::masks::{plain, remember, shortened};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{BufReader, Read, copy, sink};
@@ -23,8 +23,9 @@ const ANY_PACE: Pace = Pace { bytes: 0, within: SILENCE };
 const PACE: Pace = Pace { bytes: 1 << 10, within: SILENCE };
 /// Redirects that are followed to a file.
 const REDIRECTS: usize = 8;
-/// Characters of a body that an error shows.
-const SHOWN: usize = 300;
+/// Bytes of the body of a failed request that are read. Of a longer body the end is left out, because a secret could be cut there.
+const EXCERPT: usize = 64 << 10;
+const END: usize = 4 << 10;
 
 /// A client with the secret of its servers.
 pub(crate) struct HttpClient {
@@ -84,7 +85,7 @@ impl HttpClient {
             .max_idle_connections(connections.saturating_mul(8))
             .max_idle_connections_per_host(connections)
             .user_agent(concat!("starloop/", env!("CARGO_PKG_VERSION")));
-        let secret = key.map(|text| Secret { text, scope: Scope::AllServers });
+        let secret = key.map(|text| Secret::new(text, Scope::AllServers));
         HttpClient { agent: config.build().into(), secret, redirects: Redirects::Refuse, budget: Budget::default(), pace: ANY_PACE }
     }
 
@@ -98,7 +99,7 @@ impl HttpClient {
             .timeout_recv_response(Some(SILENCE))
             .timeout_per_read(Some(SILENCE))
             .user_agent(concat!("starloop/", env!("CARGO_PKG_VERSION")));
-        let secret = token.map(|text| Secret { text, scope: Scope::Origin(origin(endpoint).to_owned()) });
+        let secret = token.map(|text| Secret::new(text, Scope::Origin(origin(endpoint).to_owned())));
         HttpClient { agent: config.build().into(), secret, redirects: Redirects::Follow, budget: Budget::default(), pace: PACE }
     }
 
@@ -117,11 +118,11 @@ impl HttpClient {
         // Read to its end, so that the connection can be used again.
         let answer = self.send(url, body)?.into_body().into_reader().take(IGNORED_ANSWER);
         let ignored = copy(&mut { answer }, &mut sink());
-        ignored.map(drop).map_err(|error| self.error(url, HttpErrorKind::Interrupted).caused_by(error))
+        ignored.map(drop).map_err(|error| HttpError::new(url, HttpErrorKind::Interrupted).caused_by(error))
     }
 
     fn send(&self, url: &str, body: &impl Serialize) -> Result<Response<Body>, HttpError> {
-        let body = serde_json::to_vec(body).map_err(|error| self.error(url, HttpErrorKind::Request).caused_by(error))?;
+        let body = serde_json::to_vec(body).map_err(|error| HttpError::new(url, HttpErrorKind::Request).caused_by(error))?;
         let request = self.authorized(self.agent.post(url), url).header(CONTENT_TYPE, "application/json");
         let response = request.send(&body[..]).map_err(|error| self.no_response(url, error))?;
         self.successful(url, response)
@@ -155,12 +156,12 @@ impl HttpClient {
             }
             let response = request.call().map_err(|error| self.no_response(url, error))?;
             if response.status().is_redirection() && matches!(self.redirects, Redirects::Follow) {
-                target = redirected(&target, response.headers()).map_err(|kind| self.error(url, kind))?;
+                target = redirected(&target, response.headers()).map_err(|kind| HttpError::new(url, kind))?;
             } else {
                 return self.successful(url, response);
             }
         }
-        Err(self.error(url, HttpErrorKind::Redirect("too often")))
+        Err(HttpError::new(url, HttpErrorKind::Redirect("too often")))
     }
 
     fn authorized<Any>(&self, request: RequestBuilder<Any>, url: &str) -> RequestBuilder<Any> {
@@ -180,10 +181,10 @@ impl HttpClient {
         let mut body = Vec::new();
         // A body that breaks off or is too slow is shown as far as it came.
         let body_in_time = Paced::new(response.into_body().into_reader(), self.pace);
-        let _ = body_in_time.take(4 * SHOWN as u64).read_to_end(&mut body);
-        let excerpt = self.excerpt(&body);
-        let excerpt = if excerpt.starts_with('<') { String::new() } else { excerpt };
-        Err(self.error(url, HttpErrorKind::Status { status: status.as_u16(), excerpt, retry_after }))
+        let _ = body_in_time.take(EXCERPT as u64).read_to_end(&mut body);
+        let excerpt = excerpt(&body, EXCERPT);
+        let excerpt = if excerpt.trim_start_matches('\u{feff}').starts_with('<') { String::new() } else { excerpt };
+        Err(HttpError::new(url, HttpErrorKind::Status { status: status.as_u16(), excerpt, retry_after }))
     }
 
     /// Reads JSON while it arrives. Keys that `T` does not have are passed over and take no memory.
@@ -192,62 +193,42 @@ impl HttpClient {
         let mut json = serde_json::Deserializer::from_reader(&mut body);
         let value = T::deserialize(&mut json).and_then(|value| json.end().map(|()| value));
         value.map_err(|error| match body.get_ref().refusal() {
-            Some(refusal) => self.error(url, refusal),
-            None if error.is_io() => self.error(url, HttpErrorKind::Interrupted).caused_by(error),
-            None => self.error(url, HttpErrorKind::Json { excerpt: self.excerpt(body.get_ref().head()) }).caused_by(error),
+            Some(refusal) => HttpError::new(url, refusal),
+            None if error.is_io() => HttpError::new(url, HttpErrorKind::Interrupted).caused_by(error),
+            None => HttpError::new(url, HttpErrorKind::Json { excerpt: excerpt(body.get_ref().head(), HEAD) }).caused_by(error),
         })
     }
 
     fn no_response(&self, url: &str, error: ureq::Error) -> HttpError {
-        use ureq::Error::{BadUri, Http, Timeout, Tls};
+        use ureq::Error::{BadUri, Http, Protocol, Timeout, Tls};
         let kind = match error {
             BadUri(_) | Http(_) | Tls(_) => HttpErrorKind::Request,
             Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => HttpErrorKind::Connect,
             Timeout(_) => HttpErrorKind::Timeout,
+            Protocol(_) => HttpErrorKind::Protocol,
             _ => HttpErrorKind::Connect,
         };
-        self.error(url, kind).caused_by(self.cause(error))
-    }
-
-    /// An error as a cause. One whose text holds the secret is reduced to its text without it.
-    fn cause(&self, error: ureq::Error) -> Cause {
-        let text = error.to_string();
-        let masked = self.masked(&text);
-        if masked == text { error.into() } else { masked.into() }
-    }
-
-    fn error(&self, url: &str, kind: HttpErrorKind) -> HttpError {
-        HttpError::new(self.masked(&without_password(url)), kind)
-    }
-
-    /// The beginning of a body, on one line and without the secret, which some servers repeat.
-    fn excerpt(&self, body: &[u8]) -> String {
-        let text = self.masked(&String::from_utf8_lossy(body));
-        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if line.chars().count() > SHOWN { line.chars().take(SHOWN).chain("...".chars()).collect() } else { line }
-    }
-
-    fn masked(&self, text: &str) -> String {
-        self.secret.as_ref().map_or_else(|| text.to_owned(), |secret| text.replace(secret.text.as_str(), "[API key]"))
+        HttpError::new(url, kind).caused_by(error)
     }
 }
 
+/// The beginning of a body, on one line. `limit` is the number of bytes that were kept of a longer one.
+fn excerpt(body: &[u8], limit: usize) -> String {
+    let whole = if body.len() < limit { body } else { &body[..limit - END] };
+    shortened(&plain(whole))
+}
+
 impl Secret {
+    fn new(text: String, scope: Scope) -> Self {
+        remember(&text);
+        Secret { text, scope }
+    }
+
     fn is_for(&self, url: &str) -> bool {
         match &self.scope {
             Scope::AllServers => true,
             Scope::Origin(server) => origin(url) == server,
         }
-    }
-}
-
-/// An address with `***` in the place of the user and password that it may name.
-pub(crate) fn without_password(url: &str) -> String {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let end = origin(url).len();
-    match url[host..end].rfind('@') {
-        Some(at) => format!("{}***{}", &url[..host], &url[host + at..]),
-        None => url.to_owned(),
     }
 }
 
@@ -294,15 +275,6 @@ mod tests {
         assert!(secret.is_for("https://hub.example/other?a=b") && secret.is_for("https://hub.example"));
         for other in ["http://hub.example/", "https://hub.example.org/", "https://hub.example:8443/", "https://cdn.example/hub.example"] {
             assert!(!secret.is_for(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn passwords_are_masked() {
-        for (url, expected) in
-            [("http://user:pw@host:80/v1", "http://***@host:80/v1"), ("http://host/a@b", "http://host/a@b"), ("host/v1", "host/v1")]
-        {
-            assert_eq!(without_password(url), expected);
         }
     }
 }

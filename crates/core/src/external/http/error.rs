@@ -1,6 +1,7 @@
 //! A call that failed, and whether another try helps.
 
-use crate::error::Cause;
+use crate::error::masks::{masked, shortened};
+use crate::error::{Cause, with_causes};
 use std::time::Duration;
 
 /// A failed call. The message names the address, without secrets; the cause below it is its source.
@@ -23,6 +24,9 @@ pub(crate) enum HttpErrorKind {
     /// There is no server, or it closed the connection before it answered.
     #[error("cannot be reached")]
     Connect,
+    /// Something answered that does not speak HTTP.
+    #[error("the answer is no HTTP; the address may be that of another service")]
+    Protocol,
     /// The server did not answer in time.
     #[error("no complete answer in time")]
     Timeout,
@@ -81,14 +85,27 @@ pub(crate) enum Failure {
 }
 
 impl HttpError {
-    /// A failure at `url`, from which secrets are already removed.
-    pub fn new(url: impl Into<String>, kind: HttpErrorKind) -> Self {
-        HttpError { url: url.into(), kind, hint: None, source: None }
+    /// A failure at `url`. Secrets are removed from the address and from the words of the server.
+    pub fn new(url: impl AsRef<str>, kind: HttpErrorKind) -> Self {
+        let kind = match kind {
+            HttpErrorKind::Status { status, excerpt, retry_after } => {
+                let excerpt = shortened(&excerpt);
+                HttpErrorKind::Status { status, excerpt, retry_after }
+            }
+            HttpErrorKind::Json { excerpt } => HttpErrorKind::Json { excerpt: shortened(&excerpt) },
+            HttpErrorKind::Answer(text) => HttpErrorKind::Answer(shortened(&text)),
+            HttpErrorKind::Rejected(text) => HttpErrorKind::Rejected(shortened(&text)),
+            kind => kind,
+        };
+        HttpError { url: masked(url.as_ref()), kind, hint: None, source: None }
     }
 
-    /// The same with its cause.
+    /// The same with its cause. A cause whose text is long or holds a secret is reduced to the rest of its text.
     pub fn caused_by(self, source: impl Into<Cause>) -> Self {
-        HttpError { source: Some(source.into()), ..self }
+        let cause: Cause = source.into();
+        let text = with_causes(cause.as_ref());
+        let shown = shortened(&text);
+        HttpError { source: Some(if shown == text { cause } else { shown.into() }), ..self }
     }
 
     /// The same with what the user can do.
@@ -113,6 +130,7 @@ impl HttpError {
             Kind::Timeout | Kind::Status { status: 408, .. } => Failure::Timeout,
             Kind::Status { status: 500.., .. }
             | Kind::Interrupted
+            | Kind::Protocol
             | Kind::TooLarge(_)
             | Kind::OverBudget(_)
             | Kind::Json { .. }
@@ -129,7 +147,6 @@ fn after_colon(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::with_causes;
 
     fn status(status: u16, retry_after: Option<Duration>) -> HttpError {
         HttpError::new("http://host/v1", HttpErrorKind::Status { status, excerpt: String::new(), retry_after })

@@ -3,10 +3,10 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// Words between underscores that make a variable a secret.
-const WORDS: [&str; 7] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIALS", "APIKEY"];
-/// Words before `KEY` that make a variable a secret.
-const KEYS: [&str; 5] = ["API", "ACCESS", "SECRET", "PRIVATE", "AUTH"];
+/// Parts of a name that make a variable a secret.
+const PARTS: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL"];
+/// The beginnings of words that have such a part and are none.
+const PLAIN: [&str; 1] = ["TOKENIZ"];
 
 /// Removes secrets from the environment of a program, except those that `named` lists.
 pub(super) fn withhold(command: &mut Command, named: &[String]) {
@@ -17,11 +17,13 @@ pub(super) fn withhold(command: &mut Command, named: &[String]) {
     }
 }
 
-/// Returns true if the name of a variable says that its value is a secret, such as `HF_TOKEN` or `OPENAI_API_KEY`.
+/// Returns true if the name of a variable says that its value is a secret, such as `HF_TOKEN`, `PGPASSWORD` or `OPENAI_API_KEY`. A variable too much
+/// is a small loss for a program; a secret too much is not.
 fn is_secret(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_uppercase();
-    let words: Vec<&str> = name.split(['_', '-', '.']).collect();
-    words.iter().any(|word| WORDS.contains(word)) || words.windows(2).any(|pair| KEYS.contains(&pair[0]) && pair[1].starts_with("KEY"))
+    let is_key = |word: &str| word.trim_end_matches(|c: char| c.is_ascii_digit() || c == 'S').ends_with("KEY");
+    let has_part = |word: &str| PARTS.iter().any(|part| word.contains(part)) && !PLAIN.iter().any(|plain| word.starts_with(plain));
+    name.split(['_', '-', '.']).any(|word| is_key(word) || has_part(word))
 }
 
 #[cfg(test)]
@@ -42,6 +44,18 @@ mod tests {
             "DB_PASSWORD",
             "my_secret",
             "GOOGLE_APPLICATION_CREDENTIALS",
+            "GOOGLE_CREDENTIAL",
+            "PGPASSWORD",
+            "MY_PASSWORDS",
+            "DB_PASSWORD1",
+            "SECRETS",
+            "CLIENTSECRET",
+            "GITHUBTOKEN",
+            "TOKENS",
+            "ACCESSKEY",
+            "OPENAI_KEY",
+            "AZURE_KEY2",
+            "SSH_KEYS",
         ] {
             assert!(is_secret(OsStr::new(secret)), "{secret}");
         }

@@ -15,6 +15,10 @@ use std::marker::PhantomData;
 pub(super) struct Completions {
     pub(super) object: Loose,
     pub(super) error: Loose,
+    /// The keys of servers that have no key `error`.
+    message: Loose,
+    detail: Loose,
+    errors: Loose,
     pub(super) model: Option<String>,
     pub(super) choices: Option<AtMost<RawChoice, 1024>>,
     pub(super) usage: Option<Usage>,
@@ -29,9 +33,10 @@ pub(super) struct RawChoice {
     /// The field of a chat that stands for the text.
     message: Option<IgnoredAny>,
     pub(super) finish_reason: Loose,
-    /// The key of vLLM, and that of `SGLang`.
-    #[serde(alias = "matched_stop")]
-    pub(super) stop_reason: Loose,
+    /// The key of vLLM.
+    stop_reason: Loose,
+    /// The key of `SGLang`.
+    matched_stop: Loose,
     pub(super) logprobs: Option<RawLogprobs>,
 }
 
@@ -43,17 +48,28 @@ pub(super) struct Usage {
     pub(super) completion_tokens: Option<u64>,
 }
 
+impl RawChoice {
+    /// What ended the completion, where the server says it beside the `finish_reason`.
+    pub(super) fn stop(&self) -> &Loose {
+        if self.stop_reason == Loose::Null { &self.matched_stop } else { &self.stop_reason }
+    }
+}
+
 impl Completions {
     /// The completions.
     ///
     /// # Errors
     /// The server reports an error, or answers a chat. The text says so.
     pub(super) fn take_choices(&mut self) -> Result<Vec<RawChoice>, String> {
-        if let Some(message) = self.error.message() {
-            return Err(format!("the server answered 200 with an error: {message}"));
+        if self.error != Loose::Null {
+            return Err(format!("the server answered 200 with an error: {}", self.error.message()));
         }
         let is_chat = self.object.text().is_some_and(|object| object.starts_with("chat.completion"));
-        let Some(AtMost(choices)) = self.choices.take() else { return Err("the answer has no key `choices`".to_owned()) };
+        let Some(AtMost(choices)) = self.choices.take() else {
+            let said = [&self.message, &self.detail, &self.errors].into_iter().find(|said| **said != Loose::Null);
+            let missing = "the answer has no key `choices`";
+            return Err(said.map_or_else(|| missing.to_owned(), |said| format!("{missing}; the server says: {}", said.message())));
+        };
         if choices.is_empty() {
             return Err("the answer holds no completion".to_owned());
         }
@@ -142,12 +158,14 @@ pub(super) enum Loose {
     #[default]
     Null,
     Text(String),
-    Number,
-    /// The keys `type`, `matched` and `message` of an object.
+    Number(f64),
+    /// The first element of a list.
+    List(Box<Loose>),
+    /// The keys `type` and `matched` of an object, and the one that holds its message.
     Object {
         kind: Option<String>,
         matched: Box<Loose>,
-        message: Option<String>,
+        message: Box<Loose>,
     },
     Other,
 }
@@ -168,13 +186,14 @@ impl Loose {
         }
     }
 
-    /// The text of an error. Empty if there is no error.
-    fn message(&self) -> Option<&str> {
+    /// The words of an error, wherever the server has them.
+    fn message(&self) -> String {
         match self {
-            Loose::Null => None,
-            Loose::Text(text) => Some(text),
-            Loose::Object { message: Some(message), .. } => Some(message),
-            Loose::Number | Loose::Object { .. } | Loose::Other => Some("it gives no message"),
+            Loose::Text(text) if !text.trim().is_empty() => text.clone(),
+            Loose::Number(number) => format!("the number {number}"),
+            Loose::List(first) => first.message(),
+            Loose::Object { message, .. } => message.message(),
+            Loose::Null | Loose::Text(_) | Loose::Other => "it gives no message".to_owned(),
         }
     }
 }
@@ -202,16 +221,16 @@ impl<'de> Visitor<'de> for LooseVisitor {
         Ok(Loose::Other)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Loose, E> {
-        Ok(Loose::Number)
+    fn visit_u64<E>(self, number: u64) -> Result<Loose, E> {
+        Ok(Loose::Number(number as f64))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Loose, E> {
-        Ok(Loose::Number)
+    fn visit_i64<E>(self, number: i64) -> Result<Loose, E> {
+        Ok(Loose::Number(number as f64))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Loose, E> {
-        Ok(Loose::Number)
+    fn visit_f64<E>(self, number: f64) -> Result<Loose, E> {
+        Ok(Loose::Number(number))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Loose, E> {
@@ -219,8 +238,9 @@ impl<'de> Visitor<'de> for LooseVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Loose, A::Error> {
+        let Some(first) = list.next_element()? else { return Ok(Loose::Other) };
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Loose::Other)
+        Ok(Loose::List(Box::new(first)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Loose, A::Error> {
@@ -230,9 +250,10 @@ impl<'de> Visitor<'de> for LooseVisitor {
                 "type" => kind = object.next_value()?,
                 "matched" => matched = object.next_value()?,
                 "message" => message = object.next_value()?,
+                "msg" | "detail" | "error" if message == Loose::Null => message = object.next_value()?,
                 _ => _ = object.next_value::<IgnoredAny>()?,
             }
         }
-        Ok(Loose::Object { kind: kind.into_text(), matched: Box::new(matched), message: message.into_text() })
+        Ok(Loose::Object { kind: kind.into_text(), matched: Box::new(matched), message: Box::new(message) })
     }
 }

@@ -60,6 +60,8 @@ pub(super) struct Answer {
 const ENVELOPE: u64 = 256 << 10;
 /// Bytes of a token in an answer: its text, log-probability and bytes, and the same of the likeliest token.
 const BYTES_PER_TOKEN: u64 = 1 << 10;
+/// Bytes of the text of a token, at most.
+const TEXT_OF_TOKEN: usize = 512;
 /// Bytes of the longest answer to any request.
 const LONGEST_ANSWER: u64 = 64 << 20;
 
@@ -176,11 +178,16 @@ impl Dialect {
     }
 
     /// Reads one completion. `counted` is the number of its tokens, where the server counts them.
-    fn choice(&self, choice: RawChoice, counted: Option<usize>) -> Result<ServerChoice, String> {
+    fn choice(&self, mut choice: RawChoice, counted: Option<usize>) -> Result<ServerChoice, String> {
         // Some servers leave the stop string in the text, and some have generated on.
-        let full = choice.text.unwrap_or_default();
+        let (full, listed) = (choice.text.take().unwrap_or_default(), choice.logprobs.take());
+        let most = self.params.max_new_tokens.saturating_add(1).saturating_mul(TEXT_OF_TOKEN);
+        if full.len() > most {
+            let (bytes, tokens) = (full.len(), self.params.max_new_tokens);
+            return Err(format!("a completion has {bytes} bytes, more than {tokens} tokens can have; the server passed over `max_tokens`"));
+        }
         let stop = self.params.first_stop(&full);
-        let (ending, detail) = ending(&choice.finish_reason, &choice.stop_reason)?;
+        let (ending, detail) = ending(&choice.finish_reason, choice.stop())?;
         let ending = match ending {
             // A server that gives no reason ended the text at the limit, or before it at an end token or a stop string.
             Ending::Unsaid => match counted {
@@ -198,20 +205,22 @@ impl Dialect {
         };
         let is_cut_here = stop.is_some() && !self.stop_at_server;
         let text = full[..stop.map_or(full.len(), |(at, _)| at)].to_owned();
-        let logprobs = if self.logprobs && !is_cut_here { Some(Logprobs::read(choice.logprobs, &text)?) } else { None };
+        let logprobs = if self.logprobs && !is_cut_here { Some(Logprobs::read(listed, &text)?) } else { None };
         if let (Some(counted), Some(scored)) = (counted, logprobs.as_ref().map(|scored| scored.logprobs.len()))
-            && self.scores_every_token()
-            && scored + 1 < counted
+            && scored + self.unscored_tokens() < counted
         {
             return Err(format!("a completion of {counted} tokens has {scored} log-probabilities"));
         }
         Ok(ServerChoice { text, stop_reason, logprobs, is_cut_here })
     }
 
-    /// Returns true if the server returns a log-probability for each token. llama.cpp returns one for several tokens that make one character, and
-    /// none for a stop string.
-    fn scores_every_token(&self) -> bool {
-        matches!(self.server, ServerKind::Starloop | ServerKind::Vllm | ServerKind::Sglang)
+    /// The tokens of a completion that a server may count and not score. Some score the end token. llama.cpp returns one log-probability for
+    /// several tokens that make one character, and none for a stop string.
+    fn unscored_tokens(&self) -> usize {
+        match self.server {
+            ServerKind::Starloop | ServerKind::Vllm | ServerKind::Sglang => 1,
+            _ => 8 + self.params.max_new_tokens / 2,
+        }
     }
 
     /// The cause of the end of a completion that a server reports as stopped. vLLM and `SGLang` name the stop string or the id of the end token. vLLM names
@@ -220,7 +229,7 @@ impl Dialect {
         let knows_stops = self.stop_at_server && self.params.stop.iter().any(|stop| !stop.is_empty());
         match detail {
             Loose::Text(stop) if self.params.stop.contains(stop) => StopReason::StopString(stop.clone()),
-            Loose::Number => StopReason::EndToken,
+            Loose::Number(_) => StopReason::EndToken,
             Loose::Null if self.server == ServerKind::Vllm && !is_guessed => StopReason::EndToken,
             _ if knows_stops => StopReason::Unspecified,
             _ => StopReason::EndToken,
@@ -245,7 +254,7 @@ fn ending<'a>(reason: &'a Loose, detail: &'a Loose) -> Result<(Ending, &'a Loose
         Loose::Null => return Ok((Ending::Unsaid, detail)),
         Loose::Text(word) => (Some(word), detail),
         Loose::Object { kind, matched, .. } => (kind.as_ref(), matched.as_ref()),
-        Loose::Number | Loose::Other => (None, detail),
+        Loose::Number(_) | Loose::List(_) | Loose::Other => (None, detail),
     };
     let word = word.ok_or("a completion has a finish_reason that is neither a text nor an object with the key `type`")?;
     let ending = match word.to_ascii_lowercase().as_str() {

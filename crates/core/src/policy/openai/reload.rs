@@ -4,7 +4,8 @@
 use super::answer::{LONGEST_LIST, Loose, ModelList};
 use crate::config::{Reload, ReloadRecipe, ServingConfig};
 use crate::error::Result;
-use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind, without_password};
+use crate::error::masks::without_password;
+use crate::external::http::{Failure, HttpClient, HttpError, HttpErrorKind};
 use crate::external::process::{ProcessGroup, Shutdown};
 use serde::Deserialize;
 use serde_json::json;

@@ -110,6 +110,15 @@ fn what_does_not_answer_the_request_is_refused_in_plain_words() {
         (json!({ "error": "busy" }), "answered 200 with an error: busy"),
         (json!({ "error": { "message": "no such model", "code": 404 } }), "answered 200 with an error: no such model"),
         (json!({ "error": { "code": 404 }, "choices": [good] }), "an error: it gives no message"),
+        (json!({ "error": "" }), "an error: it gives no message"),
+        (json!({ "error": ["full"] }), "an error: full"),
+        (json!({ "error": 500 }), "an error: the number 500"),
+        (json!({ "error": { "error": { "message": "nested" } } }), "an error: nested"),
+        (json!({ "object": "error", "message": "no such adapter" }), "no key `choices`; the server says: no such adapter"),
+        (json!({ "detail": "Not authenticated" }), "the server says: Not authenticated"),
+        (json!({ "detail": [{ "msg": "field required" }] }), "the server says: field required"),
+        (json!({ "errors": [{ "message": "first" }, { "message": "second" }] }), "the server says: first"),
+        (with("text", json!("w ".repeat(10 * 512))), "10240 bytes, more than 9 tokens can have"),
         (
             json!({ "object": "chat.completion", "choices": [{ "message": { "content": "a" } }] }),
             "expected a completion with the key `text`",
@@ -146,8 +155,16 @@ fn what_does_not_answer_the_request_is_refused_in_plain_words() {
         }
         assert!(matches!(&said, Err(message) if message.contains(reason)), "{reason}: {said:?}");
     }
-    // llama.cpp returns one log-probability for the tokens of one character.
+    // llama.cpp returns one log-probability for the tokens of one character, but not one for a whole text.
     assert!(read(&dialect(ServerKind::LlamaCpp, 0.0, 0), &scored(2, 5).to_string()).is_ok());
+    let params = SamplingParams { max_new_tokens: 40, ..dialect(ServerKind::OpenAi, 0.0, 0).params };
+    let long = Dialect { params, ..dialect(ServerKind::OpenAi, 0.0, 0) };
+    let said = read(&long, &scored(1, 40).to_string());
+    assert!(said.is_err_and(|message| message.contains("a completion of 40 tokens has 1 log-probabilities")));
+    // vLLM and SGLang name what ended a text by different keys, and a server may send both.
+    let mut both = with("stop_reason", json!("\n\n"));
+    both["choices"][0]["matched_stop"] = json!(2);
+    assert!(read(&dialect(ServerKind::Vllm, 0.0, 0), &both.to_string()).is_ok());
 }
 
 #[test]
@@ -155,7 +172,7 @@ fn an_answer_takes_no_more_memory_than_its_completions() {
     for (answer, reason) in [
         (format!(r#"{{"choices":[{}1]}}"#, r#"{"a":0},"#.repeat(2000)), "at most 1024 elements"),
         (format!(r#"{{"choices":[{{"text":"a","finish_reason":{}"#, r#"{"matched":"#.repeat(1 << 16)), "recursion limit"),
-        (format!(r#"{{"choices":[{{"text":"a","finish_reason":{}"#, "[".repeat(1 << 16)), "EOF while parsing"),
+        (format!(r#"{{"choices":[{{"text":"a","finish_reason":{}"#, "[".repeat(1 << 16)), "recursion limit"),
     ] {
         let said = read(&dialect(ServerKind::OpenAi, 0.0, 0), &answer);
         assert!(matches!(&said, Err(message) if message.contains(reason)), "{reason}: {said:?}");

@@ -97,7 +97,10 @@ fn converse(
 fn read_line(output: &mut impl BufRead) -> Result<String, Closed> {
     let mut line = Vec::new();
     match output.take(LONGEST_LINE).read_until(b'\n', &mut line) {
-        Ok(length) if length > 0 => Ok(String::from_utf8_lossy(&line).into_owned()),
+        // What is not UTF-8 is no answer, and the words show it.
+        Ok(length) if length > 0 => {
+            Ok(String::from_utf8(line).unwrap_or_else(|error| format!("not UTF-8: {}", String::from_utf8_lossy(error.as_bytes()))))
+        }
         _ => Err(Closed),
     }
 }
