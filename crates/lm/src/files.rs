@@ -57,3 +57,12 @@ fn read_json(bytes: &[u8], path: &Path) -> Result<serde_json::Value> {
     refuse_swollen(bytes, path)?;
     serde_json::from_slice(without_mark(bytes)).map_err(|source| Error::Json { path: path.into(), source })
 }
+
+/// The same of a file that must hold an object.
+fn read_object(bytes: &[u8], path: &Path) -> Result<serde_json::Value> {
+    let value = read_json(bytes, path)?;
+    if value.is_object() {
+        return Ok(value);
+    }
+    Err(Error::ConfigKey { path: path.into(), key: "(whole file)".into(), problem: "expected a JSON object".into() })
+}

@@ -7,7 +7,7 @@
 use super::chat::ChatTemplate;
 use super::checkpoint::require_directory;
 use super::named_tokens::{MAP, listed_tokens, named_tokens};
-use super::{read_json, refuse_pointer, without_mark};
+use super::{read_object, refuse_pointer, without_mark};
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::cell::Cell;
@@ -28,8 +28,8 @@ mod vocabulary_files;
 use definition::Definition;
 use end_tokens::EndTokens;
 use unknown::Unknown;
-pub use vocabulary_files::VOCABULARY_FILES;
 pub(crate) use vocabulary_files::complete;
+pub use vocabulary_files::{ADDED_TOKENS, VOCABULARY_FILES};
 
 const FILE: &str = "tokenizer.json";
 const CONFIG: &str = "tokenizer_config.json";
@@ -58,7 +58,7 @@ impl Tokenizer {
     pub fn load(dir: &Path) -> Result<Self> {
         require_directory(dir)?;
         let mut files = BTreeMap::new();
-        for name in OTHER_FILES.into_iter().chain([FILE]).chain(VOCABULARY_FILES) {
+        for name in OTHER_FILES.into_iter().chain([FILE, ADDED_TOKENS]).chain(VOCABULARY_FILES) {
             let path = dir.join(name);
             if path.exists() {
                 files.insert(name.into(), fs_err::read(path)?);
@@ -87,7 +87,7 @@ impl Tokenizer {
         // A file holds these settings from the program that wrote it. Nothing is cut off or filled up here.
         guarded(&path, || inner.with_padding(None).with_truncation(None).map(|_| ()))?;
         let config = match files.get(CONFIG) {
-            Some(bytes) => read_json(bytes, &dir.join(CONFIG))?,
+            Some(bytes) => read_object(bytes, &dir.join(CONFIG))?,
             None => Value::Null,
         };
         add_listed_tokens(&dir.join(CONFIG), &config, &mut inner)?;
