@@ -22,6 +22,7 @@ mod definition;
 mod end_tokens;
 mod ends;
 mod growth;
+mod turns;
 mod unknown;
 mod vocabulary_files;
 
