@@ -18,6 +18,7 @@ mod memory;
 mod modules;
 mod quantised;
 mod templates;
+mod tokenizer_definitions;
 mod tokenizers;
 mod torch;
 mod training;
