@@ -167,7 +167,7 @@ pub enum Error {
         message: String,
     },
     /// A part of a text has no token.
-    #[error("{path}: the tokenizer has no token for {text:?} at byte {at} of the text, only {token:?}; use text that it can encode")]
+    #[error("{path}: the tokenizer has no token for {text:?} at byte {at} of the text{}; use text that it can encode", only(token.as_deref()))]
     UnknownText {
         /// The tokenizer.
         path: PathBuf,
@@ -175,8 +175,8 @@ pub enum Error {
         text: String,
         /// The byte at which it begins.
         at: usize,
-        /// The unknown token.
-        token: String,
+        /// The unknown token, if there is one.
+        token: Option<String>,
     },
     /// The chat template is missing or invalid, or refuses a conversation.
     #[error("{path}: {message}")]
@@ -359,6 +359,10 @@ impl InvalidSetting {
     pub(crate) fn unless(holds: bool, key: &'static str, expected: &str, found: impl std::fmt::Debug) -> Result<(), Self> {
         if holds { Ok(()) } else { Err(InvalidSetting { key, problem: format!("must be {expected}, found {found:?}") }) }
     }
+}
+
+fn only(unknown_token: Option<&str>) -> String {
+    unknown_token.map(|token| format!(", only {token:?}")).unwrap_or_default()
 }
 
 fn megabytes(bytes: usize) -> String {

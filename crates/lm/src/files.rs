@@ -64,10 +64,23 @@ fn refuse_swollen(bytes: &[u8], path: &Path) -> Result<()> {
     Err(Error::Weights { path: path.into(), problem })
 }
 
-/// The value of a JSON file. A byte order mark, which editors put before a text, is no part of it.
+/// A text without the byte order mark that some editors put before it.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// The value of a JSON file.
 fn read_json(bytes: &[u8], path: &Path) -> Result<serde_json::Value> {
     refuse_pointer(bytes, path)?;
     refuse_swollen(bytes, path)?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice(text).map_err(|source| Error::Json { path: path.into(), source })
+    serde_json::from_slice(without_mark(bytes)).map_err(|source| Error::Json { path: path.into(), source })
+}
+
+/// The same of a file that must hold an object.
+fn read_object(bytes: &[u8], path: &Path) -> Result<serde_json::Value> {
+    let value = read_json(bytes, path)?;
+    if value.is_object() {
+        return Ok(value);
+    }
+    Err(Error::ConfigKey { path: path.into(), key: "(whole file)".into(), problem: "expected a JSON object".into() })
 }

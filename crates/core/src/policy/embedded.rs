@@ -180,7 +180,7 @@ fn known_or_lossy(
     static WARNED: Once = Once::new();
     match tokens {
         Err(error @ starloop_lm::Error::UnknownText { .. }) => {
-            WARNED.call_once(|| log::warn!("{error}; prompts have the unknown token in its place"));
+            WARNED.call_once(|| log::warn!("{error}; prompts have the unknown token in its place, or nothing if there is none"));
             lossy()
         }
         tokens => tokens,

@@ -22,7 +22,7 @@ pub(super) use write::write_parameters;
 
 use super::contents::file_in;
 use super::peft::{self, ADAPTER_CONFIG, ADAPTER_WEIGHTS};
-use super::tokenizer::{VOCABULARY_FILES, complete};
+use super::tokenizer::{ADDED_TOKENS, VOCABULARY_FILES, complete};
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
 use crate::weights::{Half16, HalfKind, ParameterSpec, TensorSpec, Values};
@@ -171,7 +171,7 @@ impl Checkpoint {
 /// The files that belong to the weights. A `tokenizer.json` that is missing is made from an older vocabulary.
 fn companions(dir: &Path, config: &Value) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
-    for name in COMPANIONS.iter().copied().chain(VOCABULARY_FILES) {
+    for name in COMPANIONS.iter().copied().chain([ADDED_TOKENS]).chain(VOCABULARY_FILES) {
         if let Some(path) = file_in(dir, name)? {
             files.insert(name.to_owned(), super::read_file(&path)?);
         }

@@ -1,28 +1,36 @@
-//! Text to token ids and back: the only caller of the `tokenizers` crate. Ids and texts are those of `transformers`, with one difference:
-//! the beginning token is never put before a text that begins with it already, as a rendered chat does.
+//! Text to token ids and back: the only caller of the `tokenizers` crate. Ids and texts are those of `transformers`, with two differences.
+//! The beginning token is never put before a text that begins with it already, as a rendered chat does. And merges are never left out at
+//! random (`dropout`), so that a text always has the same ids.
 //!
 //! The crate panics on some files. Every call goes through `guarded`, which makes a panic an error that names the file.
 
 use super::chat::ChatTemplate;
 use super::checkpoint::require_directory;
 use super::named_tokens::{MAP, listed_tokens, named_tokens};
-use super::{read_json, refuse_pointer};
+use super::{read_object, refuse_pointer, without_mark};
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use tokenizers::models::ModelWrapper;
 
 pub mod byte_pair;
+mod charsmap;
+mod definition;
 mod end_tokens;
 mod ends;
+mod growth;
+mod turns;
 mod unknown;
 mod vocabulary_files;
 
+use definition::Definition;
 use end_tokens::EndTokens;
-pub use vocabulary_files::VOCABULARY_FILES;
+use unknown::Unknown;
 pub(crate) use vocabulary_files::complete;
+pub use vocabulary_files::{ADDED_TOKENS, VOCABULARY_FILES};
 
 const FILE: &str = "tokenizer.json";
 const CONFIG: &str = "tokenizer_config.json";
@@ -39,19 +47,19 @@ pub struct Tokenizer {
     end: EndTokens,
     /// The tokens that decoding leaves out.
     special: HashSet<u32>,
-    /// The token for text that has no token.
-    unknown: Option<u32>,
+    unknown: Unknown,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, or makes it from `vocab.json` and `merges.txt`, and reads the end tokens from the files beside it.
+    /// Reads `tokenizer.json`, or makes it from `vocab.json` and `merges.txt`, and reads the end tokens from the files beside it. The
+    /// `dropout` of a file, which trains a tokenizer's model on more ways to split a text, is switched off.
     ///
     /// # Errors
     /// No file names an end token, or one names a token that the vocabulary does not have.
     pub fn load(dir: &Path) -> Result<Self> {
         require_directory(dir)?;
         let mut files = BTreeMap::new();
-        for name in OTHER_FILES.into_iter().chain([FILE]).chain(VOCABULARY_FILES) {
+        for name in OTHER_FILES.into_iter().chain([FILE, ADDED_TOKENS]).chain(VOCABULARY_FILES) {
             let path = dir.join(name);
             if path.exists() {
                 files.insert(name.into(), super::read_file(&path)?);
@@ -72,11 +80,15 @@ impl Tokenizer {
         let path = dir.join(FILE);
         let bytes = files.get(FILE).map_or(&[][..], Vec::as_slice);
         refuse_pointer(bytes, &path)?;
+        let bytes = without_mark(bytes);
+        let definition = Definition::read(bytes, &path)?;
         let mut inner = guarded(&path, || tokenizers::Tokenizer::from_bytes(bytes))?;
+        definition.check_ids(&inner, &path)?;
+        switch_dropout_off(&mut inner);
         // A file holds these settings from the program that wrote it. Nothing is cut off or filled up here.
         guarded(&path, || inner.with_padding(None).with_truncation(None).map(|_| ()))?;
         let config = match files.get(CONFIG) {
-            Some(bytes) => read_json(bytes, &dir.join(CONFIG))?,
+            Some(bytes) => read_object(bytes, &dir.join(CONFIG))?,
             None => Value::Null,
         };
         add_listed_tokens(&dir.join(CONFIG), &config, &mut inner)?;
@@ -90,7 +102,7 @@ impl Tokenizer {
         let template = ChatTemplate::new(dir, files).ok().flatten();
         let end = EndTokens::read(dir, files, &inner, names.get("eos_token"), template.as_ref())?;
         let special = inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
-        let unknown = unknown::unknown_token(bytes, &inner);
+        let unknown = Unknown::of(&definition, &inner);
         Ok(Tokenizer { inner, path, begin_token, end, special, unknown })
     }
 
@@ -115,7 +127,8 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// As [`Tokenizer::encode`], but a part of the text that has no token becomes the tokenizer's unknown token, as in `transformers`.
+    /// As [`Tokenizer::encode`], but a part of the text that has no token becomes the tokenizer's unknown token, as in `transformers`. If
+    /// the tokenizer has no such token, the part is left out.
     pub fn encode_lossy(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
         let encoding = guarded(&self.path, || self.inner.encode_fast(text, add_special))?;
         let ids = encoding.get_ids();
@@ -246,6 +259,17 @@ fn guarded<T>(path: &Path, call: impl FnOnce() -> tokenizers::Result<T>) -> Resu
         }
     };
     Err(Error::Tokenizer { path: path.into(), message })
+}
+
+/// Makes a text have the same ids each time.
+fn switch_dropout_off(tokenizer: &mut tokenizers::Tokenizer) {
+    if let ModelWrapper::BPE(model) = tokenizer.get_model()
+        && model.dropout.is_some()
+    {
+        let mut model = model.clone();
+        model.dropout = None;
+        tokenizer.with_model(model);
+    }
 }
 
 /// Adds the tokens that only `tokenizer_config.json` lists, in the order of their ids, as `transformers` does, and makes those special that

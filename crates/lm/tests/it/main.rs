@@ -20,6 +20,7 @@ mod quantised;
 #[cfg(unix)]
 mod special_files;
 mod templates;
+mod tokenizer_definitions;
 mod tokenizers;
 mod torch;
 mod training;

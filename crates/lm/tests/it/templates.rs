@@ -169,6 +169,49 @@ fn without_an_end_of_its_own_a_template_uses_the_tokenizers() {
 }
 
 #[test]
+fn the_end_of_a_turn_is_found_in_templates_of_every_form() {
+    let turn = "<|im_start|> {{ m.role }} {{ m.content }}";
+    let needs_system = "{% if messages[0].role != 'system' %}{{ raise_exception('no system message') }}{% endif %}";
+    let needs_user = "{% if messages[-1].role != 'user' %}{{ raise_exception('no user message') }}{% endif %}";
+    let between = format!("{{% for m in messages %}}{turn}{{% if not loop.last %}} <|im_end|>\n{{% endif %}}{{% endfor %}}");
+    let always = format!("{{% for m in messages %}}{turn} <|im_end|>\n{{% endfor %}}");
+    let end = 3;
+    for source in [
+        format!("{needs_system}{always}"),
+        format!("{needs_user}{always}"),
+        format!("{needs_system}{needs_user}{always}"),
+        format!("{needs_system}{between}"),
+        between,
+        always.replace(" <|im_end|>", " . <|im_end|>"),
+        always.replace(" <|im_end|>", " text \n<|im_end|>"),
+    ] {
+        let tokenizer = spaced(&source, &["<|im_end|>", "<|im_start|>"]);
+        assert_eq!(tokenizer.end_of_turn(), end, "{source}");
+        assert!(tokenizer.eos_token_ids().contains(&end), "{source}");
+    }
+    // The token is in the vocabulary and is not special.
+    let tokenizer = spaced(&always, &["<|im_end|>"]);
+    assert_eq!(tokenizer.end_of_turn(), end);
+    // A token that only begins a user's turn ends no answer, nor does a text without tokens.
+    let begins = "{% for m in messages %}<|{{ m.role }}|> {{ m.content }} {% endfor %}";
+    assert_eq!(spaced(begins, &["<|user|>", "<|assistant|>", "<|system|>"]).end_of_turn(), 1);
+    assert_eq!(spaced(&always.replace("<|im_end|>", ""), &["<|im_start|>"]).end_of_turn(), 1);
+    assert_eq!(spaced(&always.replace("<|im_end|>", "THE END."), &["<|im_start|>"]).end_of_turn(), 1);
+}
+
+/// A tokenizer with words between blanks, of which `<|im_end|>` is one, and with special tokens from the id 3 on.
+fn spaced(source: &str, special: &[&str]) -> Tokenizer {
+    let mut files = tokenizer_files(source, special, json!({"eos_token": "</s>"}), &json!({}));
+    let mut tokenizer: Value = serde_json::from_slice(&files["tokenizer.json"]).unwrap();
+    tokenizer["pre_tokenizer"] = json!({"type": "WhitespaceSplit"});
+    if special == ["<|im_end|>"] {
+        tokenizer["added_tokens"].as_array_mut().unwrap().pop();
+    }
+    files.insert("tokenizer.json".into(), tokenizer.to_string().into_bytes());
+    Tokenizer::from_files(&files, &json!({})).unwrap()
+}
+
+#[test]
 fn an_id_beyond_the_vocabulary_names_the_file_and_the_key() {
     for (id, shown) in
         [(json!(5000), "5000"), (json!([1, 5000]), "5000"), (json!(-1), "-1"), (json!("</s>"), "\"</s>\""), (json!(1.5), "1.5")]

@@ -220,6 +220,15 @@ fn a_panic_of_the_tokenizers_crate_is_an_error() {
     }
 }
 
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_tokenizer() {
+    let place = fixture::copy("tokenizers/gpt2");
+    let file = place.path().join("tokenizer.json");
+    std::fs::write(&file, [b"\xef\xbb\xbf", &*std::fs::read(&file).unwrap()].concat()).unwrap();
+    let ids = |tokenizer: Tokenizer| tokenizer.encode("The cat", true).unwrap();
+    assert_eq!(ids(Tokenizer::load(place.path()).unwrap()), ids(tokenizer("gpt2")));
+}
+
 /// A directory with `vocab.json` and `merges.txt` in the place of the `tokenizer.json` of a kind.
 fn in_older_files(kind: &str, class: &str) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
@@ -253,6 +262,83 @@ fn older_files_of_a_vocabulary_give_the_ids_of_transformers() {
             assert_eq!(tokenizer.encode_lossy(text, false).unwrap(), plain, "{kind}: {text:?}");
             assert_eq!(tokenizer.encode_lossy(text, true).unwrap(), ids(&expected["special"][at]), "{kind}: {text:?}");
             assert_eq!(tokenizer.decode(&plain).unwrap(), expected["decoded"][at].as_str().unwrap_or(text), "{kind}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn added_tokens_of_older_files_are_those_of_transformers() {
+    for (kind, class, first) in [("gpt2", "GPT2Tokenizer", 377), ("qwen", "Qwen2Tokenizer", 379)] {
+        let place = in_older_files(kind, class);
+        let add = |tokens: Value| std::fs::write(place.path().join("added_tokens.json"), tokens.to_string()).unwrap();
+        add(json!({"<|y|>": first, "<|x|>": first + 1}));
+        let tokenizer = Tokenizer::load(place.path()).unwrap();
+        let ids = tokenizer.encode("a<|x|>b <|y|> c", false).unwrap();
+        assert_eq!(ids, [64, first + 1, 65, 220, first, 280], "{kind}");
+        // They have no name, so they are shown.
+        assert_eq!(tokenizer.decode(&ids).unwrap(), "a<|x|>b <|y|> c");
+        for wrong in [json!({"<|x|>": first + 5}), json!({"<|x|>": 3}), json!({"<|x|>": first, "<|y|>": first})] {
+            add(wrong);
+            let message = Tokenizer::load(place.path()).unwrap_err().to_string();
+            assert!(message.contains("added_tokens.json: token \"<|") && message.contains("but it would get"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn faults_of_older_files_name_the_file() {
+    let place = in_older_files("gpt2", "GPT2Tokenizer");
+    let file = |name: &str| place.path().join(name);
+    let merges = std::fs::read(file("merges.txt")).unwrap();
+    std::fs::write(file("merges.txt"), [b"\xef\xbb\xbf", &*merges].concat()).unwrap();
+    assert!(Tokenizer::load(place.path()).is_ok(), "a byte order mark is no part of the merges");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 4567\n";
+    let vocabulary = std::fs::read_to_string(file("vocab.json")).unwrap();
+    for (name, content, said) in [
+        ("merges.txt", pointer.to_owned(), "merges.txt: is a Git LFS pointer"),
+        ("merges.txt", "#version: 0.2\na Zqx\n".to_owned(), "merges.txt: line 2: \"a Zqx\" is no merge"),
+        ("vocab.json", pointer.to_owned(), "vocab.json: is a Git LFS pointer"),
+        ("vocab.json", vocabulary.replacen(":64,", ":-1,", 1), "vocab.json: token \"a\" has the id -1"),
+    ] {
+        let before = std::fs::read(file(name)).unwrap();
+        std::fs::write(file(name), content).unwrap();
+        let message = Tokenizer::load(place.path()).unwrap_err().to_string();
+        assert!(message.contains(said), "{message}");
+        std::fs::write(file(name), before).unwrap();
+    }
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("tokenizer.model"), pointer).unwrap();
+    let message = Tokenizer::load(other.path()).unwrap_err().to_string();
+    assert!(message.contains("tokenizer.model: is a Git LFS pointer"), "{message}");
+}
+
+#[test]
+fn an_end_token_that_is_none_is_an_error() {
+    let place = fixture::copy("tokenizers/gpt2");
+    for (name, content, said) in [
+        ("tokenizer_config.json", r#"{"eos_token": "nope"}"#, "tokenizer.json: has no token \"nope\""),
+        ("tokenizer_config.json", r#"{"eos_token": ""}"#, "tokenizer.json: has no token \"\""),
+        ("tokenizer_config.json", r#"{"eos_token": 5}"#, "tokenizer_config.json: key \"eos_token\": 5 is no token; expected its text"),
+        ("special_tokens_map.json", r#"{"bos_token": {"x": 1}}"#, "special_tokens_map.json: key \"bos_token\": {\"x\":1} is no token"),
+    ] {
+        let before = std::fs::read(place.path().join(name)).ok();
+        std::fs::write(place.path().join(name), content).unwrap();
+        let message = Tokenizer::load(place.path()).unwrap_err().to_string();
+        assert!(message.contains(said), "{message}");
+        std::fs::write(place.path().join(name), before.unwrap_or_else(|| b"{}".to_vec())).unwrap();
+    }
+}
+
+#[test]
+fn files_beside_the_tokenizer_are_objects() {
+    for name in ["tokenizer_config.json", "special_tokens_map.json", "generation_config.json"] {
+        for content in ["[]", "\"x\"", "5"] {
+            let place = fixture::copy("tokenizers/gpt2");
+            let config = r#"{"eos_token": "<|endoftext|>"}"#;
+            std::fs::write(place.path().join("tokenizer_config.json"), config).unwrap();
+            std::fs::write(place.path().join(name), content).unwrap();
+            let message = Tokenizer::load(place.path()).unwrap_err().to_string();
+            assert!(message.contains(name) && message.contains("expected a JSON object"), "{message}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::external::hub_cache::{self, HubCache, HubName, RepositoryKind, Snapsh
 use fs_err as fs;
 use serde::Deserialize;
 use starloop_lm::checkpoint::{COMPANIONS, CONFIG, WEIGHTS};
-use starloop_lm::tokenizer::VOCABULARY_FILES;
+use starloop_lm::tokenizer::{ADDED_TOKENS, VOCABULARY_FILES};
 use starloop_record::atomic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -344,7 +344,7 @@ fn companions(model: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
     let weights = [WEIGHTS, &index, "pytorch_model.bin", "pytorch_model.bin.index.json"].into_iter().find(|name| there.contains(name));
     let weights =
         weights.ok_or_else(|| missing(model, WEIGHTS, "is not among its files, nor is pytorch_model.bin or an index of shards"))?;
-    let vocabulary = VOCABULARY_FILES.into_iter().filter(|_| !there.contains("tokenizer.json"));
+    let vocabulary = VOCABULARY_FILES.into_iter().chain([ADDED_TOKENS]).filter(|_| !there.contains("tokenizer.json"));
     let small = std::iter::once(CONFIG).chain(COMPANIONS.iter().copied()).chain(vocabulary).filter(|name| there.contains(name));
     Ok(small.chain([weights]).map(str::to_owned).collect())
 }

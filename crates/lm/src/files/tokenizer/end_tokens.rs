@@ -1,8 +1,9 @@
 //! The tokens that end a text, and the ones among them that training appends.
 
+use super::turns::{KnownTokens, end_of_turn};
 use crate::error::{Error, Result};
 use crate::files::chat::ChatTemplate;
-use crate::files::read_json;
+use crate::files::{read_json, read_object};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,14 +32,15 @@ impl EndTokens {
         name: Option<&String>,
         template: Option<&ChatTemplate>,
     ) -> Result<Self> {
-        let named = name.and_then(|text| tokenizer.token_to_id(text));
+        let named = name.map(|text| named_end(dir, tokenizer, text)).transpose()?;
         let mut all = listed(dir, files, tokenizer)?;
         let Some(of_text) = named.or_else(|| all.first().copied()) else {
             let message = "no eos_token_id in generation_config.json or config.json and no eos_token in tokenizer_config.json; a model that \
                            cannot end its answer cannot be sampled";
             return Err(Error::Tokenizer { path: dir.join(super::FILE), message: message.into() });
         };
-        let of_turn = template.and_then(|template| leading_token(&template.after_answer(), tokenizer)).unwrap_or(of_text);
+        let known = KnownTokens { tokenizer, ends: &[&all[..], &[of_text]].concat() };
+        let of_turn = template.and_then(|template| end_of_turn(template, &known)).unwrap_or(of_text);
         for token in [of_text, of_turn] {
             if !all.contains(&token) {
                 all.push(token);
@@ -48,22 +50,26 @@ impl EndTokens {
     }
 }
 
-/// The added token with which a text begins, blanks aside; the longest if several fit.
-fn leading_token(text: &str, tokenizer: &Tokenizer) -> Option<u32> {
-    let text = text.trim_start();
-    let tokens = tokenizer.get_added_tokens_decoder();
-    let fitting = tokens.iter().filter(|(_, token)| !token.content.is_empty() && text.starts_with(&token.content));
-    fitting.max_by_key(|(_, token)| token.content.len()).map(|(id, _)| *id)
+/// The id of the `eos_token`.
+fn named_end(dir: &Path, tokenizer: &Tokenizer, text: &str) -> Result<u32> {
+    let message = || {
+        format!(
+            "has no token {text:?}, which tokenizer_config.json or special_tokens_map.json names as \"eos_token\"; name a token that it has"
+        )
+    };
+    tokenizer.token_to_id(text).ok_or_else(|| Error::Tokenizer { path: dir.join(super::FILE), message: message() })
 }
 
 /// The ids of the first file that has some.
 fn listed(dir: &Path, files: &BTreeMap<String, Vec<u8>>, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-    let config = |name: &str| files.get(name).map(|bytes| read_json(bytes, &dir.join(name))).transpose();
+    let model = files.get("config.json").map(|bytes| read_json(bytes, &dir.join("config.json"))).transpose()?;
+    let generation =
+        files.get("generation_config.json").map(|bytes| read_object(bytes, &dir.join("generation_config.json"))).transpose()?;
     // A model may have more rows than its tokenizer has tokens.
-    let rows = config("config.json")?.and_then(|config| config["vocab_size"].as_u64());
+    let rows = model.as_ref().and_then(|config| config["vocab_size"].as_u64());
     let vocabulary = rows.unwrap_or_else(|| super::vocabulary(tokenizer) as u64);
-    for name in ["generation_config.json", "config.json"] {
-        let Some(config) = config(name)? else { continue };
+    for (name, config) in [("generation_config.json", generation), ("config.json", model)] {
+        let Some(config) = config else { continue };
         let ids = match &config[KEY] {
             Value::Null => continue,
             Value::Array(ids) => ids.iter().collect(),

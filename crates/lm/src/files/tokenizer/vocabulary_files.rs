@@ -6,13 +6,19 @@
 use super::{CONFIG, FILE};
 use crate::error::{Error, Result};
 use crate::files::named_tokens::{listed_tokens, named_tokens};
-use crate::files::read_json;
-use serde_json::{Map, Value, json};
+use crate::files::{POINTER, read_json, read_object, refuse_pointer};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::Path;
+use vocabulary::Vocabulary;
+
+mod vocabulary;
 
 /// The files of a byte-pair vocabulary.
 pub const VOCABULARY_FILES: [&str; 2] = ["vocab.json", "merges.txt"];
+/// The file of tokens that were added to them, if there are some.
+pub const ADDED_TOKENS: &str = "added_tokens.json";
 /// Files of vocabularies that are not read.
 const OTHER_VOCABULARIES: [&str; 4] = ["tokenizer.model", "tekken.json", "spiece.model", "vocab.txt"];
 const END_OF_TEXT: &str = "<|endoftext|>";
@@ -46,7 +52,7 @@ impl Class {
 }
 
 /// Adds `tokenizer.json` to the files of a directory if they have no such file but a vocabulary from which it can be made. `files` are all
-/// that were found of [`VOCABULARY_FILES`] and the files beside `tokenizer.json`.
+/// that were found of [`VOCABULARY_FILES`], [`ADDED_TOKENS`] and the files beside `tokenizer.json`.
 ///
 /// # Errors
 /// There is no vocabulary, or none that is read. The error has the command that converts it.
@@ -55,27 +61,33 @@ pub(crate) fn complete(dir: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> Res
         return Ok(());
     }
     let [vocabulary, merges] = VOCABULARY_FILES.map(|name| files.remove(name));
-    let (Some(vocabulary), Some(merges)) = (vocabulary, merges) else { return Err(unread(dir, None)) };
-    let json = |name: &str| files.get(name).map_or(Ok(Value::Null), |bytes| read_json(bytes, &dir.join(name)));
-    let (config, model) = (json(CONFIG)?, json("config.json")?);
-    let class = Class::of(&config, &model).ok_or_else(|| unread(dir, config["tokenizer_class"].as_str()))?;
-    let vocabulary = read_json(&vocabulary, &dir.join(VOCABULARY_FILES[0]))?;
-    let wrong = |name: &str, message: &str| Error::Tokenizer { path: dir.join(name), message: message.to_owned() };
-    let tokens = vocabulary.as_object().ok_or_else(|| wrong(VOCABULARY_FILES[0], "expected an object of tokens and ids"))?;
-    let merges = std::str::from_utf8(&merges).map_err(|_| wrong(VOCABULARY_FILES[1], "is not UTF-8"))?;
-    let merges: Vec<&str> = merges.lines().filter(|line| !line.starts_with("#version") && !line.trim().is_empty()).collect();
+    let (Some(vocabulary), Some(merges)) = (vocabulary, merges) else { return Err(unread(dir, None)?) };
+    let config = files.get(CONFIG).map_or(Ok(Value::Null), |bytes| read_object(bytes, &dir.join(CONFIG)))?;
+    let model = files.get("config.json").map_or(Ok(Value::Null), |bytes| read_json(bytes, &dir.join("config.json")))?;
+    let Some(class) = Class::of(&config, &model) else { return Err(unread(dir, config["tokenizer_class"].as_str())?) };
+    let vocabulary = Vocabulary::read(dir, &vocabulary, &merges)?;
     let mut names = named_tokens(&config, dir, files)?;
     for name in class.default_names() {
         names.entry((*name).to_owned()).or_insert_with(|| END_OF_TEXT.to_owned());
     }
     let special: BTreeSet<&str> = names.values().map(String::as_str).chain(listed_tokens(&config)).collect();
-    let added = special.iter().filter_map(|token| Some((tokens.get(*token)?.as_u64()?, *token))).collect::<BTreeMap<_, _>>();
-    let tokenizer = tokenizer(class, tokens, &merges, &added, &config);
-    files.insert(FILE.to_owned(), tokenizer.to_string().into_bytes());
+    let mut added: BTreeMap<u64, String> =
+        special.iter().filter_map(|token| Some((vocabulary.tokens.get(*token)?.as_u64()?, (*token).to_owned()))).collect();
+    // As in transformers, an `added_tokens_decoder` holds in the place of the older file.
+    if let Some(bytes) = files.get(ADDED_TOKENS).filter(|_| config["added_tokens_decoder"].is_null()) {
+        added.extend(vocabulary.further_tokens(dir, bytes)?);
+    }
+    let entries: Vec<Value> = added.iter().map(|(id, token)| entry(*id, token, special.contains(token.as_str()))).collect();
+    files.insert(FILE.to_owned(), tokenizer(class, &vocabulary, &entries, &config).to_string().into_bytes());
     Ok(())
 }
 
-fn tokenizer(class: Class, tokens: &Map<String, Value>, merges: &[&str], added: &BTreeMap<u64, &str>, config: &Value) -> Value {
+/// A token beside the merges. As in `transformers`, one without a name is a part of the text.
+fn entry(id: u64, token: &str, special: bool) -> Value {
+    json!({"id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false, "normalized": !special, "special": special})
+}
+
+fn tokenizer(class: Class, vocabulary: &Vocabulary, added: &[Value], config: &Value) -> Value {
     let prefix = class == Class::Gpt2 && config["add_prefix_space"].as_bool().unwrap_or(false);
     let bytes = |use_regex: bool, trim_offsets: bool| json!({"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": trim_offsets, "use_regex": use_regex});
     let splitting = match class {
@@ -85,26 +97,33 @@ fn tokenizer(class: Class, tokens: &Map<String, Value>, merges: &[&str], added: 
             bytes(false, true),
         ]}),
     };
-    let entry = |(id, token): (&u64, &&str)| json!({"id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
     json!({
         "version": "1.0",
-        "added_tokens": added.iter().map(entry).collect::<Vec<_>>(),
+        "added_tokens": added,
         "normalizer": (class == Class::Qwen2).then(|| json!({"type": "NFC"})),
         "pre_tokenizer": splitting,
         "post_processor": bytes(true, false),
         "decoder": bytes(true, true),
-        "model": {"type": "BPE", "vocab": tokens, "merges": merges, "continuing_subword_prefix": "", "end_of_word_suffix": "",
+        "model": {"type": "BPE", "vocab": vocabulary.tokens, "merges": vocabulary.merges, "continuing_subword_prefix": "", "end_of_word_suffix": "",
                   "fuse_unk": false, "byte_fallback": false, "ignore_merges": false},
     })
 }
 
 /// The error for a directory without a tokenizer that is read.
-fn unread(dir: &Path, class: Option<&str>) -> Error {
+///
+/// # Errors
+/// A file that could be converted was not downloaded.
+fn unread(dir: &Path, class: Option<&str>) -> Result<Error> {
     let names = OTHER_VOCABULARIES.into_iter().chain(VOCABULARY_FILES);
     let there: Vec<&str> = names.filter(|name| dir.join(name).exists()).collect();
     if there.is_empty() {
         let message = "is missing, and so are vocab.json and merges.txt; copy the tokenizer's files from the model's page".to_owned();
-        return Error::Tokenizer { path: dir.join(FILE), message };
+        return Ok(Error::Tokenizer { path: dir.join(FILE), message });
+    }
+    for name in &there {
+        let mut beginning = Vec::new();
+        fs_err::File::open(dir.join(name))?.take(POINTER.len() as u64).read_to_end(&mut beginning)?;
+        refuse_pointer(&beginning, &dir.join(name))?;
     }
     let class = class.map(|class| format!(" of the class {class}")).unwrap_or_default();
     let shown = dir.display();
@@ -113,5 +132,5 @@ fn unread(dir: &Path, class: Option<&str>) -> Error {
          AutoTokenizer; AutoTokenizer.from_pretrained('{shown}').save_pretrained('{shown}')\"",
         there.join(" and ")
     );
-    Error::Tokenizer { path: dir.join(FILE), message }
+    Ok(Error::Tokenizer { path: dir.join(FILE), message })
 }

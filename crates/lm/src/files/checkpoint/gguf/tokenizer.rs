@@ -23,10 +23,17 @@ pub(super) const SPLITTINGS: [&str; 5] = ["gpt-2", "smollm", "llama-bpe", "qwen2
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+/// The longest token in bytes. The merges of a token need every cut of it, so their time is the square of its length. Published ones have
+/// a tenth of it.
+const LONGEST_TOKEN: usize = 2048;
+
 /// `tokenizer.json`, `tokenizer_config.json`, `generation_config.json` and the chat template.
 pub(super) fn files(metadata: &Metadata) -> Result<BTreeMap<String, Vec<u8>>> {
     let key = "tokenizer.ggml.tokens";
     let tokens = metadata.texts(key).ok_or_else(|| metadata.error(key, "is missing; the file has no tokenizer"))?;
+    if let Some((id, token)) = tokens.iter().enumerate().find(|(_, token)| token.len() > LONGEST_TOKEN) {
+        return Err(metadata.error(key, &format!("token {id} has {} bytes; expected at most {LONGEST_TOKEN}", token.len())));
+    }
     let types = metadata.array("tokenizer.ggml.token_type").and_then(|types| types.as_i32_slice()).unwrap_or_default();
     let kind = |id: usize| types.get(id).copied().map_or(NORMAL, i64::from);
     let added: Vec<Value> = tokens
@@ -160,4 +167,31 @@ fn merges(tokens: &[String], scores: &[f32]) -> Vec<Value> {
     }
     merges.sort_by(|one, other| other.0.total_cmp(&one.0));
     merges.into_iter().map(|(_, left, right)| json!([tokens[left], tokens[right]])).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use anamnesis::{GgufMetadataArray as Array, GgufMetadataValue as Metadatum};
+    use std::time::Instant;
+
+    fn sentence_pieces(longest: usize) -> Result<BTreeMap<String, Vec<u8>>> {
+        let tokens = vec!["<unk>".to_owned(), "a".to_owned(), "a".repeat(longest)];
+        let mut metadata = Metadata { path: "a.gguf".into(), values: std::collections::HashMap::new() };
+        metadata.put("tokenizer.ggml.model", Metadatum::String("llama".into()));
+        metadata.put("tokenizer.ggml.scores", Metadatum::Array(Box::new(Array::F32(vec![0.0; 3]))));
+        metadata.put("tokenizer.ggml.tokens", Metadatum::Array(Box::new(Array::String(tokens))));
+        files(&metadata)
+    }
+
+    #[test]
+    fn a_token_that_takes_long_to_cut_is_refused() {
+        let begun = Instant::now();
+        let message = sentence_pieces(1_000_000).unwrap_err().to_string();
+        assert!(message.contains("a.gguf") && message.contains("tokenizer.ggml.tokens"), "{message}");
+        assert!(message.contains("token 2 has 1000000 bytes; expected at most 2048"), "{message}");
+        assert!(sentence_pieces(2048).is_ok());
+        assert!(begun.elapsed().as_secs() < 5);
+    }
 }
