@@ -121,7 +121,8 @@ struct Rope<'a> {
 
 impl<'a> Rope<'a> {
     fn of(config: &'a Value, family: &str) -> Self {
-        let given = ["rope_parameters", "rope_scaling"].into_iter().map(|key| &config[key]).find(|value| value.is_object());
+        let is_given = |value: &&Value| value.as_object().is_some_and(|keys| !keys.is_empty());
+        let given = ["rope_scaling", "rope_parameters"].into_iter().map(|key| &config[key]).find(is_given);
         let given = given.unwrap_or(&Value::Null);
         let default = if family == "smollm3" { 2_000_000.0 } else { 10_000.0 };
         let theta = given["rope_theta"].as_f64().or_else(|| config["rope_theta"].as_f64()).unwrap_or(default);
