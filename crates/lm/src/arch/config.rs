@@ -72,7 +72,7 @@ impl ConfigReader {
     }
 
     /// The object `value` of a key, as a reader of its keys.
-    pub(super) fn part(&self, key: &'static str, value: Value) -> Result<Self> {
+    pub(crate) fn part(&self, key: &'static str, value: Value) -> Result<Self> {
         let Value::Object(keys) = value else { return Err(self.error(key, format!("expected an object, found {}", shortened(&value)))) };
         Ok(ConfigReader { path: self.path.clone(), elements: None, within: Some(key), keys, read: Vec::new() })
     }
@@ -80,6 +80,16 @@ impl ConfigReader {
     /// An error about a key.
     pub fn error(&self, key: &str, problem: impl Into<String>) -> Error {
         Error::ConfigKey { path: self.path.clone(), key: self.full_name(key), problem: problem.into() }
+    }
+
+    /// An error about all of the object.
+    pub(crate) fn whole_error(&self, problem: impl Into<String>) -> Error {
+        Error::ConfigKey { path: self.path.clone(), key: self.within.unwrap_or("(whole file)").into(), problem: problem.into() }
+    }
+
+    /// The keys that were not read, and their values.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = (String, Value)> {
+        self.keys.iter().filter(|(key, _)| !self.read.contains(key)).map(|(key, value)| (key.clone(), value.clone()))
     }
 
     /// A key with the key of its object before it.
