@@ -13,6 +13,7 @@ pub mod peft;
 pub mod tokenizer;
 
 use crate::error::{Error, Result};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// The beginning of a Git LFS pointer.
@@ -25,6 +26,14 @@ fn refuse_pointer(bytes: &[u8], path: &Path) -> Result<()> {
     }
     let problem = "is a Git LFS pointer instead of the file; run `git lfs pull` in that directory, or download the file".into();
     Err(Error::Weights { path: path.into(), problem })
+}
+
+/// The same for a file of which nothing has been read.
+fn refuse_pointer_at_start(file: &mut fs_err::File, path: &Path) -> Result<()> {
+    let mut start = Vec::new();
+    (&mut *file).take(64).read_to_end(&mut start)?;
+    file.seek(SeekFrom::Start(0))?;
+    refuse_pointer(&start, path)
 }
 
 /// Memory that the values of a JSON file may take: that of the index of a model with a million tensors.

@@ -98,8 +98,12 @@ impl Checkpoint {
     /// The file is damaged, or another part of the model is missing; its family, its tokenizer or the type of a tensor is not supported.
     pub fn load_gguf(path: &Path) -> Result<Self> {
         let gguf::GgufParts { source, config, companions } = gguf::open(path)?;
-        let spec = DecoderSpec::from_config_of(&config, path, source.elements())?;
-        let parameters = read_weights(&source, &spec)?;
+        let read = || {
+            let spec = DecoderSpec::from_config_of(&config, path, source.elements())?;
+            let parameters = read_weights(&source, &spec)?;
+            Ok((spec, parameters))
+        };
+        let (spec, parameters) = read().map_err(|error| gguf::in_words_of_gguf(error, path, &config))?;
         Ok(Checkpoint { config, spec, companions, parameters })
     }
 
@@ -115,7 +119,7 @@ impl Checkpoint {
         for (name, bytes) in companions {
             fs_err::write(dir.join(name), bytes)?;
         }
-        DecoderSpec::from_config_of(&config, path, source.elements())
+        DecoderSpec::from_config_of(&config, path, source.elements()).map_err(|error| gguf::in_words_of_gguf(error, path, &config))
     }
 
     /// Reads a directory. Quantised weights become `f32`.

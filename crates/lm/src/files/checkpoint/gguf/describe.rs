@@ -1,6 +1,6 @@
 //! The metadata of a GGUF file that describe a decoder: the inverse of `config.rs`.
 
-use super::names::FAMILIES;
+use super::names::{FAMILIES, SIZES};
 use crate::decoder::{DecoderSpec, Mixer, Rotary};
 use anamnesis::GgufMetadataValue as Metadatum;
 use serde_json::Value;
@@ -31,18 +31,7 @@ pub(super) fn describe(config: &Value, spec: &DecoderSpec) -> Result<Description
         let size = spec.size(key).and_then(|size| u32::try_from(size).ok());
         size.map(Metadatum::U32).ok_or_else(|| format!("its config.json gives no {key} of 32 bits"))
     };
-    for (key, name) in [
-        ("block_count", "num_hidden_layers"),
-        ("context_length", "max_position_embeddings"),
-        ("embedding_length", "hidden_size"),
-        ("feed_forward_length", "intermediate_size"),
-        ("attention.head_count", "num_attention_heads"),
-        ("attention.head_count_kv", "num_key_value_heads"),
-        ("attention.key_length", "head_dim"),
-        ("attention.value_length", "head_dim"),
-        ("rope.dimension_count", "head_dim"),
-        ("vocab_size", "vocab_size"),
-    ] {
+    for (key, name) in SIZES {
         put(key, size(name)?);
     }
     put("attention.layer_norm_rms_epsilon", Metadatum::F32(spec.norm_epsilon));
