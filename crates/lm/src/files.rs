@@ -13,7 +13,7 @@ pub mod peft;
 pub mod tokenizer;
 
 use crate::error::{Error, Result};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// The beginning of a Git LFS pointer.
@@ -43,6 +43,14 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_file(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The same for a file of which nothing has been read.
+fn refuse_pointer_at_start(file: &mut fs_err::File, path: &Path) -> Result<()> {
+    let mut start = Vec::new();
+    (&mut *file).take(64).read_to_end(&mut start)?;
+    file.seek(SeekFrom::Start(0))?;
+    refuse_pointer(&start, path)
 }
 
 /// Memory that the values of a JSON file may take: that of the index of a model with a million tensors.

@@ -64,7 +64,9 @@ pub struct Adapter {
 }
 
 /// More rows than any layer of a supported model can use.
-const LARGEST_RANK: usize = 1 << 16;
+pub(crate) const LARGEST_RANK: usize = 1 << 16;
+/// Far above all that is used. Larger factors overflow.
+pub(crate) const LARGEST_ALPHA: f64 = 1e6;
 
 impl LoraConfig {
     /// Checks every value. [`crate::LanguageModel::with_fresh_adapters`] does so first.
@@ -76,7 +78,8 @@ impl LoraConfig {
         // Adapters compute in `f32`.
         let (alpha_single, dropout_single) = (*alpha as f32, *dropout as f32);
         InvalidSetting::unless((1..=LARGEST_RANK).contains(rank), "rank", &format!("at least 1 and at most {LARGEST_RANK}"), rank)?;
-        InvalidSetting::unless(alpha_single.is_finite() && alpha_single > 0.0, "alpha", "a number above 0", alpha)?;
+        let expected = format!("a number above 0 and at most {LARGEST_ALPHA}");
+        InvalidSetting::unless(alpha_single > 0.0 && *alpha <= LARGEST_ALPHA, "alpha", &expected, alpha)?;
         InvalidSetting::unless((0.0..1.0).contains(&dropout_single), "dropout", "in 0..1, 1 excluded", dropout)?;
         InvalidSetting::unless(!target_modules.is_empty(), "target_modules", "a list of at least one module name", target_modules)
     }

@@ -155,7 +155,9 @@ impl<K: Kernels> LanguageModel<K> {
     /// As [`LanguageModel::load`].
     pub fn load_on(kernels: K, dir: &Path) -> Result<Self> {
         check_directory(dir)?;
-        Self::assemble(kernels, Tokenizer::load(dir)?, Checkpoint::load(dir)?, dir)
+        // A wrong config is named before the tokenizer, which is checked against it.
+        let checkpoint = Checkpoint::load(dir)?;
+        Self::assemble(kernels, Tokenizer::load(dir)?, checkpoint, dir)
     }
 
     /// The same model with more parameters, which `spec` describes.

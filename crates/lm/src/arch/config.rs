@@ -47,12 +47,17 @@ const IRRELEVANT: &[&str] = &[
     "use_cache",
 ];
 
-/// A config.json that knows which of its keys were read.
+/// The largest epsilon of a norm. Published models have at most 0.001.
+const MOST_EPSILON: f32 = 0.1;
+
+/// A config.json, or an object in it, that knows which of its keys were read.
 #[derive(Debug)]
 pub struct ConfigReader {
     pub(super) path: PathBuf,
     /// The elements of all tensors in the weights' files, where there are such files.
     pub(super) elements: Option<u128>,
+    /// The key of the object that this is, in a part of the file.
+    within: Option<&'static str>,
     keys: Map<String, Value>,
     read: Vec<String>,
 }
@@ -63,12 +68,33 @@ impl ConfigReader {
         let Value::Object(keys) = config else {
             return Err(Error::ConfigKey { path: path.into(), key: "(whole file)".into(), problem: "expected a JSON object".into() });
         };
-        Ok(ConfigReader { path: path.into(), elements: None, keys: keys.clone(), read: Vec::new() })
+        Ok(ConfigReader { path: path.into(), elements: None, within: None, keys: keys.clone(), read: Vec::new() })
+    }
+
+    /// The object `value` of a key, as a reader of its keys.
+    pub(crate) fn part(&self, key: &'static str, value: Value) -> Result<Self> {
+        let Value::Object(keys) = value else { return Err(self.error(key, format!("expected an object, found {}", shortened(&value)))) };
+        Ok(ConfigReader { path: self.path.clone(), elements: None, within: Some(key), keys, read: Vec::new() })
     }
 
     /// An error about a key.
     pub fn error(&self, key: &str, problem: impl Into<String>) -> Error {
-        Error::ConfigKey { path: self.path.clone(), key: key.into(), problem: problem.into() }
+        Error::ConfigKey { path: self.path.clone(), key: self.full_name(key), problem: problem.into() }
+    }
+
+    /// An error about all of the object.
+    pub(crate) fn whole_error(&self, problem: impl Into<String>) -> Error {
+        Error::ConfigKey { path: self.path.clone(), key: self.within.unwrap_or("(whole file)").into(), problem: problem.into() }
+    }
+
+    /// The keys that were not read, and their values.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = (String, Value)> {
+        self.keys.iter().filter(|(key, _)| !self.read.contains(key)).map(|(key, value)| (key.clone(), value.clone()))
+    }
+
+    /// A key with the key of its object before it.
+    fn full_name(&self, key: &str) -> String {
+        self.within.map_or_else(|| key.to_owned(), |within| format!("{within}.{key}"))
     }
 
     /// The value of a key; `null` counts as absent.
@@ -100,6 +126,11 @@ impl ConfigReader {
     /// Returns whether a key is there, also with `null`.
     pub fn has(&self, key: &str) -> bool {
         self.keys.contains_key(key)
+    }
+
+    /// Returns whether a key is not there, or `null`, or an object without keys.
+    pub(super) fn is_empty(&self, key: &str) -> bool {
+        self.keys.get(key).is_none_or(|value| value.is_null() || value.as_object().is_some_and(Map::is_empty))
     }
 
     /// A positive whole number up to `most`, if there.
@@ -149,10 +180,18 @@ impl ConfigReader {
         Ok(self.optional_positive(key)?.unwrap_or(default))
     }
 
-    /// The epsilon of a norm, a positive number, or `default`.
+    /// A required positive finite number.
+    pub(super) fn required_positive(&mut self, key: &str) -> Result<f32> {
+        self.optional_positive(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// The epsilon of a norm, a small positive number, or `default`.
     pub(super) fn norm_epsilon(&mut self, key: &str, default: f32) -> Result<f32> {
         let epsilon = self.number(key, default)?;
-        if epsilon >= 0.0 { Ok(epsilon) } else { Err(self.error(key, format!("expected a number of 0 or more, found {epsilon}"))) }
+        if epsilon > 0.0 && epsilon <= MOST_EPSILON {
+            return Ok(epsilon);
+        }
+        Err(self.error(key, format!("expected a number above 0 and at most {MOST_EPSILON}, found {epsilon}")))
     }
 
     /// `sliding_window`, or `default` where the key is not there.
@@ -211,6 +250,7 @@ impl ConfigReader {
     pub fn warn_of_unread(&self) {
         let irrelevant = |key: &str| key.starts_with('_') || IRRELEVANT.contains(&key);
         for key in self.keys.keys().filter(|key| !self.read.contains(key) && !irrelevant(key)) {
+            let key = self.full_name(key);
             log::warn!("{}: key \"{key}\" is not known for this family and was not used", self.path.display());
         }
     }

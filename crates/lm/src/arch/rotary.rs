@@ -1,6 +1,7 @@
 //! Rotary positions: frequencies from config.json, with the scalings that stretch a context.
 
 use super::ConfigReader;
+use super::sizes::MOST_POSITIONS;
 use crate::decoder::Rotary;
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
@@ -23,6 +24,8 @@ pub(super) struct RotaryKeys {
 
 /// The usual key of the share of each head that turns: all of it.
 pub(super) const SHARE: (&str, f32) = ("partial_rotary_factor", 1.0);
+/// The key of the context before it was made longer.
+const ORIGINAL: &str = "original_max_position_embeddings";
 
 impl RotaryKeys {
     /// Those of llama and most others.
@@ -34,102 +37,138 @@ impl ConfigReader {
     /// `rope_scaling` (old). Also returns the context that they hold for, which `longrope` limits.
     pub(super) fn rotary(&mut self, keys: RotaryKeys, dim: usize, context: usize) -> Result<(Rotary, usize)> {
         let mut theta = self.positive(keys.theta, keys.default_theta)?;
-        let mut share = self.positive(keys.share.0, keys.share.1)?;
-        let mut given = Scaling { key: "rope_parameters", values: Map::new() };
-        for key in ["rope_scaling", "rope_parameters"] {
-            let Some(value) = self.get(key) else { continue };
-            let value = match keys.layers {
-                Some(layers) if value.get(layers).is_some() => value[layers].clone(),
-                _ => value,
-            };
-            let Value::Object(values) = value else { return Err(self.error(key, "expected an object")) };
-            theta = values.get("rope_theta").and_then(Value::as_f64).map_or(theta, |given| given as f32);
-            share = values.get("partial_rotary_factor").and_then(Value::as_f64).map_or(share, |given| given as f32);
-            if keys.scaled || key == "rope_parameters" {
-                given = Scaling { key, values };
+        let mut share = self.share(keys.share.0)?.unwrap_or(keys.share.1);
+        let mut share_key = keys.share.0.to_owned();
+        let mut given = self.part("rope_parameters", Map::new().into())?;
+        for key in self.rotary_objects(keys) {
+            let Some(part) = self.rotary_part(key, keys.layers)? else { continue };
+            given = part;
+            theta = given.positive("rope_theta", theta)?;
+            if let Some(stated) = given.share(SHARE.0)? {
+                (share, share_key) = (stated, format!("{key}.{}", SHARE.0));
             }
-        }
-        if !(theta.is_finite() && theta > 0.0) {
-            return Err(self.error(given.key, format!("expected a positive finite \"rope_theta\", found {theta}")));
         }
         let turned = (dim as f32 * share) as usize;
-        if turned == 0 || turned > dim || !turned.is_multiple_of(2) {
-            return Err(
-                self.error("head_dim", format!("{turned} of {dim} coordinates of a head would turn; expected an even, positive number"))
-            );
+        if turned == 0 || !turned.is_multiple_of(2) {
+            let problem = format!("{turned} of {dim} coordinates of a head would turn; expected an even, positive number");
+            // With all coordinates, the size of the head is wrong.
+            return Err(self.error(if turned == dim { "head_dim" } else { &share_key }, problem));
         }
-        let original = match self.get("original_max_position_embeddings").and_then(|value| value.as_f64()) {
-            Some(original) => original,
-            None => given.optional("original_max_position_embeddings").unwrap_or(context as f64),
-        };
-        let plain = Rotary::unscaled(theta, turned);
-        let (rotary, context) = match given.kind() {
-            "default" => (plain, context),
-            "linear" => (linear(plain, given.number(self, "factor")?), context),
-            "llama3" => (llama3(self, &given, plain, original)?, context),
-            "yarn" => (yarn(&given, f64::from(theta), &plain, original, context), context),
-            // "su" is what the first versions of phi3 called it.
-            "longrope" | "su" => (longrope(self, &given, &plain, original)?, limited("longrope", context, original)),
-            "dynamic" => (plain, limited("dynamic", context, original)),
-            other => {
-                let problem =
-                    format!("rope_type \"{other}\" is not supported; expected default, linear, llama3, longrope, yarn or dynamic");
-                return Err(self.error(given.key, problem));
-            }
-        };
-        if context == 0 || !rotary.factor.is_finite() || rotary.frequencies.iter().any(|frequency| !frequency.is_finite()) {
-            let problem = format!("the numbers of rope_type \"{}\" give no finite frequencies for positions; check them", given.kind());
-            return Err(self.error(given.key, problem));
+        let original = self.optional_size_within(ORIGINAL, MOST_POSITIONS)?;
+        let scaling = Scaling { given, theta, original, context };
+        scaling.apply(Rotary::unscaled(theta, turned))
+    }
+
+    /// The keys of the objects to read, as in `transformers`: `rope_scaling` replaces `rope_parameters`, except where layers differ, whose
+    /// parameters it completes.
+    fn rotary_objects(&mut self, keys: RotaryKeys) -> &'static [&'static str] {
+        let is_scaled = keys.scaled && !self.is_empty("rope_scaling");
+        if !is_scaled {
+            self.ignore(&["rope_scaling"]);
         }
-        Ok((rotary, context))
+        match (is_scaled, keys.layers) {
+            (true, None) => &["rope_scaling"],
+            (true, Some(_)) => &["rope_parameters", "rope_scaling"],
+            (false, _) => &["rope_parameters"],
+        }
+    }
+
+    /// The object that describes rotary positions, for the layers `layers` if it has a part of its own for them.
+    fn rotary_part(&mut self, key: &'static str, layers: Option<&str>) -> Result<Option<Self>> {
+        let Some(mut value) = self.get(key) else { return Ok(None) };
+        if let Some(of_layers) = layers.and_then(|layers| value.get_mut(layers)) {
+            value = of_layers.take();
+        }
+        if value.is_null() { Ok(None) } else { self.part(key, value).map(Some) }
+    }
+
+    /// The share of each head that turns, if there.
+    fn share(&mut self, key: &str) -> Result<Option<f32>> {
+        match self.optional_positive(key)? {
+            Some(share) if share > 1.0 => Err(self.error(key, format!("expected a number above 0 and at most 1, found {share}"))),
+            share => Ok(share),
+        }
     }
 }
 
 /// The context up to which frequencies stay the same. Beyond it these scalings turn every earlier key anew, so it ends there.
-fn limited(kind: &str, context: usize, original: f64) -> usize {
-    if context as f64 > original {
+fn limited(kind: &str, context: usize, original: usize) -> usize {
+    if context > original {
         log::warn!("{kind}: sequences are limited to the original context of {original} tokens, not {context}");
     }
-    context.min(original as usize)
+    context.min(original)
 }
 
-/// The object that holds a scaling's numbers.
+/// How frequencies are changed for a longer context.
 struct Scaling {
-    key: &'static str,
-    values: Map<String, Value>,
+    /// The object that describes it.
+    given: ConfigReader,
+    theta: f32,
+    /// The original context, if config.json gives it outside of the object.
+    original: Option<usize>,
+    context: usize,
 }
 
 impl Scaling {
-    fn kind(&self) -> &str {
-        self.values.get("rope_type").or_else(|| self.values.get("type")).and_then(Value::as_str).unwrap_or("default")
+    /// The frequencies for the longer context, and the context that they hold for.
+    fn apply(mut self, plain: Rotary) -> Result<(Rotary, usize)> {
+        let kind = self.kind()?;
+        let inside = self.given.optional_size_within(ORIGINAL, MOST_POSITIONS)?;
+        let original = self.original.or(inside).unwrap_or(self.context);
+        let limited = |kind: &str| limited(kind, self.context, original);
+        let (rotary, context) = match kind.as_str() {
+            "default" => (plain, self.context),
+            "linear" => (linear(plain, self.given.required_positive("factor")?), self.context),
+            "llama3" => (llama3(&mut self.given, plain, original as f32)?, self.context),
+            "yarn" => (yarn(&mut self, &plain, original as f64)?, self.context),
+            // "su" is what the first versions of phi3 called it.
+            "longrope" | "su" => {
+                let context = limited("longrope");
+                (longrope(&mut self, &plain, original as f64)?, context)
+            }
+            "dynamic" => {
+                let context = limited("dynamic");
+                self.given.required_positive("factor")?;
+                (plain, context)
+            }
+            other => {
+                let problem = format!("\"{other}\" is not supported; expected default, linear, llama3, longrope, yarn or dynamic");
+                return Err(self.given.error("rope_type", problem));
+            }
+        };
+        if !rotary.factor.is_finite() || rotary.frequencies.iter().any(|frequency| !frequency.is_finite()) {
+            let problem = format!("the numbers beside \"{kind}\" give no finite frequencies for positions; check them");
+            return Err(self.given.error("rope_type", problem));
+        }
+        self.given.warn_of_unread();
+        Ok((rotary, context))
     }
 
-    fn optional(&self, name: &str) -> Option<f64> {
-        self.values.get(name).and_then(Value::as_f64)
-    }
-
-    fn missing(&self, config: &ConfigReader, name: &str) -> Error {
-        config.error(self.key, format!("rope_type \"{}\" needs the number \"{name}\"", self.kind()))
-    }
-
-    fn number(&self, config: &ConfigReader, name: &str) -> Result<f64> {
-        self.optional(name).ok_or_else(|| self.missing(config, name))
+    /// The name of the scaling. `type` is the older key.
+    fn kind(&mut self) -> Result<String> {
+        let older = self.given.optional_text("type")?;
+        let kind = self.given.optional_text("rope_type")?.or(older);
+        if kind.is_none() && self.given.optional_positive("factor")?.is_some_and(|factor| factor.to_bits() != 1.0_f32.to_bits()) {
+            return Err(self
+                .given
+                .error("rope_type", "is missing, but there is a factor; say how it scales positions, such as \"linear\""));
+        }
+        Ok(kind.unwrap_or_else(|| "default".into()))
     }
 }
 
 /// Positions shrunk by a factor (Chen et al. 2023).
-fn linear(mut rotary: Rotary, factor: f64) -> Rotary {
+fn linear(mut rotary: Rotary, factor: f32) -> Rotary {
     for frequency in &mut rotary.frequencies {
-        *frequency /= factor as f32;
+        *frequency /= factor;
     }
     rotary
 }
 
 /// Long waves shrunk by a factor, short ones kept, those between blended (Llama 3.1).
-fn llama3(config: &ConfigReader, given: &Scaling, mut rotary: Rotary, original: f64) -> Result<Rotary> {
-    let factor = given.number(config, "factor")? as f32;
-    let (low, high) = (given.number(config, "low_freq_factor")? as f32, given.number(config, "high_freq_factor")? as f32);
-    let original = original as f32;
+fn llama3(given: &mut ConfigReader, mut rotary: Rotary, original: f32) -> Result<Rotary> {
+    let factor = given.required_positive("factor")?;
+    let (low, high) = (given.required_positive("low_freq_factor")?, given.required_positive("high_freq_factor")?);
     for frequency in &mut rotary.frequencies {
         let wave = TAU as f32 / *frequency;
         if wave > original / low {
@@ -143,13 +182,19 @@ fn llama3(config: &ConfigReader, given: &Scaling, mut rotary: Rotary, original: 
 }
 
 /// Yarn (Peng et al. 2023): frequencies blended by how often they turn within the original context, attention sharpened.
-fn yarn(given: &Scaling, theta: f64, rotary: &Rotary, original: f64, context: usize) -> Rotary {
-    let dim = rotary.dim() as f64;
-    let factor = given.optional("factor").unwrap_or(context as f64 / original);
+fn yarn(scaling: &mut Scaling, rotary: &Rotary, original: f64) -> Result<Rotary> {
+    let Scaling { given, theta, context, .. } = scaling;
+    let (dim, theta) = (rotary.dim() as f64, f64::from(*theta));
+    if theta <= 1.0 {
+        return Err(given.error("rope_theta", format!("yarn expects a number above 1, found {theta}")));
+    }
+    let mut number = |name: &str| Ok::<_, Error>(given.optional_positive(name)?.map(f64::from));
+    let factor = number("factor")?.unwrap_or(*context as f64 / original);
+    let (fast, slow) = (number("beta_fast")?.unwrap_or(32.0), number("beta_slow")?.unwrap_or(1.0));
+    let attention = number("attention_factor")?;
     let turns = |rotations: f64| dim * (original / (rotations * TAU)).ln() / (2.0 * theta.ln());
-    let nonzero = |name: &str, default: f64| given.optional(name).filter(|x| *x != 0.0).unwrap_or(default);
-    let (mut low, mut high) = (turns(nonzero("beta_fast", 32.0)), turns(nonzero("beta_slow", 1.0)));
-    if given.values.get("truncate").and_then(Value::as_bool).unwrap_or(true) {
+    let (mut low, mut high) = (turns(fast), turns(slow));
+    if given.switch("truncate", true)? {
         (low, high) = (low.floor(), high.ceil());
     }
     let (low, mut high) = (low.max(0.0), high.min(dim - 1.0));
@@ -161,26 +206,36 @@ fn yarn(given: &Scaling, theta: f64, rotary: &Rotary, original: f64, context: us
         frequency / factor as f32 * (1.0 - kept) + frequency * kept
     };
     let sharpness = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
-    let attention = given.optional("attention_factor").unwrap_or_else(|| {
-        match (given.optional("mscale").filter(|x| *x != 0.0), given.optional("mscale_all_dim").filter(|x| *x != 0.0)) {
-            (Some(one), Some(all)) => sharpness(one) / sharpness(all),
-            _ => sharpness(1.0),
-        }
+    let scales = (attention_scale(given, "mscale")?, attention_scale(given, "mscale_all_dim")?);
+    let attention = attention.unwrap_or_else(|| match scales {
+        (Some(one), Some(all)) => sharpness(one) / sharpness(all),
+        _ => sharpness(1.0),
     });
-    Rotary { frequencies: rotary.frequencies.iter().enumerate().map(blend).collect(), factor: attention as f32 }
+    Ok(Rotary { frequencies: rotary.frequencies.iter().enumerate().map(blend).collect(), factor: attention as f32 })
+}
+
+/// How much yarn sharpens attention, if the number is there and not 0.
+fn attention_scale(given: &mut ConfigReader, key: &str) -> Result<Option<f64>> {
+    match given.optional_number(key)? {
+        Some(scale) if scale < 0.0 => Err(given.error(key, format!("expected a number of 0 or more, found {scale}"))),
+        scale => Ok(scale.filter(|scale| *scale > 0.0).map(f64::from)),
+    }
 }
 
 /// Longrope (Ding et al. 2024) within the original context, where its short factors hold.
-fn longrope(config: &mut ConfigReader, given: &Scaling, rotary: &Rotary, original: f64) -> Result<Rotary> {
-    let short = given.values.get("short_factor").and_then(Value::as_array);
-    let short: Option<Vec<f32>> = short.map(|list| list.iter().filter_map(|x| x.as_f64().map(|x| x as f32)).collect());
-    let Some(short) = short.filter(|short| short.len() == rotary.frequencies.len()) else {
-        return Err(config.error(given.key, format!("expected a \"short_factor\" of {} numbers", rotary.frequencies.len())));
-    };
-    let context = config.get("max_position_embeddings").and_then(|value| value.as_f64()).unwrap_or(original);
-    let factor = given.optional("factor").unwrap_or(context / original);
-    let attention =
-        given.optional("attention_factor").unwrap_or(if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original.ln()).sqrt() });
+fn longrope(scaling: &mut Scaling, rotary: &Rotary, original: f64) -> Result<Rotary> {
+    const KEY: &str = "short_factor";
+    let Scaling { given, context, .. } = scaling;
+    given.ignore(&["long_factor"]);
+    let pairs = rotary.frequencies.len();
+    let positive = |x: &Value| x.as_f64().map(|x| x as f32).filter(|x| x.is_finite() && *x > 0.0);
+    let short: Option<Vec<f32>> = given.get(KEY).and_then(|list| list.as_array()?.iter().map(positive).collect());
+    let short = short.filter(|short| short.len() == pairs);
+    let short = short.ok_or_else(|| given.error(KEY, format!("expected a list of {pairs} positive numbers")))?;
+    let mut number = |name: &str| Ok::<_, Error>(given.optional_positive(name)?.map(f64::from));
+    let factor = number("factor")?.unwrap_or(*context as f64 / original);
+    let usual = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original.ln()).sqrt() };
+    let attention = number("attention_factor")?.unwrap_or(usual);
     let frequencies = rotary.frequencies.iter().zip(short).map(|(frequency, short)| frequency / short).collect();
     Ok(Rotary { frequencies, factor: attention as f32 })
 }

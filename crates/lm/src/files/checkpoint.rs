@@ -21,7 +21,7 @@ pub use vectors::{NamedVectors, read_vectors, write_vectors};
 pub(super) use write::write_parameters;
 
 use super::contents::file_in;
-use super::peft::{self, ADAPTER_CONFIG, ADAPTER_WEIGHTS};
+use super::peft::{self, ADAPTER_CONFIG, ADAPTER_WEIGHTS, OLDER_WEIGHTS};
 use super::tokenizer::{ADDED_TOKENS, VOCABULARY_FILES, complete};
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
@@ -98,8 +98,12 @@ impl Checkpoint {
     /// The file is damaged, or another part of the model is missing; its family, its tokenizer or the type of a tensor is not supported.
     pub fn load_gguf(path: &Path) -> Result<Self> {
         let gguf::GgufParts { source, config, companions } = gguf::open(path)?;
-        let spec = DecoderSpec::from_config_of(&config, path, source.elements())?;
-        let parameters = read_weights(&source, &spec)?;
+        let read = || {
+            let spec = DecoderSpec::from_config_of(&config, path, source.elements())?;
+            let parameters = read_weights(&source, &spec)?;
+            Ok((spec, parameters))
+        };
+        let (spec, parameters) = read().map_err(|error| gguf::in_words_of_gguf(error, path, &config))?;
         Ok(Checkpoint { config, spec, companions, parameters })
     }
 
@@ -115,7 +119,7 @@ impl Checkpoint {
         for (name, bytes) in companions {
             fs_err::write(dir.join(name), bytes)?;
         }
-        DecoderSpec::from_config_of(&config, path, source.elements())
+        DecoderSpec::from_config_of(&config, path, source.elements()).map_err(|error| gguf::in_words_of_gguf(error, path, &config))
     }
 
     /// Reads a directory. Quantised weights become `f32`.
@@ -212,7 +216,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 pub fn weights_sha256(dir: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
-    let files = if peft::is_adapter(dir) { vec![dir.join(ADAPTER_WEIGHTS)] } else { source::weights_files(dir)? };
+    let files = if peft::is_adapter(dir) { vec![peft::weights_file(dir)?] } else { source::weights_files(dir)? };
     for path in files {
         let mut file = super::open_file(&path)?;
         loop {
@@ -251,7 +255,7 @@ pub(crate) fn require_directory(dir: &Path) -> Result<()> {
 /// # Errors
 /// One of them is a link that leaves the directory.
 pub fn own_files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut names = vec![CONFIG, ADAPTER_CONFIG, ADAPTER_WEIGHTS];
+    let mut names = vec![CONFIG, ADAPTER_CONFIG, ADAPTER_WEIGHTS, OLDER_WEIGHTS];
     names.extend(COMPANIONS);
     let mut files = names.into_iter().filter_map(|name| file_in(dir, name).transpose()).collect::<Result<Vec<_>>>()?;
     if !peft::is_adapter(dir) {

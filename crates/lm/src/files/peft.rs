@@ -1,11 +1,16 @@
 //! Adapters in and out: `adapter_config.json` and `adapter_model.safetensors`, as PEFT writes and reads them.
 
+mod weights;
+
+pub(super) use weights::weights_file;
+pub(crate) use weights::{AdapterWeights, check_base, read_all, read_weights, unties};
+
 use super::checkpoint::{self, weights_sha256};
 use crate::arch::ConfigReader;
 use crate::decoder::{Block, DecoderSpec};
 use crate::error::{Error, Result};
-use crate::lora::{ALL_LINEAR, LoraConfig, PREFIX, PeftRules};
-use crate::weights::{ParameterSpec, Role, Values};
+use crate::lora::{ALL_LINEAR, LARGEST_ALPHA, LARGEST_RANK, LoraConfig, PeftRules};
+use crate::weights::Values;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,29 +19,14 @@ use std::path::{Path, PathBuf};
 pub const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// The adapter's weights.
 pub(crate) const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
-/// The largest rank.
-const MOST_RANK: usize = 1 << 16;
+/// The same as older versions of PEFT wrote them.
+pub(crate) const OLDER_WEIGHTS: &str = "adapter_model.bin";
 /// The key of the base's hash in the metadata of the weights.
 const BASE_SHA256: &str = "base_sha256";
 
 /// Returns whether a directory holds an adapter.
 pub fn is_adapter(dir: &Path) -> bool {
     dir.join(ADAPTER_CONFIG).exists()
-}
-
-/// Checks that an adapter was trained on the weights at `base`, if it names them.
-pub(crate) fn check_base(dir: &Path, base: &Path) -> Result<()> {
-    let Some(expected) = checkpoint::note(&dir.join(ADAPTER_WEIGHTS), BASE_SHA256)? else { return Ok(()) };
-    let found = weights_sha256(base)?;
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::AnotherBase { adapter: dir.into(), base: base.into(), expected, found })
-}
-
-/// Reads an adapter's values, one matrix for each of `parameters`. The file holds nothing else.
-pub(crate) fn read_weights(dir: &Path, parameters: &[ParameterSpec]) -> Result<Vec<Values>> {
-    checkpoint::read_parameters(&dir.join(ADAPTER_WEIGHTS), parameters)
 }
 
 /// Writes adapters as a directory that was not there before, whole or not at all, for the base checkpoint at `base`, and returns the
@@ -102,15 +92,32 @@ pub(crate) struct AdapterConfig {
     pub rules: PeftRules,
     /// The base that it names.
     pub base: PathBuf,
+    /// `ensure_weight_tying`: an embedding that the adapter holds is the output head too, if they are one in the base.
+    pub keeps_tied: bool,
+}
+
+impl AdapterConfig {
+    /// An error about the adapted modules of a base with `layers` layers, with the file and the key to change.
+    pub(crate) fn explained(&self, error: Error, dir: &Path, layers: usize) -> Error {
+        let wrong = |key: &str, problem| Error::ConfigKey { path: dir.join(ADAPTER_CONFIG), key: key.into(), problem };
+        let listed = &self.rules.layers;
+        match error {
+            Error::AdapterPattern { key, pattern, problem } => wrong(&key, format!("the pattern \"{pattern}\": {problem}")),
+            Error::NoSuchModule { .. } if !listed.is_empty() && listed.iter().all(|layer| *layer >= layers) => {
+                wrong("layers_to_transform", format!("selects none of the base's layers 0 to {}, found {listed:?}", layers - 1))
+            }
+            Error::NoSuchModule { .. } => wrong("target_modules", error.to_string()),
+            other => other,
+        }
+    }
 }
 
 /// The values of `init_lora_weights` that leave the base as it is. Others (pissa, olora, corda, loftq) change the base's weights.
 const INITIAL_WEIGHTS: [&str; 4] = ["gaussian", "orthogonal", "eva", "true"];
 /// Keys that do not change the adapted model, or that have an effect only through another key, which is checked.
-const IRRELEVANT: [&str; 14] = [
+const IRRELEVANT: [&str; 13] = [
     "auto_mapping",
     "corda_config",
-    "ensure_weight_tying",
     "eva_config",
     "fan_in_fan_out",
     "inference_mode",
@@ -146,12 +153,8 @@ pub(crate) fn read_config(dir: &Path) -> Result<AdapterConfig> {
         return Err(config.error("target_modules", "expected a list of module names or a regular expression"));
     }
     let (excluded, exclude_pattern) = names_or_pattern(&mut config, "exclude_modules")?;
-    let settings = LoraConfig {
-        rank: config.size_within("r", MOST_RANK)?,
-        alpha: config.number("lora_alpha", 8.0)?.into(),
-        dropout: config.number("lora_dropout", 0.0)?.into(),
-        target_modules,
-    };
+    let rank = config.size_within("r", LARGEST_RANK)?;
+    let settings = LoraConfig { rank, alpha: alpha(&mut config)?, dropout: dropout(&mut config)?, target_modules };
     let (layers_patterns, layers_pattern) = names_or_pattern(&mut config, "layers_pattern")?;
     let rules = PeftRules {
         target_pattern,
@@ -160,17 +163,36 @@ pub(crate) fn read_config(dir: &Path) -> Result<AdapterConfig> {
         layers: layers(&mut config)?,
         layers_patterns: layers_patterns.into_iter().chain(layers_pattern).collect(),
         ranks: patterns(&mut config, "rank_pattern", |value| {
-            value.as_u64().map(|rank| rank as usize).filter(|rank| (1..=MOST_RANK).contains(rank))
+            value.as_u64().map(|rank| rank as usize).filter(|rank| (1..=LARGEST_RANK).contains(rank))
         })?,
-        alphas: patterns(&mut config, "alpha_pattern", Value::as_f64)?,
+        alphas: patterns(&mut config, "alpha_pattern", |value| value.as_f64().filter(|alpha| is_alpha(*alpha)))?,
         root_scale: config.switch("use_rslora", false)?,
         dora: config.switch("use_dora", false)?,
         saved: names_or_pattern(&mut config, "modules_to_save")?.0,
     };
     let base = base_in(dir, &mut config)?;
+    let keeps_tied = config.switch("ensure_weight_tying", false)?;
     config.ignore(&IRRELEVANT);
     config.refuse_unread()?;
-    Ok(AdapterConfig { settings, rules, base })
+    Ok(AdapterConfig { settings, rules, base, keeps_tied })
+}
+
+fn is_alpha(alpha: f64) -> bool {
+    alpha > 0.0 && alpha <= LARGEST_ALPHA
+}
+
+fn alpha(config: &mut ConfigReader) -> Result<f64> {
+    const KEY: &str = "lora_alpha";
+    let alpha = f64::from(config.number(KEY, 8.0)?);
+    let problem = || format!("expected a number above 0 and at most {LARGEST_ALPHA}, found {alpha}");
+    if is_alpha(alpha) { Ok(alpha) } else { Err(config.error(KEY, problem())) }
+}
+
+fn dropout(config: &mut ConfigReader) -> Result<f64> {
+    const KEY: &str = "lora_dropout";
+    let dropout = config.number(KEY, 0.0)?;
+    let problem = || format!("expected a number from 0 to 1, 1 excluded, found {dropout}");
+    if (0.0..1.0).contains(&dropout) { Ok(dropout.into()) } else { Err(config.error(KEY, problem())) }
 }
 
 /// The base checkpoint. A relative path is meant from beside the adapter, so that both can be moved together, or else from the working
@@ -217,53 +239,10 @@ fn layers(config: &mut ConfigReader) -> Result<Vec<usize>> {
 /// An object of values by pattern.
 fn patterns<T>(config: &mut ConfigReader, key: &str, read: impl Fn(&Value) -> Option<T>) -> Result<BTreeMap<String, T>> {
     let Some(value) = config.get(key) else { return Ok(BTreeMap::new()) };
-    let entries = value.as_object().map(|entries| entries.iter().map(|(name, value)| Some((name.clone(), read(value)?))).collect());
-    entries.flatten().ok_or_else(|| config.error(key, "expected an object of positive numbers by module name"))
-}
-
-/// The content of an adapter's weights file.
-#[derive(Debug, Default)]
-pub(crate) struct AdapterWeights {
-    /// One matrix for each of the adapters' parameters.
-    pub pairs: Vec<Values>,
-    /// Parameters of the base that the adapter holds whole, by their places.
-    pub replaced: Vec<(usize, Values)>,
-    /// For each tensor that `use_dora` adapts, by parameter and first row, the lengths of its rows.
-    pub lengths: Vec<(usize, usize, Vec<f32>)>,
-}
-
-/// Reads all of an adapter's file for a decoder with its adapters.
-pub(crate) fn read_all(dir: &Path, spec: &DecoderSpec) -> Result<AdapterWeights> {
-    let path = dir.join(ADAPTER_WEIGHTS);
-    let Some(adapters) = &spec.adapters else { return Ok(AdapterWeights::default()) };
-    let (base, pairs) = spec.parameters.split_at(adapters.first);
-    let there = checkpoint::tensor_names(&path)?;
-    let mut wanted = pairs.to_vec();
-    let mut replaced = Vec::new();
-    for (at, parameter) in base.iter().enumerate() {
-        let mut parameter = parameter.clone();
-        parameter.tensors.iter_mut().for_each(|tensor| tensor.name = format!("{PREFIX}{}", tensor.name));
-        if parameter.tensors.iter().all(|tensor| there.contains(&tensor.name)) {
-            replaced.push(at);
-            wanted.push(parameter);
-        }
-    }
-    let mut lengths = Vec::new();
-    for (weight, of) in adapters.of.iter().filter(|_| adapters.rules.dora) {
-        for adapter in of {
-            let up = &spec.parameters[adapter.up];
-            let name = up.tensors[0].name.replace(".lora_B.weight", ".lora_magnitude_vector");
-            wanted.push(ParameterSpec::vector(Role::Adapter, name, up.rows).laid_out([up.tensors[0].layout.clone()]));
-            lengths.push((*weight, adapter.start));
-        }
-    }
-    let mut values = checkpoint::read_parameters(&path, &wanted)?;
-    let of_lengths = values.split_off(pairs.len() + replaced.len());
-    let of_replaced = values.split_off(pairs.len());
-    let with_place = |((weight, start), values): ((usize, usize), Values)| (weight, start, values.into_full());
-    Ok(AdapterWeights {
-        pairs: values,
-        replaced: replaced.into_iter().zip(of_replaced).collect(),
-        lengths: lengths.into_iter().zip(of_lengths).map(with_place).collect(),
-    })
+    let entries = value.as_object().ok_or_else(|| config.error(key, "expected an object of numbers by module name"))?;
+    let entry = |(name, value): (&String, &Value)| {
+        let problem = || format!("\"{name}\": {value} is out of range; expected a positive number as the key without a pattern has it");
+        Ok((name.clone(), read(value).ok_or_else(|| config.error(key, problem()))?))
+    };
+    entries.iter().map(entry).collect()
 }

@@ -1,8 +1,9 @@
 //! Models with adapters: reading, writing, adding fresh ones, and merging them into the weights.
 
 use super::LanguageModel;
+use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
-use crate::files::checkpoint::Checkpoint;
+use crate::files::checkpoint::{CONFIG, Checkpoint};
 use crate::files::peft::{self, AdapterConfig, AdapterWeights, is_adapter};
 use crate::kernels::Kernels;
 use crate::lora::LoraConfig;
@@ -18,10 +19,11 @@ impl LanguageModel {
     /// # Errors
     /// The base is missing, or has other weights than the adapter was trained on, or the adapter uses a setting of PEFT that is not supported.
     pub fn load_adapter(dir: &Path) -> Result<Self> {
-        let AdapterConfig { settings, rules, base } = peft::read_config(dir)?;
-        peft::check_base(dir, &base)?;
-        let model = Self::load(&base)?;
-        let spec = model.spec().clone().adapted_by(&settings, &rules)?;
+        let config = peft::read_config(dir)?;
+        peft::check_base(dir, &config.base)?;
+        let model = Self::load(&config.base)?.untied_for(dir, &config)?;
+        let adapted = model.spec().clone().adapted_by(&config.settings, &config.rules);
+        let spec = adapted.map_err(|error| config.explained(error, dir, model.spec().blocks.len()))?;
         let AdapterWeights { pairs, replaced, lengths } = peft::read_all(dir, &spec)?;
         if replaced.is_empty() && lengths.is_empty() {
             return Ok(model.extended(spec, pairs));
@@ -32,6 +34,24 @@ impl LanguageModel {
         }
         let plain = model.spec().clone();
         Ok(model.rebuilt(plain, values).extended(spec, pairs).merge(|sum, _| sum, &lengths))
+    }
+
+    /// The base with an output head of its own, if the adapter changes the embedding or the head and not both.
+    fn untied_for(mut self, dir: &Path, adapter: &AdapterConfig) -> Result<Self> {
+        if !self.spec().tied() || adapter.rules.saved.is_empty() {
+            return Ok(self);
+        }
+        let mut config = self.config.clone();
+        config["tie_word_embeddings"] = false.into();
+        let spec = DecoderSpec::from_config(&config, &adapter.base.join(CONFIG))?;
+        let head = spec.head.weight;
+        if !peft::unties(dir, adapter, self.spec(), &spec.parameters[head].tensors[0].name)? {
+            return Ok(self);
+        }
+        let mut values = self.decoder.download();
+        values.insert(head, values[self.spec().embedding].clone());
+        self.config = config;
+        Ok(self.rebuilt(spec, values))
     }
 }
 

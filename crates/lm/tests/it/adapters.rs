@@ -1,6 +1,7 @@
 //! Low-rank adapters: against PEFT, there and back, and beside frozen weights of 16 bits.
 
 use crate::fixture;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use starloop_lm::LanguageModel;
 use starloop_lm::checkpoint::Checkpoint;
@@ -107,16 +108,77 @@ fn what_no_pair_can_hold_is_merged_when_it_is_read() {
     }
 }
 
-/// The error for the adapter `llama` with another value of a key.
-fn said_with(key: &str, value: &serde_json::Value) -> Result<(), String> {
+/// A copy of the adapter `llama` with other values of some keys.
+fn llama_with(changes: &[(&str, serde_json::Value)]) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     let dir = fixture::dir("adapters/llama");
     std::fs::copy(dir.join("adapter_model.safetensors"), place.path().join("adapter_model.safetensors")).unwrap();
     let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("adapter_config.json")).unwrap()).unwrap();
     config["base_model_name_or_path"] = fixture::dir("llama-tiny").display().to_string().into();
-    config[key] = value.clone();
+    for (key, value) in changes {
+        config[*key] = value.clone();
+    }
     std::fs::write(place.path().join("adapter_config.json"), config.to_string()).unwrap();
+    place
+}
+
+/// The error for the adapter `llama` with another value of a key.
+fn said_with(key: &str, value: &serde_json::Value) -> Result<(), String> {
+    let place = llama_with(&[(key, value.clone())]);
     LanguageModel::load(place.path()).map(drop).map_err(|error| error.to_string())
+}
+
+/// Adds tensors of `[64, 32]`, each filled with a number, to an adapter's weights.
+fn add_tables(dir: &Path, tables: &[(&str, f32)]) {
+    let path = dir.join("adapter_model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let filled: Vec<(&str, Vec<u8>)> = tables.iter().map(|(name, x)| (*name, x.to_le_bytes().repeat(64 * 32))).collect();
+    let added = filled.iter().map(|(name, bytes)| ((*name).to_owned(), TensorView::new(Dtype::F32, vec![64, 32], bytes).unwrap()));
+    std::fs::write(path, safetensors::serialize(file.tensors().into_iter().chain(added), None).unwrap()).unwrap();
+}
+
+#[test]
+fn an_embedding_that_is_saved_whole_is_the_head_only_where_peft_ties_them() {
+    use serde_json::json;
+    const EMBEDDING: (&str, f32) = ("base_model.model.model.embed_tokens.weight", 0.25);
+    const HEAD: (&str, f32) = ("base_model.model.lm_head.weight", 0.5);
+    let base = Checkpoint::load(&fixture::dir("llama-tiny")).unwrap().parameters[0].clone();
+    let filled = |x: f32| Values::Full(vec![x; 64 * 32]);
+    let load = |keeps_tied: bool, tables: &[(&str, f32)], saved: serde_json::Value| {
+        let place = llama_with(&[("modules_to_save", saved), ("ensure_weight_tying", json!(keeps_tied))]);
+        add_tables(place.path(), tables);
+        let merged = Checkpoint::load_merged(place.path()).unwrap();
+        let again = LanguageModel::from_checkpoint(merged.clone()).unwrap().score(&[1, 2, 3]).unwrap();
+        assert_eq!(again, LanguageModel::load(place.path()).unwrap().merged().score(&[1, 2, 3]).unwrap());
+        assert_eq!(merged.config["tie_word_embeddings"], merged.spec.tied());
+        (merged.parameters[merged.spec.embedding].clone(), merged.parameters[merged.spec.head.weight].clone())
+    };
+    assert_eq!(load(false, &[EMBEDDING], json!(["embed_tokens"])), (filled(0.25), base.clone()));
+    assert_eq!(load(true, &[EMBEDDING], json!(["embed_tokens"])), (filled(0.25), filled(0.25)));
+    assert_eq!(load(false, &[HEAD], json!(["lm_head"])), (base, filled(0.5)));
+    assert_eq!(load(false, &[EMBEDDING, HEAD], json!(["embed_tokens", "lm_head"])), (filled(0.25), filled(0.5)));
+}
+
+#[test]
+fn what_does_not_fit_an_adapter_is_blamed_on_the_adapter() {
+    use serde_json::json;
+    let rank = said_with("r", &json!(5)).unwrap_err();
+    assert!(rank.contains("adapter_model.safetensors: tensor \"base_model.") && rank.contains("\"r\" and \"rank_pattern\""), "{rank}");
+    let layers = said_with("layers_to_transform", &json!([5])).unwrap_err();
+    assert!(layers.contains("selects none of the base's layers 0 to 1, found [5]"), "{layers}");
+    for (key, value) in [("target_modules", json!("(")), ("target_modules", json!(["nope"]))] {
+        let place = llama_with(&[(key, value)]);
+        let error = LanguageModel::load(place.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("{}/adapter_config.json: key \"target_modules\"", place.path().display())), "{error}");
+    }
+    let place = llama_with(&[]);
+    std::fs::remove_file(place.path().join("adapter_model.safetensors")).unwrap();
+    let error = || LanguageModel::load(place.path()).unwrap_err().to_string();
+    assert!(error().contains("holds no weights of an adapter; expected adapter_model.safetensors or adapter_model.bin"), "{}", error());
+    // PyTorch's own format is read.
+    std::fs::copy(fixture::dir("torch/plain.bin"), place.path().join("adapter_model.bin")).unwrap();
+    assert!(error().contains("adapter_model.bin: tensor \"") && error().contains("is not part of this adapter"), "{}", error());
 }
 
 #[test]
@@ -142,6 +204,12 @@ fn a_key_that_changes_the_result_and_is_not_supported_is_named() {
         ("target_modules", json!("(")),
         ("layers_to_transform", json!("x")),
         ("r", json!(1_u64 << 40)),
+        ("lora_alpha", json!(0)),
+        ("lora_alpha", json!(1e9)),
+        ("lora_dropout", json!(1.0)),
+        ("alpha_pattern", json!({"q_proj": 1e300})),
+        ("alpha_pattern", json!({"q_proj": -3})),
+        ("layers_to_transform", json!([5])),
     ] {
         let error = said_with(key, &value).unwrap_err();
         assert!(error.contains(&format!("key \"{key}\"")) && error.contains("adapter_config.json"), "{key}: {error}");

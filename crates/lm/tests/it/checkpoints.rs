@@ -183,14 +183,11 @@ fn unsupported_configs_name_the_key() {
         ),
         ("\"attention_bias\": false", "\"attention_bias\": 1", "key \"attention_bias\": expected true or false, found 1"),
         ("\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "key \"hidden_act\": \"gelu\" is not supported; only \"silu\" is"),
-        ("\"use_cache\": true", "\"rope_scaling\": {\"type\": \"ntk\"}", "key \"rope_scaling\": rope_type \"ntk\" is not supported"),
-        (
-            "\"use_cache\": true",
-            "\"rope_scaling\": {\"type\": \"linear\"}",
-            "key \"rope_scaling\": rope_type \"linear\" needs the number \"factor\"",
-        ),
+        ("\"use_cache\": true", "\"rope_scaling\": {\"type\": \"ntk\"}", "key \"rope_scaling.rope_type\": \"ntk\" is not supported"),
+        ("\"use_cache\": true", "\"rope_scaling\": {\"type\": \"linear\"}", "key \"rope_scaling.factor\": is missing"),
         ("\"hidden_size\": 32", "\"hidden_size\": \"32\"", "key \"hidden_size\": expected a positive whole number, found \"32\""),
         ("\"hidden_size\": 32,", "", "key \"hidden_size\": is missing"),
+        ("\"vocab_size\": 64", "\"vocab_size\": 0", "key \"vocab_size\": expected a positive whole number, found 0"),
     ] {
         let message = damaged(|dir| edit_config(dir, from, to));
         assert!(message.contains(expected) && message.contains("config.json"), "{message}");

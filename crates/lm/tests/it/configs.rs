@@ -88,15 +88,29 @@ fn a_long_context_takes_memory_when_it_is_used() {
 #[test]
 fn numbers_that_no_model_can_have_are_refused() {
     for (name, key, value, expected) in [
-        ("llama-tiny", "rms_norm_eps", json!(-1), "key \"rms_norm_eps\": expected a number of 0 or more, found -1"),
+        ("llama-tiny", "rms_norm_eps", json!(-1), "key \"rms_norm_eps\": expected a number above 0 and at most 0.1, found -1"),
+        ("llama-tiny", "rms_norm_eps", json!(0), "key \"rms_norm_eps\": expected a number above 0 and at most 0.1, found 0"),
+        ("llama-tiny", "rms_norm_eps", json!(1e38), "key \"rms_norm_eps\": expected a number above 0 and at most 0.1"),
         ("llama-tiny", "rms_norm_eps", json!(1e300), "key \"rms_norm_eps\": expected a finite number, found 1e+300"),
         ("llama-tiny", "rope_theta", json!(0), "key \"rope_theta\": expected a positive number, found 0"),
-        ("llama-tiny", "rope_parameters", json!({"rope_theta": 0}), "key \"rope_parameters\": expected a positive finite \"rope_theta\""),
-        ("llama-tiny", "rope_parameters", json!({"rope_type": "linear", "factor": 0}), "give no finite frequencies"),
-        ("llama-tiny", "partial_rotary_factor", json!(3), "key \"head_dim\": 24 of 8 coordinates of a head would turn"),
+        (
+            "llama-tiny",
+            "partial_rotary_factor",
+            json!(3),
+            "key \"partial_rotary_factor\": expected a number above 0 and at most 1, found 3",
+        ),
+        ("llama-tiny", "partial_rotary_factor", json!(-1), "key \"partial_rotary_factor\": expected a positive number, found -1"),
+        ("llama-tiny", "partial_rotary_factor", json!(0.4), "key \"partial_rotary_factor\": 3 of 8 coordinates of a head would turn"),
+        (
+            "phi3",
+            "original_max_position_embeddings",
+            json!(0),
+            "key \"original_max_position_embeddings\": expected a positive whole number",
+        ),
+        ("phi3", "original_max_position_embeddings", json!(1.5), "key \"original_max_position_embeddings\": expected a positive whole"),
         ("gpt2", "layer_norm_epsilon", json!(-1e-5), "key \"layer_norm_epsilon\""),
-        ("gptj", "layer_norm_epsilon", json!(-1e-5), "key \"layer_norm_epsilon\""),
-        ("gpt-neox", "layer_norm_eps", json!(-1e-5), "key \"layer_norm_eps\""),
+        ("gptj", "layer_norm_epsilon", json!(0), "key \"layer_norm_epsilon\""),
+        ("gpt-neox", "layer_norm_eps", json!(2), "key \"layer_norm_eps\""),
         ("gemma2", "query_pre_attn_scalar", json!(-4), "key \"query_pre_attn_scalar\": expected a positive number, found -4"),
         ("gemma2", "attn_logit_softcapping", json!(0), "key \"attn_logit_softcapping\": expected a positive number, found 0"),
     ] {
@@ -104,6 +118,73 @@ fn numbers_that_no_model_can_have_are_refused() {
         let error = message(copy.path());
         assert!(error.contains(expected), "{name}: {error}");
     }
+}
+
+/// A linear scaling with other values.
+fn scaled(changes: &Value) -> Value {
+    let mut scaling = json!({"rope_type": "linear", "factor": 2.0});
+    scaling.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    scaling
+}
+
+#[test]
+fn rotary_parameters_have_the_type_and_the_range_that_they_need() {
+    let yarn = |key: &str, value: Value| scaled(&json!({"rope_type": "yarn", "original_max_position_embeddings": 16, key: value}));
+    let llama3 = |key: &str, value: Value| {
+        let mut scaling = json!({"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4});
+        scaling["original_max_position_embeddings"] = json!(16);
+        scaling[key] = value;
+        scaling
+    };
+    for (scaling, expected) in [
+        (scaled(&json!({"rope_theta": "500000"})), "rope_theta\": expected a finite number, found \"500000\""),
+        (scaled(&json!({"rope_theta": 0})), "rope_theta\": expected a positive number, found 0"),
+        (scaled(&json!({"rope_type": 5})), "rope_type\": expected a text, found 5"),
+        (scaled(&json!({"rope_type": ["yarn"]})), "rope_type\": expected a text, found [\"yarn\"]"),
+        (scaled(&json!({"rope_type": "none"})), "rope_type\": \"none\" is not supported; expected default, linear"),
+        (scaled(&json!({"factor": "2"})), "factor\": expected a finite number, found \"2\""),
+        (scaled(&json!({"factor": -2})), "factor\": expected a positive number, found -2"),
+        (scaled(&json!({"factor": null})), "factor\": is missing"),
+        (scaled(&json!({"partial_rotary_factor": "1"})), "partial_rotary_factor\": expected a finite number"),
+        (json!({"factor": 2.0}), "rope_type\": is missing, but there is a factor"),
+        (json!(5), "rope_scaling\": expected an object, found 5"),
+        (yarn("factor", json!("8")), "factor\": expected a finite number, found \"8\""),
+        (yarn("original_max_position_embeddings", json!(-5)), "original_max_position_embeddings\": expected a positive whole number"),
+        (yarn("original_max_position_embeddings", json!("16")), "original_max_position_embeddings\": expected a positive whole number"),
+        (yarn("attention_factor", json!(0)), "attention_factor\": expected a positive number, found 0"),
+        (yarn("beta_fast", json!(-1)), "beta_fast\": expected a positive number, found -1"),
+        (yarn("beta_slow", json!("1")), "beta_slow\": expected a finite number, found \"1\""),
+        (yarn("mscale", json!(-1)), "mscale\": expected a number of 0 or more, found -1"),
+        (yarn("truncate", json!(1)), "truncate\": expected true or false, found 1"),
+        (yarn("rope_theta", json!(1)), "rope_theta\": yarn expects a number above 1, found 1"),
+        (llama3("factor", json!(-8)), "factor\": expected a positive number, found -8"),
+        (llama3("low_freq_factor", json!(0)), "low_freq_factor\": expected a positive number, found 0"),
+        (llama3("high_freq_factor", json!(null)), "high_freq_factor\": is missing"),
+        (
+            scaled(&json!({"rope_type": "longrope", "short_factor": [1, 1, "x", 1]})),
+            "short_factor\": expected a list of 4 positive numbers",
+        ),
+        (scaled(&json!({"rope_type": "longrope", "short_factor": [1, 1, 0, 1]})), "short_factor\": expected a list of 4 positive numbers"),
+    ] {
+        let copy = edited("llama-tiny", |config| {
+            config.as_object_mut().unwrap().remove("rope_parameters");
+            config["rope_scaling"] = scaling.clone();
+        });
+        let error = message(copy.path());
+        assert!(error.contains("config.json: key \"rope_scaling") && error.contains(expected), "{scaling}: {error}");
+    }
+}
+
+#[test]
+fn the_older_key_of_a_scaling_holds_where_the_newer_one_says_nothing() {
+    let rotary = |scaling: Value| {
+        let copy = edited("llama-tiny", |config| config["rope_scaling"] = scaling.clone());
+        Checkpoint::load(copy.path()).unwrap().spec.rotary
+    };
+    let linear = rotary(json!({"rope_type": "linear", "factor": 2.0}));
+    assert_eq!(rotary(json!({"rope_type": null, "type": "linear", "factor": 2.0})), linear);
+    assert_eq!(rotary(json!({"type": "linear", "factor": 2.0})), linear);
+    assert_ne!(rotary(json!({})), linear);
 }
 
 #[test]

@@ -122,6 +122,79 @@ fn damaged_files_are_refused() {
     assert!(Checkpoint::load_gguf(Path::new("/nowhere/a.gguf")).is_err());
 }
 
+/// A file with one more entry of its metadata: key, type and value. A filler keeps the tensors where the file's alignment wants them.
+fn with_entry(file: &[u8], key: &str, kind: u32, value: &[u8]) -> Vec<u8> {
+    let entry =
+        |key: &str, kind: u32, value: &[u8]| [&(key.len() as u64).to_le_bytes(), key.as_bytes(), &kind.to_le_bytes(), value].concat();
+    let text = |length: usize| [&(length as u64).to_le_bytes()[..], &vec![b' '; length]].concat();
+    let mut added = entry(key, kind, value);
+    let missing =
+        (added.len() + entry("filler", 8, &text(0)).len()).next_multiple_of(32) - added.len() - entry("filler", 8, &text(0)).len();
+    added.extend(entry("filler", 8, &text(missing)));
+    // Magic number, version, number of tensors, number of entries.
+    let entries = u64::from_le_bytes(file[16..24].try_into().unwrap()) + 2;
+    [&file[..16], &entries.to_le_bytes(), &added, &file[24..]].concat()
+}
+
+/// A file with another value of 4 bytes, and its type.
+fn with_value(file: &[u8], key: &str, kind: u32, value: [u8; 4]) -> Vec<u8> {
+    let mut changed = file.to_vec();
+    let at = file.windows(key.len()).position(|window| window == key.as_bytes()).unwrap() + key.len();
+    changed[at..at + 4].copy_from_slice(&kind.to_le_bytes());
+    changed[at + 4..at + 8].copy_from_slice(&value);
+    changed
+}
+
+#[test]
+fn metadata_of_a_wrong_type_or_out_of_range_are_refused() {
+    const U32: u32 = 4;
+    const F32: u32 = 6;
+    const TEXT: u32 = 8;
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("a.gguf");
+    let load = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Checkpoint::load_gguf(&path)
+    };
+    let (types, tiny) =
+        (["types", "llama-tiny"].map(|name| std::fs::read(fixture::dir("gguf").join(format!("{name}.gguf"))).unwrap())).into();
+    let number = |key: &str, kind: u32, value: [u8; 4]| with_value(&tiny, key, kind, value);
+    let one_text = [&1_u64.to_le_bytes()[..], b"x"].concat();
+    load(&with_entry(&types, "llama.rope.freq_base", F32, &10_000.0_f32.to_le_bytes())).unwrap();
+    for (bytes, said) in [
+        (
+            with_entry(&types, "llama.rope.freq_base", TEXT, &one_text),
+            "\"llama.rope.freq_base\": expected a finite number, found the text \"x\"",
+        ),
+        (number("llama.rope.freq_base", F32, f32::NAN.to_le_bytes()), "\"llama.rope.freq_base\": expected a finite number, found NaN"),
+        (number("llama.rope.freq_base", F32, (-1.0_f32).to_le_bytes()), "\"llama.rope.freq_base\": expected a positive number, found -1"),
+        (number("layer_norm_rms_epsilon", F32, f32::INFINITY.to_le_bytes()), "_epsilon\": expected a finite number, found inf"),
+        (number("layer_norm_rms_epsilon", F32, 0.0_f32.to_le_bytes()), "_epsilon\": expected a number above 0 and at most 0.1, found 0"),
+        (number("llama.attention.head_count_kv", F32, [0; 4]), "head_count_kv\": expected a whole number of 0 or more, found 0"),
+        (number("llama.block_count", U32, [0; 4]), "\"llama.block_count\": expected a positive whole number, found 0"),
+        (number("llama.context_length", U32, [0; 4]), "\"llama.context_length\": expected a positive whole number, found 0"),
+        (number("tokenizer.ggml.bos_token_id", U32, 64_u32.to_le_bytes()), "bos_token_id\": 64 is no token; expected a number below"),
+        (number("tokenizer.ggml.bos_token_id", U32, [255; 4]), "bos_token_id\": 4294967295 is no token"),
+        (number("tokenizer.ggml.eos_token_id", F32, [0; 4]), "eos_token_id\": expected a whole number of 0 or more, found 0"),
+        (
+            with_value(&tiny, "tokenizer.ggml.token_type", 9, U32.to_le_bytes()),
+            "token_type\": expected a list of 64 whole numbers of 32 bits",
+        ),
+        (with_entry(&tiny, "llama.rope.dimension_count", U32, &2_u32.to_le_bytes()), "dimension_count\": is 2, but heads have 8"),
+        (with_entry(&tiny, "llama.expert_count", U32, &8_u32.to_le_bytes()), "\"llama.expert_count\": 8 is not supported; only 0 is"),
+        (with_entry(&tiny, "llama.rope.scaling.type", TEXT, &[&6_u64.to_le_bytes()[..], b"linear"].concat()), "factor\": is missing"),
+        (
+            number("llama.feed_forward_length", U32, 40_u32.to_le_bytes()),
+            "tensor blk.0.ffn_gate.weight has shape [48, 32], expected [40, 32] by the",
+        ),
+    ] {
+        let error = load(&bytes).unwrap_err().to_string();
+        assert!(error.contains("a.gguf: ") && error.contains(said), "{said}: {error}");
+    }
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n";
+    assert!(load(pointer.as_bytes()).unwrap_err().to_string().contains("a.gguf: is a Git LFS pointer"));
+}
+
 /// A checkpoint with the tokenizer of `fixtures/tokenizers/KIND` and a row for each of its tokens.
 fn with_tokenizer(family: &str, kind: &str) -> Checkpoint {
     let mut checkpoint = Checkpoint::load(&fixture::dir(family)).unwrap();

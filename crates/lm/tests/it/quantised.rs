@@ -67,6 +67,41 @@ fn methods_that_are_not_read_are_named() {
 }
 
 #[test]
+fn keys_that_change_the_weights_are_read_or_refused() {
+    for (method, change, said) in [
+        ("fp8-block", json!({"weight_block_size": 0}), "weight_block_size\": expected a list of two positive whole numbers, found 0"),
+        ("fp8-block", json!({"weight_block_size": "x"}), "weight_block_size\": expected a list of two positive whole numbers"),
+        ("fp8-block", json!({"weight_block_size": [20]}), "weight_block_size\": expected a list of two positive whole numbers"),
+        ("fp8-block", json!({"weight_block_size": [0, 0]}), "weight_block_size\": expected a list of two positive whole numbers"),
+        ("fp8-block", json!({"weight_block_size": [20, 24, 1]}), "weight_block_size\": expected a list of two positive whole numbers"),
+        ("fp8-block", json!({"weight_block_size": null}), "check \"weight_block_size\" in config.json"),
+        ("fp8-block", json!({"quant_method": 5}), "quant_method\": expected a text, found 5"),
+        ("int8-row", json!({"transform_config": {"config_groups": {"R1": {}}}}), "transform_config\": {\"config_groups\""),
+        ("int8-row", json!({"sparsity_config": {"format": "sparse-24-bitmask"}}), "sparsity_config\": the format"),
+        ("int8-row", json!({"config_groups": 5}), "config_groups\": expected an object, found 5"),
+        (
+            "int8-row",
+            json!({"config_groups": {"a": {"weights": {"num_bits": "8"}}}}),
+            "config_groups.a\": expected a whole number \"num_bits\"",
+        ),
+        ("gptq", json!({"group_size": "x"}), "group_size\": expected a positive whole number, found \"x\""),
+        ("gptq", json!({"dynamic": {"+:.*down.*": {"bits": 8}}}), "dynamic\": {"),
+        ("gptq", json!({"checkpoint_format": 5}), "checkpoint_format\": expected a text, found 5"),
+        ("awq", json!({"version": 5}), "version\": expected a text, found 5"),
+        ("mlx", json!({"model.layers.0.mlp.up_proj": {"bits": 8}}), "model.layers.0.mlp.up_proj\": has other bits"),
+    ] {
+        let place = fixture::copy(&format!("quantised/{method}"));
+        let path = place.path().join("config.json");
+        let mut config = json_file(&path);
+        let key = if method == "mlx" { "quantization" } else { "quantization_config" };
+        config[key].as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        std::fs::write(&path, config.to_string()).unwrap();
+        let error = Checkpoint::load(place.path()).unwrap_err().to_string();
+        assert!(error.contains(said) && (error.contains("config.json: key \"quanti") || change["weight_block_size"].is_null()), "{error}");
+    }
+}
+
+#[test]
 fn parts_that_do_not_belong_together_are_refused() {
     let refused = |method: &str, change: &dyn Fn(&mut Value), said: &str| {
         let place = fixture::copy(&format!("quantised/{method}"));

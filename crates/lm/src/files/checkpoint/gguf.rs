@@ -6,9 +6,11 @@
 //! module knows how llama.cpp names and arranges the tensors of a family, and how it describes a tokenizer.
 
 mod blocks;
+mod checks;
 mod config;
 mod container;
 mod describe;
+mod errors;
 mod metadata;
 mod modelfile;
 mod names;
@@ -18,6 +20,7 @@ mod tokenizer;
 mod vocabulary;
 
 pub use blocks::GgufType;
+pub(super) use errors::in_words_of_gguf;
 pub(super) use tensors::GgufFile;
 
 use super::source::TensorSource;
@@ -44,6 +47,7 @@ pub(super) struct GgufParts {
 pub(super) fn open(path: &Path) -> Result<GgufParts> {
     let file = GgufFile::open(path)?;
     let config = config::of(file.metadata(), &file)?;
+    checks::tokenizer(file.metadata(), file.rows(names::EMBEDDING).unwrap_or(0))?;
     let companions = tokenizer::files(file.metadata())?;
     Ok(GgufParts { source: TensorSource::of_gguf(file), config, companions })
 }

@@ -4,15 +4,13 @@
 //! the matrix has without quantisation. The crate `anamnesis` has the formulas of GPTQ, AWQ and bitsandbytes.
 
 mod formulas;
+mod method;
 
-use super::CONFIG;
 use super::source::{StoredTensor, TensorSource};
 use crate::error::{Error, Result};
-use crate::files::read_json;
 use formulas::{Matrix, Packing};
 use safetensors::Dtype;
 use serde_json::Value;
-use std::path::Path;
 
 /// The keys of config.json that describe quantised weights: of `transformers`, and of MLX.
 pub(super) const KEYS: [&str; 2] = ["quantization_config", "quantization"];
@@ -57,78 +55,6 @@ pub(super) enum QuantisationMethod {
 }
 
 impl QuantisationMethod {
-    /// Reads the config of a directory. `None` if its weights are not quantised.
-    ///
-    /// # Errors
-    /// The method, or a variant of it, is not read.
-    pub(super) fn of(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(CONFIG);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let config = read_json(&crate::files::read_file(&path)?, &path)?;
-        let Some((key, given)) = KEYS.into_iter().map(|key| (key, &config[key])).find(|(_, value)| value.is_object()) else {
-            return Ok(None);
-        };
-        Self::read(given).map(Some).map_err(|what| {
-            let problem = format!(
-                "{what} is not read; load the model with transformers, call model.dequantize() or load it without quantisation, and save it \
-                 with save_pretrained(); read are fp8, compressed-tensors (pack-quantized, int-quantized, float-quantized, mxfp4-pack-quantized), \
-                 gptq, awq, bitsandbytes and MLX's affine and mxfp4"
-            );
-            Error::ConfigKey { path, key: key.to_owned(), problem }
-        })
-    }
-
-    fn read(given: &Value) -> Result<Self, String> {
-        let text = |key: &str| given[key].as_str().unwrap_or_default();
-        let number = |key: &str| given[key].as_u64();
-        let group = || number("group_size").map(|size| size as usize).filter(|size| *size > 0);
-        let bits = |value: &Value, known: &[u64]| {
-            let bits = value.as_u64().unwrap_or_default();
-            if known.contains(&bits) { Ok(bits) } else { Err(format!("the method \"{}\" with {value} bits", text("quant_method"))) }
-        };
-        match text("quant_method") {
-            "fp8" | "fbgemm_fp8" => {
-                let sizes = given["weight_block_size"].as_array();
-                let block = sizes.and_then(|sizes| match sizes.as_slice() {
-                    [rows, columns] => Some([rows.as_u64()? as usize, columns.as_u64()? as usize]),
-                    _ => None,
-                });
-                Ok(QuantisationMethod::Scaled { block: block.filter(|block| block.iter().all(|size| *size > 0)) })
-            }
-            "modelopt" if text("quant_algo") == "FP8" => Ok(QuantisationMethod::Scaled { block: None }),
-            "compressed-tensors" => Self::compressed(given),
-            "gptq" => match text("checkpoint_format") {
-                "" | "gptq" => Ok(QuantisationMethod::Gptq { bits: bits(&given["bits"], &[4, 8])? as u8, group: group() }),
-                other => Err(format!("the method \"gptq\" with the format \"{other}\"")),
-            },
-            "awq" => match text("version").to_lowercase().as_str() {
-                "" | "gemm" => bits(&given["bits"], &[4]).map(|_| QuantisationMethod::Awq { group: group() }),
-                other => Err(format!("the method \"awq\" with the version \"{other}\"")),
-            },
-            "bitsandbytes" => Ok(QuantisationMethod::Bitsandbytes),
-            "" if matches!(text("mode"), "" | "affine") && given["bits"].is_u64() => {
-                Ok(QuantisationMethod::Affine { bits: bits(&given["bits"], &[2, 4, 8])? as usize })
-            }
-            "" if text("mode") == "mxfp4" => Ok(QuantisationMethod::Mxfp4),
-            other => Err(format!("the quantisation method \"{}\"", if other.is_empty() { text("mode") } else { other })),
-        }
-    }
-
-    fn compressed(given: &Value) -> Result<Self, String> {
-        let format = given["format"].as_str().unwrap_or("dense");
-        let groups = given["config_groups"].as_object();
-        let mut widths: Vec<u64> = groups.into_iter().flatten().filter_map(|(_, group)| group["weights"]["num_bits"].as_u64()).collect();
-        widths.dedup();
-        match (format, widths.as_slice()) {
-            ("int-quantized" | "float-quantized" | "naive-quantized", [8]) => Ok(QuantisationMethod::Scaled { block: None }),
-            ("mxfp4-pack-quantized", [4]) => Ok(QuantisationMethod::Mxfp4),
-            ("pack-quantized", [bits @ (2 | 4 | 8)]) => Ok(QuantisationMethod::Packed { bits: *bits as usize }),
-            _ => Err(format!("the method \"compressed-tensors\" with the format \"{format}\" and {widths:?} bits")),
-        }
-    }
-
     /// The name of a matrix without quantisation, if a tensor of this name is its main part.
     pub(super) fn matrix_of(&self, name: &str) -> Option<String> {
         let end = match self {
@@ -226,7 +152,14 @@ impl MatrixTensors<'_> {
         let part = if self.find("weight_scale_inv")?.is_some() { "weight_scale_inv" } else { "weight_scale" };
         let (scale, shape) = (self.numbers(part)?, self.need(part)?.shape);
         let values = formulas::numbers(&weight).ok_or_else(|| self.error(format_args!("its type {:?} is not read", weight.dtype)))?;
-        self.fits(formulas::scaled(&weight.shape, values, &scale, &shape, block))
+        let matrix = formulas::scaled(&weight.shape, values, &scale, &shape, block);
+        if matrix.is_none() && block.is_some() {
+            return Err(self.error(format_args!(
+                "its parts do not belong together: their shapes {:?} and {shape:?} do not fit the blocks; check \"weight_block_size\" in config.json",
+                weight.shape
+            )));
+        }
+        self.fits(matrix)
     }
 
     fn packed(&self, bits: usize) -> Result<Option<Matrix>> {
@@ -316,23 +249,25 @@ impl MatrixTensors<'_> {
         let Some(state) = states.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().next() else { return Ok(None) };
         let state: Value = serde_json::from_slice(&state.bytes).map_err(|error| self.error(format_args!("its quant_state: {error}")))?;
         let size = |key: &str| state[key].as_u64().and_then(|size| usize::try_from(size).ok());
-        let shape: Vec<usize> = state["shape"].as_array().into_iter().flatten().filter_map(|size| Some(size.as_u64()? as usize)).collect();
-        let (&[rows, columns], Some(block)) = (shape.as_slice(), size("blocksize")) else {
-            return Err(self.error("its quant_state gives no shape of two sizes and no blocksize"));
+        let shape: Option<Vec<usize>> =
+            state["shape"].as_array().and_then(|sizes| sizes.iter().map(|size| usize::try_from(size.as_u64()?).ok()).collect());
+        let (Some(&[rows, columns]), Some(block)) = (shape.as_deref(), size("blocksize")) else {
+            return Err(self.error("its quant_state gives no shape of two sizes, or no blocksize"));
         };
         let count = rows.checked_mul(columns).ok_or_else(|| self.error("its shape is larger than any memory"))?;
         let (weight, scales, map) = (self.need("weight")?, self.need("weight.absmax")?, self.need("weight.quant_map")?);
         let values = if let Some(nested) = self.find("weight.nested_absmax")? {
             let nested_map = self.need("weight.nested_quant_map")?;
-            let offset = state["nested_offset"].as_f64().unwrap_or(0.0) as f32;
-            let nested_block = size("nested_blocksize").unwrap_or(256);
+            let (Some(offset), Some(nested_block)) = (state["nested_offset"].as_f64(), size("nested_blocksize")) else {
+                return Err(self.error("its quant_state gives no nested_offset, or no nested_blocksize"));
+            };
             anamnesis::dequantize_bnb4_double_quant::<anamnesis::F32Out>(
                 &weight.bytes,
                 &scales.bytes,
                 &map.bytes,
                 &nested.bytes,
                 &nested_map.bytes,
-                offset,
+                offset as f32,
                 count,
                 block,
                 nested_block,

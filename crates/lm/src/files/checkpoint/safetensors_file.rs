@@ -2,7 +2,7 @@
 
 use super::source::StoredTensor;
 use crate::error::{Error, Result};
-use crate::files::refuse_pointer;
+use crate::files::refuse_pointer_at_start;
 use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensorError};
 use std::io::{Read, Seek, SeekFrom};
@@ -26,10 +26,7 @@ impl SafetensorsFile {
         let wrong = |source| Error::Safetensors { path: path.into(), source };
         let mut file = crate::files::open_file(path)?;
         let length = file.metadata()?.len();
-        let mut start = Vec::new();
-        (&file).take(64).read_to_end(&mut start)?;
-        refuse_pointer(&start, path)?;
-        file.seek(SeekFrom::Start(0))?;
+        refuse_pointer_at_start(&mut file, path)?;
         let mut size = [0; 8];
         if length < size.len() as u64 {
             return Err(wrong(SafeTensorError::HeaderTooSmall));

@@ -5,12 +5,12 @@
 use super::pickle::{self, PickledTensor};
 use super::source::StoredTensor;
 use crate::error::{Error, Result};
-use crate::files::refuse_pointer;
+use crate::files::refuse_pointer_at_start;
 use safetensors::Dtype;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use zip::{CompressionMethod, ZipArchive};
 
@@ -31,10 +31,7 @@ impl TorchFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let wrong = |problem: String| Error::Weights { path: path.into(), problem };
         let mut file = crate::files::open_file(path)?;
-        let mut start = Vec::new();
-        (&file).take(64).read_to_end(&mut start)?;
-        refuse_pointer(&start, path)?;
-        file.seek(SeekFrom::Start(0))?;
+        refuse_pointer_at_start(&mut file, path)?;
         let mut magic = [0; 4];
         if file.read_exact(&mut magic).is_err() || magic != *b"PK\x03\x04" {
             return Err(wrong(no_archive(magic)));

@@ -36,15 +36,15 @@ fn check_whole(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
 }
 
 fn check_adapter(base: &Path, root: &Path, tuned: &Path) -> Result<()> {
-    let peft::AdapterConfig { settings, rules, base: named } = peft::read_config(tuned)?;
+    let config = peft::read_config(tuned)?;
     let real = |path: &Path| fs_err::canonicalize(path);
-    if real(&named)? != real(root)? {
-        let problem = format!("names {} as its base, but it was to be trained on {}", named.display(), root.display());
+    if real(&config.base)? != real(root)? {
+        let problem = format!("names {} as its base, but it was to be trained on {}", config.base.display(), root.display());
         return Err(Error::Weights { path: tuned.into(), problem });
     }
     let spec = spec_of(root)?;
-    let first = spec.parameters.len();
-    let adapted = spec.adapted_by(&settings, &rules)?;
+    let (first, layers) = (spec.parameters.len(), spec.blocks.len());
+    let adapted = spec.adapted_by(&config.settings, &config.rules).map_err(|error| config.explained(error, tuned, layers))?;
     let values = peft::read_weights(tuned, &adapted.parameters[first..])?;
     if base != root && weights_sha256(base)? == weights_sha256(tuned)? {
         return Err(untrained(tuned, "every weight is what it was in the adapter that it starts from"));

@@ -1,7 +1,7 @@
 //! The `config.json` that describes the model of a GGUF file.
 
 use super::metadata::Metadata;
-use super::names::FAMILIES;
+use super::names::{EMBEDDING, FAMILIES};
 use super::tensors::GgufFile;
 use crate::error::Result;
 use serde_json::{Map, Value, json};
@@ -24,42 +24,35 @@ pub(super) fn of(metadata: &Metadata, file: &GgufFile) -> Result<Value> {
     let size = |name: &str| metadata.require(&key(name));
     let heads = size("attention.head_count")?;
     let hidden = size("embedding_length")?;
-    let head_dim = metadata.whole(&key("attention.key_length")).or_else(|| hidden.checked_div(heads)).unwrap_or(0);
-    let eps = metadata.number(&key("attention.layer_norm_rms_epsilon"));
-    let vocabulary =
-        file.rows("model.embed_tokens.weight").ok_or_else(|| super::problem(metadata.path(), "has no tensor token_embd.weight"))?;
-    let theta = metadata.number(&key("rope.freq_base")).unwrap_or(10_000.0);
+    let head_dim = metadata.optional_whole(&key("attention.key_length"))?.or_else(|| hidden.checked_div(heads)).unwrap_or(0);
+    super::checks::decoder(metadata, architecture, head_dim)?;
+    let eps = metadata.optional_number(&key("attention.layer_norm_rms_epsilon"))?;
+    let vocabulary = file.rows(EMBEDDING).ok_or_else(|| super::problem(metadata.path(), "has no tensor token_embd.weight"))?;
+    let theta = metadata.optional_number(&key("rope.freq_base"))?.unwrap_or(10_000.0);
     let mut config = json!({
         "model_type": family,
         "hidden_size": hidden,
         "intermediate_size": size("feed_forward_length")?,
         "num_hidden_layers": size("block_count")?,
         "num_attention_heads": heads,
-        "num_key_value_heads": metadata.whole(&key("attention.head_count_kv")).unwrap_or(heads),
+        "num_key_value_heads": metadata.optional_whole(&key("attention.head_count_kv"))?.unwrap_or(heads),
         "head_dim": head_dim,
         "max_position_embeddings": size("context_length")?,
-        "rms_norm_eps": eps.ok_or_else(|| metadata.error(&key("attention.layer_norm_rms_epsilon"), "is missing"))?,
+        "rms_norm_eps": eps.ok_or_else(|| metadata.missing(&key("attention.layer_norm_rms_epsilon")))?,
         "rope_theta": theta,
         "vocab_size": vocabulary,
         "tie_word_embeddings": !file.has("lm_head.weight"),
     });
     let keys = config.as_object_mut().expect("a JSON object was made");
     for (name, key) in [("bos_token_id", "tokenizer.ggml.bos_token_id"), ("eos_token_id", "tokenizer.ggml.eos_token_id")] {
-        if let Some(id) = metadata.whole(key) {
+        if let Some(id) = metadata.optional_whole(key)? {
             keys.insert(name.into(), id.into());
         }
     }
     let extra = match *family {
-        "gemma2" => gemma2(metadata, heads, hidden, head_dim),
+        "gemma2" => gemma2(metadata, heads, hidden, head_dim)?,
         "smollm3" => json!({"hidden_act": "silu", "no_rope_layer_interval": 4, "attention_bias": false, "mlp_bias": false}),
-        // Mistral has the name llama, and a window in all layers.
-        "llama" if metadata.whole("llama.attention.sliding_window").is_some() => {
-            json!({"model_type": "mistral", "hidden_act": "silu", "sliding_window": metadata.whole("llama.attention.sliding_window")})
-        }
-        "llama" => {
-            let has_bias = |module: &str| file.has(&format!("model.layers.0.{module}.bias"));
-            json!({"hidden_act": "silu", "attention_bias": has_bias("self_attn.q_proj"), "mlp_bias": has_bias("mlp.gate_proj")})
-        }
+        "llama" => llama(metadata, file)?,
         "qwen2" => json!({"hidden_act": "silu"}),
         _ => json!({"hidden_act": "silu", "attention_bias": false}),
     };
@@ -70,7 +63,16 @@ pub(super) fn of(metadata: &Metadata, file: &GgufFile) -> Result<Value> {
     Ok(config)
 }
 
-fn gemma2(metadata: &Metadata, heads: u64, hidden: u64, head_dim: u64) -> Value {
+fn llama(metadata: &Metadata, file: &GgufFile) -> Result<Value> {
+    let has_bias = |module: &str| file.has(&format!("model.layers.0.{module}.bias"));
+    Ok(match metadata.optional_whole("llama.attention.sliding_window")? {
+        // Mistral has the name llama, and a window in all layers.
+        Some(window) => json!({"model_type": "mistral", "hidden_act": "silu", "sliding_window": window}),
+        None => json!({"hidden_act": "silu", "attention_bias": has_bias("self_attn.q_proj"), "mlp_bias": has_bias("mlp.gate_proj")}),
+    })
+}
+
+fn gemma2(metadata: &Metadata, heads: u64, hidden: u64, head_dim: u64) -> Result<Value> {
     // llama.cpp does not store this scale. The model of 46 layers is the only one that divides by another number than the head's size.
     let is_27b = metadata.whole("gemma2.block_count") == Some(46);
     let mut config = Map::new();
@@ -79,10 +81,11 @@ fn gemma2(metadata: &Metadata, heads: u64, hidden: u64, head_dim: u64) -> Value 
     for (name, key) in
         [("attn_logit_softcapping", "gemma2.attn_logit_softcapping"), ("final_logit_softcapping", "gemma2.final_logit_softcapping")]
     {
-        config.insert(name.into(), metadata.number(key).map_or(Value::Null, Value::from));
+        config.insert(name.into(), metadata.optional_number(key)?.map_or(Value::Null, Value::from));
     }
-    config.insert("sliding_window".into(), metadata.whole("gemma2.attention.sliding_window").map_or(Value::Null, Value::from));
-    config.into()
+    let window = metadata.optional_whole("gemma2.attention.sliding_window")?;
+    config.insert("sliding_window".into(), window.map_or(Value::Null, Value::from));
+    Ok(config.into())
 }
 
 /// How rotary positions are scaled beyond the original context.
@@ -99,21 +102,16 @@ fn scaling(metadata: &Metadata, file: &GgufFile, architecture: &str, head_dim: u
             "rope_type": "llama3", "factor": factor, "low_freq_factor": low, "high_freq_factor": high, "original_max_position_embeddings": original,
         })));
     }
-    let key = format!("{architecture}.rope.scaling.type");
-    match metadata.text(&key) {
+    let key = |name: &str| format!("{architecture}.rope.scaling.{name}");
+    let factor = || metadata.optional_number(&key("factor"))?.ok_or_else(|| metadata.missing(&key("factor")));
+    match metadata.optional_text(&key("type"))? {
         None | Some("none") => Ok(None),
-        Some("linear") => {
-            let factor = metadata.number(&format!("{architecture}.rope.scaling.factor")).unwrap_or(1.0);
-            Ok(Some(json!({"rope_type": "linear", "factor": factor})))
-        }
+        Some("linear") => Ok(Some(json!({"rope_type": "linear", "factor": factor()?}))),
         Some("yarn") => {
-            let number = |name: &str| metadata.number(&format!("{architecture}.rope.scaling.{name}"));
-            let original =
-                number("original_context_length").ok_or_else(|| metadata.error(&key, "yarn needs the original context length"))?;
-            let factor = number("factor").ok_or_else(|| metadata.error(&key, "yarn needs a factor"))?;
-            Ok(Some(json!({"rope_type": "yarn", "factor": factor, "original_max_position_embeddings": original})))
+            let original = metadata.require(&key("original_context_length"))?;
+            Ok(Some(json!({"rope_type": "yarn", "factor": factor()?, "original_max_position_embeddings": original})))
         }
-        Some(other) => Err(metadata.error(&key, &format!("{other} is not supported; supported are none, linear and yarn"))),
+        Some(other) => Err(metadata.error(&key("type"), &format!("{other} is not supported; supported are none, linear and yarn"))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The metadata of a GGUF file that describe a decoder: the inverse of `config.rs`.
 
-use super::names::FAMILIES;
+use super::names::{FAMILIES, SIZES};
 use crate::decoder::{DecoderSpec, Mixer, Rotary};
 use anamnesis::GgufMetadataValue as Metadatum;
 use serde_json::Value;
@@ -31,18 +31,7 @@ pub(super) fn describe(config: &Value, spec: &DecoderSpec) -> Result<Description
         let size = spec.size(key).and_then(|size| u32::try_from(size).ok());
         size.map(Metadatum::U32).ok_or_else(|| format!("its config.json gives no {key} of 32 bits"))
     };
-    for (key, name) in [
-        ("block_count", "num_hidden_layers"),
-        ("context_length", "max_position_embeddings"),
-        ("embedding_length", "hidden_size"),
-        ("feed_forward_length", "intermediate_size"),
-        ("attention.head_count", "num_attention_heads"),
-        ("attention.head_count_kv", "num_key_value_heads"),
-        ("attention.key_length", "head_dim"),
-        ("attention.value_length", "head_dim"),
-        ("rope.dimension_count", "head_dim"),
-        ("vocab_size", "vocab_size"),
-    ] {
+    for (key, name) in SIZES {
         put(key, size(name)?);
     }
     put("attention.layer_norm_rms_epsilon", Metadatum::F32(spec.norm_epsilon));
@@ -121,7 +110,8 @@ struct Rope<'a> {
 
 impl<'a> Rope<'a> {
     fn of(config: &'a Value, family: &str) -> Self {
-        let given = ["rope_parameters", "rope_scaling"].into_iter().map(|key| &config[key]).find(|value| value.is_object());
+        let is_given = |value: &&Value| value.as_object().is_some_and(|keys| !keys.is_empty());
+        let given = ["rope_scaling", "rope_parameters"].into_iter().map(|key| &config[key]).find(is_given);
         let given = given.unwrap_or(&Value::Null);
         let default = if family == "smollm3" { 2_000_000.0 } else { 10_000.0 };
         let theta = given["rope_theta"].as_f64().or_else(|| config["rope_theta"].as_f64()).unwrap_or(default);

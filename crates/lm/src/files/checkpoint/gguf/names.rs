@@ -11,9 +11,37 @@ pub(super) const FAMILIES: [(&str, &str); 7] = [
     ("gemma2", "gemma2"),
 ];
 
+/// Metadata keys of sizes, without the family's name before them, and the keys of config.json that say the same.
+pub(super) const SIZES: [(&str, &str); 10] = [
+    ("block_count", "num_hidden_layers"),
+    ("context_length", "max_position_embeddings"),
+    ("embedding_length", "hidden_size"),
+    ("feed_forward_length", "intermediate_size"),
+    ("attention.head_count", "num_attention_heads"),
+    ("attention.head_count_kv", "num_key_value_heads"),
+    ("attention.key_length", "head_dim"),
+    ("attention.value_length", "head_dim"),
+    ("rope.dimension_count", "head_dim"),
+    ("vocab_size", "vocab_size"),
+];
+
+/// The same of numbers that are no sizes.
+pub(super) const NUMBERS: [(&str, &str); 7] = [
+    ("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
+    ("rope.freq_base", "rope_theta"),
+    ("attention.sliding_window", "sliding_window"),
+    ("attn_logit_softcapping", "attn_logit_softcapping"),
+    ("final_logit_softcapping", "final_logit_softcapping"),
+    ("rope.scaling.factor", "rope_scaling.factor"),
+    ("rope.scaling.original_context_length", "rope_scaling.original_max_position_embeddings"),
+];
+
+/// The embedding's name in a checkpoint.
+pub(super) const EMBEDDING: &str = "model.embed_tokens.weight";
+
 /// The tensors outside layers.
 const WHOLE: [(&str, &str); 3] =
-    [("token_embd.weight", "model.embed_tokens.weight"), ("output_norm.weight", "model.norm.weight"), ("output.weight", "lm_head.weight")];
+    [("token_embd.weight", EMBEDDING), ("output_norm.weight", "model.norm.weight"), ("output.weight", "lm_head.weight")];
 
 /// The modules of a layer that have the same two names in every family.
 const LAYER: [(&str, &str); 11] = [

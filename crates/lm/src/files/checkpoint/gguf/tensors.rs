@@ -5,6 +5,7 @@ use super::names::{Arrangement, in_checkpoint};
 use super::problem;
 use crate::error::Result;
 use crate::files::checkpoint::source::StoredTensor;
+use crate::files::refuse_pointer_at_start;
 use anamnesis::{
     AnamnesisError, F32Out, GgufMetadataValue, GgufTensorInfo, GgufType, ParseLimits, dequantize_gguf,
     parse_gguf_front_matter_from_reader_with_limits,
@@ -182,6 +183,7 @@ impl FileFront {
     fn read(path: &Path) -> Result<Self> {
         let mut file = crate::files::open_file(path)?;
         let bytes = file.metadata()?.len();
+        refuse_pointer_at_start(&mut file, path)?;
         // No header is larger than its file, and a list of short texts needs several times its bytes.
         let limits =
             ParseLimits::unbounded().with_max_single_alloc(bytes).with_max_total_bytes(bytes.saturating_mul(4)).with_max_item_count(bytes);

@@ -105,7 +105,8 @@ pub(super) fn powers(stored: &StoredTensor) -> Option<Vec<f32>> {
     matches!(stored.dtype, Dtype::U8 | Dtype::F8_E8M0).then(|| stored.bytes.iter().map(power).collect())
 }
 
-/// Each element times the scale of its block. Without `block`, the number of scales gives its size. `None` if the shapes do not fit.
+/// Each element times the scale of its block. Without `block`, the number of scales gives its size: a whole matrix, or a row, or what else
+/// divides them without a rest. `None` if the shapes do not fit.
 pub(super) fn scaled(
     shape: &[usize],
     mut values: Vec<f32>,
@@ -125,7 +126,8 @@ pub(super) fn scaled(
     }
     let [height, width] = match block {
         Some(block) if scales.len() > 1 => block,
-        _ => [rows.div_ceil(block_rows_count), columns.div_ceil(block_columns_count)],
+        _ if !rows.is_multiple_of(block_rows_count) || !columns.is_multiple_of(block_columns_count) => return None,
+        _ => [rows / block_rows_count, columns / block_columns_count],
     };
     let fits = rows.div_ceil(height) == block_rows_count && columns.div_ceil(width) == block_columns_count;
     if !fits || scales.len() != block_rows_count * block_columns_count || values.len() != rows * columns {
