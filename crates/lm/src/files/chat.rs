@@ -77,6 +77,7 @@ impl ChatTemplate {
 
     pub(super) fn new(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Option<Self>> {
         let Some((path, source)) = source(dir, files)? else { return Ok(None) };
+        super::refuse_pointer(source.as_bytes(), &path)?;
         if source.len() > MAX_BYTES {
             let message = format!("the chat template has {} bytes, expected at most {MAX_BYTES}", source.len());
             return Err(Error::ChatTemplate { path, message });
