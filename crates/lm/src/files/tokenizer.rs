@@ -98,8 +98,12 @@ impl Tokenizer {
             Ok::<_, Error>(encoding.get_ids().first().copied())
         };
         let begin_token = first(true)?.filter(|begin| !matches!(first(false), Ok(Some(plain)) if plain == *begin));
-        // A template that cannot be read is an error where it is used.
-        let template = ChatTemplate::new(dir, files).ok().flatten();
+        let template = match ChatTemplate::new(dir, files) {
+            // A pointer in its place is a file that was not downloaded.
+            Err(error @ Error::Weights { .. }) => return Err(error),
+            // A template that cannot be read is an error where it is used.
+            template => template.ok().flatten(),
+        };
         let end = EndTokens::read(dir, files, &inner, names.get("eos_token"), template.as_ref())?;
         let special = inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         let unknown = Unknown::of(&definition, &inner);
