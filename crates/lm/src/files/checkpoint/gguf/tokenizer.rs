@@ -36,10 +36,12 @@ pub(super) fn files(metadata: &Metadata) -> Result<BTreeMap<String, Vec<u8>>> {
     }
     let types = metadata.array("tokenizer.ggml.token_type").and_then(|types| types.as_i32_slice()).unwrap_or_default();
     let kind = |id: usize| types.get(id).copied().map_or(NORMAL, i64::from);
+    // The last of several tokens with the same text has it, as in llama.cpp.
+    let ids: HashMap<&str, usize> = tokens.iter().enumerate().map(|(id, token)| (token.as_str(), id)).collect();
     let added: Vec<Value> = tokens
         .iter()
         .enumerate()
-        .filter(|(id, _)| matches!(kind(*id), CONTROL | USER_DEFINED | UNKNOWN))
+        .filter(|(id, token)| matches!(kind(*id), CONTROL | USER_DEFINED | UNKNOWN) && ids[token.as_str()] == *id)
         .map(|(id, token)| {
             json!({"id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
                    "special": kind(id) != USER_DEFINED})
@@ -173,14 +175,18 @@ fn merges(tokens: &[String], scores: &[f32]) -> Vec<Value> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::files::tokenizer::Tokenizer;
     use anamnesis::{GgufMetadataArray as Array, GgufMetadataValue as Metadatum};
     use std::time::Instant;
 
-    fn sentence_pieces(longest: usize) -> Result<BTreeMap<String, Vec<u8>>> {
-        let tokens = vec!["<unk>".to_owned(), "a".to_owned(), "a".repeat(longest)];
-        let mut metadata = Metadata { path: "a.gguf".into(), values: std::collections::HashMap::new() };
+    fn sentence_pieces(tokens: [&str; 3]) -> Result<BTreeMap<String, Vec<u8>>> {
+        let tokens = tokens.map(str::to_owned).to_vec();
+        let mut metadata = Metadata { path: "a.gguf".into(), values: HashMap::new() };
         metadata.put("tokenizer.ggml.model", Metadatum::String("llama".into()));
         metadata.put("tokenizer.ggml.scores", Metadatum::Array(Box::new(Array::F32(vec![0.0; 3]))));
+        metadata
+            .put("tokenizer.ggml.token_type", Metadatum::Array(Box::new(Array::I32(vec![CONTROL as i32, NORMAL as i32, CONTROL as i32]))));
+        metadata.put("tokenizer.ggml.eos_token_id", Metadatum::U32(2));
         metadata.put("tokenizer.ggml.tokens", Metadatum::Array(Box::new(Array::String(tokens))));
         files(&metadata)
     }
@@ -188,10 +194,17 @@ mod tests {
     #[test]
     fn a_token_that_takes_long_to_cut_is_refused() {
         let begun = Instant::now();
-        let message = sentence_pieces(1_000_000).unwrap_err().to_string();
+        let message = sentence_pieces(["<unk>", "a", &"a".repeat(1_000_000)]).unwrap_err().to_string();
         assert!(message.contains("a.gguf") && message.contains("tokenizer.ggml.tokens"), "{message}");
         assert!(message.contains("token 2 has 1000000 bytes; expected at most 2048"), "{message}");
-        assert!(sentence_pieces(2048).is_ok());
+        assert!(sentence_pieces(["<unk>", "a", &"a".repeat(2048)]).is_ok());
         assert!(begun.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn the_last_of_two_tokens_with_the_same_text_has_it() {
+        let files = sentence_pieces(["<x>", "a", "<x>"]).unwrap();
+        let tokenizer = Tokenizer::from_files(&files, &Value::Null).unwrap();
+        assert_eq!(tokenizer.encode_lossy("<x>", false).unwrap(), [2]);
     }
 }
