@@ -112,15 +112,6 @@ impl ChatTemplate {
         let template = self.environment.get_template(NAME).map_err(|error| refusal(&self.path, &error))?;
         template.render(conversation).map_err(|error| refusal(&self.path, &error))
     }
-
-    /// The text that the template writes after an assistant's last message, such as `<|im_end|>` and a newline. It is empty where the
-    /// template writes nothing there or refuses such a conversation.
-    pub fn after_answer(&self) -> String {
-        const ANSWER: &str = "zqxjkv";
-        let messages = [Message::new("user", "a"), Message::new("assistant", ANSWER)];
-        let rendered = self.render(&messages, false).unwrap_or_default();
-        rendered.rsplit_once(ANSWER).map_or_else(String::new, |(_, after)| after.to_owned())
-    }
 }
 
 fn config_of(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<serde_json::Value> {
