@@ -155,3 +155,71 @@ fn an_input_that_is_not_there_is_wrong_usage_in_every_command() {
     }
     starloop("pretrain", &[none, "--out", out]).failed(2, &["none"]);
 }
+
+/// A copy of the shipped base with another file in it.
+fn base_with(place: &std::path::Path, name: &str, content: &[u8]) -> std::path::PathBuf {
+    let model = place.join(format!("with-{name}"));
+    crate::views::copy(&crate::program::base(), &model);
+    std::fs::write(model.join(name), content).unwrap();
+    model
+}
+
+/// Every command that reads a checkpoint and computes with it.
+fn fails_in_every_command(model: &std::path::Path, place: &std::path::Path, said: &[&str], said_in_training: &[&str]) {
+    let (rows, out) = (place.join("rows.jsonl"), place.join("out"));
+    std::fs::write(&rows, "{\"prompt\": \"Input:\\n6 + 9\\nTarget:\\n\", \"completion\": \"9 9 9\"}\n").unwrap();
+    let model = text(model);
+    starloop("score --text", &["6 + 9", "--model", model]).failed(1, said);
+    starloop("sample --prompt", &["6 + 9", "--model", model]).failed(1, said);
+    starloop(
+        "train --quiet --steps 2 --set warmup_steps=0 --sequence-length 64",
+        &["--model", model, "--data", text(&rows), "--out", text(&out)],
+    )
+    .failed(1, said_in_training);
+    starloop("eval --task arithmetic --quiet --limit 2", &["--model", model]).failed(1, said);
+    assert!(!out.exists());
+}
+
+#[test]
+fn weights_that_make_no_finite_number_are_an_error_in_every_command() {
+    let place = tempfile::tempdir().unwrap();
+    let mut weights = std::fs::read(crate::program::base().join("model.safetensors")).unwrap();
+    let header = 8 + u64::from_le_bytes(*weights.first_chunk().unwrap()) as usize;
+    let tensors: serde_json::Value = serde_json::from_slice(&weights[8..header]).unwrap();
+    let offset = |end: usize| header + tensors["model.norm.weight"]["data_offsets"][end].as_u64().unwrap() as usize;
+    let norm = &mut weights[offset(0)..offset(1)];
+    norm.chunks_exact_mut(4).for_each(|weight| weight.copy_from_slice(&f32::MAX.to_le_bytes()));
+    let model = base_with(place.path(), "model.safetensors", &weights);
+    fails_in_every_command(&model, place.path(), &["finite"], &["the loss is NaN"]);
+}
+
+#[test]
+fn an_id_beyond_the_vocabulary_is_an_error_in_every_command() {
+    let place = tempfile::tempdir().unwrap();
+    let model = base_with(place.path(), "generation_config.json", b"{\"eos_token_id\": 5000}");
+    let said = ["generation_config.json", "eos_token_id", "5000"];
+    fails_in_every_command(&model, place.path(), &said, &said);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_a_run_is_an_error_and_no_command_waits_for_it() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    for name in ["config.toml", "events.jsonl", "star/iter-001/metrics.json", "star/iter-001/attempts.jsonl", "lock"] {
+        let _ = std::fs::remove_dir_all(&run);
+        crate::views::copy(small_run(), &run);
+        assert!(run.join(name).is_file(), "{name}");
+        std::fs::remove_file(run.join(name)).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(run.join(name)).status().unwrap().success());
+        for line in ["report", "inspect", "watch --json", "verify", "runs", "clean --dry-run", "export --csv -", "report --html -"] {
+            let mut child =
+                command(line, &[text(&run)]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+            let began = std::time::Instant::now();
+            while child.try_wait().unwrap().is_none() {
+                assert!(began.elapsed() < std::time::Duration::from_secs(60), "{line} waits for {name}");
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        }
+    }
+}
