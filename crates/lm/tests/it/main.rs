@@ -16,6 +16,7 @@ mod llama_cpp;
 mod losses;
 mod memory;
 mod modules;
+mod names;
 mod quantised;
 mod templates;
 mod tokenizers;
