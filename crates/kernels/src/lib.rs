@@ -370,7 +370,7 @@ pub trait Kernels: Debug + Clone + Send + Sync + 'static {
     fn activate_backward(&self, activation: Activation, gradient: &Self::Buffer, rows: usize, width: usize, x: &mut Self::Buffer);
 
     /// Cross-entropy of each row of `logits` `[targets, classes]`, in nats. Replaces each row by its gradient times its value of `scales`
-    /// `[targets]`. With a `softcap`, the logits are bounded first.
+    /// `[targets]`. With a `softcap`, the logits are bounded first. The result of a row with a logit that is not finite is not finite.
     fn cross_entropy(&self, logits: &mut Self::Buffer, targets: &[u32], classes: usize, softcap: Option<f32>, scales: &[f32]) -> Vec<f32>;
 
     /// The sum of squares.

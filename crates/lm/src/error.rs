@@ -107,7 +107,7 @@ pub enum Error {
         problem: String,
     },
     /// A tensor of the model is missing.
-    #[error("{path}: tensor \"{name}\" is missing (expected shape {expected:?})")]
+    #[error("{path}: tensor \"{name}\" is missing (expected shape {expected:?}); the weights have {}", names_of(similar))]
     MissingTensor {
         /// The file.
         path: PathBuf,
@@ -115,6 +115,8 @@ pub enum Error {
         name: String,
         /// Its shape according to the config.
         expected: Vec<usize>,
+        /// Names of tensors that are there, the most similar ones.
+        similar: Vec<String>,
     },
     /// A tensor does not belong to the model.
     #[error("{path}: tensor \"{name}\" is not part of this model; does config.json belong to these weights?")]
@@ -363,6 +365,10 @@ impl InvalidSetting {
 
 fn only(unknown_token: Option<&str>) -> String {
     unknown_token.map(|token| format!(", only {token:?}")).unwrap_or_default()
+}
+
+fn names_of(tensors: &[String]) -> String {
+    if tensors.is_empty() { "no tensors".into() } else { format!("{} and others", tensors.join(", ")) }
 }
 
 fn megabytes(bytes: usize) -> String {

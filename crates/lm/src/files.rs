@@ -53,13 +53,14 @@ fn refuse_pointer_at_start(file: &mut fs_err::File, path: &Path) -> Result<()> {
     refuse_pointer(&start, path)
 }
 
-/// Memory that the values of a JSON file may take: that of the index of a model with a million tensors.
+/// Memory that the values of a JSON text may take: that of the index of a model with a million tensors, and of the header of a file with a
+/// hundred thousand.
 const MOST_MEMORY: usize = 192 << 20;
 /// Memory of an object and of another value, at most. An object with one key takes 90 times the memory of its text.
 const OBJECT: usize = 640;
 const VALUE: usize = 100;
 
-/// Refuses a file whose values would take much more memory than the file. It counts before anything is read.
+/// Refuses a JSON text whose values would take much more memory than the text. It counts before anything is read.
 fn refuse_swollen(bytes: &[u8], path: &Path) -> Result<()> {
     let count = |wanted: &[u8]| bytes.iter().filter(|byte| wanted.contains(byte)).count();
     let (objects, others) = (count(b"{"), count(b",["));

@@ -20,6 +20,7 @@ pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize,
                 #[inline(always)]
                 || {
                     let (largest, chosen) = (max(row), row[target]);
+                    let has_overflowed = row.contains(&f32::NEG_INFINITY);
                     for x in row.iter_mut() {
                         *x = exp(*x - largest);
                     }
@@ -29,7 +30,7 @@ pub(super) fn cross_entropy(logits: &mut [f32], targets: &[u32], classes: usize,
                         *x *= factor;
                     }
                     row[target] -= scale;
-                    libm::logf(total) + largest - chosen
+                    if has_overflowed { f32::NAN } else { libm::logf(total) + largest - chosen }
                 },
             )
         })
@@ -76,4 +77,20 @@ pub(super) fn adamw(step: AdamWStep, gradient: &[f32], parameter: &mut [f32], fi
             },
         );
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logit_that_is_not_finite_makes_the_loss_not_finite() {
+        let loss = |logits: [f32; 3], softcap| cross_entropy(&mut logits.to_vec(), &[2], 3, softcap, &[1.0])[0];
+        assert!(loss([0.0, -1e38, 1.0], None).is_finite());
+        for lost in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(!loss([0.0, lost, 1.0], None).is_finite(), "{lost}");
+        }
+        // A bound makes it finite.
+        assert!(loss([0.0, f32::NEG_INFINITY, 1.0], Some(30.0)).is_finite());
+    }
 }

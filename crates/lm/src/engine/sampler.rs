@@ -21,7 +21,7 @@ impl Sampler {
         Sampler { temperature: temperature as f32, top_k, top_p: top_p as f32, generator: ChaCha8Rng::seed_from_u64(seed) }
     }
 
-    /// A token and its log-probability under the unmodified distribution. `None` if a logit is not a number. `weights` is a temporary buffer.
+    /// A token and its log-probability under the unmodified distribution. `None` if a logit is not finite. `weights` is a temporary buffer.
     pub(super) fn draw(&mut self, logits: &[f32], weights: &mut Vec<f32>) -> Option<(u32, f32)> {
         let (best, largest) = argmax(logits)?;
         let total = exponentials(logits, largest, 1.0, weights);
@@ -78,18 +78,18 @@ fn pick(weights: impl Iterator<Item = (usize, f32)>, mut amount: f64) -> usize {
     last
 }
 
-/// The first of the largest logits. `None` if any logit is not a number.
+/// The first of the largest logits. `None` if any logit is not finite.
 fn argmax(logits: &[f32]) -> Option<(usize, f32)> {
     let mut best = (0, *logits.first()?);
     for (token, x) in logits.iter().enumerate() {
-        if x.is_nan() {
+        if !x.is_finite() {
             return None;
         }
         if *x > best.1 {
             best = (token, *x);
         }
     }
-    best.1.is_finite().then_some(best)
+    Some(best)
 }
 
 #[cfg(test)]
@@ -141,7 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn a_logit_that_is_not_a_number_is_reported() {
-        assert!(sampler(0.0, 0, 1.0).draw(&[0.0, f32::NAN], &mut Vec::new()).is_none());
+    fn a_logit_that_is_not_finite_is_reported() {
+        for lost in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(sampler(0.0, 0, 1.0).draw(&[0.0, lost], &mut Vec::new()).is_none());
+        }
     }
 }

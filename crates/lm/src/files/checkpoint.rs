@@ -8,6 +8,7 @@ mod gguf;
 mod index;
 mod pickle;
 mod quantised;
+mod read;
 mod safetensors_file;
 mod source;
 mod torch;
@@ -16,6 +17,7 @@ mod vectors;
 mod write;
 
 pub use gguf::{GgufType, is_gguf};
+pub(super) use read::{note, read_parameters, tensor_names};
 pub use tuned::check_tuned;
 pub use vectors::{NamedVectors, read_vectors, write_vectors};
 pub(super) use write::write_parameters;
@@ -25,11 +27,12 @@ use super::peft::{self, ADAPTER_CONFIG, ADAPTER_WEIGHTS, OLDER_WEIGHTS};
 use super::tokenizer::{ADDED_TOKENS, VOCABULARY_FILES, complete};
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
-use crate::weights::{Half16, HalfKind, ParameterSpec, TensorSpec, Values};
+use crate::weights::{HalfKind, ParameterSpec, Values};
+use read::{missing, read_weights};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use source::{StoredTensor, TensorSource};
-use std::collections::{BTreeMap, BTreeSet};
+use source::TensorSource;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -39,10 +42,6 @@ pub const WEIGHTS: &str = "model.safetensors";
 pub const CONFIG: &str = "config.json";
 /// Weights of more bytes are written in several files, none larger; the size that Hugging Face's hub and older file systems take.
 pub const SHARD_BYTES: usize = 5_000_000_000;
-/// How the names of tensors end that are tables and no parameters: causal masks of GPT-2, GPT-J and GPT-NeoX, rotary frequencies.
-const BUFFERS: [&str; 5] = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
-/// How the output head's name ends.
-const HEADS: [&str; 2] = ["lm_head.weight", "embed_out.weight"];
 /// The files that belong to the weights. They are copied from a checkpoint to those that are fine-tuned from it.
 pub const COMPANIONS: &[&str] =
     &["tokenizer.json", "tokenizer_config.json", "generation_config.json", "special_tokens_map.json", "chat_template.jinja"];
@@ -81,8 +80,7 @@ impl Summary {
         let spec = DecoderSpec::from_config_of(&config, &dir.join(CONFIG), source.elements())?;
         source.complete_names(base_prefix(&spec));
         let embedding = &spec.parameters[spec.embedding].tensors[0];
-        let missing = || Error::MissingTensor { path: dir.into(), name: embedding.name.clone(), expected: embedding.shape.clone() };
-        let dtype = source.dtype(&embedding.name).ok_or_else(missing)?;
+        let dtype = source.dtype(&embedding.name).ok_or_else(|| missing(&source, embedding))?;
         let mut file_bytes = 0;
         for path in source::weights_files(dir)? {
             file_bytes += fs_err::metadata(path)?.len();
@@ -297,102 +295,4 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
 fn base_prefix(spec: &DecoderSpec) -> &str {
     let embedding = &spec.parameters[spec.embedding].tensors[0].name;
     embedding.find('.').map_or("", |dot| &embedding[..=dot])
-}
-
-/// The parameters in the decoder's layout, as they are stored.
-fn read_weights(source: &TensorSource, spec: &DecoderSpec) -> Result<Vec<Values>> {
-    let all = spec.parameters.iter().map(|parameter| read_parameter(source, parameter)).collect::<Result<Vec<_>>>()?;
-    refuse_extra(source, spec)?;
-    Ok(all)
-}
-
-/// A tensor that the config does not call for is an error.
-fn refuse_extra(source: &TensorSource, spec: &DecoderSpec) -> Result<()> {
-    let mut unread = source.names().collect::<BTreeSet<_>>();
-    for tensor in spec.parameters.iter().flat_map(|parameter| &parameter.tensors) {
-        unread.remove(tensor.name.as_str());
-    }
-    unread.retain(|name| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
-    for name in unread {
-        if is_tied_head(spec, name) {
-            refuse_other_head(source, spec, name)?;
-        } else {
-            return Err(Error::ExtraTensor { path: source.path(name).into(), name: name.into() });
-        }
-    }
-    Ok(())
-}
-
-/// One parameter: a matrix whose tensors are all of one 16-bit type stays so, everything else is widened.
-fn read_parameter(source: &TensorSource, parameter: &ParameterSpec) -> Result<Values> {
-    let mut stored = parameter.tensors.iter().map(|tensor| read_tensor(source, tensor)).collect::<Result<Vec<_>>>()?;
-    let kinds: BTreeSet<_> = stored.iter().map(StoredTensor::half_kind).collect();
-    let kind = if parameter.is_matrix() && kinds.len() == 1 { kinds.into_iter().next().flatten() } else { None };
-    let tensors = parameter.tensors.iter().zip(stored.drain(..));
-    if let Some(kind) = kind {
-        let mut bits = Vec::with_capacity(parameter.len());
-        for (tensor, stored) in tensors {
-            let part = stored.half_bits(kind, source.path(&tensor.name), &tensor.name)?;
-            bits.extend(tensor.layout.decoder_order(&tensor.shape, part));
-        }
-        return Ok(Values::Half(Half16 { kind, bits }));
-    }
-    let mut values = Vec::with_capacity(parameter.len());
-    for (tensor, stored) in tensors {
-        let mut part = Vec::with_capacity(tensor.len());
-        stored.append_to(&mut part, source.path(&tensor.name), &tensor.name)?;
-        let offset = tensor.layout.offset();
-        values.extend(tensor.layout.decoder_order(&tensor.shape, part).into_iter().map(|x| x + offset));
-    }
-    Ok(Values::Full(values))
-}
-
-/// A tensor that must be there, in the shape that the config gives.
-fn read_tensor(source: &TensorSource, tensor: &TensorSpec) -> Result<StoredTensor> {
-    let (path, name, expected) = (source.path(&tensor.name).to_owned(), tensor.name.clone(), tensor.shape.clone());
-    match source.read(&tensor.name)? {
-        None => Err(Error::MissingTensor { path, name, expected }),
-        Some(found) if found.shape != expected => Err(Error::TensorShape { path, name, expected, got: found.shape }),
-        Some(found) => Ok(found),
-    }
-}
-
-/// Returns whether a tensor is the output head of a model whose head is the embedding. PyTorch's format writes it like any other tensor.
-fn is_tied_head(spec: &DecoderSpec, name: &str) -> bool {
-    spec.tied() && HEADS.iter().any(|head| name.ends_with(head))
-}
-
-/// Refuses a tied head that is not the embedding.
-fn refuse_other_head(source: &TensorSource, spec: &DecoderSpec, name: &str) -> Result<()> {
-    let tied = &spec.parameters[spec.embedding].tensors[0];
-    let embedding = read_tensor(source, tied)?;
-    if source.read(name)?.is_some_and(|head| head == embedding) {
-        return Ok(());
-    }
-    let problem = format!(
-        "tensor \"{name}\" differs from \"{}\", but config.json says that they are one; if the head was trained by itself, set \
-         tie_word_embeddings to false",
-        tied.name
-    );
-    Err(Error::Weights { path: source.path(name).into(), problem })
-}
-
-/// Reads the parameters of one file that holds nothing else.
-pub(super) fn read_parameters(path: &Path, parameters: &[ParameterSpec]) -> Result<Vec<Values>> {
-    let source = TensorSource::of_file(path)?;
-    let known: BTreeSet<&str> = parameters.iter().flat_map(|p| &p.tensors).map(|tensor| tensor.name.as_str()).collect();
-    if let Some(name) = source.names().find(|name| !known.contains(name)) {
-        return Err(Error::ExtraTensor { path: path.into(), name: name.into() });
-    }
-    parameters.iter().map(|parameter| read_parameter(&source, parameter)).collect()
-}
-
-/// The names of the tensors of a safetensors file.
-pub(super) fn tensor_names(path: &Path) -> Result<BTreeSet<String>> {
-    Ok(TensorSource::of_file(path)?.names().map(str::to_owned).collect())
-}
-
-/// A note in the header of a safetensors file.
-pub(super) fn note(path: &Path, key: &str) -> Result<Option<String>> {
-    Ok(safetensors_file::SafetensorsFile::open(path)?.note(key).map(str::to_owned))
 }

@@ -1,8 +1,6 @@
-//! Configs and weights that are not what they should be: defaults, sizes beyond the tensors, numbers that no model can have, other names.
+//! Configs that are not what they should be: defaults, sizes beyond the tensors, numbers that no model can have.
 
 use crate::fixture;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 use starloop_lm::checkpoint::{Checkpoint, own_files};
 use starloop_lm::decoder::DecoderSpec;
@@ -198,41 +196,6 @@ fn a_dynamic_context_ends_where_the_frequencies_would_change() {
     assert_eq!(dynamic.spec().context, 40);
     let tokens: Vec<u32> = (0..40).collect();
     assert_eq!(dynamic.score(&tokens).unwrap(), plain.score(&tokens).unwrap());
-}
-
-/// Rewrites the weights of a fixture's copy: each tensor's name and type.
-fn rewritten(name: &str, rename: impl Fn(&str) -> String, dtype: Dtype) -> tempfile::TempDir {
-    let copy = fixture::copy(name);
-    let path = copy.path().join("model.safetensors");
-    let bytes = std::fs::read(&path).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let wide =
-        |data: &[u8]| data.as_chunks::<4>().0.iter().flat_map(|b| f64::from(f32::from_le_bytes(*b)).to_le_bytes()).collect::<Vec<u8>>();
-    let tensors = file.tensors().into_iter().map(|(name, view)| {
-        let data = if dtype == Dtype::F64 { wide(view.data()) } else { view.data().to_vec() };
-        (rename(&name), view.shape().to_vec(), data)
-    });
-    let tensors: Vec<_> = tensors.collect();
-    let views = tensors.iter().map(|(name, shape, data)| (name, TensorView::new(dtype, shape.clone(), data).unwrap()));
-    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
-    copy
-}
-
-#[test]
-fn what_programs_put_before_all_names_is_left_out() {
-    for prefix in ["module.", "_orig_mod.", "language_model.", "_orig_mod.module."] {
-        for name in ["llama-untied", "gpt2"] {
-            let copy = rewritten(name, |tensor| format!("{prefix}{tensor}"), Dtype::F32);
-            let expected = Checkpoint::load(&fixture::dir(name)).unwrap().parameters;
-            assert_eq!(Checkpoint::load(copy.path()).unwrap().parameters, expected, "{prefix}");
-        }
-    }
-}
-
-#[test]
-fn weights_of_64_bits_are_read() {
-    let copy = rewritten("llama-tiny", str::to_owned, Dtype::F64);
-    assert_eq!(Checkpoint::load(copy.path()).unwrap().parameters, Checkpoint::load(&fixture::dir("llama-tiny")).unwrap().parameters);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod llama_cpp;
 mod losses;
 mod memory;
 mod modules;
+mod names;
 mod quantised;
 #[cfg(unix)]
 mod special_files;

@@ -67,6 +67,7 @@ fn damaged_shards_are_named() {
         (&|dir| copy(dir, "shard-1.bin", "shard-2.bin"), "is not in shard-2.bin, where the index puts it"),
         (&|dir| edit(dir, "model.norm.weight", "model.norm.wight"), "tensor \"model.norm.wight\" is not in shard-2.bin"),
         (&|dir| edit(dir, "shard-2.bin", "../shard-2.bin"), "expected the name of a file beside the index"),
+        (&|dir| edit(dir, "\"shard-2.bin\"", "\"..\""), "expected the name of a file beside the index"),
         (&|dir| edit(dir, "weight_map", "weights"), "key \"weight_map\" is missing"),
         (&|dir| edit(dir, "{", "["), "line 2"),
         (&|dir| copy(dir, "shard-1.bin", "pytorch_model.bin"), "there is also"),

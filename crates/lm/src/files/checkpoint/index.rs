@@ -22,7 +22,7 @@ impl ShardIndex {
         let mut shards: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (tensor, shard) in entries {
             // A path could lead out of the directory, to files that do not belong to the checkpoint.
-            let shard = shard.as_str().filter(|name| !name.contains(['/', '\\']) && !name.is_empty());
+            let shard = shard.as_str().filter(|name| !name.contains(['/', '\\']) && !matches!(*name, "" | "." | ".."));
             let shard = shard.ok_or_else(|| wrong(format!("tensor \"{tensor}\": expected the name of a file beside the index")))?;
             shards.entry(shard.into()).or_default().insert(tensor.clone());
         }

@@ -17,13 +17,16 @@ pub(super) const KEYS: [&str; 2] = ["quantization_config", "quantization"];
 /// Elements of a matrix for each stored element, at most: 2 bits in 32.
 pub(super) const MOST_PACKED: u128 = 16;
 
+/// Rows and columns of a block that has one scale.
+type Block = [usize; 2];
+
 /// How the matrices of a checkpoint are quantised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum QuantisationMethod {
     /// Elements of 8 bits, each times the scale of its block, row or tensor.
     Scaled {
         /// Rows and columns of a block, if the config gives them.
-        block: Option<[usize; 2]>,
+        block: Option<Block>,
     },
     /// Integers in 32-bit words, with a scale for each group of a row (compressed-tensors).
     Packed {
@@ -147,7 +150,7 @@ impl MatrixTensors<'_> {
         Ok(StoredTensor { dtype: Dtype::F32, shape: vec![rows, columns], bytes })
     }
 
-    fn scaled(&self, block: Option<[usize; 2]>) -> Result<Option<Matrix>> {
+    fn scaled(&self, block: Option<Block>) -> Result<Option<Matrix>> {
         let Some(weight) = self.find("weight")?.filter(|weight| weight.dtype.bitsize() == 8) else { return Ok(None) };
         let part = if self.find("weight_scale_inv")?.is_some() { "weight_scale_inv" } else { "weight_scale" };
         let (scale, shape) = (self.numbers(part)?, self.need(part)?.shape);

@@ -2,7 +2,7 @@
 
 use super::source::StoredTensor;
 use crate::error::{Error, Result};
-use crate::files::refuse_pointer_at_start;
+use crate::files::{refuse_pointer_at_start, refuse_swollen};
 use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensorError};
 use std::io::{Read, Seek, SeekFrom};
@@ -42,6 +42,8 @@ impl SafetensorsFile {
         }
         let mut header = vec![0; header_length as usize];
         file.read_exact(&mut header)?;
+        // A list of tensors takes many times the memory of its text.
+        refuse_swollen(&header, path)?;
         // Reading the header into `Metadata` checks that the tensors follow each other without gaps and have the size of their shapes.
         let header: Metadata = serde_json::from_slice(&header).map_err(|e| wrong(SafeTensorError::InvalidHeaderDeserialization(e)))?;
         if header.data_len() as u64 != length - data {

@@ -18,8 +18,12 @@ use std::path::{Path, PathBuf};
 /// The names of a directory's weights, the better choice first: a single file, or the index of shards.
 const NAMES: [(&str, &str); 2] = [(super::WEIGHTS, "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")];
 
-/// Prefixes of the names of all tensors that do not change the model.
-const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "language_model."];
+/// Prefixes of the names of all tensors that do not change the model: modules that hold a model, and adapters that were merged.
+const WRAPPERS: [&str; 6] = ["module.", "_orig_mod.", "base_model.model.", "language_model.", "model.", "transformer."];
+/// The names of a language model in a larger one, whose head has a name of its own, and the names that the model has by itself.
+const PARTS: [(&str, &str); 2] = [("model.language_model.", "model."), ("language_model.model.", "model.")];
+/// How many names of the file an error about a missing tensor shows.
+const SHOWN: usize = 3;
 
 /// A tensor as it is stored: little-endian elements, the last index running fastest.
 #[derive(Debug, PartialEq, Eq)]
@@ -142,9 +146,22 @@ impl TensorSource {
             }
             self.rename(|name| name.strip_prefix(wrapper).unwrap_or(name).to_owned());
         }
+        for (part, whole) in PARTS {
+            // Renamed tensors must not get the names of others.
+            if !self.place.keys().any(|name| name.starts_with(whole) && !name.starts_with(part)) {
+                self.rename(|name| name.strip_prefix(part).map_or_else(|| name.to_owned(), |rest| format!("{whole}{rest}")));
+            }
+        }
         if !self.place.keys().any(|name| name.starts_with(prefix)) {
             self.rename(|name| format!("{prefix}{name}"));
         }
+    }
+
+    /// A few names that end as `name` does, or else the first names of all.
+    pub(super) fn similar(&self, name: &str) -> Vec<String> {
+        let shared = |other: &str| name.rsplit('.').zip(other.rsplit('.')).take_while(|(one, other)| one == other).count();
+        let most = self.names().map(shared).max().unwrap_or(0);
+        self.names().filter(|other| shared(other) == most).take(SHOWN).map(str::to_owned).collect()
     }
 
     fn rename(&mut self, change: impl Fn(&str) -> String) {

@@ -1,8 +1,9 @@
 //! Checks that a directory that another program wrote is a fine-tuning of a base. It reads tensor by tensor, so that it can check a model
 //! that does not fit into the memory.
 
+use super::read::{read_tensor, refuse_extra};
 use super::source::{StoredTensor, TensorSource};
-use super::{CONFIG, base_prefix, read_config, read_tensor, refuse_extra, weights_sha256};
+use super::{CONFIG, base_prefix, read_config, weights_sha256};
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
 use crate::files::peft;

@@ -1,6 +1,6 @@
 //! `quantization_config` in a config.json: how the weights are quantised. A key that changes their values is read or refused.
 
-use super::{KEYS, QuantisationMethod};
+use super::{Block, KEYS, QuantisationMethod};
 use crate::arch::ConfigReader;
 use crate::error::{Error, Result};
 use crate::files::checkpoint::CONFIG;
@@ -101,7 +101,7 @@ fn not_read(given: &ConfigReader, what: &str) -> Error {
 }
 
 /// `weight_block_size`. `null` means that a matrix is one block.
-fn fp8_block(given: &mut ConfigReader) -> Result<[usize; 2]> {
+fn fp8_block(given: &mut ConfigReader) -> Result<Block> {
     const KEY: &str = "weight_block_size";
     match given.get(KEY) {
         Some(sizes) => block(given, KEY, &sizes),
@@ -111,7 +111,7 @@ fn fp8_block(given: &mut ConfigReader) -> Result<[usize; 2]> {
 }
 
 /// Rows and columns of a block.
-fn block(given: &ConfigReader, key: &str, sizes: &Value) -> Result<[usize; 2]> {
+fn block(given: &ConfigReader, key: &str, sizes: &Value) -> Result<Block> {
     let size = |size: &Value| size.as_u64().map(|size| size as usize).filter(|size| (1..=MOST_IN_BLOCK).contains(size));
     let block = sizes.as_array().and_then(|sizes| match sizes.as_slice() {
         [rows, columns] => Some([size(rows)?, size(columns)?]),
@@ -187,41 +187,40 @@ fn compressed(given: &mut ConfigReader) -> Result<QuantisationMethod> {
     given.ignore(&["version"]);
     refuse_transforms(given)?;
     let format = given.optional_text("format")?.unwrap_or_else(|| "dense".into());
-    let (widths, blocks) = groups(given, &format)?;
-    match (format.as_str(), widths.as_slice(), blocks.as_slice()) {
-        ("int-quantized" | "float-quantized" | "naive-quantized", [8], [block]) => Ok(QuantisationMethod::Scaled { block: *block }),
-        ("mxfp4-pack-quantized", [4], [None]) => Ok(QuantisationMethod::Mxfp4),
-        ("pack-quantized", [bits @ (2 | 4 | 8)], [None]) => Ok(QuantisationMethod::Packed { bits: *bits as usize }),
-        _ => Err(not_read(given, &format!("the method \"compressed-tensors\" with the format \"{format}\" and {widths:?} bits"))),
+    let groups = groups(given, &format)?;
+    match (format.as_str(), groups.as_slice()) {
+        ("int-quantized" | "float-quantized" | "naive-quantized", [(8, block)]) => Ok(QuantisationMethod::Scaled { block: *block }),
+        ("mxfp4-pack-quantized", [(4, None)]) => Ok(QuantisationMethod::Mxfp4),
+        ("pack-quantized", [(bits @ (2 | 4 | 8), None)]) => Ok(QuantisationMethod::Packed { bits: *bits as usize }),
+        (_, groups) => {
+            let widths: Vec<u64> = groups.iter().map(|(bits, _)| *bits).collect();
+            Err(not_read(given, &format!("the method \"compressed-tensors\" with the format \"{format}\" and {widths:?} bits")))
+        }
     }
 }
 
-/// The different bits and blocks of the groups of modules.
-fn groups(given: &mut ConfigReader, format: &str) -> Result<(Vec<u64>, Vec<Option<[usize; 2]>>)> {
+/// The different pairs of bits and block of the groups of modules.
+fn groups(given: &mut ConfigReader, format: &str) -> Result<Vec<(u64, Option<Block>)>> {
     let groups = match given.get("config_groups") {
         Some(Value::Object(groups)) => groups,
         None => Map::new(),
         Some(other) => return Err(given.error("config_groups", format!("expected an object, found {other}"))),
     };
-    let mut widths = Vec::new();
-    let mut blocks = Vec::new();
-    for (name, group) in &groups {
+    let mut found = Vec::new();
+    for (name, group) in groups.iter().filter(|(_, group)| !group["weights"].is_null()) {
         let key = format!("config_groups.{name}");
         if group["format"].as_str().is_some_and(|own| own != format) {
             return Err(given.error(&key, format!("has another format than \"{format}\", which is not read")));
         }
         let weights = &group["weights"];
-        if weights.is_null() {
-            continue;
-        }
-        let width = weights["num_bits"].as_u64();
-        widths.push(width.ok_or_else(|| given.error(&key, "expected a whole number \"num_bits\" in \"weights\""))?);
+        let bits = weights["num_bits"].as_u64();
+        let bits = bits.ok_or_else(|| given.error(&key, "expected a whole number \"num_bits\" in \"weights\""))?;
         let structure = Some(&weights["block_structure"]).filter(|structure| !structure.is_null());
-        blocks.push(structure.map(|structure| block(given, &format!("{key}.weights.block_structure"), structure)).transpose()?);
+        let block = structure.map(|structure| block(given, &format!("{key}.weights.block_structure"), structure)).transpose()?;
+        found.push((bits, block));
     }
-    widths.dedup();
-    blocks.dedup();
-    Ok((widths, blocks))
+    found.dedup();
+    Ok(found)
 }
 
 /// Refuses rotations of the weights and sparse storage.
