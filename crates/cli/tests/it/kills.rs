@@ -67,7 +67,7 @@ impl Whole {
         if signal == "STOP" {
             send(if random.random_bool(0.5) { "KILL" } else { "CONT" });
         }
-        Attack::of(child.wait_with_output().unwrap(), format!("SIG{signal} after {moment} ms"))
+        Attack::of(&child.wait_with_output().unwrap(), format!("SIG{signal} after {moment} ms"))
     }
 
     /// A system call that fails, or in which the process dies.
@@ -79,13 +79,13 @@ impl Whole {
         let mut traced = Command::new("strace");
         traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &inject]).arg(program.get_program()).args(program.get_args());
         let output = traced.env_remove("STARLOOP_LOG").stdin(Stdio::null()).output().unwrap();
-        Attack::of(output, inject)
+        Attack::of(&output, inject)
     }
 }
 
 impl Attack {
     /// The program may end early, and may not panic.
-    fn of(output: Output, what: String) -> Self {
+    fn of(output: &Output, what: String) -> Self {
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(!err.contains("panicked"), "{what}: {err}");
         Attack { what, succeeded: !output.status.success() }

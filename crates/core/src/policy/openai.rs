@@ -373,7 +373,7 @@ impl OpenAiPolicy {
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let end = rest.floor_char_boundary(PART.min(rest.len()));
+        let end = (0..=PART.min(rest.len())).rev().find(|&end| rest.is_char_boundary(end)).unwrap_or(0);
         let (part, after) = rest.split_at(end);
         rest = after;
         (!part.is_empty()).then_some(part)

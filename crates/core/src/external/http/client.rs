@@ -124,7 +124,7 @@ impl HttpClient {
     fn send(&self, url: &str, body: &impl Serialize) -> Result<Response<Body>, HttpError> {
         let body = serde_json::to_vec(body).map_err(|error| HttpError::new(url, HttpErrorKind::Request).caused_by(error))?;
         let request = self.authorized(self.agent.post(url), url).header(CONTENT_TYPE, "application/json");
-        let response = request.send(&body[..]).map_err(|error| self.no_response(url, error))?;
+        let response = request.send(&body[..]).map_err(|error| Self::no_response(url, error))?;
         self.successful(url, response)
     }
 
@@ -154,7 +154,7 @@ impl HttpClient {
             if from > 0 {
                 request = request.header(RANGE, format!("bytes={from}-"));
             }
-            let response = request.call().map_err(|error| self.no_response(url, error))?;
+            let response = request.call().map_err(|error| Self::no_response(url, error))?;
             if response.status().is_redirection() && matches!(self.redirects, Redirects::Follow) {
                 target = redirected(&target, response.headers()).map_err(|kind| HttpError::new(url, kind))?;
             } else {
@@ -199,7 +199,7 @@ impl HttpClient {
         })
     }
 
-    fn no_response(&self, url: &str, error: ureq::Error) -> HttpError {
+    fn no_response(url: &str, error: ureq::Error) -> HttpError {
         use ureq::Error::{BadUri, Http, Protocol, Timeout, Tls};
         let kind = match error {
             BadUri(_) | Http(_) | Tls(_) => HttpErrorKind::Request,
