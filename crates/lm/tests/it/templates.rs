@@ -251,6 +251,126 @@ fn a_template_has_a_budget() {
 }
 
 #[test]
+fn all_work_counts_against_the_budget() {
+    let doubled = |double: &str| {
+        format!(
+            "{{% macro f(x, n) %}}{{% if n %}}{{{{ f({double}, n - 1) }}}}{{% else %}}{{{{ x }}}}{{% endif %}}{{% endmacro %}}{{{{ f([1], 40) }}}}"
+        )
+    };
+    let doubles = ["x + x", "x * 2", "[x, x]", "(x, x)", "{1: x, 2: x}", "dict(a=x, b=x)", "[x, x]|sum(start=[])"].map(doubled);
+    let repeated = |work: &str| {
+        let values = "{% set y = 'a' * 900000 %}{% set z = 'a' * 900000 %}{% set l = [y, z] %}{% set d = {y: 1} %}{% set r = range(90000) | list %}\
+                      {% set rows = [{'k': y}, {'k': z}] %}";
+        format!("{values}{{% for i in range(90000) %}}{{% set x = {work} %}}{{% endfor %}}")
+    };
+    let works = [
+        "y is upper",
+        "y is lower",
+        "y is eq z",
+        "y is sameas z",
+        "{y: 1}",
+        "d[y]",
+        "d.get(y)",
+        "y in d",
+        "y == z",
+        "y != z",
+        "y < z",
+        "y in [z]",
+        "y.find('aaaaab')",
+        "'b'.find(y)",
+        "y.strip('b')",
+        "'a'.replace(y, 'b')",
+        "'a' | replace(y, 'b')",
+        "y.isupper()",
+        "y.count('b')",
+        "l | sort",
+        "l | unique | list",
+        "l | max",
+        "[l] | map('sort') | list",
+        "rows | groupby('k')",
+        "rows | sort(attribute='k')",
+        "l.index(z)",
+        "rows | selectattr('k', 'eq', 'a' ~ z) | list",
+        "l | select('equalto', z) | list",
+        "l.count(z)",
+        "l == [z, y]",
+        "r == range(90000) | list",
+        "r[::-1]",
+        "r[1:]",
+        "r | reverse",
+        "r | batch(2) | list",
+        "r | slice(2) | list",
+        "r | tojson",
+        "r | string",
+        "r ~ ''",
+        "r | sum",
+        "r | list",
+        "r | map('string') | first",
+        "'%s' % [r]",
+        "r | join",
+        "','.join(r | map('string'))",
+        "99999 in r",
+        "y[-1]",
+        "y[899999]",
+        "loop.changed(y)",
+        "[1] | map(attribute=y) | list",
+        "y.split()",
+        "y | wordcount",
+        "y | int",
+        "y | e",
+        "y | striptags",
+        "y.isalpha()",
+        "dict(l | batch(2))",
+        "namespace(d)",
+        "y % ()",
+        "y.splitlines()",
+        "range(100000) | last",
+        "range(100000)[99999]",
+        "y.ljust(10000000)",
+        "'a'.zfill(10000000)",
+    ]
+    .map(repeated);
+    let loops = [
+        "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x | length }}",
+        "{% set y = 'a' * 900000 %}{% for i in range(90000) %}{% for c in y %}{% break %}{% endfor %}{% endfor %}",
+        "{% set y = {'x': range(90000) | list} %}{% macro f(x) %}{% endmacro %}{% for i in range(90000) %}{{ f(**y) }}{% endfor %}",
+        "{{ 'a' * 2 ** 62 }}",
+        "{{ [1] * 2 ** 62 }}",
+        "{{ 'a'.ljust(2 ** 40) }}",
+    ]
+    .map(str::to_owned);
+    for source in doubles.iter().chain(&works).chain(&loops) {
+        let begun = Instant::now();
+        let error = read(source).unwrap().render(&[Message::new("user", "hi")], false).map(|text| text.len()).unwrap_err().to_string();
+        assert!(error.contains("engine ran out of fuel") || error.contains("more than 50 levels"), "{source}: {error}");
+        assert!(begun.elapsed().as_secs() < 10, "{source}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn what_python_refuses_is_an_error() {
+    for source in [
+        "{{ '%s' % ('a', 'b') }}",
+        "{{ '%s %s' % 'a' }}",
+        "{{ 'a' % 1 }}",
+        "{{ ','.join([1, 2]) }}",
+        "{{ 'a' < 1 }}",
+        "{{ none < 1 }}",
+        "{% for x in none %}{% endfor %}",
+        "{{ 1 in 'a' }}",
+        "{{ [1] + (1,) }}",
+        "{{ 'a' + 1 }}",
+        "{{ 1 / 0 }}",
+        "{{ missing | tojson }}",
+        "{{ [1].index(2) }}",
+        "{{ 'abc'.index('z') }}",
+    ] {
+        let error = read(source).unwrap().render(&[], false).unwrap_err().to_string();
+        assert!(error.contains("(in chat_template:1)"), "{source}: {error}");
+    }
+}
+
+#[test]
 fn values_cannot_exhaust_the_stack() {
     let rendered = |source: &str| read(source).and_then(|template| template.render(&[Message::new("user", "hi")], false));
     let (open, close) = ("[".repeat(18), "]".repeat(18));
@@ -262,14 +382,17 @@ fn values_cannot_exhaust_the_stack() {
         ("{% set n = namespace(x=1) %}{% for i in range(100000) %}{% set n.x = [n.x] %}{% endfor %}", "more than 50 levels"),
         ("{% set n = namespace(x=1) %}{% for i in range(100000) %}{% set n.x = {'a': n.x} %}{% endfor %}", "more than 50 levels"),
         (&*format!("{{% set x = 1 %}}{}", again.repeat(1000)), "more than 50 levels"),
+        (
+            &*format!(
+                "{{% macro f(x, n) %}}{{% if n %}}{{{{ f({open}x{close}, n - 1) }}}}{{% else %}}{{{{ x }}}}{{% endif %}}{{% endmacro %}}{{{{ f(1, 60) }}}}"
+            ),
+            "more than 50 levels",
+        ),
         (&*format!("{{{{ {}1{} }}}}", "[".repeat(21), "]".repeat(21)), "more than 20 brackets"),
     ] {
         let error = rendered(source).unwrap_err().to_string();
         assert!(error.contains(said), "{source}: {error}");
     }
-    let deepest =
-        format!("{{% macro f(x, n) %}}{{% if n %}}{{{{ f({open}x{close}, n - 1) }}}}{{% else %}}{{{{ x }}}}{{% endif %}}{{% endmacro %}}");
-    assert!(rendered(&format!("{deepest}{{{{ f(1, 60) }}}}")).is_ok());
     // Published templates collect messages in a namespace.
     let usual = "{% set n = namespace(all=[], last=none) %}{% for m in messages %}{% set n.all = n.all + [{'is': m}] %}\
                  {% set n.last = m %}{% endfor %}{{ n.last.role }} {{ n.all | length }}";

@@ -1,8 +1,10 @@
 //! The filters, tests and functions of a template.
 
-use super::nesting::{SHALLOW, shallow};
-use super::syntax::PERCENT;
-use super::{date, json, python};
+use super::arguments::Given;
+use super::nesting::{METERED, PAID, SHALLOW, metered, shallow};
+use super::numbers::invalid;
+use super::operators::add_operators;
+use super::{conversions, date, json, lists, python, repr, tests};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
@@ -25,11 +27,14 @@ pub fn environment() -> Environment<'static> {
     environment.add_filter("indent", indent);
     environment.add_filter("truncate", truncate);
     environment.add_filter("wordcount", word_count);
-    environment.add_filter("trim", |text: &str, characters: Option<&str>| python::strip(text, characters).to_owned());
-    environment.add_filter(PERCENT, percent);
     environment.add_filter(SHALLOW, shallow);
-    environment.add_test("sequence", is_sequence);
-    environment.add_test("iterable", is_iterable);
+    environment.add_filter(METERED, metered);
+    environment.add_filter(PAID, |value: Value| value);
+    environment.set_formatter(repr::write);
+    add_operators(&mut environment);
+    lists::add_filters(&mut environment);
+    conversions::add_filters(&mut environment);
+    tests::add_tests(&mut environment);
     environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });
@@ -37,29 +42,8 @@ pub fn environment() -> Environment<'static> {
     environment
 }
 
-/// Returns whether a value is a sequence in Python: it has a length and items. Jinja counts an undefined value as one.
-fn is_sequence(value: &Value) -> bool {
-    value.is_undefined() || matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map) || value.len().is_some()
-}
-
-/// Returns whether Python can iterate over a value. `none` is not iterable there.
-fn is_iterable(value: &Value) -> bool {
-    !value.is_none() && (value.kind() == ValueKind::String || value.try_iter().is_ok())
-}
-
-/// `'%s-%d' % (a, b)`: a tuple holds one value for each place, anything else is the one value.
-fn percent(state: &mut State<'_, '_>, format: Value, values: Value) -> Result<Value, Error> {
-    let mut arguments = vec![format];
-    if values.is_tuple() {
-        arguments.extend(values.try_iter()?);
-    } else {
-        arguments.push(values);
-    }
-    state.apply_filter("format", &arguments)
-}
-
 /// HTML with the five replacements of `markupsafe`; `minijinja` replaces the slash as well.
-fn escape(text: &Value) -> Value {
+pub(super) fn escape(text: &Value) -> Value {
     if text.is_safe() {
         return text.clone();
     }
@@ -80,14 +64,9 @@ fn escape(text: &Value) -> Value {
 /// Jinja's `indent(width=4, first=False, blank=False)`.
 #[expect(clippy::needless_pass_by_value, reason = "a filter's arguments are values")]
 fn indent(state: &State<'_, '_>, text: &str, options: Rest<Value>, named: Kwargs) -> Result<String, Error> {
-    let given = |at: usize, name: &str| match options.get(at) {
-        Some(value) => Ok(Some(value.clone())),
-        None => named.get::<Option<Value>>(name),
-    };
-    let (width, first, blank) = (given(0, "width")?, given(1, "first")?, given(2, "blank")?);
-    named.assert_all_used()?;
-    let is_on = |value: Option<Value>| value.is_some_and(|value| value.is_true());
-    let (first, blank) = (is_on(first), is_on(blank));
+    let given = Given::new(&options, &named);
+    let (width, first, blank) = (given.get("width")?, given.is_on("first")?, given.is_on("blank")?);
+    given.end()?;
     let text = text.to_owned() + "\n";
     let lines = python::split_lines(&text, false);
     let width = match width {
@@ -116,23 +95,19 @@ fn word_count(text: &str) -> usize {
 /// Jinja's `truncate(length=255, killwords=False, end='...', leeway=5)`.
 #[expect(clippy::needless_pass_by_value, reason = "a filter's arguments are values")]
 fn truncate(text: &str, options: Rest<Value>, named: Kwargs) -> Result<String, Error> {
-    let given = |at: usize, name: &str| match options.get(at) {
-        Some(value) => Ok(Some(value.clone())),
-        None => named.get::<Option<Value>>(name),
+    let given = Given::new(&options, &named);
+    let (length, cuts_words) = (given.number("length", 255)?, given.is_on("killwords")?);
+    let (end, leeway) = (given.text("end")?.unwrap_or_else(|| "...".to_owned()), given.number("leeway", 5)?);
+    given.end()?;
+    let (Ok(length), Ok(leeway)) = (usize::try_from(length), usize::try_from(leeway)) else {
+        return Err(invalid("truncate: a length is negative"));
     };
-    let (length, whole, end, leeway) = (given(0, "length")?, given(1, "killwords")?, given(2, "end")?, given(3, "leeway")?);
-    named.assert_all_used()?;
-    let number = |value: Option<Value>, default: usize| value.map_or(Ok(default), usize::try_from);
-    let (length, leeway) = (number(length, 255)?, number(leeway.filter(|value| !value.is_none()), 5)?);
-    let cuts_words = whole.is_some_and(|value| value.is_true());
-    let end = end.map_or_else(|| "...".to_owned(), |value| value.to_string());
     let characters = text.chars().count();
     if characters <= length.saturating_add(leeway) {
         return Ok(text.to_owned());
     }
     let kept = length.checked_sub(end.chars().count());
-    let kept =
-        kept.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("truncate: the length {length} does not hold {end:?}")))?;
+    let kept = kept.ok_or_else(|| invalid(format!("truncate: the length {length} does not hold {end:?}")))?;
     let kept: String = text.chars().take(kept).collect();
     let kept = if cuts_words { &kept } else { kept.rsplit_once(' ').map_or(kept.as_str(), |(words, _)| words) };
     Ok(kept.to_owned() + &end)

@@ -10,10 +10,14 @@ use std::sync::LazyLock;
 
 /// The filter that returns its value, if it is shallow.
 pub(super) const SHALLOW: &str = "shallow";
+/// The filter that returns its value and pays for a walk over all of it.
+pub(super) const METERED: &str = "metered";
+/// The filter that returns its value. The engine charges every filter for the length of a text.
+pub(super) const PAID: &str = "paid";
 /// The most levels of a value. Published templates have three.
 const MOST_LEVELS: usize = 50;
 /// Values that are looked at for one unit of the budget.
-const VALUES_PER_UNIT: u64 = 16;
+const VALUES_PER_UNIT: u64 = 8;
 
 /// The value. `level` is 1 for what becomes an attribute of a namespace, else 0.
 pub(super) fn shallow(state: &State<'_, '_>, value: Value, level: usize) -> Result<Value, Error> {
@@ -22,10 +26,29 @@ pub(super) fn shallow(state: &State<'_, '_>, value: Value, level: usize) -> Resu
     Ok(value)
 }
 
+/// The value, after a charge for all of its texts and items.
+pub(super) fn metered(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    charge(state, &value)?;
+    Ok(value)
+}
+
+/// Pays for a walk over a value.
+pub(super) fn charge(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    state.consume_fuel(1 + (value.as_str().map_or(0, str::len) / 64) as u64)?;
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.try_for_each(|item| charge(state, &item)),
+        ValueKind::Map => value.try_iter()?.try_for_each(|key| {
+            charge(state, &key)?;
+            charge(state, &value.get_item(&key)?)
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn check(state: &State<'_, '_>, value: &Value, level: usize, seen: &mut u64) -> Result<(), Error> {
     let refused = |message: String| Err(Error::new(ErrorKind::InvalidOperation, message));
     if level > MOST_LEVELS {
-        return refused(format!("a value of more than {MOST_LEVELS} levels is assigned"));
+        return refused(format!("a value has more than {MOST_LEVELS} levels"));
     }
     if level > 0 && is_namespace(value) {
         return refused("a namespace is put into another value".to_owned());

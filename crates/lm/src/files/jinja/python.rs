@@ -1,12 +1,21 @@
 //! Python's methods of text that templates call and `minijinja-contrib` lacks, or that differ from Rust's.
 
-use minijinja::value::{Tuple, from_args};
+use super::arguments::Given;
+use super::nesting::charge;
+use super::numbers::invalid;
+use super::operators::type_name;
+use super::repr::Text;
+use super::{cases, lists};
+use minijinja::value::{Kwargs, Rest, Tuple, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 /// Calls a method of a value as Python does.
 pub(super) fn method(state: &mut State<'_, '_>, value: &Value, method: &str, arguments: &[Value]) -> Result<Value, Error> {
-    let Some(text) = value.as_str() else { return unknown_method_callback(state, value, method, arguments) };
+    for argument in arguments {
+        charge(state, argument)?;
+    }
+    let Some(text) = value.as_str() else { return lists::method(state, value, method, arguments) };
     match method {
         "strip" | "lstrip" | "rstrip" => {
             let (characters,): (Option<&str>,) = from_args(arguments)?;
@@ -29,13 +38,42 @@ pub(super) fn method(state: &mut State<'_, '_>, value: &Value, method: &str, arg
             partition(text, separator, method == "rpartition")
         }
         "split" | "rsplit" => {
-            let (separator, limit): (Option<&str>, Option<i64>) = from_args(arguments)?;
-            let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-            split(text, separator, limit, method == "rsplit")
+            let (placed, named): (Rest<Value>, Kwargs) = from_args(arguments)?;
+            let given = Given::new(&placed, &named);
+            let (separator, limit) = (given.text("sep")?, given.number("maxsplit", -1)?);
+            given.end()?;
+            split(text, separator.as_deref(), usize::try_from(limit).ok(), method == "rsplit")
         }
         "splitlines" => {
-            let (keep,): (Option<bool>,) = from_args(arguments)?;
-            Ok(split_lines(text, keep.unwrap_or(false)).into_iter().map(Value::from).collect())
+            let (placed, named): (Rest<Value>, Kwargs) = from_args(arguments)?;
+            let given = Given::new(&placed, &named);
+            let keep = given.is_on("keepends")?;
+            given.end()?;
+            Ok(split_lines(text, keep).into_iter().map(Value::from).collect())
+        }
+        "join" => {
+            let (parts,): (&Value,) = from_args(arguments)?;
+            join(state, text, parts)
+        }
+        "title" | "swapcase" | "casefold" => {
+            let () = from_args(arguments)?;
+            Ok(Value::from(cases::converted(text, method)))
+        }
+        "ljust" | "rjust" | "center" => {
+            let (width, filling): (usize, Option<char>) = from_args(arguments)?;
+            padded(state, text, method, width, filling.unwrap_or(' ')).map(Value::from)
+        }
+        "zfill" => {
+            let (width,): (usize,) = from_args(arguments)?;
+            let (sign, digits) = text.split_at(usize::from(text.starts_with(['-', '+'])));
+            let digits = padded(state, digits, "rjust", width.saturating_sub(sign.len()), '0')?;
+            Ok(Value::from(sign.to_owned() + &digits))
+        }
+        "index" | "rindex" => {
+            let (part,): (&str,) = from_args(arguments)?;
+            let at = if method == "index" { text.find(part) } else { text.rfind(part) };
+            let at = at.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "substring not found"))?;
+            Ok(Value::from(text[..at].chars().count()))
         }
         "format" => {
             // The method reserves the widths that its text asks for; the budget has to hold them.
@@ -46,13 +84,43 @@ pub(super) fn method(state: &mut State<'_, '_>, value: &Value, method: &str, arg
     }
 }
 
+/// `str.join`, which takes texts only.
+fn join(state: &State<'_, '_>, separator: &str, parts: &Value) -> Result<Value, Error> {
+    let mut text = Text::new(state);
+    for (at, part) in parts.try_iter()?.enumerate() {
+        let message = || invalid(format!("sequence item {at}: expected str instance, {} found", type_name(&part)));
+        text.push(if at == 0 { "" } else { separator })?;
+        text.push(part.as_str().ok_or_else(message)?)?;
+    }
+    Ok(Value::from(text.into_text()))
+}
+
+/// `str.ljust`, `str.rjust` and `str.center`: where one character is left over, Python puts it behind a text of even length.
+pub(super) fn padded(state: &State<'_, '_>, text: &str, method: &str, width: usize, filling: char) -> Result<String, Error> {
+    state.consume_fuel((width / 16) as u64)?;
+    let missing = width.saturating_sub(text.chars().count());
+    let before = match method {
+        "ljust" => 0,
+        "rjust" => missing,
+        _ => missing / 2 + (missing & width & 1),
+    };
+    let filled = |count: usize| String::from(filling).repeat(count);
+    Ok([&filled(before), text, &filled(missing - before)].concat())
+}
+
 /// Returns whether Python's `strip` removes a character by default: Rust's blanks and the four separators of ASCII.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
 }
 
 fn is_stripped(characters: Option<&str>) -> impl Fn(char) -> bool {
-    move |c| characters.map_or_else(|| is_blank(c), |characters| characters.contains(c))
+    let characters: Option<Vec<char>> = characters.map(|characters| {
+        let mut sorted: Vec<char> = characters.chars().collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        sorted
+    });
+    move |c| characters.as_ref().map_or_else(|| is_blank(c), |characters| characters.binary_search(&c).is_ok())
 }
 
 /// `str.strip`.
