@@ -384,7 +384,7 @@ fn a_key_comes_from_the_environment_and_is_shown_to_the_server_alone() {
 fn a_key_that_a_server_repeats_anywhere_is_not_shown() {
     let bench = bench();
     let secret = std::env::var("PATH").unwrap();
-    let escaped: String = secret.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+    let escaped = secret.chars().fold(String::new(), |escaped, c| escaped + &format!("\\u{:04x}", u32::from(c)));
     let choice = |key: &str, value: Value| {
         let mut choice = json!({ "text": "a", "finish_reason": "stop", "logprobs": { "token_logprobs": [-1.0] } });
         choice[key] = value;
