@@ -75,5 +75,5 @@ pub fn contains_panics() -> bool {
     if starloop_data::contains_panics() {
         return true;
     }
-    starloop_lm::tokenizer::contains_panics()
+    starloop_lm::files::contained::contains_panics()
 }

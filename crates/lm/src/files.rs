@@ -6,6 +6,7 @@
 
 pub mod chat;
 pub mod checkpoint;
+pub mod contained;
 mod contents;
 pub mod jinja;
 mod named_tokens;

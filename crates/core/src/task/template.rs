@@ -6,6 +6,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
+use starloop_lm::files::contained::contained;
 use starloop_lm::files::jinja;
 
 /// The name of the one template in the engine.
@@ -33,7 +34,8 @@ impl Template {
         // A prompt may well end in a newline, which templates drop by themselves.
         let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the usual marks");
         environment.set_syntax(syntax);
-        environment.add_template_owned(NAME, jinja::prepared(source)?).map_err(|error| describe(&error))?;
+        let prepared = jinja::prepared(source)?;
+        contained(|| environment.add_template_owned(NAME, prepared)).map_err(failed)?.map_err(|error| describe(&error))?;
         let template = environment.get_template(NAME).expect("it was just added");
         let asks_for_columns = template.undeclared_variables(false).contains(COLUMNS);
         Ok(Template { environment, asks_for_columns })
@@ -50,7 +52,7 @@ impl Template {
             whole.insert(COLUMNS.to_owned(), row.clone().into());
             return self.render(&whole);
         }
-        template.render(Serde(row)).map_err(|error| {
+        contained(|| template.render(Serde(row))).map_err(failed)?.map_err(|error| {
             let mut missing: Vec<String> =
                 template.undeclared_variables(false).into_iter().filter(|name| !row.contains_key(name)).collect();
             if error.kind() != ErrorKind::UndefinedError || missing.is_empty() {
@@ -63,6 +65,10 @@ impl Template {
     }
 }
 
+fn failed(panic: String) -> String {
+    format!("the template engine failed: {panic}")
+}
+
 fn describe(error: &minijinja::Error) -> String {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     error.line().map_or_else(|| what.clone(), |line| format!("{what} (line {line} of the template)"))
@@ -73,6 +79,12 @@ fn describe(error: &minijinja::Error) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_panic_of_the_engine_is_an_error() {
+        let error = render("{% for i in [1] %}{{ loop.cycle() }}{% endfor %}", &json!({})).unwrap_err();
+        assert!(error.starts_with("the template engine failed"), "{error}");
+    }
 
     fn render(template: &str, row: &Value) -> Result<String, String> {
         Template::parse(&template.replace("ONES", &"+ 1".repeat(100_000)))?.render(row.as_object().unwrap())

@@ -3,6 +3,7 @@
 //! A template is a Jinja program in the checkpoint. It can read the conversation and write text, nothing else, and it has a budget of time
 //! and memory. Unlike in `transformers`, the function `strftime_now` always returns [`jinja::TODAY`].
 
+use super::contained::contained;
 use super::jinja;
 use super::named_tokens::named_tokens;
 use crate::error::{Error, Result};
@@ -84,7 +85,7 @@ impl ChatTemplate {
         }
         let mut environment = jinja::environment();
         let source = jinja::prepared(&source).map_err(|message| Error::ChatTemplate { path: path.clone(), message })?;
-        environment.add_template_owned(NAME, source).map_err(|error| refusal(&path, &error))?;
+        guarded(&path, || environment.add_template_owned(NAME, source))?;
         let tokens = named_tokens(&config_of(dir, files)?, dir, files)?;
         Ok(Some(ChatTemplate { environment, path, tokens, variables: ChatVariables::new() }))
     }
@@ -110,7 +111,15 @@ impl ChatTemplate {
             ..context! { ..Value::from(minijinja::value::Serde(&self.variables)), ..Value::from_pairs(self.tokens.clone()) }
         };
         let template = self.environment.get_template(NAME).map_err(|error| refusal(&self.path, &error))?;
-        template.render(conversation).map_err(|error| refusal(&self.path, &error))
+        guarded(&self.path, || template.render(conversation))
+    }
+}
+
+/// The result of a call of the template engine. Its error, or its panic, becomes an error that names the file.
+fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T, minijinja::Error>) -> Result<T> {
+    match contained(call) {
+        Ok(outcome) => outcome.map_err(|error| refusal(path, &error)),
+        Err(panic) => Err(Error::ChatTemplate { path: path.into(), message: format!("the template engine failed: {panic}") }),
     }
 }
 

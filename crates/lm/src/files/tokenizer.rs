@@ -6,13 +6,12 @@
 
 use super::chat::ChatTemplate;
 use super::checkpoint::require_directory;
+use super::contained::contained;
 use super::named_tokens::{MAP, listed_tokens, named_tokens};
 use super::{read_object, refuse_pointer, without_mark};
 use crate::error::{Error, Result};
 use serde_json::Value;
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use tokenizers::models::ModelWrapper;
 
@@ -240,27 +239,12 @@ fn vocabulary(tokenizer: &tokenizers::Tokenizer) -> usize {
     tokenizer.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
 }
 
-thread_local! {
-    static CONTAINS_PANICS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Returns true while this thread calls the `tokenizers` crate. A panic then becomes an error, so a panic hook need not report it.
-pub fn contains_panics() -> bool {
-    CONTAINS_PANICS.get()
-}
-
 /// Returns the result of a call of the `tokenizers` crate. Its error, or its panic, becomes an error that names the file.
 fn guarded<T>(path: &Path, call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
-    let before = CONTAINS_PANICS.replace(true);
-    let outcome = catch_unwind(AssertUnwindSafe(call));
-    CONTAINS_PANICS.set(before);
-    let message = match outcome {
+    let message = match contained(call) {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error.to_string(),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-            format!("the tokenizer is damaged; the program that reads it failed: {}", text.unwrap_or("no reason given"))
-        }
+        Err(panic) => format!("the tokenizer is damaged; the program that reads it failed: {panic}"),
     };
     Err(Error::Tokenizer { path: path.into(), message })
 }

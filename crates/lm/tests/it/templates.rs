@@ -526,3 +526,13 @@ fn tests_are_those_of_jinja() {
         assert_eq!(render(source), expected, "{source}");
     }
 }
+
+#[test]
+fn a_panic_of_the_template_engine_is_an_error_of_the_file() {
+    let template = read("{% for i in [1] %}{{ loop.cycle() }}{% endfor %}").unwrap();
+    let error = template.render(&[Message::new("user", "hi")], false).unwrap_err().to_string();
+    assert!(error.contains("the template engine failed") && error.contains("tokenizer_config.json"), "{error}");
+    // Columns beyond 65,535 do not fit into the engine's counter.
+    let wide = format!("{}{{{{ 'x' }}}}", "a".repeat(70_000));
+    assert!(read(&wide).is_ok_and(|template| template.render(&[Message::new("user", "hi")], false).is_ok()) || read(&wide).is_err());
+}

@@ -2,7 +2,7 @@
 
 use crate::fixture;
 use serde_json::{Value, json};
-use starloop_lm::tokenizer::contains_panics;
+use starloop_lm::files::contained::contains_panics;
 use starloop_lm::{Error, Tokenizer};
 use std::collections::BTreeMap;
 use std::path::Path;
