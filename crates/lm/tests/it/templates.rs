@@ -456,6 +456,18 @@ fn the_stack_holds_the_longest_chains() {
 }
 
 #[test]
+fn a_pointer_of_git_lfs_is_no_template() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n";
+    let files = BTreeMap::from([("chat_template.jinja".to_owned(), pointer.as_bytes().to_vec())]);
+    for (found, file) in
+        [(ChatTemplate::from_files(&files).map(|_| ()), "chat_template.jinja"), (read(pointer).map(|_| ()), "tokenizer_config.json")]
+    {
+        let error = found.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{file}: is a Git LFS pointer")), "{error}");
+    }
+}
+
+#[test]
 fn line_ends_of_other_systems_are_newlines() {
     let files = BTreeMap::from([("chat_template.jinja".to_owned(), b"{% if true %}\r\na\r\nb\r{{ 'c' }}\r\n{% endif %}\r\n".to_vec())]);
     let template = ChatTemplate::from_files(&files).unwrap().unwrap();

@@ -3,6 +3,7 @@
 use super::arguments::Given;
 use super::environment::escape;
 use super::numbers::{Number, invalid};
+use super::operators::undefined;
 use super::python::{padded, strip};
 use super::repr::text_of;
 use minijinja::value::{Kwargs, Rest, ValueKind};
@@ -43,6 +44,7 @@ fn int(value: &Value, options: Rest<Value>, named: Kwargs) -> Result<Value, Erro
     let base =
         u32::try_from(base).ok().filter(|base| [2, 8, 10, 16].contains(base)).ok_or_else(|| invalid("int: the base is not supported"))?;
     let whole = match Number::of(value) {
+        _ if value.is_undefined() => return Err(undefined()),
         Some(Number::Whole(whole)) => Some(whole),
         Some(Number::Float(float)) => truncated(float),
         None => value.as_str().and_then(|text| whole_number(text, base).or_else(|| truncated(decimal_number(text)?))),
@@ -82,12 +84,13 @@ fn without_underscores(digits: &str) -> Option<String> {
 }
 
 /// Jinja's `float(default=0.0)`.
-fn float(value: &Value, default: Option<Value>) -> Value {
+fn float(value: &Value, default: Option<Value>) -> Result<Value, Error> {
     let float = match Number::of(value) {
+        _ if value.is_undefined() => return Err(undefined()),
         Some(number) => Some(number.float()),
         None => value.as_str().and_then(decimal_number),
     };
-    float.map_or_else(|| default.unwrap_or_else(|| Value::from(0.0)), Value::from)
+    Ok(float.map_or_else(|| default.unwrap_or_else(|| Value::from(0.0)), Value::from))
 }
 
 fn string(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {

@@ -3,7 +3,7 @@
 use super::arguments::Given;
 use super::nesting::charge;
 use super::numbers::{Number, float_text, invalid};
-use super::operators::type_name;
+use super::operators::{defined, type_name};
 use super::repr::Text;
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Error, State, Value};
@@ -14,6 +14,7 @@ const MAX_INDENT: usize = 64;
 /// A value as JSON: the filter's options are `ensure_ascii`, `indent`, `separators` and `sort_keys`, as in `transformers`.
 #[expect(clippy::needless_pass_by_value, reason = "a filter's arguments are values")]
 pub(super) fn to_json(state: &State<'_, '_>, value: Value, options: Rest<Value>, named: Kwargs) -> Result<String, Error> {
+    defined(state, &value)?;
     let given = Given::new(&options, &named);
     let ascii = given.is_on("ensure_ascii")?;
     let indent = match given.get("indent")?.filter(|indent| !indent.is_none()) {

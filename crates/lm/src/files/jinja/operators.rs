@@ -68,11 +68,18 @@ pub(super) fn type_name(value: &Value) -> &'static str {
 }
 
 fn unsupported(operator: &str, a: &Value, b: &Value) -> Error {
-    if a.is_undefined() || b.is_undefined() {
-        return Error::from(ErrorKind::UndefinedError);
-    }
-    let message = format!("unsupported operand types for {operator}: '{}' and '{}'", type_name(a), type_name(b));
-    invalid(message)
+    let kind = if a.is_undefined() || b.is_undefined() { ErrorKind::UndefinedError } else { ErrorKind::InvalidOperation };
+    Error::new(kind, format!("unsupported operand types for {operator}: '{}' and '{}'", type_name(a), type_name(b)))
+}
+
+/// Refuses an undefined value where the environment is strict.
+pub(super) fn defined(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let is_strict = matches!(state.undefined_behavior(), UndefinedBehavior::Strict);
+    if value.is_undefined() && is_strict { Err(undefined()) } else { Ok(()) }
+}
+
+pub(super) fn undefined() -> Error {
+    Error::new(ErrorKind::UndefinedError, "a value that is used is not defined")
 }
 
 fn arithmetic(operator: &str, a: &Value, b: &Value) -> Result<Value, Error> {
@@ -97,6 +104,7 @@ fn is_list(value: &Value) -> bool {
 
 /// The items of a list, each of which is paid for.
 pub(super) fn items(state: &State<'_, '_>, value: &Value) -> Result<Vec<Value>, Error> {
+    defined(state, value)?;
     let mut items = Vec::new();
     for item in value.try_iter()? {
         state.consume_fuel(1)?;
@@ -130,9 +138,6 @@ fn joined(state: &State<'_, '_>, a: &Value, b: &Value) -> Result<Value, Error> {
 
 /// `a ~ b`, which escapes nothing.
 fn concatenate(state: &State<'_, '_>, a: &Value, b: &Value) -> Result<Value, Error> {
-    if strict(state) && (a.is_undefined() || b.is_undefined()) {
-        return Err(Error::from(ErrorKind::UndefinedError));
-    }
     Ok(Value::from(text_of(state, a)? + &text_of(state, b)?))
 }
 
@@ -164,7 +169,7 @@ fn modulo(state: &State<'_, '_>, a: &Value, b: &Value) -> Result<Value, Error> {
 /// `value[start:stop:step]`
 fn slice(state: &State<'_, '_>, value: &Value, start: Option<i64>, stop: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
     if value.is_undefined() {
-        return Err(Error::from(ErrorKind::UndefinedError));
+        return Err(undefined());
     }
     let step = step.unwrap_or(1);
     if step == 0 {
@@ -197,14 +202,9 @@ fn indices(length: usize, start: Option<i64>, stop: Option<i64>, step: i64) -> i
     })
 }
 
-fn strict(state: &State<'_, '_>) -> bool {
-    matches!(state.undefined_behavior(), UndefinedBehavior::Strict)
-}
-
 fn equals(state: &State<'_, '_>, a: &Value, b: &Value) -> Result<bool, Error> {
-    if strict(state) && (a.is_undefined() || b.is_undefined()) {
-        return Err(Error::from(ErrorKind::UndefinedError));
-    }
+    defined(state, a)?;
+    defined(state, b)?;
     equal(state, a, b)
 }
 
@@ -311,9 +311,8 @@ fn lacks(state: &State<'_, '_>, item: &Value, container: &Value) -> Result<bool,
 
 /// `item in container`
 fn contains(state: &State<'_, '_>, item: &Value, container: &Value) -> Result<bool, Error> {
-    if strict(state) && (item.is_undefined() || container.is_undefined()) {
-        return Err(Error::from(ErrorKind::UndefinedError));
-    }
+    defined(state, item)?;
+    defined(state, container)?;
     if let Some(text) = container.as_str() {
         let message = || invalid(format!("'in <string>' requires string as left operand, not {}", type_name(item)));
         let part = item.as_str().ok_or_else(message)?;

@@ -1,6 +1,7 @@
 //! Values as text, as Python's `str` and `repr` write them.
 
 use super::numbers::{Number, float_text};
+use super::operators::defined;
 use minijinja::value::ValueKind;
 use minijinja::{Error, Output, State, Value};
 
@@ -77,6 +78,7 @@ fn number_text(value: &Value) -> String {
 
 /// Python's `str` of a value.
 pub(super) fn text_of(state: &State<'_, '_>, value: &Value) -> Result<String, Error> {
+    defined(state, value)?;
     match value.kind() {
         ValueKind::Number => Ok(number_text(value)),
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => repr(state, value),
