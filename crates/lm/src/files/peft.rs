@@ -3,7 +3,7 @@
 mod weights;
 
 pub(super) use weights::weights_file;
-pub(crate) use weights::{AdapterWeights, check_base, read_all, read_weights, unties};
+pub(crate) use weights::{AdapterWeights, cannot_untie, check_base, read_all, read_weights, unties};
 
 use super::checkpoint::{self, weights_sha256};
 use crate::arch::ConfigReader;
@@ -97,13 +97,6 @@ pub(crate) struct AdapterConfig {
 }
 
 impl AdapterConfig {
-    /// The error for a base whose family has no output head of its own.
-    pub(crate) fn cannot_untie(&self, dir: &Path) -> Error {
-        let problem = "changes one of the embedding and the output head, which are always one in the base's family; if PEFT trained both as \
-                       one, set ensure_weight_tying to true";
-        Error::ConfigKey { path: dir.join(ADAPTER_CONFIG), key: "modules_to_save".into(), problem: problem.into() }
-    }
-
     /// An error about the adapted modules of a base with `layers` layers, with the file and the key to change.
     pub(crate) fn explained(&self, error: Error, dir: &Path, layers: usize) -> Error {
         let wrong = |key: &str, problem| Error::ConfigKey { path: dir.join(ADAPTER_CONFIG), key: key.into(), problem };

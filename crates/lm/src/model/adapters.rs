@@ -43,7 +43,7 @@ impl LanguageModel {
         }
         let mut config = self.config.clone();
         config["tie_word_embeddings"] = false.into();
-        let spec = DecoderSpec::from_config(&config, &adapter.base.join(CONFIG)).map_err(|_| adapter.cannot_untie(dir))?;
+        let spec = DecoderSpec::from_config(&config, &adapter.base.join(CONFIG)).map_err(|_| peft::cannot_untie(dir))?;
         let head = spec.head.weight;
         let mut values = self.decoder.download();
         values.insert(head, values[self.spec().embedding].clone());

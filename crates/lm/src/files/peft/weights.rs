@@ -1,6 +1,6 @@
 //! The weights of an adapter: pairs of matrices, and parameters of the base that the adapter holds whole.
 
-use super::{ADAPTER_WEIGHTS, AdapterConfig, BASE_SHA256, OLDER_WEIGHTS};
+use super::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterConfig, BASE_SHA256, OLDER_WEIGHTS};
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
 use crate::files::checkpoint::{self, weights_sha256};
@@ -44,6 +44,13 @@ pub(crate) fn unties(dir: &Path, config: &AdapterConfig, spec: &DecoderSpec) -> 
     let embedding = &spec.parameters[spec.embedding].tensors[0].name;
     let is_copied = there.contains(&format!("{PREFIX}{embedding}")) && config.rules.saves(module_of(embedding)) && !config.keeps_tied;
     Ok(is_copied || there.iter().any(|name| checkpoint::is_head(name)))
+}
+
+/// The error for a base whose family has no output head of its own.
+pub(crate) fn cannot_untie(dir: &Path) -> Error {
+    let problem = "changes one of the embedding and the output head, which are always one in the base's family; if PEFT trained both as one, set \
+                   ensure_weight_tying to true";
+    Error::ConfigKey { path: dir.join(ADAPTER_CONFIG), key: "modules_to_save".into(), problem: problem.into() }
 }
 
 /// An error about a tensor of an adapter. Its shape and its name come from the adapter's config and the base.
