@@ -17,7 +17,7 @@ mod vectors;
 mod write;
 
 pub use gguf::{GgufType, is_gguf};
-pub(super) use read::{note, read_parameters, tensor_names};
+pub(super) use read::{is_head, note, read_parameters, tensor_names};
 pub use tuned::check_tuned;
 pub use vectors::{NamedVectors, read_vectors, write_vectors};
 pub(super) use write::write_parameters;

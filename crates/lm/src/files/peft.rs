@@ -3,7 +3,7 @@
 mod weights;
 
 pub(super) use weights::weights_file;
-pub(crate) use weights::{AdapterWeights, check_base, read_all, read_weights, unties};
+pub(crate) use weights::{AdapterWeights, cannot_untie, check_base, read_all, read_weights, unties};
 
 use super::checkpoint::{self, weights_sha256};
 use crate::arch::ConfigReader;

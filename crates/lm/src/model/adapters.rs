@@ -38,16 +38,13 @@ impl LanguageModel {
 
     /// The base with an output head of its own, if the adapter changes the embedding or the head and not both.
     fn untied_for(mut self, dir: &Path, adapter: &AdapterConfig) -> Result<Self> {
-        if !self.spec().tied() || adapter.rules.saved.is_empty() {
+        if !peft::unties(dir, adapter, self.spec())? {
             return Ok(self);
         }
         let mut config = self.config.clone();
         config["tie_word_embeddings"] = false.into();
-        let spec = DecoderSpec::from_config(&config, &adapter.base.join(CONFIG))?;
+        let spec = DecoderSpec::from_config(&config, &adapter.base.join(CONFIG)).map_err(|_| peft::cannot_untie(dir))?;
         let head = spec.head.weight;
-        if !peft::unties(dir, adapter, self.spec(), &spec.parameters[head].tensors[0].name)? {
-            return Ok(self);
-        }
         let mut values = self.decoder.download();
         values.insert(head, values[self.spec().embedding].clone());
         self.config = config;

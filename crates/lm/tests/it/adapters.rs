@@ -110,11 +110,15 @@ fn what_no_pair_can_hold_is_merged_when_it_is_read() {
 
 /// A copy of the adapter `llama` with other values of some keys.
 fn llama_with(changes: &[(&str, serde_json::Value)]) -> tempfile::TempDir {
+    adapter_with(ADAPTERS[0], changes)
+}
+
+fn adapter_with((name, base): (&str, &str), changes: &[(&str, serde_json::Value)]) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
-    let dir = fixture::dir("adapters/llama");
+    let dir = fixture::dir("adapters").join(name);
     std::fs::copy(dir.join("adapter_model.safetensors"), place.path().join("adapter_model.safetensors")).unwrap();
     let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("adapter_config.json")).unwrap()).unwrap();
-    config["base_model_name_or_path"] = fixture::dir("llama-tiny").display().to_string().into();
+    config["base_model_name_or_path"] = fixture::dir(base).display().to_string().into();
     for (key, value) in changes {
         config[*key] = value.clone();
     }
@@ -158,6 +162,11 @@ fn an_embedding_that_is_saved_whole_is_the_head_only_where_peft_ties_them() {
     assert_eq!(load(true, &[EMBEDDING], json!(["embed_tokens"])), (filled(0.25), filled(0.25)));
     assert_eq!(load(false, &[HEAD], json!(["lm_head"])), (base, filled(0.5)));
     assert_eq!(load(false, &[EMBEDDING, HEAD], json!(["embed_tokens", "lm_head"])), (filled(0.25), filled(0.5)));
+    let gpt2 = adapter_with(("gpt2", "gpt2"), &[("modules_to_save", json!(["wte"]))]);
+    LanguageModel::load(gpt2.path()).unwrap();
+    add_tables(gpt2.path(), &[("base_model.model.transformer.wte.weight", 0.0)]);
+    let error = LanguageModel::load(gpt2.path()).unwrap_err().to_string();
+    assert!(error.contains("adapter_config.json: key \"modules_to_save\": changes one of the embedding and the output head"), "{error}");
 }
 
 #[test]

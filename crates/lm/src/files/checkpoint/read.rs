@@ -78,9 +78,14 @@ pub(super) fn missing(source: &TensorSource, tensor: &TensorSpec) -> Error {
     Error::MissingTensor { path, name, expected: tensor.shape.clone(), similar: source.similar(&tensor.name) }
 }
 
+/// Returns whether a tensor has the name of an output head.
+pub(in crate::files) fn is_head(name: &str) -> bool {
+    HEADS.iter().any(|head| name.ends_with(head))
+}
+
 /// Returns whether a tensor is the output head of a model whose head is the embedding. PyTorch's format writes it like any other tensor.
 fn is_tied_head(spec: &DecoderSpec, name: &str) -> bool {
-    spec.tied() && HEADS.iter().any(|head| name.ends_with(head))
+    spec.tied() && is_head(name)
 }
 
 /// Refuses a tied head that is not the embedding.

@@ -1,6 +1,6 @@
 //! The weights of an adapter: pairs of matrices, and parameters of the base that the adapter holds whole.
 
-use super::{ADAPTER_WEIGHTS, AdapterConfig, BASE_SHA256, OLDER_WEIGHTS};
+use super::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterConfig, BASE_SHA256, OLDER_WEIGHTS};
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
 use crate::files::checkpoint::{self, weights_sha256};
@@ -35,15 +35,22 @@ pub(crate) fn read_weights(dir: &Path, parameters: &[ParameterSpec]) -> Result<V
 }
 
 /// Returns whether the embedding and the output head, one in the base, are two with an adapter. PEFT copies a module that it saves, so that
-/// the other one stays as it is, unless `ensure_weight_tying` is set. `head` is the name that the head's weight has by itself.
-pub(crate) fn unties(dir: &Path, config: &AdapterConfig, spec: &DecoderSpec, head: &str) -> Result<bool> {
+/// the other one stays as it is, unless `ensure_weight_tying` is set.
+pub(crate) fn unties(dir: &Path, config: &AdapterConfig, spec: &DecoderSpec) -> Result<bool> {
     if !spec.tied() {
         return Ok(false);
     }
     let there = checkpoint::tensor_names(&weights_file(dir)?)?;
-    let holds = |name: &str| there.contains(&format!("{PREFIX}{name}"));
     let embedding = &spec.parameters[spec.embedding].tensors[0].name;
-    Ok(holds(head) || (holds(embedding) && config.rules.saves(module_of(embedding)) && !config.keeps_tied))
+    let is_copied = there.contains(&format!("{PREFIX}{embedding}")) && config.rules.saves(module_of(embedding)) && !config.keeps_tied;
+    Ok(is_copied || there.iter().any(|name| checkpoint::is_head(name)))
+}
+
+/// The error for a base whose family has no output head of its own.
+pub(crate) fn cannot_untie(dir: &Path) -> Error {
+    let problem = "changes one of the embedding and the output head, which are always one in the base's family; if PEFT trained both as one, set \
+                   ensure_weight_tying to true";
+    Error::ConfigKey { path: dir.join(ADAPTER_CONFIG), key: "modules_to_save".into(), problem: problem.into() }
 }
 
 /// An error about a tensor of an adapter. Its shape and its name come from the adapter's config and the base.

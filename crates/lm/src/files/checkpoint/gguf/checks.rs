@@ -20,7 +20,7 @@ const UNSUPPORTED: [(&str, &[f64]); 11] = [
 ];
 /// Keys of a family that say nothing more about its decoder, or that are read elsewhere.
 const KNOWN: [&str; 4] = ["expert_used_count", "rope.scaling.finetuned", "rope.scaling.type", "tensor_data_layout"];
-/// Named tokens that change prompts and answers. The name of the padding token changes nothing.
+/// Named tokens that change prompts and answers. The padding token, which some published files put beyond the vocabulary, changes neither.
 const NAMED_TOKENS: [&str; 5] = ["bos", "eos", "eot", "eom", "unknown"];
 
 /// Refuses heads that turn in part, experts, and factors that the supported families do not have. Warns of other keys of the family.
@@ -53,6 +53,7 @@ pub(super) fn decoder(metadata: &Metadata, architecture: &str, head_dim: u64) ->
 pub(super) fn tokenizer(metadata: &Metadata, rows: usize) -> Result<()> {
     const TOKENS: &str = "tokenizer.ggml.tokens";
     const TYPES: &str = "tokenizer.ggml.token_type";
+    const PADDING: &str = "tokenizer.ggml.padding_token_id";
     let tokens = metadata.texts(TOKENS).map_or(0, <[String]>::len);
     if tokens > rows {
         return Err(metadata.error(TOKENS, &format!("has {tokens} tokens, but the tensor token_embd.weight has {rows} rows")));
@@ -62,6 +63,9 @@ pub(super) fn tokenizer(metadata: &Metadata, rows: usize) -> Result<()> {
         if let Some(id) = metadata.optional_whole(&key)?.filter(|id| *id >= tokens as u64) {
             return Err(metadata.error(&key, &format!("{id} is no token; expected a number below the {tokens} tokens")));
         }
+    }
+    if let Some(id) = metadata.optional_whole(PADDING)?.filter(|id| *id >= tokens as u64) {
+        log::warn!("{}: metadata key \"{PADDING}\": {id} is no token and was not used", metadata.path().display());
     }
     for name in ["add_bos_token", "add_space_prefix"] {
         metadata.optional_flag(&format!("tokenizer.ggml.{name}"))?;
