@@ -80,7 +80,6 @@ fn what_cannot_be_rendered_says_why() {
         ("{{ raise_exception('Only one turn') }}", "Only one turn"),
         ("{{ messages[0].tool_calls[0].name }}", "undefined value"),
         ("{{ strftime_now('%c') }}", "%c is not supported"),
-        ("{{ messages | tojson(separators=(',', ':')) }}", "separators"),
         ("{{ open('/etc/passwd') }}", "open is unknown"),
         ("{% include '/etc/passwd' %}", "template not found"),
     ] {
