@@ -35,7 +35,7 @@ impl Template {
         let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the usual marks");
         environment.set_syntax(syntax);
         let prepared = jinja::prepared(source)?;
-        contained(|| environment.add_template_owned(NAME, prepared)).map_err(failed)?.map_err(|error| describe(&error))?;
+        contained(|| environment.add_template_owned(NAME, prepared)).map_err(|panic| failed(&panic))?.map_err(|error| describe(&error))?;
         let template = environment.get_template(NAME).expect("it was just added");
         let asks_for_columns = template.undeclared_variables(false).contains(COLUMNS);
         Ok(Template { environment, asks_for_columns })
@@ -52,7 +52,7 @@ impl Template {
             whole.insert(COLUMNS.to_owned(), row.clone().into());
             return self.render(&whole);
         }
-        contained(|| template.render(Serde(row))).map_err(failed)?.map_err(|error| {
+        contained(|| template.render(Serde(row))).map_err(|panic| failed(&panic))?.map_err(|error| {
             let mut missing: Vec<String> =
                 template.undeclared_variables(false).into_iter().filter(|name| !row.contains_key(name)).collect();
             if error.kind() != ErrorKind::UndefinedError || missing.is_empty() {
@@ -65,7 +65,7 @@ impl Template {
     }
 }
 
-fn failed(panic: String) -> String {
+fn failed(panic: &str) -> String {
     format!("the template engine failed: {panic}")
 }
 

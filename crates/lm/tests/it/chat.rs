@@ -81,7 +81,7 @@ fn what_cannot_be_rendered_says_why() {
         ("{{ messages[0].tool_calls[0].name }}", "undefined value"),
         ("{{ strftime_now('%c') }}", "%c is not supported"),
         ("{{ open('/etc/passwd') }}", "open is unknown"),
-        ("{% include '/etc/passwd' %}", "template not found"),
+        ("{% include '/etc/passwd' %}", "the tag `include` is not known"),
     ] {
         let message = render(source).unwrap_err().to_string();
         assert!(message.contains(expected) && message.starts_with("tokenizer_config.json: "), "expected {expected}: {message}");
