@@ -20,7 +20,7 @@ const UNSUPPORTED: [(&str, &[f64]); 11] = [
 ];
 /// Keys of a family that say nothing more about its decoder, or that are read elsewhere.
 const KNOWN: [&str; 4] = ["expert_used_count", "rope.scaling.finetuned", "rope.scaling.type", "tensor_data_layout"];
-/// Named tokens that change prompts and answers. The padding token, which some published files put beyond the vocabulary, changes neither.
+/// Named tokens that change prompts and answers. The padding token changes neither.
 const NAMED_TOKENS: [&str; 5] = ["bos", "eos", "eot", "eom", "unknown"];
 
 /// Refuses heads that turn in part, experts, and factors that the supported families do not have. Warns of other keys of the family.
