@@ -154,6 +154,7 @@ mod tests {
 
     #[test]
     fn a_panic_and_a_slow_input_are_failures() {
+        let _guard = ONE_AT_A_TIME.lock();
         assert_eq!(outcome(b"", &mut |_| ()), Ok(()));
         assert!(outcome(b"", &mut |_| panic!("on purpose")).is_err_and(|fault| fault.contains("panicked")));
         let mut slow = |_: &[u8]| std::thread::sleep(MOST_TIME + Duration::from_millis(5));
@@ -169,6 +170,7 @@ mod tests {
 
     #[test]
     fn an_overflow_is_a_failure() {
+        let _guard = ONE_AT_A_TIME.lock();
         let mut overflowing = |input: &[u8]| assert_ne!(black_box(input.len()) * black_box(usize::MAX), 0);
         assert!(outcome(b"ab", &mut overflowing).is_err_and(|fault| fault.contains("panicked")));
     }

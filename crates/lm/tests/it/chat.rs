@@ -80,8 +80,9 @@ fn what_cannot_be_rendered_says_why() {
         ("{{ raise_exception('Only one turn') }}", "Only one turn"),
         ("{{ messages[0].tool_calls[0].name }}", "undefined value"),
         ("{{ strftime_now('%c') }}", "%c is not supported"),
+        ("{{ messages | tojson(default=none) }}", "default"),
         ("{{ open('/etc/passwd') }}", "open is unknown"),
-        ("{% include '/etc/passwd' %}", "the tag `include` is not known"),
+        ("{% include '/etc/passwd' %}", "the tag `include` is not known (line 1 of the template)"),
     ] {
         let message = render(source).unwrap_err().to_string();
         assert!(message.contains(expected) && message.starts_with("tokenizer_config.json: "), "expected {expected}: {message}");
