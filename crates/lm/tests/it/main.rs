@@ -20,6 +20,7 @@ mod names;
 mod quantised;
 #[cfg(unix)]
 mod special_files;
+mod template_limits;
 mod templates;
 mod tokenizer_definitions;
 mod tokenizers;
