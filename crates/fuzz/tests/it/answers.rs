@@ -18,7 +18,7 @@ fn completions() {
     let words = &["####", "\\boxed{", "the answer is", "<think>", "½", "^", "(a)", "and", "1,000"];
     Target::new("completions", seeds.map(|seed| seed.as_bytes().to_vec())).words(words).run(super::tmp(), |input| {
         // Ten readings have one second.
-        let text = &String::from_utf8_lossy(&input[..input.len().min(1 << 17)]);
+        let text = &String::from_utf8_lossy(&input[..input.len().min(1 << 15)]);
         for ending in [Ending::Complete, Ending::CutOff] {
             let _ = (find::number(text, &Mark::ALL, ending), find::text(text, &Mark::ALL, ending));
             for style in [choice::ChoiceStyle::Letters, choice::ChoiceStyle::Text] {
