@@ -80,8 +80,9 @@ impl Method for AdaStar {
     }
 
     fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
-        let (problems, modes) = (self.problems(task).len() as u64, rounds::modes(self.rationalize, settings));
-        rounds::estimate(settings, task, self.iterations, |_| problems * u64::from(settings.sampling.samples_per_problem) * modes)
+        let (problems, modes) = (rounds::pool_count(task, self.problems_of_iterations), rounds::modes(self.rationalize, settings));
+        let attempts = problems.saturating_mul(u64::from(settings.sampling.samples_per_problem)).saturating_mul(modes);
+        rounds::estimate(settings, task, self.iterations, |_| attempts)
     }
 
     fn run(&self, run: &mut MethodRun<'_>) -> Result<()> {

@@ -58,7 +58,8 @@ impl Method for Direct {
     }
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
-        self.data(task).map(drop)
+        let iterations = rounds::drawn_in_a_moment(task, self.problems_of_iterations);
+        Direct { problems_of_iterations: iterations, ..self.clone() }.data(task).map(drop)
     }
 
     fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {

@@ -53,13 +53,17 @@ impl Method for Rft {
 
     fn check_task(&self, task: &dyn Task) -> Result<()> {
         match self.sampler {
-            RftSampler::Rationales => TrainingData::of_known_rationales(task, &self.problems(task)).map(drop),
+            RftSampler::Rationales => {
+                let problems = rounds::pool(task, rounds::drawn_in_a_moment(task, self.problems_of_iterations));
+                TrainingData::of_known_rationales(task, &problems).map(drop)
+            }
             RftSampler::Samples => Ok(()),
         }
     }
 
     fn estimate(&self, settings: &MethodSettings, task: &dyn Task) -> Estimate {
-        let samples = self.problems(task).len() as u64 * u64::from(settings.sampling.samples_per_problem);
+        let problems = rounds::pool_count(task, self.problems_of_iterations);
+        let samples = problems.saturating_mul(u64::from(settings.sampling.samples_per_problem));
         let samples_of = |iteration| if iteration == 1 && self.sampler == RftSampler::Rationales { 0 } else { samples };
         rounds::estimate(settings, task, 2, samples_of)
     }

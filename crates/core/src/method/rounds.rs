@@ -121,6 +121,27 @@ pub(super) fn pool(task: &dyn Task, iterations: u32) -> Vec<Problem> {
     all.filter(|problem| seen.insert(problem.id.clone())).collect()
 }
 
+/// Problems that are drawn in a moment.
+const MOMENT: u64 = 20_000;
+
+/// The first of `iterations` whose problems are drawn in a moment; at least one. A check or an estimate goes no further.
+pub(super) fn drawn_in_a_moment(task: &dyn Task, iterations: u32) -> u32 {
+    let mut drawn = 0;
+    let fits = |iteration: &u32| {
+        drawn += task.training_count(*iteration) as u64;
+        drawn <= MOMENT
+    };
+    (1..=iterations).take_while(fits).last().unwrap_or(1)
+}
+
+/// The number of problems of [`pool`], or of a large pool an upper limit: as if no problem came twice.
+pub(super) fn pool_count(task: &dyn Task, iterations: u32) -> u64 {
+    if drawn_in_a_moment(task, iterations) == iterations {
+        return pool(task, iterations).len() as u64;
+    }
+    (1..=iterations).map(|iteration| task.training_count(iteration) as u64).fold(0, u64::saturating_add)
+}
+
 /// Checks the two keys that all of them have.
 pub(super) fn check(iterations: u32, patience: u32, settings: &MethodSettings) -> Result<(), Invalid> {
     in_range("iterations", iterations)?;

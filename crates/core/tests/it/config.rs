@@ -299,10 +299,12 @@ fn an_estimate_of_the_most_iterations_takes_no_time() {
         let beyond = overrides[0].replace("10000", "10001");
         let error = Experiment::load(preset, &[beyond]).unwrap_err().to_string();
         assert!(error.contains("iterations") && error.contains("must be at most 10000, found 10001"), "{error}");
+        let pooled = names.iter().filter(|name| Experiment::load(preset, &[format!("methods.{name}.problems_of_iterations=2")]).is_ok());
+        overrides.extend(pooled.map(|name| format!("methods.{name}.problems_of_iterations=10000")));
         overrides.push("task.problems_per_iteration=10000".to_owned());
         let experiment = Experiment::load(preset, &overrides).unwrap();
-        let task = experiment.task().unwrap();
         let began = Instant::now();
+        let task = experiment.task().unwrap();
         let estimates = experiment.estimate(task.as_ref());
         assert!(began.elapsed() < Duration::from_secs(10), "{preset}: {:?}", began.elapsed());
         assert!(estimates.iter().any(|(_, estimate)| estimate.iterations == 10_000));
