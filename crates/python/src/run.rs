@@ -9,7 +9,7 @@ use crate::record::Run;
 use crate::values::{self, from_record, to_toml};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use starloop::access::{Access, RunPart};
+use starloop::access::{Access, RunPart, run_of};
 use starloop_core::config::Config;
 use starloop_core::event::{Event, Observer};
 use starloop_core::experiment::Experiment;
@@ -70,12 +70,16 @@ pub fn run(
         overrides.push(format!("task.verifier={{ kind = {} }}", toml::Value::String(kind.kind.clone())));
         kinds = kinds.with_verifier(kind);
     }
+    let of_run = config.extract::<PathBuf>().ok().and_then(|path| run_of(path.to_str()?));
     let config = read_config(config, &overrides)?;
     let experiment = Experiment::new(config, &kinds).or_raise(py)?;
     let run_dir = run_dir.unwrap_or_else(|| Path::new("runs").join(&experiment.config().name));
     let access = Access { trust, no_programs: false };
     let mut observed = Observed { on_event: on_event.as_ref(), interrupts: Interrupts::new() };
-    let done = released(py, || carry_out(&experiment, &run_dir, resume, access, &mut observed));
+    let done = released(py, || {
+        of_run.map_or(Ok(()), |root| access.check_config(&root, |root| experiment.outside(root)))?;
+        carry_out(&experiment, &run_dir, resume, access, &mut observed)
+    });
     observed.interrupts.finish(py, done)?;
     Run::open(py, run_dir, trust)
 }
