@@ -306,7 +306,8 @@ fn an_estimate_of_the_most_iterations_takes_no_time() {
         let began = Instant::now();
         let task = experiment.task().unwrap();
         let estimates = experiment.estimate(task.as_ref());
-        assert!(began.elapsed() < Duration::from_secs(10), "{preset}: {:?}", began.elapsed());
+        // It took many minutes when every problem was drawn; other programs may slow this one down.
+        assert!(began.elapsed() < Duration::from_secs(60), "{preset}: {:?}", began.elapsed());
         assert!(estimates.iter().any(|(_, estimate)| estimate.iterations == 10_000));
     }
 }

@@ -28,7 +28,7 @@ fn a_template_has_a_budget() {
         let begun = Instant::now();
         let error = read(&format!("\n{source}")).unwrap().render(&[Message::new("user", "hi")], false).unwrap_err().to_string();
         assert!(error.starts_with("tokenizer_config.json: ") && error.contains("(in chat_template:2)"), "{source}: {error}");
-        assert!(begun.elapsed().as_secs() < 10, "{source}: {:?}", begun.elapsed());
+        assert!(begun.elapsed().as_secs() < 60, "{source}: {:?}", begun.elapsed());
     }
 }
 
@@ -125,7 +125,7 @@ fn all_work_counts_against_the_budget() {
         let begun = Instant::now();
         let error = read(source).unwrap().render(&[Message::new("user", "hi")], false).map(|text| text.len()).unwrap_err().to_string();
         assert!(error.contains("engine ran out of fuel") || error.contains("more than 50 levels"), "{source}: {error}");
-        assert!(begun.elapsed().as_secs() < 10, "{source}: {:?}", begun.elapsed());
+        assert!(begun.elapsed().as_secs() < 60, "{source}: {:?}", begun.elapsed());
     }
 }
 
