@@ -149,7 +149,7 @@ fn a_program_is_tried_before_any_work() {
     for (script, said) in [
         ("exec sh /nowhere/verify.sh", "known answer of p/1: it ended without an answer (exit status: 2): sh: "),
         ("read -r line; echo '{\"verdict\": \"correct\"}'", "p/1, after one answer: it ended without an answer (exit status: 0)"),
-        ("echo ready; cat", "p/1: it answered \"ready\", expected a verdict such as"),
+        ("echo ready; cat > /dev/null", "p/1: it answered \"ready\", expected a verdict such as"),
         ("cat", "p/1: it answered \"{\\\"id\\\":\\\"p/1\\\""),
         ("sleep 60", "p/1: it gave no answer within 2 s"),
         ("read -r line; echo '{\"verdict\": \"correct\"}'; sleep 60", "after one answer: it gave no answer within 2 s"),
