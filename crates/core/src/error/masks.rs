@@ -1,8 +1,8 @@
-//! What messages may show of texts from outside. A server can repeat a key in any part of an answer, and an address can name a password.
+//! Texts from outside as messages show them. A server can repeat a key in any part of an answer. An address can contain a password.
 
 use std::sync::{PoisonError, RwLock};
 
-/// What stands in place of a secret.
+/// The text in place of a secret.
 const MASK: &str = "[API key]";
 /// The shortest secret that is looked for. A shorter one would be found in ordinary words.
 const SHORTEST: usize = 6;

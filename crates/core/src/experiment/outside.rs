@@ -1,4 +1,4 @@
-//! What a config leads to outside of a run's directory. A run can come from someone else, and its config with it.
+//! Files, models, servers and programs that a run's config names outside of the run's directory. Another person can have written the config.
 
 use super::Experiment;
 use super::base_model::BaseModel;
@@ -12,7 +12,7 @@ use std::path::Path;
 const VERIFIER: &str = "task.command";
 
 impl Experiment {
-    /// What grading its problems uses outside of the run in `root`: the files of the task that exist, and the verifier.
+    /// Lists the files of the task that exist outside of the run in `root`, and the verifier. Grading uses them.
     ///
     /// # Errors
     /// A data set is not on this machine.
@@ -24,8 +24,8 @@ impl Experiment {
         Ok(outside)
     }
 
-    /// What the run in `root` uses outside of its directory: what [`Experiment::outside_of_task`] lists, its base model, its servers, and all
-    /// programs.
+    /// Lists everything that the run in `root` uses outside of its directory: the list of [`Experiment::outside_of_task`], the base model, the
+    /// servers and all programs.
     ///
     /// # Errors
     /// As [`Experiment::outside_of_task`].

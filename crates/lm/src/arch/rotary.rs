@@ -73,7 +73,7 @@ impl ConfigReader {
         }
     }
 
-    /// The object that describes rotary positions, for the layers `layers` if it has a part of its own for them.
+    /// The object that describes rotary positions. If it has a separate part for the layers `layers`, that part.
     fn rotary_part(&mut self, key: &'static str, layers: Option<&str>) -> Result<Option<Self>> {
         let Some(mut value) = self.get(key) else { return Ok(None) };
         if let Some(of_layers) = layers.and_then(|layers| value.get_mut(layers)) {

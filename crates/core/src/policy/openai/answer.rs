@@ -49,7 +49,7 @@ pub(super) struct Usage {
 }
 
 impl RawChoice {
-    /// What ended the completion, where the server says it beside the `finish_reason`.
+    /// The stop string or end token that ended the completion, if the server gives it beside the `finish_reason`.
     pub(super) fn stop(&self) -> &Loose {
         if self.stop_reason == Loose::Null { &self.matched_stop } else { &self.stop_reason }
     }

@@ -20,7 +20,8 @@ const NAMES: [(&str, &str); 2] = [(super::WEIGHTS, "model.safetensors.index.json
 
 /// Prefixes of the names of all tensors that do not change the model: modules that hold a model, and adapters that were merged.
 const WRAPPERS: [&str; 6] = ["module.", "_orig_mod.", "base_model.model.", "language_model.", "model.", "transformer."];
-/// The names of a language model in a larger one, whose head has a name of its own, and the names that the model has by itself.
+/// Prefixes of a language model inside a larger model, and the prefix of the same tensors in the language model alone. The output head has a
+/// separate name.
 const PARTS: [(&str, &str); 2] = [("model.language_model.", "model."), ("language_model.model.", "model.")];
 /// How many names of the file an error about a missing tensor shows.
 const SHOWN: usize = 3;

@@ -50,7 +50,7 @@ struct Writer<'a, 'template, 'environment> {
     text: Text<'a, 'template, 'environment>,
     ascii: bool,
     indent: Option<String>,
-    /// What separates items, and a key from its value.
+    /// The separator of items, and the separator of a key and its value.
     item: String,
     key: String,
     sorted: bool,

@@ -52,7 +52,7 @@ pub(super) fn method(state: &mut State<'_, '_>, value: &Value, method: &str, arg
     }
 }
 
-/// What a loop goes over. The engine charges a filter for a text.
+/// Checks the value that a loop iterates over. The engine charges a text that passes through a filter.
 fn iterable(value: Value) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::None | ValueKind::Number | ValueKind::Bool => Err(invalid(format!("'{}' object is not iterable", type_name(&value)))),

@@ -64,7 +64,7 @@ fn is_ignored(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Map)
 }
 
-/// What stands between `%` and the letter.
+/// The part of a format between `%` and its letter.
 #[derive(Default)]
 struct Place {
     flags: String,

@@ -2,7 +2,7 @@
 
 use super::lexemes::Lexeme;
 
-/// What was read, or what is wrong.
+/// The value that was read, or the fault.
 pub(super) type Read<T> = Result<T, String>;
 
 /// The lexemes that are left.

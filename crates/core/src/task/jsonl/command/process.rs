@@ -97,7 +97,7 @@ fn converse(
 fn read_line(output: &mut impl BufRead) -> Result<String, Closed> {
     let mut line = Vec::new();
     match output.take(LONGEST_LINE).read_until(b'\n', &mut line) {
-        // What is not UTF-8 is no answer, and the words show it.
+        // An answer must be UTF-8. The prefix makes the verdict fail and says why.
         Ok(length) if length > 0 => {
             Ok(String::from_utf8(line).unwrap_or_else(|error| format!("not UTF-8: {}", String::from_utf8_lossy(error.as_bytes()))))
         }

@@ -169,7 +169,7 @@ fn mlx(given: &mut ConfigReader) -> Result<QuantisationMethod> {
     Ok(method)
 }
 
-/// Refuses modules of MLX with a config of their own that differs. `false` means a module that is not quantised.
+/// Refuses an MLX module whose own config differs from the common one. `false` means that the module is not quantised.
 fn refuse_other_modules(given: &mut ConfigReader) -> Result<()> {
     let (bits, mode) = (given.get("bits"), given.get("mode"));
     let modules: Vec<(String, Value)> = given.unread().filter(|(_, value)| value.is_object() || value.is_boolean()).collect();
