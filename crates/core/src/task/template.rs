@@ -87,7 +87,8 @@ mod tests {
     }
 
     fn render(template: &str, row: &Value) -> Result<String, String> {
-        Template::parse(&template.replace("ONES", &"+ 1".repeat(100_000)))?.render(row.as_object().unwrap())
+        Template::parse(&template.replace("ONES", &"+ 1".repeat(100_000)).replace("FILTERS", &"|abs".repeat(100_000)))?
+            .render(row.as_object().unwrap())
     }
 
     #[test]
@@ -113,6 +114,7 @@ mod tests {
             ("\n{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}", "(line 2 of the template)"),
             ("{{ '%2000000000d' | format(1) }}", "(line 1 of the template)"),
             ("{{ question | indent(2000000000, true) }}", "(line 1 of the template)"),
+            ("{{ 1 FILTERS", "a tag does not end, expected `}}` (line 1 of the template)"),
             ("{{ 1 + 1 ONES }}", "a tag has more than 1000 words"),
             ("\n{% set n = namespace() %}{% set n.a = (n, 1) %}{{ n.a }}", "a namespace is put into another value (line 2 of"),
             ("{% set x = 'a' * 50000000 %}{{ x | replace('a', x) }}", "(line 1 of the template)"),
