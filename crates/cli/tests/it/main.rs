@@ -25,6 +25,8 @@ mod plan;
 mod pretraining;
 mod pretraining_text;
 mod program;
+#[cfg(unix)]
+mod programs;
 mod schemas;
 mod serve;
 mod smoke;

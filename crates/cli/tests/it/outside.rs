@@ -1,6 +1,7 @@
 //! Files of other people: what a command reads, writes, starts and shows of them.
 
 use crate::program::{command, small_run, starloop, text};
+use crate::programs;
 use crate::views::copy;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,7 @@ fn verify_and_runs_follow_no_link_of_a_copied_run() {
 fn a_copied_run_uses_nothing_that_its_config_names() {
     let place = tempfile::tempdir().unwrap();
     let (mark, made, copied) = (place.path().join("started"), place.path().join("made"), place.path().join("copied"));
-    let config = with_verifier(place.path(), &mark);
+    let config = programs::config(place.path(), "task.command", &programs::marking_verifier(&mark));
     starloop("run --quiet", &[text(&config), "--run-dir", text(&made)]).done();
     starloop("eval --quiet --limit 2 --model builtin:arithmetic", &[text(&made)]).done();
     copy(&made, &copied);
@@ -153,60 +154,6 @@ fn a_run_is_written_through_no_link() {
         starloop(&line, &["--run-dir", text(&run)]).failed(1, &[name, "is a symbolic link"]);
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
     }
-}
-
-/// A config with a verifier that leaves a mark when it is started.
-fn with_verifier(place: &Path, mark: &Path) -> PathBuf {
-    let (rows, config) = (place.join("rows.jsonl"), place.join("own.toml"));
-    let row = |n: u32| format!("{{\"question\": \"{n} + 1\", \"answer\": \"{0}\", \"rationale\": \"{0}\"}}\n", n + 1);
-    std::fs::write(&rows, (0..40).map(row).collect::<String>()).unwrap();
-    let script = format!("touch {}; while read line; do echo '{{\"verdict\": \"wrong\"}}'; done", text(mark));
-    // The shipped base has tokens for sums alone.
-    let train = serde_json::Value::from(text(&rows));
-    let toml = format!(
-        r#"name = "own"
-run = ["few"]
-[model]
-base = "builtin:arithmetic"
-[sampling]
-few_shot = 0
-[methods.few]
-kind = "few_shot"
-[task]
-kind = "jsonl"
-train = {train}
-dev_problems = 10
-prompt = "Input:\n{{{{ question }}}}\nTarget:{{{{ hint }}}}\n"
-hint = " {{{{ answer }}}}"
-completion = "{{{{ rationale }}}}"
-direct_completion = "{{{{ answer }}}}"
-separator = "\n"
-stop = ["\nInput:"]
-answer_type = "command"
-command = ["sh", "-c", {script:?}]
-"#
-    );
-    std::fs::write(&config, toml).unwrap();
-    config
-}
-
-#[test]
-fn a_plan_starts_no_verifier_and_a_dry_run_says_so_first() {
-    let place = tempfile::tempdir().unwrap();
-    let mark = place.path().join("started");
-    let config = with_verifier(place.path(), &mark);
-    starloop("plan --no-measurement", &[text(&config)]).done();
-    starloop("run --dry-run --no-programs", &[text(&config)]).done();
-    let run = place.path().join("run");
-    starloop("run --no-programs", &[text(&config), "--run-dir", text(&run)]).failed(2, &["task.command", "\"sh\"", "--no-programs"]);
-    let command = "--set task.answer_type=\"command\" --set";
-    let verifier = format!("task.command=[\"touch\",{:?}]", text(&mark));
-    let verify = format!("verify --no-programs --task jsonl {command}");
-    starloop(&verify, &[&verifier]).failed(2, &["task.command", "--no-programs"]);
-    assert!(!mark.exists());
-    let dry = starloop("run --dry-run", &[text(&config)]);
-    assert!(dry.err.contains("starting the verifier \"sh\", to see that it starts; --no-programs leaves it out"), "{}", dry.err);
-    dry.done();
 }
 
 /// A file whose name and column would steer a terminal.
