@@ -221,6 +221,20 @@ fn a_panic_of_the_tokenizers_crate_is_an_error() {
 }
 
 #[test]
+fn a_decoder_that_is_no_json_is_an_error() {
+    // The `tokenizers` crate panics if it cannot read the JSON of a decoder.
+    let whole = std::fs::read_to_string(fixture::dir("llama-tiny/tokenizer.json")).unwrap();
+    for decoder in [r#"{"type": "#, r#"{"type": 1e999}"#, r#"{"type": "\ud800"}"#, &"[".repeat(200)] {
+        let changed = whole.replace("\"decoder\": null", &format!("\"decoder\": {decoder}"));
+        assert_ne!(changed, whole);
+        let files = BTreeMap::from([("tokenizer.json".to_owned(), changed.into_bytes())]);
+        let error = Tokenizer::from_files(&files, &json!({"eos_token_id": 0})).unwrap_err().to_string();
+        assert!(error.contains("tokenizer.json"), "{decoder}: {error}");
+        assert!(!contains_panics(), "the boundary is left");
+    }
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_a_tokenizer() {
     let place = fixture::copy("tokenizers/gpt2");
     let file = place.path().join("tokenizer.json");
