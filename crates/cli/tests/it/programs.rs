@@ -90,9 +90,9 @@ fn without_programs_no_command_starts_one() {
         // The embedded engine measures a model, without the trainer and the servers of the config.
         let measured = starloop("eval --no-programs --limit 2 --quiet --model builtin:arithmetic", &[config]);
         if key == "task.command" {
-            measured.failed(2, &refused)
+            measured.failed(2, &refused);
         } else {
-            drop(measured.done())
+            drop(measured.done());
         }
         for line in ["run --dry-run", "plan --no-measurement", "prompt"] {
             starloop(&format!("{line} --no-programs"), &[config]).done();
