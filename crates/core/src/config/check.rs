@@ -11,7 +11,7 @@ fn require(holds: bool, path: &str, key: &str, message: impl FnOnce() -> String)
 }
 
 /// The most optimizer steps of a fine-tuning. With it and the other limits here, no product of settings overflows.
-const MOST_STEPS: u64 = 1_000_000_000;
+pub(crate) const MOST_STEPS: u64 = 1_000_000_000;
 
 fn at_most(path: &str, key: &str, value: u64, most: u64) -> Checked {
     require(value <= most, path, key, || format!("must be at most {most}, found {value}"))

@@ -106,7 +106,7 @@ impl TrainingConfig {
     /// `max_steps` (paper, section 4.1 and appendix).
     pub fn steps_in(&self, iteration: u32) -> u64 {
         let earlier = iteration.saturating_sub(1);
-        let grown = self.steps as f64 * self.step_growth.powi(earlier as i32);
+        let grown = self.steps as f64 * self.step_growth.powi(i32::try_from(earlier).unwrap_or(i32::MAX));
         let steps = (grown.round() as u64).saturating_add(self.step_increment.saturating_mul(u64::from(earlier)));
         self.max_steps.map_or(steps, |most| steps.min(most))
     }

@@ -23,7 +23,11 @@ impl Experiment {
                 return Err(Invalid { key: path, message: message.to_owned() });
             }
         }
-        self.methods_to_run().try_for_each(|method| self.check_needs(method).and_then(|()| self.check_controlled(method)))
+        self.methods_to_run().try_for_each(|method| {
+            check_growth(method)?;
+            self.check_needs(method)?;
+            self.check_controlled(method)
+        })
     }
 
     /// Checks the features that only the embedded engine has, before any work is done. Later, the error would come after hours of sampling.
@@ -129,4 +133,15 @@ impl Experiment {
         }
         Ok(())
     }
+}
+
+/// Checks that the steps of the last iteration are a number that a training can have.
+fn check_growth(ResolvedMethod { name, settings, table, .. }: &ResolvedMethod) -> Result<(), Invalid> {
+    let iterations = table.get("iterations").and_then(toml::Value::as_integer).and_then(|count| u32::try_from(count).ok());
+    let Some(last) = iterations.filter(|&last| settings.training.steps_in(last) > check::MOST_STEPS) else { return Ok(()) };
+    let key = if settings.training.step_increment == 0 { "step_growth" } else { "step_increment" };
+    let most = check::MOST_STEPS;
+    let message =
+        format!("iteration {last} would have more than {most} steps, which is the most; set max_steps beside it, or a smaller number");
+    Err(Invalid { key: format!("methods.{name}.training.{key}"), message })
 }

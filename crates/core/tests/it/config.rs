@@ -255,6 +255,11 @@ fn steps_grow_as_in_the_paper() {
     assert_eq!(steps, [40, 48, 58, 7912, 7912]);
     let experiment = parse(CONFIG, &["training.steps=300", "training.step_growth=1.0", "training.step_increment=20"]).unwrap();
     assert_eq!([1, 2, 16].map(|iteration| experiment.config().training.steps_in(iteration)), [300, 320, 600]);
+    let refused = |overrides: &[&str]| parse(CONFIG, overrides).unwrap_err().to_string();
+    let error = refused(&["training.step_growth=1e308", "methods.star.iterations=3"]);
+    assert!(error.contains("`methods.star.training.step_growth`: iteration 3 would have more than 1000000000 steps"), "{error}");
+    let error = refused(&["training.step_growth=1.0", "training.step_increment=1000000000", "methods.star.iterations=3"]);
+    assert!(error.contains("`methods.star.training.step_increment`: iteration 3"), "{error}");
 }
 
 #[test]
@@ -301,7 +306,7 @@ fn an_estimate_of_the_most_iterations_takes_no_time() {
         assert!(error.contains("iterations") && error.contains("must be at most 10000, found 10001"), "{error}");
         let pooled = names.iter().filter(|name| Experiment::load(preset, &[format!("methods.{name}.problems_of_iterations=2")]).is_ok());
         overrides.extend(pooled.map(|name| format!("methods.{name}.problems_of_iterations=10000")));
-        overrides.push("task.problems_per_iteration=10000".to_owned());
+        overrides.extend(["task.problems_per_iteration=10000", "training.step_growth=1.0"].map(str::to_owned));
         let experiment = Experiment::load(preset, &overrides).unwrap();
         let began = Instant::now();
         let task = experiment.task().unwrap();
