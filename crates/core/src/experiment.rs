@@ -8,6 +8,7 @@ pub mod inputs;
 mod outside;
 pub mod plan;
 pub mod prompts;
+pub mod records;
 mod resolve;
 mod run;
 

@@ -7,7 +7,7 @@ use crate::model::Model;
 use crate::usage::UsageError;
 use anyhow::Result;
 use serde::Serialize;
-use starloop_core::experiment::export::carry_records;
+use starloop_core::experiment::records::{carry_records, save_gguf};
 use starloop_lm::checkpoint::{Checkpoint, GgufType, Summary, is_gguf, own_files};
 use starloop_lm::files::peft::{base_of, is_adapter};
 use starloop_lm::lora::{ALL_LINEAR, LoraConfig};
@@ -229,6 +229,6 @@ fn convert_to_gguf(model: &Model, job: &Convert) -> Result<()> {
     let (_, kind) = named.expect("the arguments allow known types only");
     let checkpoint = Checkpoint::load_merged_in_full(model.directory())?;
     let name = job.out.file_stem().unwrap_or_default().to_string_lossy();
-    checkpoint.save_gguf(&job.out, kind, &name)?;
+    save_gguf(&checkpoint, model.directory(), &job.out, kind, &name)?;
     console::print(&format!("{}: {} parameters, {wanted}", job.out.display(), checkpoint.spec.parameter_count()))
 }

@@ -434,6 +434,13 @@ fn a_checkpoint_becomes_a_gguf_file_with_a_modelfile() {
     let place = tempfile::tempdir().unwrap();
     let (directory, out, file) = (place.path().join("converted"), place.path().join("small"), place.path().join("other.gguf"));
     starloop("model convert", &[text(&repository("fixtures/gguf/types.gguf")), text(&directory)]).done();
+    let records = [
+        ("trained_problems.json", "{\n  \"identities\": [\n    \"0123\"\n  ]\n}\n"),
+        ("prompting.json", r#"{"chat": false, "few_shot": 2, "template": "é"}"#),
+    ];
+    for (name, content) in records {
+        std::fs::write(directory.join(name), content).unwrap();
+    }
     starloop("export --gguf-type f32 --gguf", &[text(&out), text(&directory)]).done();
     starloop("model convert --dtype q8_0", &[text(&directory), text(&file)]).done();
     let sampled = |model: &Path| starloop("sample --prompt AB --max-new-tokens 4 --temperature 0 --json --model", &[text(model)]).json();
@@ -441,6 +448,17 @@ fn a_checkpoint_becomes_a_gguf_file_with_a_modelfile() {
     assert!(std::fs::metadata(&file).unwrap().len() < std::fs::metadata(out.join("small.gguf")).unwrap().len() / 3);
     let modelfile = std::fs::read_to_string(out.join("Modelfile")).unwrap();
     assert_eq!(modelfile, "FROM ./small.gguf\nPARAMETER stop \"<|end|>\"\n");
+    // What is known of the model goes into the file, and out of it.
+    for (gguf, again) in [(&file, "again"), (&out.join("small.gguf"), "whole")] {
+        let again = place.path().join(again);
+        starloop("model convert", &[text(gguf), text(&again)]).done();
+        for (name, _) in records {
+            let [before, after] = [&directory, &again]
+                .map(|model| -> serde_json::Value { serde_json::from_slice(&std::fs::read(model.join(name)).unwrap()).unwrap() });
+            let is_kept = |key: &String| before[key] == after[key];
+            assert!(before.as_object().unwrap().keys().all(is_kept), "{name}: {after}");
+        }
+    }
     starloop("export --gguf", &[text(&out), text(&directory)]).failed(2, &["small: it exists already"]);
     starloop("model convert", &[text(&directory), text(&file)]).failed(2, &["other.gguf exists already"]);
     starloop("model convert --dtype q8_0", &[text(&directory), text(&place.path().join("x"))]).failed(2, &["only a GGUF file"]);

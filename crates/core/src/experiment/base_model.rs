@@ -1,5 +1,6 @@
 //! The pretrained model that everything starts from: a directory of the user's, or one that comes with the program.
 
+use super::records::unpack_gguf;
 use crate::config::{ModelConfig, strict::nearest};
 use crate::error::{EngineContext, Error, Missing, Result};
 use crate::external::fetch::hub::Hub;
@@ -143,7 +144,7 @@ impl BaseModel {
     pub fn directory(&self, run_dir: &RunDir) -> Result<PathBuf> {
         match &self.0 {
             Location::Directory(path) => Ok(path.clone()),
-            Location::Gguf(path) => run_dir.unpack_base(|place| convert(path, place)),
+            Location::Gguf(path) => run_dir.unpack_base(|place| unpack_gguf(path, place)),
             Location::Builtin(builtin) => run_dir.unpack_base(|place| write_files(builtin.files, place)),
         }
     }
@@ -157,7 +158,7 @@ impl BaseModel {
             Location::Directory(path) => Ok(path.clone()),
             Location::Gguf(path) => {
                 if !place.is_dir() {
-                    convert(path, place)?;
+                    unpack_gguf(path, place)?;
                 }
                 Ok(place.to_owned())
             }
@@ -176,12 +177,6 @@ pub fn hub_name(base: &str) -> Option<HubName> {
     let organization = base.split('/').next().unwrap_or_default();
     let is_path = organization == DOWNLOADS || Path::new(organization).exists() || is_gguf(Path::new(base));
     HubName::parse(base).filter(|_| !is_path)
-}
-
-/// Writes the Hugging Face directory of a GGUF file.
-fn convert(file: &Path, directory: &Path) -> Result<()> {
-    Checkpoint::load_gguf(file).and_then(|checkpoint| checkpoint.save(directory)).during("reading the GGUF file")?;
-    Ok(())
 }
 
 fn write_files(files: &[(&str, &[u8])], directory: &Path) -> Result<()> {

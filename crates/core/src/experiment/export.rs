@@ -1,9 +1,10 @@
 //! A checkpoint of a run as a directory that can be shared: copied, merged with its base, or the adapters alone, with a model card.
 
+use super::records::{carry_records, save_gguf};
 use crate::error::{EngineContext, Error, Result};
 use crate::method_run::relocate::{BASE, relative};
-use crate::policy::prompting::{PROMPTING, Prompting};
-use crate::selection::{TRAINED_PROBLEMS, TrainedProblems};
+use crate::policy::prompting::PROMPTING;
+use crate::selection::TRAINED_PROBLEMS;
 use fs_err as fs;
 use serde_json::Value;
 use starloop_lm::checkpoint::{COMPANIONS, CONFIG, Checkpoint, GgufType};
@@ -82,16 +83,6 @@ pub fn checkpoint(source: &Path, form: Form, out: &Path, texts: Texts<'_>) -> Re
     })
 }
 
-/// Writes what this program recorded about the checkpoint in `from` into `to`, which holds the same weights in another form: the problems that
-/// it was trained on, and how it was prompted.
-///
-/// # Errors
-/// A record cannot be read or written.
-pub fn carry_records(from: &Path, to: &Path) -> Result<()> {
-    TrainedProblems::of_checkpoint(from)?.write(to)?;
-    Prompting::of_checkpoint(from)?.map_or(Ok(()), |prompting| prompting.write(to))
-}
-
 /// Writes the checkpoint in `source` to the new directory `out` for llama.cpp and Ollama: `NAME.gguf`, with adapters merged into their base,
 /// and a Modelfile.
 ///
@@ -107,7 +98,7 @@ pub fn gguf(source: &Path, kind: GgufType, name: &str, out: &Path) -> Result<()>
         atomic::make_directory(place)?;
         // A merged update is rounded once, to the type of the file.
         let checkpoint = Checkpoint::load_merged_in_full(source).during("reading the checkpoint")?;
-        checkpoint.save_gguf(&place.join(&file), kind, name).during("writing the GGUF file")?;
+        save_gguf(&checkpoint, source, &place.join(&file), kind, name)?;
         let modelfile = checkpoint.modelfile(&file).during("writing the Modelfile")?;
         Ok::<_, Error>(atomic::write(&place.join("Modelfile"), modelfile.as_bytes())?)
     })

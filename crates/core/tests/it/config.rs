@@ -255,7 +255,7 @@ fn steps_grow_as_in_the_paper() {
     assert_eq!(steps, [40, 48, 58, 7912, 7912]);
     let experiment = parse(CONFIG, &["training.steps=300", "training.step_growth=1.0", "training.step_increment=20"]).unwrap();
     assert_eq!([1, 2, 16].map(|iteration| experiment.config().training.steps_in(iteration)), [300, 320, 600]);
-    let refused = |overrides: &[&str]| parse(CONFIG, overrides).unwrap_err().to_string();
+    let refused = |overrides: &[&str]| parse(CONFIG, overrides).unwrap_err();
     let error = refused(&["training.step_growth=1e308", "methods.star.iterations=3"]);
     assert!(error.contains("`methods.star.training.step_growth`: iteration 3 would have more than 1000000000 steps"), "{error}");
     let error = refused(&["training.step_growth=1.0", "training.step_increment=1000000000", "methods.star.iterations=3"]);

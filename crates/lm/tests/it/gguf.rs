@@ -218,7 +218,11 @@ fn with_tokenizer(family: &str, kind: &str) -> Checkpoint {
 fn written(checkpoint: &Checkpoint, kind: GgufType) -> Result<Checkpoint> {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("model.gguf");
-    checkpoint.save_gguf(&path, kind, "model").map(|()| Checkpoint::load_gguf(&path).unwrap())
+    let records = BTreeMap::from([("trained".to_owned(), "{\"a\": \"é\"}\n".to_owned())]);
+    checkpoint.save_gguf(&path, kind, "model", &records).map(|()| {
+        assert_eq!(Checkpoint::records_of_gguf(&path).unwrap(), records);
+        Checkpoint::load_gguf(&path).unwrap()
+    })
 }
 
 #[test]
@@ -287,7 +291,7 @@ fn a_written_file_holds_the_tokenizer_and_the_template() {
 fn a_model_without_a_description_is_refused_and_nothing_is_written() {
     let refused = |checkpoint: &Checkpoint, said: &str| {
         let place = tempfile::tempdir().unwrap();
-        let error = fixture::chain(&checkpoint.save_gguf(&place.path().join("a.gguf"), GgufType::F16, "a").unwrap_err());
+        let error = fixture::chain(&checkpoint.save_gguf(&place.path().join("a.gguf"), GgufType::F16, "a", &BTreeMap::new()).unwrap_err());
         assert!(error.contains("a.gguf: the model cannot be written as GGUF") && error.contains(said), "{error}");
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
     };

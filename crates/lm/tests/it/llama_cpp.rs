@@ -6,6 +6,7 @@ use serde_json::Value;
 use starloop_lm::checkpoint::{Checkpoint, GgufType};
 use starloop_lm::engine::{EngineLimits, Request, SamplingParams, sample};
 use starloop_lm::{LanguageModel, Tokenizer};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,7 +61,7 @@ fn llama_cpp_reads_and_writes_the_same() {
     for (name, kind) in [("published", None)].into_iter().chain(GgufType::NAMES.map(|(name, kind)| (name, Some(kind)))) {
         let file = kind.map_or(published.clone(), |kind| {
             let file = place.path().join(format!("{name}.gguf"));
-            checkpoint.save_gguf(&file, kind, "smollm2").unwrap();
+            checkpoint.save_gguf(&file, kind, "smollm2", &BTreeMap::new()).unwrap();
             file
         });
         let again = Checkpoint::load_gguf(&file).unwrap();

@@ -8,26 +8,30 @@ use super::container::{Listed, write_elements, write_front};
 use super::describe::{Description, describe, difference, within_windows};
 use super::metadata::Metadata;
 use super::names::{Arrangement, in_llama_cpp};
-use super::tensors::ROTARY;
+use super::tensors::{GgufFile, ROTARY};
 use super::vocabulary::add_tokenizer;
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
 use crate::files::checkpoint::Checkpoint;
 use crate::files::checkpoint::write::{OutgoingTensor, tensors_of};
 use anamnesis::GgufMetadataValue as Metadatum;
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// The version of the arrangement of blocks in `ggml.h`.
 const QUANTIZATION_VERSION: u32 = 2;
+/// The beginning of the keys of records.
+const RECORD: &str = "starloop.";
 
 impl Checkpoint {
     /// Writes the model as a GGUF file, which llama.cpp and Ollama read: weights, tokenizer and chat template. `name` is the name of the model
-    /// in the file. A file with this path is replaced.
+    /// in the file. `records` are texts that programs keep with the model, by name: [`Checkpoint::records_of_gguf`] reads them again. A file with
+    /// this path is replaced.
     ///
     /// # Errors
     /// The family, a setting or the tokenizer has no description in llama.cpp ([`Error::Gguf`]), or the disk.
-    pub fn save_gguf(&self, path: &Path, kind: GgufType, name: &str) -> Result<()> {
+    pub fn save_gguf(&self, path: &Path, kind: GgufType, name: &str, records: &BTreeMap<String, String>) -> Result<()> {
         let wrong = |problem| Error::Gguf { path: path.into(), problem };
         let spec = within_windows(&self.spec, &self.config);
         let Description { architecture, values, rotary_factors } = describe(&self.config, &spec).map_err(wrong)?;
@@ -36,6 +40,9 @@ impl Checkpoint {
         metadata.put("general.name", Metadatum::String(name.into()));
         metadata.put("general.file_type", Metadatum::U32(kind.file_code()));
         metadata.put("general.quantization_version", Metadatum::U32(QUANTIZATION_VERSION));
+        for (name, text) in records {
+            metadata.put(&format!("{RECORD}{name}"), Metadatum::String(text.clone()));
+        }
         add_tokenizer(&mut metadata, &self.companions, &self.config, spec.vocabulary)?;
         let mut listed = self.listed(architecture, kind).map_err(wrong)?;
         if let Some(factors) = &rotary_factors {
@@ -63,6 +70,17 @@ impl Checkpoint {
         check(unfinished.path(), &spec).map_err(wrong)?;
         unfinished.persist(path).map_err(|error| error.error)?;
         Ok(fs_err::File::open(parent)?.sync_all()?)
+    }
+
+    /// The texts that a GGUF file holds beside the model, by the names that [`Checkpoint::save_gguf`] got.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a record is no text.
+    pub fn records_of_gguf(path: &Path) -> Result<BTreeMap<String, String>> {
+        let file = GgufFile::open(path)?;
+        let metadata = file.metadata();
+        let records = metadata.values.keys().filter_map(|key| Some((key.strip_prefix(RECORD)?, key)));
+        records.map(|(name, key)| Ok((name.to_owned(), metadata.optional_text(key)?.unwrap_or_default().to_owned()))).collect()
     }
 
     /// The tensors in the order of the parameters.
