@@ -25,11 +25,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The most time for one input.
+/// The most processor time for one input.
 pub const MOST_TIME: Duration = Duration::from_secs(1);
+/// The most time for one input, with the time in which the parser waits.
+const MOST_WAITING: Duration = Duration::from_secs(60);
 /// The most bytes for one input, above the memory before it.
 pub const MOST_MEMORY: usize = 256 << 20;
-/// A slow input is read so many times. Its shortest time counts, because other processes can delay one reading.
+/// A slow input is read so many times, and its shortest time counts: other processes can slow one reading down.
 const READINGS: usize = 5;
 
 /// Targets run one after another, because the memory of the process is measured.
@@ -106,11 +108,18 @@ fn outcome(input: &[u8], read: &mut impl FnMut(&[u8])) -> Result<(), String> {
     let mut shortest = Duration::MAX;
     for _ in 0..READINGS {
         let before = memory::start();
-        let begun = Instant::now();
+        let (begun, used) = (Instant::now(), processor_time());
         if catch_unwind(AssertUnwindSafe(|| read(input))).is_err() {
             return Err("the parser panicked".to_owned());
         }
-        shortest = shortest.min(begun.elapsed());
+        if begun.elapsed() > MOST_WAITING {
+            return Err(format!(
+                "the parser took {:.0} s, at most {:.0} s are allowed",
+                begun.elapsed().as_secs_f64(),
+                MOST_WAITING.as_secs_f64()
+            ));
+        }
+        shortest = shortest.min(processor_time().saturating_sub(used));
         let peak = memory::peak().saturating_sub(before);
         if peak > MOST_MEMORY {
             return Err(format!("the parser took {} MB, at most {} MB are allowed", peak >> 20, MOST_MEMORY >> 20));
@@ -119,7 +128,22 @@ fn outcome(input: &[u8], read: &mut impl FnMut(&[u8])) -> Result<(), String> {
             return Ok(());
         }
     }
-    Err(format!("the parser took {:.1} s, at most {:.1} s are allowed", shortest.as_secs_f64(), MOST_TIME.as_secs_f64()))
+    Err(format!("the parser took {:.1} s of a processor, at most {:.1} s are allowed", shortest.as_secs_f64(), MOST_TIME.as_secs_f64()))
+}
+
+/// The time that this process has had a processor. Unlike the time of day, it does not pass while other processes have it.
+#[cfg(unix)]
+fn processor_time() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The time since the first call, where the system does not say more.
+#[cfg(not(unix))]
+fn processor_time() -> Duration {
+    static FIRST: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    FIRST.elapsed()
 }
 
 /// Puts `content` in place of the content of a file. Unlike [`std::fs::write`], it does not make the file empty before. ext4 writes a file that was
@@ -157,7 +181,10 @@ mod tests {
         let _guard = ONE_AT_A_TIME.lock();
         assert_eq!(outcome(b"", &mut |_| ()), Ok(()));
         assert!(outcome(b"", &mut |_| panic!("on purpose")).is_err_and(|fault| fault.contains("panicked")));
-        let mut slow = |_: &[u8]| std::thread::sleep(MOST_TIME + Duration::from_millis(5));
+        let mut slow = |_: &[u8]| {
+            let begun = processor_time();
+            while processor_time().saturating_sub(begun) < MOST_TIME + Duration::from_millis(5) {}
+        };
         assert!(outcome(b"", &mut slow).is_err_and(|fault| fault.contains("at most 1.0 s")));
     }
 

@@ -109,17 +109,58 @@ impl Iterator for CheckedPages {
     }
 }
 
-/// The delta encodings of texts state how many lengths they have, and the library makes room for as many.
+/// The delta encodings of texts state how many lengths they have, and the library makes room for as many. `DELTA_BYTE_ARRAY` has two lists of
+/// lengths, one behind the other.
 fn check_deltas(encoding: Encoding, values: Option<&[u8]>, most: usize) -> Result<()> {
-    if !matches!(encoding, Encoding::DELTA_LENGTH_BYTE_ARRAY | Encoding::DELTA_BYTE_ARRAY) {
-        return Ok(());
-    }
+    let lists = match encoding {
+        Encoding::DELTA_LENGTH_BYTE_ARRAY => 1,
+        Encoding::DELTA_BYTE_ARRAY => 2,
+        _ => return Ok(()),
+    };
     let mut values = values.ok_or_else(|| damaged("a page ends within its levels".to_owned()))?;
-    // The values in a block, the parts of a block, the number of values.
-    let counts = [varint(&mut values), varint(&mut values), varint(&mut values)];
-    match counts[2] {
-        Ok(count) if count > most as u64 => Err(damaged(format!("a page claims to have {count} texts"))),
-        _ => Ok(()),
+    for list in 1..=lists {
+        let deltas = Deltas::begin(&mut values)?;
+        if deltas.count > most as u64 {
+            return Err(damaged(format!("a page claims to have {} texts", deltas.count)));
+        }
+        if list < lists {
+            deltas.skip(&mut values)?;
+        }
+    }
+    Ok(())
+}
+
+/// The beginning of whole numbers in the encoding `DELTA_BINARY_PACKED`: blocks of miniblocks, each of which has its own width in bits.
+struct Deltas {
+    miniblocks: usize,
+    values_per_miniblock: u64,
+    count: u64,
+}
+
+impl Deltas {
+    fn begin(data: &mut &[u8]) -> Result<Self> {
+        let [values_per_block, miniblocks, count, _first] = [varint(data)?, varint(data)?, varint(data)?, varint(data)?];
+        let values_per_miniblock = values_per_block.checked_div(miniblocks).filter(|&values| values > 0);
+        let values_per_miniblock = values_per_miniblock.ok_or_else(|| damaged("a block of a page has no values".to_owned()))?;
+        Ok(Deltas { miniblocks: miniblocks as usize, values_per_miniblock, count })
+    }
+
+    /// Goes past the numbers. The last block has no data for miniblocks without numbers.
+    fn skip(&self, data: &mut &[u8]) -> Result<()> {
+        let ends = || damaged("a page ends within its numbers".to_owned());
+        let mut left = self.count.saturating_sub(1);
+        while left > 0 {
+            varint(data)?;
+            let widths = data.split_off(..self.miniblocks).ok_or_else(ends)?;
+            for &bits in widths {
+                if left > 0 {
+                    let bytes = self.values_per_miniblock.saturating_mul(bits.into()) / 8;
+                    data.split_off(..usize::try_from(bytes).unwrap_or(usize::MAX)).ok_or_else(ends)?;
+                }
+                left = left.saturating_sub(self.values_per_miniblock);
+            }
+        }
+        Ok(())
     }
 }
 
