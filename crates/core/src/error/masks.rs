@@ -12,12 +12,18 @@ pub(crate) const SHOWN: usize = 300;
 /// The keys and tokens of all clients of this process.
 static SECRETS: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
-/// Keeps a secret out of all further messages.
+/// Keeps a secret out of all further messages, also as JSON writes it.
 pub(crate) fn remember(secret: &str) {
     let mut secrets = SECRETS.write().unwrap_or_else(PoisonError::into_inner);
-    if secret.len() >= SHORTEST && !secrets.iter().any(|known| known == secret) {
-        secrets.push(secret.to_owned());
+    let in_json = secret.replace('\\', "\\\\").replace('"', "\\\"");
+    let with_slashes = in_json.replace('/', "\\/");
+    for form in [secret.to_owned(), in_json, with_slashes] {
+        if secret.len() >= SHORTEST && !secrets.contains(&form) {
+            secrets.push(form);
+        }
     }
+    // The longest first: a form can be a part of another one.
+    secrets.sort_by_key(|form| std::cmp::Reverse(form.len()));
 }
 
 /// A text without secrets and without the passwords of addresses.
@@ -104,6 +110,8 @@ mod tests {
         remember("short");
         assert_eq!(masked("a sk-of-masks, short"), "a [API key], short");
         assert_eq!(masked(&plain(b"{\"a\":\n \"sk\\u002dof\\u002Dmasks \\u00e9\"}")), "{\"a\": \"[API key] \\u00e9\"}");
+        remember("k\"u\\o/te");
+        assert_eq!(masked(r#"k"u\o/te, k\"u\\o/te, k\"u\\o\/te"#), "[API key], [API key], [API key]");
         assert_eq!(shortened(&"x".repeat(1000)).len(), SHOWN + 3);
     }
 }

@@ -4,9 +4,9 @@
 use crate::error::{Error, Result};
 use crate::task::{Identity, Task};
 use crate::types::{Mode, Problem, Split};
-use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use starloop_record::atomic::regular;
+use starloop_lm::files::peft;
+use starloop_record::atomic::{self, regular};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -21,11 +21,22 @@ pub struct TrainedProblems {
 }
 
 impl TrainedProblems {
-    /// Reads the record of a checkpoint directory. A model from elsewhere has none.
+    /// Reads the record of a checkpoint directory, and that of the base of adapters. A model from elsewhere has none.
     ///
     /// # Errors
-    /// The file cannot be read, or does not hold such a record.
+    /// A file cannot be read, or does not hold such a record.
     pub fn of_checkpoint(directory: &Path) -> Result<Self> {
+        let mut trained = Self::in_directory(directory)?;
+        // An adapter without a base is an error where its weights are read.
+        if peft::is_adapter(directory)
+            && let Ok(base) = peft::base_of(directory)
+        {
+            trained.identities.extend(Self::in_directory(&base)?.identities);
+        }
+        Ok(trained)
+    }
+
+    fn in_directory(directory: &Path) -> Result<Self> {
         let path = directory.join(TRAINED_PROBLEMS);
         if !path.exists() {
             return Ok(TrainedProblems::default());
@@ -44,7 +55,7 @@ impl TrainedProblems {
         }
         let path = directory.join(TRAINED_PROBLEMS);
         let text = serde_json::to_string_pretty(self).map_err(|source| Error::Json { path: path.clone(), source })?;
-        Ok(fs::write(path, text + "\n")?)
+        Ok(atomic::write(&path, (text + "\n").as_bytes())?)
     }
 
     /// Refuses to measure the model in `checkpoint`, which this is the record of, on the problems of `split` that measure iteration
@@ -57,13 +68,14 @@ impl TrainedProblems {
             return Ok(());
         }
         let problems = task.evaluation_problems(split, iteration);
-        let is_trained = |identity: Identity| self.identities.contains(&identity.to_string());
-        // Rows for `starloop train` can hold the question or the whole prompt.
-        let prompt = |problem| Identity::of_texts([task.prompt(problem, Mode::Unhinted).as_str()]);
-        let question = |problem: &Problem| Identity::of_texts([problem.question.as_str()]);
-        let mut trained = problems
-            .iter()
-            .filter(|problem| is_trained(task.identity(problem)) || is_trained(question(problem)) || is_trained(prompt(problem)));
+        let is_trained = |problem: &&Problem| {
+            // Rows for `starloop train` can hold the question or the whole prompt.
+            let prompt = task.prompt(problem, Mode::Unhinted);
+            let [question, prompt] = [&problem.question, &prompt].map(|text| Identity::of_texts([text.as_str()]));
+            let identities = [task.identity(problem), Identity::of_question(problem), question, prompt];
+            identities.iter().any(|identity| self.identities.contains(&identity.to_string()))
+        };
+        let mut trained = problems.iter().filter(is_trained);
         let Some(first) = trained.next() else { return Ok(()) };
         Err(Error::TrainedOnHeldOut {
             checkpoint: checkpoint.to_owned(),

@@ -1,8 +1,8 @@
 //! The data of one fine-tuning: rows and their loss.
 
 use crate::error::{Error, Result};
-use crate::task::Task;
 use crate::task::prompt;
+use crate::task::{Identity, Task};
 use crate::types::{Example, Mode, ModelRef, Problem, Style};
 use starloop_lm::train::PolicyGradient;
 use starloop_record::training_rows::TrainingRows;
@@ -57,7 +57,9 @@ impl TrainingData {
     /// The same rows with a note of the problems that they come from.
     #[must_use]
     pub(super) fn of_problems<'p>(mut self, task: &dyn Task, problems: impl IntoIterator<Item = &'p Problem>) -> Self {
-        self.problems.extend(problems.into_iter().map(|problem| task.identity(problem).to_string()));
+        // The wording is noted too: a config that reads other columns gives the same problem another identity.
+        let identities = problems.into_iter().flat_map(|problem| [task.identity(problem), Identity::of_question(problem)]);
+        self.problems.extend(identities.map(|identity| identity.to_string()));
         self
     }
 

@@ -37,7 +37,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use steps::Steps;
 
@@ -48,6 +48,8 @@ const LOG: &str = "training.log";
 
 /// Bytes of the longest line that is kept in one piece.
 const LONGEST_LINE: u64 = 1 << 20;
+/// Lines that wait to be read. A program that prints faster has to wait.
+const WAITING_LINES: usize = 16;
 /// Time between two checks whether the program has ended.
 const POLL: Duration = Duration::from_millis(50);
 /// Time for the last lines to arrive after the program has ended, if another process still holds its output open.
@@ -240,7 +242,7 @@ fn follow(mut group: ProcessGroup, log: &Path, mut each: impl FnMut(&Line) -> Re
 
 /// The lines of standard output and standard error as they arrive.
 fn lines_of(group: &mut ProcessGroup) -> Receiver<Line> {
-    let (sender, lines) = channel();
+    let (sender, lines) = sync_channel(WAITING_LINES);
     let program = group.leader();
     if let Some(output) = program.stdout.take() {
         send_lines(output, true, sender.clone());
@@ -251,7 +253,7 @@ fn lines_of(group: &mut ProcessGroup) -> Receiver<Line> {
     lines
 }
 
-fn send_lines(output: impl Read + Send + 'static, is_output: bool, lines: Sender<Line>) {
+fn send_lines(output: impl Read + Send + 'static, is_output: bool, lines: SyncSender<Line>) {
     std::thread::spawn(move || {
         let mut output = BufReader::new(output);
         loop {

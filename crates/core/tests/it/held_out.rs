@@ -99,7 +99,9 @@ fn a_checkpoint_records_its_problems_and_is_measured_on_no_other_division() {
     let learned = run.iteration("star", 1).examples().unwrap().unwrap();
     let learned: BTreeSet<_> = learned.iter().map(|example| &example.problem).collect();
     let problems: Vec<Problem> = task.training_problems(1).into_iter().filter(|problem| learned.contains(&problem.id)).collect();
-    let expected: BTreeSet<String> = identities(task.as_ref(), &problems).iter().map(Identity::to_string).collect();
+    let wordings = problems.iter().map(Identity::of_question);
+    let expected: BTreeSet<String> =
+        identities(task.as_ref(), &problems).into_iter().chain(wordings).map(|each| each.to_string()).collect();
     assert!(!expected.is_empty());
     assert_eq!(TrainedProblems::of_checkpoint(&checkpoint).unwrap().identities, expected);
 
@@ -135,4 +137,47 @@ fn a_file_without_a_question_column_is_divided_by_all_its_data() {
     let prompt = PLAIN.replace("question", "problem");
     let error = place.experiment(&prompt, &["task.identity=['nothing']"]).task().err().unwrap().to_string();
     assert!(error.contains("there is no \"nothing\"") && error.contains("`identity`"), "{error}");
+}
+
+#[test]
+fn other_columns_hide_no_problem_that_was_trained_on() {
+    let place = Place::new();
+    let run = place.run("run", &place.experiment(PLAIN, &[]), &place.path("base")).unwrap();
+    let checkpoint = run.iteration("star", 1).checkpoint();
+    let trained = TrainedProblems::of_checkpoint(&checkpoint).unwrap();
+    let rows = std::fs::read_to_string(place.path("numbers.jsonl")).unwrap();
+    for (changed, prompt, overrides) in [
+        // All rows have another identity, and 60 of them measure.
+        (rows.replace("\"question\"", "\"problem\""), PLAIN.replace("question", "problem"), vec!["task.dev_problems=60"]),
+        (
+            rows.replace("\"source\"", "\"note\": null, \"source\""),
+            PLAIN.to_owned(),
+            vec!["task.dev_problems=60", "task.identity=['source']"],
+        ),
+        (
+            rows.replace("\"question\"", "\"problem\""),
+            PLAIN.replace("question", "problem"),
+            vec!["task.dev_problems=60", "task.id='source'"],
+        ),
+    ] {
+        std::fs::write(place.path("numbers.jsonl"), changed).unwrap();
+        let task = place.experiment(&prompt, &overrides).task().unwrap();
+        let error = trained.refuse(&checkpoint, task.as_ref(), Split::Dev, 0).unwrap_err();
+        assert!(matches!(error, Error::TrainedOnHeldOut { measured: 60, .. }), "{error}");
+    }
+}
+
+#[test]
+fn adapters_were_trained_on_what_their_base_was_trained_on() {
+    let place = tempfile::tempdir().unwrap();
+    let (base, adapter) = (place.path().join("llama-tiny"), place.path().join("adapters/llama"));
+    std::fs::create_dir_all(&base).unwrap();
+    std::fs::create_dir_all(&adapter).unwrap();
+    let of = |name: &str| TrainedProblems { identities: BTreeSet::from([name.to_owned()]) };
+    of("one").write(&base).unwrap();
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/adapters/llama/adapter_config.json");
+    std::fs::copy(config, adapter.join("adapter_config.json")).unwrap();
+    assert_eq!(TrainedProblems::of_checkpoint(&adapter).unwrap(), of("one"), "adapters from elsewhere");
+    of("two").write(&adapter).unwrap();
+    assert_eq!(TrainedProblems::of_checkpoint(&adapter).unwrap().identities, BTreeSet::from(["one".to_owned(), "two".to_owned()]));
 }

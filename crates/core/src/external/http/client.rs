@@ -125,7 +125,7 @@ impl HttpClient {
         let body = serde_json::to_vec(body).map_err(|error| HttpError::new(url, HttpErrorKind::Request).caused_by(error))?;
         let request = self.authorized(self.agent.post(url), url).header(CONTENT_TYPE, "application/json");
         let response = request.send(&body[..]).map_err(|error| Self::no_response(url, error))?;
-        self.successful(url, response)
+        self.successful(url, response, &[StatusCode::OK])
     }
 
     /// Reads a JSON answer, which has at most `limit` bytes.
@@ -158,7 +158,8 @@ impl HttpClient {
             if response.status().is_redirection() && matches!(self.redirects, Redirects::Follow) {
                 target = redirected(&target, response.headers()).map_err(|kind| HttpError::new(url, kind))?;
             } else {
-                return self.successful(url, response);
+                let expected = [StatusCode::OK, StatusCode::PARTIAL_CONTENT];
+                return self.successful(url, response, if from > 0 { &expected } else { &expected[..1] });
             }
         }
         Err(HttpError::new(url, HttpErrorKind::Redirect("too often")))
@@ -171,10 +172,10 @@ impl HttpClient {
         }
     }
 
-    /// The response, if its status is a success. Otherwise the beginning of its body becomes part of the error.
-    fn successful(&self, url: &str, response: Response<Body>) -> Result<Response<Body>, HttpError> {
+    /// The response, if its status is an `expected` one. Otherwise the beginning of its body becomes part of the error.
+    fn successful(&self, url: &str, response: Response<Body>, expected: &[StatusCode]) -> Result<Response<Body>, HttpError> {
         let status = response.status();
-        if matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+        if expected.contains(&status) {
             return Ok(response);
         }
         let retry_after = retry_after(response.headers());

@@ -8,6 +8,8 @@ use std::fmt;
 
 /// Servers round: the log-probability of a certain token can be a little above 0.
 const ROUNDING: f64 = 1e-4;
+/// The least log-probability of a token. Some servers write -9999 for a token that they did not score.
+const LOWEST: f64 = -10_000.0;
 
 /// The tokens of a completion.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,8 +90,8 @@ impl Logprobs {
         for logprob in &mut logprobs {
             match *logprob {
                 nothing if nothing.is_nan() => return Err(missing()),
-                wrong if wrong > ROUNDING || wrong < f64::from(f32::MIN) => {
-                    return Err(format!("a token has the log-probability {wrong}, expected a number of at most 0"));
+                wrong if wrong > ROUNDING || wrong < LOWEST => {
+                    return Err(format!("a token has the log-probability {wrong}, expected a number of at most 0 and at least {LOWEST}"));
                 }
                 good => *logprob = good.min(0.0),
             }
@@ -267,7 +269,7 @@ mod tests {
             (json!({ "token_logprobs": "none" }), "an empty list"),
             (json!({ "content": [] }), "an empty list"),
             (json!({ "token_logprobs": [705.0] }), "the log-probability 705, expected a number of at most 0"),
-            (json!({ "token_logprobs": [-1e300] }), "the log-probability -1"),
+            (json!({ "token_logprobs": [-3e38] }), "the log-probability -3"),
             (json!({ "content": [{ "logprob": 0.01, "token": "a" }] }), "the log-probability 0.01,"),
             (json!({ "token_logprobs": [-1.0, -1.0], "tokens": ["a"] }), "1 tokens and 2 log-probabilities"),
             (json!({ "token_logprobs": [null] }), "has no log-probabilities"),

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Steps of one line that are reported one by one.
-const MOST_STEPS_OF_A_LINE: u64 = 1_000_000;
+const MOST_STEPS_OF_A_LINE: u64 = 100_000;
 
 /// The reported steps, one a line, beside the program's own states.
 const FILE: &str = "starloop-progress.jsonl";

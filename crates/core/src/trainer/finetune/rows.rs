@@ -15,6 +15,9 @@ use crate::task::Identity;
 use serde_json::{Map, Value};
 use starloop_lm::files::chat::Message;
 
+/// Lines before and behind a question that can belong to a template.
+const EDGE: usize = 3;
+
 /// A text that the model learns, and the context that it is shown.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Lesson {
@@ -57,12 +60,38 @@ pub(super) fn lessons(row: &Map<String, Value>, chat: bool) -> Result<Vec<Lesson
     }
 }
 
-/// The problems that a row can be made of: its question, its prompt or instruction, and what the user says, each as it is in the file.
+/// The problems that a row can be made of: its question, its prompt, instruction and input, and what the user says, each as a whole and in
+/// [`parts`].
 pub(super) fn identities(row: &Map<String, Value>) -> impl Iterator<Item = Identity> {
-    let named = ["question", "prompt", "instruction"].into_iter().filter_map(|column| row.get(column)?.as_str());
+    let named = ["question", "prompt", "instruction", "input"].into_iter().filter_map(|column| row.get(column)?.as_str());
     let messages = ["prompt", "messages"].into_iter().filter_map(|column| row.get(column)?.as_array()).flatten();
     let said = messages.filter(|message| message["role"] == "user").filter_map(|message| message["content"].as_str());
-    named.chain(said).map(|text| Identity::of_texts([text]))
+    named.chain(said).flat_map(|text| std::iter::once(text).chain(parts(text))).map(|text| Identity::of_texts([text]))
+}
+
+/// The parts of a prompt that can be its question: whole lines of its last paragraph and of the whole text, without a label such as `Q:`
+/// before them. Up to [`EDGE`] lines before and behind the question belong to a template.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let last = text.trim_end().rsplit("\n\n").next().unwrap_or(text);
+    [text, last]
+        .into_iter()
+        .flat_map(|text| {
+            let begins: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+            let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).chain([text.len()]).collect();
+            let first = begins.into_iter().take(EDGE + 1);
+            let last = ends.into_iter().rev().take(EDGE + 1).collect::<Vec<_>>();
+            first.flat_map(move |begin| last.clone().into_iter().filter_map(move |end| text.get(begin..end)))
+        })
+        .map(str::trim)
+        .flat_map(|part| [Some(part), without_label(part)])
+        .flatten()
+}
+
+/// A text without a label of one or two words before a colon.
+fn without_label(text: &str) -> Option<&str> {
+    let (label, rest) = text.split_once(':')?;
+    let is_label = label.split(' ').count() <= 2 && label.chars().all(|c| c.is_alphabetic() || c == ' ');
+    is_label.then(|| rest.trim())
 }
 
 fn pair(prompt: String, completion: String, chat: bool) -> Lesson {
@@ -151,6 +180,24 @@ mod tests {
             assert!(read(row, false).is_err_and(|error| error.contains("chat template")), "{row}");
         }
         assert_eq!(shown(r#"{"instruction": "Add.", "input": "2 2", "output": "4"}"#, false), Ok(vec!["Add.\n\n2 2 -> 4".to_owned()]));
+    }
+
+    #[test]
+    fn a_question_is_known_within_a_prompt() {
+        let question = "A bag has 3 nuts:\ntwo are eaten. How many are left?";
+        let wanted = Identity::of_texts([question]);
+        for row in [
+            serde_json::json!({"prompt": format!("{question}\n"), "completion": "1"}),
+            serde_json::json!({"prompt": format!("Question: {question}\nAnswer:"), "completion": "1"}),
+            serde_json::json!({"prompt": format!("Think first.\n\nQ: {question}\nA:"), "completion": "1"}),
+            serde_json::json!({"prompt": format!("Q: 1 + 1?\nA: 2\n\nQ: 1 + 2?\nA: 3\n\nQ: {question}\nA:"), "completion": "1"}),
+            serde_json::json!({"instruction": "Answer.", "input": question, "output": "1"}),
+            serde_json::json!({"messages": [{"role": "user", "content": format!("Input:\n{question}\nTarget:\n")}]}),
+        ] {
+            assert!(identities(row.as_object().unwrap()).any(|identity| identity == wanted), "{row}");
+        }
+        let other = serde_json::json!({"prompt": "Q: another\nA:", "completion": question});
+        assert!(identities(other.as_object().unwrap()).all(|identity| identity != wanted));
     }
 
     #[test]
