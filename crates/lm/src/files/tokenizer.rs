@@ -7,7 +7,7 @@
 use super::chat::ChatTemplate;
 use super::checkpoint::require_directory;
 use super::contained::contained;
-use super::named_tokens::{MAP, listed_tokens, named_tokens};
+use super::named_tokens::{MAP, named_tokens};
 use super::{read_object, refuse_pointer, without_mark};
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use tokenizers::models::ModelWrapper;
 
+mod beside;
 pub mod byte_pair;
 mod charsmap;
 mod definition;
@@ -25,6 +26,7 @@ mod turns;
 mod unknown;
 mod vocabulary_files;
 
+use beside::Beside;
 use definition::Definition;
 use end_tokens::EndTokens;
 use unknown::Unknown;
@@ -90,8 +92,8 @@ impl Tokenizer {
             Some(bytes) => read_object(bytes, &dir.join(CONFIG))?,
             None => Value::Null,
         };
-        add_listed_tokens(&dir.join(CONFIG), &config, &mut inner)?;
         let names = named_tokens(&config, dir, files)?;
+        Beside::read(dir, files, &config, &names)?.complete(&mut inner)?;
         let first = |add_special| {
             let encoding = guarded(&path, || inner.encode_fast("a", add_special))?;
             Ok::<_, Error>(encoding.get_ids().first().copied())
@@ -258,28 +260,4 @@ fn switch_dropout_off(tokenizer: &mut tokenizers::Tokenizer) {
         model.dropout = None;
         tokenizer.with_model(model);
     }
-}
-
-/// Adds the tokens that only `tokenizer_config.json` lists, in the order of their ids, as `transformers` does, and makes those special that
-/// it lists as such.
-fn add_listed_tokens(path: &Path, config: &Value, tokenizer: &mut tokenizers::Tokenizer) -> Result<()> {
-    let error = |message: String| Error::Tokenizer { path: path.into(), message };
-    let mut listed = BTreeMap::new();
-    for (id, token) in config["added_tokens_decoder"].as_object().into_iter().flatten() {
-        let wrong = |problem: &dyn std::fmt::Display| error(format!("key \"added_tokens_decoder\": token {id}: {problem}"));
-        let token: tokenizers::AddedToken = serde_json::from_value(token.clone()).map_err(|e| wrong(&e))?;
-        listed.insert(id.parse::<u32>().map_err(|e| wrong(&e))?, token);
-    }
-    for (id, token) in listed {
-        let content = token.content.clone();
-        if tokenizer.token_to_id(&content).is_some() {
-            continue;
-        }
-        guarded(path, || tokenizer.add_tokens([token]))?;
-        if tokenizer.token_to_id(&content) != Some(id) {
-            return Err(error(format!("token {content:?} has id {id} here, but tokenizer.json has no tokens up to there")));
-        }
-    }
-    let further = listed_tokens(config).into_iter().map(|text| tokenizers::AddedToken::from(text, true)).collect::<Vec<_>>();
-    guarded(path, || tokenizer.add_special_tokens(further)).map(|_| ())
 }

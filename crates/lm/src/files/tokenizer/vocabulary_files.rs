@@ -15,6 +15,8 @@ use vocabulary::Vocabulary;
 
 mod vocabulary;
 
+pub(super) use vocabulary::added_tokens;
+
 /// The files of a byte-pair vocabulary.
 pub const VOCABULARY_FILES: [&str; 2] = ["vocab.json", "merges.txt"];
 /// The file of tokens that were added to them, if there are some.

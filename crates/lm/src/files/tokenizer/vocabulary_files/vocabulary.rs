@@ -33,10 +33,7 @@ impl Vocabulary {
 
     /// The tokens of an `added_tokens.json` and their ids, in order.
     pub(super) fn further_tokens(&self, dir: &Path, file: &[u8]) -> Result<Vec<(u64, String)>> {
-        let path = dir.join(ADDED_TOKENS);
-        let listed = read_tokens(file, &path)?;
-        let mut further: Vec<(u64, String)> = listed.into_iter().filter_map(|(token, id)| Some((id.as_u64()?, token))).collect();
-        further.sort_unstable();
+        let further: Vec<(u64, String)> = added_tokens(dir, file)?.into_iter().map(|(id, token)| (id.into(), token)).collect();
         let mut next = self.tokens.len() as u64;
         for (id, token) in &further {
             let own = self.tokens.get(token).and_then(Value::as_u64);
@@ -44,12 +41,21 @@ impl Vocabulary {
             if *id != expected {
                 let message =
                     format!("token {token:?} has id {id}, but it would get {expected}; expected the ids after those of vocab.json");
-                return Err(Error::Tokenizer { path, message });
+                return Err(Error::Tokenizer { path: dir.join(ADDED_TOKENS), message });
             }
             next += u64::from(own.is_none());
         }
         Ok(further)
     }
+}
+
+/// The tokens of an `added_tokens.json` in the order of their ids.
+pub(in super::super) fn added_tokens(dir: &Path, file: &[u8]) -> Result<Vec<(u32, String)>> {
+    let listed = read_tokens(file, &dir.join(ADDED_TOKENS))?;
+    let mut tokens: Vec<(u32, String)> =
+        listed.into_iter().filter_map(|(token, id)| Some((id.as_u64()?.try_into().ok()?, token))).collect();
+    tokens.sort_unstable();
+    Ok(tokens)
 }
 
 /// An object of tokens and their ids.
