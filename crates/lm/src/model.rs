@@ -7,7 +7,7 @@ use crate::decoder::{Decoder, DecoderSpec};
 use crate::error::{Error, Result};
 use crate::files::chat::{Chat, ChatTemplate, ChatVariables, Message};
 use crate::files::checkpoint::{self, Checkpoint};
-use crate::files::peft::{ADAPTER_CONFIG, base_of, is_adapter};
+use crate::files::peft::{ADAPTER_CONFIG, is_adapter};
 use crate::files::tokenizer::Tokenizer;
 use crate::kernels::{Cpu, Kernels};
 use crate::weights::Values;
@@ -24,14 +24,13 @@ pub struct PromptEncoder<'a> {
 }
 
 impl PromptEncoder<'static> {
-    /// Reads the encoder of a checkpoint directory, or of an adapter's base, without the weights. `chat` is that of
+    /// Reads the encoder of a checkpoint directory, or of adapters, without the weights. `chat` is that of
     /// [`LanguageModel::prompt_encoder`].
     ///
     /// # Errors
     /// As [`LanguageModel::prompt_encoder`], or a file cannot be read.
     pub fn load(dir: &Path, chat: impl Into<Chat>) -> Result<Self> {
         check_directory(dir)?;
-        let dir = if is_adapter(dir) { &base_of(dir)? } else { dir };
         let Chat(variables) = chat.into();
         let read = |variables| Ok::<_, Error>(ChatTemplate::load(dir)?.ok_or_else(|| no_template(dir))?.with_variables(variables));
         Ok(PromptEncoder { tokenizer: Cow::Owned(Tokenizer::load(dir)?), template: variables.map(read).transpose()? })
@@ -85,6 +84,18 @@ impl PromptEncoder<'_> {
     pub fn conversation(&self, messages: &[Message]) -> Result<String> {
         let template = self.template.as_ref().ok_or_else(|| no_template(Path::new("")))?;
         template.render(messages, true)
+    }
+
+    /// The assistant's answer as the chat template writes it after `prompt`, the rendered conversation `messages`: some templates put a blank before
+    /// it, or remove those around it. The token that ends it is left out. Without a template, or if the template writes no such answer, it is
+    /// `content` itself.
+    pub fn answer(&self, mut messages: Vec<Message>, prompt: &str, content: String) -> String {
+        messages.push(Message::new("assistant", &content));
+        let whole = self.template.as_ref().and_then(|template| template.render(&messages, false).ok());
+        let Some(written) = whole.as_ref().and_then(|whole| whole.strip_prefix(prompt)) else { return content };
+        let end = self.tokenizer.name(self.end_token()).and_then(|name| written.rfind(&name));
+        let end = end.or_else(|| Some(written.rfind(content.trim())? + content.trim().len()));
+        end.map_or(content, |end| written[..end].to_owned())
     }
 
     /// The token that ends a completion that is trained.
@@ -173,11 +184,7 @@ impl<K: Kernels> LanguageModel<K> {
 
     fn assemble(kernels: K, tokenizer: Tokenizer, checkpoint: Checkpoint, dir: &Path) -> Result<Self> {
         let Checkpoint { config, spec, companions, parameters } = checkpoint;
-        if tokenizer.vocabulary() > spec.vocabulary {
-            let problem =
-                format!("the model has {} rows, but tokenizer.json has ids up to {}", spec.vocabulary, tokenizer.vocabulary() - 1);
-            return Err(Error::ConfigKey { path: dir.join(checkpoint::CONFIG), key: "vocab_size".into(), problem });
-        }
+        tokenizer.check_fits(spec.vocabulary, &dir.join(checkpoint::CONFIG))?;
         Ok(LanguageModel { decoder: Decoder::new(kernels, spec, parameters), tokenizer, config, companions })
     }
 

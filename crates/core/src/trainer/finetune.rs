@@ -45,10 +45,12 @@ fn read_rows(
         seen(&row.columns);
         let problem = ProblemId(place(data, &row));
         for Lesson { prompt, completion } in lessons {
-            let prompt = match (prompt, conversations) {
-                (Prompt::Text(text), _) => text,
+            let (prompt, completion) = match (prompt, conversations) {
+                (Prompt::Text(text), _) => (text, completion),
                 (Prompt::Messages(messages), Some(encoder)) => {
-                    encoder.conversation(&messages).map_err(|error| rows.fault(&row, with_causes(&error)))?
+                    let prompt = encoder.conversation(&messages).map_err(|error| rows.fault(&row, with_causes(&error)))?;
+                    let answer = encoder.answer(messages, &prompt, completion);
+                    (prompt, answer)
                 }
                 (Prompt::Messages(_), None) => unreachable!("only a template makes conversations"),
             };

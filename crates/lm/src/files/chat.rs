@@ -6,6 +6,7 @@
 use super::contained::contained;
 use super::jinja;
 use super::named_tokens::named_tokens;
+use super::tokenizer::files_of;
 use crate::error::{Error, Result};
 use minijinja::{Environment, Value, context};
 use std::collections::BTreeMap;
@@ -61,14 +62,8 @@ pub struct ChatTemplate {
 impl ChatTemplate {
     /// Reads the template of a directory, if it has one.
     pub fn load(dir: &Path) -> Result<Option<Self>> {
-        let mut files = BTreeMap::new();
-        for name in FILES.into_iter().chain([super::named_tokens::MAP]) {
-            let path = dir.join(name);
-            if path.exists() {
-                files.insert(name.to_owned(), super::read_file(&path)?);
-            }
-        }
-        Self::new(dir, &files)
+        let (dir, files) = files_of(dir)?;
+        Self::new(&dir, &files)
     }
 
     /// The same from files in memory.

@@ -8,6 +8,7 @@ use super::chat::ChatTemplate;
 use super::checkpoint::require_directory;
 use super::contained::contained;
 use super::named_tokens::{MAP, named_tokens};
+use super::peft;
 use super::{read_object, refuse_pointer, without_mark};
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -59,15 +60,9 @@ impl Tokenizer {
     /// No file names an end token, or one names a token that the vocabulary does not have.
     pub fn load(dir: &Path) -> Result<Self> {
         require_directory(dir)?;
-        let mut files = BTreeMap::new();
-        for name in OTHER_FILES.into_iter().chain([FILE, ADDED_TOKENS]).chain(VOCABULARY_FILES) {
-            let path = dir.join(name);
-            if path.exists() {
-                files.insert(name.into(), super::read_file(&path)?);
-            }
-        }
-        complete(dir, &mut files)?;
-        Self::new(dir, &files)
+        let (dir, mut files) = files_of(dir)?;
+        complete(&dir, &mut files)?;
+        Self::new(&dir, &files)
     }
 
     /// The same from files in memory.
@@ -234,6 +229,51 @@ impl Tokenizer {
     pub fn vocabulary(&self) -> usize {
         vocabulary(&self.inner)
     }
+
+    /// Checks that a model whose embedding has so many `rows` has a row for each token. `config` is the file of the model's description.
+    ///
+    /// # Errors
+    /// The tokenizer has more tokens, or it puts a token with a larger id around each text.
+    pub(crate) fn check_fits(&self, rows: usize, config: &Path) -> Result<()> {
+        if self.vocabulary() > rows {
+            let problem = format!("the model has {rows} rows, but tokenizer.json has ids up to {}", self.vocabulary() - 1);
+            return Err(Error::ConfigKey { path: config.into(), key: "vocab_size".into(), problem });
+        }
+        match self.encode_lossy("", true)?.into_iter().max().filter(|&id| id as usize >= rows) {
+            Some(id) => {
+                let message = format!("key \"post_processor\": puts the token {id} around each text, but the model has {rows} rows");
+                Err(Error::Tokenizer { path: self.path.clone(), message })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The files of a directory that describe its tokenizer and chat template, and the directory that has the tokenizer. Adapters have those of their
+/// base, unless a tokenizer was saved with them.
+pub(crate) fn files_of(dir: &Path) -> Result<(PathBuf, BTreeMap<String, Vec<u8>>)> {
+    let read = |dir: &Path| {
+        let mut files = BTreeMap::new();
+        for name in OTHER_FILES.into_iter().chain([FILE, ADDED_TOKENS]).chain(VOCABULARY_FILES) {
+            let path = dir.join(name);
+            if path.exists() {
+                files.insert(name.to_owned(), super::read_file(&path)?);
+            }
+        }
+        Ok::<_, Error>(files)
+    };
+    let own = read(dir)?;
+    if !peft::is_adapter(dir) {
+        return Ok((dir.to_owned(), own));
+    }
+    let base = peft::base_of(dir)?;
+    let mut files = read(&base)?;
+    if !own.contains_key(FILE) {
+        return Ok((base, files));
+    }
+    files.retain(|name, _| ["config.json", "generation_config.json"].contains(&name.as_str()));
+    files.extend(own);
+    Ok((dir.to_owned(), files))
 }
 
 /// One more than the largest id.

@@ -3,8 +3,9 @@
 use super::LanguageModel;
 use crate::decoder::DecoderSpec;
 use crate::error::{Error, Result};
-use crate::files::checkpoint::{CONFIG, Checkpoint};
+use crate::files::checkpoint::{COMPANIONS, CONFIG, Checkpoint};
 use crate::files::peft::{self, AdapterConfig, AdapterWeights, is_adapter};
+use crate::files::tokenizer::{Tokenizer, files_of};
 use crate::kernels::Kernels;
 use crate::lora::LoraConfig;
 use crate::weights::{HalfKind, ParameterSpec, Values};
@@ -21,7 +22,7 @@ impl LanguageModel {
     pub fn load_adapter(dir: &Path) -> Result<Self> {
         let config = peft::read_config(dir)?;
         peft::check_base(dir, &config.base)?;
-        let model = Self::load(&config.base)?.untied_for(dir, &config)?;
+        let model = Self::load(&config.base)?.untied_for(dir, &config)?.with_tokenizer_of(dir)?;
         let adapted = model.spec().clone().adapted_by(&config.settings, &config.rules);
         let spec = adapted.map_err(|error| config.explained(error, dir, model.spec().blocks.len()))?;
         let AdapterWeights { pairs, replaced, lengths } = peft::read_all(dir, &spec)?;
@@ -34,6 +35,17 @@ impl LanguageModel {
         }
         let plain = model.spec().clone();
         Ok(model.rebuilt(plain, values).extended(spec, pairs).merge(|sum, _| sum, &lengths))
+    }
+
+    /// The same model with the tokenizer and the chat template that were saved with adapters, if there are some.
+    fn with_tokenizer_of(mut self, dir: &Path) -> Result<Self> {
+        let (place, files) = files_of(dir)?;
+        if place == dir {
+            self.tokenizer = Tokenizer::load(dir)?;
+            self.tokenizer.check_fits(self.spec().vocabulary, &dir.join(CONFIG))?;
+            self.companions = files.into_iter().filter(|(name, _)| COMPANIONS.contains(&name.as_str())).collect();
+        }
+        Ok(self)
     }
 
     /// The base with an output head of its own, if the adapter changes the embedding or the head and not both.

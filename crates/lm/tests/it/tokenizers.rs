@@ -3,6 +3,7 @@
 use crate::fixture;
 use serde_json::{Value, json};
 use starloop_lm::files::contained::contains_panics;
+use starloop_lm::model::PromptEncoder;
 use starloop_lm::{Error, Tokenizer};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -177,6 +178,112 @@ fn tokens_that_only_the_config_lists_are_added() {
     assert_eq!(tokenizer.vocabulary(), 381);
     let message = load(900).unwrap_err().to_string();
     assert!(message.contains("tokenizer_config.json: token \"plain\" has id 380 here"), "{message}");
+}
+
+#[test]
+fn tokens_of_the_vocabulary_that_a_file_beside_it_marks_are_found_in_texts() {
+    let mut tokenizer = json(&fixture::dir("tokenizers/gpt2/tokenizer.json"));
+    let end = tokenizer["added_tokens"][0].clone();
+    tokenizer["model"]["vocab"]["<x>"] = 376.into();
+    tokenizer["added_tokens"][0]["id"] = 377.into();
+    tokenizer["model"]["vocab"]["<|endoftext|>"] = 377.into();
+    let encoded = |name: &str, content: Value, text: &str| {
+        let mut config = json!({"eos_token": "<|endoftext|>"});
+        let mut files = BTreeMap::from([("tokenizer.json".to_owned(), tokenizer.to_string().into_bytes())]);
+        if name == "tokenizer_config.json" {
+            config.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+        } else {
+            files.insert(name.to_owned(), content.to_string().into_bytes());
+        }
+        files.insert("tokenizer_config.json".to_owned(), config.to_string().into_bytes());
+        Tokenizer::from_files(&files, &json!({})).and_then(|tokenizer| tokenizer.encode(text, true))
+    };
+    let ids = |name: &str, content: Value, text: &str| encoded(name, content, text).unwrap();
+    let plain = ids("tokenizer_config.json", json!({}), "a");
+    let [a, b] = [plain[0], ids("tokenizer_config.json", json!({}), "b")[0]];
+    assert!(!ids("tokenizer_config.json", json!({}), "a<x>b").contains(&376), "nothing marks it");
+    let described = json!({"content": "<x>", "special": true, "lstrip": false, "rstrip": false, "normalized": false, "single_word": false});
+    for (name, content) in [
+        ("tokenizer_config.json", json!({"added_tokens_decoder": {"376": described}})),
+        ("tokenizer_config.json", json!({"pad_token": "<x>"})),
+        ("tokenizer_config.json", json!({"additional_special_tokens": ["<x>"]})),
+        ("tokenizer_config.json", json!({"extra_special_tokens": {"image_token": "<x>"}})),
+        ("special_tokens_map.json", json!({"additional_special_tokens": ["<x>"]})),
+        ("special_tokens_map.json", json!({"pad_token": {"content": "<x>"}})),
+        ("added_tokens.json", json!({"<x>": 376})),
+    ] {
+        assert_eq!(ids(name, content.clone(), "a<x>b"), [a, 376, b], "{name}: {content}");
+    }
+    // Blanks around a token belong to it where a file says so, also if tokenizer.json does not.
+    let mut wide = described.clone();
+    (wide["lstrip"], wide["rstrip"]) = (true.into(), true.into());
+    assert_eq!(ids("tokenizer_config.json", json!({"added_tokens_decoder": {"376": wide}}), "a <x> b"), [a, 376, b]);
+    assert_eq!(ids("tokenizer_config.json", json!({"pad_token": wide}), "a <x> b"), [a, 376, b]);
+    let blank = ids("tokenizer_config.json", json!({"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": true}), "a");
+    assert_eq!(blank, ids("tokenizer_config.json", json!({}), " a"));
+    let error = encoded("tokenizer_config.json", json!({"split_special_tokens": true}), "a").unwrap_err().to_string();
+    assert!(error.contains("key \"split_special_tokens\": true is not supported"), "{error}");
+    assert_eq!(end["content"], "<|endoftext|>");
+}
+
+#[test]
+fn a_token_around_each_text_has_a_row() {
+    let place = fixture::copy("llama-tiny");
+    let file = place.path().join("tokenizer.json");
+    let mut tokenizer = json(&file);
+    tokenizer["post_processor"] = json!({
+        "type": "TemplateProcessing", "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "single": [{"SpecialToken": {"id": "b", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "special_tokens": {"b": {"id": "b", "ids": [2_147_483_648_u32], "tokens": ["b"]}},
+    });
+    std::fs::write(&file, tokenizer.to_string()).unwrap();
+    let error = starloop_lm::LanguageModel::load(place.path()).unwrap_err().to_string();
+    assert!(error.contains("tokenizer.json: key \"post_processor\": puts the token 2147483648 around each text"), "{error}");
+}
+
+#[test]
+fn adapters_have_the_tokenizer_that_was_saved_with_them() {
+    let place = tempfile::tempdir().unwrap();
+    let (base, adapter) = (place.path().join("llama-tiny"), place.path().join("adapters/llama"));
+    for (from, to) in [("llama-tiny", &base), ("adapters/llama", &adapter)] {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(fixture::dir(from)).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let prompt = || PromptEncoder::load(&adapter, true).and_then(|encoder| encoder.text("a b"));
+    std::fs::write(base.join("chat_template.jinja"), "{{ messages[0].content }} B").unwrap();
+    assert_eq!(prompt().unwrap(), "a b B");
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(base.join(name), adapter.join(name)).unwrap();
+    }
+    std::fs::write(adapter.join("chat_template.jinja"), "{{ messages[0].content }} A").unwrap();
+    assert_eq!(prompt().unwrap(), "a b A");
+    let model = starloop_lm::LanguageModel::load(&adapter).unwrap();
+    assert_eq!(model.prompt_encoder(true).unwrap().text("a b").unwrap(), "a b A");
+    assert_eq!(model.merged().to_checkpoint().unwrap().companions["chat_template.jinja"], b"{{ messages[0].content }} A");
+}
+
+#[test]
+fn an_answer_is_what_the_template_writes() {
+    let place = fixture::copy("llama-tiny");
+    let message = |role: &str, content: &str| starloop_lm::files::chat::Message::new(role, content);
+    let answer = |template: &str, content: &str| {
+        std::fs::write(place.path().join("chat_template.jinja"), template).unwrap();
+        let encoder = PromptEncoder::load(place.path(), true).unwrap();
+        let messages = vec![message("user", "u")];
+        let prompt = encoder.conversation(&messages).unwrap();
+        encoder.answer(messages, &prompt, content.to_owned())
+    };
+    let mistral = "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]{% else %} {{ m.content }}<|endoftext|>{% endif %}{% endfor %}";
+    assert_eq!(answer(mistral, "q"), " q");
+    let trimmed = "{% for m in messages %}{{ m.role }} {{ m.content|trim }}<|endoftext|>\n{% endfor %}{% if add_generation_prompt %}assistant {% endif %}";
+    assert_eq!(answer(trimmed, " q\n"), "q");
+    let thinking = "{% for m in messages %}{{ m.role }} {% if m.role == 'assistant' %}think {% endif %}{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant {% endif %}";
+    assert_eq!(answer(thinking, "q"), "think q");
+    let refusing = "{% if messages[-1].role == 'assistant' %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}";
+    assert_eq!(answer(refusing, " q"), " q");
 }
 
 #[test]

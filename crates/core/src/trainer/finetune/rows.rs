@@ -5,7 +5,10 @@
 //! | `prompt`, `completion` as texts | read | read; the prompt is what the user says |
 //! | `instruction`, `output`, and `input` if there is one | read; a blank line divides instruction and input | likewise |
 //! | `prompt`, `completion` as lists of messages | refused | the messages of the assistant in `completion` are learned |
-//! | `messages` | refused | all messages of the assistant are learned |
+//! | `messages`, or `conversations` with `from` and `value` | refused | all messages of the assistant are learned |
+//!
+//! A column or a field that would change the prompt or the loss, such as `tools`, is refused: it is not read. A message's content is a text, or a list of
+//! texts.
 //!
 //! Each message that is learned is one example: the messages before it are its prompt. A conversation can have system messages and any number
 //! of turns. TRL learns the same tokens from `prompt` and `completion` by default, and from `messages` with `assistant_only_loss`. Its default
@@ -17,6 +20,13 @@ use starloop_lm::files::chat::Message;
 
 /// Lines before and behind a question that can belong to a template.
 const EDGE: usize = 3;
+
+/// Columns that other programs put into the prompt.
+const UNREAD_COLUMNS: [&str; 9] =
+    ["tools", "functions", "system", "history", "documents", "images", "videos", "audios", "chat_template_kwargs"];
+/// Fields of a message that a template writes, or that change the loss.
+const UNREAD_FIELDS: [&str; 9] =
+    ["tool_calls", "function_call", "reasoning_content", "reasoning", "thinking", "weight", "train", "training", "loss"];
 
 /// A text that the model learns, and the context that it is shown.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,22 +49,26 @@ pub(super) enum Prompt {
 /// # Errors
 /// The text says what is wrong with the row.
 pub(super) fn lessons(row: &Map<String, Value>, chat: bool) -> Result<Vec<Lesson>, String> {
-    match (row.get("prompt"), row.get("completion")) {
+    refuse_unread(row, &UNREAD_COLUMNS)?;
+    let filled = |column: &str| row.get(column).filter(|value| !value.is_null());
+    match (filled("prompt"), filled("completion")) {
         (Some(Value::Array(prompt)), Some(Value::Array(completion))) => conversation(prompt, completion, chat),
         (Some(_), Some(_)) => Ok(vec![pair(text(row, "prompt")?, text(row, "completion")?, chat)]),
-        _ => match (row.get("messages"), row.contains_key("instruction") && row.contains_key("output")) {
+        _ => match (filled("messages").or(filled("conversations")), row.contains_key("instruction") && row.contains_key("output")) {
             (Some(Value::Array(messages)), _) => conversation(&[], messages, chat),
-            (Some(other), _) => Err(format!("`messages` is {}, expected a list of messages", kind(other))),
+            (Some(other), _) => Err(format!("the messages are {}, expected a list", kind(other))),
             (None, true) => {
                 let (instruction, completion) = (text(row, "instruction")?, text(row, "output")?);
-                let input = if row.get("input").is_some_and(|input| !input.is_null()) { text(row, "input")? } else { String::new() };
+                let input = if filled("input").is_some() { text(row, "input")? } else { String::new() };
                 let prompt = if input.is_empty() { instruction } else { format!("{instruction}\n\n{input}") };
                 Ok(vec![pair(prompt, completion, chat)])
             }
             (None, false) => {
                 let columns: Vec<&str> = row.keys().map(String::as_str).collect();
                 let columns = columns.join(", ");
-                Err(format!("the columns are {columns}; expected `prompt` and `completion`, `messages`, or `instruction` and `output`"))
+                Err(format!(
+                    "the columns are {columns}; expected `prompt` and `completion`, `messages`, or `instruction` and `output`; rename them"
+                ))
             }
         },
     }
@@ -64,9 +78,11 @@ pub(super) fn lessons(row: &Map<String, Value>, chat: bool) -> Result<Vec<Lesson
 /// [`parts`].
 pub(super) fn identities(row: &Map<String, Value>) -> impl Iterator<Item = Identity> {
     let named = ["question", "prompt", "instruction", "input"].into_iter().filter_map(|column| row.get(column)?.as_str());
-    let messages = ["prompt", "messages"].into_iter().filter_map(|column| row.get(column)?.as_array()).flatten();
-    let said = messages.filter(|message| message["role"] == "user").filter_map(|message| message["content"].as_str());
-    named.chain(said).flat_map(|text| std::iter::once(text).chain(parts(text))).map(|text| Identity::of_texts([text]))
+    let messages = ["prompt", "messages", "conversations"].into_iter().filter_map(|column| row.get(column)?.as_array()).flatten();
+    let users = messages.enumerate().filter_map(|(number, value)| message(number, value).ok()).filter(|message| message.role == "user");
+    let said = users.map(|message| message.content);
+    let texts = named.map(str::to_owned).chain(said);
+    texts.flat_map(|text| std::iter::once(&*text).chain(parts(&text)).map(|text| Identity::of_texts([text])).collect::<Vec<_>>())
 }
 
 /// The parts of a prompt that can be its question: whole lines of its last paragraph and of the whole text, without a label such as `Q:`
@@ -124,10 +140,54 @@ fn conversation(shown: &[Value], learned: &[Value], chat: bool) -> Result<Vec<Le
     Ok(lessons)
 }
 
+/// A message with `role` and `content`, or with `from` and `value`, as in `ShareGPT`.
 fn message(number: usize, value: &Value) -> Result<Message, String> {
     let Value::Object(fields) = value else { return Err(format!("message {} is {}, expected an object", number + 1, kind(value))) };
-    let named = |error: String| format!("message {}: {error}", number + 1);
-    Ok(Message { role: text(fields, "role").map_err(named)?, content: text(fields, "content").map_err(named)? })
+    let read = || {
+        refuse_unread(fields, &UNREAD_FIELDS)?;
+        if fields.contains_key("from") && !fields.contains_key("role") {
+            let role = match text(fields, "from")?.as_str() {
+                "human" => "user".to_owned(),
+                "gpt" => "assistant".to_owned(),
+                other => other.to_owned(),
+            };
+            return Ok(Message { role, content: text(fields, "value")? });
+        }
+        let content = match fields.get("content") {
+            Some(Value::Array(parts)) => parts.iter().map(part).collect::<Result<_, _>>()?,
+            _ => text(fields, "content")?,
+        };
+        Ok(Message { role: text(fields, "role")?, content })
+    };
+    read().map_err(|error: String| format!("message {}: {error}", number + 1))
+}
+
+/// A part of a message's content: `{"type": "text", "text": "..."}`.
+fn part(value: &Value) -> Result<&str, String> {
+    let is_text = value["type"].as_str().is_none_or(|kind| kind == "text");
+    let text = value.as_str().or_else(|| value["text"].as_str()).filter(|_| is_text);
+    text.ok_or_else(|| {
+        format!(
+            "`content` has the part {}, expected {{\"type\": \"text\", \"text\": ...}}",
+            crate::error::masks::shortened(&value.to_string())
+        )
+    })
+}
+
+/// Refuses what would change the prompt or the loss, and is not read.
+fn refuse_unread(fields: &Map<String, Value>, unread: &[&str]) -> Result<(), String> {
+    let is_filled = |value: &Value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(object) => !object.is_empty(),
+        // A weight of 1, and `train: true`, say what is done anyway.
+        other => *other != 1 && *other != 1.0 && *other != true,
+    };
+    match unread.iter().find(|&&name| fields.get(name).is_some_and(is_filled)) {
+        Some(name) => Err(format!("`{name}` is not read, and it would change what is learned; write it into the messages, or remove it")),
+        None => Ok(()),
+    }
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -175,6 +235,9 @@ mod tests {
         for row in [
             r#"{"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}"#,
             r#"{"prompt": [{"role": "user", "content": "2 + 2?"}], "completion": [{"role": "assistant", "content": "4"}]}"#,
+            r#"{"conversations": [{"from": "human", "value": "2 + 2?"}, {"from": "gpt", "value": "4", "weight": 1}]}"#,
+            r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "2 +"}, {"type": "text", "text": " 2?"}], "tool_calls": []},
+                {"role": "assistant", "content": "4", "reasoning_content": null}], "prompt": null, "completion": null, "tools": []}"#,
         ] {
             assert_eq!(shown(row, true), Ok(vec!["user: 2 + 2? -> 4".to_owned()]), "{row}");
             assert!(read(row, false).is_err_and(|error| error.contains("chat template")), "{row}");
@@ -221,7 +284,15 @@ mod tests {
             (r#"{"prompt": "a", "completion": null}"#, "`completion` is null, expected a text"),
             (r#"{"prompt": ["a"], "completion": "b"}"#, "`prompt` is a list, expected a text"),
             (r#"{"instruction": 1, "output": "b"}"#, "`instruction` is a number"),
-            (r#"{"messages": "a"}"#, "`messages` is a text"),
+            (r#"{"messages": "a"}"#, "the messages are a text"),
+            (
+                r#"{"messages": [{"role": "user", "content": [{"type": "image"}]}]}"#,
+                "message 1: `content` has the part {\"type\":\"image\"}",
+            ),
+            (r#"{"messages": [{"role": "user", "content": "a"}], "tools": [{"name": "f"}]}"#, "`tools` is not read"),
+            (r#"{"instruction": "a", "output": "b", "system": "c"}"#, "`system` is not read"),
+            (r#"{"messages": [{"role": "user", "content": "a", "weight": 0}]}"#, "message 1: `weight` is not read"),
+            (r#"{"messages": [{"role": "assistant", "content": null, "tool_calls": [{}]}]}"#, "message 1: `tool_calls` is not read"),
             (r#"{"messages": []}"#, "the messages are of nobody; expected at least one of the assistant"),
             (r#"{"messages": ["a"]}"#, "message 1 is a text"),
             (r#"{"messages": [{"role": "user"}]}"#, "message 1: `content` is missing"),
