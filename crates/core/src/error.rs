@@ -389,6 +389,16 @@ pub enum Error {
         /// The step before.
         last: u64,
     },
+    /// The user's own trainer printed a number that no training has.
+    #[error("the trainer printed the {key} {found}, expected at most {most}")]
+    ProgressTooLarge {
+        /// The key of the number.
+        key: &'static str,
+        /// The number.
+        found: u64,
+        /// The most that it may be.
+        most: u64,
+    },
     /// A base model's weights are not those of its log.
     #[error("the weights have the SHA-256 {found}, but the log of the base model records {expected}")]
     WeightsChanged {

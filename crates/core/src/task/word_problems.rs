@@ -238,6 +238,7 @@ fn worked_example(question: &str, completion: &str) -> Result<Problem, String> {
 }
 
 fn no_number(answer: &str) -> String {
+    let answer = crate::error::masks::shortened(answer);
     format!("the known answer {answer:?} is not one number, such as 72, 1,200 or 3/4")
 }
 

@@ -90,7 +90,7 @@ impl Logprobs {
         for logprob in &mut logprobs {
             match *logprob {
                 nothing if nothing.is_nan() => return Err(missing()),
-                wrong if wrong > ROUNDING || wrong < LOWEST => {
+                wrong if !(LOWEST..=ROUNDING).contains(&wrong) => {
                     return Err(format!("a token has the log-probability {wrong}, expected a number of at most 0 and at least {LOWEST}"));
                 }
                 good => *logprob = good.min(0.0),

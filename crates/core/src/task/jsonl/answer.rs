@@ -8,6 +8,7 @@
 
 use super::command::VerifierProgram;
 use super::settings::{AnswerType, JsonlConfig};
+use crate::error::masks::shortened;
 use crate::error::{Error, Result};
 use crate::task::{ConfigError, verdict};
 use crate::types::{Grade, Named, Place, Problem, Reading, StopReason, Verdict};
@@ -162,7 +163,7 @@ impl Answers {
 }
 
 fn known_number(answer: &str) -> Result<Quantity, String> {
-    number::known(answer).ok_or_else(|| format!("the answer {answer:?} is not a number"))
+    number::known(answer).ok_or_else(|| format!("the answer {:?} is not a number", shortened(answer)))
 }
 
 /// The regular expression of a known answer. It has to match all of a completion's answer.

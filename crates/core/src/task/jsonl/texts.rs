@@ -11,6 +11,7 @@
 use super::answer::Answers;
 use super::settings::{AnswerType, JsonlConfig};
 use super::solution::Solution;
+use crate::error::masks::shortened;
 use crate::external::data_source::DataSource;
 use crate::task::ConfigError;
 use crate::task::dataset::{Entry, Store};
@@ -266,7 +267,7 @@ impl<'a> RowTexts<'a> {
             Verdict::Correct => return Ok(()),
             other => format!("graded {}", other.name()),
         };
-        let answer = &problem.answer;
+        let (answer, completion) = (shortened(&problem.answer), shortened(completion));
         Err(format!("the right answer {answer:?}, as `{key}` writes it, is {found}: {completion:?}; make `{key}` and `pattern` agree"))
     }
 }

@@ -1,5 +1,6 @@
 //! The steps that the program reports. They are kept in a file, so that the curve of the loss is complete after an interruption.
 
+use crate::config::check::MOST_STEPS;
 use crate::error::{Error, OrCancelled, Result};
 use crate::metrics::TrainingMetrics;
 use crate::trainer::TrainingProgress;
@@ -10,6 +11,8 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+/// The most tokens that a program can report. Metrics hold no larger count.
+const MOST_TOKENS: u64 = 1_000_000_000_000_000;
 /// Steps of one line that are reported one by one.
 const MOST_STEPS_OF_A_LINE: u64 = 100_000;
 
@@ -76,6 +79,13 @@ impl<'a> Steps<'a> {
     }
 
     fn step(&mut self, line: StepLine) -> Result<()> {
+        for (key, found, most) in
+            [("step", line.step, MOST_STEPS), ("tokens", line.tokens, MOST_TOKENS), ("target_tokens", line.target_tokens, MOST_TOKENS)]
+        {
+            if found > most {
+                return Err(Error::ProgressTooLarge { key, found, most });
+            }
+        }
         if self.lines.is_empty() {
             // The steps before the first one of this try come from the earlier try.
             self.take_earlier(line.step)?;

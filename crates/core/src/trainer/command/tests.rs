@@ -114,6 +114,11 @@ fn what_is_no_fine_tuning_is_refused_with_the_reason() {
         (r#"echo '{"step": 1, "loss": 2}'; cp -r "$base" "$out""#, "every weight is what it was in the base; was it trained"),
         (r#"echo '{"step": 1, "loss": 2}'; cp -r "$tuned" "$out"; rm "$out/config.json""#, "config.json"),
         (r#"echo '{"step": 2, "loss": 2}'; echo '{"step": 2, "loss": 2}'; sleep 600"#, "printed step 2 after step 2"),
+        (
+            r#"echo '{"step": 18446744073709551615, "loss": 2}'; sleep 600"#,
+            "printed the step 18446744073709551615, expected at most 1000000000",
+        ),
+        (r#"echo '{"step": 1, "loss": 2, "tokens": 18446744073709551615}'; sleep 600"#, "printed the tokens 18446744073709551615"),
     ] {
         let place = Place::new();
         let error = place.finetune(script).unwrap_err();

@@ -51,7 +51,10 @@ pub(super) enum Prompt {
 pub(super) fn lessons(row: &Map<String, Value>, chat: bool) -> Result<Vec<Lesson>, String> {
     refuse_unread(row, &UNREAD_COLUMNS)?;
     let filled = |column: &str| row.get(column).filter(|value| !value.is_null());
-    match (filled("prompt"), filled("completion")) {
+    // Both are null in a row of a table that has other rows with `messages`.
+    let is_empty = filled("prompt").is_none() && filled("completion").is_none();
+    let pair_of = |column: &str| row.get(column).filter(|_| !is_empty);
+    match (pair_of("prompt"), pair_of("completion")) {
         (Some(Value::Array(prompt)), Some(Value::Array(completion))) => conversation(prompt, completion, chat),
         (Some(_), Some(_)) => Ok(vec![pair(text(row, "prompt")?, text(row, "completion")?, chat)]),
         _ => match (filled("messages").or(filled("conversations")), row.contains_key("instruction") && row.contains_key("output")) {
@@ -257,10 +260,10 @@ mod tests {
             serde_json::json!({"instruction": "Answer.", "input": question, "output": "1"}),
             serde_json::json!({"messages": [{"role": "user", "content": format!("Input:\n{question}\nTarget:\n")}]}),
         ] {
-            assert!(identities(row.as_object().unwrap()).any(|identity| identity == wanted), "{row}");
+            assert!(row.as_object().is_some_and(|row| identities(row).any(|identity| identity == wanted)), "{row}");
         }
         let other = serde_json::json!({"prompt": "Q: another\nA:", "completion": question});
-        assert!(identities(other.as_object().unwrap()).all(|identity| identity != wanted));
+        assert!(other.as_object().is_some_and(|row| identities(row).all(|identity| identity != wanted)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The filters, tests and functions of a template.
 
 use super::arguments::Given;
-use super::nesting::{METERED, PAID, SHALLOW, metered, shallow};
+use super::nesting::{METERED, PAID, SHALLOW, SHORT, metered, shallow, short};
 use super::numbers::invalid;
 use super::operators::add_operators;
 use super::{conversions, date, json, lists, python, repr, tests};
@@ -29,6 +29,7 @@ pub fn environment() -> Environment<'static> {
     environment.add_filter("wordcount", word_count);
     environment.add_filter(SHALLOW, shallow);
     environment.add_filter(METERED, metered);
+    environment.add_filter(SHORT, short);
     environment.add_filter(PAID, |value: Value| value);
     environment.set_formatter(repr::write);
     add_operators(&mut environment);

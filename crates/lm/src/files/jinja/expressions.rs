@@ -2,7 +2,7 @@
 //!
 //! `a + b * c == d` becomes `a|_add(b|_mul(c))|_eq(d)`. The words `and`, `or`, `not` and `if` stay, because they may leave out a part.
 
-use super::nesting::{METERED, SHALLOW};
+use super::nesting::{LONGEST, METERED, SHALLOW, SHORT};
 use super::reader::{Read, Reader};
 
 /// How closely the parts of a rewritten expression belong together.
@@ -56,6 +56,11 @@ impl Code {
     /// The text as a key, the work for which is paid.
     pub(super) fn into_key(self) -> String {
         if self.is_constant() { self.text } else { self.filtered(METERED, "").text }
+    }
+
+    /// The text as a short argument.
+    pub(super) fn into_short(self) -> String {
+        if self.is_constant() && self.text.len() <= LONGEST { self.text } else { self.filtered(SHORT, "").text }
     }
 }
 
@@ -220,18 +225,26 @@ impl Reader<'_> {
         self.expect("|")?;
         let name = self.next_name()?;
         let code = if COMPARING.contains(&name.trim()) { code.filtered(METERED, "") } else { code };
-        let arguments = if self.peek() == "(" { self.paid_arguments()? } else { String::new() };
+        let arguments = if self.peek() == "(" { self.arguments_of(&name)? } else { String::new() };
         Ok(Code { text: code.filtered(&name, "").text + &arguments, bond: Bond::Filtered })
+    }
+
+    /// The arguments of a filter.
+    fn arguments_of(&mut self, filter: &str) -> Read<String> {
+        match filter.trim() {
+            "groupby" | "rejectattr" | "selectattr" => self.arguments_with_attribute(true),
+            "map" | "max" | "min" | "sort" | "unique" => self.arguments_with_attribute(false),
+            _ => self.paid_arguments(),
+        }
     }
 
     /// The filters of `{% filter a|b %}` and `{% set x|a %}`.
     pub(super) fn filter_chain(&mut self) -> Read<String> {
         let mut text = String::new();
         loop {
-            text += &self.next_name()?;
-            if self.peek() == "(" {
-                text += &self.paid_arguments()?;
-            }
+            let name = self.next_name()?;
+            let arguments = if self.peek() == "(" { self.arguments_of(&name)? } else { String::new() };
+            text += &(name + &arguments);
             if self.peek() != "|" {
                 return Ok(text);
             }

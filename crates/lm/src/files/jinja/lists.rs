@@ -1,7 +1,7 @@
 //! Methods and filters of lists and dicts.
 
 use super::arguments::Given;
-use super::nesting::{charge, shallow};
+use super::nesting::{charge, shallow, short};
 use super::numbers::invalid;
 use super::operators::{add, equal, items, type_name};
 use super::repr::{Text, text_of};
@@ -104,7 +104,7 @@ fn join(state: &mut State<'_, '_>, values: &Value, options: Rest<Value>, named: 
 fn mapped(state: &mut State<'_, '_>, values: &Value, attribute: Option<Value>) -> Result<Value, Error> {
     match attribute.filter(|attribute| !attribute.is_none()) {
         Some(attribute) => {
-            let name = Kwargs::from_iter([("attribute", attribute)]);
+            let name = Kwargs::from_iter([("attribute", short(state, attribute)?)]);
             state.apply_filter("map", &[values.clone(), Value::from(name)])
         }
         None => iterable(values.clone()),

@@ -14,6 +14,10 @@ pub(super) const SHALLOW: &str = "shallow";
 pub(super) const METERED: &str = "metered";
 /// The filter that returns its value. The engine charges every filter for the length of a text.
 pub(super) const PAID: &str = "paid";
+/// The filter that returns its value, if the value and its items are no long texts.
+pub(super) const SHORT: &str = "_short";
+/// The most bytes of a short text.
+pub(super) const LONGEST: usize = 1000;
 /// The most levels of a value. Published templates have three.
 const MOST_LEVELS: usize = 50;
 /// Values that are looked at for one unit of the budget.
@@ -30,6 +34,19 @@ pub(super) fn shallow(state: &State<'_, '_>, value: Value, level: usize) -> Resu
 pub(super) fn metered(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     charge(state, &value)?;
     Ok(value)
+}
+
+/// The value, if it and its items have at most [`LONGEST`] bytes each.
+pub(super) fn short(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    charge(state, &value)?;
+    let is_long = |value: &Value| value.as_str().is_some_and(|text| text.len() > LONGEST);
+    let has_long = match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.any(|item| is_long(&item)),
+        ValueKind::Map => value.try_iter()?.any(|key| value.get_item(&key).is_ok_and(|item| is_long(&item))),
+        _ => is_long(&value),
+    };
+    let message = || format!("an argument of a filter has more than {LONGEST} bytes");
+    if has_long { Err(Error::new(ErrorKind::InvalidOperation, message())) } else { Ok(value) }
 }
 
 /// Pays for a walk over a value.

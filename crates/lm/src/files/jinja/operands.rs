@@ -2,7 +2,7 @@
 
 use super::expressions::{Bond, Code};
 use super::literals::with_known_escapes;
-use super::nesting::{METERED, PAID, SHALLOW};
+use super::nesting::{METERED, PAID, SHALLOW, SHORT};
 use super::reader::{Read, Reader};
 
 impl Reader<'_> {
@@ -53,26 +53,39 @@ impl Reader<'_> {
 
     /// The arguments of a call, in their parentheses. They are passed on as they are: who is called pays.
     pub(super) fn arguments(&mut self) -> Read<String> {
-        self.arguments_with(Code::into_text)
+        self.arguments_with(|argument, _| argument.into_text(), METERED)
     }
 
     /// The same for who does not pay.
     pub(super) fn paid_arguments(&mut self) -> Read<String> {
-        self.arguments_with(Code::into_key)
+        self.arguments_with(|argument, _| argument.into_key(), METERED)
     }
 
-    fn arguments_with(&mut self, argument: fn(Code) -> String) -> Read<String> {
-        let mut text = self.expect("(")?;
+    /// The same with a short `attribute`, which may be the first argument: its name is divided into parts for each item.
+    pub(super) fn arguments_with_attribute(&mut self, is_first: bool) -> Read<String> {
+        let argument = |argument: Code, place: &str| {
+            let is_attribute = place.trim() == "attribute" || is_first && place == "0";
+            if is_attribute { argument.into_short() } else { argument.into_key() }
+        };
+        self.arguments_with(argument, SHORT)
+    }
+
+    /// `argument` gets the name of an argument, or else its number. `spread` is the filter of a list or a dict of arguments.
+    fn arguments_with(&mut self, argument: impl Fn(Code, &str) -> String, spread: &str) -> Read<String> {
+        let (mut text, mut number) = (self.expect("(")?, 0);
         while self.peek() != ")" {
             if let star @ ("*" | "**") = self.peek() {
                 self.advance(1);
-                text.extend([" ", star, &self.expression()?.filtered(METERED, "").text]);
+                text.extend([" ", star, &self.expression()?.filtered(spread, "").text]);
             } else {
+                let mut place = number.to_string();
                 if self.ahead(1) == "=" {
-                    text += &(self.next_name()? + &self.next()?);
+                    place = self.next_name()?;
+                    text += &(place.clone() + &self.next()?);
                 }
-                text += &argument(self.expression()?);
+                text += &argument(self.expression()?, &place);
             }
+            number += 1;
             if self.peek() != ")" {
                 text += &self.expect(",")?;
             }

@@ -8,6 +8,8 @@ use minijinja::{Error, State, Value};
 
 /// The widest place and the most digits behind a point.
 const MOST: usize = 1 << 20;
+/// The most digits behind the point of a number, which is the most that Rust can write.
+const MOST_DIGITS: usize = u16::MAX as usize;
 
 /// A text with values in the places that begin with `%`: a tuple holds one value for each place, a dict those that are named, and any other
 /// value is the only one.
@@ -64,6 +66,17 @@ fn is_ignored(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Map)
 }
 
+/// A text whose other characters are escaped.
+fn ascii(text: &str) -> String {
+    let escaped = |c: char| match u32::from(c) {
+        0..0x80 => c.to_string(),
+        code @ 0x80..0x100 => format!("\\x{code:02x}"),
+        code @ 0x100..0x10000 => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    };
+    text.chars().map(escaped).collect()
+}
+
 /// The part of a format between `%` and its letter.
 #[derive(Default)]
 struct Place {
@@ -107,7 +120,8 @@ impl Place {
         let cut = |text: String| self.digits.map_or(text.clone(), |digits| text.chars().take(digits).collect());
         let (sign, body) = match code {
             's' => ("", cut(text_of(state, value)?)),
-            'r' | 'a' => ("", cut(repr(state, value)?)),
+            'r' => ("", cut(repr(state, value)?)),
+            'a' => ("", cut(ascii(&repr(state, value)?))),
             'c' => ("", character(value)?),
             'd' | 'i' | 'u' => self.whole(code, value, |number| number.to_string(), "")?,
             'x' => self.whole(code, value, |number| format!("{number:x}"), "0x")?,
@@ -151,6 +165,9 @@ impl Place {
         let sign = self.sign(number.is_sign_negative() && !number.is_nan());
         let size = number.abs();
         let digits = self.digits.unwrap_or(6);
+        if digits > MOST_DIGITS {
+            return Err(invalid(format!("a number has {digits} digits behind its point, expected at most {MOST_DIGITS}")));
+        }
         let text = match code.to_ascii_lowercase() {
             _ if !size.is_finite() => float_text(size),
             'f' => format!("{size:.digits$}"),

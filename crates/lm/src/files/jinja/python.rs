@@ -16,6 +16,10 @@ pub(super) fn method(state: &mut State<'_, '_>, value: &Value, method: &str, arg
         charge(state, argument)?;
     }
     let Some(text) = value.as_str() else { return lists::method(state, value, method, arguments) };
+    // They take several times as long as others.
+    if matches!(method, "format" | "title") {
+        state.consume_fuel((4 * text.len() / 64) as u64)?;
+    }
     match method {
         "strip" | "lstrip" | "rstrip" => {
             let (characters,): (Option<&str>,) = from_args(arguments)?;
