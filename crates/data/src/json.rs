@@ -1,8 +1,10 @@
 //! JSON objects whose numbers keep all their digits.
 
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt::{self, Formatter};
 
 /// Memory that the values of a row may take.
 const MOST_MEMORY: usize = 192 << 20;
@@ -26,13 +28,41 @@ pub(crate) fn refuse_swollen(text: &str) -> Result<(), String> {
 
 /// Reads an object. Numbers that neither an integer nor a float holds exactly become texts.
 pub(crate) fn object(text: &str) -> serde_json::Result<Map<String, Value>> {
-    let columns = serde_json::from_str(text)?;
+    let Columns(columns) = serde_json::from_str(text)?;
     if !has_rounded_number(&columns) {
         return Ok(columns);
     }
     // Two copies of a large row are too many.
     drop(columns);
     exact_object(text)
+}
+
+/// The columns of a row. A name that stands twice is an error, because programs differ in which value they take.
+struct Columns(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Columns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Once;
+        impl<'de> Visitor<'de> for Once {
+            type Value = Columns;
+
+            fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Columns, A::Error> {
+                let mut columns = Map::new();
+                while let Some(name) = entries.next_key::<String>()? {
+                    if columns.contains_key(&name) {
+                        return Err(A::Error::custom(format!("the key {name:?} stands twice, expected each key once")));
+                    }
+                    columns.insert(name, entries.next_value()?);
+                }
+                Ok(Columns(columns))
+            }
+        }
+        deserializer.deserialize_map(Once)
+    }
 }
 
 /// Returns true if an object has a float. A float can differ from the decimal that the file writes.
@@ -122,5 +152,11 @@ mod tests {
             let columns = object(&format!("{{\"a\": {written}}}")).unwrap();
             assert_eq!(columns["a"].to_string(), read, "{written}");
         }
+    }
+
+    #[test]
+    fn a_key_stands_once() {
+        let error = object(r#"{"answer": "77", "question": "7 + 70", "answer": "78"}"#).unwrap_err().to_string();
+        assert!(error.starts_with("the key \"answer\" stands twice, expected each key once"), "{error}");
     }
 }

@@ -7,8 +7,8 @@
 //! | `prompt`, `completion` as lists of messages | refused | the messages of the assistant in `completion` are learned |
 //! | `messages`, or `conversations` with `from` and `value` | refused | all messages of the assistant are learned |
 //!
-//! A column or a field that would change the prompt or the loss, such as `tools`, is refused: it is not read. A message's content is a text, or a list of
-//! texts.
+//! A column or a field that would change the prompt or the loss, such as `tools`, is refused: it is not read. A message's content is a text, or
+//! a list of texts.
 //!
 //! Each message that is learned is one example: the messages before it are its prompt. A conversation can have system messages and any number
 //! of turns. TRL learns the same tokens from `prompt` and `completion` by default, and from `messages` with `assistant_only_loss`. Its default

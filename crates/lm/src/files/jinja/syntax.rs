@@ -32,7 +32,7 @@ pub fn prepared(source: &str) -> Result<String, String> {
         let refused =
             |what: String| format!("{what} (line {} of the template)", 1 + source[..source.len() - tag.len()].matches('\n').count());
         // The parser would read the rest of the template as one tag, whatever its length.
-        let length = length.ok_or_else(|| refused(format!("syntax error: a tag does not end, expected `{close}`")))?;
+        let length = length.ok_or_else(|| refused(format!("a tag does not end, expected `{close}`")))?;
         let (code, after) = (&tag[2..2 + length], &tag[4 + length..]);
         let word = code.trim_matches(['-', '+']).trim();
         rest = after;
@@ -134,11 +134,11 @@ mod tests {
         for (source, said) in [
             ("{{ '%s' % }}", "syntax error: the tag ends too early, expected an expression (line 1 of the template)"),
             ("\n{{ a b }}", "syntax error: unexpected `b`, expected the end of the tag (line 2 of the template)"),
-            ("{%}", "syntax error: a tag does not end, expected `%}` (line 1 of the template)"),
-            ("\n{{ '", "syntax error: a tag does not end, expected `}}` (line 2 of the template)"),
-            ("{% raw", "syntax error: a tag does not end, expected `%}` (line 1 of the template)"),
-            ("{{ a [ }}", "syntax error: a tag does not end, expected `}}` (line 1 of the template)"),
-            ("{#", "syntax error: a tag does not end, expected `#}` (line 1 of the template)"),
+            ("{%}", "a tag does not end, expected `%}` (line 1 of the template)"),
+            ("\n{{ '", "a tag does not end, expected `}}` (line 2 of the template)"),
+            ("{% raw", "a tag does not end, expected `%}` (line 1 of the template)"),
+            ("{{ a [ }}", "a tag does not end, expected `}}` (line 1 of the template)"),
+            ("{#", "a tag does not end, expected `#}` (line 1 of the template)"),
             ("{% include 'a' %}", "syntax error: the tag `include` is not known (line 1 of the template)"),
         ] {
             assert_eq!(prepared(source).map_err(|error| error == said), Err(true), "{source}");
