@@ -1,7 +1,7 @@
 //! A fuzz harness on stable Rust. It changes known inputs of a parser, and checks that the parser returns.
 //!
-//! A [`Target`] names a parser and its seeds. [`Target::run`] first reads every input of the target's corpus, which holds the smallest
-//! inputs of all faults that were found. Then it reads changed seeds. A panic, an input that takes more than [`MOST_TIME`], and an input
+//! A [`Target`] names a parser and its seeds. [`Target::run`] first reads every input of the target's corpus, which holds small
+//! inputs for the faults that were found. Then it reads changed seeds. A panic, an input that takes more than [`MOST_TIME`], and an input
 //! that takes more than [`MOST_MEMORY`] are failures. The harness writes the input of a failure into the corpus, and its message names the file.
 //!
 //! | variable | meaning | default |
