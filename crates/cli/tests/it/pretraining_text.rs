@@ -159,7 +159,7 @@ fn bad_recipes_are_told_by_their_key() {
         ("corpus.kind=txt", "`corpus.kind`: there is no kind \"txt\"; one of: arithmetic, text; did you mean \"text\"?"),
         ("corpus.files=[]", "`corpus.files`: names no file"),
         ("corpus.files=[{ path = 'x', tmplate = '' }]", "did you mean `corpus.files[0].template`?"),
-        ("corpus.files=[{ path = 'x', template = '{{ a' }]", "`corpus.files[0].template`: unexpected end of input"),
+        ("corpus.files=[{ path = 'x', template = '{{ a' }]", "`corpus.files[0].template`: a tag does not end"),
         ("corpus.files=[{ path = 'x', max_rows = 2 }]", "`corpus.files[0].max_rows`: is for JSON lines"),
         ("corpus.files=[{ path = 'x', template = 'y', document = 'file' }]", "`corpus.files[0].document`: is for plain text"),
         ("corpus.known_digits=2", "unknown key `corpus.known_digits`"),
