@@ -14,7 +14,7 @@ use crate::weights::Values;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Converts prompts to tokens. Adds the beginning token once.
 #[derive(Debug)]
@@ -125,6 +125,8 @@ pub struct LanguageModel<K: Kernels = Cpu> {
     tokenizer: Tokenizer,
     config: Value,
     companions: BTreeMap<String, Vec<u8>>,
+    /// The directory that the companions come from, for messages.
+    directory: PathBuf,
 }
 
 impl LanguageModel {
@@ -185,7 +187,7 @@ impl<K: Kernels> LanguageModel<K> {
     fn assemble(kernels: K, tokenizer: Tokenizer, checkpoint: Checkpoint, dir: &Path) -> Result<Self> {
         let Checkpoint { config, spec, companions, parameters } = checkpoint;
         tokenizer.check_fits(spec.vocabulary, &dir.join(checkpoint::CONFIG))?;
-        Ok(LanguageModel { decoder: Decoder::new(kernels, spec, parameters), tokenizer, config, companions })
+        Ok(LanguageModel { decoder: Decoder::new(kernels, spec, parameters), tokenizer, config, companions, directory: dir.to_owned() })
     }
 
     /// Writes the model to the new checkpoint directory `dir`. Returns the SHA-256 of the weights. The directory appears complete or not at all.
@@ -236,7 +238,7 @@ impl<K: Kernels> LanguageModel<K> {
     pub fn prompt_encoder(&self, chat: impl Into<Chat>) -> Result<PromptEncoder<'_>> {
         let Chat(variables) = chat.into();
         let read = |variables| {
-            let template = ChatTemplate::from_files(&self.companions)?.ok_or_else(|| no_template(Path::new("")))?;
+            let template = self.chat_template()?.ok_or_else(|| no_template(&self.directory))?;
             Ok::<_, Error>(template.with_variables(variables))
         };
         Ok(PromptEncoder { tokenizer: Cow::Borrowed(&self.tokenizer), template: variables.map(read).transpose()? })
@@ -247,7 +249,7 @@ impl<K: Kernels> LanguageModel<K> {
     /// # Errors
     /// The template cannot be read.
     pub fn chat_template(&self) -> Result<Option<ChatTemplate>> {
-        ChatTemplate::from_files(&self.companions)
+        ChatTemplate::new(&self.directory, &self.companions)
     }
 
     /// The tokens of a conversation by the checkpoint's chat template, up to the beginning of the assistant's next message.

@@ -1,5 +1,5 @@
-//! What this program records about a checkpoint beside its weights: the problems that it was trained on, and how it was prompted. The records go
-//! with the weights into every other form of them.
+//! The records of a checkpoint beside its weights: the problems that it was trained on, and the form of its prompts. The records go with the
+//! weights into every other form of them.
 
 use crate::error::{EngineContext, Result};
 use crate::policy::prompting::{PROMPTING, Prompting};

@@ -29,7 +29,7 @@ use crate::metrics::TrainingMetrics;
 use crate::types::Example;
 use fs_err as fs;
 use serde::Serialize;
-use starloop_lm::checkpoint::check_tuned;
+use starloop_lm::checkpoint::{check_tuned, is_checkpoint};
 use starloop_lm::files::chat::{Chat, ChatVariables};
 use starloop_record::atomic;
 use starloop_record::training_rows::TrainingRows;
@@ -180,7 +180,7 @@ impl Trainer for CommandTrainer {
             let line = r#"{"step": 1, "loss": 2.5}"#;
             self.failed(format!("reported no loss; it must print a line such as {line} for its steps (its output is in {log})"))
         })?;
-        if !paths.out.is_dir() {
+        if !is_checkpoint(&paths.out) {
             let out = paths.out.display();
             return Err(self.failed(format!("ended with exit code 0 and wrote no checkpoint to {{out}}, {out} (its output is in {log})")));
         }

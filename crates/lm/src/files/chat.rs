@@ -71,7 +71,7 @@ impl ChatTemplate {
         Self::new(Path::new(""), files)
     }
 
-    pub(super) fn new(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Option<Self>> {
+    pub(crate) fn new(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Option<Self>> {
         let Some((path, source)) = source(dir, files)? else { return Ok(None) };
         super::refuse_pointer(source.as_bytes(), &path)?;
         if source.len() > MAX_BYTES {

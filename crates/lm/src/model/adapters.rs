@@ -41,6 +41,7 @@ impl LanguageModel {
     fn with_tokenizer_of(mut self, dir: &Path) -> Result<Self> {
         let (place, files) = files_of(dir)?;
         if place == dir {
+            self.directory = place;
             self.tokenizer = Tokenizer::load(dir)?;
             self.tokenizer.check_fits(self.spec().vocabulary, &dir.join(CONFIG))?;
             self.companions = files.into_iter().filter(|(name, _)| COMPANIONS.contains(&name.as_str())).collect();

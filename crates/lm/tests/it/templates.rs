@@ -323,6 +323,9 @@ fn tests_are_those_of_jinja() {
         ("{{ 'abc'.removeprefix('a') }}", "bc"),
         ("{{ 'hello world again' | truncate(11, leeway=0) }}", "hello..."),
         ("{{ 'one two_three, four' | wordcount }}", "3"),
+        ("{{ [[3, 2], [5, 1]] | sort(attribute=1) }}", "[[5, 1], [3, 2]]"),
+        ("{{ [[3, 2], [5, 1]] | map(attribute=0) | list }}", "[3, 5]"),
+        ("{{ '%a %a' % ('é', '😀') }}", "'\\xe9' '\\U0001f600'"),
     ] {
         assert_eq!(render(source), expected, "{source}");
     }

@@ -87,9 +87,13 @@ impl Logprobs {
         if pieces.is_list && pieces.ends.len() != logprobs.len() {
             return Err(format!("a completion has {} tokens and {} log-probabilities", pieces.ends.len(), logprobs.len()));
         }
+        if !logprobs.is_empty() && logprobs.iter().all(|logprob| logprob.is_nan()) {
+            return Err(missing());
+        }
+        let count = logprobs.len();
         for logprob in &mut logprobs {
             match *logprob {
-                nothing if nothing.is_nan() => return Err(missing()),
+                nothing if nothing.is_nan() => return Err(format!("a token of {count} has no log-probability, expected one for each")),
                 wrong if !(LOWEST..=ROUNDING).contains(&wrong) => {
                     return Err(format!("a token has the log-probability {wrong}, expected a number of at most 0 and at least {LOWEST}"));
                 }
@@ -273,6 +277,7 @@ mod tests {
             (json!({ "content": [{ "logprob": 0.01, "token": "a" }] }), "the log-probability 0.01,"),
             (json!({ "token_logprobs": [-1.0, -1.0], "tokens": ["a"] }), "1 tokens and 2 log-probabilities"),
             (json!({ "token_logprobs": [null] }), "has no log-probabilities"),
+            (json!({ "token_logprobs": [-1.0, null] }), "a token of 2 has no log-probability"),
             (json!({ "content": [{ "token": "a" }] }), "has no log-probabilities"),
             (json!({}), "has no log-probabilities"),
         ] {

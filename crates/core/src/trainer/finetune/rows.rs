@@ -188,7 +188,9 @@ fn refuse_unread(fields: &Map<String, Value>, unread: &[&str]) -> Result<(), Str
         other => *other != 1 && *other != 1.0 && *other != true,
     };
     match unread.iter().find(|&&name| fields.get(name).is_some_and(is_filled)) {
-        Some(name) => Err(format!("`{name}` is not read, and it would change what is learned; write it into the messages, or remove it")),
+        Some(name) => {
+            Err(format!("`{name}` would change what is learned, but it is not read; write its text into the prompt, or remove it"))
+        }
         None => Ok(()),
     }
 }
@@ -292,10 +294,10 @@ mod tests {
                 r#"{"messages": [{"role": "user", "content": [{"type": "image"}]}]}"#,
                 "message 1: `content` has the part {\"type\":\"image\"}",
             ),
-            (r#"{"messages": [{"role": "user", "content": "a"}], "tools": [{"name": "f"}]}"#, "`tools` is not read"),
-            (r#"{"instruction": "a", "output": "b", "system": "c"}"#, "`system` is not read"),
-            (r#"{"messages": [{"role": "user", "content": "a", "weight": 0}]}"#, "message 1: `weight` is not read"),
-            (r#"{"messages": [{"role": "assistant", "content": null, "tool_calls": [{}]}]}"#, "message 1: `tool_calls` is not read"),
+            (r#"{"messages": [{"role": "user", "content": "a"}], "tools": [{"name": "f"}]}"#, "`tools` would change what is learned"),
+            (r#"{"instruction": "a", "output": "b", "system": "c"}"#, "`system` would change"),
+            (r#"{"messages": [{"role": "user", "content": "a", "weight": 0}]}"#, "message 1: `weight` would change"),
+            (r#"{"messages": [{"role": "assistant", "content": null, "tool_calls": [{}]}]}"#, "message 1: `tool_calls` would change"),
             (r#"{"messages": []}"#, "the messages are of nobody; expected at least one of the assistant"),
             (r#"{"messages": ["a"]}"#, "message 1 is a text"),
             (r#"{"messages": [{"role": "user"}]}"#, "message 1: `content` is missing"),

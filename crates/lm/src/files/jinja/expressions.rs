@@ -60,7 +60,8 @@ impl Code {
 
     /// The text as a short argument.
     pub(super) fn into_short(self) -> String {
-        if self.is_constant() && self.text.len() <= LONGEST { self.text } else { self.filtered(SHORT, "").text }
+        let is_short = self.text.trim_start().starts_with(['\'', '"']) && self.text.len() <= LONGEST;
+        if self.is_constant() && is_short { self.text } else { self.filtered(SHORT, "").text }
     }
 }
 

@@ -36,7 +36,8 @@ pub(super) fn metered(state: &State<'_, '_>, value: Value) -> Result<Value, Erro
     Ok(value)
 }
 
-/// The value, if it and its items have at most [`LONGEST`] bytes each.
+/// The value, if it and its items have at most [`LONGEST`] bytes each. A whole number becomes its digits: the engine reads the name of an attribute as
+/// a text, and Jinja takes the place of an item in a list too.
 pub(super) fn short(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     charge(state, &value)?;
     let is_long = |value: &Value| value.as_str().is_some_and(|text| text.len() > LONGEST);
@@ -45,6 +46,9 @@ pub(super) fn short(state: &State<'_, '_>, value: Value) -> Result<Value, Error>
         ValueKind::Map => value.try_iter()?.any(|key| value.get_item(&key).is_ok_and(|item| is_long(&item))),
         _ => is_long(&value),
     };
+    if value.is_integer() {
+        return Ok(Value::from(value.to_string()));
+    }
     let message = || format!("an argument of a filter has more than {LONGEST} bytes");
     if has_long { Err(Error::new(ErrorKind::InvalidOperation, message())) } else { Ok(value) }
 }

@@ -1,5 +1,5 @@
-//! What the files beside `tokenizer.json` change in a tokenizer, as in `transformers`: tokens that a text is searched for before it is split, and a
-//! blank before each text.
+//! Changes to a tokenizer by the files beside `tokenizer.json`, as in `transformers`. They list tokens that are found in a text before it is split,
+//! and they can ask for a blank before each text.
 
 use super::vocabulary_files::{ADDED_TOKENS, added_tokens};
 use super::{CONFIG, guarded};
@@ -34,7 +34,7 @@ impl Beside {
     /// Reads the files. `names` are the named special tokens.
     ///
     /// # Errors
-    /// A file does not have the form that it should have, or asks for what is not supported.
+    /// A file has another form, or asks for something that is not supported.
     pub(super) fn read(dir: &Path, files: &BTreeMap<String, Vec<u8>>, config: &Value, names: &BTreeMap<String, String>) -> Result<Self> {
         let path = dir.join(CONFIG);
         if config["split_special_tokens"] == true {
