@@ -501,7 +501,7 @@ fn assert_gone(pids: &Path) {
     };
     let began = Instant::now();
     while pids.split_whitespace().any(|pid| is_running(&pid)) {
-        assert!(began.elapsed() < Duration::from_secs(20), "still running: {pids}");
+        assert!(began.elapsed() < Duration::from_secs(60), "still running: {pids}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -84,7 +84,7 @@ fn requests_that_take_too_long_are_cut_off_when_the_server_stops() {
     wait_until("the request", || server.metric("starloop_requests_open") == 1);
     let began = Instant::now();
     server.stop().join().unwrap().unwrap();
-    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(began.elapsed() < Duration::from_secs(25));
 }
 
 #[test]

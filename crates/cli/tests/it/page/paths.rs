@@ -120,7 +120,7 @@ pub fn to_a_file(browser: &Browser, place: &Path, all: &[Value]) {
         let file = place.join(format!("attempts.{}", format.to_lowercase()));
         let began = std::time::Instant::now();
         while !file.exists() {
-            assert!(began.elapsed() < Duration::from_secs(30), "{format} was not saved");
+            assert!(began.elapsed() < Duration::from_secs(60), "{format} was not saved");
             std::thread::sleep(Duration::from_millis(20));
         }
         file
