@@ -53,7 +53,7 @@ pub use origin::{Outside, leads_outside};
 pub use stage::{Digests, FileStage, Maker, StageRecord};
 
 use files::{read_json, write_json};
-use stage::Stages;
+use stage::{STAGES, Stages};
 
 /// The version of the layout that this program reads and writes.
 pub const FORMAT_VERSION: u32 = 2;
@@ -147,19 +147,21 @@ impl RunDir {
 
     /// Removes what interrupted writers left.
     fn sweep(&self, info: &RunInfo) -> Result<()> {
-        atomic::sweep(&self.root)?;
-        for directory in [PROBLEMS, PROMPTS] {
-            atomic::sweep(&self.root.join(directory))?;
-        }
+        self.written_directories(info)?.iter().try_for_each(|directory| Ok(atomic::sweep(directory)?))
+    }
+
+    /// The directories in which a run writes files. Some may be missing.
+    fn written_directories(&self, info: &RunInfo) -> Result<Vec<PathBuf>> {
+        let mut written = vec![self.root.clone()];
+        written.extend([PROBLEMS, PROMPTS, STAGES].map(|name| self.root.join(name)));
         for method in &info.methods {
-            let root = self.root.join(&method.name);
-            atomic::sweep(&root)?;
-            for place in directories_in(&root)? {
-                atomic::sweep(&place)?;
-                atomic::sweep(&place.join("stages"))?;
+            let directory = self.root.join(&method.name);
+            for place in directories_in(&directory)? {
+                written.extend([place.join(STAGES), place]);
             }
+            written.push(directory);
         }
-        Ok(())
+        Ok(written)
     }
 
     /// The path of the plot of the run in `root`.

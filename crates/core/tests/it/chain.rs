@@ -143,12 +143,15 @@ fn nothing_is_left_over_after_a_resume() {
     let bench = Bench::new();
     let place = uncounted(&bench, "toy");
     let root = bench.place.path().join("toy");
-    for directory in [&root, &root.join("star"), &place, &place.join("stages"), &root.join("problems")] {
+    let stages = root.join("stages");
+    for directory in [&root, &stages, &root.join("star"), &place, &place.join("stages"), &root.join("problems"), &root.join("prompts")] {
         fs::create_dir_all(directory.join("unfinished.x.partial/unfinished")).unwrap();
         fs::write(directory.join("unfinished.y.partial"), "half").unwrap();
     }
     bench.run("toy", &experiment(&ONE_ITERATION), true).unwrap();
     bench.run("whole", &experiment(&ONE_ITERATION), false).unwrap();
+    // This base is a directory, so no stage unpacked it.
+    fs::remove_dir(stages).unwrap();
     assert_eq!(bench.snapshot("toy"), bench.snapshot("whole"));
     assert!(!Path::new(&root).join("unfinished.y.partial").exists());
 }

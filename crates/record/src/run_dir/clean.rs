@@ -29,13 +29,13 @@ impl RunDir {
     /// # Errors
     /// A directory cannot be read.
     pub fn surplus(&self, keeps: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
-        let mut found = temporary(&self.root)?;
-        found.push(self.server_log());
-        for method in &self.info()?.methods {
-            let directory = self.root.join(&method.name);
+        let info = self.info()?;
+        let mut found = vec![self.server_log()];
+        for directory in self.written_directories(&info)? {
             found.extend(temporary(&directory)?);
-            for place in directories_in(&directory)? {
-                found.extend(temporary(&place)?);
+        }
+        for method in &info.methods {
+            for place in directories_in(&self.root.join(&method.name))? {
                 found.extend(OF_WORK.map(|name| place.join(name)));
             }
             let checkpoints =

@@ -75,6 +75,9 @@ pub struct StageRecord {
     pub wrote: Digests,
 }
 
+/// The name of the directory with the records of stages.
+pub(super) const STAGES: &str = "stages";
+
 /// The records of the stages in one directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stages {
@@ -83,7 +86,7 @@ pub(super) struct Stages {
 
 impl Stages {
     pub(super) fn beside(files: &Path) -> Self {
-        Stages { directory: files.join("stages") }
+        Stages { directory: files.join(STAGES) }
     }
 
     fn path(&self, stage: FileStage) -> PathBuf {
