@@ -5,6 +5,7 @@
 
 pub(crate) mod counts;
 
+pub use counts::MOST as MOST_COUNT;
 use serde::{Deserialize, Serialize};
 pub use starloop_answers::choice::Named;
 pub use starloop_answers::verdict::{Grade, Verdict};

@@ -448,7 +448,7 @@ fn a_checkpoint_becomes_a_gguf_file_with_a_modelfile() {
     assert!(std::fs::metadata(&file).unwrap().len() < std::fs::metadata(out.join("small.gguf")).unwrap().len() / 3);
     let modelfile = std::fs::read_to_string(out.join("Modelfile")).unwrap();
     assert_eq!(modelfile, "FROM ./small.gguf\nPARAMETER stop \"<|end|>\"\n");
-    // What is known of the model goes into the file, and out of it.
+    // The GGUF file keeps the records of the model. A conversion back writes them again.
     for (gguf, again) in [(&file, "again"), (&out.join("small.gguf"), "whole")] {
         let again = place.path().join(again);
         starloop("model convert", &[text(gguf), text(&again)]).done();

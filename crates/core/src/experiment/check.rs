@@ -141,7 +141,8 @@ fn check_growth(ResolvedMethod { name, settings, table, .. }: &ResolvedMethod) -
     let Some(last) = iterations.filter(|&last| settings.training.steps_in(last) > check::MOST_STEPS) else { return Ok(()) };
     let key = if settings.training.step_increment == 0 { "step_growth" } else { "step_increment" };
     let most = check::MOST_STEPS;
-    let message =
-        format!("iteration {last} would have more than {most} steps, which is the most; set max_steps beside it, or a smaller number");
+    let message = format!(
+        "iteration {last} would have more than {most} steps, the most of a fine-tuning; set max_steps in the same section, or a smaller value here"
+    );
     Err(Invalid { key: format!("methods.{name}.training.{key}"), message })
 }

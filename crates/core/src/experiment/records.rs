@@ -21,8 +21,8 @@ pub fn carry_records(from: &Path, to: &Path) -> Result<()> {
     Prompting::of_checkpoint(from)?.map_or(Ok(()), |prompting| prompting.write(to))
 }
 
-/// Writes `checkpoint` as the GGUF file `file`, with the records of the directory `source`, from which it was read. `name` is the name of the model
-/// in the file.
+/// Writes `checkpoint` as the GGUF file `file`. The file gets the records of the directory `source`, from which the checkpoint was read. `name` is the
+/// name of the model in the file.
 ///
 /// # Errors
 /// As [`Checkpoint::save_gguf`], or a record cannot be read.

@@ -144,7 +144,8 @@ fn with(mut answer: Value, key: &str, value: &Value) -> Value {
     answer
 }
 
-/// Runs a test of this module again, in a process of its own, whose memory is that of the test. Returns true in that process.
+/// Starts this program again for one test of this module. The new process runs nothing else, so its memory is the memory of the test. Returns
+/// true in the new process.
 fn is_alone(test: &str) -> bool {
     if std::env::var_os("STARLOOP_TEST_ALONE").is_some() {
         return true;
@@ -156,7 +157,7 @@ fn is_alone(test: &str) -> bool {
     false
 }
 
-/// The most memory that this process has had, in MB, where the system says it.
+/// The peak memory of this process in MB. `None` if the system does not report it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

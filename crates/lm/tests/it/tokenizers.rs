@@ -183,7 +183,6 @@ fn tokens_that_only_the_config_lists_are_added() {
 #[test]
 fn tokens_of_the_vocabulary_that_a_file_beside_it_marks_are_found_in_texts() {
     let mut tokenizer = json(&fixture::dir("tokenizers/gpt2/tokenizer.json"));
-    let end = tokenizer["added_tokens"][0].clone();
     tokenizer["model"]["vocab"]["<x>"] = 376.into();
     tokenizer["added_tokens"][0]["id"] = 377.into();
     tokenizer["model"]["vocab"]["<|endoftext|>"] = 377.into();
@@ -223,7 +222,6 @@ fn tokens_of_the_vocabulary_that_a_file_beside_it_marks_are_found_in_texts() {
     assert_eq!(blank, ids("tokenizer_config.json", json!({}), " a"));
     let error = encoded("tokenizer_config.json", json!({"split_special_tokens": true}), "a").unwrap_err().to_string();
     assert!(error.contains("key \"split_special_tokens\": true is not supported"), "{error}");
-    assert_eq!(end["content"], "<|endoftext|>");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use std::fmt;
 
 /// The largest count that is read. No run counts so many tokens, and the sum of ten thousand such counts fits in 64 bits.
-pub(crate) const MOST: u64 = 1_000_000_000_000_000;
+pub const MOST: u64 = 1_000_000_000_000_000;
 
 /// Reads a count.
 ///

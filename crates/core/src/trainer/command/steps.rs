@@ -7,12 +7,11 @@ use crate::trainer::TrainingProgress;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use starloop_record::atomic::{self, regular};
+use starloop_record::types::MOST_COUNT;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-/// The most tokens that a program can report. Metrics hold no larger count.
-const MOST_TOKENS: u64 = 1_000_000_000_000_000;
 /// Steps of one line that are reported one by one.
 const MOST_STEPS_OF_A_LINE: u64 = 100_000;
 
@@ -80,7 +79,7 @@ impl<'a> Steps<'a> {
 
     fn step(&mut self, line: StepLine) -> Result<()> {
         for (key, found, most) in
-            [("step", line.step, MOST_STEPS), ("tokens", line.tokens, MOST_TOKENS), ("target_tokens", line.target_tokens, MOST_TOKENS)]
+            [("step", line.step, MOST_STEPS), ("tokens", line.tokens, MOST_COUNT), ("target_tokens", line.target_tokens, MOST_COUNT)]
         {
             if found > most {
                 return Err(Error::ProgressTooLarge { key, found, most });

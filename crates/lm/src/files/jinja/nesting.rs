@@ -36,9 +36,12 @@ pub(super) fn metered(state: &State<'_, '_>, value: Value) -> Result<Value, Erro
     Ok(value)
 }
 
-/// The value, if it and its items have at most [`LONGEST`] bytes each. A whole number becomes its digits: the engine reads the name of an attribute as
-/// a text, and Jinja takes the place of an item in a list too.
+/// The value, if it and its items have at most [`LONGEST`] bytes each. A whole number becomes a text: Jinja accepts the index of an item in place of
+/// an attribute's name, and the engine accepts texts only.
 pub(super) fn short(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    if value.is_integer() {
+        return Ok(Value::from(value.to_string()));
+    }
     charge(state, &value)?;
     let is_long = |value: &Value| value.as_str().is_some_and(|text| text.len() > LONGEST);
     let has_long = match value.kind() {
@@ -46,9 +49,6 @@ pub(super) fn short(state: &State<'_, '_>, value: Value) -> Result<Value, Error>
         ValueKind::Map => value.try_iter()?.any(|key| value.get_item(&key).is_ok_and(|item| is_long(&item))),
         _ => is_long(&value),
     };
-    if value.is_integer() {
-        return Ok(Value::from(value.to_string()));
-    }
     let message = || format!("an argument of a filter has more than {LONGEST} bytes");
     if has_long { Err(Error::new(ErrorKind::InvalidOperation, message())) } else { Ok(value) }
 }
